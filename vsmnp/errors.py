@@ -1,0 +1,45 @@
+"""The one door for failures: each kind is an exception whose message is one sentence.
+
+The sentence says what was wrong, where (file, option, shape) and what to do. The command line
+prints it and exits with :attr:`VsmnpError.exit_code`; a traceback never reaches the user.
+"""
+
+from __future__ import annotations
+
+
+class VsmnpError(Exception):
+    """The base of every failure that vsmnp explains."""
+
+    exit_code = 1
+
+
+class ConfigError(VsmnpError):
+    """A setting, or a combination of settings, that cannot be run."""
+
+    exit_code = 2
+
+
+class DataError(VsmnpError):
+    """A data file or dataset that is missing, corrupt or of the wrong shape."""
+
+
+class StorageError(VsmnpError):
+    """A file that could not be written: full disk, unwritable folder."""
+
+
+class CheckpointError(VsmnpError):
+    """A checkpoint that is truncated, foreign or does not fit the settings."""
+
+
+class DeviceError(VsmnpError):
+    """A device or kernel set that this machine does not have."""
+
+
+class DivergenceError(VsmnpError):
+    """A loss that became NaN or infinite; the last good state was kept."""
+
+
+class Interrupted(VsmnpError):
+    """The run was asked to stop; its state was saved."""
+
+    exit_code = 130

@@ -1,0 +1,46 @@
+r"""Gaussian densities, their scores and divergences; equations (18) to (22) of the paper live here.
+
+With :math:`\gamma = e^{2l}`, precision :math:`\tau = 1/\gamma` and residual :math:`e = g(z) - x`:
+
+.. math::
+    s^p(x|z) = \nabla_x \log N(x; g, \gamma I) = \tau e                                   \quad (18)
+
+    |E_q s^p|^2 = \tau^2 |E_q e|^2, \quad E_q |s^p|^2 = \tau^2 E_q |e|^2            \quad (19, 20)
+
+    \nabla_x \cdot s^p = -\tau d_x                                                        \quad (21)
+
+    \min_{\tau > 0} \tau^2 a / 2 - \tau b = -b^2 / (2 a), \quad b > 0                    \quad (22)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import Array
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+def precision(log_sd: Array) -> Array:
+    """``1 / gamma = exp(-2 l)``."""
+    return np.asarray(np.exp(-2 * log_sd))
+
+
+def log_likelihood(square: Array, log_sd: Array, d_x: int) -> Array:
+    """``log N(x; g, gamma I)`` from ``|x - g|^2``, in nats."""
+    return np.asarray(-0.5 * precision(log_sd) * square - d_x * (log_sd + 0.5 * LOG_2PI))
+
+
+def log_normal(z: Array) -> Array:
+    """``log N(z; 0, I)`` over the last axis, in nats."""
+    return np.asarray(-0.5 * (z * z).sum(-1) - 0.5 * z.shape[-1] * LOG_2PI)
+
+
+def kl_to_normal(mu: Array, s: Array) -> Array:
+    """``KL[N(mu, s^2) || N(0, I)]`` over the last axis, in nats: the second term of equation (1)."""
+    return np.asarray(0.5 * (mu * mu + s * s - 1).sum(-1) - np.log(s).sum(-1))
+
+
+def score_matching_loss(a: Array, h: Array, tau: Array, d_x: int) -> Array:
+    """``tau^2 a/2 + tau h - tau d_x``: what every score-matching objective is in the precision tau."""
+    return np.asarray(0.5 * tau**2 * a + tau * h - tau * d_x)

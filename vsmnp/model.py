@@ -1,0 +1,105 @@
+"""The Gaussian VAE: p(z) = N(0, I), p(x|z) = N(g(z), gamma I), q(z|x) = N(mu(x), diag s(x)^2), equation (3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from .errors import ConfigError
+from .layout import Layout
+from .nets import mlp
+from .posteriors import DiagonalGaussian, Moments
+from .types import Array, Cache, Kernels, Layer, Params
+
+
+@dataclass(frozen=True)
+class GaussianVAE:
+    """An architecture: what maps to what, without any parameter.
+
+    Parameters live in two flat arrays, ``phi (R, P_e)`` of the encoder and ``theta (R, P_d)`` of the
+    decoder, whose last slot is ``l = log sqrt(gamma)``.
+
+    Parameters
+    ----------
+    encoder : Layer
+        ``x (R|1, 1, N, D) -> (mu, rho) (R, 1, N, 2Z)``.
+    decoder : Layer
+        ``z (R, S, N, Z) -> g (R, S, N, D)``.
+    posterior : DiagonalGaussian
+        How the encoder's features become q.
+    d_x : int
+        Data dimension.
+    """
+
+    encoder: Layer
+    decoder: Layer
+    posterior: DiagonalGaussian
+    d_x: int
+
+    @classmethod
+    def mlp(
+        cls,
+        d_x: int,
+        d_z: int = 2,
+        hidden: Sequence[int] = (30, 30),
+        activation: str = "relu",
+        scale: str = "exp",
+        sigmoid_output: bool = False,
+    ) -> GaussianVAE:
+        """A VAE of two perceptrons; the decoder mirrors the encoder.
+
+        Raises
+        ------
+        ConfigError
+            If a width, the activation or the scale makes no sense.
+        """
+        if scale not in ("exp", "softplus"):
+            raise ConfigError(f"The posterior scale is exp or softplus, not '{scale}'.")
+        posterior = DiagonalGaussian(d_z, "softplus" if scale == "softplus" else "exp")
+        encoder = mlp((d_x, *hidden, posterior.n_features), activation)
+        decoder = mlp((d_z, *reversed(hidden), d_x), activation, sigmoid_output)
+        return cls(encoder, decoder, posterior, d_x)
+
+    @property
+    def d_z(self) -> int:
+        """Latent dimension."""
+        return self.posterior.d_z
+
+    @cached_property
+    def phi_layout(self) -> Layout:
+        """Where the encoder's parameters lie in phi."""
+        return Layout({"net": self.encoder.shapes})
+
+    @cached_property
+    def theta_layout(self) -> Layout:
+        """Where the decoder's parameters and ``log_sd`` lie in theta."""
+        return Layout({"net": self.decoder.shapes, "log_sd": ()})
+
+    def encoder_part(self, phi: Array) -> Params:
+        """The encoder's tree in a vector shaped like phi."""
+        return self.phi_layout.views(phi)["net"]  # type: ignore[no-any-return]
+
+    def decoder_part(self, theta: Array) -> Params:
+        """The decoder's tree in a vector shaped like theta."""
+        return self.theta_layout.views(theta)["net"]  # type: ignore[no-any-return]
+
+    def log_sd(self, theta: Array) -> Array:
+        """``l = log sqrt(gamma)``, ``(R,)``, a view."""
+        return theta[:, self.theta_layout.slots[-1].start]
+
+    def encode(self, k: Kernels, phi: Array, x: Array) -> tuple[Moments, Cache]:
+        """q(z|x) for ``x (R|1, 1, N, D)``, and the encoder's cache."""
+        features, cache = self.encoder.forward(k, self.encoder_part(phi), x)
+        return self.posterior.moments(k, features), cache
+
+    def decode(self, k: Kernels, theta: Array, z: Array) -> tuple[Array, Cache]:
+        """``g(z)`` for ``z (R, S, N, Z)``, and the decoder's cache."""
+        return self.decoder.forward(k, self.decoder_part(theta), z)
+
+    def score_q(self, k: Kernels, phi: Array, q: Moments, cache: Cache, eps: Array) -> Array:
+        """``s^q = grad_x log q(z|x)`` with z held fixed, ``(R, S, N, D)``: one encoder vjp a sample."""
+        a = self.posterior.score_features(k, q, eps)
+        s_q = self.encoder.vjp(k, self.encoder_part(phi), cache, a, None)
+        assert s_q is not None
+        return s_q

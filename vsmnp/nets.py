@@ -1,0 +1,38 @@
+"""Architectures: functions that return a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .compose import Chain
+from .errors import ConfigError
+from .layers import ACTIVATIONS, Dense, Sigmoid
+from .types import Layer
+
+
+def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = False) -> Chain:
+    """A multi-layer perceptron.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Input, hidden and output widths, at least two numbers.
+    activation : str
+        Between the dense layers: relu, elu, softplus, sigmoid or tanh.
+    sigmoid_output : bool
+        Whether the output passes through a sigmoid.
+
+    Raises
+    ------
+    ConfigError
+        If the activation is unknown or a width is not positive.
+    """
+    if activation not in ACTIVATIONS:
+        raise ConfigError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+    if len(widths) < 2 or min(widths) < 1:
+        raise ConfigError(f"The widths of a network must be positive, got {tuple(widths)}.")
+    layers: list[Layer] = []
+    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+        layers += [Dense(n_in, n_out), ACTIVATIONS[activation]]
+    layers[-1:] = [Sigmoid()] if sigmoid_output else []
+    return Chain(tuple(layers))

@@ -1,0 +1,62 @@
+r"""What the paper's published toy script computes under the names M2 and M3.
+
+It draws one z a datum and puts the mean over the *minibatch* where the paper has the mean over
+posterior samples: the roles of the axes S and N are swapped. With S > 1 it is the average of S such
+losses. In M3 it also differentiates through z, so that :math:`-\nabla_x \sum \log s(x)` stands where
+:math:`s^q` should.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model import GaussianVAE
+from ..posteriors import Moments
+from ..types import Array, Cache, Kernels, QuadraticForm
+from .learning import Learning
+
+
+@dataclass(frozen=True)
+class _OverMinibatch(Learning):
+    """A learning objective whose inner mean runs over N and whose outer mean runs over S."""
+
+    def apply(
+        self,
+        k: Kernels,
+        form: QuadraticForm,
+        x: Array,
+        g: Array,
+        s_q: Array | None,
+        tau: Array,
+        want_gradient: bool,
+    ) -> tuple[Array, Array, Array | None]:
+        swapped = None if s_q is None else s_q.swapaxes(1, 2)
+        a, h, gg = super().apply(
+            k, form, x.swapaxes(1, 2), g.swapaxes(1, 2), swapped, tau, want_gradient
+        )
+        return a, h, None if gg is None else gg.swapaxes(1, 2)
+
+
+@dataclass(frozen=True)
+class M2AsPublished(_OverMinibatch):
+    r""":math:`\overline{|s_n|^2} - \frac12 |\bar s|^2 - \tau d_x`, means over the minibatch."""
+
+    def form(self) -> QuadraticForm:
+        return QuadraticForm(c_each=2.0, c_mean=-1.0)
+
+
+@dataclass(frozen=True)
+class M3AsPublished(_OverMinibatch):
+    r""":math:`\frac12 |\bar s|^2 - \overline{\nabla_x(\sum \log s(x_n)) \cdot s_n} - \tau d_x`."""
+
+    def form(self) -> QuadraticForm:
+        return QuadraticForm(c_each=0.0, c_mean=1.0, d_each=1.0)
+
+    def score_q(
+        self, k: Kernels, model: GaussianVAE, phi: Array, q: Moments, cache: Cache, eps: Array
+    ) -> Array | None:
+        """``-grad_x sum log s(x)``, the same for all S samples."""
+        features = model.posterior.pull(k, q, 0 * q.mu, -1 / q.s)
+        total = model.encoder.vjp(k, model.encoder_part(phi), cache, features, None)
+        assert total is not None
+        return total.repeat(self.samples, axis=1)

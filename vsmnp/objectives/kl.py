@@ -1,0 +1,56 @@
+r"""Inference by the Kullback-Leibler divergence, reparametrised: the phi-gradient of the negative ELBO.
+
+With :math:`\bar z_i = \partial L/\partial z_i`, the gradients are
+:math:`d\mu = \sum_i \bar z_i + \mu` and :math:`ds = \sum_i \bar z_i \epsilon_i + s - 1/s`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..gaussian import kl_to_normal, log_likelihood, precision
+from ..model import GaussianVAE
+from ..rng import Key
+from ..types import Array, Kernels, QuadraticForm
+from .outcome import Outcome
+
+
+@dataclass(frozen=True)
+class KL:
+    """``KL[q || p(z|x)]`` up to ``log p(x)``: minus equation (1), nats per sample.
+
+    Parameters
+    ----------
+    samples : int
+        S, posterior samples a datum.
+    """
+
+    samples: int = 1
+
+    def __call__(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        n = x.shape[2]
+        eps = key.normal(k, (self.samples, n, model.d_z), x.dtype)
+        q, cache = model.encode(k, phi, x)
+        g, decoder_cache = model.decode(k, theta, q.place(eps))
+
+        log_sd = model.log_sd(theta)
+        tau = precision(log_sd)
+        a, _, gg = k.residual_forms(x, g, None, QuadraticForm(1.0, 0.0), tau / n, 0 * tau)
+        assert gg is not None
+        gz = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, gg, None)
+        assert gz is not None
+
+        gmu = gz.sum(1, keepdims=True) + q.mu / n
+        gs = (gz * eps).sum(1, keepdims=True) + (q.s - 1 / q.s) / n
+        g_phi = k.zeros(phi.shape, phi.dtype)
+        features = model.posterior.pull(k, q, gmu, gs)
+        p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
+        model.encoder.vjp(k, p, cache, features, gp, want_x=False)
+
+        terms = {
+            "reconstruction": -log_likelihood(a, log_sd[:, None], model.d_x).mean(1),
+            "kl": kl_to_normal(q.mu, q.s).mean((1, 2)),
+        }
+        return Outcome(terms["reconstruction"] + terms["kl"], terms, g_phi=g_phi)

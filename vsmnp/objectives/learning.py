@@ -1,0 +1,110 @@
+"""The learning objectives share one pass: encode, sample, decode, one quadratic form, back through the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..gaussian import precision
+from ..model import GaussianVAE
+from ..posteriors import Moments
+from ..rng import Key
+from ..types import Array, Cache, Kernels, QuadraticForm
+from .gamma import GammaRule, LearnedGamma
+from .outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A score-matching objective for theta; subclasses give the quadratic form of their equation.
+
+    The loss of a datum is ``tau^2 a/2 + tau h - tau d_x`` with ``a`` and ``h`` of
+    :class:`~vsmnp.types.QuadraticForm`; its gradient in g is ``tau^2 a'/2 + tau h'``, and in l it is
+    ``-2 tau (tau a + h - d_x)``.
+
+    Parameters
+    ----------
+    samples : int
+        S, posterior samples a datum.
+    gamma : GammaRule
+        How gamma is found.
+    """
+
+    samples: int = 1
+    gamma: GammaRule = field(default_factory=LearnedGamma)
+
+    def form(self) -> QuadraticForm:
+        """The estimator, whose gradient trains theta."""
+        raise NotImplementedError
+
+    def form_for_gamma(self) -> QuadraticForm:
+        """The estimator that the optimal gamma is read from: its ``a`` must not be negative."""
+        return self.form()
+
+    def score_q(
+        self, k: Kernels, model: GaussianVAE, phi: Array, q: Moments, cache: Cache, eps: Array
+    ) -> Array | None:
+        """``s^q`` if the form needs it."""
+        return model.score_q(k, phi, q, cache, eps) if self.form().crosses else None
+
+    def apply(
+        self,
+        k: Kernels,
+        form: QuadraticForm,
+        x: Array,
+        g: Array,
+        s_q: Array | None,
+        tau: Array,
+        want_gradient: bool,
+    ) -> tuple[Array, Array, Array | None]:
+        """``a``, ``h`` averaged over the batch, ``(R,)``, and the gradient of the loss in g."""
+        w_square, w_cross = self.weights(tau)
+        n = g.shape[2]
+        a, h, gg = k.residual_forms(x, g, s_q, form, w_square / n, w_cross / n, want_gradient)
+        return a.mean(1), h.mean(1), gg
+
+    def weights(self, tau: Array) -> tuple[Array, Array]:
+        """What ``a/2`` and ``h`` are multiplied by in the loss."""
+        return tau**2, tau
+
+    def terms(
+        self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int
+    ) -> Mapping[str, Array]:
+        """The terms of the loss, each ``(R,)`` in nats."""
+        tau = precision(log_sd)
+        terms = {"score_square": 0.5 * tau**2 * a, "divergence": -tau * d_x}
+        return {**terms, "cross": tau * h} if self.form().crosses else terms
+
+    def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
+        """``dL/dl``."""
+        return -2 * tau * (tau * a + h - d_x)
+
+    def optimum(self, a: Array, h: Array, d_x: int) -> tuple[Array, Array]:
+        """``(a, b)`` with ``gamma* = a / b``."""
+        return a, d_x - h
+
+    def __call__(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        eps = key.normal(k, (self.samples, x.shape[2], model.d_z), x.dtype)
+        q, cache = model.encode(k, phi, x)
+        g, decoder_cache = model.decode(k, theta, q.place(eps))
+        s_q = self.score_q(k, model, phi, q, cache, eps)
+
+        log_sd, kept = model.log_sd(theta), None
+        if self.gamma.closed_form:
+            form = self.form_for_gamma()
+            a, h, _ = self.apply(k, form, x, g, s_q, precision(log_sd), want_gradient=False)
+            log_sd, kept = self.gamma.choose(log_sd, *self.optimum(a, h, model.d_x))
+        tau = precision(log_sd)
+        a, h, gg = self.apply(k, self.form(), x, g, s_q, tau, want_gradient=True)
+        assert gg is not None
+
+        g_theta = k.zeros(theta.shape, theta.dtype)
+        p, gp = model.decoder_part(theta), model.decoder_part(g_theta)
+        model.decoder.vjp(k, p, decoder_cache, gg, gp, want_x=False)
+        if self.gamma.learns:
+            model.log_sd(g_theta)[:] = self.slope(a, h, tau, model.d_x)
+        terms = self.terms(q, a, h, log_sd, model.d_x)
+        return Outcome(sum(terms.values(), start=k.zeros(a.shape, a.dtype)), terms, g_theta=g_theta,
+                       log_sd=log_sd, gamma_kept=kept)  # fmt: skip

@@ -1,0 +1,50 @@
+"""What an objective is, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..model import GaussianVAE
+from ..rng import Key
+from ..types import Array, Kernels
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A loss, its terms and its gradients, for each of R models.
+
+    Attributes
+    ----------
+    loss : Array
+        ``(R,)``, nats, mean over the batch; the sum of the terms.
+    terms : mapping of str to Array
+        Each ``(R,)``, nats.
+    g_phi, g_theta : Array or None
+        Gradients shaped like phi and theta; None where the objective does not train that network.
+    log_sd : Array or None
+        ``(R,)``, the ``log sqrt(gamma)`` that the loss was evaluated at, for objectives that choose it.
+    gamma_kept : Array or None
+        ``(R,)`` flags: there was no optimal gamma on this batch and the last one was kept.
+    """
+
+    loss: Array
+    terms: Mapping[str, Array]
+    g_phi: Array | None = None
+    g_theta: Array | None = None
+    log_sd: Array | None = None
+    gamma_kept: Array | None = None
+
+
+class Objective(Protocol):
+    """A loss with hand-derived gradients: pure, nothing is mutated."""
+
+    @property
+    def samples(self) -> int:
+        """S, posterior samples a datum."""
+
+    def __call__(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        """Evaluate on a batch ``x (R|1, 1, N, D)`` with the posterior noise of ``key``."""

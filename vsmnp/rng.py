@@ -1,0 +1,82 @@
+"""Randomness as a function: Philox4x32-10 of (seed, stream, step, index).
+
+Noise depends on nothing but its key, so it is never stored, a run resumes bit for bit, and member r
+of an ensemble sees exactly the noise of a single run with its seed.
+
+References
+----------
+Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+
+from .types import Array, DType, Kernels, Shape
+
+
+class Stream(IntEnum):
+    """Independent streams of one seed; the numbers are part of the file format, never reuse one."""
+
+    PARAMETERS = 0
+    TRAIN_DATA = 1
+    TEST_DATA = 2
+    SHUFFLE = 3
+    INPUT_NOISE = 4
+    INFERENCE = 5
+    LEARNING = 6
+    PROBE = 7
+    EVALUATION = 8
+    PRIOR = 9
+    LIKELIHOOD = 10
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where in the randomness we are: one 64-bit seed per model, a stream and a step.
+
+    Parameters
+    ----------
+    seeds : tuple of int
+        One seed for each of the R models, ``0 <= seed < 2**64``.
+    stream : int
+        What the noise is for, see :class:`Stream`.
+    step : int
+        The counter of updates, batches or chunks; ``0 <= step < 2**32``.
+    """
+
+    seeds: tuple[int, ...]
+    stream: int = 0
+    step: int = 0
+
+    def on(self, stream: int, step: int = 0) -> Key:
+        """The same models on another stream."""
+        return replace(self, stream=int(stream), step=step)
+
+    @property
+    def _seeds(self) -> Array:
+        return np.asarray(self.seeds, dtype=np.uint64)
+
+    def words(self, k: Kernels, count: int, first: int = 0) -> Array:
+        """32-bit words, ``(R, count)``; bit-equal on every kernel set."""
+        return k.words(self._seeds, self.stream, self.step, count, first)
+
+    def uniform(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
+        """Uniforms in [0, 1), ``(R, *shape)``; bit-equal on every kernel set."""
+        return k.uniform(self._seeds, self.stream, self.step, shape, dtype, first)
+
+    def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
+        """Standard normals, ``(R, *shape)``; equal to 1e-6 on every kernel set."""
+        return k.normal(self._seeds, self.stream, self.step, shape, dtype, first)
+
+    def signs(self, k: Kernels, shape: Shape, dtype: DType) -> Array:
+        """Rademacher signs +-1, ``(R, *shape)``: the top bit of each word."""
+        words = self.words(k, int(np.prod(shape)))
+        return (1 - 2 * (words >> np.uint32(31)).astype(dtype)).reshape(len(self.seeds), *shape)
+
+    def permutation(self, k: Kernels, n: int) -> Array:
+        """A permutation of ``range(n)`` for each model, ``(R, n)``: the order of n random words."""
+        return np.argsort(k.to_host(self.words(k, n)), axis=1, kind="stable")

@@ -1,0 +1,221 @@
+"""Floor 0: the words that every other file speaks in.
+
+Axes, always in this order: R models trained side by side, S posterior samples, N batch, then the
+axes of one sample (D data, Z latent, I input and O output features). R and S may be 1 and broadcast;
+N never does. Prefixes: ``x`` primal, ``dx`` tangent, ``gx`` cotangent, ``dgx`` tangent of a cotangent.
+``None`` in place of a tangent is the zero tangent; ``None`` in place of a gradient is one that nobody
+asked for, and it is then not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+DType: TypeAlias = npt.DTypeLike
+Shape: TypeAlias = tuple[int, ...]
+
+#: A tree of parameter shapes: ``{"w": (3, 2), "b": (3,)}``, nested once per composed layer.
+Shapes: TypeAlias = Mapping[str, Any]
+#: The same tree with an array ``(R, *shape)`` at every leaf: parameters, tangents or gradients.
+Params: TypeAlias = Mapping[str, Any]
+#: What ``forward`` keeps for the other rules; its tangent has the same structure.
+Cache: TypeAlias = Any
+
+ActivationName: TypeAlias = Literal["relu", "elu", "softplus", "sigmoid", "tanh", "exp"]
+
+
+@dataclass(frozen=True)
+class QuadraticForm:
+    r"""Coefficients that turn residuals into a score-matching loss of one sample.
+
+    With :math:`e_i = g(z_i) - x`, :math:`q_i = s^q_i` and bars for means over the S posterior samples,
+
+    .. math:: a = c_0 \,\overline{|e|^2} + c_1 |\bar e|^2, \qquad
+              h = d_0 \,\overline{q \cdot e} + d_1\, \bar q \cdot \bar e .
+
+    Every Gaussian-likelihood term of the paper is a function of ``a``, ``h`` and gamma alone.
+    """
+
+    c_each: float
+    c_mean: float
+    d_each: float = 0.0
+    d_mean: float = 0.0
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the form needs the score :math:`s^q` at all."""
+        return self.d_each != 0.0 or self.d_mean != 0.0
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """Everything that a fused training step is specialised on; a plain record."""
+
+    encoder_widths: tuple[int, ...]
+    decoder_widths: tuple[int, ...]
+    activation: str
+    scale: str
+    objective: str
+    inference: str
+    samples: int
+    encoder_steps: int
+    optimizer: str
+    encoder_optimizer: str
+    dtype: str
+
+
+class Kernels(Protocol):
+    """A kernel set: all the arithmetic of a training step, on one kind of machine.
+
+    ``reference`` (plain NumPy) is the specification. Every other set offers the same names with the
+    same signatures and agrees with it. Wrappers accept any strides and never change an input that is
+    not named ``out``.
+    """
+
+    name: str
+
+    def asarray(self, x: Any, dtype: DType | None = None) -> Array:
+        """Bring ``x`` to the memory of this kernel set."""
+
+    def to_host(self, x: Array) -> Array:
+        """Bring ``x`` back to a NumPy array."""
+
+    def empty(self, shape: Shape, dtype: DType) -> Array:
+        """Uninitialised memory for a temporary of the present step."""
+
+    def zeros(self, shape: Shape, dtype: DType) -> Array:
+        """Memory filled with zeros."""
+
+    def gemm(
+        self,
+        a: Array,
+        b: Array,
+        ta: bool = False,
+        tb: bool = False,
+        out: Array | None = None,
+        accumulate: bool = False,
+    ) -> Array:
+        """``out[r] (+)= op(a[r]) op(b[r])`` for matrices ``(R, ., .)``; R broadcasts. The one GEMM door."""
+
+    def add_bias(self, y: Array, b: Array) -> Array:
+        """``y[r,s,n,o] + b[r,o]``, in place."""
+
+    def sum_rows(self, gy: Array, out: Array) -> Array:
+        """``out[r,o] += sum_{s,n} gy[r,s,n,o]``."""
+
+    def activation(self, f: ActivationName, x: Array) -> Array:
+        """``y = f(x)``."""
+
+    def activation_slope(self, f: ActivationName, y: Array, v: Array) -> Array:
+        """``f'(x) v`` given ``y = f(x)``; S of either argument broadcasts."""
+
+    def activation_curve(
+        self, f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None
+    ) -> Array:
+        """``f'(x) dgy + f''(x) dx gy`` given ``y = f(x)`` and ``dy = f'(x) dx``."""
+
+    def words(self, seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
+        """32-bit words ``first .. first + count`` of a Philox4x32-10 stream, ``(R, count)``."""
+
+    def uniform(
+        self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
+    ) -> Array:
+        """Uniforms in [0, 1) with 24 random bits, ``(R, *shape)``."""
+
+    def normal(
+        self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
+    ) -> Array:
+        """Standard normals, ``(R, *shape)``: Box-Muller on neighbouring words."""
+
+    def residual_forms(
+        self,
+        x: Array,
+        g: Array,
+        s_q: Array | None,
+        form: QuadraticForm,
+        w_square: Array,
+        w_cross: Array,
+        want_gradient: bool = True,
+    ) -> tuple[Array, Array, Array | None]:
+        """``a (R,N)``, ``h (R,N)`` of ``form`` and the gradient of ``w_square a/2 + w_cross h`` in g.
+
+        ``x (R|1,1,N,D)``, ``g (R,S,N,D)``, ``s_q (R,S,N,D)`` or None, weights ``(R,)``.
+        """
+
+    def posterior_fisher(
+        self, mu: Array, s: Array, eps: Array, b: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """``d = z - eps/s - b``, ``|d|^2/2`` averaged over S, and its z-fixed gradient in mu and s.
+
+        ``mu, s (R,1,N,Z)``, ``eps, b (R,S,N,Z)``; returns ``d (R,S,N,Z)``, loss ``(R,N)``, ``gmu``
+        and ``gs (R,1,N,Z)``, of one sample (not divided by N).
+        """
+
+    def adam(
+        self,
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        t: Array,
+        lr: Array,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        alive: Array,
+    ) -> None:
+        """One Adam step on ``p, m, v (R,P)`` and the counters ``t (R,)``, in place, where ``alive (R,)``."""
+
+    def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
+        """One plain gradient step on ``p (R,P)`` and the counters ``t (R,)``, in place, where ``alive``."""
+
+    def finite(self, g: Array) -> Array:
+        """``(R,)`` flags: every entry of ``g[r]`` is finite."""
+
+    def fused_step(self, spec: StepSpec) -> Callable[..., Any] | None:
+        """A whole training step in one call, or None where this set has none for ``spec``."""
+
+
+class Layer(Protocol):
+    """A frozen dataclass that holds configuration only, and four rules. No tape, no graph.
+
+    ``p`` are parameters ``(R, *shape)`` in the tree of ``shapes``; ``gp`` and ``dgp`` are trees to
+    accumulate into, or None when no weight gradient is wanted.
+    """
+
+    @property
+    def shapes(self) -> Shapes:
+        """The tree of this layer's parameter shapes."""
+
+    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
+        """``y`` and the primal values ``c`` that the other rules need."""
+
+    def jvp(
+        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
+    ) -> tuple[Array | None, Cache]:
+        """The tangent of ``y`` along ``(dp, dx)``, and the tangent of the cache."""
+
+    def vjp(
+        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
+    ) -> Array | None:
+        """The cotangent of ``x`` (if wanted); ``gp`` accumulates the one of the parameters."""
+
+    def vjp_jvp(
+        self,
+        k: Kernels,
+        p: Params,
+        c: Cache,
+        gy: Array,
+        gp: Params | None,
+        dp: Params | None,
+        dc: Cache,
+        dgy: Array | None,
+        dgp: Params | None,
+        want_x: bool = True,
+    ) -> tuple[Array | None, Array | None]:
+        """``vjp`` and its tangent along ``(dp, dc, dgy)``: ``gx, dgx``; ``gp`` and ``dgp`` accumulate."""
