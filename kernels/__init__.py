@@ -1,5 +1,5 @@
 """Kernel sets: the same arithmetic on different machines, loaded by name."""
 
-from .registry import NAMES, load
+from .registry import NAMES, choose, gpu_obstacle, load
 
-__all__ = ["NAMES", "load"]
+__all__ = ["NAMES", "choose", "gpu_obstacle", "load"]

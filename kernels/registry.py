@@ -1,11 +1,11 @@
-"""Which kernel sets exist, and how to get one."""
+"""Which kernel sets exist, which one a device wants, and how to get it."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import cast
 
-from vsmnp.errors import ConfigError
+from vsmnp.errors import ConfigError, DeviceError
 from vsmnp.types import Kernels
 
 #: Every kernel set by name.
@@ -23,3 +23,32 @@ def load(name: str) -> Kernels:
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
     return cast(Kernels, import_module(f"vsmnp.kernels.{name}"))
+
+
+def choose(device: str, kernels: str) -> str:
+    """The kernel set for a device (auto, cpu or gpu) and a wish (auto or a name).
+
+    Raises
+    ------
+    DeviceError
+        If the GPU is asked for and something that it needs is missing.
+    """
+    if device == "gpu":
+        raise DeviceError(f"--device gpu cannot be used: {gpu_obstacle()}")
+    return "cpu" if kernels == "auto" else kernels
+
+
+def gpu_obstacle() -> str:
+    """What a GPU run lacks here, and how to get it, in one sentence."""
+    try:
+        import cupy
+    except ImportError:
+        return (
+            "CuPy is not installed: pip install 'vsmnp[cuda13]' (or [cuda12] for an older "
+            "driver), on a machine with an NVIDIA GPU."
+        )
+    if not cupy.cuda.is_available():
+        return (
+            "no NVIDIA GPU or driver was found: run on a machine that has one, or use --device cpu."
+        )
+    return "this version has no CUDA kernels: use --device cpu."

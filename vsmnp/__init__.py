@@ -1,3 +1,32 @@
 """vsmnp: an autograd-free analytic engine for variational score matching in VAEs."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .api import train
+    from .config import Settings
+    from .data import load_data
+    from .evaluation import evaluate
+    from .model import GaussianVAE
+    from .runs import load_run
+
+_HOMES = {
+    "GaussianVAE": "model",
+    "Settings": "config",
+    "evaluate": "evaluation",
+    "load_data": "data",
+    "load_run": "runs",
+    "train": "api",
+}
+
+__all__ = ["GaussianVAE", "Settings", "__version__", "evaluate", "load_data", "load_run", "train"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for, so that ``import vsmnp`` stays light."""
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module 'vsmnp' has no attribute '{name}'")

@@ -1,0 +1,56 @@
+"""``vsmnp compare``: several runs in one table and one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .console import mean_and_error, print_json, say, table
+from .options import json_option, quiet_option
+from .results import evaluate_with_progress, evaluation_json
+
+_COLUMNS = ("nll", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  vsmnp compare runs/mixture-kl-m1-seed0 runs/mixture-kl-m2-seed0
+  vsmnp compare runs/* --out comparison.png --json
+"""
+)
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--draws", type=click.IntRange(min=2), default=100_000, show_default=True, help="Samples from the prior.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("comparison.png"), show_default=True, help="The picture."
+)
+@json_option
+@quiet_option
+def command(runs: tuple[Path, ...], draws: int, out: Path, as_json: bool, quiet: bool) -> None:
+    """Tabulate and plot the evaluations of several RUNS, means over their models."""
+    from vsmnp.figures import comparison
+    from vsmnp.runs import load_run
+
+    loaded, evaluations = [], []
+    for folder in runs:
+        say(f"Evaluating {folder}", quiet or as_json)
+        loaded.append(load_run(folder))
+        evaluations.append(evaluate_with_progress(loaded[-1], quiet or as_json, draws))
+    comparison(loaded, evaluations, out)
+    if as_json:
+        print_json([
+            {"run": str(folder), **evaluation_json(run, evaluation)}
+            for folder, run, evaluation in zip(runs, loaded, evaluations, strict=True)
+        ])  # fmt: skip
+        return
+    shown = [c for c in _COLUMNS if any(mean_and_error(e[c])[0] is not None for e in evaluations)]
+    rows = []
+    for folder, evaluation in zip(runs, evaluations, strict=True):
+        cells = []
+        for name in shown:
+            mean, error = mean_and_error(evaluation[name])
+            cells.append("-" if mean is None else f"{mean:.4g}" + (f" +- {error:.2g}" if error else ""))
+        rows.append((folder.name, *cells))
+    click.echo(table(("run", *shown), rows))
+    click.echo(f"Picture: {out}")

@@ -1,0 +1,22 @@
+"""``vsmnp completion``: the script that teaches a shell to complete commands and options."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  eval "$(vsmnp completion bash)"
+  vsmnp completion fish > ~/.config/fish/completions/vsmnp.fish
+"""
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> None:
+    """Print the completion script for SHELL."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(ctx.find_root().command, {}, "vsmnp", "_VSMNP_COMPLETE").source())

@@ -1,0 +1,55 @@
+"""The group of all commands, and the one place where a failure becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from vsmnp import __version__
+from vsmnp.errors import VsmnpError
+
+#: Each command lives in the module of its name and is imported when it is asked for.
+COMMANDS = ("train", "evaluate", "compare", "sample", "plot", "info", "data", "completion")
+
+
+class _Commands(click.Group):
+    """Loads commands lazily, so that ``vsmnp --help`` answers at once, and words every failure."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"vsmnp.cli.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VsmnpError as error:
+            failure = click.ClickException(str(error))
+            failure.exit_code = error.exit_code
+            raise failure from error
+        except MemoryError as error:
+            raise click.ClickException(
+                "The machine has too little memory for this: lower --batch-size, --samples or --hidden."
+            ) from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VSMNP", "max_content_width": 110},
+    epilog="Every option can also be set by an environment variable, such as VSMNP_TRAIN_LR=1e-4.",
+)
+@click.version_option(__version__, prog_name="vsmnp")
+def main() -> None:
+    """Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder.
+
+    \b
+    vsmnp train                            train on built-in data, evaluate, draw
+    vsmnp train --objective m2 --steps 500 another objective, a shorter run
+    vsmnp evaluate runs/NAME --json        every metric of a trained run
+    """

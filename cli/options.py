@@ -1,0 +1,75 @@
+"""Command-line options, made from the fields of the settings: one source for names, defaults and help."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from vsmnp.config import Settings, option_name
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class IntegerList(click.ParamType):
+    """``30,30`` or ``0-9`` or ``0,4-6``, as a tuple of integers."""
+
+    name = "integers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            first, dash, last = part.strip().partition("-")
+            try:
+                start, stop = int(first), int(last) if dash else int(first)
+            except ValueError:
+                self.fail(f"'{value}' is not a list of integers such as 30,30 or 0-9.", param, ctx)
+            if not start <= stop < start + 1_000_000:
+                self.fail(f"'{part}' is not a range that counts upwards.", param, ctx)
+            numbers.extend(range(start, stop + 1))
+        return tuple(numbers)
+
+
+def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
+    default, text, choices = spec.default, spec.metadata["help"], spec.metadata["choices"]
+    name = option_name(spec.name)
+    if isinstance(default, bool):
+        return click.option(name, is_flag=True, default=default, help=text)
+    kind: Any = IntegerList() if isinstance(default, tuple) else type(default)
+    if choices:
+        kind = click.Choice(choices)
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    return click.option(name, type=kind, default=default, show_default=default != "", help=text)
+
+
+def settings_options(command: F) -> F:
+    """Give a command one option for each setting, in the order of the record."""
+    for spec in reversed(dataclasses.fields(Settings)):
+        command = _option(spec)(command)
+    return command
+
+
+def chosen_settings(ctx: click.Context) -> dict[str, Any]:
+    """The settings that the user named, on the command line or in the environment."""
+    names = {spec.name for spec in dataclasses.fields(Settings)}
+    named = {
+        name: ctx.params[name]
+        for name in names & set(ctx.params)
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    }
+    if ctx.params.get("seed") is not None:
+        if "seeds" in named:
+            raise click.UsageError("Give --seed for one model or --seeds for an ensemble, not both.")
+        named["seeds"] = (ctx.params["seed"],)
+    return named
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no explanations.")

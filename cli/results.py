@@ -1,0 +1,52 @@
+"""Evaluations as tables and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .console import Progress, mean_and_error, table
+
+if TYPE_CHECKING:
+    from vsmnp.runs import Run
+
+Evaluation = dict[str, list[float | None]]
+
+_MEANING = {
+    "nll": "negative log-likelihood, nats",
+    "nll_se": "its standard error over test points",
+    "ess": "effective sample size of the prior draws",
+    "sm_loss": "score-matching loss",
+    "neg_elbo": "negative ELBO, nats",
+    "iwae": "importance-weighted bound of the nll, nats",
+    "mse": "denoising mean squared error",
+    "mmd": "latent MMD, squared",
+    "posterior_fd": "posterior Fisher divergence",
+    "gamma": "likelihood variance",
+}
+
+
+def evaluate_with_progress(run: Run, quiet: bool, draws: int | None = None) -> Evaluation:
+    """Every metric, with a progress bar."""
+    from vsmnp.evaluation import PRIOR_DRAWS, evaluate
+
+    with Progress("Evaluating", 100, quiet) as progress:
+        return evaluate(run, draws or PRIOR_DRAWS, lambda done, total: progress.at(100 * done // max(total, 1)))
+
+
+def evaluation_table(run: Run, evaluation: Evaluation) -> str:
+    """A row a metric: mean over the models, standard error, and the floor."""
+    from vsmnp.evaluation import floors
+
+    known = floors(run)
+    rows = []
+    for name, values in evaluation.items():
+        mean, error = mean_and_error(values)
+        rows.append((name, mean, error, known.get(name), _MEANING[name]))
+    return table(("metric", "value", "s.e.m.", "floor", "meaning"), rows)
+
+
+def evaluation_json(run: Run, evaluation: Evaluation) -> dict[str, Any]:
+    """Numbers for one model, lists over an ensemble."""
+    if len(run.settings.seeds) > 1:
+        return dict(evaluation)
+    return {name: values[0] for name, values in evaluation.items()}

@@ -1,0 +1,160 @@
+"""``vsmnp train``: resolve, explain, train, save, evaluate, draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vsmnp.config import Settings
+from vsmnp.presets import preset as preset_values
+from vsmnp.toml import load as load_toml
+
+from .console import Progress, mean_and_error, print_json, say, table
+from .interrupt import catch_signals
+from .options import chosen_settings, json_option, quiet_option, settings_options
+from .results import evaluate_with_progress, evaluation_json, evaluation_table
+from .threads import limit_threads
+
+if TYPE_CHECKING:
+    from vsmnp.history import History
+    from vsmnp.runs import Run, Session
+    from vsmnp.state import State
+
+_EXAMPLES = """\b
+Examples:
+  vsmnp train                                            M1 with KL inference on the mixture
+  vsmnp train --dataset star --objective m3 --steps 2000
+  vsmnp train --preset paper-2d --dataset star --seeds 0-9 --encoder-steps 10
+  vsmnp train --dataset my.csv --hidden 64,64 --latent 4 --out runs/mine
+  vsmnp train --resume runs/mine --steps 20000
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@settings_options
+@click.option("--seed", type=int, help="One model with this seed, instead of --seeds.")
+@click.option("--preset", help="Settings of the paper: paper-2d, paper-2d-large or paper-images; flags override.")
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="A config.toml to start from.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default: a new one under runs/.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved settings, parameters and time; train nothing.")
+@json_option
+@quiet_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    preset: str | None,
+    config: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **_: Any,
+) -> None:
+    """Train a Gaussian VAE, save it, evaluate it on the test set and draw its samples.
+
+    The run goes to a folder with config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png.
+    Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
+    """
+    chosen = chosen_settings(ctx)
+    quiet = quiet or as_json
+    session = _resumed(resume, chosen, preset, config, out) if resume else _started(chosen, preset, config, out, dry_run)
+    _explain(session, quiet and not dry_run, show_settings=resume is None)
+    if dry_run:
+        if as_json:
+            print_json({"settings": session.trainer.settings.to_mapping(), **_size(session)})
+        return
+    run = _train(session, quiet)
+    _report(run, as_json, quiet)
+
+
+def _started(
+    chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None, dry_run: bool
+) -> Session:
+    if config is not None:
+        chosen = {**load_toml(config), **chosen}
+    if preset is not None:
+        chosen = preset_values(preset, chosen)
+    settings = Settings.from_mapping(chosen)
+    limit_threads(settings.threads)
+    from vsmnp.runs import Session, free_folder
+
+    folder = None if dry_run else out or free_folder(settings)
+    return Session.new(settings, folder=folder)
+
+
+def _resumed(
+    folder: Path, chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None
+) -> Session:
+    for option, value in (("--preset", preset), ("--config", config), ("--out", out)):
+        if value is not None:
+            raise click.UsageError(f"--resume takes its settings from the run: leave out {option}.")
+    config_file = folder / "config.toml"
+    if config_file.exists():  # before the linear algebra is loaded
+        limit_threads(Settings.from_mapping(load_toml(config_file)).threads)
+    from vsmnp.runs import Session
+
+    return Session.resumed(folder, chosen)
+
+
+def _size(session: Session) -> dict[str, Any]:
+    encoder, decoder = session.trainer.parameter_count
+    left = session.total_steps - session.state.step
+    return {
+        "encoder_parameters": encoder,
+        "decoder_parameters": decoder,
+        "steps": session.total_steps,
+        "estimated_seconds": left * session.seconds_per_step() if left > 0 else 0.0,
+    }
+
+
+def _explain(session: Session, quiet: bool, show_settings: bool) -> None:
+    """The resolved settings, the size, the time, and what the user should know."""
+    from vsmnp.build import advice
+
+    trainer = session.trainer
+    if not quiet:
+        if show_settings:
+            say(table(("setting", "value"), [(n, str(v)) for n, v in trainer.settings.to_mapping().items()]))
+        size = _size(session)
+        say(
+            f"Encoder {size['encoder_parameters']:,} and decoder {size['decoder_parameters']:,} parameters, "
+            f"{len(trainer.settings.seeds)} model(s), step {session.state.step} of {size['steps']:,}; about "
+            f"{size['estimated_seconds']:.0f} s to go."
+        )
+    for note in advice(trainer.settings, trainer.model.d_x):
+        say(f"Note: {note}")
+
+
+def _train(session: Session, quiet: bool) -> Run:
+    from vsmnp.loop import Watch
+
+    with catch_signals() as stop, Progress("Training", session.total_steps, quiet, session.state.step) as progress:
+
+        def on_row(state: State, history: History) -> None:
+            loss, _ = mean_and_error([float(v) for v in history.column("learning.loss")[-1]])
+            gamma, _ = mean_and_error([float(v) for v in history.column("gamma")[-1]])
+            progress.tell(f"loss {loss or float('nan'):.4g}, gamma {gamma or float('nan'):.3g}")
+
+        watch = Watch(on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop)
+        return session.train(watch)
+
+
+def _report(run: Run, as_json: bool, quiet: bool) -> None:
+    from vsmnp.figures import curves, samples
+
+    assert run.folder is not None
+    kept = int(run.vae.k.to_host(run.gamma_kept).sum())
+    if kept:
+        say(f"Note: {kept} batch(es) had no optimal gamma (b <= 0); the last gamma was kept there.", quiet)
+    evaluation = evaluate_with_progress(run, quiet)
+    samples(run, run.folder / "samples.png")
+    curves(run, run.folder / "curves.png")
+    if as_json:
+        print_json({"run": str(run.folder), "steps": run.step, **evaluation_json(run, evaluation)})
+        return
+    click.echo(evaluation_table(run, evaluation))
+    click.echo(f"Run: {run.folder}\nSamples beside data: {run.folder / 'samples.png'}")

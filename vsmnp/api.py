@@ -1,0 +1,61 @@
+"""The library in five lines: what a notebook needs, under ``import vsmnp``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .config import Settings
+from .data import Dataset
+from .loop import Watch
+from .runs import Run, Session
+
+
+def train(
+    data: Dataset | str = "mixture",
+    *,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a Gaussian VAE.
+
+    Parameters
+    ----------
+    data : Dataset or str
+        From :func:`vsmnp.load_data`, or a name or path for it.
+    out : path, optional
+        A folder for checkpoint, metrics and configuration; without one nothing is written.
+    preset : str, optional
+        Settings of the paper to start from, such as ``"paper-2d"``.
+    watch : Watch, optional
+        Callbacks during the run.
+    **settings
+        Any field of :class:`vsmnp.Settings`, such as ``objective="m2"`` or ``steps=2000``.
+
+    Returns
+    -------
+    Run
+        The trained models with their history.
+
+    Raises
+    ------
+    VsmnpError
+        A sentence about the setting, file or loss at fault.
+
+    Examples
+    --------
+    >>> import vsmnp
+    >>> run = vsmnp.train("mixture", objective="m1", steps=200, hidden=(8,), seeds=(0, 1))
+    >>> run.vae.sample(5).shape
+    (2, 5, 2)
+    """
+    chosen = {**settings, "dataset": data if isinstance(data, str) else data.name}
+    if preset is not None:
+        from .presets import preset as preset_values
+
+        chosen = preset_values(preset, chosen)
+    dataset = None if isinstance(data, str) else data
+    session = Session.new(Settings.from_mapping(chosen), dataset, None if out is None else Path(out))
+    return session.train(watch)

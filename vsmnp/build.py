@@ -1,0 +1,114 @@
+"""From settings to the objects of a run, and what the user should know about the choice."""
+
+from __future__ import annotations
+
+from .config import Settings
+from .model import GaussianVAE
+from .objectives import (
+    ELBO,
+    KL,
+    M1,
+    M2,
+    M3,
+    FixedGamma,
+    GammaRule,
+    JointFisherInference,
+    JointFisherLearning,
+    LearnedGamma,
+    M2AsPublished,
+    M3AsPublished,
+    Objective,
+    OptimalGamma,
+    PosteriorFisher,
+)
+from .objectives.fisher_autoencoder import ScoreNorm
+from .objectives.m3 import Baseline
+from .objectives.squared_mean import SquaredMean
+
+
+def build_model(settings: Settings, d_x: int) -> GaussianVAE:
+    """The architecture for data of dimension ``d_x``."""
+    return GaussianVAE.mlp(
+        d_x, settings.latent, settings.hidden, settings.activation, settings.scale, settings.sigmoid_output
+    )
+
+
+def gamma_rule(settings: Settings) -> GammaRule:
+    """How gamma is found."""
+    if settings.gamma == "learn":
+        return LearnedGamma()
+    return OptimalGamma(settings.gamma_floor) if settings.gamma == "optimal" else FixedGamma()
+
+
+def estimators(settings: Settings) -> tuple[SquaredMean, Baseline]:
+    """The estimators of M2 and M3; ``auto`` is the unbiased one with a baseline wherever S allows it."""
+    several = settings.samples >= 2
+    square: SquaredMean = "u-statistic" if several else "biased"
+    baseline: Baseline = "leave-one-out" if several else "none"
+    if settings.squared_mean != "auto":
+        square = "biased" if settings.squared_mean == "biased" else "u-statistic"
+    if settings.baseline != "auto":
+        baseline = "none" if settings.baseline == "none" else "leave-one-out"
+    return square, baseline
+
+
+def build_learning(settings: Settings) -> Objective:
+    """The objective that trains theta."""
+    samples, gamma = settings.samples, gamma_rule(settings)
+    square, baseline = estimators(settings)
+    match settings.objective, settings.as_published:
+        case "elbo", _:
+            return ELBO(samples, gamma)
+        case "m1", _:
+            return M1(samples, gamma)
+        case "m2", False:
+            return M2(samples, gamma, square)
+        case "m3", False:
+            return M3(samples, gamma, square, baseline)
+        case "m2", True:
+            return M2AsPublished(samples, gamma)
+        case "m3", True:
+            return M3AsPublished(samples, gamma)
+        case _:
+            return JointFisherLearning(samples, _reparametrised(settings), _score_norm(settings), gamma)
+
+
+def build_inference(settings: Settings) -> Objective:
+    """The objective that trains phi."""
+    if settings.objective == "fae":
+        return JointFisherInference(settings.samples, _reparametrised(settings), _score_norm(settings))
+    if settings.inference == "kl":
+        return KL(settings.samples)
+    weight = 2.0 if settings.as_published else 1.0
+    return PosteriorFisher(settings.samples, _reparametrised(settings), weight)
+
+
+def _reparametrised(settings: Settings) -> bool:
+    return settings.inference == "fisher-reparam"
+
+
+def _score_norm(settings: Settings) -> ScoreNorm:
+    return "probe" if settings.score_norm == "probe" else "pathwise"
+
+
+def advice(settings: Settings, d_x: int) -> list[str]:
+    """Sentences about what this choice of settings means; none of them stops a run."""
+    notes = []
+    second_order = settings.inference == "fisher-reparam" or settings.objective == "fae"
+    if settings.samples == 1 and settings.objective == "m2" and not settings.as_published:
+        notes.append("With one posterior sample M2 is the same estimator as M1: use --samples 2 or more.")
+    if settings.samples == 1 and settings.objective == "m3" and not settings.as_published:
+        notes.append(
+            "With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: use --samples 2 or more."
+        )
+    if settings.objective == "m3" and settings.latent >= d_x:
+        notes.append(
+            f"With {settings.latent} latent for {d_x} data dimensions M3 has a flat ray: (r(x) - x, gamma) and any "
+            "multiple of it give the same loss, so gamma is fixed only through q."
+        )
+    if second_order and settings.activation == "relu":
+        notes.append(
+            "Pathwise second-order gradients miss the jumps of a relu network's scores: use --activation tanh, "
+            "softplus or elu."
+        )
+    return notes

@@ -1,0 +1,178 @@
+"""Every setting of a run, in one record: the command line, the files and Python all read this."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import ConfigError
+
+
+def _setting(default: Any, text: str, *choices: str) -> Any:
+    """A field with its one-line help and, where it has them, its choices."""
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to train, on what, and how. The help of each field is in its metadata.
+
+    Raises
+    ------
+    ConfigError
+        From construction, if a value is out of its range or a combination makes no sense.
+    """
+
+    dataset: str = _setting("mixture", "Built-in data (see 'vsmnp data') or a .npy, .npz, .csv or .h5 file.")
+    data_dir: str = _setting("", "Folder with the MNIST and Fashion-MNIST files.")
+    data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
+    noise: float = _setting(0.0, "Standard deviation of the noise added to every input, drawn afresh at each use.")
+
+    objective: str = _setting("m1", "Learning objective of the decoder.", "elbo", "m1", "m2", "m3", "fae")
+    inference: str = _setting("kl", "Inference objective of the encoder.", "kl", "fisher", "fisher-reparam")
+    samples: int = _setting(5, "S, posterior samples a datum.")
+    encoder_steps: int = _setting(1, "J, encoder updates before each decoder update.")
+    encoder_data: str = _setting("same", "Minibatch of the J encoder updates: the decoder's, or fresh ones.", "same", "fresh")
+    squared_mean: str = _setting("auto", "Estimator of |E_q s|^2 in M2 and M3.", "auto", "u-statistic", "biased")
+    baseline: str = _setting("auto", "Baseline in the cross term of M3.", "auto", "leave-one-out", "none")
+    as_published: bool = _setting(False, "M2 and M3 (and Fisher inference) as the paper's toy script computes them.")
+    score_norm: str = _setting("pathwise", "E|s^q|^2 of the Fisher autoencoder: through z, or by a Rademacher probe.", "pathwise", "probe")
+
+    gamma: str = _setting("learn", "Likelihood variance: learn, optimal (closed form a batch), or a number to fix it at.")
+    gamma_floor: float = _setting(1e-6, "Smallest gamma that 'optimal' may choose.")
+    sd_init: float = _setting(0.1, "Initial sqrt(gamma).")
+
+    hidden: tuple[int, ...] = _setting((30, 30), "Hidden widths of the encoder; the decoder mirrors them.")
+    activation: str = _setting("relu", "Activation of the hidden layers.", "relu", "elu", "softplus", "sigmoid", "tanh")
+    latent: int = _setting(2, "Latent dimension.")
+    scale: str = _setting("exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus")
+    sigmoid_output: bool = _setting(False, "Pass the decoder's mean through a sigmoid.")
+    initial: str = _setting("uniform", "Initial weights: uniform +-1/sqrt(fan in), or the paper's N(0, .1^2).", "uniform", "normal")
+
+    steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.")
+    epochs: float = _setting(20.0, "Passes over the training data, when --steps is not given.")
+    batch_size: int = _setting(1000, "Minibatch size N.")
+    optimizer: str = _setting("adam", "Optimiser of the decoder.", "adam", "sgd")
+    lr: float = _setting(1e-3, "Step size of the decoder.")
+    encoder_optimizer: str = _setting("adam", "Optimiser of the encoder.", "adam", "sgd")
+    encoder_lr: float = _setting(1e-3, "Step size of the encoder.")
+
+    seeds: tuple[int, ...] = _setting((0,), "One model a seed, trained side by side: 3, 0-9 or 0,4,7.")
+    dtype: str = _setting("float32", "Arithmetic.", "float32", "float64")
+    device: str = _setting("auto", "Where to run.", "auto", "cpu", "gpu")
+    kernels: str = _setting("auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu")
+    threads: int = _setting(1, "Threads of the linear algebra.")
+    log_every: int = _setting(0, "Steps between rows of metrics.csv; 0: about 200 rows a run.")
+
+    def __post_init__(self) -> None:
+        for spec in dataclasses.fields(self):
+            self._check_field(spec.name, spec.metadata["choices"])
+        self._check_combinations()
+
+    def _check_field(self, name: str, choices: tuple[str, ...]) -> None:
+        value, option = getattr(self, name), option_name(name)
+        kind = type(Settings.__dataclass_fields__[name].default)
+        if kind is float and type(value) is int:
+            value = float(value)
+            object.__setattr__(self, name, value)
+        if kind is tuple and isinstance(value, list):
+            value = tuple(value)
+            object.__setattr__(self, name, value)
+        if type(value) is not kind or (kind is tuple and not all(type(v) is int for v in value)):
+            wanted = {"str": "a text", "int": "an integer", "float": "a number", "bool": "true or false"}
+            raise ConfigError(
+                f"{option} must be {wanted.get(kind.__name__, 'a list of integers')}, not {value!r}."
+            )
+        if choices and value not in choices:
+            raise ConfigError(f"{option} must be one of {', '.join(choices)}, not '{value}'.")
+        if name in _LEAST and not _finite_at_least(value, _LEAST[name]):
+            raise ConfigError(f"{option} must be at least {_LEAST[name]:g}, not {value}.")
+        if name in _POSITIVE and not (_finite_at_least(value, 0.0) and value > 0):
+            raise ConfigError(f"{option} must be a positive number, not {value}.")
+
+    def _check_combinations(self) -> None:
+        if not self.hidden or min(self.hidden) < 1:
+            raise ConfigError(f"--hidden needs positive widths such as 30,30, not {self.hidden}.")
+        if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
+            raise ConfigError("--seeds needs at least one seed between 0 and 2^63 - 1.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError("--seeds names a seed twice: two models would be the same.")
+        if not 0 <= self.data_seed < 2**63:
+            raise ConfigError("--data-seed must lie between 0 and 2^63 - 1.")
+        if self.gamma not in ("learn", "optimal"):
+            self.fixed_gamma()
+        if self.objective == "fae" and self.inference == "kl":
+            raise ConfigError(
+                "--objective fae trains the encoder on the joint Fisher divergence, so --inference kl has no "
+                "part in it: use fisher-reparam, or fisher for the gradient with z held fixed."
+            )
+        if self.as_published and self.objective not in ("m2", "m3"):
+            raise ConfigError(
+                f"--as-published exists for --objective m2 and m3, where the toy script departs from the paper, not for {self.objective}."
+            )
+        if self.as_published and (self.squared_mean, self.baseline) != ("auto", "auto"):
+            raise ConfigError("--as-published fixes the estimators: leave out --squared-mean and --baseline.")
+        if self.squared_mean != "auto" and self.objective not in ("m2", "m3"):
+            raise ConfigError(f"--squared-mean is a part of m2 and m3, not of {self.objective}: leave it out.")
+        if self.baseline != "auto" and self.objective != "m3":
+            raise ConfigError(f"--baseline is a part of m3, not of {self.objective}: leave it out.")
+        if self.score_norm != "pathwise" and self.objective != "fae":
+            raise ConfigError(f"--score-norm is a part of fae, not of {self.objective}: leave it out.")
+        if self.samples < 2 and (self.squared_mean == "u-statistic" or self.baseline == "leave-one-out"):
+            raise ConfigError("--squared-mean u-statistic and --baseline leave-one-out need --samples of at least 2.")
+
+    def fixed_gamma(self) -> float:
+        """The number in ``gamma``.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, or it is not positive.
+        """
+        try:
+            value = float(self.gamma)
+        except ValueError:
+            value = -1.0
+        if not (_finite_at_least(value, 0.0) and value > 0):
+            raise ConfigError(f"--gamma must be learn, optimal or a positive number, not '{self.gamma}'.")
+        return value
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings from names and values, as a file holds them.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown or a value is wrong.
+        """
+        known = {spec.name for spec in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigError(f"There is no setting '{unknown[0]}': see 'vsmnp train --help' for all of them.")
+        return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Names and values, tuples as lists."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+
+_LEAST: Mapping[str, float] = {
+    "samples": 1, "encoder_steps": 1, "batch_size": 1, "latent": 1, "threads": 1, "noise": 0,
+    "steps": 0, "log_every": 0,
+}  # fmt: skip
+_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs"})
+
+#: Settings that a resumed run may change, because they leave the mathematics alone.
+FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every"})
+
+
+def _finite_at_least(value: float, least: float) -> bool:
+    return least <= value < float("inf")
+
+
+def option_name(name: str) -> str:
+    """The command-line option of a setting."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,72 @@
+"""The endless stream of minibatches: a pure function of its index, so that a run can resume anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import ConfigError
+from ..kernels import load
+from ..rng import Key, Stream
+from ..types import Array, DType
+from .dataset import Dataset
+
+
+@dataclass
+class Batches:
+    """Minibatches of a dataset, epoch after epoch; the remainder of an epoch is left out.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where the epochs come from.
+    batch_size : int
+        N.
+    data_seed : int
+        Seed of the order and of the input noise.
+    noise_sd : float
+        Standard deviation of the noise added to every input, drawn afresh at each use.
+    dtype : dtype
+        Of the batches.
+
+    Raises
+    ------
+    ConfigError
+        If a batch is larger than the training set.
+    """
+
+    dataset: Dataset
+    batch_size: int
+    data_seed: int
+    noise_sd: float
+    dtype: DType
+    _epoch: int = field(default=-1, init=False)
+    _data: Array | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.batch_size > self.dataset.n_train:
+            raise ConfigError(
+                f"--batch-size {self.batch_size} is larger than the {self.dataset.n_train} training points of "
+                f"{self.dataset.name}: make it smaller."
+            )
+
+    @property
+    def per_epoch(self) -> int:
+        """Minibatches in an epoch."""
+        return self.dataset.n_train // self.batch_size
+
+    def clean(self, index: int) -> Array:
+        """Minibatch ``index``, ``(1, 1, N, D)``, without noise."""
+        epoch, place = divmod(index, self.per_epoch)
+        if epoch != self._epoch or self._data is None:
+            self._data = self.dataset.epoch(self.data_seed, epoch, self.dtype)
+            self._epoch = epoch
+        rows = self._data[place * self.batch_size : (place + 1) * self.batch_size]
+        return rows[None, None]
+
+    def noisy(self, index: int, use: int) -> Array:
+        """Minibatch ``index`` with the input noise of its ``use``-th use in the run."""
+        x = self.clean(index)
+        if self.noise_sd == 0:
+            return x
+        key = Key((self.data_seed,), Stream.INPUT_NOISE, use)
+        return x + self.noise_sd * key.normal(load("reference"), x.shape[1:], x.dtype)

@@ -1,0 +1,88 @@
+"""The training loop: steps, rows, snapshots; it knows nothing of files or screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import DivergenceError, Interrupted
+from .gaussian import precision
+from .history import History
+from .state import State
+from .train import Info, Trainer
+from .types import Array
+
+
+@dataclass
+class Watch:
+    """What the loop tells to whoever watches; each default says nothing.
+
+    Attributes
+    ----------
+    on_step : callable
+        ``on_step(step)`` after every step.
+    on_row : callable
+        ``on_row(snapshot, history)`` whenever a row was added; the snapshot may be saved.
+    on_death : callable
+        ``on_death(sentence)`` when a model of an ensemble stops.
+    stop : callable
+        Asked before every step; true ends the loop with :class:`~vsmnp.errors.Interrupted`.
+    """
+
+    on_step: Callable[[int], None] = field(default=lambda step: None)
+    on_row: Callable[[State, History], None] = field(default=lambda state, history: None)
+    on_death: Callable[[str], None] = field(default=lambda sentence: None)
+    stop: Callable[[], bool] = field(default=lambda: False)
+
+
+def run_loop(trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch) -> State:
+    """Train until ``steps`` decoder updates are done; returns the last state, which was also a row.
+
+    A row is added every ``every`` steps and at the end. The state of the last row is kept as a snapshot: a
+    model whose loss stops being finite goes back to it and takes no further part.
+
+    Raises
+    ------
+    DivergenceError
+        If no model is left alive; ``on_row`` was called with the last good state before.
+    Interrupted
+        If ``watch.stop`` said so; the last row is then what can be resumed.
+    """
+    snapshot = state.copy()
+    while state.step < steps:
+        if watch.stop():
+            raise Interrupted(f"Stopped after step {snapshot.step} of {steps}.")
+        alive = state.alive.copy()
+        info = trainer.step(state)
+        watch.on_step(state.step)
+        last = state.step == steps
+        if (state.step % every == 0) or last:
+            state.alive &= trainer.k.finite(state.phi) & trainer.k.finite(state.theta)
+        died = trainer.k.to_host(alive & ~state.alive)
+        if died.any():
+            sentence = _obituary(trainer, state.step, snapshot.step, info, died)
+            state.restore(snapshot, died)
+            snapshot.alive &= state.alive
+            watch.on_death(sentence)
+            if not state.alive.any():
+                watch.on_row(snapshot, history)
+                raise DivergenceError(sentence)
+        if state.step % every == 0 or last:
+            gamma = 1 / precision(trainer.model.log_sd(state.theta))
+            history.append(state.step, {"gamma": gamma, **info.report()})
+            snapshot = state.copy()
+            watch.on_row(snapshot, history)
+    return snapshot
+
+
+def _obituary(trainer: Trainer, step: int, kept: int, info: Info, died: Array) -> str:
+    """One sentence: which model, when, in which term, and what to try."""
+    r = int(np.flatnonzero(died)[0])
+    broken = [name for name, term in info.report().items() if not np.isfinite(term[r])]
+    terms = [name for name in broken if not name.endswith(".loss")] or broken or ["a gradient"]
+    return (
+        f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); its state of "
+        f"step {kept} was kept: try a smaller --lr or --encoder-lr, or a larger --gamma-floor or --sd-init."
+    )

@@ -1,0 +1,108 @@
+"""The state of a training run: parameters, what the optimisers remember, and who is still alive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .errors import CheckpointError
+from .layout import Layout
+from .model import GaussianVAE
+from .optim import Memory
+from .types import Array, Kernels
+
+
+@dataclass
+class State:
+    """R models side by side; the arrays are updated in place.
+
+    Attributes
+    ----------
+    step : int
+        Decoder updates done.
+    phi, theta : Array
+        ``(R, P_e)`` and ``(R, P_d)``.
+    phi_memory, theta_memory : Memory
+        What the two optimisers remember.
+    alive : Array
+        ``(R,)`` flags; a model whose loss or gradient stopped being finite is left as it was.
+    gamma_kept : Array
+        ``(R,)`` counts of batches without an optimal gamma.
+    """
+
+    step: int
+    phi: Array
+    theta: Array
+    phi_memory: Memory
+    theta_memory: Memory
+    alive: Array
+    gamma_kept: Array
+
+    def copy(self) -> State:
+        """A state of its own memory."""
+        return State(
+            self.step, self.phi.copy(), self.theta.copy(), _copied(self.phi_memory),
+            _copied(self.theta_memory), self.alive.copy(), self.gamma_kept.copy(),
+        )  # fmt: skip
+
+    def restore(self, earlier: State, which: Array) -> None:
+        """Put models ``which (R,)`` back to where they were, except that they stay dead or alive."""
+        pairs = [(self.phi, earlier.phi), (self.theta, earlier.theta), (self.gamma_kept, earlier.gamma_kept)]
+        for mine, theirs in ((self.phi_memory, earlier.phi_memory), (self.theta_memory, earlier.theta_memory)):
+            pairs += [(mine.m, theirs.m), (mine.v, theirs.v), (mine.t, theirs.t)]
+        for now, then in pairs:
+            now[which] = then[which]
+
+
+def _copied(memory: Memory) -> Memory:
+    return Memory(memory.m.copy(), memory.v.copy(), memory.t.copy())
+
+
+def _networks(model: GaussianVAE, state: State) -> Iterator[tuple[str, Layout, Array, Memory]]:
+    yield "encoder", model.phi_layout, state.phi, state.phi_memory
+    yield "decoder", model.theta_layout, state.theta, state.theta_memory
+
+
+def to_arrays(k: Kernels, model: GaussianVAE, state: State) -> dict[str, Array]:
+    """Every array of the state under a readable name, on the host."""
+    arrays: dict[str, Array] = {
+        "step": np.asarray(state.step),
+        "alive": k.to_host(state.alive),
+        "gamma_kept": k.to_host(state.gamma_kept),
+    }
+    for network, layout, vector, memory in _networks(model, state):
+        arrays[f"{network}/t"] = k.to_host(memory.t)
+        for kind, values in (("parameters", vector), ("m", memory.m), ("v", memory.v)):
+            if values.shape[1]:
+                for name, array in layout.named(k.to_host(values)):
+                    arrays[f"{network}/{kind}/{name}"] = array
+    return arrays
+
+
+def from_arrays(k: Kernels, model: GaussianVAE, blank: State, arrays: Mapping[str, Array]) -> State:
+    """The state that :func:`to_arrays` wrote, in the shape of a ``blank`` one of the same settings.
+
+    Raises
+    ------
+    CheckpointError
+        If an array is missing or has another shape.
+    """
+    host = replace(blank.copy(), step=int(_fetch(arrays, "step", ())))
+    host.alive = k.asarray(_fetch(arrays, "alive", blank.alive.shape))
+    host.gamma_kept = k.asarray(_fetch(arrays, "gamma_kept", blank.gamma_kept.shape))
+    for network, layout, vector, memory in _networks(model, host):
+        memory.t[:] = k.asarray(_fetch(arrays, f"{network}/t", memory.t.shape))
+        for kind, values in (("parameters", vector), ("m", memory.m), ("v", memory.v)):
+            if values.shape[1]:
+                for name, view in layout.named(values):
+                    view[...] = k.asarray(_fetch(arrays, f"{network}/{kind}/{name}", view.shape))
+    return host
+
+
+def _fetch(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+    if name not in arrays or arrays[name].shape != shape:
+        found = arrays[name].shape if name in arrays else "nothing"
+        raise CheckpointError(f"The checkpoint holds {found} where '{name}' of shape {shape} belongs.")
+    return arrays[name]

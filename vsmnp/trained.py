@@ -1,0 +1,106 @@
+"""A model bound to its parameters: what one does with a trained VAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import DataError
+from .metrics import log_prob_and_score
+from .model import GaussianVAE
+from .objectives import Objective, Outcome
+from .rng import Key, Stream
+from .types import Array, Kernels
+
+
+@dataclass(frozen=True)
+class TrainedVAE:
+    """R trained models side by side. Every array that comes back is NumPy with a leading axis R.
+
+    Attributes
+    ----------
+    k : Kernels
+        The kernel set that computes.
+    model : GaussianVAE
+        The architecture.
+    phi, theta : Array
+        ``(R, P_e)`` and ``(R, P_d)``.
+    seeds : tuple of int
+        One a model.
+    """
+
+    k: Kernels
+    model: GaussianVAE
+    phi: Array
+    theta: Array
+    seeds: tuple[int, ...]
+
+    @property
+    def gamma(self) -> Array:
+        """Likelihood variance, ``(R,)``."""
+        return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
+
+    def encode(self, x: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of q(z|x) for ``x (N, D)``, each ``(R, N, Z)``.
+
+        Raises
+        ------
+        DataError
+            If ``x`` does not have D columns.
+        """
+        q, _ = self.model.encode(self.k, self.phi, self._batch(x))
+        return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
+
+    def decode(self, z: Array) -> Array:
+        """``g(z)`` for ``z (N, Z)`` or ``(R, N, Z)``, ``(R, N, D)``."""
+        z = self.k.asarray(z, self.theta.dtype)
+        g, _ = self.model.decode(self.k, self.theta, z[None, None] if z.ndim == 2 else z[:, None])
+        return self.k.to_host(g)[:, 0]
+
+    def reconstruct(self, x: Array) -> Array:
+        """``g(mu(x))`` for ``x (N, D)``, ``(R, N, D)``; raises as :meth:`encode` does."""
+        return self.decode(self.encode(x)[0])
+
+    def sample(self, n: int, seed: int = 0, noise: bool = True) -> Array:
+        """Draws from p(x), ``(R, n, D)``: ancestral, or the decoder's mean without the noise.
+
+        Parameters
+        ----------
+        n : int
+            Draws a model.
+        seed : int
+            A counter: another one gives other draws.
+        noise : bool
+            Whether the likelihood's ``N(0, gamma I)`` is added.
+        """
+        dtype, key = self.theta.dtype, Key(self.seeds)
+        g = self.decode(key.on(Stream.PRIOR, seed).normal(self.k, (n, self.model.d_z), dtype))
+        if not noise:
+            return g
+        eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (n, self.model.d_x), dtype)
+        sd = np.sqrt(self.gamma).astype(dtype)
+        return np.asarray(g + sd[:, None, None] * self.k.to_host(eps))
+
+    def log_prob(self, x: Array, draws: int = 100_000) -> Array:
+        """``log p(x)`` in nats by importance sampling from the prior, ``(R, N)``."""
+        return self._marginal(x, draws)[0]
+
+    def score(self, x: Array, draws: int = 100_000) -> Array:
+        """``grad_x log p(x)`` by the same samples, ``(R, N, D)``."""
+        return self._marginal(x, draws)[1]
+
+    def outcome(self, objective: Objective, x: Array, step: int = 0) -> Outcome:
+        """Loss, terms and gradients of any objective on ``x (N, D)``, with the noise of counter ``step``."""
+        key = Key(self.seeds, Stream.EVALUATION, step)
+        return objective(self.k, self.model, self.phi, self.theta, self._batch(x), key)
+
+    def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
+        self._batch(x)
+        return log_prob_and_score(self.k, self.model, self.theta, np.asarray(x), Key(self.seeds), draws)
+
+    def _batch(self, x: Array) -> Array:
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[1] != self.model.d_x:
+            raise DataError(f"The model needs data of shape (N, {self.model.d_x}), not {x.shape}.")
+        return self.k.asarray(x, self.theta.dtype)[None, None]
