@@ -1,0 +1,25 @@
+"""How good a model is: likelihood, score, reconstruction and posterior, in bounded memory."""
+
+from .bounds import iwae_bound, negative_elbo
+from .fisher import posterior_fisher
+from .mmd import cubic_mmd, latent_mmd
+from .prior import PriorEstimate, log_prob_and_score, prior_estimate
+from .reconstruction import corrupted, denoising_mse
+from .report import evaluate_all
+from .spread import posterior_sds, sd_histogram
+
+__all__ = [
+    "PriorEstimate",
+    "corrupted",
+    "cubic_mmd",
+    "denoising_mse",
+    "evaluate_all",
+    "iwae_bound",
+    "latent_mmd",
+    "log_prob_and_score",
+    "negative_elbo",
+    "posterior_fisher",
+    "posterior_sds",
+    "prior_estimate",
+    "sd_histogram",
+]

@@ -1,0 +1,140 @@
+r"""The likelihood and the score of a model, by draws from its prior.
+
+With :math:`z_i \sim p(z)` and :math:`w_i \propto p(x|z_i)`, :math:`\sum w_i = 1`,
+
+.. math::
+    \log p(x) = \log \tfrac1n \sum_i p(x|z_i), \qquad \nabla_x \log p(x) = \sum_i w_i s^p_i,
+
+    \text{score-matching loss} = \tfrac12 |\nabla_x \log p|^2 + \nabla_x^2 \log p
+        = \sum_i w_i |s^p_i|^2 - d_x / \gamma - \tfrac12 \Big| \sum_i w_i s^p_i \Big|^2 .
+
+Both are consistent, not unbiased; they are hopeless where no draw comes near x, as for images, and
+the effective sample size tells. It is how section 5.1 of the paper evaluates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..gaussian import LOG_2PI, precision
+from ..model import GaussianVAE
+from ..rng import Key, Stream
+from ..types import Array, Kernels
+from .batches import Progress, check_count, check_seeds, checked, host, rows_per_pass, spans
+from .importance import Weighted, WeightedSums
+
+
+@dataclass(frozen=True)
+class PriorEstimate:
+    """Figures of R models, each ``(R,)``, float64.
+
+    Attributes
+    ----------
+    nll, nll_se : Array
+        Mean negative log-likelihood in nats, and its standard error over the test points.
+    ess : Array
+        Effective sample size, mean over the test points: below about a hundred, trust nothing.
+    sm_loss, sm_loss_se : Array
+        Mean score-matching loss, and its standard error over the test points.
+    """
+
+    nll: Array
+    nll_se: Array
+    ess: Array
+    sm_loss: Array
+    sm_loss_se: Array
+
+
+def prior_estimate(
+    k: Kernels,
+    model: GaussianVAE,
+    theta: Array,
+    x: Array,
+    key: Key,
+    draws: int = 100_000,
+    progress: Progress | None = None,
+) -> PriorEstimate:
+    """Negative log-likelihood and score-matching loss on a test set.
+
+    Parameters
+    ----------
+    theta : Array
+        ``(R, P_d)``.
+    x : Array
+        ``(N, D)``, NumPy.
+    key : Key
+        R seeds; its stream and step do not matter. The draws are the same for all x.
+    draws : int
+        Draws from the prior; they are streamed, memory does not grow with them.
+    progress : callable, optional
+        Called with the draws done and all draws.
+
+    Raises
+    ------
+    DataError
+        If x is not a test set for the model.
+    ConfigError
+        If the seeds are not one for each model, or there is no draw.
+    """
+    x = checked(model, x)
+    log_p, loss, ess = [], [], []
+    for sums, log_sd in _weighted(k, model, theta, x, key, draws, progress):
+        tau = precision(log_sd)
+        score = tau * sums.residual
+        log_p.append(_log_p(sums, log_sd, model.d_x))
+        loss.append(tau**2 * sums.square - tau * model.d_x - 0.5 * (score * score).sum(1))
+        ess.append(sums.ess.mean())
+    nll, nll_se = _mean_and_error(-np.stack(log_p))
+    sm_loss, sm_loss_se = _mean_and_error(np.stack(loss))
+    return PriorEstimate(nll, nll_se, np.array(ess), sm_loss, sm_loss_se)
+
+
+def log_prob_and_score(
+    k: Kernels, model: GaussianVAE, theta: Array, x: Array, key: Key, draws: int = 100_000
+) -> tuple[Array, Array]:
+    """``log p(x)`` in nats ``(R, N)`` and ``grad_x log p(x)`` ``(R, N, D)`` for ``x (N, D)``, float64.
+
+    Parameters and errors are those of :func:`prior_estimate`, and so are the draws.
+    """
+    x = checked(model, x)
+    log_p, score = [], []
+    for sums, log_sd in _weighted(k, model, theta, x, key, draws, None):
+        log_p.append(_log_p(sums, log_sd, model.d_x))
+        score.append(precision(log_sd) * sums.residual)
+    return np.stack(log_p), np.stack(score)
+
+
+def _weighted(
+    k: Kernels, model: GaussianVAE, theta: Array, x: Array, key: Key, draws: int, progress: Progress | None
+) -> list[tuple[Weighted, Array]]:
+    """For each model, the sums over all draws and its ``log sqrt(gamma)``."""
+    check_seeds(key, len(theta))
+    check_count("prior draws", draws)
+    key = key.on(Stream.PRIOR)
+    log_sd = host(k, model.log_sd(theta))
+    centre = x.mean(0, dtype=np.float64)
+    centred = x - centre
+    sums = [WeightedSums(centred, float(tau)) for tau in precision(log_sd)]
+    for chunk in spans(draws, rows_per_pass(len(theta), model.d_x)):
+        shape, first = (1, chunk.stop - chunk.start, model.d_z), chunk.start * model.d_z
+        z = key.normal(k, shape, theta.dtype, first)
+        g = host(k, model.decode(k, theta, z)[0])[:, 0] - centre
+        for own, means in zip(sums, g, strict=True):
+            own.add(means)
+        if progress is not None:
+            progress(chunk.stop, draws)
+    return [(own.result(), own_log_sd) for own, own_log_sd in zip(sums, log_sd, strict=True)]
+
+
+def _log_p(sums: Weighted, log_sd: Array, d_x: int) -> Array:
+    return np.asarray(sums.log_mean - d_x * (log_sd + 0.5 * LOG_2PI))
+
+
+def _mean_and_error(values: Array) -> tuple[Array, Array]:
+    """Mean over the test points ``(R, N)``, and its standard error; NaN from a single point."""
+    n = values.shape[1]
+    if n == 1:
+        return values[:, 0], np.full(len(values), np.nan)
+    return values.mean(1), values.std(1, ddof=1) / np.sqrt(n)

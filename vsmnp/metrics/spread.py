@@ -1,0 +1,57 @@
+"""Posterior standard deviations: near 1 where a latent is unused, near 0 where it carries information."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..model import GaussianVAE
+from ..types import Array, Kernels
+from .batches import batches, check_count, checked, host
+
+#: The histogram reaches at least from 0 to here, so that unused latents, at 1, stand inside.
+UPPER_EDGE = 1.2
+
+
+def posterior_sds(k: Kernels, model: GaussianVAE, phi: Array, x: Array) -> Array:
+    """``s(x)`` of every datum of ``x (N, D)``, ``(R, N, Z)`` float64.
+
+    Raises
+    ------
+    DataError
+        If x is not a test set for the model.
+    """
+    parts = [host(k, batch.q.s)[:, 0] for batch in batches(k, model, phi, checked(model, x))]
+    return np.concatenate(parts, axis=1)
+
+
+def sd_histogram(sds: Array, bins: int = 50) -> tuple[Array, Array]:
+    """How the standard deviations of each latent are spread over the data.
+
+    Parameters
+    ----------
+    sds : Array
+        ``(R, N, Z)``, from :func:`posterior_sds`.
+    bins : int
+        B, of equal width from 0 to the largest finite value, or to 1.2 if that is smaller.
+
+    Returns
+    -------
+    edges : Array
+        ``(B + 1,)``.
+    counts : Array
+        ``(R, Z, B)``, integers; values that are not finite are not counted.
+
+    Raises
+    ------
+    ConfigError
+        If there is no bin.
+    """
+    check_count("bins", bins)
+    finite = np.isfinite(sds)
+    edges = np.linspace(0, max(UPPER_EDGE, sds.max(initial=0, where=finite)), bins + 1)
+    models, _, d_z = sds.shape
+    counts = np.empty((models, d_z, bins), np.int64)
+    for r in range(models):
+        for j in range(d_z):
+            counts[r, j], _ = np.histogram(sds[r, finite[r, :, j], j], edges)
+    return edges, counts
