@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,11 +35,10 @@ class History:
         return {"history/steps": np.asarray(self.steps, np.int64), **arrays}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> History:
-        """What :meth:`to_arrays` wrote."""
-        names = [name.removeprefix("history/") for name in arrays if name.startswith("history/")]
-        columns = {name: list(arrays[f"history/{name}"]) for name in names if name != "steps"}
-        return cls([int(step) for step in arrays.get("history/steps", ())], columns)
+    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> History:
+        """What :meth:`to_arrays` wrote, with the columns in the order of ``names``."""
+        columns = {name: list(arrays[f"history/{name}"]) for name in names}
+        return cls([int(step) for step in arrays["history/steps"]], columns)
 
     def to_csv(self, seeds: tuple[int, ...]) -> str:
         """One line a step and model, in the order of the steps."""

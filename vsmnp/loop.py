@@ -11,7 +11,7 @@ from .errors import DivergenceError, Interrupted
 from .gaussian import precision
 from .history import History
 from .state import State
-from .train import Info, Trainer
+from .trainer import Info, Trainer
 from .types import Array
 
 
@@ -55,7 +55,8 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
         if watch.stop():
             raise Interrupted(f"Stopped after step {snapshot.step} of {steps}.")
         alive = state.alive.copy()
-        info = trainer.step(state)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged, not warned about
+            info = trainer.step(state)
         watch.on_step(state.step)
         last = state.step == steps
         if (state.step % every == 0) or last:
@@ -83,6 +84,6 @@ def _obituary(trainer: Trainer, step: int, kept: int, info: Info, died: Array) -
     broken = [name for name, term in info.report().items() if not np.isfinite(term[r])]
     terms = [name for name in broken if not name.endswith(".loss")] or broken or ["a gradient"]
     return (
-        f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); its state of "
-        f"step {kept} was kept: try a smaller --lr or --encoder-lr, or a larger --gamma-floor or --sd-init."
+        f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); the state of "
+        f"step {kept} was kept: try a smaller --lr or --encoder-lr, or a larger --sd-init."
     )

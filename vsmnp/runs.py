@@ -14,14 +14,14 @@ import numpy as np
 
 from . import checkpoint, toml
 from .config import FREE_TO_CHANGE, Settings, option_name
-from .data import Dataset, load_data
+from .data import NAMES, Dataset, load_data
 from .errors import CheckpointError, ConfigError, Interrupted, StorageError
 from .files import make_folder, write_text
 from .history import History
 from .kernels import choose, load
 from .loop import Watch, run_loop
 from .state import State, from_arrays, to_arrays
-from .train import Trainer
+from .trainer import Trainer
 from .trained import TrainedVAE
 from .types import Array
 
@@ -82,7 +82,7 @@ class Session:
         ConfigError, DataError, DeviceError, StorageError
             If a setting, the data, the device or the folder is at fault.
         """
-        settings = replace(settings, kernels=choose(settings.device, settings.kernels))
+        settings = _resolved(settings)
         trainer = Trainer.build(load(settings.kernels), settings, dataset or _dataset(settings))
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
@@ -116,7 +116,7 @@ class Session:
         settings = replace(settings, **{n: v for n, v in (changes or {}).items() if n in FREE_TO_CHANGE and v})
         trainer = Trainer.build(load(settings.kernels), settings, _dataset(settings))
         state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
-        session = cls(trainer, state, History.from_arrays(arrays), folder)
+        session = cls(trainer, state, _history(arrays, attributes, folder), folder)
         if attributes.get("data") != session.fingerprint:
             raise CheckpointError(
                 f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained on: put "
@@ -196,6 +196,7 @@ class Session:
         attributes = {
             "settings": trainer.settings.to_mapping(),
             "data": self.fingerprint,
+            "columns": list(self.history.columns),
             "fused": False,
         }
         checkpoint.save(self.folder / CHECKPOINT, arrays, attributes)
@@ -239,8 +240,24 @@ def _claim(folder: Path) -> None:
         )
 
 
+def _resolved(settings: Settings) -> Settings:
+    """The kernel set by name, and paths that hold from any folder."""
+    paths = {"data_dir": settings.data_dir} if settings.data_dir else {}
+    if settings.dataset not in NAMES:
+        paths["dataset"] = settings.dataset
+    absolute = {name: str(Path(path).expanduser().absolute()) for name, path in paths.items()}
+    return replace(settings, kernels=choose(settings.device, settings.kernels), **absolute)
+
+
 def _dataset(settings: Settings) -> Dataset:
     return load_data(settings.dataset, data_dir=settings.data_dir or None)
+
+
+def _history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], folder: Path) -> History:
+    try:
+        return History.from_arrays(arrays, attributes["columns"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"The history in {folder / CHECKPOINT} is not that of this version: {error}.") from error
 
 
 def _settings_of(attributes: Mapping[str, Any], folder: Path) -> Settings:
