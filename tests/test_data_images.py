@@ -1,0 +1,192 @@
+"""Image sets: where their files are found, how they are downloaded from a (local) server, what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pytest
+from test_data_idx import idx_bytes
+
+from vsmnp.data import images as module
+from vsmnp.data import load_data
+from vsmnp.data.download import fetch
+from vsmnp.data.finite import Finite
+from vsmnp.data.images import FASHION, MNIST, SETS, ImageFile, ImageSet, load_images
+from vsmnp.errors import DataError, StorageError
+
+PIXELS = {
+    "train.gz": np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8),
+    "test.gz": np.random.default_rng(1).integers(0, 256, (3, 4, 4), dtype=np.uint8),
+}
+PACKED = {file: gzip.compress(idx_bytes(pixels), mtime=0) for file, pixels in PIXELS.items()}
+
+
+def tiny(*mirrors: str) -> ImageSet:
+    """An image set like MNIST, of nine images."""
+    train, test = (
+        ImageFile(file, len(PIXELS[file]), hashlib.sha256(PACKED[file]).hexdigest(), crc32(PIXELS[file].data))
+        for file in PACKED
+    )
+    return ImageSet("tiny", train, test, mirrors, "Noise.", (4, 4))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A file server that does not log."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A folder and the URL that it is served under."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's cache of this test's own, and no $VSMNP_DATA."""
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.delenv("VSMNP_DATA", raising=False)
+    return tmp_path / "cache"
+
+
+def put(folder: Path, packed: bool = True) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in PACKED.items():
+        if packed:
+            (folder / file).write_bytes(content)
+        else:
+            (folder / file).with_suffix("").write_bytes(gzip.decompress(content))
+    return folder
+
+
+def check(data: Finite) -> None:
+    assert (data.name, data.shape, data.dim, data.is_image) == ("tiny", (4, 4), 16, True)
+    expected = PIXELS["test.gz"].reshape(3, 16) / 255
+    np.testing.assert_array_equal(data.test(0, float), expected)
+    np.testing.assert_array_equal(
+        np.sort(data.epoch(0, 0, float), 0), np.sort(PIXELS["train.gz"].reshape(6, 16) / 255, 0)
+    )
+    np.testing.assert_array_equal(data.test(0, np.float32), expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("inner", ["", "tiny"])
+@pytest.mark.parametrize("place", ["option", "variable", "cache"])
+def test_files_are_found(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, place: str, inner: str, packed: bool
+) -> None:
+    root = cache if place == "cache" else tmp_path / "here"
+    put(root / inner, packed)
+    if place == "variable":
+        monkeypatch.setenv("VSMNP_DATA", str(root))
+    check(load_images(tiny(), root if place == "option" else None, download=False))
+
+
+def test_half_a_set_is_not_found(tmp_path: Path, cache: Path) -> None:
+    (put(tmp_path / "half") / "test.gz").unlink()
+    put(cache / "tiny")
+    check(load_images(tiny(), tmp_path / "half", download=False))
+
+
+def test_missing_files_say_where_they_were_looked_for(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_images(tiny(), tmp_path, download=False)
+    for folder in (tmp_path / "tiny", tmp_path, cache / "tiny", cache):
+        assert str(folder) in str(caught.value)
+
+
+def test_a_data_folder_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load_data("mnist", data_dir=tmp_path / "nowhere", download=False)
+
+
+def test_download_then_cache(served: tuple[Path, str], cache: Path) -> None:
+    folder, url = served
+    put(folder)
+    check(load_images(tiny(url), None, download=True))
+    assert sorted(path.name for path in (cache / "tiny").iterdir()) == sorted(PACKED)
+    check(load_images(tiny(), None, download=False))
+
+
+def test_the_second_mirror_helps(served: tuple[Path, str], cache: Path) -> None:
+    folder, url = served
+    put(folder / "good")
+    put(folder / "bad")
+    (folder / "bad" / "train.gz").write_bytes(PACKED["test.gz"])
+    check(load_images(tiny(url + "missing/", url + "bad/", url + "good/"), None, download=True))
+
+
+def test_a_spoilt_cached_file_is_replaced(served: tuple[Path, str], cache: Path) -> None:
+    folder, url = served
+    put(folder)
+    (cache / "tiny").mkdir(parents=True)
+    (cache / "tiny" / "train.gz").write_bytes(b"half a fi")
+    check(load_images(tiny(url), None, download=True))
+
+
+def test_every_failure_is_told_and_nothing_is_left(served: tuple[Path, str], tmp_path: Path) -> None:
+    folder, url = served
+    put(folder / "bad")
+    dead = "http://127.0.0.1:9/"
+    target = tmp_path / "target"
+    with pytest.raises(DataError) as caught:
+        fetch("train.gz", "0" * 64, (url + "missing/", url + "bad/", dead), target)
+    sentence = str(caught.value)
+    assert "answered 404" in sentence
+    assert "wrong SHA-256" in sentence
+    assert "127.0.0.1:9 was not reached" in sentence
+    assert f"put it in {target}" in sentence
+    assert list(target.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(served: tuple[Path, str], tmp_path: Path) -> None:
+    folder, url = served
+    put(folder)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot be written"):
+        fetch("train.gz", tiny().train.sha256, (url,), tmp_path / "file" / "below")
+
+
+def test_another_shape_is_refused(tmp_path: Path) -> None:
+    put(tmp_path)
+    (tmp_path / "test.gz").write_bytes(PACKED["train.gz"])
+    with pytest.raises(DataError, match=r"has shape \(6, 4, 4\), not the \(3, 4, 4\) of tiny"):
+        load_images(tiny(), tmp_path, download=False)
+
+
+def test_the_images_of_another_set_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path)
+    twin = tiny()
+    other = ImageSet("twin", twin.train, twin.test, (), "The same.", (4, 4))
+    monkeypatch.setattr(module, "SETS", (twin,))
+    with pytest.raises(DataError, match="holds the images of tiny, not of twin"):
+        load_images(other, tmp_path, download=False)
+
+
+def test_the_built_in_sets_are_told_apart() -> None:
+    assert SETS == (MNIST, FASHION)
+    parts = [part for each in SETS for part in each.files]
+    assert len({part.crc32 for part in parts}) == len({part.sha256 for part in parts}) == 4
+    for part in parts:
+        assert len(bytes.fromhex(part.sha256)) == 32
+    for each in SETS:
+        assert (each.train.count, each.test.count, each.shape) == (60_000, 10_000, (28, 28))
+        assert all(mirror.endswith("/") for mirror in each.mirrors)

@@ -1,0 +1,82 @@
+"""What a dataset is: training data by the epoch, a test set, and the floors that are known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..types import Array, DType, Shape
+
+
+@dataclass(frozen=True)
+class Bounds:
+    r"""The best losses that any model can reach on a dataset, where they are known.
+
+    Parameters
+    ----------
+    nll : float or None
+        Floor of the mean negative log-likelihood: the entropy :math:`-E \log\pi(x)`, in nats per sample.
+    sm_loss : float or None
+        Floor of the score-matching loss :math:`E[|\nabla\log p|^2/2 + \Delta\log p]`, reached at
+        :math:`p = \pi`, where it is :math:`-E|\nabla\log\pi|^2/2`.
+    """
+
+    nll: float | None = None
+    sm_loss: float | None = None
+
+
+class Dataset(Protocol):
+    """Training and test data as pure functions of a seed, so that a run resumes bit for bit."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of one sample: ``(2,)``, ``(28, 28)``."""
+
+    @property
+    def dim(self) -> int:
+        """D, the product of ``shape``: samples are handed out flat."""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample has at least two axes, with values that were read as pixels in [0, 1]."""
+
+    @property
+    def n_train(self) -> int:
+        """Training samples in an epoch."""
+
+    @property
+    def n_test(self) -> int:
+        """Test samples."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The losses no model can beat."""
+
+    def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
+        """The training data of an epoch, ``(n_train, D)``, in order: cut it in consecutive minibatches."""
+
+    def test(self, data_seed: int, dtype: DType) -> Array:
+        """The test set, ``(n_test, D)``."""
+
+    def log_density(self, x: Array) -> Array | None:
+        """``log pi(x)`` in nats, ``(N,)`` in float64 for ``x (N, D)``; None where no formula is known."""
+
+    def score(self, x: Array) -> Array | None:
+        """``grad_x log pi(x)``, ``(N, D)`` in float64 for ``x (N, D)``; None where no formula is known."""
+
+    def describe(self) -> str:
+        """A paragraph for the reader of ``vsmnp data``."""
+
+
+def paragraph(name: str, sizes: str, about: str, bounds: Bounds) -> str:
+    """The text of ``describe``: the name and sizes, what the data are, and their floors."""
+    text = f"{name}: {sizes}\n{' '.join(about.split())}"
+    if bounds.nll is not None:
+        text += f"\nBest negative log-likelihood: {bounds.nll:.4f} nats (the entropy)."
+    if bounds.sm_loss is not None:
+        text += f"\nBest score-matching loss: {bounds.sm_loss:.2f}."
+    return text

@@ -1,0 +1,99 @@
+"""The user's own data: what is asked of an array, and how a test set is held out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..kernels import load
+from ..rng import Key, Stream
+from ..types import Array
+from .finite import Finite
+from .formats import READERS
+
+#: Larger values (in magnitude) are refused: no network of ours learns from them.
+LARGEST = 1e6
+#: One sample in this many is held out where the file names no test set.
+HELD_OUT = 10
+
+
+def load_file(path: Path) -> Finite:
+    """A dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
+
+    The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``. Unsigned
+    bytes are pixels and are divided by 255; other real numbers are taken as they are. If the file has
+    no array ``test``, the last tenth (at least one) of a fixed permutation of the samples is held out: the
+    same samples for every seed.
+
+    Raises
+    ------
+    DataError
+        If the suffix is unknown, the file missing or corrupt, or the array is not of real numbers, has
+        fewer than two axes or two rows, or holds NaN, infinities or magnitudes above 1e6.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} has an unknown suffix: use one of {', '.join(READERS)}.")
+    if os.path.isdir(path):
+        raise DataError(f"{path} is a folder: name a file in it.")
+    if not os.path.exists(path):
+        raise DataError(f"The data file {path} does not exist: check its name.")
+    x, test = reader(path)
+    train_rows = _check(x, str(path), at_least=2)
+    shape = x.shape[1:]
+    if test is not None:
+        test_rows = _check(test, f"The array 'test' of {path}", at_least=1)
+        if test.shape[1:] != shape:
+            raise DataError(
+                f"{path} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
+                "make them equal."
+            )
+        if train_rows.dtype != test_rows.dtype:
+            raise DataError(
+                f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: "
+                "make them equal."
+            )
+    else:
+        train_rows, test_rows = _hold_out(train_rows)
+    pixels = train_rows.dtype == np.uint8
+    about = f"Read from {path}{'; unsigned bytes, divided by 255' if pixels else ''}."
+    return Finite(path.name, shape, train_rows, test_rows, about, divisor=255.0 if pixels else 1.0)
+
+
+def _check(values: Array, where: str, at_least: int) -> Array:
+    """``(N, D)`` in uint8 or float64, once every row is known to be usable."""
+    if values.ndim < 2:
+        raise DataError(f"{where} has shape {values.shape}: give it two axes at least, (samples, values).")
+    if len(values) < at_least:
+        raise DataError(f"{where} has {len(values)} rows: it needs at least {at_least}.")
+    if not values.size:
+        raise DataError(f"{where} has shape {values.shape}, which holds no values: give every sample some.")
+    rows = values.reshape(len(values), -1)
+    if rows.dtype == np.uint8:
+        return rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = rows.astype(np.float64)
+    usable = np.isfinite(rows).all(axis=1)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise DataError(
+            f"{where} holds NaN or infinity, first in row {row} (counting from 0): remove or replace it."
+        )
+    largest = np.abs(rows).max(axis=1)
+    if largest.max() > LARGEST:
+        row = int(np.argmax(largest > LARGEST))
+        raise DataError(
+            f"{where} holds values up to {largest.max():.3g} in magnitude, first above {LARGEST:,.0f} "
+            f"in row {row} (counting from 0): standardise the data."
+        )
+    return rows
+
+
+def _hold_out(rows: Array) -> tuple[Array, Array]:
+    """Training and test rows: the last tenth of a permutation that depends on the number of rows alone."""
+    order = Key((0,), Stream.TEST_DATA).permutation(load("reference"), len(rows))[0]
+    n_test = max(1, len(rows) // HELD_OUT)
+    return rows[order[:-n_test]], rows[order[-n_test:]]

@@ -1,0 +1,95 @@
+"""A fixed set of samples: images, or the user's own arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels import load
+from ..rng import Key, Stream
+from ..types import Array, DType, Shape
+from .dataset import Bounds, paragraph
+
+
+@dataclass(frozen=True, eq=False)
+class Finite:
+    """Training and test samples held in memory; an epoch is a permutation of the training samples.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls it.
+    shape : tuple of int
+        The shape of one sample.
+    train_rows, test_rows : array
+        ``(N, D)``, as stored: images stay ``uint8`` until they are asked for.
+    about : str
+        A paragraph on what the data are.
+    divisor : float
+        What stored values are divided by: 255 for ``uint8`` pixels.
+    """
+
+    name: str
+    shape: Shape
+    train_rows: Array
+    test_rows: Array
+    about: str
+    divisor: float = 1.0
+
+    @property
+    def dim(self) -> int:
+        """D, the product of ``shape``."""
+        return int(np.prod(self.shape))
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample has at least two axes."""
+        return len(self.shape) >= 2
+
+    @property
+    def n_train(self) -> int:
+        """Training samples."""
+        return len(self.train_rows)
+
+    @property
+    def n_test(self) -> int:
+        """Test samples."""
+        return len(self.test_rows)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Nothing is known."""
+        return Bounds()
+
+    def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
+        """The training samples in the order of this epoch's permutation, ``(n_train, D)``."""
+        key = Key((data_seed,), Stream.SHUFFLE, epoch)
+        order = key.permutation(load("reference"), self.n_train)[0]
+        return self._values(self.train_rows[order], dtype)
+
+    def test(self, data_seed: int, dtype: DType) -> Array:
+        """The test samples in their own order, ``(n_test, D)``, whatever the seed."""
+        return self._values(self.test_rows, dtype)
+
+    def log_density(self, x: Array) -> None:
+        """Unknown."""
+
+    def score(self, x: Array) -> None:
+        """Unknown."""
+
+    def describe(self) -> str:
+        """A paragraph for the reader of ``vsmnp data``."""
+        return paragraph(self.name, sizes(self.shape, self.n_train, self.n_test), self.about, self.bounds)
+
+    def _values(self, rows: Array, dtype: DType) -> Array:
+        values = rows.astype(dtype)
+        if self.divisor != 1:
+            values /= values.dtype.type(self.divisor)
+        return values
+
+
+def sizes(shape: Shape, n_train: int, n_test: int) -> str:
+    """The sizes in words: ``28 x 28 values a sample, 60,000 to train and 10,000 to test on``."""
+    axes = " x ".join(str(n) for n in shape)
+    return f"{axes} values a sample, {n_train:,} to train and {n_test:,} to test on."

@@ -1,0 +1,44 @@
+"""Foreign bytes: whatever a parser makes of a corrupt file, the user reads one sentence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import DataError
+
+#: Deflate cannot pack more than 1,032 bytes in one: a file that claims more is corrupt, and allocating
+#: what it claims could exhaust the memory.
+MOST_BYTES_PER_BYTE = 1_100
+
+
+@contextmanager
+def reading(path: Path, kind: str, remedy: str) -> Iterator[None]:
+    """Turn any failure of a parser into a :class:`DataError`.
+
+    The formats' libraries raise nearly every exception there is on corrupt bytes (``OSError``, ``KeyError``,
+    ``struct.error``, ``RecursionError``, ``MemoryError``, ...), hence the broad ``except``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What it should be: "a NumPy array".
+    remedy : str
+        What to do about it: "save it again with numpy.save".
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DataError:
+        raise
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read: change its permissions.") from error
+    except MemoryError as error:
+        raise DataError(f"{path} holds more than fits in memory, or is corrupt: {remedy}.") from error
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as {kind}, it is corrupt or truncated: {remedy}.") from error
