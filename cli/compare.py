@@ -21,9 +21,15 @@ Examples:
 """
 )
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--draws", type=click.IntRange(min=2), default=100_000, show_default=True, help="Samples from the prior.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("comparison.png"), show_default=True, help="The picture."
+    "--draws", type=click.IntRange(min=2), default=100_000, show_default=True, help="Samples from the prior."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("comparison.png"),
+    show_default=True,
+    help="The picture.",
 )
 @json_option
 @quiet_option

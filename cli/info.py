@@ -34,8 +34,9 @@ def _installation() -> dict[str, Any]:
     import platform
     from importlib.metadata import version
 
-    from vsmnp import __version__
     from vsmnp.kernels import NAMES, gpu_obstacle
+
+    from vsmnp import __version__
 
     packages = {name: version(name) for name in ("numpy", "scipy", "numba", "h5py", "click", "matplotlib")}
     return {

@@ -14,6 +14,14 @@ from vsmnp.errors import VsmnpError
 COMMANDS = ("train", "evaluate", "compare", "sample", "plot", "info", "data", "completion")
 
 
+class _Failure(click.ClickException):
+    """The one sentence of a failure, with the exit code of its kind."""
+
+    def __init__(self, error: VsmnpError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+
+
 class _Commands(click.Group):
     """Loads commands lazily, so that ``vsmnp --help`` answers at once, and words every failure."""
 
@@ -30,9 +38,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except VsmnpError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = error.exit_code
-            raise failure from error
+            raise _Failure(error) from error
         except MemoryError as error:
             raise click.ClickException(
                 "The machine has too little memory for this: lower --batch-size, --samples or --hidden."
@@ -41,12 +47,16 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VSMNP", "max_content_width": 110},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "VSMNP",
+        "max_content_width": 110,
+    },
     epilog="Every option can also be set by an environment variable, such as VSMNP_TRAIN_LR=1e-4.",
 )
 @click.version_option(__version__, prog_name="vsmnp")
 def main() -> None:
-    """Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder.
+    r"""Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder.
 
     \b
     vsmnp train                            train on built-in data, evaluate, draw

@@ -13,7 +13,7 @@ from vsmnp.config import Settings, option_name
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class IntegerList(click.ParamType):
+class IntegerList(click.ParamType[tuple[int, ...]]):
     """``30,30`` or ``0-9`` or ``0,4-6``, as a tuple of integers."""
 
     name = "integers"
@@ -71,5 +71,7 @@ def chosen_settings(ctx: click.Context) -> dict[str, Any]:
     return named
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no explanations.")

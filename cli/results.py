@@ -30,7 +30,9 @@ def evaluate_with_progress(run: Run, quiet: bool, draws: int | None = None) -> E
     from vsmnp.evaluation import PRIOR_DRAWS, evaluate
 
     with Progress("Evaluating", 100, quiet) as progress:
-        return evaluate(run, draws or PRIOR_DRAWS, lambda done, total: progress.at(100 * done // max(total, 1)))
+        return evaluate(
+            run, draws or PRIOR_DRAWS, lambda done, total: progress.at(100 * done // max(total, 1))
+        )
 
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:

@@ -17,10 +17,16 @@ Examples:
 """
 )
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("-n", "--number", type=click.IntRange(min=1), default=1000, show_default=True, help="Draws a model.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another number, other draws.")
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), default=1000, show_default=True, help="Draws a model."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another number, other draws."
+)
 @click.option("--mean", is_flag=True, help="The decoder's mean, without the noise of the likelihood.")
-@click.option("--out", type=click.Path(path_type=Path), help="A .npy or .csv file; default: CSV on the screen.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="A .npy or .csv file; default: CSV on the screen."
+)
 def command(run: Path, number: int, seed: int, mean: bool, out: Path | None) -> None:
     """Draw from the models of RUN: shape (models, number, dimension) in .npy, one line a draw in CSV."""
     from vsmnp.runs import load_run

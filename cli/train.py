@@ -35,16 +35,25 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @settings_options
 @click.option("--seed", type=int, help="One model with this seed, instead of --seeds.")
-@click.option("--preset", help="Settings of the paper: paper-2d, paper-2d-large or paper-images; flags override.")
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="A config.toml to start from.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default: a new one under runs/.")
+@click.option(
+    "--preset", help="Settings of the paper: paper-2d, paper-2d-large or paper-images; flags override."
+)
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), help="A config.toml to start from."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the run; default: a new one under runs/."
+)
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
-@click.option("--dry-run", is_flag=True, help="Print the resolved settings, parameters and time; train nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the resolved settings, parameters and time; train nothing."
+)
 @json_option
 @quiet_option
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     preset: str | None,
     config: Path | None,
     out: Path | None,
@@ -61,7 +70,11 @@ def command(
     """
     chosen = chosen_settings(ctx)
     quiet = quiet or as_json
-    session = _resumed(resume, chosen, preset, config, out) if resume else _started(chosen, preset, config, out, dry_run)
+    session = (
+        _resumed(resume, chosen, preset, config, out)
+        if resume
+        else _started(chosen, preset, config, out, dry_run)
+    )
     _explain(session, quiet and not dry_run, show_settings=resume is None)
     if dry_run:
         if as_json:
@@ -132,14 +145,19 @@ def _explain(session: Session, quiet: bool, show_settings: bool) -> None:
 def _train(session: Session, quiet: bool) -> Run:
     from vsmnp.loop import Watch
 
-    with catch_signals() as stop, Progress("Training", session.total_steps, quiet, session.state.step) as progress:
+    with (
+        catch_signals() as stop,
+        Progress("Training", session.total_steps, quiet, session.state.step) as progress,
+    ):
 
         def on_row(state: State, history: History) -> None:
             loss, _ = mean_and_error([float(v) for v in history.column("learning.loss")[-1]])
             gamma, _ = mean_and_error([float(v) for v in history.column("gamma")[-1]])
             progress.tell(f"loss {loss or float('nan'):.4g}, gamma {gamma or float('nan'):.3g}")
 
-        watch = Watch(on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop)
+        watch = Watch(
+            on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop
+        )
         return session.train(watch)
 
 

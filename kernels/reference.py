@@ -52,7 +52,7 @@ def gemm(
     a = a.swapaxes(1, 2) if ta else a
     b = b.swapaxes(1, 2) if tb else b
     if out is None:
-        return np.matmul(a, b)
+        return np.asarray(np.matmul(a, b))
     if accumulate:
         out += np.matmul(a, b)
     else:
@@ -85,9 +85,7 @@ def activation_slope(f: ActivationName, y: Array, v: Array) -> Array:
     return np.asarray(SLOPE[f](y) * v)
 
 
-def activation_curve(
-    f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None
-) -> Array:
+def activation_curve(f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None) -> Array:
     """``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``."""
     total = np.zeros(np.broadcast_shapes(y.shape, gy.shape), gy.dtype)
     if dgy is not None:
@@ -110,7 +108,12 @@ def philox4x32(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Ar
     k0, k1 = key
     for _ in range(10):
         p0, p1 = _M0 * c0, _M1 * c2
-        c0, c1, c2, c3 = (p1 >> np.uint64(32)) ^ c1 ^ k0, p1 & _LOW, (p0 >> np.uint64(32)) ^ c3 ^ k1, p0 & _LOW
+        c0, c1, c2, c3 = (
+            (p1 >> np.uint64(32)) ^ c1 ^ k0,
+            p1 & _LOW,
+            (p0 >> np.uint64(32)) ^ c3 ^ k1,
+            p0 & _LOW,
+        )
         k0, k1 = (k0 + np.uint64(_W0)) & _LOW, (k1 + np.uint64(_W1)) & _LOW
     return c0, c1, c2, c3
 
@@ -119,24 +122,22 @@ def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> A
     """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, 0)``."""
     start, stop = first // 4, -(-(first + count) // 4)
     block = np.arange(start, stop, dtype=np.uint64)[None, :]
-    counter = (block & _LOW, np.uint64(step), np.uint64(stream), block >> np.uint64(32))
+    step_word, stream_word = np.asarray(step, np.uint64), np.asarray(stream, np.uint64)
+    counter = (block & _LOW, step_word, stream_word, block >> np.uint64(32))
     seed = np.asarray(seeds, np.uint64)[:, None]
     lanes = philox4x32(counter, (seed & _LOW, seed >> np.uint64(32)))
     flat = np.stack(np.broadcast_arrays(*lanes), axis=-1).astype(np.uint32).reshape(len(seed), -1)
-    return flat[:, first - 4 * start : first - 4 * start + count]
+    return np.asarray(flat[:, first - 4 * start : first - 4 * start + count])
 
 
-def uniform(
-    seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
-) -> Array:
+def uniform(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
     """The top 24 bits of each word over 2**24: exact in float32."""
     bits = words(seeds, stream, step, int(np.prod(shape)), first) >> np.uint32(8)
-    return (bits.astype(dtype) * np.asarray(2.0**-24, dtype)).reshape(len(seeds), *shape)
+    unit = bits.astype(dtype) * np.asarray(2.0**-24, dtype)
+    return np.asarray(unit.reshape(len(seeds), *shape))
 
 
-def normal(
-    seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
-) -> Array:
+def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
     """Box-Muller: normals 2j and 2j+1 from uniforms 2j (radius) and 2j+1 (angle)."""
     count = int(np.prod(shape))
     start, stop = first // 2 * 2, -(-(first + count) // 2) * 2
@@ -174,9 +175,7 @@ def residual_forms(
     return a, h, v / samples if want_gradient else None
 
 
-def posterior_fisher(
-    mu: Array, s: Array, eps: Array, b: Array
-) -> tuple[Array, Array, Array, Array]:
+def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, Array, Array, Array]:
     """``d = z - eps/s - b``; ``gmu = mean d/s^2``, ``gs = mean 2 d eps/s^2``."""
     d = mu + s * eps - eps / s - b
     loss = 0.5 * (d * d).sum(-1).mean(1)
@@ -219,7 +218,7 @@ def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
 
 def finite(g: Array) -> Array:
     """Every entry of ``g[r]`` is finite."""
-    return np.isfinite(g).all(axis=tuple(range(1, g.ndim)))
+    return np.asarray(np.isfinite(g).all(axis=tuple(range(1, g.ndim))))
 
 
 # --- fusion ---------------------------------------------------------------------------------------

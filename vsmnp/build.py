@@ -99,16 +99,17 @@ def advice(settings: Settings, d_x: int) -> list[str]:
         notes.append("With one posterior sample M2 is the same estimator as M1: use --samples 2 or more.")
     if settings.samples == 1 and settings.objective == "m3" and not settings.as_published:
         notes.append(
-            "With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: use --samples 2 or more."
+            "With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: use "
+            "--samples 2 or more."
         )
     if settings.objective == "m3" and settings.latent >= d_x:
         notes.append(
-            f"With {settings.latent} latent for {d_x} data dimensions M3 has a flat ray: (r(x) - x, gamma) and any "
-            "multiple of it give the same loss, so gamma is fixed only through q."
+            f"With {settings.latent} latent for {d_x} data dimensions M3 has a flat ray: (r(x) - x, gamma) "
+            "and any multiple of it give the same loss, so gamma is fixed only through q."
         )
     if second_order and settings.activation == "relu":
         notes.append(
-            "Pathwise second-order gradients miss the jumps of a relu network's scores: use --activation tanh, "
-            "softplus or elu."
+            "Pathwise second-order gradients miss the jumps of a relu network's scores: use --activation "
+            "tanh, softplus or elu."
         )
     return notes

@@ -67,6 +67,7 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         arrays: dict[str, Array] = {}
         with h5py.File(io.BytesIO(content), "r") as file:
+
             def visit(name: str, node: Any) -> None:
                 if isinstance(node, h5py.Dataset):
                     arrays[name] = node[()]

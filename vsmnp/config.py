@@ -28,28 +28,50 @@ class Settings:
     dataset: str = _setting("mixture", "Built-in data (see 'vsmnp data') or a .npy, .npz, .csv or .h5 file.")
     data_dir: str = _setting("", "Folder with the MNIST and Fashion-MNIST files.")
     data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
-    noise: float = _setting(0.0, "Standard deviation of the noise added to every input, drawn afresh at each use.")
+    noise: float = _setting(
+        0.0, "Standard deviation of the noise added to every input, drawn afresh at each use."
+    )
 
     objective: str = _setting("m1", "Learning objective of the decoder.", "elbo", "m1", "m2", "m3", "fae")
     inference: str = _setting("kl", "Inference objective of the encoder.", "kl", "fisher", "fisher-reparam")
     samples: int = _setting(5, "S, posterior samples a datum.")
     encoder_steps: int = _setting(1, "J, encoder updates before each decoder update.")
-    encoder_data: str = _setting("same", "Minibatch of the J encoder updates: the decoder's, or fresh ones.", "same", "fresh")
-    squared_mean: str = _setting("auto", "Estimator of |E_q s|^2 in M2 and M3.", "auto", "u-statistic", "biased")
+    encoder_data: str = _setting(
+        "same", "Minibatch of the J encoder updates: the decoder's, or fresh ones.", "same", "fresh"
+    )
+    squared_mean: str = _setting(
+        "auto", "Estimator of |E_q s|^2 in M2 and M3.", "auto", "u-statistic", "biased"
+    )
     baseline: str = _setting("auto", "Baseline in the cross term of M3.", "auto", "leave-one-out", "none")
-    as_published: bool = _setting(False, "M2 and M3 (and Fisher inference) as the paper's toy script computes them.")
-    score_norm: str = _setting("pathwise", "E|s^q|^2 of the Fisher autoencoder: through z, or by a Rademacher probe.", "pathwise", "probe")
+    as_published: bool = _setting(
+        False, "M2 and M3 (and Fisher inference) as the paper's toy script computes them."
+    )
+    score_norm: str = _setting(
+        "pathwise",
+        "E|s^q|^2 of the Fisher autoencoder: through z, or by a Rademacher probe.",
+        "pathwise",
+        "probe",
+    )
 
-    gamma: str = _setting("learn", "Likelihood variance: learn, optimal (closed form a batch), or a number to fix it at.")
+    gamma: str = _setting(
+        "learn", "Likelihood variance: learn, optimal (closed form a batch), or a number to fix it at."
+    )
     gamma_floor: float = _setting(1e-6, "Smallest gamma that 'optimal' may choose.")
     sd_init: float = _setting(0.1, "Initial sqrt(gamma).")
 
     hidden: tuple[int, ...] = _setting((30, 30), "Hidden widths of the encoder; the decoder mirrors them.")
-    activation: str = _setting("relu", "Activation of the hidden layers.", "relu", "elu", "softplus", "sigmoid", "tanh")
+    activation: str = _setting(
+        "relu", "Activation of the hidden layers.", "relu", "elu", "softplus", "sigmoid", "tanh"
+    )
     latent: int = _setting(2, "Latent dimension.")
     scale: str = _setting("exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus")
     sigmoid_output: bool = _setting(False, "Pass the decoder's mean through a sigmoid.")
-    initial: str = _setting("uniform", "Initial weights: uniform +-1/sqrt(fan in), or the paper's N(0, .1^2).", "uniform", "normal")
+    initial: str = _setting(
+        "uniform",
+        "Initial weights: uniform +-1/sqrt(fan in), or the paper's N(0, .1^2).",
+        "uniform",
+        "normal",
+    )
 
     steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.")
     epochs: float = _setting(20.0, "Passes over the training data, when --steps is not given.")
@@ -72,15 +94,17 @@ class Settings:
         self._check_combinations()
 
     def _check_field(self, name: str, choices: tuple[str, ...]) -> None:
-        value, option = getattr(self, name), option_name(name)
-        kind = type(Settings.__dataclass_fields__[name].default)
+        value: Any = getattr(self, name)
+        option = option_name(name)
+        kind: type = type(getattr(Settings, name))
         if kind is float and type(value) is int:
             value = float(value)
             object.__setattr__(self, name, value)
         if kind is tuple and isinstance(value, list):
             value = tuple(value)
             object.__setattr__(self, name, value)
-        if type(value) is not kind or (kind is tuple and not all(type(v) is int for v in value)):
+        found: type = type(value)
+        if found is not kind or (kind is tuple and not all(type(v) is int for v in value)):
             wanted = {"str": "a text", "int": "an integer", "float": "a number", "bool": "true or false"}
             raise ConfigError(
                 f"{option} must be {wanted.get(kind.__name__, 'a list of integers')}, not {value!r}."
@@ -110,18 +134,23 @@ class Settings:
             )
         if self.as_published and self.objective not in ("m2", "m3"):
             raise ConfigError(
-                f"--as-published exists for --objective m2 and m3, where the toy script departs from the paper, not for {self.objective}."
+                "--as-published exists for --objective m2 and m3, where the toy script leaves the paper, "
+                f"not for {self.objective}."
             )
         if self.as_published and (self.squared_mean, self.baseline) != ("auto", "auto"):
             raise ConfigError("--as-published fixes the estimators: leave out --squared-mean and --baseline.")
         if self.squared_mean != "auto" and self.objective not in ("m2", "m3"):
-            raise ConfigError(f"--squared-mean is a part of m2 and m3, not of {self.objective}: leave it out.")
+            raise ConfigError(
+                f"--squared-mean is a part of m2 and m3, not of {self.objective}: leave it out."
+            )
         if self.baseline != "auto" and self.objective != "m3":
             raise ConfigError(f"--baseline is a part of m3, not of {self.objective}: leave it out.")
         if self.score_norm != "pathwise" and self.objective != "fae":
             raise ConfigError(f"--score-norm is a part of fae, not of {self.objective}: leave it out.")
         if self.samples < 2 and (self.squared_mean == "u-statistic" or self.baseline == "leave-one-out"):
-            raise ConfigError("--squared-mean u-statistic and --baseline leave-one-out need --samples of at least 2.")
+            raise ConfigError(
+                "--squared-mean u-statistic and --baseline leave-one-out need --samples of at least 2."
+            )
 
     def fixed_gamma(self) -> float:
         """The number in ``gamma``.
@@ -151,7 +180,9 @@ class Settings:
         known = {spec.name for spec in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigError(f"There is no setting '{unknown[0]}': see 'vsmnp train --help' for all of them.")
+            raise ConfigError(
+                f"There is no setting '{unknown[0]}': see 'vsmnp train --help' for all of them."
+            )
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:

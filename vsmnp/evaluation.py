@@ -40,7 +40,8 @@ def floors(run: Run) -> dict[str, float]:
     The negative log-likelihood, and every bound of it, is at least the entropy of the data; with input
     noise on images it is at least the entropy of the noise.
     """
-    bounds, found = run.dataset.bounds, {}
+    bounds = run.dataset.bounds
+    found: dict[str, float] = {}
     if bounds.nll is not None and run.settings.noise == 0:
         found |= {"nll": bounds.nll, "neg_elbo": bounds.nll, "iwae": bounds.nll}
     if bounds.sm_loss is not None and run.settings.noise == 0:

@@ -56,7 +56,8 @@ def write_whole(path: Path, content: bytes) -> None:
             os.close(folder)
     except OSError as error:
         raise StorageError(
-            f"{path} could not be written ({error.strerror}): free some space or choose another folder with --out."
+            f"{path} could not be written ({error.strerror}): free some space, or choose another folder "
+            "with --out."
         ) from error
     finally:
         if temporary is not None:

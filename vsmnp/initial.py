@@ -14,7 +14,6 @@ from .rng import Key, Stream
 from .types import Array, DType
 
 
-
 def _fan_in(layout: Layout, slot: Slot) -> int:
     """Inputs of one output of the layer that the slot belongs to; a bias looks at its weight."""
     weight = slot.name.rsplit(".", 1)[0] + ".w"

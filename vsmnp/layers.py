@@ -95,6 +95,4 @@ class Tanh(Pointwise):
 
 
 #: The activations that a network may be built with, by name.
-ACTIVATIONS: dict[str, Layer] = {
-    layer.f: layer for layer in (Relu(), Elu(), Softplus(), Sigmoid(), Tanh())
-}
+ACTIVATIONS: dict[str, Layer] = {layer.f: layer for layer in (Relu(), Elu(), Softplus(), Sigmoid(), Tanh())}

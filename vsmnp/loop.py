@@ -84,6 +84,6 @@ def _obituary(trainer: Trainer, step: int, kept: int, info: Info, died: Array) -
     broken = [name for name, term in info.report().items() if not np.isfinite(term[r])]
     terms = [name for name in broken if not name.endswith(".loss")] or broken or ["a gradient"]
     return (
-        f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); the state of "
-        f"step {kept} was kept: try a smaller --lr or --encoder-lr, or a larger --sd-init."
+        f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); the "
+        f"state of step {kept} was kept: try a smaller --lr or --encoder-lr, or a larger --sd-init."
     )

@@ -1,4 +1,4 @@
-"""The Gaussian VAE: p(z) = N(0, I), p(x|z) = N(g(z), gamma I), q(z|x) = N(mu(x), diag s(x)^2), equation (3)."""
+"""The Gaussian VAE, equation (3): z ~ N(0, I), x|z ~ N(g(z), gamma I), q(z|x) = N(mu(x), diag s(x)^2)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from .compose import Chain
 from .errors import ConfigError
@@ -32,7 +33,7 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
     if len(widths) < 2 or min(widths) < 1:
         raise ConfigError(f"The widths of a network must be positive, got {tuple(widths)}.")
     layers: list[Layer] = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+    for n_in, n_out in pairwise(widths):
         layers += [Dense(n_in, n_out), ACTIVATIONS[activation]]
     layers[-1:] = [Sigmoid()] if sigmoid_output else []
     return Chain(tuple(layers))

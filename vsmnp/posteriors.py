@@ -19,7 +19,7 @@ class Moments:
 
     def place(self, eps: Array) -> Array:
         """Reparametrised samples ``z = mu + s eps``, ``(R, S, N, Z)``."""
-        return self.mu + self.s * eps
+        return np.asarray(self.mu + self.s * eps)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class DiagonalGaussian:
 
     def score_z(self, q: Moments, z: Array) -> Array:
         """``grad_z log q(z|x) = -(z - mu) / s^2``."""
-        return -(z - q.mu) / q.s**2
+        return np.asarray(-(z - q.mu) / q.s**2)
 
     def score_features(self, k: Kernels, q: Moments, eps: Array) -> Array:
         """The score of q in the encoder's features, z held fixed: ``(eps/s, (eps^2 - 1) S'/s)``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,8 +22,8 @@ from .history import History
 from .kernels import choose, load
 from .loop import Watch, run_loop
 from .state import State, from_arrays, to_arrays
-from .trainer import Trainer
 from .trained import TrainedVAE
+from .trainer import Trainer
 from .types import Array
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
@@ -106,21 +107,14 @@ class Session:
         """
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = _settings_of(attributes, folder)
-        for name, value in (changes or {}).items():
-            kept = getattr(settings, name)
-            if name not in FREE_TO_CHANGE and value != kept:
-                raise ConfigError(
-                    f"{option_name(name)} {value} differs from the {kept} that the run in {folder} was started with: "
-                    "a resumed run keeps its mathematics, so leave the option out or start a new run."
-                )
-        settings = replace(settings, **{n: v for n, v in (changes or {}).items() if n in FREE_TO_CHANGE and v})
+        settings = _changed(settings, changes or {}, folder)
         trainer = Trainer.build(load(settings.kernels), settings, _dataset(settings))
         state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         session = cls(trainer, state, _history(arrays, attributes, folder), folder)
         if attributes.get("data") != session.fingerprint:
             raise CheckpointError(
-                f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained on: put "
-                "the old file back or start a new run."
+                f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained on: "
+                "put the old file back or start a new run."
             )
         return session
 
@@ -220,7 +214,9 @@ def load_run(folder: str | Path) -> Run:
 def free_folder(settings: Settings) -> Path:
     """A folder under ``runs/`` that does not exist yet, named after the settings."""
     data = Path(settings.dataset).stem
-    seeds = "-".join(map(str, settings.seeds[:1] if len(settings.seeds) == 1 else (settings.seeds[0], settings.seeds[-1])))
+    seeds = "-".join(
+        map(str, settings.seeds[:1] if len(settings.seeds) == 1 else (settings.seeds[0], settings.seeds[-1]))
+    )
     published = "-as-published" if settings.as_published else ""
     name = f"{data}-{settings.inference}-{settings.objective}{published}-seed{seeds}"
     folder, number = Path("runs") / name, 1
@@ -242,11 +238,27 @@ def _claim(folder: Path) -> None:
 
 def _resolved(settings: Settings) -> Settings:
     """The kernel set by name, and paths that hold from any folder."""
-    paths = {"data_dir": settings.data_dir} if settings.data_dir else {}
-    if settings.dataset not in NAMES:
-        paths["dataset"] = settings.dataset
-    absolute = {name: str(Path(path).expanduser().absolute()) for name, path in paths.items()}
-    return replace(settings, kernels=choose(settings.device, settings.kernels), **absolute)
+    data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
+    dataset = settings.dataset if settings.dataset in NAMES else _absolute(settings.dataset)
+    kernels = choose(settings.device, settings.kernels)
+    return replace(settings, kernels=kernels, data_dir=data_dir, dataset=dataset)
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
+    """The settings with the changes that leave the mathematics alone; any other change is refused."""
+    wanted = _resolved(Settings.from_mapping({**settings.to_mapping(), **changes}))
+    for name in changes:
+        kept, value = getattr(settings, name), getattr(wanted, name)
+        if name not in FREE_TO_CHANGE and value != kept:
+            raise ConfigError(
+                f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
+                "keeps its mathematics, so leave the option out or start a new run."
+            )
+    return wanted
+
+
+def _absolute(path: str) -> str:
+    return str(Path(os.path.expanduser(path)).absolute())
 
 
 def _dataset(settings: Settings) -> Dataset:
@@ -257,7 +269,9 @@ def _history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], folder:
     try:
         return History.from_arrays(arrays, attributes["columns"])
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"The history in {folder / CHECKPOINT} is not that of this version: {error}.") from error
+        raise CheckpointError(
+            f"The history in {folder / CHECKPOINT} is not that of this version: {error}."
+        ) from error
 
 
 def _settings_of(attributes: Mapping[str, Any], folder: Path) -> Settings:
@@ -267,4 +281,3 @@ def _settings_of(attributes: Mapping[str, Any], folder: Path) -> Settings:
         raise CheckpointError(
             f"The settings in {folder / CHECKPOINT} are not those of this version: {error}"
         ) from error
-

@@ -50,7 +50,10 @@ class State:
     def restore(self, earlier: State, which: Array) -> None:
         """Put models ``which (R,)`` back to where they were, except that they stay dead or alive."""
         pairs = [(self.phi, earlier.phi), (self.theta, earlier.theta), (self.gamma_kept, earlier.gamma_kept)]
-        for mine, theirs in ((self.phi_memory, earlier.phi_memory), (self.theta_memory, earlier.theta_memory)):
+        for mine, theirs in (
+            (self.phi_memory, earlier.phi_memory),
+            (self.theta_memory, earlier.theta_memory),
+        ):
             pairs += [(mine.m, theirs.m), (mine.v, theirs.v), (mine.t, theirs.t)]
         for now, then in pairs:
             now[which] = then[which]

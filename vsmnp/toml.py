@@ -14,7 +14,11 @@ from .errors import ConfigError
 def dumps(settings: Settings) -> str:
     """The settings as TOML: re-runnable with ``vsmnp train --config``."""
     lines = [f"{name} = {_value(value)}" for name, value in settings.to_mapping().items()]
-    return "# Settings of a vsmnp run; train it again with: vsmnp train --config THIS_FILE\n" + "\n".join(lines) + "\n"
+    return (
+        "# Settings of a vsmnp run; train it again with: vsmnp train --config THIS_FILE\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def _value(value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import math
 from pathlib import Path
@@ -27,7 +28,7 @@ def images(folder: Path, name: str) -> Tensor:
 def network(*widths: int) -> nn.Sequential:
     """Dense layers with relu between them; PyTorch's default weights are uniform in +-1/sqrt(fan in)."""
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+    for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

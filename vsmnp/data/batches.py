@@ -45,7 +45,7 @@ class Batches:
     def __post_init__(self) -> None:
         if self.batch_size > self.dataset.n_train:
             raise ConfigError(
-                f"--batch-size {self.batch_size} is larger than the {self.dataset.n_train} training points of "
+                f"--batch-size {self.batch_size} exceeds the {self.dataset.n_train} training points of "
                 f"{self.dataset.name}: make it smaller."
             )
 

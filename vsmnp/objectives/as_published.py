@@ -31,9 +31,7 @@ class _OverMinibatch(Learning):
         want_gradient: bool,
     ) -> tuple[Array, Array, Array | None]:
         swapped = None if s_q is None else s_q.swapaxes(1, 2)
-        a, h, gg = super().apply(
-            k, form, x.swapaxes(1, 2), g.swapaxes(1, 2), swapped, tau, want_gradient
-        )
+        a, h, gg = super().apply(k, form, x.swapaxes(1, 2), g.swapaxes(1, 2), swapped, tau, want_gradient)
         return a, h, None if gg is None else gg.swapaxes(1, 2)
 
 

@@ -27,9 +27,7 @@ class ELBO(Learning):
     def weights(self, tau: Array) -> tuple[Array, Array]:
         return tau, np.zeros_like(tau)
 
-    def terms(
-        self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int
-    ) -> Mapping[str, Array]:
+    def terms(self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int) -> Mapping[str, Array]:
         kl = kl_to_normal(q.mu, q.s).mean((1, 2))
         return {"reconstruction": -log_likelihood(a, log_sd, d_x), "kl": kl}
 

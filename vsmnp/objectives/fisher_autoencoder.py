@@ -65,9 +65,7 @@ class JointFisher:
         square_b0 = (minus_b0 * minus_b0).sum(-1).mean((1, 2))
         square_e = (e * e).sum(-1).mean((1, 2))
         alignment = -(c0 * minus_b0).sum(-1).mean((1, 2))
-        log_sd, kept = self.gamma.choose(
-            model.log_sd(theta), square_b0 + square_e, alignment + model.d_x
-        )
+        log_sd, kept = self.gamma.choose(model.log_sd(theta), square_b0 + square_e, alignment + model.d_x)
         tau = precision(log_sd)
         tau4 = tau[:, None, None, None]
         b = -tau4 * minus_b0

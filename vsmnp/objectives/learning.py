@@ -1,9 +1,11 @@
-"""The learning objectives share one pass: encode, sample, decode, one quadratic form, back through the decoder."""
+"""What the learning objectives share: encode, sample, decode, a quadratic form, back through the decoder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from ..gaussian import precision
 from ..model import GaussianVAE
@@ -65,11 +67,9 @@ class Learning:
 
     def weights(self, tau: Array) -> tuple[Array, Array]:
         """What ``a/2`` and ``h`` are multiplied by in the loss."""
-        return tau**2, tau
+        return np.asarray(tau**2), tau
 
-    def terms(
-        self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int
-    ) -> Mapping[str, Array]:
+    def terms(self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int) -> Mapping[str, Array]:
         """The terms of the loss, each ``(R,)`` in nats."""
         tau = precision(log_sd)
         terms = {"score_square": 0.5 * tau**2 * a, "divergence": -tau * d_x}
@@ -77,7 +77,7 @@ class Learning:
 
     def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
         """``dL/dl``."""
-        return -2 * tau * (tau * a + h - d_x)
+        return np.asarray(-2 * tau * (tau * a + h - d_x))
 
     def optimum(self, a: Array, h: Array, d_x: int) -> tuple[Array, Array]:
         """``(a, b)`` with ``gamma* = a / b``."""

@@ -41,7 +41,9 @@ class M3(Learning):
 
     def __post_init__(self) -> None:
         if self.baseline == "leave-one-out" and self.samples < 2:
-            raise ConfigError("The leave-one-out baseline needs at least 2 posterior samples: raise --samples.")
+            raise ConfigError(
+                "The leave-one-out baseline needs at least 2 posterior samples: raise --samples."
+            )
 
     def _with_square(self, each: float, mean: float) -> QuadraticForm:
         if self.baseline == "none":

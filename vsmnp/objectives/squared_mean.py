@@ -1,4 +1,7 @@
-r"""Two estimators of :math:`|E_q v|^2` from S samples, as coefficients of :math:`\overline{|v|^2}` and :math:`|\bar v|^2`."""
+r"""Two estimators of :math:`|E_q v|^2` from S samples.
+
+Each is given as coefficients of :math:`\overline{|v|^2}` and :math:`|\bar v|^2`.
+"""
 
 from __future__ import annotations
 
@@ -23,5 +26,7 @@ def squared_mean(estimator: SquaredMean, samples: int) -> tuple[float, float]:
     if estimator == "biased":
         return 0.0, 1.0
     if samples < 2:
-        raise ConfigError("The u-statistic needs at least 2 posterior samples: raise --samples or use biased.")
+        raise ConfigError(
+            "The u-statistic needs at least 2 posterior samples: raise --samples or use biased."
+        )
     return -1.0 / (samples - 1), samples / (samples - 1)
