@@ -48,7 +48,5 @@ def gpu_obstacle() -> str:
             "driver), on a machine with an NVIDIA GPU."
         )
     if not cupy.cuda.is_available():
-        return (
-            "no NVIDIA GPU or driver was found: run on a machine that has one, or use --device cpu."
-        )
+        return "no NVIDIA GPU or driver was found: run on a machine that has one, or use --device cpu."
     return "this version has no CUDA kernels: use --device cpu."

@@ -30,8 +30,10 @@ class _OverMinibatch(Learning):
         tau: Array,
         want_gradient: bool,
     ) -> tuple[Array, Array, Array | None]:
+        residual = (g - x).swapaxes(1, 2)  # the forms depend on g - x alone, and x may not vary along S
+        origin = k.zeros((1, 1, *residual.shape[2:]), g.dtype)
         swapped = None if s_q is None else s_q.swapaxes(1, 2)
-        a, h, gg = super().apply(k, form, x.swapaxes(1, 2), g.swapaxes(1, 2), swapped, tau, want_gradient)
+        a, h, gg = super().apply(k, form, origin, residual, swapped, tau, want_gradient)
         return a, h, None if gg is None else gg.swapaxes(1, 2)
 
 
