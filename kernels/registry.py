@@ -8,6 +8,8 @@ from typing import cast
 from vsmnp.errors import ConfigError, DeviceError
 from vsmnp.types import Kernels
 
+from .memory import keep_freed_memory
+
 #: Every kernel set by name.
 NAMES = ("reference", "cpu")
 
@@ -22,6 +24,7 @@ def load(name: str) -> Kernels:
     """
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
+    keep_freed_memory()
     return cast(Kernels, import_module(f"vsmnp.kernels.{name}"))
 
 
