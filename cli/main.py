@@ -39,7 +39,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except VsmnpError as error:
             raise _Failure(error) from error
-        except MemoryError as error:
+        except (MemoryError, OverflowError) as error:
             raise click.ClickException(
                 "The machine has too little memory for this: lower --batch-size, --samples or --hidden."
             ) from error

@@ -40,7 +40,7 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
     default, text, choices = spec.default, spec.metadata["help"], spec.metadata["choices"]
     name = option_name(spec.name)
     if isinstance(default, bool):
-        return click.option(name, is_flag=True, default=default, help=text)
+        return click.option(f"{name}/--no-{name[2:]}", default=default, help=text)
     kind: Any = IntegerList() if isinstance(default, tuple) else type(default)
     if choices:
         kind = click.Choice(choices)

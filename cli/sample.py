@@ -21,7 +21,11 @@ Examples:
     "-n", "--number", type=click.IntRange(min=1), default=1000, show_default=True, help="Draws a model."
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another number, other draws."
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Another number, other draws.",
 )
 @click.option("--mean", is_flag=True, help="The decoder's mean, without the noise of the likelihood.")
 @click.option(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsmnp.config import Settings
+from vsmnp.errors import ConfigError
 from vsmnp.presets import preset as preset_values
 from vsmnp.toml import load as load_toml
 
-from .console import Progress, mean_and_error, print_json, say, table
+from .console import Progress, print_json, say, table
 from .interrupt import catch_signals
 from .options import chosen_settings, json_option, quiet_option, settings_options
 from .results import evaluate_with_progress, evaluation_json, evaluation_table
@@ -93,7 +95,8 @@ def _started(
         chosen = preset_values(preset, chosen)
     settings = Settings.from_mapping(chosen)
     limit_threads(settings.threads)
-    from vsmnp.runs import Session, free_folder
+    from vsmnp.folders import free_folder
+    from vsmnp.runs import Session
 
     folder = None if dry_run else out or free_folder(settings)
     return Session.new(settings, folder=folder)
@@ -106,7 +109,7 @@ def _resumed(
         if value is not None:
             raise click.UsageError(f"--resume takes its settings from the run: leave out {option}.")
     config_file = folder / "config.toml"
-    if config_file.exists():  # before the linear algebra is loaded
+    with contextlib.suppress(ConfigError):  # before the linear algebra is loaded; the checkpoint knows better
         limit_threads(Settings.from_mapping(load_toml(config_file)).threads)
     from vsmnp.runs import Session
 
@@ -151,9 +154,10 @@ def _train(session: Session, quiet: bool) -> Run:
     ):
 
         def on_row(state: State, history: History) -> None:
-            loss, _ = mean_and_error([float(v) for v in history.column("learning.loss")[-1]])
-            gamma, _ = mean_and_error([float(v) for v in history.column("gamma")[-1]])
-            progress.tell(f"loss {loss or float('nan'):.4g}, gamma {gamma or float('nan'):.3g}")
+            if not history.steps:
+                return
+            loss, gamma = (history.column(name)[-1].mean() for name in ("learning.loss", "gamma"))
+            progress.tell(f"loss {loss:.4g}, gamma {gamma:.3g}")
 
         watch = Watch(
             on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop

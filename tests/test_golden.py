@@ -19,9 +19,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from vsmnp.kernels import load
 
 from vsmnp import objectives
-from vsmnp.kernels import load
 from vsmnp.layout import Layout
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import (

@@ -12,7 +12,7 @@ from .runs import Run, Session
 
 
 def train(
-    data: Dataset | str = "mixture",
+    data: Dataset | str | None = None,
     *,
     out: str | Path | None = None,
     preset: str | None = None,
@@ -23,8 +23,8 @@ def train(
 
     Parameters
     ----------
-    data : Dataset or str
-        From :func:`vsmnp.load_data`, or a name or path for it.
+    data : Dataset or str, optional
+        From :func:`vsmnp.load_data`, or a name or path for it; by default the preset's, or the mixture.
     out : path, optional
         A folder for checkpoint, metrics and configuration; without one nothing is written.
     preset : str, optional
@@ -51,11 +51,13 @@ def train(
     >>> run.vae.sample(5).shape
     (2, 5, 2)
     """
-    chosen = {**settings, "dataset": data if isinstance(data, str) else data.name}
+    chosen = dict(settings)
+    if data is not None:
+        chosen["dataset"] = data if isinstance(data, str) else data.source
     if preset is not None:
         from .presets import preset as preset_values
 
         chosen = preset_values(preset, chosen)
-    dataset = None if isinstance(data, str) else data
+    dataset = None if data is None or isinstance(data, str) else data
     session = Session.new(Settings.from_mapping(chosen), dataset, None if out is None else Path(out))
     return session.train(watch)

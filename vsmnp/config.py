@@ -97,6 +97,14 @@ class Settings:
         value: Any = getattr(self, name)
         option = option_name(name)
         kind: type = type(getattr(Settings, name))
+        if name == "gamma" and type(value) in (int, float):  # a file may hold the bare number
+            value = repr(value) if abs(value) < _LARGEST else "inf"
+            object.__setattr__(self, name, value)
+        for number in value if isinstance(value, list | tuple) else (value,):
+            if type(number) is int and not -_LARGEST <= number < _LARGEST:
+                raise ConfigError(f"{option} must lie between -2^63 and 2^63 - 1.")
+        if isinstance(value, str) and not value.isascii():
+            _check_text(option, value)
         if kind is float and type(value) is int:
             value = float(value)
             object.__setattr__(self, name, value)
@@ -181,7 +189,7 @@ class Settings:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(
-                f"There is no setting '{unknown[0]}': see 'vsmnp train --help' for all of them."
+                f"There is no setting {unknown[0]!r}: see 'vsmnp train --help' for all of them."
             )
         return cls(**values)
 
@@ -198,6 +206,19 @@ _POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs"})
 
 #: Settings that a resumed run may change, because they leave the mathematics alone.
 FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every"})
+
+
+#: One more than the largest integer of TOML and of NumPy.
+_LARGEST = 2**63
+
+
+def _check_text(option: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{option} {value!r} is no UTF-8 text, which config.toml needs: rename the file."
+        ) from error
 
 
 def _finite_at_least(value: float, least: float) -> bool:

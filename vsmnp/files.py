@@ -65,6 +65,13 @@ def write_whole(path: Path, content: bytes) -> None:
                 os.unlink(temporary)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that killed writers of ``path`` left beside it."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace ``path`` by UTF-8 text; raises as :func:`write_whole` does."""
     write_whole(path, text.encode())

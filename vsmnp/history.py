@@ -37,6 +37,10 @@ class History:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> History:
         """What :meth:`to_arrays` wrote, with the columns in the order of ``names``."""
+        shape = len(arrays["history/steps"]), len(arrays["alive"])
+        for name in names:
+            if np.shape(arrays[f"history/{name}"]) != shape:
+                raise TypeError(f"'{name}' is not of shape {shape}")
         columns = {name: list(arrays[f"history/{name}"]) for name in names}
         return cls([int(step) for step in arrays["history/steps"]], columns)
 

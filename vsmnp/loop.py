@@ -66,12 +66,14 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
             sentence = _obituary(trainer, state.step, snapshot.step, info, died)
             state.restore(snapshot, died)
             snapshot.alive &= state.alive
-            watch.on_death(sentence)
-            if not state.alive.any():
+            if state.alive.any():
+                watch.on_death(sentence)
+            else:
                 watch.on_row(snapshot, history)
                 raise DivergenceError(sentence)
         if state.step % every == 0 or last:
-            gamma = 1 / precision(trainer.model.log_sd(state.theta))
+            with np.errstate(over="ignore", divide="ignore"):
+                gamma = 1 / precision(trainer.model.log_sd(state.theta))
             history.append(state.step, {"gamma": gamma, **info.report()})
             snapshot = state.copy()
             watch.on_row(snapshot, history)
@@ -82,6 +84,7 @@ def _obituary(trainer: Trainer, step: int, kept: int, info: Info, died: Array) -
     """One sentence: which model, when, in which term, and what to try."""
     r = int(np.flatnonzero(died)[0])
     broken = [name for name, term in info.report().items() if not np.isfinite(term[r])]
+    broken.sort(key=lambda name: not name.startswith("inference"))  # the encoder's update comes first
     terms = [name for name in broken if not name.endswith(".loss")] or broken or ["a gradient"]
     return (
         f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); the "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,19 +13,19 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint, toml
-from .config import FREE_TO_CHANGE, Settings, option_name
-from .data import NAMES, Dataset, load_data
-from .errors import CheckpointError, ConfigError, Interrupted, StorageError
-from .files import make_folder, write_text
+from .config import Settings
+from .data import Dataset
+from .errors import CheckpointError, ConfigError, DivergenceError, Interrupted
+from .files import remove_leftovers, write_text
+from .folders import CHECKPOINT, CONFIG, METRICS, claim
 from .history import History
-from .kernels import choose, load
+from .kernels import load
 from .loop import Watch, run_loop
+from .resolution import changed, dataset_of, resolved
 from .state import State, from_arrays, to_arrays
 from .trained import TrainedVAE
 from .trainer import Trainer
 from .types import Array
-
-CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
 
 #: Seconds between checkpoints; a row of the metrics decides the exact step.
 SAVE_EVERY = 10.0
@@ -83,14 +82,14 @@ class Session:
         ConfigError, DataError, DeviceError, StorageError
             If a setting, the data, the device or the folder is at fault.
         """
-        settings = _resolved(settings)
-        trainer = Trainer.build(load(settings.kernels), settings, dataset or _dataset(settings))
+        settings = resolved(settings)
+        trainer = Trainer.build(load(settings.kernels), settings, dataset or dataset_of(settings))
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
         session = cls(trainer, trainer.initial_state(), History(), folder)
         if folder is not None:
-            _claim(folder)
+            claim(folder)
             session.save(session.state)
         return session
 
@@ -107,23 +106,37 @@ class Session:
         """
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = _settings_of(attributes, folder)
-        settings = _changed(settings, changes or {}, folder)
-        trainer = Trainer.build(load(settings.kernels), settings, _dataset(settings))
-        state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
+        settings = changed(settings, changes or {}, folder)
+        trainer = Trainer.build(load(settings.kernels), settings, dataset_of(settings))
+        try:
+            state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder / CHECKPOINT} does not fit its settings: {error}") from error
+        if state.step < 0:
+            raise CheckpointError(
+                f"{folder / CHECKPOINT} says that {state.step} steps are done: it is foreign."
+            )
+        if changes and trainer.total_steps < state.step:
+            raise ConfigError(
+                f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "
+                "for: raise --steps or --epochs."
+            )
         session = cls(trainer, state, _history(arrays, attributes, folder), folder)
         if attributes.get("data") != session.fingerprint:
             raise CheckpointError(
-                f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained on: "
-                "put the old file back or start a new run."
+                f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained "
+                "on: put the old file back or start a new run."
             )
         return session
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the test set: changes when the data do."""
+        """SHA-256 of the test set and of the first epoch: changes when the data do."""
         settings, dataset = self.trainer.settings, self.trainer.batches.dataset
-        test = np.ascontiguousarray(dataset.test(settings.data_seed, np.float64))
-        return hashlib.sha256(test.tobytes()).hexdigest()
+        digest = hashlib.sha256()
+        digest.update(np.ascontiguousarray(dataset.test(settings.data_seed, np.float32)).data)
+        digest.update(np.ascontiguousarray(dataset.epoch(settings.data_seed, 0, np.float32)).data)
+        return digest.hexdigest()
 
     @property
     def total_steps(self) -> int:
@@ -133,10 +146,11 @@ class Session:
     def seconds_per_step(self, repeats: int = 3) -> float:
         """Measured on a copy of the state, compilation and first-use costs left out."""
         trial = self.state.copy()
-        self.trainer.step(trial)
-        start = time.perf_counter()
-        for _ in range(repeats):
+        with np.errstate(all="ignore"):  # the loop explains what is not finite
             self.trainer.step(trial)
+            start = time.perf_counter()
+            for _ in range(repeats):
+                self.trainer.step(trial)
         return (time.perf_counter() - start) / repeats
 
     def train(self, watch: Watch | None = None) -> Run:
@@ -151,6 +165,11 @@ class Session:
         StorageError
             If a file could not be written.
         """
+        if not self.state.alive.any():
+            raise DivergenceError(
+                f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
+                "run."
+            )
         watch = watch or Watch()
         last = self.state.copy()
 
@@ -196,6 +215,8 @@ class Session:
         checkpoint.save(self.folder / CHECKPOINT, arrays, attributes)
         write_text(self.folder / CONFIG, toml.dumps(trainer.settings))
         write_text(self.folder / METRICS, self.history.to_csv(trainer.settings.seeds))
+        for name in (CHECKPOINT, CONFIG, METRICS):
+            remove_leftovers(self.folder / name)
         self._saved = time.monotonic()
 
 
@@ -211,66 +232,12 @@ def load_run(folder: str | Path) -> Run:
     return session.run(session.state)
 
 
-def free_folder(settings: Settings) -> Path:
-    """A folder under ``runs/`` that does not exist yet, named after the settings."""
-    data = Path(settings.dataset).stem
-    seeds = "-".join(
-        map(str, settings.seeds[:1] if len(settings.seeds) == 1 else (settings.seeds[0], settings.seeds[-1]))
-    )
-    published = "-as-published" if settings.as_published else ""
-    name = f"{data}-{settings.inference}-{settings.objective}{published}-seed{seeds}"
-    folder, number = Path("runs") / name, 1
-    while folder.exists():
-        number += 1
-        folder = Path("runs") / f"{name}-{number}"
-    return folder
-
-
-def _claim(folder: Path) -> None:
-    """Create the folder; one that holds anything is left alone."""
-    make_folder(folder)
-    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise StorageError(
-            f"The folder {folder} is not empty: choose another with --out, or go on with the run in it by "
-            f"--resume {folder}."
-        )
-
-
-def _resolved(settings: Settings) -> Settings:
-    """The kernel set by name, and paths that hold from any folder."""
-    data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
-    dataset = settings.dataset if settings.dataset in NAMES else _absolute(settings.dataset)
-    kernels = choose(settings.device, settings.kernels)
-    return replace(settings, kernels=kernels, data_dir=data_dir, dataset=dataset)
-
-
-def _changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
-    """The settings with the changes that leave the mathematics alone; any other change is refused."""
-    wanted = _resolved(Settings.from_mapping({**settings.to_mapping(), **changes}))
-    for name in changes:
-        kept, value = getattr(settings, name), getattr(wanted, name)
-        if name not in FREE_TO_CHANGE and value != kept:
-            raise ConfigError(
-                f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
-                "keeps its mathematics, so leave the option out or start a new run."
-            )
-    return wanted
-
-
-def _absolute(path: str) -> str:
-    return str(Path(os.path.expanduser(path)).absolute())
-
-
-def _dataset(settings: Settings) -> Dataset:
-    return load_data(settings.dataset, data_dir=settings.data_dir or None)
-
-
 def _history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], folder: Path) -> History:
     try:
         return History.from_arrays(arrays, attributes["columns"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(
-            f"The history in {folder / CHECKPOINT} is not that of this version: {error}."
+            f"The history in {folder / CHECKPOINT} is not that of this version ({error})."
         ) from error
 
 
@@ -279,5 +246,5 @@ def _settings_of(attributes: Mapping[str, Any], folder: Path) -> Settings:
         return Settings.from_mapping(attributes["settings"])
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
-            f"The settings in {folder / CHECKPOINT} are not those of this version: {error}"
+            f"The settings in {folder / CHECKPOINT} are not those of this version ({str(error).rstrip('.')})."
         ) from error

@@ -105,7 +105,8 @@ def from_arrays(k: Kernels, model: GaussianVAE, blank: State, arrays: Mapping[st
 
 
 def _fetch(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
-    if name not in arrays or arrays[name].shape != shape:
-        found = arrays[name].shape if name in arrays else "nothing"
-        raise CheckpointError(f"The checkpoint holds {found} where '{name}' of shape {shape} belongs.")
-    return arrays[name]
+    found = np.asarray(arrays[name]) if name in arrays else None
+    if found is None or found.shape != shape or found.dtype.kind not in "biuf":
+        what = "nothing" if found is None else f"{found.dtype} of shape {found.shape}"
+        raise CheckpointError(f"The checkpoint holds {what} where '{name}' of shape {shape} belongs.")
+    return found

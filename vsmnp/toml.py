@@ -38,5 +38,5 @@ def load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise ConfigError(f"The settings file {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number too long for int() is a plain ValueError
         raise ConfigError(f"The settings file {path} is not valid TOML: {error}.") from error

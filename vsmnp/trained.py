@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import DataError
+from .errors import ConfigError, DataError
 from .metrics import log_prob_and_score
 from .model import GaussianVAE
 from .objectives import Objective, Outcome
@@ -39,7 +39,8 @@ class TrainedVAE:
     @property
     def gamma(self) -> Array:
         """Likelihood variance, ``(R,)``."""
-        return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
+        with np.errstate(over="ignore"):  # a diverged model has an infinite gamma
+            return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of q(z|x) for ``x (N, D)``, each ``(R, N, Z)``.
@@ -53,7 +54,20 @@ class TrainedVAE:
         return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
 
     def decode(self, z: Array) -> Array:
-        """``g(z)`` for ``z (N, Z)`` or ``(R, N, Z)``, ``(R, N, D)``."""
+        """``g(z)`` for ``z (N, Z)`` or ``(R, N, Z)``, ``(R, N, D)``.
+
+        Raises
+        ------
+        DataError
+            If ``z`` has another shape.
+        """
+        z = _numbers(z)
+        models = len(self.theta)
+        if z.ndim not in (2, 3) or z.shape[-1] != self.model.d_z or (z.ndim == 3 and len(z) != models):
+            raise DataError(
+                f"The model needs codes of shape (N, {self.model.d_z}) or ({models}, N, {self.model.d_z}), "
+                f"not {z.shape}."
+            )
         z = self.k.asarray(z, self.theta.dtype)
         g, _ = self.model.decode(self.k, self.theta, z[None, None] if z.ndim == 2 else z[:, None])
         return self.k.to_host(g)[:, 0]
@@ -73,7 +87,14 @@ class TrainedVAE:
             A counter: another one gives other draws.
         noise : bool
             Whether the likelihood's ``N(0, gamma I)`` is added.
+
+        Raises
+        ------
+        ConfigError
+            If ``n`` or ``seed`` is out of range.
         """
+        if n < 1 or not 0 <= seed < 2**32:
+            raise ConfigError(f"Samples need n of at least 1 and a seed below 2^32, not {n} and {seed}.")
         dtype, key = self.theta.dtype, Key(self.seeds)
         g = self.decode(key.on(Stream.PRIOR, seed).normal(self.k, (n, self.model.d_z), dtype))
         if not noise:
@@ -100,7 +121,14 @@ class TrainedVAE:
         return log_prob_and_score(self.k, self.model, self.theta, np.asarray(x), Key(self.seeds), draws)
 
     def _batch(self, x: Array) -> Array:
-        x = np.asarray(x)
+        x = _numbers(x)
         if x.ndim != 2 or x.shape[1] != self.model.d_x:
             raise DataError(f"The model needs data of shape (N, {self.model.d_x}), not {x.shape}.")
         return self.k.asarray(x, self.theta.dtype)[None, None]
+
+
+def _numbers(x: Array) -> Array:
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"The model needs real numbers, not {x.dtype}.")
+    return x

@@ -10,6 +10,7 @@ from .build import build_inference, build_learning, build_model, gamma_rule
 from .config import Settings
 from .data import Dataset
 from .data.batches import Batches
+from .errors import ConfigError
 from .initial import initial_parameters
 from .model import GaussianVAE
 from .objectives import Objective, Outcome
@@ -74,7 +75,10 @@ class Trainer:
     def total_steps(self) -> int:
         """Decoder updates of the whole run."""
         per_epoch = self.batches.per_epoch / self.batches_per_step
-        return self.settings.steps or max(1, round(self.settings.epochs * per_epoch))
+        steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
+        if steps >= 2**32:
+            raise ConfigError("--steps and --epochs must come to fewer than 2^32 steps.")
+        return round(steps)
 
     @property
     def parameter_count(self) -> tuple[int, int]:

@@ -33,6 +33,10 @@ class Dataset(Protocol):
         """What the user calls it."""
 
     @property
+    def source(self) -> str:
+        """What ``load_data`` finds it by from any folder: a built-in name or an absolute path."""
+
+    @property
     def shape(self) -> Shape:
         """The shape of one sample: ``(2,)``, ``(28, 28)``."""
 

@@ -60,7 +60,8 @@ def load_file(path: Path) -> Finite:
         train_rows, test_rows = _hold_out(train_rows)
     pixels = train_rows.dtype == np.uint8
     about = f"Read from {path}{'; unsigned bytes, divided by 255' if pixels else ''}."
-    return Finite(path.name, shape, train_rows, test_rows, about, divisor=255.0 if pixels else 1.0)
+    divisor = 255.0 if pixels else 1.0
+    return Finite(path.name, shape, train_rows, test_rows, about, divisor, str(path.absolute()))
 
 
 def _check(values: Array, where: str, at_least: int) -> Array:

@@ -28,6 +28,8 @@ class Finite:
         A paragraph on what the data are.
     divisor : float
         What stored values are divided by: 255 for ``uint8`` pixels.
+    path : str
+        The user's file, absolute; empty for built-in data.
     """
 
     name: str
@@ -36,6 +38,12 @@ class Finite:
     test_rows: Array
     about: str
     divisor: float = 1.0
+    path: str = ""
+
+    @property
+    def source(self) -> str:
+        """The file that it was read from, or its built-in name."""
+        return self.path or self.name
 
     @property
     def dim(self) -> int:

@@ -32,6 +32,11 @@ class Synthetic(ABC):
     n_train: ClassVar[int] = 100_000
     n_test: ClassVar[int] = 5_000
 
+    @property
+    def source(self) -> str:
+        """Its name."""
+        return self.name
+
     @abstractmethod
     def transform(self, n: Array, u: Array) -> Array:
         """Points ``(N, 2)`` from ``n (N, normals)`` and ``u (N, uniforms)``."""

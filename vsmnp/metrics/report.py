@@ -88,7 +88,7 @@ def evaluate_all(
             iwae = iwae_bound(k, model, phi, theta, x, key, iwae_samples, _part(progress, 1))
         elbo = negative_elbo(k, model, phi, theta, x, key, progress=_part(progress, 2))
         fisher = posterior_fisher(k, model, phi, theta, x, key, progress=_part(progress, 3))
-        mmd = latent_mmd(k, model, phi, x, key)
+        mmd = latent_mmd(k, model, phi, x, key) if len(x) > 1 else unwanted
         gamma = np.exp(2 * host(k, model.log_sd(theta)))
     figures = {
         "nll": nll, "nll_se": nll_se, "ess": ess, "sm_loss": sm_loss, "neg_elbo": elbo, "iwae": iwae,

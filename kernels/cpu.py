@@ -1,0 +1,49 @@
+"""The ``cpu`` kernel set: BLAS for products, and loops compiled by Numba for everything between them.
+
+Float32 and float64. It agrees with ``reference`` up to rounding; words, uniforms and the optimisers agree
+to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vsmnp.types import StepSpec
+
+from .cpu_linear import add_bias, gemm, sum_rows
+from .cpu_optim import adam, finite, sgd
+from .cpu_pointwise import activation, activation_curve, activation_slope
+from .cpu_random import normal, uniform, words
+from .cpu_terms import posterior_fisher, residual_forms
+from .reference import asarray, empty, to_host, zeros
+
+__all__ = [
+    "activation",
+    "activation_curve",
+    "activation_slope",
+    "adam",
+    "add_bias",
+    "asarray",
+    "empty",
+    "finite",
+    "fused_step",
+    "gemm",
+    "name",
+    "normal",
+    "posterior_fisher",
+    "residual_forms",
+    "sgd",
+    "sum_rows",
+    "to_host",
+    "uniform",
+    "words",
+    "zeros",
+]
+
+name = "cpu"
+
+
+def fused_step(spec: StepSpec) -> Callable[..., Any] | None:
+    """No step is fused as a whole: every one is composed of the kernels above."""
+    return None

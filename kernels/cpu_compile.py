@@ -1,0 +1,57 @@
+"""How the ``cpu`` set compiles its loops, and how any array becomes one that such a loop accepts.
+
+Loops are compiled at their first call, for C-contiguous arrays only; the machine code is kept on disk,
+and they run without the interpreter's lock, so that threads may train models side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+from vsmnp.types import Array, Shape
+
+from .cpu_elementary import OPTIONS
+
+_Function = TypeVar("_Function")
+
+
+def _njit(function: _Function, options: Any) -> _Function:
+    try:
+        return cast(_Function, numba.njit(cache=True, nogil=True, **options)(function))
+    except RuntimeError:  # there is no folder that Numba may write to: compile afresh in each process
+        return cast(_Function, numba.njit(nogil=True, **options)(function))
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile a loop; products and sums may contract to fused multiply-adds."""
+    return _njit(function, OPTIONS)
+
+
+def rounded(function: _Function) -> _Function:
+    """Compile a loop in which every operation rounds as NumPy's does: bit-equal to the reference."""
+    return _njit(function, {"error_model": "numpy"})
+
+
+def contiguous(x: Array, dtype: Any = None) -> Array:
+    """``x`` itself if it is C-contiguous and of that type, else a copy."""
+    return np.ascontiguousarray(x, dtype)
+
+
+def stretched(x: Array, shape: Shape, dtype: Any = None) -> Array:
+    """The same for ``x`` broadcast to ``shape``; a copy is writable, or each loop would compile once more."""
+    return np.ascontiguousarray(x if x.shape == shape else np.array(np.broadcast_to(x, shape)), dtype)
+
+
+@contextmanager
+def in_place(*arrays: Array) -> Iterator[list[Array]]:
+    """C-contiguous stand-ins for ``arrays``, whose changes are written back at the end."""
+    stand_ins = [np.ascontiguousarray(x) for x in arrays]
+    yield stand_ins
+    for x, stand_in in zip(arrays, stand_ins, strict=True):
+        if stand_in is not x:
+            x[...] = stand_in

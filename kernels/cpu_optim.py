@@ -1,0 +1,79 @@
+"""The optimisers of the ``cpu`` set: bit-equal to the reference, and in place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsmnp.types import Array
+
+from .cpu_compile import compiled, contiguous, in_place, rounded
+
+
+@rounded
+def _adam(
+    p: Array, g: Array, m: Array, v: Array, lr: Array, corrections: Array, rates: Array, alive: Array
+) -> None:
+    # p, g, m, v (R, P), corrections (2, R): 1 - beta^t, rates (3,): 1 - beta1, 1 - beta2, eps
+    rate1, rate2, eps = rates[0], rates[1], rates[2]
+    for r in range(p.shape[0]):
+        if alive[r]:
+            p_r, g_r, m_r, v_r, lr_r = p[r], g[r], m[r], v[r], lr[r]
+            correction1, correction2 = corrections[0, r], corrections[1, r]
+            for i in range(p_r.size):
+                m_i = m_r[i] + rate1 * (g_r[i] - m_r[i])
+                v_i = v_r[i] + rate2 * (g_r[i] * g_r[i] - v_r[i])
+                m_r[i], v_r[i] = m_i, v_i
+                p_r[i] -= lr_r * (m_i / correction1) / (np.sqrt(v_i / correction2) + eps)
+
+
+def adam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    t: Array,
+    lr: Array,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    alive: Array,
+) -> None:
+    """``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
+    t += alive
+    corrections = [[1 - beta ** int(n) for n in t] for beta in (beta1, beta2)]
+    rates = (1 - beta1, 1 - beta2, eps)
+    with in_place(p, m, v) as (p_c, m_c, v_c):
+        _adam(p_c, contiguous(g, p.dtype), m_c, v_c, contiguous(lr), np.array(corrections, p.dtype),
+              np.array(rates, p.dtype), contiguous(alive, np.bool_))  # fmt: skip
+
+
+@rounded
+def _sgd(p: Array, g: Array, lr: Array, alive: Array) -> None:
+    for r in range(p.shape[0]):
+        if alive[r]:
+            p_r, g_r, lr_r = p[r], g[r], lr[r]
+            for i in range(p_r.size):
+                p_r[i] -= lr_r * g_r[i]
+
+
+def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
+    """``p -= lr g``."""
+    t += alive
+    with in_place(p) as (p_c,):
+        _sgd(p_c, contiguous(g, p.dtype), contiguous(lr), contiguous(alive, np.bool_))
+
+
+@compiled
+def _finite(g: Array, out: Array) -> None:
+    for r in range(g.shape[0]):
+        row, bad = g[r], 0
+        for i in range(row.size):
+            bad |= not np.isfinite(row[i])
+        out[r] = bad == 0
+
+
+def finite(g: Array) -> Array:
+    """Every entry of ``g[r]`` is finite."""
+    out = np.empty(g.shape[0], np.bool_)
+    _finite(contiguous(g).reshape(g.shape[0], g[0].size if len(g) else 0), out)
+    return out

@@ -1,0 +1,17 @@
+"""What every test starts from: one thread a process, no window system, no settings from outside."""
+
+import os
+
+# Before NumPy: the suite runs in two processes, and BLAS reads these when it is loaded.
+for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
+# The command line reads every option from VSMNP_*; a test sets those that it means.
+for name in [name for name in os.environ if name.startswith("VSMNP_")]:
+    del os.environ[name]
+
+from hypothesis import settings  # noqa: E402
+
+# The same draws on every machine, and no verdict that depends on how busy it is.
+settings.register_profile("laws", deadline=None, derandomize=True)
+settings.load_profile("laws")

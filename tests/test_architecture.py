@@ -1,0 +1,224 @@
+"""The laws of the house: who may import whom, what an ``__init__`` holds, how long a file gets."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Where each folder of the repository lives once it is installed.
+FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
+
+#: The floors, from the ground up. A name stands for a module, or for a package with all that is in it;
+#: a module that is named itself stands where its own name does. A file imports strictly lower floors,
+#: and the files of one package may import each other as long as no circle closes.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    # words
+    ("vsmnp.types", "vsmnp.errors"),
+    # machine
+    ("vsmnp.kernels.cpu_elementary",),
+    ("vsmnp.kernels.activations", "vsmnp.kernels.scalar"),
+    ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.files", "vsmnp.history"),
+    # rules and data
+    ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),
+    ("vsmnp.layers", "vsmnp.compose", "vsmnp.gaussian"),
+    # model
+    ("vsmnp.nets", "vsmnp.posteriors"),
+    ("vsmnp.model", "vsmnp.config"),
+    # objectives and measurement
+    (
+        "vsmnp.objectives",
+        "vsmnp.metrics",
+        "vsmnp.initial",
+        "vsmnp.state",
+        "vsmnp.presets",
+        "vsmnp.toml",
+        "vsmnp.folders",
+        "vsmnp.resolution",
+    ),
+    # runs
+    ("vsmnp.build", "vsmnp.trained"),
+    ("vsmnp.trainer",),
+    ("vsmnp.loop",),
+    ("vsmnp.runs",),
+    ("vsmnp.evaluation",),
+    # faces
+    ("vsmnp.figures", "vsmnp.api"),
+    ("vsmnp",),
+    ("vsmnp.cli",),
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+#: Slow to load, or not always there: imported in the function that uses them.
+HEAVY = {"numba", "h5py", "matplotlib", "pooch", "PIL", "sympy", "cupy"}
+#: The kernel sets made of Numba functions; `kernels.load` imports them when they are asked for.
+MADE_OF_NUMBA = re.compile(r"vsmnp\.kernels\.(scalar|cpu|cpu_\w+|numba_cuda|numba_cuda_\w+)")
+#: Automatic differentiation is what this library does without; pickle runs what it reads.
+BANNED = {"torch", "jax", "tensorflow", "autograd", "pickle", "dill", "cloudpickle", "joblib", "shelve"}
+#: Folders of the repository that are never modules of their own.
+NOT_MODULES = {"kernels", "cli", "tests", "benchmarks"}
+
+LONGEST_FILE = 320
+
+
+class Import(NamedTuple):
+    """One imported module, where it stands, and whether importing the file imports it too."""
+
+    module: str
+    line: int
+    at_once: bool
+
+
+def _module_name(path: Path) -> str:
+    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([FOLDERS[folder], *rest]).removesuffix(".__init__")
+
+
+MODULES = {_module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
+PACKAGES = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def _statements(node: ast.AST, at_once: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import below a node, and whether it runs as the module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, at_once
+        else:
+            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or (
+                isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            )
+            yield from _statements(child, at_once and not later)
+
+
+def _imports(module: str) -> Iterator[Import]:
+    package = module if module in PACKAGES else module.rpartition(".")[0]
+    for statement, at_once in _statements(_tree(module)):
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                yield Import(alias.name, statement.lineno, at_once)
+            continue
+        source = statement.module or ""
+        if statement.level:
+            above = package.split(".")[: len(package.split(".")) - statement.level + 1]
+            source = ".".join([*above, *source.split(".")]).rstrip(".")
+        for alias in statement.names:
+            member = f"{source}.{alias.name}"
+            yield Import(member if member in MODULES else source, statement.lineno, at_once)
+
+
+def _place(module: str) -> str | None:
+    """The entry of the table that a module falls under: its own name, or else the nearest package's."""
+    if module in FLOOR_OF:
+        return module
+    package = module.rpartition(".")[0]
+    return None if package in ("", "vsmnp") else _place(package)
+
+
+def _where(module: str, line: int) -> str:
+    return f"{MODULES[module].relative_to(ROOT)}:{line}"
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new file is placed consciously: by a line in the table, or by joining a package that has one."""
+    assert [module for module in MODULES if _place(module) is None] == []
+
+
+def test_the_table_names_only_what_exists() -> None:
+    assert [name for name in FLOOR_OF if name not in MODULES] == []
+    assert sum(map(len, FLOORS)) == len(FLOOR_OF), "a name stands on two floors"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down(module: str) -> None:
+    here = _place(module)
+    assert here is not None
+    wrong = []
+    for imported in _imports(module):
+        if imported.module.partition(".")[0] != "vsmnp":
+            continue
+        there = _place(imported.module)
+        if there is None:
+            wrong.append(f"{_where(module, imported.line)}: there is no module {imported.module}")
+        elif there != here and FLOOR_OF[there] >= FLOOR_OF[here]:
+            wrong.append(
+                f"{_where(module, imported.line)}: {module} (floor {FLOOR_OF[here]}) imports "
+                f"{imported.module} (floor {FLOOR_OF[there]})"
+            )
+    assert wrong == []
+
+
+def test_imports_close_no_circle() -> None:
+    """Imports inside functions count as well: a circle that waits is a circle."""
+    graph = {
+        module: {imported.module for imported in _imports(module) if imported.module in MODULES} - {module}
+        for module in MODULES
+        if module != "vsmnp"
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_libraries_load_where_they_are_used(module: str) -> None:
+    allowed = {"numba"} if MADE_OF_NUMBA.fullmatch(module) else set()
+    at_once = {imported.module.partition(".")[0] for imported in _imports(module) if imported.at_once}
+    assert at_once & HEAVY <= allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_framework_and_no_pickle(module: str) -> None:
+    assert {imported.module.partition(".")[0] for imported in _imports(module)} & BANNED == set()
+    allowing = [
+        _where(module, node.value.lineno)
+        for node in ast.walk(_tree(module))
+        if isinstance(node, ast.keyword)
+        and node.arg == "allow_pickle"
+        and not (isinstance(node.value, ast.Constant) and node.value.value is False)
+    ]
+    assert allowing == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_folders_are_imported_by_their_installed_names(module: str) -> None:
+    """`kernels` is somebody else's package: ours is `vsmnp.kernels`."""
+    assert {imported.module.partition(".")[0] for imported in _imports(module)} & NOT_MODULES == set()
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_init_files_define_nothing(package: str) -> None:
+    """They hand names on; `vsmnp` itself does so on demand, through a module `__getattr__`."""
+    names = {"__all__", "__version__", "__getattr__", "_HOMES"} if package == "vsmnp" else {"__all__"}
+    docstring, *body = _tree(package).body
+    assert isinstance(docstring, ast.Expr), "a package says what it is"
+    assert isinstance(docstring.value, ast.Constant)
+    for statement in body:
+        match statement:
+            case ast.Import() | ast.ImportFrom():
+                pass
+            case ast.If(test=ast.Name("TYPE_CHECKING"), orelse=[]):
+                assert all(isinstance(inner, ast.Import | ast.ImportFrom) for inner in statement.body)
+            case ast.Assign(targets=[ast.Name(name)]) | ast.FunctionDef(name=name):
+                assert name in names, _where(package, statement.lineno)
+            case _:
+                pytest.fail(f"{_where(package, statement.lineno)}: {ast.unparse(statement)[:60]}")
+
+
+def test_files_are_short() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for folder in FOLDERS
+        for pattern in ("*.py", "*.cu", "*.cuh")
+        for path in (ROOT / folder).rglob(pattern)
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}

@@ -1,0 +1,305 @@
+"""Checkpoints: what was written comes back, damage is refused, the old file survives a failure."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import few, many, seeds
+
+from vsmnp import checkpoint, files
+from vsmnp.checkpoint import load, save
+from vsmnp.config import Settings
+from vsmnp.errors import CheckpointError, StorageError
+from vsmnp.runs import Session
+from vsmnp.types import Array
+
+BLOCK = 512
+TINY = Settings(
+    kernels="reference", steps=4, log_every=2, batch_size=10, hidden=(3,), samples=2, seeds=(5, 6)
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run; nobody writes to it."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "run"
+    Session.new(TINY, folder=folder).train()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose checkpoint is overwritten again and again."""
+    folder = tmp_path_factory.mktemp("scratch") / "run"
+    folder.mkdir()
+    return folder
+
+
+def refuses(folder: Path) -> str:
+    """Neither the checkpoint nor the run can be loaded; the one sentence why."""
+    path = folder / "checkpoint.h5"
+    with pytest.raises(CheckpointError) as refusal:
+        Session.resumed(folder)
+    text = str(refusal.value)
+    assert refusal.value.exit_code == 1
+    assert "\n" not in text
+    assert text.endswith(".")
+    assert path.parent.name in text
+    return text
+
+
+# --- there and back -------------------------------------------------------------------------------
+
+shapes = st.lists(st.integers(0, 4), max_size=3).map(tuple)
+dtypes = st.sampled_from(["float32", "float64", "int64", "bool"])
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b/c", "b/d/e", "net.0.w"]), st.tuples(shapes, dtypes)), seeds)
+@few
+def test_arrays_come_back_bit_for_bit(scratch: Path, kinds: dict[str, Any], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arrays = {
+        name: np.frombuffer(rng.bytes(8 * int(np.prod(shape))), np.uint8)
+        .view("int64")
+        .reshape(shape)
+        .astype(dtype)
+        for name, (shape, dtype) in kinds.items()
+    }
+    attributes = {"settings": {"lr": 1e-3, "text": "\x00é\U0001f600"}, "columns": []}
+    save(scratch / "any.h5", arrays, attributes)
+    again, attributes_again = load(scratch / "any.h5")
+    assert attributes_again == attributes
+    assert again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert np.asarray(again[name]).dtype == array.dtype
+        assert np.asarray(again[name]).shape == array.shape
+        assert np.asarray(again[name]).tobytes() == array.tobytes()
+
+
+def test_not_a_number_comes_back(scratch: Path) -> None:
+    """The history of a model that died holds them."""
+    values = np.array([np.nan, np.inf, -np.inf, -0.0])
+    save(scratch / "any.h5", {"x": values}, {})
+    assert load(scratch / "any.h5")[0]["x"].tobytes() == values.tobytes()
+
+
+def test_any_hdf5_tool_reads_it(run: Path) -> None:
+    """Named parameters, moments and counters, and the configuration."""
+    with h5py.File(run / "checkpoint.h5") as file:
+        assert file.userblock_size == BLOCK
+        assert int(file["step"][()]) == TINY.steps
+        assert file["alive"][()].tolist() == [True, True]
+        assert json.loads(file.attrs["vsmnp"])["settings"]["hidden"] == [3]
+        for network, count in (("encoder", 4), ("decoder", 5)):
+            names = list(file[network]["parameters"])
+            assert len(names) == count
+            for kind in ("m", "v"):
+                assert list(file[network][kind]) == names
+                for name in names:
+                    assert file[network][kind][name].shape == file[network]["parameters"][name].shape
+            assert file[network]["t"][()].tolist() == [TINY.steps] * 2
+        assert file["encoder/parameters/net.0.w"].shape == (2, 3, 2)
+        assert file["decoder/parameters/log_sd"].shape == (2,)
+
+
+def test_the_seal_is_the_sha256_of_the_payload(run: Path) -> None:
+    content = (run / "checkpoint.h5").read_bytes()
+    seal = hashlib.sha256(content[BLOCK:]).hexdigest()
+    assert content[:BLOCK].rstrip(b"\0").decode() == f"vsmnp checkpoint 1\nsha256 {seal}\n"
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+@given(st.data())
+@many
+def test_one_flipped_bit_is_seen(run: Path, scratch: Path, data: st.DataObject) -> None:
+    content = bytearray((run / "checkpoint.h5").read_bytes())
+    place = data.draw(st.integers(0, BLOCK) | st.integers(0, len(content) - 1))
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    (scratch / "checkpoint.h5").write_bytes(content)
+    refuses(scratch)
+
+
+@given(st.data())
+@many
+def test_a_lost_or_added_end_is_seen(run: Path, scratch: Path, data: st.DataObject) -> None:
+    content = (run / "checkpoint.h5").read_bytes()
+    length = data.draw(st.integers(0, BLOCK + 1) | st.integers(0, len(content) - 1))
+    added = data.draw(st.binary(min_size=1, max_size=3))
+    for damaged in (content[:length], content + added):
+        (scratch / "checkpoint.h5").write_bytes(damaged)
+        refuses(scratch)
+
+
+@given(st.binary(max_size=600), st.booleans())
+@many
+def test_foreign_bytes_are_refused(scratch: Path, content: bytes, with_magic: bool) -> None:
+    magic = b"vsmnp checkpoint 1\n" if with_magic else b""
+    (scratch / "checkpoint.h5").write_bytes(magic + content)
+    refuses(scratch)
+
+
+def test_damage_is_seen_before_the_hdf5_library_sees_a_byte(
+    run: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged HDF5 file may crash the library itself."""
+    content = bytearray((run / "checkpoint.h5").read_bytes())
+    content[-1] ^= 1
+    (scratch / "checkpoint.h5").write_bytes(content)
+
+    def never(*arguments: Any, **options: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(h5py, "File", never)
+    assert "SHA-256" in refuses(scratch)
+
+
+def test_a_foreign_hdf5_file_is_refused(scratch: Path) -> None:
+    for block in (0, BLOCK):
+        with h5py.File(scratch / "checkpoint.h5", "w", userblock_size=block) as file:
+            file["x"] = np.zeros(3)
+        assert "is not a vsmnp checkpoint" in refuses(scratch)
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "checkpoint.h5").mkdir(parents=True)
+    for name in ("missing", "file", "folder", "x" * 300):
+        refuses(tmp_path / name)
+
+
+Change = Callable[[dict[str, Array], dict[str, Any]], Any]
+CHANGES: dict[str, Change] = {
+    "a missing array": lambda arrays, attributes: arrays.pop("alive"),
+    "a missing parameter": lambda arrays, attributes: arrays.pop("encoder/parameters/net.0.w"),
+    "a missing moment": lambda arrays, attributes: arrays.pop("decoder/m/log_sd"),
+    "another shape": lambda arrays, attributes: arrays.update({"decoder/t": np.zeros(3, np.int64)}),
+    "another dtype": lambda arrays, attributes: arrays.update({"alive": np.array([b"a", b"b"])}),
+    "text for parameters": lambda arrays, attributes: arrays.update(
+        {"decoder/v/log_sd": np.array([b"a", b"b"])}
+    ),
+    "complex parameters": lambda arrays, attributes: arrays.update({"decoder/v/log_sd": np.array([1j, 2j])}),
+    "a step that is text": lambda arrays, attributes: arrays.update({"step": np.array(b"a")}),
+    "a negative step": lambda arrays, attributes: arrays.update({"step": np.array(-1)}),
+    "no settings": lambda arrays, attributes: attributes.pop("settings"),
+    "settings that are a list": lambda arrays, attributes: attributes.update(settings=[1]),
+    "an unknown setting": lambda arrays, attributes: attributes["settings"].update(future=1),
+    "a wrong setting": lambda arrays, attributes: attributes["settings"].update(samples=0),
+    "other widths": lambda arrays, attributes: attributes["settings"].update(hidden=[4]),
+    "other seeds": lambda arrays, attributes: attributes["settings"].update(seeds=[1]),
+    "no columns": lambda arrays, attributes: attributes.pop("columns"),
+    "columns that are a number": lambda arrays, attributes: attributes.update(columns=3),
+    "an unknown column": lambda arrays, attributes: attributes.update(columns=["future"]),
+    "no history": lambda arrays, attributes: arrays.pop("history/steps"),
+    "a history of a number": lambda arrays, attributes: arrays.update({"history/gamma": np.array(1.0)}),
+    "a shorter column": lambda arrays, attributes: arrays.update({"history/gamma": np.zeros((1, 2))}),
+    "a history of other models": lambda arrays, attributes: arrays.update(
+        {"history/gamma": np.zeros((2, 1))}
+    ),
+    "no data": lambda arrays, attributes: attributes.pop("data"),
+    "other data": lambda arrays, attributes: attributes.update(data="0" * 64),
+    "kernels that are gone": lambda arrays, attributes: attributes["settings"].update(kernels="quantum"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_sealed_checkpoint_of_another_version_is_refused(run: Path, scratch: Path, change: Change) -> None:
+    arrays, attributes = load(run / "checkpoint.h5")
+    change(arrays, attributes)
+    save(scratch / "checkpoint.h5", arrays, attributes)
+    refuses(scratch)
+
+
+@pytest.mark.parametrize("attributes", [[], None, 1, "x", {}], ids=str)
+def test_attributes_of_another_kind_are_refused(run: Path, scratch: Path, attributes: Any) -> None:
+    save(scratch / "checkpoint.h5", load(run / "checkpoint.h5")[0], attributes)
+    refuses(scratch)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=repr
+)
+def test_a_failed_write_leaves_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, failure: BaseException
+) -> None:
+    """A full disk or Ctrl-C in the middle: the old file is whole and nothing else is left."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(*arguments: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(StorageError if isinstance(failure, OSError) else KeyboardInterrupt) as refusal:
+        files.write_whole(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+    if isinstance(failure, OSError):
+        assert str(path) in str(refusal.value)
+        assert "No space left on device" in str(refusal.value)
+
+
+def test_bytes_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporary file in the same folder, fsync, rename, fsync of the folder; in this order."""
+    path, calls = tmp_path / "file", []
+    fsync, replace = os.fsync, os.replace
+
+    def watched_fsync(handle: int) -> None:
+        calls.append(("fsync", os.fstat(handle).st_ino))
+        fsync(handle)
+
+    def watched_replace(source: str, target: Path) -> None:
+        assert Path(source).parent == tmp_path
+        assert Path(source).read_bytes() == b"new"
+        calls.append(("replace", os.stat(source).st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    files.write_whole(path, b"new")
+    node = path.stat().st_ino
+    assert calls == [("fsync", node), ("replace", node), ("fsync", tmp_path.stat().st_ino)]
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in (
+        tmp_path / "file" / "x",
+        tmp_path / "missing" / "x",
+        tmp_path / "folder",
+        tmp_path / ("x" * 300),
+    ):
+        with pytest.raises(StorageError) as refusal:
+            files.write_whole(path, b"new")
+        assert str(path) in str(refusal.value)
+    with pytest.raises(StorageError):
+        files.make_folder(tmp_path / "file" / "folder")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_the_module_writes_through_the_one_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint is written by :func:`vsmnp.files.write_whole` and in no other way."""
+    written = {}
+    monkeypatch.setattr(checkpoint, "write_whole", lambda path, content: written.update({path: content}))
+    save(tmp_path / "checkpoint.h5", {"x": np.zeros(2)}, {})
+    assert list(written) == [tmp_path / "checkpoint.h5"]
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,361 @@
+"""Figures: whole PNG files that are not blank, honest scales and windows, failures in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from PIL import Image
+from strategies import few, seeds
+
+from vsmnp import figures
+from vsmnp.api import train
+from vsmnp.data.finite import Finite
+from vsmnp.errors import ConfigError, StorageError
+from vsmnp.figures.arrows import one_a_cell
+from vsmnp.figures.labels import headline, run_names
+from vsmnp.figures.mosaic import mosaic
+from vsmnp.figures.panels import Window, first_models, histogram, row_size
+from vsmnp.figures.scales import fit_scale
+from vsmnp.history import History
+from vsmnp.runs import Run
+from vsmnp.types import Array, Shape
+
+#: Every figure of a run, with as few draws as still give a picture.
+DRAW: dict[str, Callable[..., None]] = {**figures.FIGURES, "density": partial(figures.density, draws=200)}
+PLANE = ("samples", "curves", "density", "latent", "posterior-sds")
+DPI = 150
+
+
+def small(data: Any, models: int = 1, **settings: Any) -> Run:
+    """A run of a few steps."""
+    chosen: dict[str, Any] = {
+        "steps": 4,
+        "log_every": 1,
+        "batch_size": 20,
+        "hidden": (8,),
+        "seeds": tuple(range(models)),
+    }
+    return train(data, kernels="reference", **{**chosen, **settings})
+
+
+def finite(shape: Shape, n: int = 90, name: str = "mine") -> Finite:
+    """Random samples in [0, 1]."""
+    rows = np.random.default_rng(0).random((n, int(np.prod(shape))))
+    return Finite(name, shape, rows, rows, "")
+
+
+@pytest.fixture(scope="module")
+def single() -> Run:
+    """One model in the plane."""
+    return small("mixture")
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Run:
+    """More models than get a panel."""
+    return small("mixture", models=5)
+
+
+@pytest.fixture(scope="module")
+def images() -> Run:
+    """Two models of tiny images."""
+    return small(finite((6, 5)), models=2, noise=0.1, latent=3)
+
+
+def picture(path: Path) -> Array:
+    """The pixels of a PNG file, ``(H, W, 3)``, once it is known not to be blank."""
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float)
+    assert min(pixels.shape[:2]) > 200
+    assert pixels.std() > 5
+    return pixels
+
+
+def share(pixels: Array, colour: tuple[int, int, int]) -> float:
+    """The share of pixels within a few steps of a colour."""
+    return float((np.abs(pixels - colour).max(-1) < 25).mean())
+
+
+BLUE, VERMILION = (0, 114, 178), (213, 94, 0)
+
+
+@pytest.mark.parametrize("name", PLANE)
+def test_every_figure_of_one_model(single: Run, tmp_path: Path, name: str) -> None:
+    DRAW[name](single, tmp_path / "one.png")
+    picture(tmp_path / "one.png")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["one.png"]
+
+
+@pytest.mark.parametrize("name", ["density", "latent", "posterior-sds"])
+def test_every_other_figure_of_an_ensemble(ensemble: Run, tmp_path: Path, name: str) -> None:
+    DRAW[name](ensemble, tmp_path / "five.png")
+    picture(tmp_path / "five.png")
+
+
+def test_the_command_line_knows_every_figure() -> None:
+    assert tuple(figures.FIGURES) == PLANE
+    assert figures.FIGURES["density"] is figures.density
+
+
+def test_an_ensemble_has_four_panels_and_says_so(ensemble: Run, tmp_path: Path) -> None:
+    figures.samples(ensemble, tmp_path / "a.png", n=50)
+    height, width, _ = picture(tmp_path / "a.png").shape
+    assert (width, height) == tuple(int(side * DPI) for side in row_size(5))
+    part = first_models(ensemble)
+    assert part.vae.seeds == (0, 1, 2, 3)
+    np.testing.assert_array_equal(part.vae.sample(3), ensemble.vae.sample(3)[:4])
+    assert headline(ensemble, 4) == "mixture: M1 with KL inference (4 of 5 models)"
+
+
+def test_the_same_run_gives_the_same_bytes(single: Run, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        figures.samples(single, tmp_path / name, n=50)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["samples", "latent", "posterior-sds"])
+def test_figures_of_images(images: Run, tmp_path: Path, name: str) -> None:
+    DRAW[name](images, tmp_path / "a.png")
+    picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (4, 3, 3)])
+def test_samples_of_any_dimension(tmp_path: Path, shape: Shape) -> None:
+    figures.samples(small(finite(shape)), tmp_path / "a.png", n=100)
+    picture(tmp_path / "a.png")
+
+
+def test_a_single_latent_has_a_histogram(tmp_path: Path) -> None:
+    figures.latent(small("mixture", latent=1), tmp_path / "a.png")
+    assert share(picture(tmp_path / "a.png"), BLUE) > 1e-3
+
+
+@pytest.mark.parametrize("settings", [{"dataset": "pinwheel"}, {"dataset": "mixture", "noise": 0.1}])
+def test_density_without_a_formula(tmp_path: Path, settings: dict[str, Any]) -> None:
+    run = small(settings.pop("dataset"), **settings)
+    figures.density(run, tmp_path / "a.png", draws=50)
+    picture(tmp_path / "a.png")
+
+
+def test_names_are_not_formulas(tmp_path: Path) -> None:
+    figures.samples(small(finite((2,), name="a$b_{$ 数据.csv")), tmp_path / "a.png", n=20)
+    picture(tmp_path / "a.png")
+
+
+# --- curves ---------------------------------------------------------------------------------------------
+
+
+def changed(run: Run, rows: int | None = None, change: Callable[[Array], None] | None = None) -> Run:
+    """The run with only the first rows of its history, each changed in place."""
+    columns = {name: [row.copy() for row in column[:rows]] for name, column in run.history.columns.items()}
+    for column in columns.values():
+        for row in column:
+            if change is not None:
+                change(row)
+    return replace(run, history=History(run.history.steps[:rows], columns))
+
+
+def test_curves_of_no_row_have_no_line(ensemble: Run, tmp_path: Path) -> None:
+    figures.curves(replace(ensemble, history=History()), tmp_path / "a.png")
+    assert share(picture(tmp_path / "a.png"), BLUE) == 0
+
+
+def test_curves_of_one_row_have_dots(single: Run, tmp_path: Path) -> None:
+    figures.curves(changed(single, rows=1), tmp_path / "a.png")
+    assert share(picture(tmp_path / "a.png"), BLUE) > 1e-4
+
+
+def test_curves_of_dead_models_leave_the_others(ensemble: Run, tmp_path: Path) -> None:
+    def kill(row: Array) -> None:
+        row[:2] = np.nan, np.inf
+
+    figures.curves(changed(ensemble, change=kill), tmp_path / "a.png")
+    assert share(picture(tmp_path / "a.png"), BLUE) > 1e-3
+
+
+def test_curves_of_dead_models_have_no_line(ensemble: Run, tmp_path: Path) -> None:
+    figures.curves(changed(ensemble, change=lambda row: row.fill(np.nan)), tmp_path / "a.png")
+    assert share(picture(tmp_path / "a.png"), BLUE) == 0
+
+
+# --- comparison -----------------------------------------------------------------------------------------
+
+
+def test_comparison_shows_floors_and_leaves_out_empty_metrics(
+    single: Run, ensemble: Run, tmp_path: Path
+) -> None:
+    some: list[dict[str, list[float | None]]] = [
+        {"nll": [1.0], "mse": [None]},
+        {"nll": [0.5, 0.6, None, 0.7, 0.8], "mse": [None] * 5},
+    ]
+    figures.comparison([single, ensemble], some, tmp_path / "one.png")
+    one = picture(tmp_path / "one.png")
+    assert share(one, VERMILION) > 1e-4
+    more: list[dict[str, list[float | None]]] = [{**each, "mmd": [0.1], "nll_se": [0.1]} for each in some]
+    figures.comparison([single, ensemble], more, tmp_path / "two.png")
+    assert picture(tmp_path / "two.png").shape[1] > one.shape[1] + DPI
+
+
+def test_comparison_without_a_known_floor(images: Run, tmp_path: Path) -> None:
+    figures.comparison([images], [{"mse": [1e-6, 1e2]}], tmp_path / "a.png")
+    assert share(picture(tmp_path / "a.png"), VERMILION) == 0
+
+
+def test_runs_are_told_apart(single: Run, images: Run) -> None:
+    assert run_names([single]) == ["M1 with KL"]
+    assert run_names([single, images]) == ["mixture: M1 with KL", "mine: M1 with KL"]
+    assert run_names([single, single]) == ["M1 with KL [1]", "M1 with KL [2]"]
+    there = [replace(single, folder=Path("runs") / name) for name in "ab"]
+    assert run_names(there) == ["a", "b"]
+
+
+# --- the parts ------------------------------------------------------------------------------------------
+
+
+@few
+@given(seeds)
+def test_the_window_holds_nearly_all_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_cauchy((2000, 2)) * rng.uniform(0.1, 10, 2) + rng.normal(size=2)
+    window = Window.around(x)
+    assert window.holds(x).mean() >= 0.98
+    assert window.holds(window.grid(7)).all()
+    ratio = window.sides.max() / window.sides.min()
+    assert ratio == pytest.approx(1) or ratio >= 3
+
+
+def test_a_grid_runs_along_the_first_coordinate() -> None:
+    grid = Window(0, 2, 10, 14).grid(2)
+    np.testing.assert_array_equal(grid, [[0.5, 11], [1.5, 11], [0.5, 13], [1.5, 13]])
+
+
+def test_points_without_extent_have_a_window() -> None:
+    window = Window.around(np.ones((5, 2)))
+    assert (window.sides > 0).all()
+
+
+@few
+@given(seeds)
+def test_one_point_a_cell(seed: int) -> None:
+    x = np.random.default_rng(seed).random((3000, 2))
+    chosen = one_a_cell(x, Window(0, 1, 0, 1))
+    cells = {tuple(cell) for cell in (chosen * 18).astype(int)}
+    assert len(cells) == len(chosen) == len({tuple(cell) for cell in (x * 18).astype(int)})
+    assert {tuple(point) for point in chosen} <= {tuple(point) for point in x}
+
+
+def test_a_histogram_integrates_to_the_share_inside() -> None:
+    x, edges = np.array([-5.0, 0.1, 0.2, 0.9]), np.array([0, 0.5, 0.8, 1.0])
+    assert (histogram(x, edges) * np.diff(edges)).sum() == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([1.0, 900.0], None),
+        ([1.0, 2000.0], "log"),
+        ([-1.0, -2000.0], "symlog"),
+        ([0.0, 1.0, 2000.0], "symlog"),
+        ([0.0, 0.0], None),
+        ([np.nan, np.inf, 3.0], None),
+        ([], None),
+    ],
+)
+def test_a_scale_fits_the_decades(values: list[float], scale: str | None) -> None:
+    chosen: list[str] = []
+    fit_scale(lambda value, **_: chosen.append(value), np.array(values), typical=1.0, wide=1e3)
+    assert chosen == ([] if scale is None else [scale])
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (1, 4, 5)])
+def test_a_mosaic_lays_grey_images_row_by_row(shape: Shape) -> None:
+    x = np.random.default_rng(0).random((64, 20))
+    grid = mosaic(x, shape)
+    assert grid.shape == (32, 40)
+    np.testing.assert_array_equal(grid[4:8, 10:15], x[10].reshape(4, 5))
+
+
+def test_a_mosaic_of_coloured_images_keeps_the_channels() -> None:
+    x = np.random.default_rng(0).random((70, 60))
+    np.testing.assert_array_equal(mosaic(x, (4, 5, 3))[28:, 35:], x[63].reshape(4, 5, 3))
+    np.testing.assert_array_equal(mosaic(x, (3, 4, 5))[28:, 35:, 1], x[63].reshape(3, 4, 5)[1])
+
+
+def test_missing_images_are_bright() -> None:
+    grid = mosaic(np.linspace(0, 0.5, 24).reshape(2, 12), (4, 3))
+    assert (grid[4:] == 0.5).all()
+    assert grid[0, 0] == 0
+
+
+# --- failures -------------------------------------------------------------------------------------------
+
+
+def test_failures_are_sentences(single: Run, images: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    attempts: list[Callable[[], None]] = [
+        lambda: figures.density(images, path),
+        lambda: figures.samples(single, path, n=0),
+        lambda: figures.samples(small(finite((4, 4, 4))), path),
+        lambda: figures.curves(single, tmp_path / "a.jpg"),
+        lambda: figures.comparison([], [], path),
+        lambda: figures.comparison([single], [], path),
+        lambda: figures.comparison([single], [{"mse": [None], "nll_se": [1.0]}], path),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ConfigError, match=r"^[A-Z][^\n]*\.$"):
+            attempt()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_told(single: Run, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="could not be written"):
+        figures.latent(single, tmp_path / "missing" / "a.png")
+
+
+def test_a_full_disk_leaves_the_old_picture(
+    single: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vsmnp.files.os.fsync", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        figures.latent(single, path)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_no_global_state(tmp_path: Path) -> None:
+    """Importing is light, and drawing neither loads pyplot nor leaves a setting behind."""
+    script = f"""
+import sys
+from vsmnp import figures
+assert "matplotlib" not in sys.modules
+import matplotlib
+from vsmnp.api import train
+before = dict(matplotlib.rcParams)
+run = train("mixture", kernels="reference", steps=1, batch_size=10, hidden=(4,))
+for name in ("samples", "latent"):
+    figures.FIGURES[name](run, {str(tmp_path)!r} + "/" + name + ".png")
+assert dict(matplotlib.rcParams) == before
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,0 +1,11 @@
+"""Figures: a run, or several, as a PNG file."""
+
+from .catalogue import FIGURES
+from .comparison import comparison
+from .curves import curves
+from .density import density
+from .latent import latent
+from .posterior_sds import posterior_sds
+from .samples import samples
+
+__all__ = ["FIGURES", "comparison", "curves", "density", "latent", "posterior_sds", "samples"]

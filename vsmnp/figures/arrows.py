@@ -1,0 +1,45 @@
+"""Score fields as arrows: where the data lie, as many as the eye can take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..types import Array
+from .panels import Window
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Cells along one side of the window; a cell has one arrow at most.
+_CELLS = 18
+#: The longest arrow, in sides of a cell.
+_LONGEST = 1.4
+
+
+def one_a_cell(points: Array, window: Window) -> Array:
+    """The first of the points ``(N, 2)`` in each cell of a coarse grid over the window, ``(n, 2)``."""
+    inside = points[window.holds(points)]
+    column, row = ((inside - window.corner) / window.sides * _CELLS).astype(int).T
+    return inside[np.unique(row * (_CELLS + 1) + column, return_index=True)[1]]
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """Arrows at ``at (N, 2)``: one that stands for a vector of norm ``unit`` has half the greatest length."""
+
+    at: Array
+    window: Window
+    unit: float
+
+    def draw(self, axes: Axes, vectors: Array, colour: str) -> None:
+        """Draw ``vectors (N, 2)``: their direction as it is, their length saturating."""
+        norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        shrink = 1 / (norm + self.unit + np.finfo(float).tiny)
+        x, y = (vectors * shrink * _LONGEST * self.window.sides / _CELLS).T
+        axes.quiver(
+            *self.at.T, x, y, color=colour, angles="xy", scale_units="xy", scale=1,
+            width=0.006, headwidth=4, headlength=4, headaxislength=3.6,
+        )  # fmt: skip

@@ -1,0 +1,58 @@
+"""A blank figure that becomes a whole PNG file, or none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
+
+from ..errors import ConfigError
+from ..files import write_whole
+from .style import DATA, STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@contextmanager
+def drawing(path: str | Path, title: str, width: float, height: float) -> Iterator[Figure]:
+    """Hand out a figure of ``width`` by ``height`` inches; when the block ends well, write it to ``path``.
+
+    Nothing of the user's plotting configuration enters, and nothing of ours stays behind.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png.
+    StorageError
+        If the file cannot be written.
+    """
+    from matplotlib import rc_context, rcParamsDefault
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {path}.")
+    look: dict[Any, Any] = {name: v for name, v in rcParamsDefault.items() if not name.startswith("backend")}
+    look.update(STYLE)
+    with rc_context(look):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title, x=0.012, ha="left", wrap=True)
+        yield figure
+        content = io.BytesIO()
+        with catch_warnings():
+            filterwarnings("ignore", "Glyph")  # a name in a script that the font lacks
+            figure.savefig(content, format="png", metadata={"Software": "vsmnp"})
+    write_whole(path, content.getvalue())
+
+
+def note(axes: Axes, text: str) -> None:
+    """A remark in the middle of axes that have nothing to show; their x axis may be shared, and stays."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=DATA, wrap=True)
+    axes.set(yticks=[])

@@ -1,0 +1,23 @@
+"""Every figure of a single run, by the name that the command line knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ..runs import Run
+from .curves import curves
+from .density import density
+from .latent import latent
+from .posterior_sds import posterior_sds
+from .samples import samples
+
+#: Name to function of a run and the path of a PNG file.
+FIGURES: Mapping[str, Callable[[Run, Path], None]] = MappingProxyType({
+    "samples": samples,
+    "curves": curves,
+    "density": density,
+    "latent": latent,
+    "posterior-sds": posterior_sds,
+})  # fmt: skip

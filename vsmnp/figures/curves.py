@@ -1,0 +1,114 @@
+"""What a run reported on its way: losses, their terms and gamma over the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..runs import Run
+from ..types import Array
+from .canvas import drawing, note
+from .labels import headline
+from .scales import fit_scale
+from .style import SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: First rows this much larger than the typical one would flatten the rest on a linear axis.
+_TRANSIENT = 20.0
+
+
+def curves(run: Run, path: str | Path) -> None:
+    """Draw both losses, their terms and gamma over the decoder's steps, as PNG.
+
+    Losses are in nats a sample, means over a minibatch. An ensemble has a thin line a model and a thick
+    one for their mean; rows that are not finite leave gaps.
+
+    Parameters
+    ----------
+    run : Run
+        What to draw; it may have no row yet.
+    path : path
+        The PNG file.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png.
+    StorageError
+        If the file cannot be written.
+    """
+    with drawing(path, headline(run), 9.4, 4.6) as figure:
+        panels = figure.subplot_mosaic(
+            [["learning loss", "learning terms", "gamma"], ["inference loss", "inference terms", "gamma"]],
+            sharex=True,
+        )
+        for side in ("learning", "inference"):
+            loss, names = f"{side}.loss", _terms(run, side)
+            _plot(panels[f"{side} loss"], run, [loss], f"{side.capitalize()} loss")
+            _plot(panels[f"{side} terms"], run, names, f"{side.capitalize()} loss, by term")
+            if panels[f"{side} terms"].lines:
+                panels[f"{side} terms"].legend()
+            panels[f"{side} loss"].set(ylabel="nats a sample")
+        _plot(panels["gamma"], run, ["gamma"], r"Likelihood variance $\gamma$")
+        for place in ("inference loss", "inference terms", "gamma"):
+            panels[place].set(xlabel="decoder step")
+        if not run.history.steps:
+            panels["gamma"].set(xticks=[])
+        figure.align_ylabels([panels["learning loss"], panels["inference loss"]])
+
+
+def _terms(run: Run, side: str) -> list[str]:
+    return [
+        name for name in run.history.columns if name.startswith(f"{side}.") and not name.endswith(".loss")
+    ]
+
+
+def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:
+    """The columns ``names`` over the steps: one colour a column, thin lines for the models of an ensemble."""
+    axes.set_title(title)
+    values = [run.history.column(name) for name in names]
+    if not any(column.size for column in values):
+        note(axes, "no rows yet")
+        return
+    if not any(np.isfinite(column).any() for column in values):
+        note(axes, "no finite values")
+        return
+    steps = np.asarray(run.history.steps)
+    for name, column, colour in zip(names, values, cycle(SERIES), strict=False):
+        column = np.where(np.isfinite(column), column, np.nan)
+        dot = "o" if len(steps) == 1 else None
+        if column.shape[1] > 1:
+            axes.plot(steps, column, color=colour, linewidth=0.6, alpha=0.35, marker=dot)
+        label = "KL" if name.endswith(".kl") else name.partition(".")[2].replace("_", " ")
+        axes.plot(steps, _mean(column), color=colour, marker=dot, label=label)
+    if names == ["gamma"]:
+        _gamma_scale(axes)
+    else:
+        everything = np.concatenate([column.ravel() for column in values])
+        typical = float(np.median(np.abs(everything[np.isfinite(everything)])))
+        fit_scale(axes.set_yscale, everything, typical, _TRANSIENT)
+
+
+def _gamma_scale(axes: Axes) -> None:
+    """A logarithmic axis; within a decade its ticks are evenly spaced plain numbers."""
+    from matplotlib.ticker import AutoLocator, NullLocator, ScalarFormatter
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 10 * low:
+        axes.yaxis.set_major_locator(AutoLocator())
+        axes.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+        axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _mean(column: Array) -> Array:
+    """Mean over the models ``(rows, R)`` that are finite, NaN where none is."""
+    finite = np.isfinite(column)
+    total = np.where(finite, column, 0.0).sum(1)
+    return np.where(finite.any(1), total / np.maximum(finite.sum(1), 1), np.nan)

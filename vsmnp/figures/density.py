@@ -1,0 +1,154 @@
+"""The model's density and score in the plane, beside the data's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..runs import Run
+from ..types import Array
+from .arrows import Arrows, one_a_cell
+from .canvas import drawing
+from .labels import headline, model_names
+from .panels import PANEL, Window, first_models, row_size
+from .points import test_points, training_points
+from .style import COLOUR_MAP, DATA, MODEL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+#: Cells along one side of a heat map of a formula, and of a histogram.
+_FINE, _COARSE = 100, 50
+
+
+def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
+    """Draw heat maps of log density, and below them the scores at test points, as PNG.
+
+    The data's are exact where their formula is known and no noise was added to them; otherwise a
+    histogram of an epoch of training data stands in for the density, and points for the score. An arrow
+    has the direction of the score; its length grows with the score and saturates.
+
+    Parameters
+    ----------
+    run : Run
+        What to draw; of an ensemble, the first four models.
+    path : path
+        The PNG file.
+    draws : int
+        Draws from the prior for log p(x) and its gradient.
+
+    Raises
+    ------
+    ConfigError
+        If the data do not lie in a plane, or the path does not end in .png.
+    StorageError
+        If the file cannot be written.
+    """
+    if run.dataset.is_image or run.dataset.dim != 2:
+        raise ConfigError(
+            f"A figure of the density needs data in the plane, but a sample of {run.dataset.name} has the "
+            f"shape {run.dataset.shape}: draw samples, curves, latent or posterior-sds instead."
+        )
+    part = first_models(run)
+    models = len(part.vae.seeds)
+    points = test_points(part)
+    window = Window.around(points)
+    width, height = row_size(1 + models)
+    with drawing(path, headline(run, models), width + 0.75, height + PANEL + 0.3) as figure:
+        panels = figure.subplots(2, 1 + models, sharex=True, sharey=True)
+        picture = _densities(panels[0], part, points, window, draws)
+        _scores(panels[1], part, points, window, draws)
+        bar = figure.colorbar(
+            picture,
+            ax=panels,
+            label="log density (nats)",
+            extend="both",
+            shrink=0.44,
+            anchor=(0, 1),
+            pad=0.12 / width,
+        )
+        bar.ax.tick_params(length=0)
+        for axes in panels.flat:
+            window.frame(axes)
+        for axes in panels[1]:
+            axes.set(xlabel="$x_1$")
+        for axes in panels[:, 0]:
+            axes.set(ylabel="$x_2$")
+
+
+@dataclass(frozen=True)
+class _Map:
+    """Log density over the cells of a window, ``(rows, columns)``, and the range of it that matters."""
+
+    name: str
+    log_density: Array
+    limits: tuple[float, float]
+
+    def draw(self, axes: Axes, window: Window) -> AxesImage:
+        """Draw the heat map; where there is no logarithm it looks as in the least dense places."""
+        low, high = self.limits
+        axes.set_title(self.name)
+        axes.grid(visible=False)
+        shown = np.where(np.isfinite(self.log_density), self.log_density, low)
+        return axes.imshow(
+            shown, cmap=COLOUR_MAP, vmin=low, vmax=high, origin="lower", extent=window, aspect="auto"
+        )
+
+
+def _densities(row: Array, part: Run, points: Array, window: Window, draws: int) -> AxesImage:
+    """The upper row: the data's density, then each model's, in the same colours."""
+    grid = window.grid(_FINE)
+    truth = _exact(part, points, grid) or _histogram(training_points(part), window)
+    picture = truth.draw(row[0], window)
+    names = model_names(part, len(part.vae.seeds))
+    for axes, log_p, name in zip(row[1:], part.vae.log_prob(grid, draws), names, strict=True):
+        _Map(name, log_p.reshape(_FINE, _FINE), truth.limits).draw(axes, window)
+    return picture
+
+
+def _exact(part: Run, points: Array, grid: Array) -> _Map | None:
+    """The data's own formula, unless there is none or noise was added to the data."""
+    log_density, at_points = part.dataset.log_density(grid), part.dataset.log_density(points)
+    if log_density is None or at_points is None or part.settings.noise > 0:
+        return None
+    return _Map("Data, exact", log_density.reshape(_FINE, _FINE), _limits(at_points))
+
+
+def _histogram(x: Array, window: Window) -> _Map:
+    """The density of the points ``(N, 2)`` by counting."""
+    counts = np.histogram2d(x[:, 0], x[:, 1], _COARSE, [window[:2], window[2:]])[0].T
+    log_density = np.full(counts.shape, -np.inf)
+    np.log(counts / (len(x) * window.sides.prod() / _COARSE**2), out=log_density, where=counts > 0)
+    return _Map("Data, histogram", log_density, _limits(log_density))
+
+
+def _limits(log_density: Array) -> tuple[float, float]:
+    """From where data are rare to where they are dense."""
+    finite = log_density[np.isfinite(log_density)]
+    if not finite.size:
+        return -1.0, 0.0
+    low, high = np.quantile(finite, (0.005, 0.995)).astype(float)
+    return low - 1, max(high, low + 1)
+
+
+def _scores(row: Array, part: Run, points: Array, window: Window, draws: int) -> None:
+    """The lower row: the data's score, then each model's, at the same points and to the same scale."""
+    at = one_a_cell(points, window)
+    learned = part.vae.score(at, draws)
+    exact = part.dataset.score(at) if part.settings.noise == 0 else None
+    norms = np.linalg.norm(learned if exact is None else exact, axis=-1)
+    arrows = Arrows(at, window, unit=float(np.median(norms)))
+    if exact is None:
+        row[0].set_title("Test points")
+        row[0].scatter(points[:, 0], points[:, 1], s=3, color=DATA, alpha=0.3, linewidths=0)
+    else:
+        row[0].set_title("Score of the data, exact")
+        arrows.draw(row[0], exact, DATA)
+    for axes, score, seed in zip(row[1:], learned, part.vae.seeds, strict=True):
+        axes.set_title(f"Score of the model, seed {seed}")
+        arrows.draw(axes, score, MODEL)

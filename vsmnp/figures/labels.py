@@ -1,0 +1,54 @@
+"""What figures call runs and models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..config import Settings
+from ..runs import Run
+
+_OBJECTIVE = {"elbo": "ELBO", "m1": "M1", "m2": "M2", "m3": "M3", "fae": "Fisher autoencoder"}
+_INFERENCE = {"kl": "KL", "fisher": "Fisher", "fisher-reparam": "Fisher (reparametrised)"}
+
+
+def method(settings: Settings) -> str:
+    """``M2 with KL inference, as published``."""
+    published = ", as published" if settings.as_published else ""
+    return f"{_OBJECTIVE[settings.objective]} with {_INFERENCE[settings.inference]} inference{published}"
+
+
+def plain(name: str) -> str:
+    """A name from outside as it stands: a dollar sign does not begin a formula."""
+    return name.replace("$", r"\$")
+
+
+def headline(run: Run, shown: int | None = None) -> str:
+    """``star: M1 with KL inference``, and which of the models are shown if there are several."""
+    models = len(run.vae.seeds)
+    if models == 1:
+        return f"{plain(run.dataset.name)}: {method(run.settings)}"
+    which = f"{shown} of {models}" if shown is not None and shown < models else f"{models}"
+    return f"{plain(run.dataset.name)}: {method(run.settings)} ({which} models)"
+
+
+def model_names(run: Run, shown: int) -> list[str]:
+    """``Model, seed 0, gamma = 0.0062``, the letter in Greek, for each of the first models."""
+    gamma = run.vae.gamma
+    return [f"Model, seed {run.vae.seeds[r]}, $\\gamma$ = {gamma[r]:.3g}" for r in range(shown)]
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """A name for each run, with no more in it than tells the runs apart."""
+    names = [method(run.settings).replace(" inference", "") for run in runs]
+    datasets = [plain(run.dataset.name) for run in runs]
+    if len(set(datasets)) > 1:
+        names = [f"{data}: {name}" for data, name in zip(datasets, names, strict=True)]
+    folders = ["" if run.folder is None else plain(run.folder.name) for run in runs]
+    names = [
+        folder if names.count(name) > 1 and folder else name
+        for folder, name in zip(folders, names, strict=True)
+    ]
+    return [
+        f"{name} [{names[: i + 1].count(name)}]" if names.count(name) > 1 else name
+        for i, name in enumerate(names)
+    ]

@@ -1,0 +1,89 @@
+"""Where the encoder puts the data, against the prior."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..runs import Run
+from ..types import Array
+from .canvas import drawing
+from .labels import headline, model_names
+from .panels import Window, first_models, histogram, row_size, tell_outside
+from .points import test_points
+from .style import DATA, INK, MODEL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Test points that are drawn.
+_MOST_POINTS = 5000
+
+
+def latent(run: Run, path: str | Path) -> None:
+    """Draw the posterior means of the test points in the first two latents, as PNG.
+
+    The circles hold the prior at one and two standard deviations. A model of a single latent has a
+    histogram with the prior's density instead. An ensemble has a panel for each of its first four
+    models.
+
+    Parameters
+    ----------
+    run : Run
+        What to draw.
+    path : path
+        The PNG file.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png.
+    StorageError
+        If the file cannot be written.
+    """
+    part = first_models(run)
+    models = len(part.vae.seeds)
+    mean, _ = part.vae.encode(test_points(part)[:_MOST_POINTS])
+    names, reach = model_names(part, models), _reach(mean[..., :2])
+    with drawing(path, headline(run, models), *row_size(models)) as figure:
+        panels = figure.subplots(1, models, sharex=True, sharey=True, squeeze=False)[0]
+        for axes, mu, name in zip(panels, mean, names, strict=True):
+            axes.set(title=name, xlabel="posterior mean, $z_1$")
+            if mu.shape[1] == 1:
+                _line(axes, mu[:, 0], reach)
+            else:
+                _plane(axes, mu[:, :2], reach)
+        panels[0].set(ylabel="density" if mean.shape[-1] == 1 else "posterior mean, $z_2$")
+        if mean.shape[-1] == 1:
+            panels[0].legend()
+
+
+def _reach(mean: Array) -> float:
+    """Half the side of a window that holds the prior's two-sigma circle and nearly all means."""
+    size = np.abs(mean[np.isfinite(mean)])
+    return max(2.6, 1.1 * float(np.quantile(size, 0.998))) if size.size else 2.6
+
+
+def _plane(axes: Axes, mu: Array, reach: float) -> None:
+    window = Window(-reach, reach, -reach, reach)
+    axes.scatter(mu[:, 0], mu[:, 1], s=4, color=MODEL, alpha=0.3, linewidths=0)
+    angle = np.linspace(0, 2 * np.pi, 200)
+    for radius in (1, 2):
+        axes.plot(radius * np.cos(angle), radius * np.sin(angle), color=INK, linewidth=0.8)
+        axes.annotate(
+            f"${radius}\\sigma$", (radius * np.sqrt(0.5),) * 2, (1, 1), textcoords="offset points", fontsize=7
+        )
+    window.frame(axes)
+    axes.text(
+        0.98, 0.98, "circles: prior", transform=axes.transAxes, ha="right", va="top", fontsize=7, color=DATA
+    )
+    tell_outside(axes, mu, window)
+
+
+def _line(axes: Axes, mu: Array, reach: float) -> None:
+    z = np.linspace(-reach, reach, 201)
+    axes.plot(z, np.exp(-z * z / 2) / np.sqrt(2 * np.pi), color=DATA, linewidth=0.9, label="prior")
+    edges = np.linspace(-reach, reach, 61)
+    axes.stairs(histogram(mu, edges), edges, color=MODEL, label="posterior means")

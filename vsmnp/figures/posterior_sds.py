@@ -1,0 +1,54 @@
+"""How sure the encoder is of each latent: the histograms of Figures 9 and 10 of the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import metrics
+from ..runs import Run
+from .canvas import drawing
+from .labels import headline, model_names
+from .panels import first_models
+from .points import test_points
+from .style import DATA, INK, SERIES
+
+
+def posterior_sds(run: Run, path: str | Path) -> None:
+    """Draw histograms of the posterior standard deviations on the test set, as PNG.
+
+    Pale lines are the latents, the black one their average. A latent that the model leaves unused has its
+    posterior at the prior, whose standard deviation of 1 is the dashed line; one that carries information
+    lies near 0. An ensemble has a panel for each of its first four models.
+
+    Parameters
+    ----------
+    run : Run
+        What to draw.
+    path : path
+        The PNG file.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png.
+    StorageError
+        If the file cannot be written.
+    """
+    part = first_models(run)
+    vae, models = part.vae, len(part.vae.seeds)
+    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi, test_points(part))
+    edges, counts = metrics.sd_histogram(sds, bins=60)
+    shares = counts / sds.shape[1]
+    with drawing(path, headline(run, models), max(4.2, 3 * models), 3) as figure:
+        panels = figure.subplots(1, models, sharex=True, sharey=True, squeeze=False)[0]
+        for axes, latents, name in zip(panels, shares, model_names(part, models), strict=True):
+            axes.axvline(1, color=DATA, linewidth=0.9, linestyle=(0, (4, 2)), label="prior")
+            for j, share in enumerate(latents):
+                label = None if j else "each latent"
+                axes.stairs(
+                    share, edges, color=SERIES[j % len(SERIES)], alpha=0.5, linewidth=0.8, label=label
+                )
+            axes.stairs(latents.mean(0), edges, color=INK, linewidth=1.5, label="average over latents")
+            axes.set(title=name, xlabel="posterior standard deviation", xlim=(0, edges[-1]))
+        panels[0].set(ylabel="share of the test points")
+        panels[0].legend()

@@ -1,0 +1,57 @@
+"""Settings made definite: which kernel set, which files, and what a resumed run may change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .config import FREE_TO_CHANGE, Settings, option_name
+from .data import NAMES, Dataset, load_data
+from .errors import ConfigError
+from .kernels import choose
+
+
+def resolved(settings: Settings) -> Settings:
+    """The kernel set by name, and paths that hold from any folder.
+
+    Raises
+    ------
+    DeviceError
+        If the device is not there.
+    """
+    data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
+    dataset = settings.dataset if settings.dataset in NAMES else _absolute(settings.dataset)
+    kernels = choose(settings.device, settings.kernels)
+    return replace(settings, kernels=kernels, data_dir=data_dir, dataset=dataset)
+
+
+def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
+    """The settings of the run in ``folder`` with the changes that leave the mathematics alone.
+
+    Raises
+    ------
+    ConfigError
+        If a change would not.
+    """
+    epochs_decide = {"steps": 0} if "epochs" in changes else {}
+    wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
+    for name in changes:
+        kept, value = getattr(settings, name), getattr(wanted, name)
+        if name not in FREE_TO_CHANGE and value != kept:
+            raise ConfigError(
+                f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
+                "keeps its mathematics, so leave the option out or start a new run."
+            )
+    return wanted
+
+
+def dataset_of(settings: Settings) -> Dataset:
+    """The data that the settings name; raises as :func:`vsmnp.load_data` does."""
+    return load_data(settings.dataset, data_dir=settings.data_dir or None)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(os.path.expanduser(path)).absolute())
