@@ -323,6 +323,19 @@ def one_input_serves_all_samples(
             assert getattr(out, name).shape == getattr(expected, name).shape
 
 
+def one_cotangent_serves_all_samples(
+    k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
+) -> None:
+    """A cotangent with S = 1 stands for the same one on each of the S samples of the forward."""
+    samples = 3
+    x = np.concatenate([x[:, :1] + 0.1 * s for s in range(samples)], axis=1)
+    given = draw(k, layer, p, x, rng)
+    assert given.dgy is not None
+    shared = replace(given, gy=given.gy[:, :1], dgy=given.dgy[:, :1])
+    copies = replace(given, gy=shared.gy.repeat(samples, axis=1), dgy=shared.dgy.repeat(samples, axis=1))
+    agree(run(k, layer, shared), run(k, layer, copies))
+
+
 def models_are_independent(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
     """R models side by side are R single runs; on ``reference`` to the last bit."""
     given = draw(k, layer, p, x, rng)
@@ -347,6 +360,7 @@ LAWS: tuple[Law, ...] = (
     unwanted_x_is_not_computed,
     gradients_accumulate,
     one_input_serves_all_samples,
+    one_cotangent_serves_all_samples,
     models_are_independent,
 )
 

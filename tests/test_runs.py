@@ -24,8 +24,8 @@ from vsmnp import checkpoint, runs, toml
 from vsmnp.config import FREE_TO_CHANGE, Settings, option_name
 from vsmnp.data.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, DivergenceError, Interrupted, StorageError
-from vsmnp.loop import Watch
 from vsmnp.folders import free_folder
+from vsmnp.loop import Watch
 from vsmnp.runs import Session, load_run
 from vsmnp.state import State
 from vsmnp.trainer import Info, Trainer
@@ -209,7 +209,7 @@ def test_a_new_name_is_found_for_every_run(tmp_path: Path, monkeypatch: pytest.M
         folder = free_folder(replace(TINY, objective="m2", as_published=True))
         assert not folder.exists()
         assert folder.parent == Path("runs")
-        assert folder.name.startswith("mixture-kl-m2-as-published-seed5-6")
+        assert folder.name.startswith("mixture-kl-m2-as-published-seeds5-6")
         folder.mkdir(parents=True)
         names.add(folder.name)
     assert len(names) == 3

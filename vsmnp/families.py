@@ -102,6 +102,8 @@ class Bilinear:
         k.sum_rows(gy, out)
 
     def _accumulate(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
+        if gy.shape[1] < x.shape[1]:  # one cotangent stands for all S samples, in the bias too
+            gy = gy.repeat(x.shape[1], axis=1)
         self.adjoint_w(k, gy, x, gp["w"])
         if "b" in self.shapes:
             self.adjoint_b(k, gy, gp["b"])

@@ -20,9 +20,17 @@ class M2(Learning):
     ----------
     estimator : {"u-statistic", "biased"}
         Of ``|E_q s^p|^2``.
+
+    Raises
+    ------
+    ConfigError
+        If the u-statistic is asked for with one sample.
     """
 
     estimator: SquaredMean = "biased"
+
+    def __post_init__(self) -> None:
+        self.form()
 
     def form(self) -> QuadraticForm:
         each, mean = squared_mean(self.estimator, self.samples)

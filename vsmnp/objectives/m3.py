@@ -33,7 +33,7 @@ class M3(Learning):
     Raises
     ------
     ConfigError
-        If the leave-one-out baseline is asked for with one sample.
+        If the leave-one-out baseline or the u-statistic is asked for with one sample.
     """
 
     estimator: SquaredMean = "biased"
@@ -44,6 +44,7 @@ class M3(Learning):
             raise ConfigError(
                 "The leave-one-out baseline needs at least 2 posterior samples: raise --samples."
             )
+        self.form()
 
     def _with_square(self, each: float, mean: float) -> QuadraticForm:
         if self.baseline == "none":
