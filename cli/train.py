@@ -156,8 +156,10 @@ def _train(session: Session, quiet: bool) -> Run:
         def on_row(state: State, history: History) -> None:
             if not history.steps:
                 return
-            loss, gamma = (history.column(name)[-1].mean() for name in ("learning.loss", "gamma"))
-            progress.tell(f"loss {loss:.4g}, gamma {gamma:.3g}")
+            row = {name: history.column(name)[-1].mean() for name in history.columns}
+            terms = [name for name in row if name.startswith("learning.") and not name.endswith(".loss")]
+            told = " + ".join(f"{name.removeprefix('learning.')} {row[name]:.4g}" for name in terms)
+            progress.tell(f"loss {row['learning.loss']:.4g} = {told}, gamma {row['gamma']:.3g}")
 
         watch = Watch(
             on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop

@@ -1,0 +1,53 @@
+"""What README.md and the help pages show can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from vsmnp.cli.main import COMMANDS
+
+from vsmnp import evaluation
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+
+
+def _command(name: str) -> click.Command:
+    command = import_module(f"vsmnp.cli.{name}").command
+    assert isinstance(command, click.Command)
+    return command
+
+
+def _lines(text: str) -> list[str]:
+    """Every line that begins with ``vsmnp``, without what explains it."""
+    found = re.findall(r"^(?:>>> |\$ |  +)?(vsmnp [^\n]*)", text, re.MULTILINE)
+    return [re.split(r"\s{2,}|\s#|\s>", line.strip())[0] for line in found]
+
+
+EXAMPLES = _lines(README) + [line for name in COMMANDS for line in _lines(_command(name).epilog or "")]
+
+
+def test_there_are_examples_for_every_command() -> None:
+    shown = {line.split()[1] for line in EXAMPLES}
+    assert shown >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_an_example_parses(line: str) -> None:
+    _, name, *arguments = shlex.split(line)
+    _command(name).make_context(name, arguments)
+
+
+def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(evaluation.evaluate, "__defaults__", (500, None))
+    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    assert "steps=2000" in block[1]
+    names: dict[str, object] = {}
+    exec(block[1].replace("steps=2000", "steps=3, batch_size=50, kernels='reference'"), names)
+    assert "nll" in capsys.readouterr().out
+    assert getattr(names["x"], "shape", None) == (1, 1000, 2)
