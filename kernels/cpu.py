@@ -6,17 +6,14 @@ to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from vsmnp.types import StepSpec
+from vsmnp.types import FusedStep, StepSpec
 
 from .cpu_linear import add_bias, gemm, sum_rows
 from .cpu_optim import adam, finite, sgd
 from .cpu_pointwise import activation, activation_curve, activation_slope
 from .cpu_random import normal, uniform, words
 from .cpu_terms import posterior_fisher, residual_forms
-from .reference import asarray, empty, to_host, zeros
+from .reference import asarray, to_host, zeros
 
 __all__ = [
     "activation",
@@ -25,7 +22,6 @@ __all__ = [
     "adam",
     "add_bias",
     "asarray",
-    "empty",
     "finite",
     "fused_step",
     "gemm",
@@ -44,6 +40,6 @@ __all__ = [
 name = "cpu"
 
 
-def fused_step(spec: StepSpec) -> Callable[..., Any] | None:
+def fused_step(spec: StepSpec) -> FusedStep | None:
     """No step is fused as a whole: every one is composed of the kernels above."""
     return None

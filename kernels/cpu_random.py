@@ -86,7 +86,7 @@ def _drawn(
 
 
 def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
-    """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, 0)``."""
+    """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, i // 2**34)``."""
     return _in_order(_lanes(seeds, stream, step, count, first), (count,), first)
 
 

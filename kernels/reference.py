@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from vsmnp.types import ActivationName, Array, DType, QuadraticForm, Shape, StepSpec
+from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, Shape, StepSpec
 
 from .activations import CURVE, SLOPE, VALUE
 
@@ -25,11 +24,6 @@ def asarray(x: Any, dtype: DType | None = None) -> Array:
 def to_host(x: Array) -> Array:
     """``x`` itself: it already lives on the host."""
     return np.asarray(x)
-
-
-def empty(shape: Shape, dtype: DType) -> Array:
-    """Uninitialised memory."""
-    return np.empty(shape, dtype)
 
 
 def zeros(shape: Shape, dtype: DType) -> Array:
@@ -119,7 +113,7 @@ def philox4x32(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Ar
 
 
 def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
-    """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, 0)``."""
+    """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, i // 2**34)``."""
     start, stop = first // 4, -(-(first + count) // 4)
     block = np.arange(start, stop, dtype=np.uint64)[None, :]
     step_word, stream_word = np.asarray(step, np.uint64), np.asarray(stream, np.uint64)
@@ -224,6 +218,6 @@ def finite(g: Array) -> Array:
 # --- fusion ---------------------------------------------------------------------------------------
 
 
-def fused_step(spec: StepSpec) -> Callable[..., Any] | None:
+def fused_step(spec: StepSpec) -> FusedStep | None:
     """The reference composes; it fuses nothing."""
     return None

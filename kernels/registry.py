@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import cast
 
 from vsmnp.errors import ConfigError, DeviceError
 from vsmnp.types import Kernels
 
-from .memory import keep_freed_memory
-
 #: Every kernel set by name.
 NAMES = ("reference", "cpu")
 
 
+@cache
 def load(name: str) -> Kernels:
     """Import a kernel set; the first import of ``cpu`` pulls in Numba.
 
@@ -24,7 +24,6 @@ def load(name: str) -> Kernels:
     """
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
-    keep_freed_memory()
     return cast(Kernels, import_module(f"vsmnp.kernels.{name}"))
 
 
@@ -43,13 +42,14 @@ def choose(device: str, kernels: str) -> str:
 
 def gpu_obstacle() -> str:
     """What a GPU run lacks here, and how to get it, in one sentence."""
+    later = "(and the CUDA kernels come in a later version: use --device cpu until then)"
     try:
         import cupy
     except ImportError:
         return (
-            "CuPy is not installed: pip install 'vsmnp[cuda13]' (or [cuda12] for an older "
-            "driver), on a machine with an NVIDIA GPU."
+            "CuPy is not installed: pip install 'vsmnp[cuda13]' (or [cuda12] for an older driver), on a "
+            f"machine with an NVIDIA GPU {later}."
         )
     if not cupy.cuda.is_available():
-        return "no NVIDIA GPU or driver was found: run on a machine that has one, or use --device cpu."
-    return "this version has no CUDA kernels: use --device cpu."
+        return f"no NVIDIA GPU or driver was found: run on a machine that has one {later}."
+    return "this version has no CUDA kernels yet: use --device cpu."

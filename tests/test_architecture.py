@@ -44,7 +44,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "vsmnp.resolution",
     ),
     # runs
-    ("vsmnp.build", "vsmnp.trained"),
+    ("vsmnp.build",),
+    ("vsmnp.trained",),
     ("vsmnp.trainer",),
     ("vsmnp.loop",),
     ("vsmnp.runs",),

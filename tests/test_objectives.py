@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from laws import DERIVATIVE, agree, derivative, direction, inner, moved, norm
 from scipy.optimize import minimize_scalar
 from strategies import Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
-from vsmnp.kernels import NAMES, load
 
 from vsmnp.compose import Chain
 from vsmnp.errors import ConfigError
+from vsmnp.kernels import NAMES, load
 from vsmnp.layers import Dense
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import (
@@ -302,7 +302,7 @@ def test_fixed_gamma_has_no_gradient_and_changes_nothing_else(k: Kernels, name: 
     log_sd(learned.g_theta)[:] = 0
     np.testing.assert_array_equal(fixed.g_theta, learned.g_theta)
     np.testing.assert_array_equal(fixed.loss, learned.loss)
-    np.testing.assert_array_equal(fixed.log_sd, log_sd(scene.theta))
+    assert fixed.gamma is None
     assert fixed.g_phi is None or np.array_equal(fixed.g_phi, learned.g_phi)
 
 
@@ -319,25 +319,29 @@ def test_optimal_gamma_minimises_the_loss(k: Kernels, name: str, scene: Scene) -
     optimal = replace(objective, gamma=OptimalGamma(floor=1e-12))(k, *scene.arguments())
 
     # The loss, gradients and reported l belong together, and l itself gets no gradient.
-    there = at_log_sd(scene, optimal.log_sd)
+    there = at_log_sd(scene, optimal.gamma.log_sd)
     fixed = replace(objective, gamma=FixedGamma())(k, *there.arguments())
     agree((optimal.loss, optimal.g_theta, optimal.g_phi), (fixed.loss, fixed.g_theta, fixed.g_phi))
 
     def loss(log_sd: float) -> float:
         return float(biased(objective)(k, *at_log_sd(scene, np.array([log_sd])).arguments()).loss[0])
 
-    if optimal.gamma_kept[0]:
-        np.testing.assert_array_equal(optimal.log_sd, scene.model.log_sd(scene.theta))
+    if optimal.gamma.kept[0]:
+        np.testing.assert_array_equal(optimal.gamma.log_sd, scene.model.log_sd(scene.theta))
         losses = [loss(log_sd) for log_sd in np.linspace(-3, 6, 10)]
         assert all(np.diff(losses) < 0), "a loss without minimum falls for ever as gamma grows"
     else:
-        best = float(optimal.log_sd[0])
+        best = float(optimal.gamma.log_sd[0])
         found = minimize_scalar(loss, bracket=(best - 1.0, best + 0.7), tol=1e-10)
         assert abs(found.x - best) < 1e-6
         assert loss(best) <= min(loss(best - 1e-3), loss(best + 1e-3))
         slope = biased(objective)(k, *there.arguments()).g_theta
-        curvature = derivative(lambda t: scene.model.log_sd(
-            biased(objective)(k, *at_log_sd(scene, optimal.log_sd + t).arguments()).g_theta))  # fmt: skip
+
+        def at(t: float) -> Array:
+            moved = at_log_sd(scene, optimal.gamma.log_sd + t)
+            return scene.model.log_sd(biased(objective)(k, *moved.arguments()).g_theta)
+
+        curvature = derivative(at)
         agree(scene.model.log_sd(slope), 0.0, 1e-11, scale=norm(curvature))
 
 
@@ -345,7 +349,8 @@ def test_optimal_gamma_at_the_edges() -> None:
     log_sd = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
     a = np.array([8.0, 1e-9, -1.0, 5.0, 5.0, 5.0])
     b = np.array([2.0, 1.0, 1.0, 0.0, -1.0, np.nan])
-    chosen, kept = OptimalGamma(floor=1e-4).choose(log_sd, a, b)
+    choice = OptimalGamma(floor=1e-4).choose(log_sd, a, b)
+    chosen, kept = choice.log_sd, choice.kept
     np.testing.assert_array_equal(kept, [False, False, False, True, True, True])
     np.testing.assert_allclose(np.exp(2 * chosen[:3]), [4.0, 1e-4, 1e-4], rtol=1e-14)
     np.testing.assert_array_equal(chosen[3:], log_sd[3:])
@@ -364,27 +369,32 @@ def test_without_an_optimum_only_that_model_keeps_gamma(k: Kernels) -> None:
     square = np.mean(np.sum(base.x**2, -1))
     floor = 0.1 * square
     outcome = M3(4, OptimalGamma(floor))(k, model, base.phi, base.theta, base.x, key)
-    assert outcome.gamma_kept is not None
-    assert outcome.log_sd is not None
-    np.testing.assert_array_equal(outcome.gamma_kept, [True, False, False])
-    assert outcome.log_sd[0] == model.log_sd(base.theta)[0]
+    assert outcome.gamma is not None
+    np.testing.assert_array_equal(outcome.gamma.kept, [True, False, False])
+    assert outcome.gamma.log_sd[0] == model.log_sd(base.theta)[0]
     expected = [0.5**2 * square / (2 - 2 * 0.5), floor]  # |x - r|^2 / (d_x - div r)
-    np.testing.assert_allclose(np.exp(2 * outcome.log_sd[1:]), expected, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(2 * outcome.gamma.log_sd[1:]), expected, rtol=1e-12)
 
 
 def test_the_floor_binds(k: Kernels) -> None:
     s = scene(GaussianVAE.mlp(3, 2, (4,), "tanh"), "tanh", 1)
     free = ELBO(S, OptimalGamma())(k, *s.arguments())
-    assert free.log_sd is not None
-    gamma = float(np.exp(2 * free.log_sd[0]))
+    assert free.gamma is not None
+    gamma = float(np.exp(2 * free.gamma.log_sd[0]))
     bound = ELBO(S, OptimalGamma(floor=2 * gamma))(k, *s.arguments())
-    assert bound.log_sd is not None
-    assert bound.gamma_kept is not None
-    np.testing.assert_allclose(np.exp(2 * bound.log_sd), 2 * gamma, rtol=1e-14)
-    assert not bound.gamma_kept.any()
+    assert bound.gamma is not None
+    np.testing.assert_allclose(np.exp(2 * bound.gamma.log_sd), 2 * gamma, rtol=1e-14)
+    assert not bound.gamma.kept.any()
 
 
 # --- ensembles and purity -------------------------------------------------------------------------
+
+
+def _fetch(outcome: Any, field: str) -> Any:
+    value: Any = outcome
+    for name in field.split("."):
+        value = None if value is None else getattr(value, name)
+    return value
 
 
 @pytest.mark.parametrize("gamma", [LearnedGamma(), OptimalGamma()], ids=["learned", "optimal"])
@@ -398,8 +408,8 @@ def test_models_are_independent_and_inputs_stay(k: Kernels, name: str, gamma: An
     together = objective(k, *scene.arguments())
     for r in range(3):
         single = objective(k, *scene.only(r).arguments())
-        for field in ("loss", "terms", "g_phi", "g_theta", "log_sd", "gamma_kept"):
-            one, all_ = getattr(single, field), getattr(together, field)
+        for field in ("loss", "terms", "g_phi", "g_theta", "gamma.log_sd", "gamma.kept", "gamma.floored"):
+            one, all_ = (_fetch(outcome, field) for outcome in (single, together))
             assert (one is None) == (all_ is None)
             for term in one if field == "terms" else ():
                 agree(all_[term][r : r + 1], one[term], scale=sum(norm(v) for v in one.values()))

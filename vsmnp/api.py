@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+from .build import advice
 from .config import Settings
 from .data import Dataset
 from .loop import Watch
@@ -39,6 +41,11 @@ def train(
     Run
         The trained models with their history.
 
+    Warns
+    -----
+    UserWarning
+        What is worth knowing about this choice of settings, such as M2 with one sample.
+
     Raises
     ------
     VsmnpError
@@ -60,4 +67,6 @@ def train(
         chosen = preset_values(preset, chosen)
     dataset = None if data is None or isinstance(data, str) else data
     session = Session.new(Settings.from_mapping(chosen), dataset, None if out is None else Path(out))
+    for note in advice(session.trainer.settings, session.trainer.model.d_x):
+        warnings.warn(note, UserWarning, stacklevel=2)
     return session.train(watch)

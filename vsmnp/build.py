@@ -12,6 +12,7 @@ from .objectives import (
     M3,
     FixedGamma,
     GammaRule,
+    JointFisher,
     JointFisherInference,
     JointFisherLearning,
     LearnedGamma,
@@ -21,8 +22,8 @@ from .objectives import (
     OptimalGamma,
     PosteriorFisher,
 )
-from .objectives.fisher_autoencoder import ScoreNorm
 from .objectives.m3 import Baseline
+from .objectives.score_norm import ScoreNorm
 from .objectives.squared_mean import SquaredMean
 
 
@@ -50,6 +51,19 @@ def estimators(settings: Settings) -> tuple[SquaredMean, Baseline]:
     if settings.baseline != "auto":
         baseline = "none" if settings.baseline == "none" else "leave-one-out"
     return square, baseline
+
+
+def effective(settings: Settings) -> dict[str, str]:
+    """The settings as they act: estimators by name, a dash for what this objective does not use."""
+    shown = {name: str(value) if value != "" else "-" for name, value in settings.to_mapping().items()}
+    square, baseline = estimators(settings)
+    by_definition = not settings.as_published
+    shown["squared_mean"] = square if settings.objective in ("m2", "m3") and by_definition else "-"
+    shown["baseline"] = baseline if settings.objective == "m3" and by_definition else "-"
+    shown["score_norm"] = settings.score_norm if settings.objective == "fae" else "-"
+    shown["gamma_floor"] = shown["gamma_floor"] if settings.gamma == "optimal" else "-"
+    shown["epochs" if settings.steps else "steps"] = "-"
+    return shown
 
 
 def build_learning(settings: Settings) -> Objective:
@@ -81,6 +95,21 @@ def build_inference(settings: Settings) -> Objective:
         return KL(settings.samples)
     weight = 2.0 if settings.as_published else 1.0
     return PosteriorFisher(settings.samples, _reparametrised(settings), weight)
+
+
+def named_objective(name: str, samples: int) -> Objective:
+    """An objective by its command-line name with its default estimators; ``fae`` gives both gradients.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    if name == "fae":
+        return JointFisher(samples)
+    if name in ("kl", "fisher", "fisher-reparam"):
+        return build_inference(Settings(inference=name, samples=samples))
+    return build_learning(Settings(objective=name, samples=samples))
 
 
 def _reparametrised(settings: Settings) -> bool:

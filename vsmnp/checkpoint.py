@@ -56,6 +56,8 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.") from error
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     if not content.startswith(_MAGIC):

@@ -49,11 +49,12 @@ class Chain:
         self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
     ) -> Array | None:
         g: Array | None = gy
-        for i in reversed(range(len(self.layers))):
+        first = self._first_needed(want_x)
+        for i in reversed(range(first, len(self.layers))):
             assert g is not None
             name = str(i)
-            g = self.layers[i].vjp(k, _own(p, name), c[i], g, _part(gp, name), want_x or i > 0)
-        return g
+            g = self.layers[i].vjp(k, _own(p, name), c[i], g, _part(gp, name), want_x or i > first)
+        return g if want_x else None
 
     def vjp_jvp(
         self,
@@ -70,14 +71,21 @@ class Chain:
     ) -> tuple[Array | None, Array | None]:
         g: Array | None = gy
         dg = dgy
-        for i in reversed(range(len(self.layers))):
+        first = self._first_needed(want_x)
+        for i in reversed(range(first, len(self.layers))):
             assert g is not None
             name, dci = str(i), None if dc is None else dc[i]
             g, dg = self.layers[i].vjp_jvp(
                 k, _own(p, name), c[i], g, _part(gp, name),
-                _part(dp, name), dci, dg, _part(dgp, name), want_x or i > 0,
+                _part(dp, name), dci, dg, _part(dgp, name), want_x or i > first,
             )  # fmt: skip
-        return g, dg
+        return (g, dg) if want_x else (None, None)
+
+    def _first_needed(self, want_x: bool) -> int:
+        """Where a backward sweep may stop: at the first layer with parameters, if nobody wants gx."""
+        if want_x:
+            return 0
+        return next((i for i, layer in enumerate(self.layers) if layer.shapes), len(self.layers))
 
 
 @dataclass(frozen=True)

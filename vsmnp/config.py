@@ -54,7 +54,8 @@ class Settings:
     )
 
     gamma: str = _setting(
-        "learn", "Likelihood variance: learn, optimal (closed form a batch), or a number to fix it at."
+        "learn",
+        "Likelihood variance: learn, a number, or optimal (closed form a batch; the last if there is none).",
     )
     gamma_floor: float = _setting(1e-6, "Smallest gamma that 'optimal' may choose.")
     sd_init: float = _setting(0.1, "Initial sqrt(gamma).")
@@ -75,7 +76,7 @@ class Settings:
 
     steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.")
     epochs: float = _setting(20.0, "Passes over the training data, when --steps is not given.")
-    batch_size: int = _setting(1000, "Minibatch size N.")
+    batch_size: int = _setting(0, "Minibatch size N; 0: 1000, or all training data if they are fewer.")
     optimizer: str = _setting("adam", "Optimiser of the decoder.", "adam", "sgd")
     lr: float = _setting(1e-3, "Step size of the decoder.")
     encoder_optimizer: str = _setting("adam", "Optimiser of the encoder.", "adam", "sgd")
@@ -85,7 +86,9 @@ class Settings:
     dtype: str = _setting("float32", "Arithmetic.", "float32", "float64")
     device: str = _setting("auto", "Where to run.", "auto", "cpu", "gpu")
     kernels: str = _setting("auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu")
-    threads: int = _setting(1, "Threads of the linear algebra.")
+    threads: int = _setting(
+        1, "Threads of the linear algebra; from Python, set OPENBLAS_NUM_THREADS before NumPy loads."
+    )
     log_every: int = _setting(0, "Steps between rows of metrics.csv; 0: about 200 rows a run.")
 
     def __post_init__(self) -> None:
@@ -153,6 +156,8 @@ class Settings:
             )
         if self.baseline != "auto" and self.objective != "m3":
             raise ConfigError(f"--baseline is a part of m3, not of {self.objective}: leave it out.")
+        if self.gamma_floor != Settings.gamma_floor and self.gamma != "optimal":
+            raise ConfigError("--gamma-floor is a part of --gamma optimal: leave it out.")
         if self.score_norm != "pathwise" and self.objective != "fae":
             raise ConfigError(f"--score-norm is a part of fae, not of {self.objective}: leave it out.")
         if self.samples < 2 and (self.squared_mean == "u-statistic" or self.baseline == "leave-one-out"):
@@ -199,7 +204,7 @@ class Settings:
 
 
 _LEAST: Mapping[str, float] = {
-    "samples": 1, "encoder_steps": 1, "batch_size": 1, "latent": 1, "threads": 1, "noise": 0,
+    "samples": 1, "encoder_steps": 1, "batch_size": 0, "latent": 1, "threads": 1, "noise": 0,
     "steps": 0, "log_every": 0,
 }  # fmt: skip
 _POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs"})

@@ -7,6 +7,7 @@ are flushed to the disk, and take the final name in one rename.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -55,10 +56,12 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise StorageError(
-            f"{path} could not be written ({error.strerror}): free some space, or choose another folder "
-            "with --out."
-        ) from error
+        cure = (
+            "free some space, or choose another place with --out"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "choose another place with --out"
+        )
+        raise StorageError(f"{path} could not be written ({error.strerror}): {cure}.") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

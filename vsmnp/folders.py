@@ -20,7 +20,7 @@ def free_folder(settings: Settings) -> Path:
     folder, number = Path("runs") / name, 1
     while folder.exists():
         number += 1
-        folder = Path("runs") / f"{name}-{number}"
+        folder = Path("runs") / f"{name}-run{number}"
     return folder
 
 

@@ -23,24 +23,28 @@ LOG_2PI = float(np.log(2 * np.pi))
 
 def precision(log_sd: Array) -> Array:
     """``1 / gamma = exp(-2 l)``."""
-    return np.asarray(np.exp(-2 * log_sd))
+    tau: Array = np.exp(-2 * log_sd)
+    return tau
 
 
 def log_likelihood(square: Array, log_sd: Array, d_x: int) -> Array:
     """``log N(x; g, gamma I)`` from ``|x - g|^2``, in nats."""
-    return np.asarray(-0.5 * precision(log_sd) * square - d_x * (log_sd + 0.5 * LOG_2PI))
+    value: Array = -0.5 * precision(log_sd) * square - d_x * (log_sd + 0.5 * LOG_2PI)
+    return value
 
 
 def log_normal(z: Array) -> Array:
     """``log N(z; 0, I)`` over the last axis, in nats."""
-    return np.asarray(-0.5 * (z * z).sum(-1) - 0.5 * z.shape[-1] * LOG_2PI)
+    value: Array = -0.5 * (z * z).sum(-1) - 0.5 * z.shape[-1] * LOG_2PI
+    return value
 
 
 def kl_to_normal(mu: Array, s: Array) -> Array:
     """``KL[N(mu, s^2) || N(0, I)]`` over the last axis, in nats: the second term of equation (1)."""
-    return np.asarray(0.5 * (mu * mu + s * s - 1).sum(-1) - np.log(s).sum(-1))
+    value: Array = 0.5 * (mu * mu + s * s - 1).sum(-1) - np.log(s).sum(-1)
+    return value
 
 
-def score_matching_loss(a: Array, h: Array, tau: Array, d_x: int) -> Array:
-    """``tau^2 a/2 + tau h - tau d_x``: what every score-matching objective is in the precision tau."""
-    return np.asarray(0.5 * tau**2 * a + tau * h - tau * d_x)
+def score_matching_terms(a: Array, h: Array, tau: Array, d_x: int) -> dict[str, Array]:
+    """``tau^2 a/2``, ``tau h`` and ``-tau d_x``: the terms of every score-matching objective."""
+    return {"score_square": 0.5 * tau**2 * a, "cross": tau * h, "divergence": -tau * d_x}

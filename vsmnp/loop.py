@@ -10,7 +10,7 @@ import numpy as np
 from .errors import DivergenceError, Interrupted
 from .gaussian import precision
 from .history import History
-from .state import State
+from .state import FLAGS, State
 from .trainer import Info, Trainer
 from .types import Array
 
@@ -50,43 +50,41 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
     Interrupted
         If ``watch.stop`` said so; the last row is then what can be resumed.
     """
+    k = trainer.k
     snapshot = state.copy()
     while state.step < steps:
         if watch.stop():
             raise Interrupted(f"Stopped after step {snapshot.step} of {steps}.")
-        alive = state.alive.copy()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged, not warned about
             info = trainer.step(state)
         watch.on_step(state.step)
-        last = state.step == steps
-        if (state.step % every == 0) or last:
-            state.alive &= trainer.k.finite(state.phi) & trainer.k.finite(state.theta)
-        died = trainer.k.to_host(alive & ~state.alive)
+        if state.step % every and state.step < steps:
+            continue
+        trainer.audit(state, info)
+        died = k.to_host(snapshot.alive & ~state.alive)
         if died.any():
-            sentence = _obituary(trainer, state.step, snapshot.step, info, died)
+            sentence = _obituary(trainer, state, snapshot.step, info, died)
             state.restore(snapshot, died)
-            snapshot.alive &= state.alive
-            if state.alive.any():
-                watch.on_death(sentence)
-            else:
+            if not k.to_host(state.alive).any():
+                for name in FLAGS:
+                    setattr(snapshot, name, getattr(state, name).copy())
                 watch.on_row(snapshot, history)
                 raise DivergenceError(sentence)
-        if state.step % every == 0 or last:
-            with np.errstate(over="ignore", divide="ignore"):
-                gamma = 1 / precision(trainer.model.log_sd(state.theta))
-            history.append(state.step, {"gamma": gamma, **info.report()})
-            snapshot = state.copy()
-            watch.on_row(snapshot, history)
+            watch.on_death(sentence)
+        with np.errstate(over="ignore", divide="ignore"):
+            row = {"gamma": 1 / precision(trainer.model.log_sd(state.theta)), **info.report()}
+        history.append(state.step, {name: k.to_host(value) for name, value in row.items()})
+        snapshot = state.copy()
+        watch.on_row(snapshot, history)
     return snapshot
 
 
-def _obituary(trainer: Trainer, step: int, kept: int, info: Info, died: Array) -> str:
+def _obituary(trainer: Trainer, state: State, kept: int, info: Info, died: Array) -> str:
     """One sentence: which model, when, in which term, and what to try."""
     r = int(np.flatnonzero(died)[0])
-    broken = [name for name, term in info.report().items() if not np.isfinite(term[r])]
-    broken.sort(key=lambda name: not name.startswith("inference"))  # the encoder's update comes first
-    terms = [name for name in broken if not name.endswith(".loss")] or broken or ["a gradient"]
+    cause = info.causes()[int(trainer.k.to_host(state.cause)[r]) - 1]
+    step, seed = int(trainer.k.to_host(state.died_at)[r]), trainer.settings.seeds[r]
     return (
-        f"The loss stopped being finite at step {step} in {terms[0]} (seed {trainer.settings.seeds[r]}); the "
-        f"state of step {kept} was kept: try a smaller --lr or --encoder-lr, or a larger --sd-init."
+        f"The loss stopped being finite at step {step} in {cause} (seed {seed}); the state of step {kept} "
+        "was kept: try a smaller --lr or --encoder-lr, or a larger --sd-init."
     )

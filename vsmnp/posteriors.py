@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .gaussian import LOG_2PI
+from .gaussian import LOG_2PI, kl_to_normal
+from .rng import Key
 from .types import ActivationName, Array, Kernels
 
 
@@ -19,7 +20,8 @@ class Moments:
 
     def place(self, eps: Array) -> Array:
         """Reparametrised samples ``z = mu + s eps``, ``(R, S, N, Z)``."""
-        return np.asarray(self.mu + self.s * eps)
+        z: Array = self.mu + self.s * eps
+        return z
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,23 @@ class DiagonalGaussian:
         rho = features[..., self.d_z :]
         return Moments(features[..., : self.d_z], k.activation(self.scale, rho))
 
+    def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
+        """The noise ``eps (R, S, N, Z)`` of S samples for each datum of a batch ``like (., ., N, ...)``."""
+        return key.normal(k, (samples, like.shape[2], self.d_z), like.dtype)
+
     def log_prob(self, q: Moments, z: Array) -> Array:
         """``log q(z|x)`` in nats, ``(R, S, N)``."""
         eps = (z - q.mu) / q.s
-        return np.asarray(-(0.5 * eps * eps + np.log(q.s) + 0.5 * LOG_2PI).sum(-1))
+        value: Array = -(0.5 * eps * eps + np.log(q.s) + 0.5 * LOG_2PI).sum(-1)
+        return value
 
-    def score_z(self, q: Moments, z: Array) -> Array:
-        """``grad_z log q(z|x) = -(z - mu) / s^2``."""
-        return np.asarray(-(z - q.mu) / q.s**2)
+    def kl(self, q: Moments) -> Array:
+        """``KL[q || N(0, I)]`` in nats, ``(R, 1, N)``: the second term of equation (1)."""
+        return kl_to_normal(q.mu, q.s)
+
+    def kl_gradient(self, q: Moments) -> tuple[Array, Array]:
+        """Its gradient in mu and s: ``mu`` and ``s - 1/s``."""
+        return q.mu, q.s - 1 / q.s
 
     def score_features(self, k: Kernels, q: Moments, eps: Array) -> Array:
         """The score of q in the encoder's features, z held fixed: ``(eps/s, (eps^2 - 1) S'/s)``.

@@ -15,7 +15,7 @@ from .kernels import choose
 
 
 def resolved(settings: Settings) -> Settings:
-    """The kernel set by name, and paths that hold from any folder.
+    """The device and kernel set by name, and paths that hold from any folder.
 
     Raises
     ------
@@ -23,9 +23,10 @@ def resolved(settings: Settings) -> Settings:
         If the device is not there.
     """
     data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
-    dataset = settings.dataset if settings.dataset in NAMES else _absolute(settings.dataset)
+    is_path = settings.dataset not in NAMES and (Path(settings.dataset).suffix or "/" in settings.dataset)
+    dataset = _absolute(settings.dataset) if is_path else settings.dataset
     kernels = choose(settings.device, settings.kernels)
-    return replace(settings, kernels=kernels, data_dir=data_dir, dataset=dataset)
+    return replace(settings, device="cpu", kernels=kernels, data_dir=data_dir, dataset=dataset)
 
 
 def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:

@@ -32,6 +32,8 @@ class Stream(IntEnum):
     EVALUATION = 8
     PRIOR = 9
     LIKELIHOOD = 10
+    ANCESTRAL = 11
+    OUTCOME = 12
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class Key:
     def on(self, stream: int, step: int = 0) -> Key:
         """The same models on another stream."""
         return replace(self, stream=int(stream), step=step)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.step < 2**32:
+            raise ValueError(f"A step of the randomness must lie below 2^32, got {self.step}.")
 
     @property
     def _seeds(self) -> Array:

@@ -31,6 +31,9 @@ from .types import Array
 SAVE_EVERY = 10.0
 _ROWS = 200
 
+#: N where the settings leave it open, and the data allow it.
+BATCH_SIZE = 1000
+
 
 @dataclass
 class Run:
@@ -48,8 +51,8 @@ class Run:
         The rows of ``metrics.csv``.
     step : int
         Decoder updates done.
-    gamma_kept : Array
-        ``(R,)`` counts of batches without an optimal gamma.
+    gamma_kept, gamma_floored : Array
+        ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
     folder : Path or None
         Where it lives, if on disk.
     """
@@ -60,6 +63,7 @@ class Run:
     history: History
     step: int
     gamma_kept: Array
+    gamma_floored: Array
     folder: Path | None = None
 
 
@@ -83,7 +87,9 @@ class Session:
             If a setting, the data, the device or the folder is at fault.
         """
         settings = resolved(settings)
-        trainer = Trainer.build(load(settings.kernels), settings, dataset or dataset_of(settings))
+        dataset = dataset or dataset_of(settings)
+        settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
+        trainer = Trainer.build(load(settings.kernels), settings, dataset)
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
@@ -107,7 +113,9 @@ class Session:
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = _settings_of(attributes, folder)
         settings = changed(settings, changes or {}, folder)
-        trainer = Trainer.build(load(settings.kernels), settings, dataset_of(settings))
+        trainer = Trainer.build(
+            load(settings.kernels), settings, dataset_of(settings), may_fuse=bool(attributes.get("fused"))
+        )
         try:
             state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         except CheckpointError as error:
@@ -198,7 +206,7 @@ class Session:
         trainer = self.trainer
         vae = TrainedVAE(trainer.k, trainer.model, state.phi, state.theta, trainer.settings.seeds)
         return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
-                   state.gamma_kept, self.folder)  # fmt: skip
+                   state.gamma_kept, state.gamma_floored, self.folder)  # fmt: skip
 
     def save(self, state: State) -> None:
         """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""
@@ -210,7 +218,7 @@ class Session:
             "settings": trainer.settings.to_mapping(),
             "data": self.fingerprint,
             "columns": list(self.history.columns),
-            "fused": False,
+            "fused": trainer.fused is not None,
         }
         checkpoint.save(self.folder / CHECKPOINT, arrays, attributes)
         write_text(self.folder / CONFIG, toml.dumps(trainer.settings))
@@ -221,14 +229,15 @@ class Session:
 
 
 def load_run(folder: str | Path) -> Run:
-    """A run from its folder, as far as it was trained.
+    """A run from its folder (or the checkpoint in it), as far as it was trained.
 
     Raises
     ------
     CheckpointError, DataError
         If the checkpoint or the data cannot be read.
     """
-    session = Session.resumed(Path(folder))
+    folder = Path(folder)
+    session = Session.resumed(folder.parent if folder.name == CHECKPOINT else folder)
     return session.run(session.state)
 
 

@@ -28,8 +28,12 @@ class State:
         What the two optimisers remember.
     alive : Array
         ``(R,)`` flags; a model whose loss or gradient stopped being finite is left as it was.
-    gamma_kept : Array
-        ``(R,)`` counts of batches without an optimal gamma.
+    gamma_kept, gamma_floored : Array
+        ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
+    cause : Array
+        ``(R,)``, 0 while alive; then 1 + the place of what broke first in ``Trainer.causes``.
+    died_at : Array
+        ``(R,)``, the step in which a model died.
     """
 
     step: int
@@ -38,18 +42,22 @@ class State:
     phi_memory: Memory
     theta_memory: Memory
     alive: Array
+    cause: Array
+    died_at: Array
     gamma_kept: Array
+    gamma_floored: Array
 
     def copy(self) -> State:
         """A state of its own memory."""
+        flags = {name: getattr(self, name).copy() for name in FLAGS}
         return State(
-            self.step, self.phi.copy(), self.theta.copy(), _copied(self.phi_memory),
-            _copied(self.theta_memory), self.alive.copy(), self.gamma_kept.copy(),
+            self.step, self.phi.copy(), self.theta.copy(),
+            _copied(self.phi_memory), _copied(self.theta_memory), **flags,
         )  # fmt: skip
 
     def restore(self, earlier: State, which: Array) -> None:
-        """Put models ``which (R,)`` back to where they were, except that they stay dead or alive."""
-        pairs = [(self.phi, earlier.phi), (self.theta, earlier.theta), (self.gamma_kept, earlier.gamma_kept)]
+        """Put the parameters of models ``which (R,)`` back to where they were."""
+        pairs = [(self.phi, earlier.phi), (self.theta, earlier.theta)]
         for mine, theirs in (
             (self.phi_memory, earlier.phi_memory),
             (self.theta_memory, earlier.theta_memory),
@@ -57,6 +65,17 @@ class State:
             pairs += [(mine.m, theirs.m), (mine.v, theirs.v), (mine.t, theirs.t)]
         for now, then in pairs:
             now[which] = then[which]
+
+
+#: The arrays ``(R,)`` of a state that are not parameters.
+FLAGS = ("alive", "cause", "died_at", "gamma_kept", "gamma_floored")
+
+
+def new_state(k: Kernels, phi: Array, theta: Array, phi_memory: Memory, theta_memory: Memory) -> State:
+    """Before the first step: everybody is alive."""
+    models = phi.shape[:1]
+    counts = {name: k.zeros(models, np.int64) for name in FLAGS if name != "alive"}
+    return State(0, phi, theta, phi_memory, theta_memory, k.asarray(np.ones(models, bool)), **counts)
 
 
 def _copied(memory: Memory) -> Memory:
@@ -70,11 +89,8 @@ def _networks(model: GaussianVAE, state: State) -> Iterator[tuple[str, Layout, A
 
 def to_arrays(k: Kernels, model: GaussianVAE, state: State) -> dict[str, Array]:
     """Every array of the state under a readable name, on the host."""
-    arrays: dict[str, Array] = {
-        "step": np.asarray(state.step),
-        "alive": k.to_host(state.alive),
-        "gamma_kept": k.to_host(state.gamma_kept),
-    }
+    arrays: dict[str, Array] = {"step": np.asarray(state.step)}
+    arrays |= {name: k.to_host(getattr(state, name)) for name in FLAGS}
     for network, layout, vector, memory in _networks(model, state):
         arrays[f"{network}/t"] = k.to_host(memory.t)
         for kind, values in (("parameters", vector), ("m", memory.m), ("v", memory.v)):
@@ -92,16 +108,17 @@ def from_arrays(k: Kernels, model: GaussianVAE, blank: State, arrays: Mapping[st
     CheckpointError
         If an array is missing or has another shape.
     """
-    host = replace(blank.copy(), step=int(_fetch(arrays, "step", ())))
-    host.alive = k.asarray(_fetch(arrays, "alive", blank.alive.shape))
-    host.gamma_kept = k.asarray(_fetch(arrays, "gamma_kept", blank.gamma_kept.shape))
-    for network, layout, vector, memory in _networks(model, host):
+    state = replace(blank.copy(), step=int(_fetch(arrays, "step", ())))
+    for name in FLAGS:
+        flags = getattr(state, name)
+        flags[:] = k.asarray(_fetch(arrays, name, flags.shape), flags.dtype)
+    for network, layout, vector, memory in _networks(model, state):
         memory.t[:] = k.asarray(_fetch(arrays, f"{network}/t", memory.t.shape))
         for kind, values in (("parameters", vector), ("m", memory.m), ("v", memory.v)):
             if values.shape[1]:
                 for name, view in layout.named(values):
                     view[...] = k.asarray(_fetch(arrays, f"{network}/{kind}/{name}", view.shape))
-    return host
+    return state
 
 
 def _fetch(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .build import named_objective
 from .errors import ConfigError, DataError
 from .metrics import log_prob_and_score
 from .model import GaussianVAE
@@ -43,12 +44,12 @@ class TrainedVAE:
             return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
 
     def encode(self, x: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of q(z|x) for ``x (N, D)``, each ``(R, N, Z)``.
+        """Mean and standard deviation of q(z|x) for ``x (N, D)`` or ``(R, N, D)``, each ``(R, N, Z)``.
 
         Raises
         ------
         DataError
-            If ``x`` does not have D columns.
+            If ``x`` has another shape.
         """
         q, _ = self.model.encode(self.k, self.phi, self._batch(x))
         return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
@@ -73,7 +74,7 @@ class TrainedVAE:
         return self.k.to_host(g)[:, 0]
 
     def reconstruct(self, x: Array) -> Array:
-        """``g(mu(x))`` for ``x (N, D)``, ``(R, N, D)``; raises as :meth:`encode` does."""
+        """``g(mu(x))``, ``(R, N, D)``, for ``x (N, D)`` or ``(R, N, D)``; raises as :meth:`encode` does."""
         return self.decode(self.encode(x)[0])
 
     def sample(self, n: int, seed: int = 0, noise: bool = True) -> Array:
@@ -96,7 +97,7 @@ class TrainedVAE:
         if n < 1 or not 0 <= seed < 2**32:
             raise ConfigError(f"Samples need n of at least 1 and a seed below 2^32, not {n} and {seed}.")
         dtype, key = self.theta.dtype, Key(self.seeds)
-        g = self.decode(key.on(Stream.PRIOR, seed).normal(self.k, (n, self.model.d_z), dtype))
+        g = self.decode(key.on(Stream.ANCESTRAL, seed).normal(self.k, (n, self.model.d_z), dtype))
         if not noise:
             return g
         eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (n, self.model.d_x), dtype)
@@ -104,27 +105,55 @@ class TrainedVAE:
         return np.asarray(g + sd[:, None, None] * self.k.to_host(eps))
 
     def log_prob(self, x: Array, draws: int = 100_000) -> Array:
-        """``log p(x)`` in nats by importance sampling from the prior, ``(R, N)``."""
+        """``log p(x)`` in nats by sampling from the prior, ``(R, N)``; raises as :meth:`encode` does."""
         return self._marginal(x, draws)[0]
 
     def score(self, x: Array, draws: int = 100_000) -> Array:
-        """``grad_x log p(x)`` by the same samples, ``(R, N, D)``."""
+        """``grad_x log p(x)`` by the same samples, ``(R, N, D)``; raises as :meth:`encode` does."""
         return self._marginal(x, draws)[1]
 
-    def outcome(self, objective: Objective, x: Array, step: int = 0) -> Outcome:
-        """Loss, terms and gradients of any objective on ``x (N, D)``, with the noise of counter ``step``."""
-        key = Key(self.seeds, Stream.EVALUATION, step)
+    def outcome(self, objective: Objective | str, x: Array, step: int = 0, samples: int = 5) -> Outcome:
+        """Loss, terms and gradients of any objective on a batch, as arrays.
+
+        Parameters
+        ----------
+        objective : Objective or str
+            One of :mod:`vsmnp.objectives`, or a name: elbo, m1, m2, m3, fae, kl, fisher, fisher-reparam.
+        x : Array
+            ``(N, D)`` or ``(R, N, D)``.
+        step : int
+            The counter of the posterior noise: another one draws other samples.
+        samples : int
+            S, where the objective is given by its name.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If there is no such objective, or ``x`` has another shape.
+        """
+        if isinstance(objective, str):
+            objective = named_objective(objective, samples)
+        key = Key(self.seeds, Stream.OUTCOME, step)
         return objective(self.k, self.model, self.phi, self.theta, self._batch(x), key)
 
     def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
-        self._batch(x)
-        return log_prob_and_score(self.k, self.model, self.theta, np.asarray(x), Key(self.seeds), draws)
+        batch = self.k.to_host(self._batch(x))[:, 0]
+        if len(batch) == 1:
+            return log_prob_and_score(self.k, self.model, self.theta, batch[0], Key(self.seeds), draws)
+        each = [
+            log_prob_and_score(self.k, self.model, self.theta[r : r + 1], rows, Key((seed,)), draws)
+            for r, (rows, seed) in enumerate(zip(batch, self.seeds, strict=True))
+        ]
+        return np.concatenate([log_p for log_p, _ in each]), np.concatenate([score for _, score in each])
 
     def _batch(self, x: Array) -> Array:
         x = _numbers(x)
-        if x.ndim != 2 or x.shape[1] != self.model.d_x:
-            raise DataError(f"The model needs data of shape (N, {self.model.d_x}), not {x.shape}.")
-        return self.k.asarray(x, self.theta.dtype)[None, None]
+        models, d_x = len(self.phi), self.model.d_x
+        if x.ndim not in (2, 3) or x.shape[-1] != d_x or (x.ndim == 3 and len(x) != models):
+            raise DataError(
+                f"The model needs data of shape (N, {d_x}) or ({models}, N, {d_x}), not {x.shape}."
+            )
+        return self.k.asarray(x[None, None] if x.ndim == 2 else x[:, None], self.theta.dtype)
 
 
 def _numbers(x: Array) -> Array:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .build import build_inference, build_learning, build_model, gamma_rule
+from .build import build_inference, build_learning, build_model
 from .config import Settings
 from .data import Dataset
 from .data.batches import Batches
@@ -16,8 +17,8 @@ from .model import GaussianVAE
 from .objectives import Objective, Outcome
 from .optim import Optimizer, optimizer
 from .rng import Key, Stream
-from .state import State
-from .types import Array, Kernels
+from .state import State, new_state
+from .types import Array, FusedStep, Kernels, StepSpec
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Info:
             values |= {f"{side}.{name}": term for name, term in outcome.terms.items()}
         return values
 
+    def causes(self) -> list[str]:
+        """What can break in a step, in the order in which a step meets it; see :attr:`State.cause`."""
+        encoder = [f"inference.{name}" for name in self.inference.terms]
+        decoder = [f"learning.{name}" for name in self.learning.terms]
+        return [*encoder, "the encoder's gradient", *decoder, "the decoder's gradient", "the parameters"]
+
 
 @dataclass(frozen=True)
 class Trainer:
@@ -48,23 +55,48 @@ class Trainer:
     inference: Objective
     encoder_optimizer: Optimizer
     decoder_optimizer: Optimizer
+    may_fuse: bool = True
 
     @classmethod
-    def build(cls, k: Kernels, settings: Settings, dataset: Dataset) -> Trainer:
+    def build(cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True) -> Trainer:
         """The trainer of these settings on this data.
+
+        Parameters
+        ----------
+        may_fuse : bool
+            Whether a fused step may be used where the kernel set has one.
 
         Raises
         ------
         ConfigError
             If the settings do not fit the data.
         """
-        batches = Batches(
-            dataset, settings.batch_size, settings.data_seed, settings.noise, np.dtype(settings.dtype)
-        )
+        dtype = np.dtype(settings.dtype)
+        batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
         return cls(
             k, settings, build_model(settings, dataset.dim), batches, build_learning(settings),
             build_inference(settings), optimizer(settings.encoder_optimizer), optimizer(settings.optimizer),
+            may_fuse,
         )  # fmt: skip
+
+    @cached_property
+    def fused(self) -> FusedStep | None:
+        """The whole step in one call, where the kernel set has it for these settings."""
+        if not self.may_fuse:
+            return None
+        settings = self.settings
+        return self.k.fused_step(StepSpec(
+            self.model, self.learning, self.inference, self.encoder_optimizer, self.decoder_optimizer,
+            settings.encoder_steps, settings.encoder_data == "fresh", settings.dtype,
+        ))  # fmt: skip
+
+    @cached_property
+    def step_sizes(self) -> tuple[Array, Array]:
+        """Step sizes of the encoder and the decoder, each ``(R,)``."""
+        models, dtype = len(self.settings.seeds), np.dtype(self.settings.dtype)
+        sizes = (self.settings.encoder_lr, self.settings.lr)
+        encoder, decoder = (self.k.asarray(np.full(models, size, dtype)) for size in sizes)
+        return encoder, decoder
 
     @property
     def batches_per_step(self) -> int:
@@ -76,8 +108,10 @@ class Trainer:
         """Decoder updates of the whole run."""
         per_epoch = self.batches.per_epoch / self.batches_per_step
         steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
-        if steps >= 2**32:
-            raise ConfigError("--steps and --epochs must come to fewer than 2^32 steps.")
+        if steps * (self.settings.encoder_steps + 1) >= 2**32:
+            raise ConfigError(
+                "--steps (or --epochs) and --encoder-steps come to more than 2^32 updates: lower one of them."
+            )
         return round(steps)
 
     @property
@@ -94,40 +128,46 @@ class Trainer:
         dtype = np.dtype(settings.dtype)
         host = initial_parameters(self.model, settings.seeds, settings.initial, sd, dtype)
         phi, theta = (self.k.asarray(vector) for vector in host)
-        models = len(settings.seeds)
-        return State(
-            0, phi, theta,
-            self.encoder_optimizer.remember(self.k, phi), self.decoder_optimizer.remember(self.k, theta),
-            self.k.asarray(np.ones(models, bool)), self.k.zeros((models,), np.int64),
-        )  # fmt: skip
+        phi_memory = self.encoder_optimizer.remember(self.k, phi)
+        return new_state(self.k, phi, theta, phi_memory, self.decoder_optimizer.remember(self.k, theta))
 
     def step(self, state: State) -> Info:
         """One step, in place: J encoder updates and one decoder update.
 
         Encoder update j of step t takes its noise from ``(INFERENCE, t J + j)``, the decoder update from
-        ``(LEARNING, t)``.
+        ``(LEARNING, t)``. Nothing in it waits for a device: who died and why is read off the state later.
         """
         k, settings, t = self.k, self.settings, state.step
         key, encoder_steps = Key(settings.seeds), settings.encoder_steps
+        encoder_lr, decoder_lr = self.step_sizes
+        if self.fused is not None:
+            xs = [self._batch(t, use) for use in range(encoder_steps + 1)]
+            info: Info = self.fused(state, xs, key, encoder_lr, decoder_lr)
+            return info
         for j in range(encoder_steps):
             x = self._batch(t, j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
             inferred = self.inference(k, self.model, state.phi, state.theta, x, noise)
             assert inferred.g_phi is not None
-            self._bury(state, inferred, inferred.g_phi)
+            self._bury(state, inferred, inferred.g_phi, 0)
             self.encoder_optimizer.update(
-                k, state.phi, inferred.g_phi, state.phi_memory, self._lr(settings.encoder_lr), state.alive
+                k, state.phi, inferred.g_phi, state.phi_memory, encoder_lr, state.alive
             )
         x = self._batch(t, encoder_steps)
         learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
         assert learned.g_theta is not None
-        self._bury(state, learned, learned.g_theta)
+        self._bury(state, learned, learned.g_theta, len(inferred.terms) + 1)
         self._place_gamma(state, learned)
         self.decoder_optimizer.update(
-            k, state.theta, learned.g_theta, state.theta_memory, self._lr(settings.lr), state.alive
+            k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
         )
         state.step += 1
         return Info(inferred, learned)
+
+    def audit(self, state: State, info: Info) -> None:
+        """Bury the models whose parameters are not finite: the loss would say so one step later."""
+        fine = self.k.finite(state.phi) & self.k.finite(state.theta)
+        _mark(state, fine, len(info.causes()) - 1)
 
     def _batch(self, t: int, use: int) -> Array:
         """The minibatch of use ``0 .. J`` in step t; use J is the decoder's."""
@@ -135,19 +175,26 @@ class Trainer:
         index = t
         if settings.encoder_data == "fresh":
             index = t * settings.encoder_steps + min(use, settings.encoder_steps - 1)
-        return self.k.asarray(self.batches.noisy(index, t * (settings.encoder_steps + 1) + use))
+        return self.batches.noisy(index, t * (settings.encoder_steps + 1) + use)
 
-    def _lr(self, lr: float) -> Array:
-        return np.full(len(self.settings.seeds), lr, np.dtype(self.settings.dtype))
-
-    def _bury(self, state: State, outcome: Outcome, g: Array) -> None:
-        """Models with a loss or a gradient that is not finite take no further part."""
-        state.alive &= self.k.finite(outcome.loss[:, None]) & self.k.finite(g)
+    def _bury(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
+        """Models with a term or a gradient that is not finite take no further part."""
+        for place, term in enumerate(outcome.terms.values()):
+            _mark(state, self.k.finite(term[:, None]), first + place)
+        _mark(state, self.k.finite(outcome.loss[:, None]) & self.k.finite(g), first + len(outcome.terms))
 
     def _place_gamma(self, state: State, learned: Outcome) -> None:
-        """Write the optimal gamma, where the rule has a closed form."""
-        if gamma_rule(self.settings).closed_form and learned.log_sd is not None:
+        """Write the gamma that a closed form chose."""
+        if learned.gamma is not None:
             log_sd = self.model.log_sd(state.theta)
-            log_sd[:] = np.where(state.alive, learned.log_sd, log_sd)
-            if learned.gamma_kept is not None:
-                state.gamma_kept += learned.gamma_kept & state.alive
+            log_sd[:] = np.where(state.alive, learned.gamma.log_sd, log_sd)
+            state.gamma_kept += learned.gamma.kept & state.alive
+            state.gamma_floored += learned.gamma.floored & state.alive
+
+
+def _mark(state: State, fine: Array, place: int) -> None:
+    """Note what broke first, and where."""
+    broke = state.alive & ~fine
+    state.cause[:] = np.where(broke, place + 1, state.cause)
+    state.died_at[:] = np.where(broke, state.step + 1, state.died_at)
+    state.alive &= fine

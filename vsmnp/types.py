@@ -9,7 +9,7 @@ asked for, and it is then not computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -54,19 +54,46 @@ class QuadraticForm:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """Everything that a fused training step is specialised on; a plain record."""
+    """Everything that a fused training step is specialised on.
 
-    encoder_widths: tuple[int, ...]
-    decoder_widths: tuple[int, ...]
-    activation: str
-    scale: str
-    objective: str
-    inference: str
-    samples: int
+    The fields are the frozen records that the composed step runs on, seen from the ground floor: the
+    Gaussian VAE, its two objectives with their estimators, its two optimisers.
+    """
+
+    model: Any
+    learning: Any
+    inference: Any
+    encoder_optimizer: Any
+    decoder_optimizer: Any
     encoder_steps: int
-    optimizer: str
-    encoder_optimizer: str
+    fresh_data: bool
     dtype: str
+
+
+class FusedStep(Protocol):
+    """A whole training step in one call; it obeys the laws of the composed one."""
+
+    def __call__(
+        self, state: Any, xs: Sequence[Array], key: Any, encoder_lr: Array, decoder_lr: Array
+    ) -> Any:
+        """Advance the state in place by J encoder updates and one decoder update.
+
+        Parameters
+        ----------
+        state : State
+            Of the run; ``state.step`` says where in the noise it is.
+        xs : sequence of Array
+            The J + 1 minibatches ``(1, 1, N, D)``, the decoder's last.
+        key : Key
+            The models' seeds.
+        encoder_lr, decoder_lr : Array
+            ``(R,)``.
+
+        Returns
+        -------
+        Info
+            What the composed step returns.
+        """
 
 
 class Kernels(Protocol):
@@ -84,9 +111,6 @@ class Kernels(Protocol):
 
     def to_host(self, x: Array) -> Array:
         """Bring ``x`` back to a NumPy array."""
-
-    def empty(self, shape: Shape, dtype: DType) -> Array:
-        """Uninitialised memory for a temporary of the present step."""
 
     def zeros(self, shape: Shape, dtype: DType) -> Array:
         """Memory filled with zeros."""
@@ -177,7 +201,7 @@ class Kernels(Protocol):
     def finite(self, g: Array) -> Array:
         """``(R,)`` flags: every entry of ``g[r]`` is finite."""
 
-    def fused_step(self, spec: StepSpec) -> Callable[..., Any] | None:
+    def fused_step(self, spec: StepSpec) -> FusedStep | None:
         """A whole training step in one call, or None where this set has none for ``spec``."""
 
 

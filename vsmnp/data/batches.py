@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
-from ..kernels import load
 from ..rng import Key, Stream
-from ..types import Array, DType
+from ..types import Array, DType, Kernels
 from .dataset import Dataset
 
 
@@ -17,6 +16,8 @@ class Batches:
 
     Parameters
     ----------
+    k : Kernels
+        Where the batches go, and what draws their noise.
     dataset : Dataset
         Where the epochs come from.
     batch_size : int
@@ -34,6 +35,7 @@ class Batches:
         If a batch is larger than the training set.
     """
 
+    k: Kernels
     dataset: Dataset
     batch_size: int
     data_seed: int
@@ -65,8 +67,8 @@ class Batches:
 
     def noisy(self, index: int, use: int) -> Array:
         """Minibatch ``index`` with the input noise of its ``use``-th use in the run."""
-        x = self.clean(index)
+        x = self.k.asarray(self.clean(index))
         if self.noise_sd == 0:
             return x
         key = Key((self.data_seed,), Stream.INPUT_NOISE, use)
-        return x + self.noise_sd * key.normal(load("reference"), x.shape[1:], x.dtype)
+        return x + self.noise_sd * key.normal(self.k, x.shape[1:], x.dtype)

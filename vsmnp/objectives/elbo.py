@@ -28,8 +28,7 @@ class ELBO(Learning):
         return tau, np.zeros_like(tau)
 
     def terms(self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int) -> Mapping[str, Array]:
-        kl = kl_to_normal(q.mu, q.s).mean((1, 2))
-        return {"reconstruction": -log_likelihood(a, log_sd, d_x), "kl": kl}
+        return {"reconstruction": -log_likelihood(a, log_sd, d_x), "kl": kl_to_normal(q.mu, q.s).mean((1, 2))}
 
     def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
         return d_x - tau * a

@@ -43,7 +43,7 @@ class PosteriorFisher:
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         n = x.shape[2]
-        eps = key.normal(k, (self.samples, n, model.d_z), x.dtype)
+        eps = model.posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
         z = q.place(eps)
         g, decoder_cache = model.decode(k, theta, z)

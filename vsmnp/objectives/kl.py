@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..gaussian import kl_to_normal, log_likelihood, precision
+from ..gaussian import log_likelihood, precision
 from ..model import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
@@ -31,7 +31,7 @@ class KL:
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         n = x.shape[2]
-        eps = key.normal(k, (self.samples, n, model.d_z), x.dtype)
+        eps = model.posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
         g, decoder_cache = model.decode(k, theta, q.place(eps))
 
@@ -42,8 +42,9 @@ class KL:
         gz = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, gg, None)
         assert gz is not None
 
-        gmu = gz.sum(1, keepdims=True) + q.mu / n
-        gs = (gz * eps).sum(1, keepdims=True) + (q.s - 1 / q.s) / n
+        kl_mu, kl_s = model.posterior.kl_gradient(q)
+        gmu = gz.sum(1, keepdims=True) + kl_mu / n
+        gs = (gz * eps).sum(1, keepdims=True) + kl_s / n
         g_phi = k.zeros(phi.shape, phi.dtype)
         features = model.posterior.pull(k, q, gmu, gs)
         p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
@@ -51,6 +52,6 @@ class KL:
 
         terms = {
             "reconstruction": -log_likelihood(a, log_sd[:, None], model.d_x).mean(1),
-            "kl": kl_to_normal(q.mu, q.s).mean((1, 2)),
+            "kl": model.posterior.kl(q).mean((1, 2)),
         }
         return Outcome(terms["reconstruction"] + terms["kl"], terms, g_phi=g_phi)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ..gaussian import precision
+from ..gaussian import precision, score_matching_terms
 from ..model import GaussianVAE
 from ..posteriors import Moments
 from ..rng import Key
@@ -67,17 +65,20 @@ class Learning:
 
     def weights(self, tau: Array) -> tuple[Array, Array]:
         """What ``a/2`` and ``h`` are multiplied by in the loss."""
-        return np.asarray(tau**2), tau
+        square: Array = tau**2
+        return square, tau
 
     def terms(self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int) -> Mapping[str, Array]:
         """The terms of the loss, each ``(R,)`` in nats."""
-        tau = precision(log_sd)
-        terms = {"score_square": 0.5 * tau**2 * a, "divergence": -tau * d_x}
-        return {**terms, "cross": tau * h} if self.form().crosses else terms
+        terms = score_matching_terms(a, h, precision(log_sd), d_x)
+        return (
+            terms if self.form().crosses else {name: terms[name] for name in ("score_square", "divergence")}
+        )
 
     def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
         """``dL/dl``."""
-        return np.asarray(-2 * tau * (tau * a + h - d_x))
+        slope: Array = -2 * tau * (tau * a + h - d_x)
+        return slope
 
     def optimum(self, a: Array, h: Array, d_x: int) -> tuple[Array, Array]:
         """``(a, b)`` with ``gamma* = a / b``."""
@@ -86,16 +87,17 @@ class Learning:
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
-        eps = key.normal(k, (self.samples, x.shape[2], model.d_z), x.dtype)
+        eps = model.posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
         g, decoder_cache = model.decode(k, theta, q.place(eps))
         s_q = self.score_q(k, model, phi, q, cache, eps)
 
-        log_sd, kept = model.log_sd(theta), None
+        log_sd, choice = model.log_sd(theta), None
         if self.gamma.closed_form:
             form = self.form_for_gamma()
             a, h, _ = self.apply(k, form, x, g, s_q, precision(log_sd), want_gradient=False)
-            log_sd, kept = self.gamma.choose(log_sd, *self.optimum(a, h, model.d_x))
+            choice = self.gamma.choose(log_sd, *self.optimum(a, h, model.d_x))
+            log_sd = choice.log_sd
         tau = precision(log_sd)
         a, h, gg = self.apply(k, self.form(), x, g, s_q, tau, want_gradient=True)
         assert gg is not None
@@ -106,5 +108,5 @@ class Learning:
         if self.gamma.learns:
             model.log_sd(g_theta)[:] = self.slope(a, h, tau, model.d_x)
         terms = self.terms(q, a, h, log_sd, model.d_x)
-        return Outcome(sum(terms.values(), start=k.zeros(a.shape, a.dtype)), terms, g_theta=g_theta,
-                       log_sd=log_sd, gamma_kept=kept)  # fmt: skip
+        loss = sum(terms.values(), start=k.zeros(a.shape, a.dtype))
+        return Outcome(loss, terms, g_theta=g_theta, gamma=choice)

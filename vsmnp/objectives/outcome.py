@@ -9,6 +9,7 @@ from typing import Protocol
 from ..model import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels
+from .gamma import Choice
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,15 @@ class Outcome:
         Each ``(R,)``, nats.
     g_phi, g_theta : Array or None
         Gradients shaped like phi and theta; None where the objective does not train that network.
-    log_sd : Array or None
-        ``(R,)``, the ``log sqrt(gamma)`` that the loss was evaluated at, for objectives that choose it.
-    gamma_kept : Array or None
-        ``(R,)`` flags: there was no optimal gamma on this batch and the last one was kept.
+    gamma : Choice or None
+        The gamma that the loss was evaluated at, where a closed form chose it.
     """
 
     loss: Array
     terms: Mapping[str, Array]
     g_phi: Array | None = None
     g_theta: Array | None = None
-    log_sd: Array | None = None
-    gamma_kept: Array | None = None
+    gamma: Choice | None = None
 
 
 class Objective(Protocol):

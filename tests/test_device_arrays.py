@@ -1,0 +1,139 @@
+"""A training step asks nothing of an array but what an array on another device can do.
+
+The kernel set here hands out arrays that refuse to become NumPy arrays on their own, as arrays on a GPU
+do: they know NumPy's operators and functions, and only ``to_host`` opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from itertools import product
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from vsmnp.config import Settings
+from vsmnp.data import load_data
+from vsmnp.history import History
+from vsmnp.kernels import load
+from vsmnp.loop import Watch, run_loop
+from vsmnp.trainer import Trainer
+from vsmnp.types import Kernels
+
+
+def _open(value: Any) -> Any:
+    """Arrays of the device as NumPy's, inside tuples and lists too."""
+    if isinstance(value, Remote):
+        return value.inside
+    if isinstance(value, tuple | list):
+        return type(value)(_open(item) for item in value)
+    return {name: _open(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def _shut(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return Remote(np.asarray(value))
+    return tuple(_shut(item) for item in value) if isinstance(value, tuple | list) else value
+
+
+class Remote(NDArrayOperatorsMixin):
+    """An array that lives elsewhere."""
+
+    def __init__(self, inside: np.ndarray) -> None:
+        self.inside = inside
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise TypeError("An array of another device becomes a NumPy array by to_host only.")
+
+    def __bool__(self) -> bool:
+        raise TypeError("The truth of an array of another device would wait for it.")
+
+    __float__ = __int__ = __bool__
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        for value in inputs:
+            if isinstance(value, np.ndarray) and value.ndim:
+                raise TypeError(f"{ufunc.__name__} mixes arrays of two devices.")
+        target = options.get("out")
+        result = _shut(getattr(ufunc, method)(*_open(inputs), **_open(options)))
+        return target[0] if target else result
+
+    def __array_function__(self, function: Callable[..., Any], _: Any, args: Any, options: Any) -> Any:
+        return _shut(function(*_open(args), **_open(options)))
+
+    def __getitem__(self, place: Any) -> Remote:
+        return Remote(np.asarray(self.inside[_open(place)]))
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            raise TypeError("A NumPy array is written into an array of another device.")
+        self.inside[_open(place)] = _open(value)
+
+    def __len__(self) -> int:
+        return len(self.inside)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inside, name)
+        if not callable(found):
+            return found
+        return lambda *args, **options: _shut(found(*_open(args), **_open(options)))
+
+
+def remote_set() -> Kernels:
+    """The reference, on the other device; seeds and settings may come from the host, data may not."""
+    reference = load("reference")
+
+    def carried(name: str) -> Callable[..., Any]:
+        function = getattr(reference, name)
+
+        @wraps(function)
+        def wrapped(*args: Any, **options: Any) -> Any:
+            drawn = name in ("words", "uniform", "normal")
+            for value in args[1:] if drawn else args:
+                assert not isinstance(value, np.ndarray), f"{name} is given an array of the host"
+            result = _shut(function(*_open(args), **_open(options)))
+            return args[0] if name == "add_bias" else result
+
+        return wrapped
+
+    names = [name for name in vars(Kernels) if not name.startswith("_") and name != "name"]
+    kernels = {name: carried(name) for name in names}
+    kernels["asarray"] = lambda x, dtype=None: Remote(np.array(_open(x), dtype=dtype))
+    kernels["to_host"] = lambda x: _open(x)
+    return cast(Kernels, SimpleNamespace(name="remote", **kernels))
+
+
+TINY = Settings(
+    hidden=(4,), activation="tanh", samples=2, batch_size=20, steps=3, log_every=3, seeds=(0, 1),
+    encoder_steps=2, noise=0.1, dtype="float64",
+)  # fmt: skip
+CHOICES = [
+    {"objective": objective, "inference": inference, "gamma": gamma}
+    for objective, inference, gamma in product(
+        ("elbo", "m1", "m2", "m3", "fae"), ("kl", "fisher", "fisher-reparam"), ("learn", "optimal")
+    )
+    if (objective, inference) != ("fae", "kl")
+] + [
+    {"objective": "m2", "as_published": True},
+    {"objective": "m3", "as_published": True},
+    {"objective": "fae", "inference": "fisher", "score_norm": "probe"},
+    {"optimizer": "sgd", "encoder_optimizer": "sgd", "scale": "softplus", "activation": "relu"},
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_a_run_on_another_device_is_the_run_on_the_host(choice: dict[str, Any]) -> None:
+    settings = replace(TINY, **choice)
+    ends = []
+    for k in (load("reference"), remote_set()):
+        trainer = Trainer.build(k, settings, load_data("mixture"))
+        state = run_loop(trainer, trainer.initial_state(), History(), settings.steps, 3, Watch())
+        ends.append([k.to_host(vector) for vector in (state.phi, state.theta)])
+    for here, there in zip(*ends, strict=True):
+        assert isinstance(there, np.ndarray)
+        np.testing.assert_array_equal(here, there)

@@ -1,0 +1,91 @@
+r"""The term :math:`\tfrac12 E_q |s^q|^2` of the Fisher autoencoder, and its gradient in phi.
+
+:math:`s^q = J_e^T a` pulls the score of q in the encoder's features back to x. With
+:math:`a = (u/s, w S'/s)` the choice :math:`(u, w) = (\epsilon, \epsilon^2 - 1)` is the score at z, and
+signs :math:`(\eta_1, \sqrt2\, \eta_2)` have the same second moments: one probe, far less variance.
+
+The gradient of :math:`|J_e^T a|^2 / 2` is the tangent of the encoder's backward sweep along
+:math:`dx = s^q`, with cotangent a and its tangent :math:`\dot a = \partial a \cdot J_e s^q`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..model import GaussianVAE
+from ..posteriors import Moments
+from ..rng import Key, Stream
+from ..types import Array, Cache, Kernels
+
+ScoreNorm: TypeAlias = Literal["pathwise", "probe"]
+
+
+@dataclass(frozen=True)
+class ScoreNormTerm:
+    """``E_q |s^q|^2 / 2`` on one batch.
+
+    Parameters
+    ----------
+    estimator : {"pathwise", "probe"}
+        By the samples z, or by one Rademacher probe a sample.
+    reparametrised : bool
+        Whether z follows phi in the gradient; a probe depends on no z.
+    """
+
+    estimator: ScoreNorm
+    reparametrised: bool
+
+    def directions(
+        self, k: Kernels, model: GaussianVAE, q: Moments, eps: Array, key: Key
+    ) -> tuple[Array, Array]:
+        """``(u, w)``, each ``(R, S, N, Z)``."""
+        if self.estimator == "pathwise":
+            return eps, eps * eps - 1
+        d_z = model.d_z
+        signs = key.on(Stream.PROBE, key.step).signs(k, (*eps.shape[1:3], 2 * d_z), eps.dtype)
+        return signs[..., :d_z], float(np.sqrt(2.0)) * signs[..., d_z:]
+
+    def __call__(
+        self,
+        k: Kernels,
+        model: GaussianVAE,
+        phi: Array,
+        q: Moments,
+        cache: Cache,
+        eps: Array,
+        key: Key,
+        g_phi: Array | None,
+    ) -> Array:
+        """The term ``(R,)``, nats; its gradient accumulates into ``g_phi`` unless that is None."""
+        u, w = self.directions(k, model, q, eps, key)
+        a = model.posterior.pull(k, q, u / q.s, w / q.s)
+        p = model.encoder_part(phi)
+        s_q = model.encoder.vjp(k, p, cache, a, None)
+        assert s_q is not None
+        if g_phi is not None:
+            rows = eps.shape[1] * eps.shape[2]
+            y, dc = model.encoder.jvp(k, p, cache, None, s_q)
+            assert y is not None
+            da = self._tangent(k, model, q, u, w, y)
+            gp = model.encoder_part(g_phi)
+            model.encoder.vjp_jvp(k, p, cache, a / rows, None, None, dc, da / rows, gp, want_x=False)
+        value: Array = 0.5 * (s_q * s_q).sum(-1).mean((1, 2))
+        return value
+
+    def _tangent(self, k: Kernels, model: GaussianVAE, q: Moments, u: Array, w: Array, y: Array) -> Array:
+        """The tangent of a along ``y = J_e s^q``; with z held fixed, u and w move too."""
+        scale, s = model.posterior.scale, q.s
+        ds = k.activation_slope(scale, s, np.ones_like(s))  # S'
+        dds = k.activation_curve(scale, s, ds, np.ones_like(s), None)  # S''
+        y_mu, y_rho = y[..., : model.d_z], y[..., model.d_z :]
+        if self.estimator == "probe" or self.reparametrised:
+            da_mu = np.zeros_like(y_mu)
+            da_rho = -y_mu * u * ds / s**2 + y_rho * w * (dds / s - ds**2 / s**2)
+        else:  # eps = (z - mu)/s moves: d eps = -(y_mu + eps S' y_rho)/s
+            da_mu = -y_mu / s**2 - 2 * u * ds * y_rho / s**2
+            square = (1 - 3 * u * u) * ds**2 / s**2 + w * dds / s
+            da_rho = -2 * u * ds * y_mu / s**2 + y_rho * square
+        return np.concatenate([da_mu, da_rho], axis=-1)
