@@ -38,11 +38,10 @@ def command(runs: tuple[Path, ...], draws: int, out: Path, as_json: bool, quiet:
     from vsmnp.figures import comparison
     from vsmnp.runs import load_run
 
-    loaded, evaluations = [], []
-    for folder in runs:
+    loaded, evaluations = [load_run(folder) for folder in runs], []
+    for folder, run in zip(runs, loaded, strict=True):
         say(f"Evaluating {folder}", quiet or as_json)
-        loaded.append(load_run(folder))
-        evaluations.append(evaluate_with_progress(loaded[-1], quiet or as_json, draws))
+        evaluations.append(evaluate_with_progress(run, quiet or as_json, draws))
     comparison(loaded, evaluations, out)
     if as_json:
         print_json([

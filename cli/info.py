@@ -34,15 +34,14 @@ def _installation() -> dict[str, Any]:
     import platform
     from importlib.metadata import version
 
-    from vsmnp.kernels import NAMES, gpu_obstacle
-
     from vsmnp import __version__
+    from vsmnp.kernels import NAMES, gpu_obstacle
 
     packages = {name: version(name) for name in ("numpy", "scipy", "numba", "h5py", "click", "matplotlib")}
     return {
         "vsmnp": __version__, "python": platform.python_version(), **packages,
         "machine": platform.machine(), "cores": os.cpu_count(), "kernel sets": ", ".join(NAMES),
-        "gpu": gpu_obstacle() or "ready",
+        "gpu": gpu_obstacle(),
     }  # fmt: skip
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from vsmnp import __version__
-from vsmnp.errors import VsmnpError
+from vsmnp.errors import Interrupted, VsmnpError
 
 #: Each command lives in the module of its name and is imported when it is asked for.
 COMMANDS = ("train", "evaluate", "compare", "sample", "plot", "info", "data", "completion")
@@ -20,6 +20,14 @@ class _Failure(click.ClickException):
     def __init__(self, error: VsmnpError) -> None:
         super().__init__(str(error))
         self.exit_code = error.exit_code  # type: ignore[misc]
+        self.stopped = isinstance(error, Interrupted)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """A run that was asked to stop is no error."""
+        if self.stopped:
+            click.echo(self.message, err=True)
+        else:
+            super().show(file)
 
 
 class _Commands(click.Group):
@@ -45,8 +53,18 @@ class _Commands(click.Group):
             ) from error
 
 
+_HELP = """Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder.
+
+\b
+vsmnp train                            train on built-in data, evaluate, draw
+vsmnp train --objective m2 --steps 500 another objective, a shorter run
+vsmnp evaluate runs/NAME --json        every metric of a trained run
+"""
+
+
 @click.group(
     cls=_Commands,
+    help=_HELP,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "VSMNP",
@@ -56,10 +74,4 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="vsmnp")
 def main() -> None:
-    r"""Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder.
-
-    \b
-    vsmnp train                            train on built-in data, evaluate, draw
-    vsmnp train --objective m2 --steps 500 another objective, a shorter run
-    vsmnp evaluate runs/NAME --json        every metric of a trained run
-    """
+    """Everything is in the help text."""

@@ -56,13 +56,15 @@ def settings_options(command: F) -> F:
     return command
 
 
-def chosen_settings(ctx: click.Context) -> dict[str, Any]:
-    """The settings that the user named, on the command line or in the environment."""
+def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, Any]:
+    """The settings that the user named on the command line and, if wanted, in the environment."""
+    source = click.core.ParameterSource
+    silent = {source.DEFAULT} if environment else {source.DEFAULT, source.ENVIRONMENT}
     names = {spec.name for spec in dataclasses.fields(Settings)}
     named = {
         name: ctx.params[name]
         for name in names & set(ctx.params)
-        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if ctx.get_parameter_source(name) not in silent
     }
     if ctx.params.get("seed") is not None:
         if "seeds" in named:

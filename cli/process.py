@@ -1,4 +1,4 @@
-"""Thread counts must be in the environment before the linear algebra library is loaded."""
+"""What a process owes a training run: a thread count, and memory that stays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import os
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def limit_threads(count: int) -> None:
-    """Use ``count`` threads; an explicit choice overrides the environment."""
+def prepare_process(threads: int) -> None:
+    """Use so many threads, whatever the environment says, and keep freed memory.
+
+    The environment must be set before the linear algebra is loaded, so nothing above imports it.
+    """
     for name in _VARIABLES:
-        os.environ[name] = str(count)
+        os.environ[name] = str(threads)
+    from vsmnp.kernels.memory import keep_freed_memory
+
+    keep_freed_memory()

@@ -19,7 +19,7 @@ _MEANING = {
     "neg_elbo": "negative ELBO, nats",
     "iwae": "importance-weighted bound of the nll, nats",
     "mse": "denoising mean squared error",
-    "mmd": "latent MMD, squared",
+    "mmd": "squared latent MMD, cubic kernel; 0 is best",
     "posterior_fd": "posterior Fisher divergence",
     "gamma": "likelihood variance",
 }
@@ -42,6 +42,8 @@ def evaluation_table(run: Run, evaluation: Evaluation) -> str:
     known = floors(run)
     rows = []
     for name, values in evaluation.items():
+        if all(value is None for value in values):
+            continue
         mean, error = mean_and_error(values)
         rows.append((name, mean, error, known.get(name), _MEANING[name]))
     return table(("metric", "value", "s.e.m.", "floor", "meaning"), rows)

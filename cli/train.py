@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from vsmnp.toml import load as load_toml
 from .console import Progress, print_json, say, table
 from .interrupt import catch_signals
 from .options import chosen_settings, json_option, quiet_option, settings_options
+from .process import prepare_process
 from .results import evaluate_with_progress, evaluation_json, evaluation_table
-from .threads import limit_threads
 
 if TYPE_CHECKING:
     from vsmnp.history import History
@@ -70,18 +71,23 @@ def command(
     The run goes to a folder with config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png.
     Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
     """
-    chosen = chosen_settings(ctx)
-    quiet = quiet or as_json
+    chosen = chosen_settings(ctx, environment=resume is None)
     session = (
         _resumed(resume, chosen, preset, config, out)
         if resume
         else _started(chosen, preset, config, out, dry_run)
     )
-    _explain(session, quiet and not dry_run, show_settings=resume is None)
+    if not quiet:
+        _advise(session)
+    quiet = quiet or as_json
     if dry_run:
         if as_json:
             print_json({"settings": session.trainer.settings.to_mapping(), **_size(session)})
+        else:
+            _explain(session, click.echo, show_settings=True)
         return
+    if not quiet:
+        _explain(session, say, show_settings=resume is None)
     run = _train(session, quiet)
     _report(run, as_json, quiet)
 
@@ -89,12 +95,16 @@ def command(
 def _started(
     chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None, dry_run: bool
 ) -> Session:
+    if config is not None and preset is not None:
+        raise click.UsageError("Give --preset or --config: a config.toml already holds every setting.")
+    if "steps" in chosen and "epochs" in chosen:
+        raise click.UsageError("Give --steps or --epochs, not both.")
     if config is not None:
         chosen = {**load_toml(config), **chosen}
     if preset is not None:
         chosen = preset_values(preset, chosen)
     settings = Settings.from_mapping(chosen)
-    limit_threads(settings.threads)
+    prepare_process(settings.threads)
     from vsmnp.folders import free_folder
     from vsmnp.runs import Session
 
@@ -110,7 +120,7 @@ def _resumed(
             raise click.UsageError(f"--resume takes its settings from the run: leave out {option}.")
     config_file = folder / "config.toml"
     with contextlib.suppress(ConfigError):  # before the linear algebra is loaded; the checkpoint knows better
-        limit_threads(Settings.from_mapping(load_toml(config_file)).threads)
+        prepare_process(Settings.from_mapping(load_toml(config_file)).threads)
     from vsmnp.runs import Session
 
     return Session.resumed(folder, chosen)
@@ -127,21 +137,26 @@ def _size(session: Session) -> dict[str, Any]:
     }
 
 
-def _explain(session: Session, quiet: bool, show_settings: bool) -> None:
-    """The resolved settings, the size, the time, and what the user should know."""
-    from vsmnp.build import advice
+def _explain(session: Session, tell: Callable[[str], object], show_settings: bool) -> None:
+    """The resolved settings, the size and the time."""
+    from vsmnp.build import effective
 
     trainer = session.trainer
-    if not quiet:
-        if show_settings:
-            say(table(("setting", "value"), [(n, str(v)) for n, v in trainer.settings.to_mapping().items()]))
-        size = _size(session)
-        say(
-            f"Encoder {size['encoder_parameters']:,} and decoder {size['decoder_parameters']:,} parameters, "
-            f"{len(trainer.settings.seeds)} model(s), step {session.state.step} of {size['steps']:,}; about "
-            f"{size['estimated_seconds']:.0f} s to go."
-        )
-    for note in advice(trainer.settings, trainer.model.d_x):
+    if show_settings:
+        tell(table(("setting", "value"), list(effective(trainer.settings).items())))
+    size = _size(session)
+    tell(
+        f"Encoder {size['encoder_parameters']:,} and decoder {size['decoder_parameters']:,} parameters, "
+        f"{len(trainer.settings.seeds)} model(s), step {session.state.step} of {size['steps']:,}; about "
+        f"{size['estimated_seconds']:.0f} s of training to go, then the evaluation."
+    )
+
+
+def _advise(session: Session) -> None:
+    """What the user should know about this choice of settings."""
+    from vsmnp.build import advice
+
+    for note in advice(session.trainer.settings, session.trainer.model.d_x):
         say(f"Note: {note}")
 
 
@@ -171,9 +186,11 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
     from vsmnp.figures import curves, samples
 
     assert run.folder is not None
-    kept = int(run.vae.k.to_host(run.gamma_kept).sum())
+    kept, floored = (int(run.vae.k.to_host(count).sum()) for count in (run.gamma_kept, run.gamma_floored))
     if kept:
         say(f"Note: {kept} batch(es) had no optimal gamma (b <= 0); the last gamma was kept there.", quiet)
+    if floored:
+        say(f"Note: on {floored} batch(es) the optimal gamma lay below --gamma-floor.", quiet)
     evaluation = evaluate_with_progress(run, quiet)
     samples(run, run.folder / "samples.png")
     curves(run, run.folder / "curves.png")

@@ -216,7 +216,7 @@ lists = st.lists(st.integers(1, 2**62), min_size=1, max_size=4, unique=True).map
 
 @given(st.fixed_dictionaries({}, optional={
     "dataset": texts, "data_dir": texts, "noise": numbers, "lr": numbers, "encoder_lr": numbers,
-    "epochs": numbers, "sd_init": numbers, "gamma_floor": numbers, "gamma": numbers.map(repr),
+    "epochs": numbers, "sd_init": numbers, "gamma": numbers.map(repr),
     "steps": counts, "batch_size": counts, "data_seed": counts, "hidden": lists, "seeds": lists,
     "sigmoid_output": st.booleans(), "activation": st.sampled_from(["tanh", "elu"]),
 }))  # fmt: skip

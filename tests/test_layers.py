@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Built, cases, few
-from vsmnp.kernels import NAMES, load
 
 from vsmnp.compose import Chain, Residual
+from vsmnp.kernels import NAMES, load
 from vsmnp.layers import ACTIVATIONS, Dense, Elu, Relu, Reshape, Sigmoid, Softplus, Tanh
 from vsmnp.nets import mlp
 from vsmnp.types import Kernels, Layer

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from laws import agree, norm
 from strategies import nodes, sigma_points
-from vsmnp.kernels import NAMES, load
 
 from vsmnp.compose import Chain
+from vsmnp.kernels import NAMES, load
 from vsmnp.layers import Dense
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, PosteriorFisher

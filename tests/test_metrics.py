@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vsmnp.kernels import load
 
 from vsmnp import metrics
 from vsmnp.errors import ConfigError, DataError
+from vsmnp.kernels import load
 from vsmnp.layers import Dense
 from vsmnp.metrics import batches, importance, reconstruction
 from vsmnp.model import GaussianVAE

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 import pytest
-from vsmnp.cli.main import COMMANDS
 
 from vsmnp import evaluation
+from vsmnp.cli.main import COMMANDS
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 

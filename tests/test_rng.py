@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from strategies import few, many
-from vsmnp.kernels import NAMES, load, reference
 
+from vsmnp.kernels import NAMES, load, reference
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Scene, few, scene, scenes, seeds
-from vsmnp.kernels import load
 
 from vsmnp.build import build_learning
 from vsmnp.config import Settings
 from vsmnp.errors import ConfigError, DataError, VsmnpError
+from vsmnp.kernels import load
 from vsmnp.model import GaussianVAE
 from vsmnp.trained import TrainedVAE
 from vsmnp.types import Array

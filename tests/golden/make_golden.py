@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
-from vsmnp.kernels import load
 
+from vsmnp.kernels import load
 from vsmnp.rng import Key, Stream
 
 SEED = 0x9E3779B97F4A7C15
