@@ -14,6 +14,7 @@ Second order costs no new product or convolution: the tangent of a bilinear rule
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,18 +30,18 @@ def plus(a: Array | None, b: Array | None) -> Array | None:
     return a + b
 
 
-class Linear:
+class Linear(ABC):
     """``y = A x``: the author writes ``apply`` and ``adjoint``; nothing is cached."""
 
     shapes: ClassVar[Shapes] = NO_PARAMETERS
 
+    @abstractmethod
     def apply(self, k: Kernels, x: Array) -> Array:
         """``A x``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def adjoint(self, k: Kernels, gy: Array) -> Array:
         """``A' gy``."""
-        raise NotImplementedError
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         return self.apply(k, x), None
@@ -73,25 +74,25 @@ class Linear:
         return self.adjoint(k, gy), None if dgy is None else self.adjoint(k, dgy)
 
 
-class Bilinear:
+class Bilinear(ABC):
     """``y = B(w, x) + b``: the author writes ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached."""
 
     @property
+    @abstractmethod
     def shapes(self) -> Shapes:
         """``{"w": ..., "b": ...}``; leave ``b`` out for a layer without bias."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, k: Kernels, w: Array, x: Array) -> Array:
         """``B(w, x)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def adjoint_x(self, k: Kernels, gy: Array, w: Array) -> Array:
         """``Bx(gy, w)``, the gradient in x of ``<gy, B(w, x)>``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
         """``out += Bw(gy, x)``, the gradient in w of ``<gy, B(w, x)>``; sums over S and N."""
-        raise NotImplementedError
 
     def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
         """``y + b`` in place; over the last axis unless a layer says otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from .outcome import Outcome
 
 
 @dataclass(frozen=True)
-class Learning:
+class Learning(ABC):
     """A score-matching objective for theta; subclasses give the quadratic form of their equation.
 
     The loss of a datum is ``tau^2 a/2 + tau h - tau d_x`` with ``a`` and ``h`` of
@@ -33,9 +34,9 @@ class Learning:
     samples: int = 1
     gamma: GammaRule = field(default_factory=LearnedGamma)
 
+    @abstractmethod
     def form(self) -> QuadraticForm:
         """The estimator, whose gradient trains theta."""
-        raise NotImplementedError
 
     def form_for_gamma(self) -> QuadraticForm:
         """The estimator that the optimal gamma is read from: its ``a`` must not be negative."""
