@@ -386,3 +386,10 @@ def test_settings_need_no_numpy() -> None:
 
     code = "import sys, vsmnp.config, vsmnp.presets, vsmnp.toml; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_fisher_autoencoder_brings_its_inference() -> None:
+    assert Settings.from_mapping({"objective": "fae"}).inference == "fisher-reparam"
+    assert Settings.from_mapping({"objective": "fae", "inference": "fisher"}).inference == "fisher"
+    with pytest.raises(ConfigError, match="--inference kl has no part in it"):
+        Settings.from_mapping({"objective": "fae", "inference": "kl"})

@@ -33,7 +33,13 @@ class Settings:
     )
 
     objective: str = _setting("m1", "Learning objective of the decoder.", "elbo", "m1", "m2", "m3", "fae")
-    inference: str = _setting("kl", "Inference objective of the encoder.", "kl", "fisher", "fisher-reparam")
+    inference: str = _setting(
+        "kl",
+        "Inference objective of the encoder; with fae, fisher-reparam unless said.",
+        "kl",
+        "fisher",
+        "fisher-reparam",
+    )
     samples: int = _setting(5, "S, posterior samples a datum.")
     encoder_steps: int = _setting(1, "J, encoder updates before each decoder update.")
     encoder_data: str = _setting(
@@ -196,6 +202,8 @@ class Settings:
             raise ConfigError(
                 f"There is no setting {unknown[0]!r}: see 'vsmnp train --help' for all of them."
             )
+        if values.get("objective") == "fae":  # whose encoder KL inference does not train
+            values = {"inference": "fisher-reparam", **values}
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:
