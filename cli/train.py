@@ -99,6 +99,8 @@ def _started(
         raise click.UsageError("Give --preset or --config: a config.toml already holds every setting.")
     if "steps" in chosen and "epochs" in chosen:
         raise click.UsageError("Give --steps or --epochs, not both.")
+    if "epochs" in chosen:  # whatever a file says of steps
+        chosen = {**chosen, "steps": 0}
     if config is not None:
         chosen = {**load_toml(config), **chosen}
     if preset is not None:

@@ -665,3 +665,12 @@ def test_a_damaged_configuration_does_not_lose_the_run(tmp_path: Path) -> None:
         (folder / "config.toml").write_bytes(content)
         succeeds("train", "--resume", folder, "--quiet")
         assert (folder / "config.toml").read_bytes() == good
+
+
+def test_epochs_on_the_command_line_win_over_the_steps_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("steps = 7\nepochs = 3.0\n")
+    found = json.loads(
+        succeeds("train", "--config", tmp_path / "config.toml", "--epochs", "2", "--dry-run", "--json")
+    )
+    assert found["settings"]["steps"] == 0
+    assert found["settings"]["epochs"] == 2.0
