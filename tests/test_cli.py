@@ -479,7 +479,7 @@ def test_data_lists_and_describes(points: Path) -> None:
         (["train", "--seed", "1", "--seeds", "0-3"], ["--seed", "--seeds"]),
         (["train", "--seed", "-1"], ["--seed"]),
         (["train", "--seeds", "1,1"], ["--seeds", "twice"]),
-        (["train", "--objective", "fae"], ["fae", "kl"]),
+        (["train", "--objective", "fae", "--inference", "kl"], ["fae", "kl"]),
         (["train", "--preset", "paper-3d"], ["paper-3d", *PRESETS]),
         (["train", "--config", "missing.toml"], ["missing.toml"]),
         (["train", "--config", "."], ["--config"]),
