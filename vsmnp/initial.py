@@ -23,24 +23,23 @@ def _fan_in(layout: Layout, slot: Slot) -> int:
 
 def _uniform(layout: Layout, key: Key, is_decoder: bool) -> Array:
     """Every weight and bias uniform in +-1/sqrt(fan in)."""
-    draws = 2 * key.uniform(load("reference"), (layout.count,), np.float64) - 1
-    return _scatter(layout, draws, lambda slot: _fan_in(layout, slot) ** -0.5)
+    draws = 2 * key.uniform(load("reference"), (layout.size,), np.float64) - 1
+    return draws * _spread(layout, lambda slot: _fan_in(layout, slot) ** -0.5)
 
 
 def _normal(layout: Layout, key: Key, is_decoder: bool) -> Array:
     """The paper's code: weights and decoder biases N(0, .1^2), encoder biases 0."""
-    draws = key.normal(load("reference"), (layout.count,), np.float64)
-    return _scatter(layout, draws, lambda slot: 0.1 if is_decoder or slot.name.endswith(".w") else 0.0)
+    draws = key.normal(load("reference"), (layout.size,), np.float64)
+    return draws * _spread(layout, lambda slot: 0.1 if is_decoder or slot.name.endswith(".w") else 0.0)
 
 
-def _scatter(layout: Layout, draws: Array, spread: Callable[[Slot], float]) -> Array:
-    """``draws (R, count)`` times the spread of their slot, in place ``(R, P)``; padding and scalars are 0."""
-    vector, first = np.zeros((len(draws), layout.size)), 0
+def _spread(layout: Layout, of: Callable[[Slot], float]) -> Array:
+    """One factor for each element of the flat vector; padding and scalars are 0."""
+    spread = np.zeros(layout.size)
     for slot in layout.slots:
         if slot.shape:
-            vector[:, slot.start : slot.stop] = spread(slot) * draws[:, first : first + slot.size]
-        first += slot.size
-    return vector
+            spread[slot.start : slot.stop] = of(slot)
+    return spread
 
 
 RULES: Mapping[str, Callable[[Layout, Key, bool], Array]] = MappingProxyType(
