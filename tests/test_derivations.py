@@ -1,0 +1,49 @@
+"""Every statement holds, every misprint fails, and no check is one that cannot fail."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+from vsmnp.derivations import Statement, judge, rejections, statements
+from vsmnp.derivations import statements as all_statements
+from vsmnp.derivations.statements import __path__ as files
+
+STATEMENTS = {statement.id: statement for statement in all_statements()}
+each = pytest.mark.parametrize("statement", STATEMENTS.values(), ids=list(STATEMENTS))
+
+
+@each
+def test_it_holds_and_the_misprint_fails(statement: Statement) -> None:
+    verdict = judge(statement)
+    assert [e.detail for e in verdict.evidence if not e.holds] == []
+    if statement.printed is not None:
+        assert verdict.as_printed == "fails"
+
+
+@each
+def test_every_slip_is_rejected_and_every_check_rejects_one(statement: Statement) -> None:
+    rejected = rejections(statement)
+    assert statement.mutations
+    assert [name for name, by in rejected.items() if not any(by)] == []
+    idle = [c.__name__ for i, c in enumerate(statement.checks) if not any(by[i] for by in rejected.values())]
+    assert idle == []
+
+
+@each
+def test_its_code_exists(statement: Statement) -> None:
+    if statement.code:
+        module, _, name = statement.code.rpartition(".")
+        assert hasattr(import_module(module), name)
+
+
+def test_ids_are_unique_and_every_file_is_in_the_catalogue() -> None:
+    found = [
+        s
+        for file in pkgutil.iter_modules(files)
+        for s in import_module(f"vsmnp.derivations.statements.{file.name}").STATEMENTS
+    ]
+    assert sorted(s.id for s in found) == sorted(s.id for s in statements())
+    assert len(STATEMENTS) == len(found)

@@ -1,0 +1,67 @@
+"""All statements in the order of the paper, and how to find one."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+
+from ..errors import ConfigError
+from .statement import Statement
+
+#: Files of statements, in the order in which their subjects appear in the paper.
+_FILES = ("gaussian_scores",)
+_SECTIONS = ("2", "3", "4", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")
+
+
+@cache
+def statements() -> tuple[Statement, ...]:
+    """Every statement: the numbered equations first, then the others by section."""
+    found: list[Statement] = []
+    for name in _FILES:
+        found += import_module(f"{__package__}.statements.{name}").STATEMENTS
+    return tuple(sorted(found, key=_place))
+
+
+def _place(statement: Statement) -> tuple[int, int, str]:
+    """Numbered equations by number; the rest, in the order of their files, by section."""
+    if statement.id.isdigit():
+        return 0, int(statement.id), ""
+    section = next((i for i, s in enumerate(_SECTIONS) if statement.section.startswith(s)), len(_SECTIONS))
+    return 1, section, statement.section
+
+
+def select(
+    equation: str | None = None, section: str | None = None, errata: bool = False
+) -> tuple[Statement, ...]:
+    """The statements that a user asks for.
+
+    Parameters
+    ----------
+    equation : str, optional
+        ``"15"``, or the id of a statement without a number; ``"(15)"`` is understood.
+    section : str, optional
+        ``"A.5"`` also means A.5.1 and the like; ``"engine"`` for what is not in the paper.
+    errata : bool
+        Only those that the paper misprints.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left.
+    """
+    chosen = statements()
+    if equation is not None:
+        wanted = equation.strip("() ").lower()
+        chosen = tuple(s for s in chosen if s.id.lower() == wanted)
+    if section is not None:
+        inside = re.compile(re.escape(section) + r"(\.|$)", re.IGNORECASE)
+        chosen = tuple(s for s in chosen if inside.match(s.section))
+    if errata:
+        chosen = tuple(s for s in chosen if s.printed is not None)
+    if not chosen:
+        raise ConfigError(
+            "No statement fits: --equation takes a number from 1 to 32 or an id that 'vsmnp verify --list' shows, "
+            "--section a section such as A.5."
+        )
+    return chosen
