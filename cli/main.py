@@ -11,7 +11,18 @@ from vsmnp import __version__
 from vsmnp.errors import Interrupted, VsmnpError
 
 #: Each command lives in the module of its name and is imported when it is asked for.
-COMMANDS = ("train", "evaluate", "compare", "sample", "plot", "verify", "reproduce", "info", "data", "completion")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "compare",
+    "sample",
+    "plot",
+    "verify",
+    "reproduce",
+    "info",
+    "data",
+    "completion",
+)
 
 
 class _Failure(click.ClickException):

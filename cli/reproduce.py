@@ -34,7 +34,7 @@ Examples:
 def command(name: str, quick: bool, out: Path | None, threads: int, as_json: bool, quiet: bool) -> None:
     """Compute the paper's figure NAME, draw it and tabulate what it shows.
 
-    fig1: parameter recovery by joint divergences. fig2: inference on two toy posteriors from a grid of starts.
+    fig1: parameter recovery by joint divergences. fig2: inference on toy posteriors from a grid of starts.
     fig5: mixtures fitted by the Fisher divergence. laplace: the family whose biased gradient vanishes.
     failure: do M2 and M3 fail, or did the published script compute something else?
     """

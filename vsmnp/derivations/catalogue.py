@@ -61,7 +61,7 @@ def select(
         chosen = tuple(s for s in chosen if s.printed is not None)
     if not chosen:
         raise ConfigError(
-            "No statement fits: --equation takes a number from 1 to 32 or an id that 'vsmnp verify --list' shows, "
-            "--section a section such as A.5."
+            "No statement fits: --equation takes a number from 1 to 32 or an id from the first column of "
+            "'vsmnp verify', --section a section such as A.5."
         )
     return chosen

@@ -98,7 +98,7 @@ class EngineExample:
         """``E_q f`` for each datum: f sees ``eps (Q, 1, Z)``, ``z (Q, N, Z)``, gives ``(Q, N, ...)``."""
         eps, w = self.noise()
         mu, s = self.q()
-        return np.einsum("q,qn...->n...", w, f(eps, mu + s * eps))
+        return np.asarray(np.einsum("q,qn...->n...", w, f(eps, mu + s * eps)))
 
     def score_p(self, z: Array) -> Array:
         """``s^p`` of ``z (Q, N, Z)``, ``(Q, N, D)``."""

@@ -108,8 +108,11 @@ def derivative(f: Callable[[float], Any], step: float = 1e-3) -> Array:
 def gradient(f: Callable[[Array], Any], at: Array, step: float = 1e-3) -> Array:
     """The gradient of a function at ``at (K,)``, coordinate by coordinate, on a last axis."""
     at = np.asarray(at, float)
-    axes = np.eye(len(at))
-    return np.stack([derivative(lambda t, e=e: f(at + t * e), step) for e in axes], axis=-1)
+
+    def along(axis: Array) -> Array:
+        return derivative(lambda t: f(at + t * axis), step)
+
+    return np.stack([along(axis) for axis in np.eye(len(at))], axis=-1)
 
 
 def _show(values: Array) -> str:

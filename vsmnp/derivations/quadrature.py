@@ -11,9 +11,9 @@ from ..types import Array
 
 @cache
 def normal_rule(nodes: int, dim: int = 1) -> tuple[Array, Array]:
-    """Nodes ``(K, dim)`` and weights ``(K,)`` with ``sum w f(node) = E f(eps)``, ``eps ~ N(0, I)``, ``K = nodes^dim``.
+    """Nodes ``(K, dim)`` and weights ``(K,)`` with ``sum w f(node) = E f(eps)``, ``eps ~ N(0, I)``.
 
-    Exact for polynomials of degree ``2 nodes - 1`` in each coordinate.
+    ``K = nodes^dim``. Exact for polynomials of degree ``2 nodes - 1`` in each coordinate.
     """
     points, weights = np.polynomial.hermite_e.hermegauss(nodes)
     weights = weights / weights.sum()

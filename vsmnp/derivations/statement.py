@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 #: What kind of argument a check makes.
 Kind: TypeAlias = Literal["symbolic", "closed form", "quadrature", "finite differences", "monte carlo"]
 
-#: What a form of a statement says, as code: usually a function with the names of the formula. The checks of the
-#: statement know how to read it, and they read the printed, the correct and the mutated ones alike.
+#: What a form of a statement says, as code: usually a function with the names of the formula. The checks
+#: of the statement know how to read it, and they read the printed, the true and the mutated ones alike.
 Claim: TypeAlias = Any
 
 

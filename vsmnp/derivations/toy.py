@@ -68,7 +68,7 @@ class Toy:
 
     def s(self, x: Array) -> Array:
         """Standard deviation of q."""
-        return np.exp(-0.6 + 0.3 * np.sin(x[..., 0] - x[..., 1]))
+        return np.asarray(np.exp(-0.6 + 0.3 * np.sin(x[..., 0] - x[..., 1])))
 
     def dlog_s(self, x: Array) -> Array:
         """The gradient of its logarithm in x, ``(..., 2)``."""
@@ -136,7 +136,7 @@ class Toy:
         x = x[:, None, :]
         weights = w * np.exp(self.log_likelihood(x, z))
         weights = weights / weights.sum(-1, keepdims=True)
-        return np.einsum("kq,kq...->k...", weights, f(x, z))
+        return np.asarray(np.einsum("kq,kq...->k...", weights, f(x, z)))
 
     def score_marginal(self, x: Array) -> Array:
         """``grad_x log p(x)`` for ``x (K, 2)``, as the derivative of the integral: ``(K, 2)``."""
@@ -148,7 +148,7 @@ class Toy:
 
     @property
     def _prior(self) -> tuple[Array, Array]:
-        """Nodes and weights of the prior: the trapezoidal rule, which a narrow likelihood does not trouble."""
+        """Nodes and weights of the prior: the trapezoidal rule bears a narrow likelihood."""
         z = np.linspace(-9, 9, self.prior_nodes)
         return z, np.exp(self.log_prior(z)) * (z[1] - z[0])
 
@@ -164,14 +164,14 @@ class Toy:
     def expect_pi(self, f: Callable[[Array], Array]) -> Array:
         """``E_pi f(x)``; f sees ``x (K, 2)`` and gives ``(K, ...)``."""
         x, w = self.data
-        return np.einsum("k,k...->...", w, f(x))
+        return np.asarray(np.einsum("k,k...->...", w, f(x)))
 
     def expect_q(self, f: Callable[[Array, Array], Array], x: Array) -> Array:
         """``E_{q(z|x)} f(x, z)`` for ``x (K, 2)``; f sees ``x (K, 1, 2)``, ``z (K, Q)``; ``(K, ...)``."""
         eps, w = normal_rule(self.z_nodes)
         x = x[:, None, :]
         z = self.mu(x) + self.s(x) * eps[:, 0]
-        return np.einsum("q,kq...->k...", w, f(x, z))
+        return np.asarray(np.einsum("q,kq...->k...", w, f(x, z)))
 
     def expect(self, f: Callable[[Array, Array], Array]) -> Array:
         """``E_pi E_q f(x, z)``."""

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from .statement import Claim, Effort, Statement, Verdict
 
+#: What ``vsmnp verify`` does unless told to be thorough.
+USUAL = Effort()
 
-def judge(statement: Statement, effort: Effort = Effort()) -> Verdict:
+
+def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
     """Every check of the true form and, where the paper prints another one, of that too."""
     evidence = [check(statement.form.claim, effort) for check in statement.checks]
     if statement.printed is None:
@@ -18,7 +21,7 @@ def judge(statement: Statement, effort: Effort = Effort()) -> Verdict:
 
 def judge_all(
     statements: Sequence[Statement],
-    effort: Effort = Effort(),
+    effort: Effort = USUAL,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Verdict]:
     """The verdict on each, in order, as it is reached."""
@@ -27,7 +30,7 @@ def judge_all(
         progress(done, len(statements))
 
 
-def rejections(statement: Statement, effort: Effort = Effort()) -> dict[str, list[bool]]:
+def rejections(statement: Statement, effort: Effort = USUAL) -> dict[str, list[bool]]:
     """For each deliberate slip, and the printed form if it is wrong, which of the checks reject it.
 
     A slip that no check rejects, or a check that rejects no slip, would be a check that cannot fail.

@@ -1,4 +1,4 @@
-"""Equations (18) to (22): the scores of a Gaussian likelihood, and the precision that minimises a quadratic."""
+"""Equations (18) to (22): scores of a Gaussian likelihood, and the precision that minimises a quadratic."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ STATEMENTS = (
         title="Squared norm of the mean score",
         assumptions="p(x|z) = N(x; g(z), gamma I); q has a mean of g.",
         form=Form(
-            r"|E_q s^p|^2 = \tfrac1{\gamma^2} |x - E_q g|^2", lambda x, mean_g, gamma: _abs2(x - mean_g) / gamma**2
+            r"|E_q s^p|^2 = \tfrac1{\gamma^2} |x - E_q g|^2",
+            lambda x, mean_g, gamma: _abs2(x - mean_g) / gamma**2,
         ),
         checks=(_mean_by_quadrature, _mean_by_the_engine),
         mutations={
@@ -130,15 +131,18 @@ STATEMENTS = (
             r"\text{ attained for } b > 0 \text{ at } \gamma = a/b",
             lambda a, b: -((b + abs(b)) ** 2) / (8 * a),
         ),
-        printed=Form(r"\min_\gamma \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{b^2}{2a}", lambda a, b: -(b**2) / (2 * a)),
+        printed=Form(
+            r"\min_\gamma \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{b^2}{2a}",
+            lambda a, b: -(b**2) / (2 * a),
+        ),
         checks=(_minimum_symbolic, _minimum_by_search),
         mutations={
             "sign": lambda a, b: (b + abs(b)) ** 2 / (8 * a),
             "no half": lambda a, b: -((b + abs(b)) ** 2) / (4 * a),
         },
         consequence=(
-            "For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma grows. M3 has b = d_x - D, which "
-            "is not positive by itself, so its autoencoding loss (Proposition A.1) exists only while it is."
+            "For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma grows. M3 has b = d_x - D, "
+            "which is not positive by itself, so its autoencoding loss (Proposition A.1) exists only while it is."
         ),
         code="vsmnp.objectives.gamma.OptimalGamma",
     ),
