@@ -49,9 +49,14 @@ def mean_and_error(values: Sequence[float | None]) -> tuple[float | None, float 
     return mean, math.sqrt(variance / len(known))
 
 
-def print_json(value: Any) -> None:
+def json_text(value: Any) -> str:
     """One JSON document; numbers that are not finite become null."""
-    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
+    return json.dumps(_plain(value), indent=2, allow_nan=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json_text(value))
 
 
 def _plain(value: Any) -> Any:

@@ -28,9 +28,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.files", "vsmnp.history"),
     # rules and data
     ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),
-    ("vsmnp.layers", "vsmnp.compose", "vsmnp.gaussian"),
+    ("vsmnp.layers", "vsmnp.toy_layers", "vsmnp.compose", "vsmnp.gaussian"),
     # model
-    ("vsmnp.nets", "vsmnp.posteriors"),
+    ("vsmnp.nets", "vsmnp.posteriors", "vsmnp.mixture_posterior"),
     ("vsmnp.model", "vsmnp.config"),
     # objectives and measurement
     (
@@ -50,8 +50,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.loop",),
     ("vsmnp.runs",),
     ("vsmnp.evaluation",),
+    # the paper
+    ("vsmnp.derivations",),
     # faces
     ("vsmnp.figures", "vsmnp.api"),
+    ("vsmnp.reproduce",),
     ("vsmnp",),
     ("vsmnp.cli",),
 )

@@ -1,6 +1,6 @@
 """The paper's equations as executable statements: each is checked, and so is each deliberate slip in it."""
 
-from .catalogue import select, statements
+from .catalogue import select, slips, statements
 from .statement import Effort, Evidence, Form, Statement, Verdict
 from .verify import judge, judge_all, rejections
 
@@ -14,5 +14,6 @@ __all__ = [
     "judge_all",
     "rejections",
     "select",
+    "slips",
     "statements",
 ]

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from ..errors import ConfigError
 from .statement import Statement
+from .textual import TEXTUAL, Textual
 
 #: Files of statements, in the order in which their subjects appear in the paper.
 _FILES = ("gaussian_scores",)
@@ -48,20 +49,29 @@ def select(
     Raises
     ------
     ConfigError
-        If nothing is left.
+        If nothing is left, not even a slip in the words.
     """
     chosen = statements()
     if equation is not None:
         wanted = equation.strip("() ").lower()
         chosen = tuple(s for s in chosen if s.id.lower() == wanted)
     if section is not None:
-        inside = re.compile(re.escape(section) + r"(\.|$)", re.IGNORECASE)
-        chosen = tuple(s for s in chosen if inside.match(s.section))
+        chosen = tuple(s for s in chosen if _inside(s.section, section))
     if errata:
         chosen = tuple(s for s in chosen if s.printed is not None)
-    if not chosen:
+    if not chosen and not (errata and equation is None and slips(section)):
         raise ConfigError(
             "No statement fits: --equation takes a number from 1 to 32 or an id from the first column of "
             "'vsmnp verify', --section a section such as A.5."
         )
     return chosen
+
+
+def slips(section: str | None = None) -> tuple[Textual, ...]:
+    """Misprints in the words, of one section or all."""
+    return tuple(slip for slip in TEXTUAL if section is None or _inside(slip.section, section))
+
+
+def _inside(section: str, wanted: str) -> bool:
+    """A.5.1 lies in A.5."""
+    return re.match(re.escape(wanted) + r"(\.|$)", section, re.IGNORECASE) is not None

@@ -1,0 +1,113 @@
+"""``vsmnp verify`` and the reports behind it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vsmnp.cli import main
+from vsmnp.derivations import catalogue, judge, report, select, slips, statements
+from vsmnp.derivations.skeleton import SKELETON
+from vsmnp.errors import ConfigError
+
+
+def _verify(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["verify", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_json_has_the_promised_shape() -> None:
+    code, out, _ = _verify("--equation", "22", "--json")
+    assert code == 0
+    (row,) = json.loads(out)
+    assert (row["id"], row["as_printed"], row["corrected"]) == ("22", "fails", "holds")
+    assert row["evidence"]
+    for each in row["evidence"]:
+        assert set(each) == {"kind", "error", "tolerance", "detail"}
+        assert each["error"] <= each["tolerance"]
+    assert any(each["error"] > each["tolerance"] for each in row["counterexamples"])
+
+
+def test_a_statement_that_does_not_hold_is_told_by_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(SKELETON, form=replace(SKELETON.form, claim=SKELETON.mutations["no half"]))
+    monkeypatch.setattr(catalogue, "statements", lambda: (broken,))
+    code, out, err = _verify("--json")
+    assert code == 1
+    assert "Does not hold: engine-kl." in err
+    assert json.loads(out)[0]["corrected"] == "fails"
+
+
+def test_the_skeleton_is_a_good_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = judge(SKELETON)
+    assert verdict.holds
+    assert (verdict.as_printed, verdict.corrected) == ("none", "holds")
+
+
+def test_markdown_and_html_show_both_formulas_and_the_counterexample(tmp_path: Path) -> None:
+    code, out, _ = _verify("--equation", "(22)", "--markdown", "--quiet")
+    assert code == 0
+    (statement,) = select("22")
+    assert statement.printed is not None
+    for latex in (statement.printed.latex, statement.form.latex):
+        assert f"$$\n{latex}\n$$" in out
+    assert "Against the printed form" in out
+    path = tmp_path / "page.html"
+    code, out, _ = _verify("--equation", "22", "--html", "--out", str(path))
+    assert (code, out) == (0, "")
+    _Balanced().feed(path.read_text())
+
+
+class _Balanced(HTMLParser):
+    """Every element that opens closes, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_errata_come_with_the_slips_in_the_words() -> None:
+    code, out, _ = _verify("--errata", "--section", "3.1", "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert {row["as_printed"] for row in rows} == {"fails"}
+    assert "text-figure-1-model" in {row["id"] for row in rows}
+
+
+def test_selection() -> None:
+    assert {s.section for s in select(section="A.2")} == {"A.2"}
+    assert all(s.printed is not None for s in select(errata=True))
+    assert {s.section for s in slips("B")} == {"B.1", "B.2"}
+    with pytest.raises(ConfigError, match="No statement fits"):
+        select(equation="99")
+    code, _, err = _verify("--equation", "nonsense")
+    assert code != 0
+    assert "No statement fits" in err
+
+
+def test_one_format_at_a_time() -> None:
+    code, _, err = _verify("--equation", "22", "--json", "--html")
+    assert code == 2
+    assert "Give one of" in err
+
+
+def test_brief_tells_kind_and_error() -> None:
+    words = report.brief(judge(SKELETON).evidence)
+    assert words.startswith("symbolic; quadrature ")
+
+
+def test_numbered_equations_come_first_and_in_order() -> None:
+    numbers = [int(s.id) for s in statements() if s.id.isdigit()]
+    assert numbers == sorted(numbers)
+    assert all(s.id.isdigit() for s in statements()[: len(numbers)])

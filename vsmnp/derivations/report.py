@@ -1,0 +1,173 @@
+"""Verdicts as rows, as Markdown and as a web page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from .statement import Evidence, Statement, Verdict
+from .textual import Textual
+
+_MATH = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-mml-chtml.js"
+_STYLE = (
+    "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "h2{margin-top:2.5rem;border-bottom:1px solid #ddd}small,td{color:#444}li{margin:.3rem 0}"
+    ".fails{color:#d55e00;font-weight:bold}.holds{color:#0072b2}"
+)
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain data: what ``vsmnp verify --json`` prints for a statement."""
+    statement = verdict.statement
+    return {
+        "id": statement.id,
+        "section": statement.section,
+        "title": statement.title,
+        "as_printed": verdict.as_printed,
+        "corrected": verdict.corrected,
+        "evidence": [asdict(each) for each in verdict.evidence],
+        "counterexamples": [asdict(each) for each in verdict.counterexamples],
+        "formula": statement.form.latex,
+        "printed_formula": statement.printed.latex if statement.printed else None,
+        "assumptions": statement.assumptions,
+        "consequence": statement.consequence,
+        "code": statement.code,
+    }
+
+
+def textual_row(slip: Textual) -> dict[str, Any]:
+    """A slip in the words as plain data with the same first keys."""
+    return {
+        "id": slip.id, "section": slip.section, "title": slip.where, "as_printed": "fails",
+        "corrected": "none", "evidence": [], "printed": slip.printed, "correct": slip.correct,
+        "why": slip.why,
+    }  # fmt: skip
+
+
+def brief(evidence: Sequence[Evidence]) -> str:
+    """Kinds and errors in a few words: ``symbolic; quadrature 2e-15; monte carlo 0.8 s.e.``."""
+    return "; ".join(_brief(each) for each in evidence)
+
+
+def _brief(each: Evidence) -> str:
+    if each.kind == "symbolic":
+        return "symbolic" if each.holds else "symbolic: no"
+    unit = " s.e." if each.kind == "monte carlo" else ""
+    return f"{each.kind} {each.error:.1g}{unit}"
+
+
+def name(statement: Statement) -> str:
+    """``(15)`` for an equation, the id for anything else."""
+    return f"({statement.id})" if statement.id.isdigit() else statement.id
+
+
+def markdown(verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: int = 2) -> str:
+    """Statements with their formulas and evidence in Markdown, math between dollar signs.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        In the order of the page.
+    slips : sequence of Textual
+        Misprints in the words, listed at the end.
+    level : int
+        Of the headings.
+    """
+    parts = [_markdown(verdict, "#" * level) for verdict in verdicts]
+    if slips:
+        parts.append(f"{'#' * level} Slips in the words\n")
+        parts += [f"- **{s.where}**: “{s.printed}” should be “{s.correct}”. {s.why}" for s in slips]
+    return "\n".join(parts) + "\n"
+
+
+def _markdown(verdict: Verdict, heading: str) -> str:
+    statement = verdict.statement
+    lines = [
+        f"{heading} {name(statement)} {statement.title}\n",
+        f"{_standing(verdict)} {_place(statement)}\n",
+    ]
+    if statement.printed is not None:
+        lines += ["As printed:\n", f"$$\n{statement.printed.latex}\n$$\n", "Corrected:\n"]
+    lines += [f"$$\n{statement.form.latex}\n$$\n", f"*Assumes:* {statement.assumptions}\n"]
+    lines += [
+        f"- {_mark(each)} *{each.kind}*: {each.detail} (error {each.error:.2g})" for each in verdict.evidence
+    ]
+    if verdict.counterexamples:
+        lines += ["", "Against the printed form:\n"]
+        lines += [f"- *{each.kind}*: {each.detail}" for each in verdict.counterexamples]
+    if statement.consequence:
+        lines += ["", f"**What it changes:** {statement.consequence}"]
+    if statement.code:
+        lines += ["", f"In the engine: `{statement.code}`."]
+    return "\n".join(lines) + "\n"
+
+
+def _mark(each: Evidence) -> str:
+    return "holds," if each.holds else "**fails,**"
+
+
+def _standing(verdict: Verdict) -> str:
+    if not verdict.statement.in_paper:
+        return f"An identity of the engine; it {verdict.corrected}."
+    if verdict.statement.printed is None:
+        return f"As printed it {verdict.as_printed}."
+    return f"As printed it **{verdict.as_printed}**; corrected it {verdict.corrected}."
+
+
+def _place(statement: Statement) -> str:
+    return f"Section {statement.section} of the paper." if statement.in_paper else ""
+
+
+def page(verdicts: Sequence[Verdict], slips: Sequence[Textual] = ()) -> str:
+    """A web page of its own; formulas are LaTeX that MathJax sets where there is a network."""
+    body = "\n".join(_section(verdict) for verdict in verdicts)
+    if slips:
+        items = "".join(
+            f"<li><b>{_text(s.where)}</b>: “{_text(s.printed)}” should be “{_text(s.correct)}”. "
+            f"{_text(s.why)}</li>"
+            for s in slips
+        )
+        body += f"<h2>Slips in the words</h2><ul>{items}</ul>"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>vsmnp verify</title>'
+        f'<style>{_STYLE}</style><script async src="{_MATH}"></script></head>'
+        f"<body><h1>The equations, checked</h1>\n{body}\n</body></html>\n"
+    )
+
+
+def _section(verdict: Verdict) -> str:
+    statement = verdict.statement
+    parts = [f'<h2 id="{_text(statement.id)}">{_text(name(statement))} {_text(statement.title)}</h2>']
+    parts.append(
+        f'<p>As printed: <span class="{verdict.as_printed}">{verdict.as_printed}</span>; corrected: '
+        f'<span class="{verdict.corrected}">{verdict.corrected}</span>. '
+        f"<small>{_place(statement)}</small></p>"
+    )
+    if statement.printed is not None:
+        parts.append(f"<p>As printed: \\[{_text(statement.printed.latex)}\\] Corrected:</p>")
+    parts.append(
+        f"<p>\\[{_text(statement.form.latex)}\\]</p><p><i>Assumes:</i> {_text(statement.assumptions)}</p>"
+    )
+    parts.append("<ul>" + "".join(_item(each) for each in verdict.evidence) + "</ul>")
+    if verdict.counterexamples:
+        items = "".join(f"<li>{each.kind}: {_text(each.detail)}</li>" for each in verdict.counterexamples)
+        parts.append(f"<p>Against the printed form:</p><ul>{items}</ul>")
+    if statement.consequence:
+        parts.append(f"<p><b>What it changes:</b> {_text(statement.consequence)}</p>")
+    if statement.code:
+        parts.append(f"<p>In the engine: <code>{_text(statement.code)}</code>.</p>")
+    return "\n".join(parts)
+
+
+def _item(each: Evidence) -> str:
+    standing = "holds" if each.holds else "fails"
+    return (
+        f'<li><span class="{standing}">{standing}</span> {each.kind}: {_text(each.detail)} '
+        f"(error {each.error:.2g}, tolerance {each.tolerance:.2g})</li>"
+    )
+
+
+def _text(value: str) -> str:
+    return html.escape(value)

@@ -1,0 +1,111 @@
+"""Misprints in the paper's words: there is no formula to evaluate, so there is a reason instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Textual:
+    """One slip in the text.
+
+    Attributes
+    ----------
+    id, section, where : str
+        A name, the section of the paper and the place in it.
+    printed, correct : str
+        What stands there, and what should.
+    why : str
+        How one can tell, a sentence.
+    """
+
+    id: str
+    section: str
+    where: str
+    printed: str
+    correct: str
+    why: str
+
+
+TEXTUAL = (
+    Textual(
+        "text-semi-gaussian",
+        "2",
+        "under (3)",
+        "we sometimes relax the assumption that p(x) is Gaussian",
+        "... that p(z) and q(z|x) are Gaussian",
+        "Section 3.2 leaves prior and q open and keeps the likelihood Gaussian; p(x) is not Gaussian anyway.",
+    ),
+    Textual(
+        "text-figure-1-model",
+        "3.1",
+        "the model of Figure 1",
+        "p(x|z) = N(theta x, gamma)",
+        "N(theta z, gamma)",
+        "A density of x cannot have x as its mean parameter; v* = 1/(1 + theta^2/gamma) belongs to theta z.",
+    ),
+    Textual(
+        "text-gradient",
+        "3",
+        "under (5)",
+        "nabla_x is the Jacobian w.r.t. x",
+        "the gradient",
+        "It acts on a scalar and its norm is that of a vector.",
+    ),
+    Textual(
+        "text-min-over-q",
+        "4",
+        "Propositions 4.1 and A.1",
+        "min over theta, q",
+        "min over theta, for fixed q",
+        "The proofs hold q fixed, as Proposition 3.1 says; M2 and M3 are no objective for q.",
+    ),
+    Textual(
+        "text-score-trick",
+        "A.3",
+        "proof of Proposition 4.2",
+        "the score approximator",
+        "the score trick",
+        "Step (a) writes the gradient of q as q times the gradient of its logarithm.",
+    ),
+    Textual(
+        "text-a53-sign",
+        "A.5.3",
+        "the score of the Laplace density",
+        "independent of the mean m almost surely",
+        "its derivative in m vanishes almost everywhere",
+        "The score jumps at z = m, so m enters through the place of the jump: see the statement A.5.3.",
+    ),
+    Textual(
+        "text-k-missing",
+        "B.1",
+        "large-scale experiments of Bao et al.",
+        "set K =  for their",
+        "set K = 0 for their",
+        "The number is missing; they discarded the inner optimisation.",
+    ),
+    Textual(
+        "text-j-updates",
+        "B.2",
+        "image experiments",
+        "updated for K = 5 consecutive iterations",
+        "J = 5",
+        "J counts encoder updates and K bi-level ones, of which the image experiments have none.",
+    ),
+    Textual(
+        "text-figure-9",
+        "B.2",
+        "caption of Figure 9",
+        "posterior variance",
+        "posterior standard deviation",
+        "The text and the axis speak of standard deviations.",
+    ),
+    Textual(
+        "text-tables",
+        "5.2",
+        "Tables 1 and 2",
+        "K-M1 on MNIST with ResNets has KID 90.8 (1) and 90.2 (2); F-M2 is best",
+        "one number for one run; F-M2 is not best on CelebA",
+        "The tables repeat the same runs; on CelebA F-M2 has FID 60.4 and K-M2 54.3.",
+    ),
+)
