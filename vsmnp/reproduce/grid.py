@@ -1,0 +1,106 @@
+"""A grid of training runs, one folder each: what is done is kept, what is half done goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Settings
+from ..errors import ConfigError, DivergenceError
+from ..files import make_folder
+from ..folders import CHECKPOINT
+from ..loop import Watch
+from ..resolution import resolved
+from ..runs import Run, Session
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder.
+    settings : Settings
+        Of its training.
+    labels : mapping
+        Where it stands in the grid.
+    """
+
+    name: str
+    settings: Settings
+    labels: Mapping[str, Any]
+
+
+def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
+    """The trained run of a cell, from its folder as far as it got.
+
+    A run all of whose models diverged comes back as it was when the last of them did.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a run with other settings.
+    VsmnpError
+        As :class:`~vsmnp.runs.Session` does.
+    """
+    place = folder / cell.name
+    if (place / CHECKPOINT).exists():
+        session = Session.resumed(place)
+        _check_same(session.trainer.settings, resolved(cell.settings), place)
+    else:
+        session = Session.new(cell.settings, folder=place)
+    if session.state.step >= session.total_steps or not session.state.alive.any():
+        on_step(session.total_steps)
+        return session.run(session.state)
+    try:
+        return session.train(Watch(on_step=on_step))
+    except DivergenceError:
+        return session.run(session.state)
+
+
+def train_grid(
+    cells: Sequence[Cell],
+    folder: Path,
+    progress: Callable[[int, int], None],
+    visit: Callable[[Cell, Run], None],
+) -> None:
+    """Train every cell and hand each run to ``visit`` as it is ready.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        In this order.
+    folder : Path
+        Holds a folder a cell.
+    progress : callable
+        Told of the model-steps done and of all.
+    visit : callable
+        Called with a cell and its run.
+    """
+    make_folder(folder)
+    sizes = [cell.settings.steps * len(cell.settings.seeds) for cell in cells]
+    done = 0
+    for cell, size in zip(cells, sizes, strict=True):
+        models = len(cell.settings.seeds)
+
+        def on_step(step: int, done: int = done, models: int = models) -> None:
+            progress(done + step * models, sum(sizes))
+
+        visit(cell, train_cell(cell, folder, on_step))
+        done += size
+        progress(done, sum(sizes))
+
+
+def _check_same(found: Settings, wanted: Settings, place: Path) -> None:
+    """Settings that a run may leave open (how often it logs) aside, they must agree."""
+    free = {"log_every", "threads", "device", "kernels", "data_dir"}
+    for name, value in wanted.to_mapping().items():
+        there = found.to_mapping()[name]
+        if name not in free and there != value:
+            raise ConfigError(
+                f"{place} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
+            )
