@@ -7,8 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from vsmnp.derivations import Statement, judge, rejections, statements
-from vsmnp.derivations import statements as all_statements
+from vsmnp.derivations import Statement, all_statements, judge, rejections
 from vsmnp.derivations.statements import __path__ as files
 
 STATEMENTS = {statement.id: statement for statement in all_statements()}
@@ -45,5 +44,5 @@ def test_ids_are_unique_and_every_file_is_in_the_catalogue() -> None:
         for file in pkgutil.iter_modules(files)
         for s in import_module(f"vsmnp.derivations.statements.{file.name}").STATEMENTS
     ]
-    assert sorted(s.id for s in found) == sorted(s.id for s in statements())
+    assert sorted(s.id for s in found) == sorted(s.id for s in all_statements())
     assert len(STATEMENTS) == len(found)

@@ -1,13 +1,12 @@
 r"""The families of layers, each of which derives the four rules once.
 
-======== ================== ================================ ==========================================
-family   the author writes  jvp                              tangent of the vjp
-======== ================== ================================ ==========================================
-Linear   A and its adjoint  A dx                             A' dgy
-Bilinear B, Bx, Bw          B(w, dx) + B(dw, x) + db         Bx(dgy, w) + Bx(gy, dw);
-                                                             Bw(dgy, x) + Bw(gy, dx)
-Pointwise f, with f' = h(y) h(y) dx                          h(y) dgy + h'(y) dy gy
-======== ================== ================================ ==========================================
+========= ================== ========================= ===============================================
+family    the author writes  jvp                       tangent of the vjp
+========= ================== ========================= ===============================================
+Linear    A and its adjoint  A dx                      A' dgy
+Bilinear  B, Bx, Bw          B(w, dx) + B(dw, x) + db  Bx(dgy, w) + Bx(gy, dw); Bw(dgy, x) + Bw(gy, dx)
+Pointwise f, with f' = h(y)  h(y) dx                   h(y) dgy + h'(y) dy gy
+========= ================== ========================= ===============================================
 
 Second order costs no new product or convolution: the tangent of a bilinear rule is the rule itself.
 """

@@ -1,6 +1,6 @@
 """The paper's equations as executable statements: each is checked, and so is each deliberate slip in it."""
 
-from .catalogue import select, slips, statements
+from .catalogue import all_statements, select, slips
 from .statement import Effort, Evidence, Form, Statement, Verdict
 from .verify import judge, judge_all, rejections
 
@@ -10,10 +10,10 @@ __all__ = [
     "Form",
     "Statement",
     "Verdict",
+    "all_statements",
     "judge",
     "judge_all",
     "rejections",
     "select",
     "slips",
-    "statements",
 ]

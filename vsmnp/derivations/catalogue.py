@@ -16,7 +16,7 @@ _SECTIONS = ("2", "3", "4", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")
 
 
 @cache
-def statements() -> tuple[Statement, ...]:
+def all_statements() -> tuple[Statement, ...]:
     """Every statement: the numbered equations first, then the others by section."""
     found: list[Statement] = []
     for name in _FILES:
@@ -51,7 +51,7 @@ def select(
     ConfigError
         If nothing is left, not even a slip in the words.
     """
-    chosen = statements()
+    chosen = all_statements()
     if equation is not None:
         wanted = equation.strip("() ").lower()
         chosen = tuple(s for s in chosen if s.id.lower() == wanted)

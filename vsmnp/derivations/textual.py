@@ -37,14 +37,6 @@ TEXTUAL = (
         "Section 3.2 leaves prior and q open and keeps the likelihood Gaussian; p(x) is not Gaussian anyway.",
     ),
     Textual(
-        "text-figure-1-model",
-        "3.1",
-        "the model of Figure 1",
-        "p(x|z) = N(theta x, gamma)",
-        "N(theta z, gamma)",
-        "A density of x cannot have x as its mean parameter; v* = 1/(1 + theta^2/gamma) belongs to theta z.",
-    ),
-    Textual(
         "text-gradient",
         "3",
         "under (5)",

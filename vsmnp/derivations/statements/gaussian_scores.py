@@ -6,11 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from ...gaussian import log_likelihood, precision, score_matching_terms
+from ...objectives import M1, M2, OptimalGamma, Outcome
 from ...types import Array
 from ..engine_example import EngineExample
-from ..evidence import gradient, numeric, symbolic
+from ..evidence import gradient, numeric, statistical, symbolic
+from ..reconstruction import (
+    FEW,
+    engine_mean,
+    engine_reconstruction,
+    evaluate,
+    sampled_reconstruction,
+    toy_reconstruction,
+    toy_scores,
+)
 from ..statement import Effort, Evidence, Form, Statement
 from ..toy import Toy, square
+
+_SAMPLES = 5
 
 # --- (18), (21): derivatives of log N(x; g, gamma I), written for numbers and symbols alike ---
 
@@ -25,35 +38,78 @@ def _score_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _score_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The engine's s^p is minus its gradient of the reconstruction term in g, with tau^2 for tau."""
-    toy = Toy()
-    x, z = np.array([0.3, -0.8]), np.array(0.7)
-    truth = gradient(lambda shifted: toy.log_likelihood(shifted, z), x)
-    claimed = claim(x, toy.g(z), toy.gamma)
-    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), "grad_x log p(x|z)")
+    """Differences of the engine's log-likelihood, exact for a quadratic."""
+    x, g, log_sd = np.array([0.3, -0.8]), np.array([1.1, 0.4]), np.array(-0.35)
+    truth = gradient(lambda at: log_likelihood(square(at - g), log_sd, 2), x, 0.5)
+    claimed = claim(x, g, float(np.exp(2 * log_sd)))
+    detail = "gradient of the engine's log-likelihood"
+    return numeric("finite differences", claimed, truth, effort.tolerance(1e-11), detail)
 
 
-# --- (19), (20): moments of the score under q ---
+def _divergence_symbolic(claim: Any, effort: Effort) -> Evidence:
+    import sympy
+
+    gamma, d_z = sympy.symbols("gamma d_z", positive=True)
+    x, g = sympy.symbols("x:3", real=True), sympy.symbols("g:3", real=True)
+    log_density = -sum((a - b) ** 2 for a, b in zip(x, g, strict=True)) / (2 * gamma)
+    truth = sum(sympy.diff(log_density, a, 2) for a in x)
+    return symbolic(claim(gamma, 3, d_z), truth, "Laplacian of log N(x; g, gamma I) in three dimensions")
+
+
+def _divergence_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+    """The constant term of the engine's objectives is the Laplacian of its log-likelihood."""
+    log_sd, origin = np.array(-0.35), np.zeros(3)
+
+    def log_density(x: Array) -> Array:
+        return log_likelihood(square(x), log_sd, 3)
+
+    laplacian = np.trace(gradient(lambda y: gradient(lambda x: log_density(x + y), origin, 0.5), origin, 0.5))
+    zero, tau = np.zeros(1), precision(log_sd)
+    term = score_matching_terms(zero, zero, tau, 3)["divergence"]
+    claimed = np.full(2, claim(float(1 / tau), 3, 2))
+    detail = "Laplacian of the engine's log-likelihood, and the engine's term"
+    return numeric("finite differences", claimed, [laplacian, float(term)], effort.tolerance(1e-11), detail)
+
+
+# --- (19): functions of (x, E_q g, gamma) ---
 
 
 def _mean_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    toy = Toy()
-    x = toy.data[0][::97]
-    mean_score = toy.expect_q(toy.score_p, x)
-    mean_g = toy.expect_q(lambda x, z: toy.g(z), x)
-    return numeric(
-        "quadrature", claim(x, mean_g, toy.gamma), square(mean_score), effort.tolerance(1e-10), "|E_q s^p|^2"
-    )
+    toy, r = Toy(), toy_reconstruction(Toy())
+    truth = toy_scores(toy).square_of_mean
+    return numeric("quadrature", claim(FEW, r.mean, toy.gamma), truth, effort.tolerance(1e-10), "|E_q s^p|^2")
 
 
 def _mean_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    example = EngineExample.build()
-    mean_score = example.expect(lambda eps, z: example.score_p(z))
-    mean_g = example.expect(lambda eps, z: example.g(z))
-    claimed = claim(example.data, mean_g, example.gamma)
-    return numeric(
-        "closed form", claimed, square(mean_score), effort.tolerance(1e-12), "|E_q s^p|^2, engine's networks"
-    )
+    """On given samples 2 M1 - M2 is half the square of the mean, divergences aside."""
+    example = EngineExample.build(d_x=3, d_z=2)
+    r = sampled_reconstruction(example, _SAMPLES)
+    terms = [evaluate(example, each(_SAMPLES)).terms["score_square"][0] for each in (M1, M2)]
+    claimed = claim(example.data, r.mean, example.gamma).mean()
+    detail = "mean of |E s^p|^2 over the data, from the engine's M1 and M2 on given samples"
+    return numeric("closed form", claimed, 4 * terms[0] - 2 * terms[1], effort.tolerance(1e-12), detail)
+
+
+# --- (20): functions of (E_q|x - g|^2, |x - E_q g|^2, tr Cov_q[g], gamma) that give both right-hand sides ---
+
+
+def _square_by_quadrature(claim: Any, effort: Effort) -> Evidence:
+    toy, r = Toy(), toy_reconstruction(Toy())
+    truth = toy_scores(toy).square
+    claimed = claim(r.A, r.B, r.T, toy.gamma)
+    return numeric("quadrature", claimed, [truth, truth], effort.tolerance(1e-10), "E_q|s^p|^2 at three data")
+
+
+def _square_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+    r, samples = engine_reconstruction(EngineExample.build), effort.samples(1_000_000)
+    claimed = np.mean(claim(r.A, r.B, r.T, EngineExample.build().gamma), -1)
+    mean, error = engine_mean(EngineExample.build, M1(4), _score_square, samples)
+    detail = f"E_q|s^p|^2, twice the engine's term of M1, {samples} samples"
+    return statistical(claimed, np.full(2, 2 * mean), np.full(2, 2 * error), detail)
+
+
+def _score_square(outcome: Outcome) -> Array:
+    return outcome.terms["score_square"][0]  # type: ignore[no-any-return]
 
 
 def _abs2(v: Array) -> Array:
@@ -91,6 +147,17 @@ def _minimum_by_search(claim: Any, effort: Effort) -> Evidence:
     return numeric("closed form", claimed, truth, effort.tolerance(1e-9), detail)
 
 
+def _minimum_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+    """The engine's rule for gamma: the quadratic at its choice, or 0 where it reports that there is none."""
+    cases = np.array([(1.7, 0.9), (0.4, 2.5), (1.3, -0.7)])
+    a, b = cases.T
+    choice = OptimalGamma().choose(np.zeros(3), a, b)
+    tau = precision(choice.log_sd)
+    truth = np.where(choice.kept, 0.0, tau**2 * a / 2 - tau * b)
+    claimed = [float(claim(*case)) for case in cases]
+    return numeric("closed form", claimed, truth, effort.tolerance(1e-12), "the engine's choice of gamma")
+
+
 STATEMENTS = (
     Statement(
         id="18",
@@ -122,6 +189,38 @@ STATEMENTS = (
         code="vsmnp.types.QuadraticForm",
     ),
     Statement(
+        id="20",
+        section="A.2",
+        title="Mean squared norm of the score",
+        assumptions="p(x|z) = N(x; g(z), gamma I); q has second moments of g.",
+        form=Form(
+            r"E_q |s^p|^2 = \tfrac1{\gamma^2} E_q |x - g|^2 "
+            r"= \tfrac1{\gamma^2} \{ |x - E_q g|^2 + \operatorname{tr} \operatorname{Cov}_q[g] \}",
+            lambda A, B, T, gamma: [A / gamma**2, (B + T) / gamma**2],
+        ),
+        checks=(_square_by_quadrature, _square_of_the_engine),
+        mutations={
+            "no variance": lambda A, B, T, gamma: [A / gamma**2, B / gamma**2],
+            "variance twice": lambda A, B, T, gamma: [A / gamma**2, (B + 2 * T) / gamma**2],
+            "one gamma": lambda A, B, T, gamma: [A / gamma, (B + T) / gamma],
+        },
+        code="vsmnp.gaussian.score_matching_terms",
+    ),
+    Statement(
+        id="21",
+        section="A.2",
+        title="Divergence of the score",
+        assumptions="p(x|z) = N(x; g(z), gamma I).",
+        form=Form(r"\nabla_x \cdot s^p = -\tfrac{d_x}{\gamma}", lambda gamma, d_x, d_z: -d_x / gamma),
+        checks=(_divergence_symbolic, _divergence_of_the_engine),
+        mutations={
+            "sign": lambda gamma, d_x, d_z: d_x / gamma,
+            "latent dimension": lambda gamma, d_x, d_z: -d_z / gamma,
+            "gamma squared": lambda gamma, d_x, d_z: -d_x / gamma**2,
+        },
+        code="vsmnp.gaussian.score_matching_terms",
+    ),
+    Statement(
         id="22",
         section="A.2",
         title="Minimum over gamma of a quadratic in the precision",
@@ -135,14 +234,14 @@ STATEMENTS = (
             r"\min_\gamma \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{b^2}{2a}",
             lambda a, b: -(b**2) / (2 * a),
         ),
-        checks=(_minimum_symbolic, _minimum_by_search),
+        checks=(_minimum_symbolic, _minimum_by_search, _minimum_of_the_engine),
         mutations={
             "sign": lambda a, b: (b + abs(b)) ** 2 / (8 * a),
             "no half": lambda a, b: -((b + abs(b)) ** 2) / (4 * a),
         },
         consequence=(
-            "For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma grows. M3 has b = d_x - D, "
-            "which is not positive by itself, so its autoencoding loss (Proposition A.1) exists only while it is."
+            "For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma grows. M3 has b = "
+            "d_x - D, which need not be positive; where it is not, Proposition A.1 has no autoencoding loss."
         ),
         code="vsmnp.objectives.gamma.OptimalGamma",
     ),

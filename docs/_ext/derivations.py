@@ -1,0 +1,98 @@
+"""Pages that the statements themselves write: the derivations and the errata, judged afresh by every build.
+
+``derivations/index.md`` has a line for each statement, ``derivations/SECTION.md`` its formulas and its
+evidence, and ``errata.md`` those that the paper misprints, in the words of ``vsmnp.derivations.report``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+    from vsmnp.derivations import Verdict
+
+_DERIVATIONS = """# Derivations
+
+The paper's equations as statements that are executed: each is compared with densities, derivatives and
+expectations that share no code with it, and so is the form that the paper prints where that is another one.
+`vsmnp verify` makes the same checks.
+"""
+
+_ERRATA = """# Errata
+
+What the paper misprints: each formula as printed, with the counterexamples that it fails on, and as
+corrected, with the checks that it passes. Slips in the words are listed at the end.
+"""
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write every page that changed; a page that is as it was keeps its time, and is not read again."""
+    found, docs = pages(), Path(app.srcdir)
+    for old in (docs / "derivations").glob("*.md"):
+        if old.relative_to(docs).as_posix() not in found:
+            old.unlink()
+    for name, text in found.items():
+        path = docs / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """Markdown by path under ``docs/``."""
+    if find_spec("vsmnp.derivations") is None:
+        return {"derivations/index.md": _DERIVATIONS, "errata.md": _ERRATA}
+
+    from vsmnp.derivations import all_statements, judge_all, slips
+    from vsmnp.derivations.report import markdown
+
+    verdicts = list(judge_all(all_statements()))
+    wrong = [verdict for verdict in verdicts if verdict.statement.printed is not None]
+    found = {"errata.md": f"{_ERRATA}\n{markdown(wrong, slips())}"}
+    sections = []
+    for section, group in groupby(sorted(verdicts, key=_section), key=_section):
+        sections.append(_file(section))
+        found[f"derivations/{sections[-1]}.md"] = f"# {_heading(section)}\n\n{markdown(list(group))}"
+    toctree = "\n".join(["```{toctree}", ":hidden:", "", *sections, "```"])
+    found["derivations/index.md"] = "\n".join([_DERIVATIONS, toctree, "", _table(verdicts)])
+    return found
+
+
+def _table(verdicts: Sequence[Verdict]) -> str:
+    from vsmnp.derivations.report import brief, name
+
+    lines = ["| | statement | as printed | checks of the correct form |", "|---|---|---|---|"]
+    for verdict in verdicts:
+        of, place = verdict.statement, _file(_section(verdict))
+        title = of.title.replace("|", r"\|")
+        printed = verdict.as_printed if of.in_paper else "not in the paper"
+        lines.append(f"| {name(of)} | [{title}]({place}.md) | {printed} | {brief(verdict.evidence)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _section(verdict: Verdict) -> str:
+    """The section that a page is made of: A.5 for A.5.1, 3 for 3.2."""
+    section = verdict.statement.section
+    found = re.match(r"[A-Z]\.\d+|\d+", section)
+    return found[0] if found else section
+
+
+def _file(section: str) -> str:
+    return "section-" + section.lower().replace(".", "-").replace(" ", "-")
+
+
+def _heading(section: str) -> str:
+    return f"Section {section}" if re.match(r"[A-Z]\.\d|\d", section) else "The engine's own identities"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", write_pages)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

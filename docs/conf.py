@@ -1,0 +1,85 @@
+"""How the documentation is built: ``sphinx-build -W --keep-going -b html docs build/docs``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+# The notebooks run in processes of their own, which inherit this: one thread each.
+for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
+
+project = "vsmnp"
+author = "the vsmnp developers"
+copyright = f"2026, {author}"
+release = version = installed_version("vsmnp")
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "derivations"]
+exclude_patterns = ["_ext/**", "_static/**"]
+
+# --- notebooks: every page is executed by every build ---
+
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# --- the API, from the docstrings ---
+
+add_module_names = False
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {
+    name: name
+    for name in (
+        "Array",
+        "Cache",
+        "DType",
+        "Kernels",
+        "Layer",
+        "Params",
+        "Shape",
+        "Shapes",
+        "SquaredMean",
+        "Baseline",
+    )
+}
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+# --- what it looks like ---
+
+html_theme = "furo"
+html_title = f"vsmnp {release}"
+html_static_path = ["_static"]
+html_css_files = ["vsmnp.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},
+    "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
+}
+
+
+def section_to_rubric(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
+    """Make a rubric of the heading over the references of a module, as numpydoc does in a function."""
+    if what == "module" and "References" in lines:
+        at = lines.index("References")
+        lines[at : at + 2] = [".. rubric:: References", ""]
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", section_to_rubric)

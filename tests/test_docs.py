@@ -1,0 +1,171 @@
+"""What the documentation shows is there, and runs: every block of Python, every command, every quotation.
+
+The site itself is built with warnings as errors by .ci/run; nothing here needs the tools that build it.
+README.md is the matter of test_readme.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import click
+import pytest
+
+from vsmnp.cli.main import COMMANDS
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+#: What the build writes from the statements of vsmnp.derivations is the matter of their own tests.
+MADE = {DOCS / "errata.md", *(DOCS / "derivations").glob("*.md")}
+TEXTS = {
+    path.relative_to(DOCS).as_posix(): path.read_text()
+    for path in sorted(DOCS.rglob("*.md"))
+    if path not in MADE
+}
+
+#: Pages that quote from the middle of a module, and what stands at its top.
+GIVEN = {
+    "architecture.md": """
+from dataclasses import dataclass
+from vsmnp.families import Linear
+from vsmnp.types import Array, Kernels
+"""
+}
+
+
+class Block(NamedTuple):
+    """A fenced block: the line it starts on, the word after the fence, and what it holds."""
+
+    line: int
+    kind: str
+    argument: str
+    body: str
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Every fenced block of a page."""
+    for found in re.finditer(r"^```(\{?[\w-]+\}?) ?([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield Block(text[: found.start()].count("\n") + 1, *found.groups())
+
+
+def code_of(text: str) -> list[Block]:
+    """The blocks that are Python, executed by the build or not."""
+    return [
+        b for b in blocks(text) if b.kind == "python" or (b.kind, b.argument) == ("{code-cell}", "python")
+    ]
+
+
+def commands_of(text: str) -> list[str]:
+    """Every line behind a prompt."""
+    inside = [
+        line for b in blocks(text) if b.kind in ("console", "sh", "bash") for line in b.body.splitlines()
+    ]
+    return [line.removeprefix("$ ") for line in inside if line.startswith("$ ")]
+
+
+# --- Python ---------------------------------------------------------------------------------------
+
+
+def show(name: str) -> None:
+    """Stands for ``IPython.display.Image``: the picture has to be there."""
+    assert Path(name).read_bytes().startswith(b"\x89PNG\r\n")
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder, pictures that are seen by nobody, and what a notebook imports from its own shell."""
+    display = ModuleType("IPython.display")
+    vars(display)["Image"] = show
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.chdir(tmp_path)
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("notebook")
+@pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if code_of(text)])
+def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
+    names: dict[str, object] = {"__name__": "page"}
+    exec(GIVEN.get(page, ""), names)
+    for block in code_of(TEXTS[page]):
+        padded = "\n" * block.line + block.body  # a traceback names the line of the page
+        exec(compile(padded, str(DOCS / page), "exec", dont_inherit=True), names)
+
+
+def test_cells_are_cells() -> None:
+    """A page with cells says that it is a notebook, and the other way round; there is no other language."""
+    for page, text in TEXTS.items():
+        cells = [block for block in blocks(text) if block.kind == "{code-cell}"]
+        assert bool(cells) == text.startswith("---\nfile_format: mystnb\n"), page
+        assert {block.argument for block in cells} <= {"python"}, page
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+SHOWN = [(page, line) for page, text in TEXTS.items() for line in commands_of(text)]
+
+
+def test_the_commands_are_shown() -> None:
+    shown = {line.split()[1] for page, line in SHOWN if page == "command_line.md"}
+    assert shown >= {"train", "evaluate", "compare", "sample", "plot", "info", "data"}
+    assert shown <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(("page", "line"), SHOWN)
+def test_a_command_parses(page: str, line: str) -> None:
+    program, name, *arguments = shlex.split(line)
+    assert program == "vsmnp", page
+    command = import_module(f"vsmnp.cli.{name}").command
+    assert isinstance(command, click.Command)
+    command.make_context(name, arguments)
+
+
+# --- quotations -----------------------------------------------------------------------------------
+
+QUOTED = [(page, b) for page, text in TEXTS.items() for b in blocks(text) if b.kind == "{literalinclude}"]
+
+
+@pytest.mark.parametrize(("page", "block"), QUOTED, ids=lambda v: v if isinstance(v, str) else str(v.line))
+def test_what_is_quoted_exists_and_is_called_by_its_name(page: str, block: Block) -> None:
+    path = (DOCS / page).parent / block.argument
+    options = dict(re.findall(r"^:(\w+): (.*)$", block.body, re.MULTILINE))
+    assert path.resolve() == DOCS.parent / options["caption"]
+    body: list[ast.stmt] = ast.parse(path.read_text()).body
+    for name in options["pyobject"].split("."):
+        (found,) = [
+            node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name
+        ]
+        body = found.body
+
+
+@pytest.mark.parametrize("page", [page for page in TEXTS if re.match(r"objectives/(?!index)", page)])
+def test_a_page_of_an_objective_goes_from_the_density_to_its_test(page: str) -> None:
+    headings = re.findall(r"^## (.*)$", TEXTS[page], re.MULTILINE)
+    parts = ["The density", "In steps", "The gradient", "The code", "On a model", "The tests"]
+    assert [heading for heading in headings if heading in parts] == parts
+    quoted = [block.argument for block in blocks(TEXTS[page]) if block.kind == "{literalinclude}"]
+    assert any("/vsmnp/objectives/" in path for path in quoted)
+    assert any("/tests/" in path for path in quoted)
+    assert any("assert " in block.body for block in code_of(TEXTS[page]))
+
+
+MODULES = [
+    name
+    for text in TEXTS.values()
+    for name in re.findall(r"^\.\. (?:auto|current)module:: (.+)$", text, re.M)
+]
+
+
+def test_the_api_names_modules_once() -> None:
+    assert len(set(MODULES)) == len(MODULES) > 40
+    for name in MODULES:
+        assert import_module(name).__doc__
