@@ -11,7 +11,38 @@ from .statement import Statement
 from .textual import TEXTUAL, Textual
 
 #: Files of statements, in the order in which their subjects appear in the paper.
-_FILES = ("gaussian_scores",)
+_FILES = (
+    # sections 2, 3.1, A.1
+    "background",
+    "elbo_autoencoding",
+    "joint_divergence",
+    "joint_steps",
+    "cross_terms",
+    "figure_model",
+    # sections 3.2, 4, A.2, A.3
+    "gaussian_scores",
+    "autoencoding",
+    "utility",
+    "marginal_objectives",
+    "m2",
+    "fixed_q",
+    "m3",
+    "m3_autoencoding",
+    "integration_by_parts",
+    # what the engine rests on
+    "one_family",
+    "rescaled_elbo",
+    "m3_field",
+    "as_published",
+    "layer_rules",
+    "composition_rules",
+    "activation_rules",
+    "posterior_rules",
+    "score_norm",
+    "joint_rules",
+    "evaluation",
+    "machinery",
+)
 _SECTIONS = ("2", "3", "4", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")
 
 

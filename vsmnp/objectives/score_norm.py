@@ -5,7 +5,9 @@ r"""The term :math:`\tfrac12 E_q |s^q|^2` of the Fisher autoencoder, and its gra
 signs :math:`(\eta_1, \sqrt2\, \eta_2)` have the same second moments: one probe, far less variance.
 
 The gradient of :math:`|J_e^T a|^2 / 2` is the tangent of the encoder's backward sweep along
-:math:`dx = s^q`, with cotangent a and its tangent :math:`\dot a = \partial a \cdot J_e s^q`.
+:math:`dx = s^q`, with cotangent a and for its tangent :math:`(\partial a/\partial f)^T J_e s^q`, f being the
+encoder's features. With z held fixed that Jacobian is a Hessian, and symmetric; with z following phi it
+is not.
 """
 
 from __future__ import annotations

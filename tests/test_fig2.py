@@ -1,0 +1,325 @@
+"""Figure 2: gradients on the toy posteriors, exact optima, the loop, the courses on disk, the result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from laws import agree, derivative
+from scipy.special import expit, ndtr
+from strategies import gauss_hermite, nodes
+
+from vsmnp.kernels import NAMES, load
+from vsmnp.objectives import KL, Objective, PosteriorFisher
+from vsmnp.reproduce import fig2
+from vsmnp.reproduce.toy_basins import DIVERGED, ELSEWHERE, classify, find_basins
+from vsmnp.reproduce.toy_courses import courses, place
+from vsmnp.reproduce.toy_ensembles import METHODS, Course, Plan, run
+from vsmnp.reproduce.toy_optima import fisher, kl
+from vsmnp.reproduce.toy_picture import picture
+from vsmnp.reproduce.toy_problems import PROBLEMS, Problem
+from vsmnp.reproduce.toy_rows import Row
+from vsmnp.rng import Key, Stream
+from vsmnp.types import Array, Kernels
+
+Function = Callable[[Array], Array]
+#: The two functions of each likelihood, each with its derivative.
+FUNCTIONS: tuple[tuple[tuple[Function, Function], tuple[Function, Function]], ...] = (
+    ((lambda z: z, np.ones_like), (lambda z: z, np.ones_like)),
+    ((lambda z: z, np.ones_like), (lambda z: np.maximum(z, 0), lambda z: 1.0 * (z > 0))),
+    ((lambda z: np.logaddexp(0, 10 * z) / 10, lambda z: expit(10 * z)), (lambda z: z, np.ones_like)),
+)
+#: (mu_1, mu_2, log s_1, log s_2).
+Q = np.array([0.7, -0.4, -0.3, 0.2])
+TINY = Plan(40, {"sgd": 1e-3, "adam": 1e-2}, side=2, reach=1.0)
+
+each_problem = pytest.mark.parametrize(
+    ("problem", "functions"),
+    list(zip(PROBLEMS, FUNCTIONS, strict=True)),
+    ids=[each.name for each in PROBLEMS],
+)
+Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def k(request: pytest.FixtureRequest) -> Kernels:
+    """Each kernel set."""
+    return load(request.param)
+
+
+def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
+    """KL plus ``log p(x)``, and the Fisher divergence, as sums over nodes ``eps (nodes, 2)`` of N(0, I)."""
+    mu, s = v[:2], np.exp(v[2:])
+    z = mu + s * eps
+    (f1, df1), (f2, df2) = functions
+    residual = (problem.x - f1(z[:, 0]) * f2(z[:, 1])) / problem.sd**2
+    score = np.stack([df1(z[:, 0]) * f2(z[:, 1]), f1(z[:, 0]) * df2(z[:, 1])], -1) * residual[:, None] - z
+    log_q = -np.log(s).sum() - 0.5 * (eps * eps).sum(-1) - np.log(2 * np.pi)
+    log_p = -0.5 * (z * z).sum(-1) - np.log(2 * np.pi) - 0.5 * (residual * problem.sd) ** 2
+    log_p -= np.log(problem.sd) + 0.5 * np.log(2 * np.pi)
+    return np.array([weight @ (log_q - log_p), 0.5 * weight @ ((-eps / s - score) ** 2).sum(-1)])
+
+
+def _gradient(
+    k: Kernels, problem: Problem, objective: Objective, v: Array, eps: Array, weight: Array
+) -> Array:
+    """The engine's gradient in ``v``, a model for each node."""
+    phi = np.zeros((len(eps), problem.model.phi_layout.size))
+    phi[:, :4] = v
+    key = nodes(eps[:, None, None, :])
+    outcome = objective(k, problem.model, phi, problem.theta(len(eps)), problem.datum(), key)
+    assert outcome.g_phi is not None
+    return np.asarray(weight @ outcome.g_phi[:, :4])
+
+
+# --- gradients ------------------------------------------------------------------------------------
+
+
+@each_problem
+@pytest.mark.parametrize(("which", "objective"), [(0, KL(1)), (1, PosteriorFisher(1, reparametrised=True))])
+def test_gradients_are_the_derivatives_of_the_quadrature(
+    k: Kernels, problem: Problem, functions: Functions, which: int, objective: Objective
+) -> None:
+    eps, weight = gauss_hermite(2, 9)
+    numeric = np.array([
+        derivative(lambda t, u=u: _quadratures(problem, functions, Q + t * u, eps, weight))[which]
+        for u in np.eye(4)
+    ])  # fmt: skip
+    agree(_gradient(k, problem, objective, Q, eps, weight), numeric, 1e-9)
+
+
+@each_problem
+def test_fisher_with_z_held_is_the_kl_gradient_in_fisher_units(
+    k: Kernels, problem: Problem, functions: Functions
+) -> None:
+    eps, weight = gauss_hermite(2, 9)
+    of_kl, of_fisher = (_gradient(k, problem, each, Q, eps, weight) for each in (KL(1), PosteriorFisher(1)))
+    s = np.exp(Q[2:])
+    agree(of_fisher, of_kl * np.concatenate([1 / s**2, 2 / s**2]), 1e-11)
+
+
+# --- exact divergences and their optima -----------------------------------------------------------
+
+
+def _panels(mu: float, s: float) -> tuple[Array, Array]:
+    """Nodes and weights of ``N(mu, s^2)``, split at 0: Gauss-Legendre in place of the product's own rule."""
+    node, weight = np.polynomial.legendre.leggauss(90)
+    ends = np.array([mu - 9 * s, 0.0, mu + 9 * s])
+    half = np.diff(ends)[:, None] / 2
+    z = (ends[:-1, None] + half * (1 + node)).ravel()
+    eps = (z - mu) / s
+    return eps, (half * weight).ravel() * np.exp(-0.5 * eps**2) / np.sqrt(2 * np.pi) / s
+
+
+@each_problem
+def test_exact_divergences_are_the_plane_integrals(problem: Problem, functions: Functions) -> None:
+    mu, s = Q[:2], np.exp(Q[2:])
+    (one, w_one), (two, w_two) = (_panels(float(m), float(sd)) for m, sd in zip(mu, s, strict=True))
+    eps = np.stack(np.meshgrid(one, two, indexing="ij"), -1).reshape(-1, 2)
+    expected = _quadratures(problem, functions, Q, eps, np.outer(w_one, w_two).ravel())
+    agree(np.array([kl(problem, mu, s), fisher(problem, mu, s)]), expected, 1e-11)
+
+
+def test_exact_kl_of_the_relu_has_a_closed_form() -> None:
+    problem, mu, s = PROBLEMS[1], Q[:2], np.exp(Q[2:])
+    below, density = ndtr(mu[1] / s[1]), np.exp(-0.5 * (mu[1] / s[1]) ** 2) / np.sqrt(2 * np.pi)
+    first = mu[1] * below + s[1] * density
+    second = (mu[1] ** 2 + s[1] ** 2) * below + mu[1] * s[1] * density
+    square = 1 - 2 * mu[0] * first + (mu[0] ** 2 + s[0] ** 2) * second
+    prior = 0.5 * (mu**2 + s**2 - 1).sum() - np.log(s).sum()
+    agree(np.asarray(kl(problem, mu, s)), np.asarray(prior + 0.5 * square + 0.5 * np.log(2 * np.pi)), 1e-12)
+
+
+def test_only_the_fisher_divergence_has_the_low_density_optimum() -> None:
+    good_left, good_right, low = find_basins(PROBLEMS[0])
+    np.testing.assert_allclose(good_left.centre, np.negative(good_right.centre), atol=1e-5)
+    assert good_left.fisher is not None
+    assert low.kl is None
+    assert np.hypot(*low.centre) < 1e-5
+    assert low.density < 0.01 < 0.9 < good_left.density
+
+
+def test_only_the_published_second_problem_separates_the_divergences() -> None:
+    (printed,), (of_kl, *alone) = find_basins(PROBLEMS[1]), find_basins(PROBLEMS[2])
+    assert printed.kl is not None
+    assert printed.fisher is not None
+    assert of_kl.fisher is None
+    assert [basin.kl for basin in alone] == [None, None]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
+def test_optima_are_least_among_their_neighbours(problem: Problem) -> None:
+    rng = np.random.default_rng(0)
+    for basin in find_basins(problem):
+        for divergence, optimum in ((kl, basin.kl), (fisher, basin.fisher)):
+            if optimum is None:
+                continue
+            mean, log_sd = np.array(optimum.mean), np.log(optimum.sd)
+            for u in 0.02 * rng.standard_normal((8, 4)):
+                assert divergence(problem, mean + u[:2], np.exp(log_sd + u[2:])) > optimum.value
+
+
+def test_end_points_are_told_by_the_nearest_optimum() -> None:
+    basins = find_basins(PROBLEMS[0])
+    points = [*(basin.centre for basin in basins), (0.1, -0.1), (3.0, 0.0), (np.nan, np.nan)]
+    end = np.array([[*point, 1.0, 1.0] for point in points])
+    names = [basin.name for basin in basins]
+    assert names == ["KL and FD (-1.27, -1.27)", "KL and FD (1.27, 1.27)", "FD only (0.00, 0.00)"]
+    assert classify(basins, end) == [*names, names[2], ELSEWHERE, DIVERGED]
+
+
+# --- the loop -------------------------------------------------------------------------------------
+
+
+def _run(problem: Problem, method: int, plan: Plan) -> dict[str, Course]:
+    return run(load("cpu"), problem, METHODS[method].objective, plan, lambda step: None)
+
+
+def test_the_first_step_is_the_formula() -> None:
+    """``mu -= lr (mu - b)``, ``log s -= lr s (s - 1/s - b eps)``, ``b = 4 (2 - z1 z2) (z2, z1)``."""
+    k, plan = load("cpu"), Plan(1, {"sgd": 0.01}, side=3)
+    eps = Key(tuple(range(9)), Stream.INFERENCE).normal(k, (1, 1, 2), np.float64)[:, 0, 0]
+    mu = plan.starts()
+    z = mu + eps
+    b = 4 * (2 - z[:, :1] * z[:, 1:]) * z[:, ::-1]
+    expected = np.concatenate([mu - 0.01 * (mu - b), np.exp(0.01 * b * eps)], axis=1)
+    agree(_run(PROBLEMS[0], 0, plan)["sgd"].end, expected)
+
+
+@pytest.mark.parametrize("method", range(3), ids=[method.name for method in METHODS])
+def test_courses_do_not_depend_on_company_or_length(method: int) -> None:
+    """Each optimiser alone, and twice as long a run, give the same numbers."""
+    both = _run(PROBLEMS[2], method, TINY)
+    for rule, rate in TINY.rates.items():
+        longer = _run(PROBLEMS[2], method, replace(TINY, steps=80, rates={rule: rate}))[rule]
+        shared = np.flatnonzero(np.isin(both[rule].times, longer.times))
+        where = np.searchsorted(longer.times, both[rule].times[shared])
+        assert len(shared) > 20
+        agree(both[rule].path[shared], longer.path[where])
+        assert np.array_equal(_run(PROBLEMS[2], method, TINY)[rule].path, both[rule].path)
+
+
+def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
+    plan = Plan(700, {"adam": 2e-2}, side=2, reach=1.5)
+    basins = find_basins(PROBLEMS[0])
+    of_kl, of_fisher = (classify(basins, _run(PROBLEMS[0], i, plan)["adam"].end) for i in (0, 1))
+    assert all(name.startswith("KL and FD") for name in of_kl)
+    assert of_fisher == [basins[0].name, basins[2].name, basins[2].name, basins[1].name]
+
+
+def test_diverging_starts_leave_the_others_alone() -> None:
+    course = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
+    lost = ~np.isfinite(course.end).all(axis=1)
+    assert 0 < lost.sum() < 49
+    assert np.isfinite(course.path[:, ~lost]).all()
+    assert np.isfinite(course.path[0]).all()
+    assert set(classify(find_basins(PROBLEMS[0]), course.end[lost])) == {DIVERGED}
+
+
+# --- courses on disk ------------------------------------------------------------------------------
+
+
+class _Counted:
+    """How often something was computed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.times = plan, 0
+
+    def __call__(self) -> Mapping[str, Course]:
+        self.times += 1
+        return _run(PROBLEMS[0], 0, self.plan)
+
+
+def test_finished_courses_are_used_again(tmp_path: Path) -> None:
+    compute = _Counted(TINY)
+    first, second = (courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute) for _ in range(2))
+    assert compute.times == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p_I-kl-adam.csv", "p_I-kl-sgd.csv"]
+    for rule, course in compute().items():
+        np.testing.assert_allclose(first[rule].path, course.path, rtol=1e-8)
+        assert np.array_equal(first[rule].path, second[rule].path)
+        assert np.array_equal(second[rule].times, TINY.times())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(TINY, steps=41),
+        replace(TINY, rates={"sgd": 2e-3, "adam": 1e-2}),
+        replace(TINY, side=3),
+        replace(TINY, reach=2.0),
+    ],
+)
+def test_courses_of_other_settings_are_not_used(tmp_path: Path, other: Plan) -> None:
+    courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, _Counted(TINY))
+    compute = _Counted(other)
+    found = courses(tmp_path, PROBLEMS[0], METHODS[0], other, compute)
+    assert compute.times == 1
+    assert found["sgd"].path.shape == (len(other.times()), other.side**2, 4)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content.replace(b"0.9", b"0.8", 1),
+        lambda content: b"",
+        lambda content: b"\xff\xfe not a table",
+        lambda content: content + b"40,9,1,1,1,1\n",
+    ],
+    ids=["half", "one digit", "empty", "foreign", "longer"],
+)
+def test_damaged_courses_are_computed_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    compute = _Counted(TINY)
+    courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
+    path = place(tmp_path, PROBLEMS[0], METHODS[0], "adam")
+    whole = path.read_bytes()
+    assert damage(whole) != whole
+    path.write_bytes(damage(whole))
+    courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
+    assert compute.times == 2
+    assert path.read_bytes() == whole
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+
+def test_the_result_holds_every_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[float] = []
+    result = fig2.report(tmp_path, TINY, lambda part, whole: done.append(part / whole))
+    assert done == sorted(done)
+    assert done[-1] == 1
+    data = json.loads(json.dumps(result.data, allow_nan=False))
+    assert len(data["rows"]) == 3 * 3 * 2 * 4
+    assert {row["basin"] for row in data["rows"]} == {row["basin"] for row in data["basins"]}
+    assert sum(row["starts"] for row in data["basins"]) == len(data["rows"])
+    assert data["settings"]["step_sizes"] == TINY.rates
+    names = ["fig2.png", "fig2.csv", "fig2-basins.csv", "fig2-optima.csv"]
+    assert [path.name for path in result.files] == names
+    assert all((tmp_path / name).is_file() for name in names)
+    assert len((tmp_path / "fig2.csv").read_text().splitlines()) == 1 + len(data["rows"])
+    assert [table.name for table in result.tables] == ["fig2-basins", "fig2-optima"]
+
+    def never(*arguments: object) -> dict[str, Course]:
+        raise AssertionError("the courses on disk were not used")
+
+    monkeypatch.setattr(fig2, "run_ensemble", never)
+    monkeypatch.setattr(fig2, "picture", lambda rows, path, title: None)
+    again = fig2.report(tmp_path, TINY, lambda part, whole: None)
+    assert again.data == result.data
+    assert again.findings == result.findings
+
+
+def test_a_run_that_diverges_everywhere_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Row] = []
+    monkeypatch.setattr(fig2, "picture", lambda rows, path, title: drawn.extend(rows))
+    result = fig2.report(tmp_path, Plan(30, {"sgd": 1e6, "adam": 1e300}, side=2), lambda part, whole: None)
+    rows = json.loads(json.dumps(result.data, allow_nan=False))["rows"]
+    assert {row["basin"] for row in rows} == {DIVERGED}
+    assert all(row["mean_1"] is None and row["start_1"] is not None for row in rows)
+    picture([replace(drawn[0], panels=drawn[0].panels[:1])], tmp_path / "one.png", "All diverged")
+    assert (tmp_path / "one.png").stat().st_size > 5_000

@@ -1,0 +1,100 @@
+"""The engine's own objectives averaged over the nodes of a rule instead of samples: one model a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+
+from ..objectives import Objective, Outcome, PosteriorFisher
+from ..posteriors import DiagonalGaussian
+from ..rng import Key
+from ..types import Array, Kernels
+from .engine_example import EngineExample
+from .quadrature import normal_rule
+
+
+@dataclass(frozen=True, eq=False)
+class _AtNodes(DiagonalGaussian):
+    """A posterior whose noise is not drawn: model r sees ``eps[r]`` for every datum."""
+
+    eps: Array = field(default_factory=lambda: np.zeros((1, 1)))
+
+    def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
+        models, width = self.eps.shape
+        return np.broadcast_to(self.eps[:, None, None], (models, samples, like.shape[2], width))
+
+
+def expected(
+    example: EngineExample,
+    objective: Objective,
+    value: Callable[[Outcome], Array],
+    rule: tuple[Array, Array] | None = None,
+) -> Array:
+    """What an objective with one posterior sample says on average, to the digits of the rule.
+
+    Parameters
+    ----------
+    example : EngineExample
+        Model, parameters and batch.
+    objective : Objective
+        With ``samples = 1``; its expectation is then one over a single eps.
+    value : callable
+        What to read off the :class:`~vsmnp.objectives.Outcome`, ``(R, ...)``.
+    rule : tuple of Array, optional
+        Nodes ``(Q, Z)`` and weights ``(Q,)`` for eps; the Gauss-Hermite rule of the example unless given.
+    """
+    eps, weights = rule if rule is not None else normal_rule(example.nodes, example.model.d_z)
+    posterior = _AtNodes(example.model.d_z, example.model.posterior.scale, eps)
+    outcome = objective(
+        example.k,
+        replace(example.model, posterior=posterior),
+        example.phi.repeat(len(eps), 0),
+        example.theta.repeat(len(eps), 0),
+        example.x,
+        Key((0,)),
+    )
+    return np.asarray(np.tensordot(weights, np.asarray(value(outcome)), 1))
+
+
+def gradient_in_q(
+    example: EngineExample, objective: Objective, rule: tuple[Array, Array] | None = None
+) -> Array:
+    """The expected phi-gradient of an objective as ``(dmu, ds)`` of q, ``(2 Z,)``, for a batch of one datum.
+
+    The bias of the encoder's last layer is added to ``(mu, log s)`` itself.
+    """
+    bias = example.model.phi_layout.slots[-1]
+
+    def read(outcome: Outcome) -> Array:
+        assert outcome.g_phi is not None
+        return outcome.g_phi[:, bias.start : bias.stop]
+
+    slope = expected(example, objective, read, rule)
+    slope[example.model.d_z :] /= example.q()[1][0]
+    return slope
+
+
+def with_q(example: EngineExample, mu: Array, s: Array) -> EngineExample:
+    """The same model and data with an encoder whose ``q = N(mu, diag s^2)``, ``(Z,)``, whatever x."""
+    phi = np.zeros_like(example.phi)
+    bias = example.model.phi_layout.slots[-1]
+    phi[0, bias.start : bias.stop] = np.concatenate([mu, np.log(s)])
+    return example.at(phi=phi)
+
+
+def loss_of(example: EngineExample) -> float:
+    """The expected loss of :class:`~vsmnp.objectives.PosteriorFisher`."""
+    return float(expected(example, PosteriorFisher(), lambda outcome: outcome.loss))
+
+
+@cache
+def linear_example(d_z: int) -> tuple[EngineExample, Array, Array]:
+    """A linear VAE with one datum that it decodes from z0: with its Jacobian ``(2, Z)`` and z0 ``(Z,)``."""
+    example = replace(EngineExample.build(d_x=2, d_z=d_z, hidden=(), n=1), nodes=3)
+    bias = example.g(np.zeros(d_z))
+    jacobian = (example.g(np.eye(d_z)) - bias).T
+    z0 = np.array([0.9, -0.6])[:d_z]
+    return replace(example, x=(jacobian @ z0 + bias)[None, None, None]), jacobian, z0
