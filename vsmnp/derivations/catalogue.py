@@ -29,6 +29,16 @@ _FILES = (
     "m3",
     "m3_autoencoding",
     "integration_by_parts",
+    # sections 3.3, A.4, A.5, Algorithm 1
+    "posterior_divergence",
+    "posterior_expansion",
+    "optimal_precision",
+    "optimal_posterior",
+    "vanishing_noise",
+    "toy_likelihoods",
+    "inference_remarks",
+    "inference_gradients",
+    "univariate",
     # what the engine rests on
     "one_family",
     "rescaled_elbo",
@@ -41,6 +51,8 @@ _FILES = (
     "score_norm",
     "joint_rules",
     "evaluation",
+    "engine_gradients",
+    "engine_kink",
     "machinery",
 )
 _SECTIONS = ("2", "3", "4", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")

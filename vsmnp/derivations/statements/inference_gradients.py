@@ -112,9 +112,8 @@ def _kl_by_differences(claim: Any, effort: Effort) -> Evidence:
 def _kl_by_engine(claim: Any, effort: Effort) -> Evidence:
     s = _example().q()[1]
     claimed = _along_phi(lambda eps, z: claim(_example_score(z), eps, s))
-    return numeric(
-        "quadrature", claimed, _engine_along_phi(KL()), effort.tolerance(1e-9), "KL objective along phi"
-    )
+    truth = _engine_along_phi(KL())
+    return numeric("quadrature", claimed, truth, effort.tolerance(1e-9), "KL objective along phi")
 
 
 def _fd_by_differences(claim: Any, effort: Effort) -> Evidence:
@@ -179,8 +178,7 @@ def _m1_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 def _m1_by_engine(claim: Any, effort: Effort) -> Evidence:
     example = _example()
-    u = _direction(example.theta.shape[1])[0]
-    truth = expected(example, M1(), _g_theta) @ u
+    truth = expected(example, M1(), _g_theta) @ _direction(example.theta.shape[1])[0]
     return numeric("quadrature", _m1_claimed(claim), truth, effort.tolerance(1e-9), "M1 objective")
 
 
@@ -294,7 +292,6 @@ STATEMENTS = (
         ),
         checks=(_inference_step, _learning_step),
         mutations={
-            "half a step": lambda g, of_gamma: -g / 2,
             "gamma left where it is": lambda g, of_gamma: np.where(of_gamma, 0.0, -g),
         },
         consequence="Both losses would rise; the published code descends.",
