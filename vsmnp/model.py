@@ -78,11 +78,11 @@ class GaussianVAE:
 
     def encoder_part(self, phi: Array) -> Params:
         """The encoder's tree in a vector shaped like phi."""
-        return self.phi_layout.views(phi)["net"]  # type: ignore[no-any-return]
+        return self.phi_layout.views(phi).get("net", {})  # type: ignore[no-any-return]
 
     def decoder_part(self, theta: Array) -> Params:
         """The decoder's tree in a vector shaped like theta."""
-        return self.theta_layout.views(theta)["net"]  # type: ignore[no-any-return]
+        return self.theta_layout.views(theta).get("net", {})  # type: ignore[no-any-return]
 
     def log_sd(self, theta: Array) -> Array:
         """``l = log sqrt(gamma)``, ``(R,)``, a view."""

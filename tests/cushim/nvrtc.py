@@ -83,8 +83,6 @@ _USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
 def usage(log: str) -> dict[str, Usage]:
     """What each kernel takes, read from the words of ptxas."""
     found = {}
-    for part in log.split("ptxas info    : ")[1:]:
-        del part
     pieces = _ENTRY.split(log)[1:]
     for name, text in zip(pieces[::2], pieces[1::2], strict=True):
         stack, used = _STACK.search(text), _USED.search(text)

@@ -17,17 +17,7 @@ from ..layers import Relu
 from ..model import GaussianVAE
 from ..posteriors import DiagonalGaussian
 from ..toy_layers import Free, Product, SharpSoftplus
-from ..types import Array, Params
-
-
-class ToyVAE(GaussianVAE):
-    """A VAE whose only parameters are q's, ``(mu_1, mu_2, log s_1, log s_2)``."""
-
-    def encoder_part(self, phi: Array) -> Params:
-        return {"b": phi[:, :4]}
-
-    def decoder_part(self, theta: Array) -> Params:
-        return NO_PARAMETERS
+from ..types import Array
 
 
 @dataclass(frozen=True)
@@ -53,9 +43,9 @@ class Problem:
     decoder: Product
 
     @cached_property
-    def model(self) -> ToyVAE:
-        """The VAE of this problem."""
-        return ToyVAE(Free(4), self.decoder, DiagonalGaussian(2), 1)
+    def model(self) -> GaussianVAE:
+        """A VAE whose only parameters are q's, ``(mu_1, mu_2, log s_1, log s_2)``."""
+        return GaussianVAE(Free(4), self.decoder, DiagonalGaussian(2), 1)
 
     def datum(self) -> Array:
         """The batch ``(1, 1, 1, 1)``."""
