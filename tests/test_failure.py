@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsmnp.errors import ConfigError
-from vsmnp.reproduce import failure, failure_cells, failure_figures, grid
+from vsmnp.errors import ConfigError, DataError
+from vsmnp.reproduce import failure, failure_cells, failure_figures, failure_tables, failure_words, grid
 from vsmnp.reproduce.grid import Cell
 from vsmnp.runs import Run, Session
 
@@ -51,6 +51,7 @@ def test_it_runs_and_a_second_time_trains_nothing(tmp_path: Path, monkeypatch: p
         assert [row["objective"] for row in csv.DictReader(file)] == list(failure_cells.OBJECTIVES)
     (row,) = (row for row in first.data["gradient_variance"] if row["objective"] == "m1")
     assert row["ratio_to_m1"] == 1
+    assert failure_tables.read(tmp_path) == (first.data["rows"], first.data["gradient_variance"])
 
     def never(*_: object) -> None:
         raise AssertionError("trained or evaluated again")
@@ -143,7 +144,15 @@ def _row(objective: str, nll: float) -> dict[str, Any]:
 
 def test_the_findings_follow_the_numbers() -> None:
     nll = dict.fromkeys(failure_cells.OBJECTIVES, 2.0) | {"elbo": 1.0, "m3-unbiased": 0.5}
-    told = " ".join(failure.findings([_row(name, value) for name, value in nll.items()], []))
+    told = " ".join(failure_words.findings([_row(name, value) for name, value in nll.items()], []))
     assert "m3-unbiased -0.5" in told
-    assert "m3-unbiased: at least as good as the ELBO in 1 of 1 settings." in told
-    assert "m3-as-published: at least as good as the ELBO in 0 of 1 settings." in told
+    assert "m3-unbiased: at least as good as the ELBO in 1 of 1 settings; at worst -0.5 nats." in told
+    assert "m3-as-published: at least as good as the ELBO in 0 of 1 settings; at worst +1 nats." in told
+
+
+@pytest.mark.parametrize("damage", [None, "", "a,b\n1,2\n", "\0"])
+def test_a_file_that_is_no_record_is_refused(damage: str | None, tmp_path: Path) -> None:
+    if damage is not None:
+        (tmp_path / "failure.csv").write_text(damage)
+    with pytest.raises(DataError, match="is not what 'vsmnp reproduce failure' writes"):
+        failure_tables.read(tmp_path)

@@ -12,6 +12,7 @@ from ..figures.canvas import drawing
 from ..figures.scales import fit_scale
 from ..figures.style import DATA, FLOOR, SERIES
 from .failure_cells import OBJECTIVES
+from .failure_words import in_main_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,7 @@ def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, An
     with drawing(path, title, 2.0 + 2.55 * len(_TITLES), 0.8 + 2.6 * len(datasets)) as figure:
         grid = figure.subplots(len(datasets), len(_TITLES), sharey=True, squeeze=False)
         for line, dataset in zip(grid, datasets, strict=True):
-            shown = [row for row in rows if row["dataset"] == dataset and _in_picture(row)]
+            shown = [row for row in rows if row["dataset"] == dataset and in_main_grid(row)]
             for axes, name in zip(line, _TITLES, strict=True):
                 _panel(axes, name, shown, floors[dataset].get(name))
                 axes.set_title(f"{dataset}: {_TITLES[name]}", fontsize=7.5)
@@ -62,11 +63,6 @@ def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, An
         grid[0][-1].legend(handles=handles, loc="lower right")
         note = "median over seeds ± s.e.m.; filled J = 2, hollow J = 5; dashed: best possible"
         figure.supxlabel(note, fontsize=7.5, color=DATA)
-
-
-def _in_picture(row: Mapping[str, Any]) -> bool:
-    in_grid = row["activation"] == "relu" and row["batch_size"] < 1000
-    return in_grid and row["objective"] in OBJECTIVES and row["inference"] in _COLOURS
 
 
 def _handle(colour: str, text: str) -> Any:
