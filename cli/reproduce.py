@@ -21,7 +21,7 @@ Examples:
 """
 )
 @click.argument("name", type=click.Choice(NAMES))
-@click.option("--quick", is_flag=True, help="A shorter run that shows the same, in about a minute.")
+@click.option("--quick", is_flag=True, help="A shorter run that shows the same, in a minute or two.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,12 @@ Examples:
 @click.option("--errata", is_flag=True, help="Only what the paper misprints.")
 @click.option("--thorough", is_flag=True, help="Errors ten times smaller: many minutes.")
 @click.option("--markdown", "format_", flag_value="markdown", help="Print Markdown with every formula.")
-@click.option("--html", "format_", flag_value="html", help="Print a web page.")
+@click.option(
+    "--html",
+    "format_",
+    flag_value="html",
+    help="Print a web page; its formulas are set by MathJax, from the network.",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of the screen."
 )
@@ -54,7 +60,7 @@ def command(
 
     Each statement is checked as printed and, where the paper misprints it, as corrected: by computer
     algebra, by quadrature and closed forms, by finite differences, and by samples through the engine's own
-    code. The exit code is 1 if a statement that should hold does not.
+    code. The exit code is 1 if a statement that should hold does not, and it is named.
     """
     if as_json and format_:
         raise click.UsageError("Give one of --json, --markdown and --html.")
@@ -83,12 +89,17 @@ def command(
         click.echo(text)
     else:
         write_text(out, text + "\n")
-    held = sum(verdict.holds for verdict in verdicts)
-    misprints = sum(verdict.as_printed == "fails" for verdict in verdicts)
-    say(f"{held} of {len(verdicts)} statements hold; {misprints} do not as they are printed.", quiet)
+    say(_summary(verdicts, len(words)), quiet)
     if failed:
         say("Does not hold: " + ", ".join(failed) + ".")
         ctx.exit(1)
+
+
+def _summary(verdicts: Sequence[Verdict], slips: int) -> str:
+    held = sum(verdict.holds for verdict in verdicts)
+    misprints = sum(verdict.as_printed == "fails" for verdict in verdicts)
+    parts = [f"{held} of {len(verdicts)} statements hold; {misprints} of them not as printed"]
+    return "; ".join(parts[: len(verdicts)] + [f"{slips} slips in the words"] * (slips > 0)) + "."
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

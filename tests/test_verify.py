@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsmnp.cli import main
-from vsmnp.derivations import all_statements, catalogue, judge, report, select, slips
+from vsmnp.derivations import Statement, all_statements, catalogue, judge, report, select, slips
 from vsmnp.derivations.skeleton import SKELETON
 from vsmnp.errors import ConfigError
 
@@ -91,6 +91,12 @@ def test_selection() -> None:
     assert {s.section for s in slips("B")} == {"B.1", "B.2"}
     with pytest.raises(ConfigError, match="No statement fits"):
         select(equation="99")
+    with pytest.raises(ConfigError, match="right as printed: leave out --errata"):
+        select(equation="18", errata=True)
+    with pytest.raises(ConfigError, match="No statement fits"):
+        select(equation="99", errata=True)
+    with pytest.raises(ConfigError, match="Section B has slips in the words only: add --errata"):
+        select(section="B")
     code, _, err = _verify("--equation", "nonsense")
     assert code != 0
     assert "No statement fits" in err
@@ -107,7 +113,35 @@ def test_brief_tells_kind_and_error() -> None:
     assert words.startswith("symbolic; quadrature ")
 
 
-def test_numbered_equations_come_first_and_in_order() -> None:
-    numbers = [int(s.id) for s in all_statements() if s.id.isdigit()]
-    assert numbers == sorted(numbers)
-    assert all(s.id.isdigit() for s in all_statements()[: len(numbers)])
+def test_the_summary_counts_statements_and_slips() -> None:
+    _, _, err = _verify("--section", "B", "--errata")
+    assert err.splitlines()[-1] == f"{len(slips('B'))} slips in the words."
+    _, _, err = _verify("--equation", "22")
+    assert err.splitlines()[-1] == "1 of 1 statements hold; 1 of them not as printed."
+
+
+def test_all_of_the_paper_is_there_its_equations_first_and_in_order() -> None:
+    ids = [s.id for s in all_statements()]
+    assert ids[:32] == [str(number) for number in range(1, 33)]
+    propositions = {"prop-3.1", "prop-4.1", "prop-4.2", "prop-A.1", "remark-3.2"}
+    assert propositions | {"algorithm-1-kl", "algorithm-1-fd", "algorithm-1-m1"} <= set(ids)
+    assert {s.id for s in all_statements() if s.id.startswith("engine-")} == {
+        s.id for s in all_statements() if not s.in_paper
+    }
+
+
+@pytest.mark.parametrize("statement", all_statements(), ids=lambda s: s.id)
+def test_formulas_are_sound_latex(statement: Statement) -> None:
+    for form in (statement.form, statement.printed):
+        if form is not None:
+            latex = form.latex.replace(r"\{", "").replace(r"\}", "")
+            assert latex.count("{") == latex.count("}") > 0 or "{" not in latex
+            assert latex.count(r"\left") == latex.count(r"\right")
+            assert not set("%#&~$") & set(latex.replace(r"\&", ""))
+
+
+def test_the_readme_counts_what_is_there() -> None:
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+    misprinted = [s for s in all_statements() if s.printed is not None]
+    assert f"Each of {len(all_statements())} statements" in readme
+    assert f"{len(misprinted)} entries" in readme

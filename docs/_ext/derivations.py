@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,9 +46,6 @@ def write_pages(app: Sphinx) -> None:
 
 def pages() -> dict[str, str]:
     """Markdown by path under ``docs/``."""
-    if find_spec("vsmnp.derivations") is None:
-        return {"derivations/index.md": _DERIVATIONS, "errata.md": _ERRATA}
-
     from vsmnp.derivations import all_statements, judge_all, slips
     from vsmnp.derivations.report import markdown
 

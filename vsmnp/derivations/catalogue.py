@@ -103,11 +103,21 @@ def select(
     if errata:
         chosen = tuple(s for s in chosen if s.printed is not None)
     if not chosen and not (errata and equation is None and slips(section)):
-        raise ConfigError(
-            "No statement fits: --equation takes a number from 1 to 32 or an id from the first column of "
-            "'vsmnp verify', --section a section such as A.5."
-        )
+        raise ConfigError(_why_nothing(equation, section, errata))
     return chosen
+
+
+def _why_nothing(equation: str | None, section: str | None, errata: bool) -> str:
+    """What the user could ask instead."""
+    if errata and (equation is not None or section is not None):
+        select(equation, section)  # complains if it is not the errata that leave nothing
+        return "What was asked for is right as printed: leave out --errata to see its checks."
+    if section is not None and equation is None and slips(section):
+        return f"Section {section} has slips in the words only: add --errata."
+    return (
+        "No statement fits: --equation takes a number from 1 to 32 or an id from the first column of 'vsmnp "
+        "verify', --section a section such as A.5."
+    )
 
 
 def slips(section: str | None = None) -> tuple[Textual, ...]:

@@ -1,4 +1,4 @@
-"""Expectations to the last digits: Gauss-Hermite rules for Gaussians and mixtures of them."""
+"""Normal distributions: their density, their moments, and expectations to the last digits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from ..gaussian import LOG_2PI
 from ..types import Array
 
 
@@ -22,3 +23,13 @@ def normal_rule(nodes: int, dim: int = 1) -> tuple[Array, Array]:
     for array in (grid, product):
         array.setflags(write=False)  # the cache hands out the same arrays again
     return grid, product
+
+
+def normal_moment(power: int) -> int:
+    """``E eps^power``, ``eps ~ N(0, 1)``: the product of the odd numbers below an even power."""
+    return 0 if power % 2 else int(np.prod(np.arange(1, power, 2)))
+
+
+def normal_log_density(x: Array, mean: Array | float, variance: Array | float) -> Array:
+    """``log N(x; mean, variance)``, elementwise."""
+    return np.asarray(-0.5 * (x - mean) ** 2 / variance - 0.5 * (np.log(variance) + LOG_2PI))

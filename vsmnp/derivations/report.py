@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .statement import Evidence, Statement, Verdict
+from .statement import Evidence, Form, Statement, Verdict
 from .textual import Textual
 
 _MATH = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-mml-chtml.js"
@@ -31,6 +31,7 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "counterexamples": [asdict(each) for each in verdict.counterexamples],
         "formula": statement.form.latex,
         "printed_formula": statement.printed.latex if statement.printed else None,
+        "printed_literally": statement.printed is None or statement.printed.literal,
         "assumptions": statement.assumptions,
         "consequence": statement.consequence,
         "code": statement.code,
@@ -89,7 +90,7 @@ def _markdown(verdict: Verdict, heading: str) -> str:
         f"{_standing(verdict)} {_place(statement)}\n",
     ]
     if statement.printed is not None:
-        lines += ["As printed:\n", f"$$\n{statement.printed.latex}\n$$\n", "Corrected:\n"]
+        lines += [f"{_source(statement.printed)}:\n", f"$$\n{statement.printed.latex}\n$$\n", "Corrected:\n"]
     lines += [f"$$\n{statement.form.latex}\n$$\n", f"*Assumes:* {statement.assumptions}\n"]
     lines += [
         f"- {_mark(each)} *{each.kind}*: {each.detail} (error {each.error:.2g})" for each in verdict.evidence
@@ -116,6 +117,10 @@ def _standing(verdict: Verdict) -> str:
     return f"As printed it **{verdict.as_printed}**; corrected it {verdict.corrected}."
 
 
+def _source(printed: Form) -> str:
+    return "As printed" if printed.literal else "As the text says"
+
+
 def _place(statement: Statement) -> str:
     return f"Section {statement.section} of the paper." if statement.in_paper else ""
 
@@ -140,13 +145,11 @@ def page(verdicts: Sequence[Verdict], slips: Sequence[Textual] = ()) -> str:
 def _section(verdict: Verdict) -> str:
     statement = verdict.statement
     parts = [f'<h2 id="{_text(statement.id)}">{_text(name(statement))} {_text(statement.title)}</h2>']
-    parts.append(
-        f'<p>As printed: <span class="{verdict.as_printed}">{verdict.as_printed}</span>; corrected: '
-        f'<span class="{verdict.corrected}">{verdict.corrected}</span>. '
-        f"<small>{_place(statement)}</small></p>"
-    )
+    parts.append(f"<p>{_standing(verdict).replace('**', '')} <small>{_place(statement)}</small></p>")
     if statement.printed is not None:
-        parts.append(f"<p>As printed: \\[{_text(statement.printed.latex)}\\] Corrected:</p>")
+        parts.append(
+            f"<p>{_source(statement.printed)}: \\[{_text(statement.printed.latex)}\\] Corrected:</p>"
+        )
     parts.append(
         f"<p>\\[{_text(statement.form.latex)}\\]</p><p><i>Assumes:</i> {_text(statement.assumptions)}</p>"
     )

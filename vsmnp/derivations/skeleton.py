@@ -40,7 +40,7 @@ def _by_quadrature(claim: Any, effort: Effort) -> Evidence:
     z = mu + s * eps[:, 0]
     truth = w @ (-0.5 * eps[:, 0] ** 2 - np.log(s) + 0.5 * z**2)
     return numeric(
-        "quadrature", claim(mu, s, np.log(s)), truth, effort.tolerance(1e-12), "KL[N(.7, .4^2) || N(0, 1)]"
+        "quadrature", claim(mu, s, np.log(s)), truth, effort.tolerance(1e-12), "D_KL[N(.7, .4^2) || N(0, 1)]"
     )
 
 
@@ -59,7 +59,7 @@ SKELETON = Statement(
     title="Kullback-Leibler divergence from the prior",
     assumptions="q = N(mu, s^2), p = N(0, 1).",
     form=Form(
-        r"KL[q \| p] = \tfrac12 (\mu^2 + s^2 - 1) - \log s",
+        r"D_{KL}[q \| p] = \tfrac12 (\mu^2 + s^2 - 1) - \log s",
         lambda mu, s, log_s: (mu**2 + s**2 - 1) / 2 - log_s,
     ),
     checks=(_by_algebra, _by_quadrature, _by_the_engine),

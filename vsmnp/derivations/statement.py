@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 #: What kind of argument a check makes.
-Kind: TypeAlias = Literal["symbolic", "closed form", "quadrature", "finite differences", "monte carlo"]
+Kind: TypeAlias = Literal[
+    "symbolic", "closed form", "quadrature", "finite differences", "search", "monte carlo"
+]
 
 #: What a form of a statement says, as code: usually a function with the names of the formula. The checks
 #: of the statement know how to read it, and they read the printed, the true and the mutated ones alike.
@@ -76,10 +78,13 @@ class Form:
         The formula, in LaTeX without dollar signs.
     claim : Claim
         The same as code.
+    literal : bool
+        For a printed form: whether it stands there as a formula, or is what the words say.
     """
 
     latex: str
     claim: Claim
+    literal: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..types import Array
 from .failure_cells import OBJECTIVES
 
 METRICS = ("nll", "sm_loss", "gamma", "reconstruction_variance")
-_TEST_POINTS = 2000
+_TEST_POINTS = 1000
 _POSTERIOR_SAMPLES = 64
 
 

@@ -86,7 +86,7 @@ class Reproduction(Protocol):
         out : Path
             Where pictures and CSV files go.
         quick : bool
-            A shorter run that shows the same, in about a minute on one core.
+            A shorter run that shows the same, in a minute or two on one core.
         progress : callable
             Told of the work done.
 

@@ -10,12 +10,12 @@ import numpy as np
 from ...objectives import M2AsPublished, M3AsPublished, OptimalGamma
 from ...objectives.learning import Learning
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical
+from ..examples.engine import EngineExample
+from ..examples.moments import drawn, evaluate, loss
+from ..examples.toy import dot, square
 from ..quadrature import normal_rule
-from ..reconstruction import drawn, evaluate, loss
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import dot, square
 
 _SAMPLES = 4
 
@@ -101,7 +101,7 @@ def _cross(e: Array, t: Array) -> Array:
 
 STATEMENTS = (
     Statement(
-        id="as-published-m2",
+        id="engine-m2-as-published",
         section="engine",
         title="M2 of the published script",
         assumptions="One sample a datum, s_n = s^p(x_n|z_n); bars are means over the minibatch.",
@@ -121,10 +121,10 @@ STATEMENTS = (
             "Where residuals average out, gamma is near 2A/d_x, twice the optimum of M1; the M2 of the paper "
             "with one sample is M1."
         ),
-        code="vsmnp.objectives.as_published.M2AsPublished",
+        code="vsmnp.objectives.M2AsPublished",
     ),
     Statement(
-        id="as-published-m3",
+        id="engine-m3-as-published",
         section="engine",
         title="M3 of the published script",
         assumptions="As for M2; z is not detached, so that log q(z|x) is differentiated through z as well.",
@@ -144,6 +144,6 @@ STATEMENTS = (
             "Where residuals average out over N data the square is about A/N, and gamma falls to about "
             "A/(N d_x)."
         ),
-        code="vsmnp.objectives.as_published.M3AsPublished",
+        code="vsmnp.objectives.M3AsPublished",
     ),
 )  # fmt: skip

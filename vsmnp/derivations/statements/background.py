@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ...gaussian import kl_to_normal, log_likelihood, log_normal
+from ...gaussian import LOG_2PI, kl_to_normal, log_likelihood, log_normal
 from ...metrics import log_prob_and_score
 from ...objectives import ELBO
 from ...posteriors import Moments
 from ...rng import Key
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical, symbolic
-from ..joint import LINEAR, TOY, log_ratio
+from ..examples.engine import EngineExample
+from ..examples.linear_joint import LINEAR, TOY, log_ratio
+from ..examples.toy import Toy, square
+from ..quadrature import normal_log_density
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, square
 
 _SAMPLES = 1_000_000
 
@@ -26,7 +27,7 @@ _SAMPLES = 1_000_000
 
 @cache
 def _gap_to_the_posterior() -> Array:
-    """``KL[q || p(z|x)]`` for the toy's data: sums over a grid, on which the posterior has mass one."""
+    """``D_KL[q || p(z|x)]`` for the toy's data: sums over a grid, on which the posterior has mass one."""
     z = np.linspace(-9, 9, 211)
     step = z[1] - z[0]
     x = TOY.data[0][:, None, :]
@@ -42,19 +43,20 @@ def _elbo_of_the_toy(claim: Any, effort: Effort) -> Evidence:
     fit = TOY.expect_q(TOY.log_likelihood, x)
     claimed = claim(fit, kl_to_normal(TOY.mu(x)[:, None], TOY.s(x)[:, None]))
     truth = TOY.log_marginal(x) - _gap_to_the_posterior()[::97]
-    detail = "log p(x) - KL[q || p(z|x)], pointwise in x"
+    detail = "log p(x) - D_KL[q || p(z|x)], pointwise in x"
     return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
 
 
 def _elbo_of_the_engine(claim: Any, effort: Effort) -> Evidence:
     """Both terms by quadrature of densities written out here."""
+    samples = effort.samples(_SAMPLES)
     example = EngineExample.build(d_z=1, n=1)
     d_x, gamma, s = example.model.d_x, example.gamma, example.q()[1]
-    constant = d_x * np.log(2 * np.pi * gamma) / 2
+    constant = d_x * (LOG_2PI + np.log(gamma)) / 2
     fit = example.expect(lambda eps, z: -square(_error(example, z)) / (2 * gamma)) - constant
     kl = example.expect(lambda eps, z: (square(z) - square(eps)) / 2) - np.log(s).sum(-1)
-    mean, error = _engine_elbo(effort.samples(_SAMPLES))
-    detail = "minus the loss of ELBO, nonlinear VAE, 1e6 samples"
+    mean, error = _engine_elbo(samples)
+    detail = f"minus the loss of ELBO, nonlinear VAE, {samples:,} samples"
     return statistical(claim(fit, kl).mean(), -mean, error, detail)
 
 
@@ -102,9 +104,10 @@ def _joint_kl_of_gaussians(claim: Any, effort: Effort) -> Evidence:
 
 
 def _joint_kl_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    loss, error = _linear_elbo(effort.samples(_SAMPLES))
+    samples = effort.samples(_SAMPLES)
+    loss, error = _linear_elbo(samples)
     truth = loss + LINEAR.expect_pi(LINEAR.log_pi)
-    detail = "ELBO's loss plus E log pi, linear VAE, 1e6 samples a datum"
+    detail = f"ELBO's loss plus E log pi, linear VAE, {samples:,} samples a datum"
     return statistical(claim(*_linear_parts()), truth, error, detail)
 
 
@@ -152,10 +155,8 @@ def _densities_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _gaussian_vae(z: Array, x: Array, g: Array, gamma: float, mu: Array, s: Array) -> tuple[Array, ...]:
-    def log_normal_(e: Array, variance: Any) -> Array:
-        return np.asarray((-(e**2) / (2 * variance) - np.log(2 * np.pi * variance) / 2).sum(-1))
-
-    return log_normal_(z, 1.0), log_normal_(x - g, gamma), log_normal_(z - mu, s**2)
+    densities = (z, 0.0, 1.0), (x, g, gamma), (z, mu, s**2)
+    return tuple(np.asarray(normal_log_density(*each).sum(-1)) for each in densities)
 
 
 # --- (5): the claim is an integrand of both scores ---
@@ -189,7 +190,7 @@ def _hyvarinen_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _rate_of_kl(claim: Any, effort: Effort) -> Evidence:
-    """Under noise of variance t in both, KL[pi || p] falls at the rate D_F (Lyu, UAI 2009)."""
+    """Under noise of variance t in both, D_KL[pi || p] falls at the rate D_F (Lyu, UAI 2009)."""
     import sympy
 
     a, b, x = sympy.symbols("a b x", positive=True)
@@ -198,18 +199,19 @@ def _rate_of_kl(claim: Any, effort: Effort) -> Evidence:
     kl = (ratio - 1 - sympy.log(ratio)) / 2
     integrand = sympy.expand(claim(-x / a, -x / b))
     mean = integrand.coeff(x, 2) * a
-    detail = "minus d/dt KL[N(0, a + t) || N(0, b + t)] at t = 0"
+    detail = "minus d/dt D_KL[N(0, a + t) || N(0, b + t)] at t = 0"
     return symbolic(mean, -sympy.diff(kl, t).subs(t, 0), detail)
 
 
 def _score_of_the_engine(claim: Any, effort: Effort) -> Evidence:
     """The engine's score of p(x), by draws from the prior; ten estimates give the error."""
-    x, score = _engine_score(effort.samples(20_000))
+    draws = effort.samples(20_000)
+    x, score = _engine_score(draws)
     found = claim(LINEAR.score_pi(x), score).sum(-1).mean(-1)
     difference = 1 / LINEAR.variance - 1 / LINEAR.marginal_variance
     exact = difference**2 * LINEAR.variance / 2
     error = found.std(ddof=1) / np.sqrt(len(found))
-    detail = "D_F of two Gaussians from log_prob_and_score, ten times 2e4 draws"
+    detail = f"D_F of two Gaussians from log_prob_and_score, ten times {draws:,} draws"
     return statistical(found.mean(), exact, error, detail)
 
 
@@ -241,7 +243,7 @@ STATEMENTS = (
             "without the divergence": lambda fit, kl: fit,
             "the divergence twice": lambda fit, kl: fit - 2 * kl,
         },
-        code="vsmnp.objectives.elbo.ELBO",
+        code="vsmnp.objectives.ELBO",
     ),
     Statement(
         id="2",
@@ -258,7 +260,7 @@ STATEMENTS = (
             "posterior alone": lambda posterior, marginal: posterior,
             "half": lambda posterior, marginal: posterior + marginal / 2,
         },
-        code="vsmnp.objectives.kl.KL",
+        code="vsmnp.objectives.KL",
     ),
     Statement(
         id="3",

@@ -9,7 +9,7 @@ import numpy as np
 from ...compose import Chain, Residual
 from ...layers import Dense, Softplus, Tanh
 from ...types import Array
-from ..layer_example import LayerExample, layer_checks
+from ..examples.layer import LayerExample, layer_checks
 from ..statement import Form, Statement
 
 # --- two layers in a row, and side by side, through their Jacobians J (M, O, I) ---

@@ -9,11 +9,11 @@ import numpy as np
 
 from ...objectives import M3
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, monte_carlo, numeric, statistical, symbolic
-from ..joint import LINEAR, TOY, Model, constant, engine_terms, joint_fisher, posterior_part
+from ..examples.engine import EngineExample
+from ..examples.linear_joint import LINEAR, TOY, Model, constant, engine_terms, joint_fisher, posterior_part
+from ..examples.toy import dot, square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import dot, square
 
 _SAMPLES = 1_000_000
 _V = np.array([0.7, -1.1])
@@ -45,8 +45,9 @@ def _expansion_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _expansion_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    m1, error = engine_terms(effort.samples(_SAMPLES))["m1"]
-    detail = "JointFisher's terms of (8) plus C_pi, linear VAE, 1e6 samples a datum"
+    samples = effort.samples(_SAMPLES)
+    m1, error = engine_terms(samples)["m1"]
+    detail = f"JointFisher's terms of (8) plus C_pi, linear VAE, {samples:,} samples a datum"
     return statistical(_mean_expansion(claim, LINEAR), m1 + constant(LINEAR), error, detail)
 
 
@@ -63,8 +64,11 @@ def _first_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _first_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    mean, error = _engine_first(effort.samples(_SAMPLES))
-    detail = "E s^q . v for v in the place of grad log pi, the engine's s^q, nonlinear VAE, 1e6 samples"
+    samples = effort.samples(_SAMPLES)
+    mean, error = _engine_first(samples)
+    detail = (
+        f"E s^q . v for v in the place of grad log pi, the engine's s^q, nonlinear VAE, {samples:,} samples"
+    )
     return statistical(claim(square(_V)), mean, error, detail)
 
 
@@ -93,9 +97,12 @@ def _second_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 def _second_by_the_engine(claim: Any, effort: Effort) -> Evidence:
     """The engine's two terms of M3 make the claim, so that the noise is on its side."""
-    (cross, divergence), error = _engine_m3(effort.samples(_SAMPLES))
+    samples = effort.samples(_SAMPLES)
+    (cross, divergence), error = _engine_m3(samples)
     exact = LINEAR.expect(lambda x, z: dot(LINEAR.score_p(x, z), LINEAR.score_pi(x)))
-    detail = "E s^p . grad log pi from M3's cross term and divergence, linear VAE, 1e6 samples a datum"
+    detail = (
+        f"E s^p . grad log pi from M3's cross term and divergence, linear VAE, {samples:,} samples a datum"
+    )
     return statistical(claim(cross, divergence), exact, error[0], detail)
 
 
@@ -133,6 +140,7 @@ def _trick_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 def _trick_by_the_engine(claim: Any, effort: Effort) -> Evidence:
     """With s^p for f, coordinate by coordinate: M3's cross term is the sum."""
+    samples = effort.samples(_SAMPLES)
     example = EngineExample.build(d_z=1, n=1)
     eps, w = example.noise()
 
@@ -143,8 +151,8 @@ def _trick_by_the_engine(claim: Any, effort: Effort) -> Evidence:
 
     d_x = example.model.d_x
     claimed = claim(np.trace(gradient(mean_score, np.zeros(d_x))), -d_x / example.gamma)
-    detail = "M3's cross term, nonlinear VAE, 1e6 samples"
-    return statistical(claimed, *_engine_cross(effort.samples(_SAMPLES)), detail)
+    detail = f"M3's cross term, nonlinear VAE, {samples:,} samples"
+    return statistical(claimed, *_engine_cross(samples), detail)
 
 
 @cache
@@ -171,7 +179,7 @@ STATEMENTS = (
             "sign of the first cross term": lambda p, q, pi: _squares(p, q, pi) - q * pi - p * pi - q * p,
             "no half": lambda p, q, pi: 2 * _squares(p, q, pi) + q * pi - p * pi - q * p,
         },
-        code="vsmnp.objectives.fisher_autoencoder.JointFisher",
+        code="vsmnp.objectives.JointFisher",
     ),
     Statement(
         id="A.1-first-cross-term",
@@ -204,7 +212,7 @@ STATEMENTS = (
             "without the score trick": lambda cross, divergence: -divergence,
             "sign of the divergence": lambda cross, divergence: divergence - cross,
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
     Statement(
         id="A.1-score-trick",
@@ -221,6 +229,6 @@ STATEMENTS = (
             "sum": lambda slope_of_mean, mean_of_slope: slope_of_mean + mean_of_slope,
             "sign": lambda slope_of_mean, mean_of_slope: mean_of_slope - slope_of_mean,
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
 )  # fmt: skip

@@ -9,11 +9,12 @@ import numpy as np
 
 from ...objectives import PosteriorFisher
 from ...types import Array
-from ..engine_example import EngineExample
-from ..engine_quadrature import gradient_in_q
 from ..evidence import gradient, numeric
+from ..examples.engine import EngineExample
+from ..examples.expected import gradient_in_q
+from ..examples.toy import square
+from ..quadrature import normal_log_density
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import square
 
 # --- relu decoders: a claim is what the pathwise gradient misses at one kink ---
 
@@ -43,7 +44,7 @@ def _kinked_fisher(q: Array) -> Array:
     example, _ = _kinked()
     z, w, rise = _pieces()
     e = (z - q[0]) / q[1]
-    density = np.exp(-0.5 * e * e) / (q[1] * np.sqrt(2 * np.pi))
+    density = np.exp(normal_log_density(z, q[0], q[1] ** 2))
     b = (rise * (example.data - example.g(z[:, None]))).sum(-1) / example.gamma
     return np.asarray(w @ (density * 0.5 * (z - e / q[1] - b) ** 2))
 
@@ -55,7 +56,7 @@ def _missed() -> tuple[Array, Array]:
     mu, s = (float(v[0, 0]) for v in example.q())
     z, w, rise = _pieces()
     e = (z - mu) / s
-    weights = w * np.exp(-0.5 * e * e) / (s * np.sqrt(2 * np.pi))
+    weights = w * np.exp(normal_log_density(z, mu, s**2))
     total = gradient(_kinked_fisher, np.array([mu, s]), 2e-4)
     engine = gradient_in_q(example, PosteriorFisher(reparametrised=True), (e[:, None], weights))
     b = (rise * (example.data - example.g(z[:, None]))).sum(-1) / example.gamma
@@ -76,7 +77,7 @@ def _at_kinks(claim: Any) -> Array:
         rise = np.array([g[1] - g[0], g[3] - g[2]]) / 1e-5
         b = (rise * (example.data - g[4])).sum(-1) / example.gamma
         halves = 0.5 * (kink - (kink - mu) / s**2 - b) ** 2
-        density = np.exp(-0.5 * ((kink - mu) / s) ** 2) / (s * np.sqrt(2 * np.pi))
+        density = np.exp(normal_log_density(kink, mu, s**2))
         found += claim(density, halves[1] - halves[0], (kink - mu) / s)
     return found
 

@@ -11,11 +11,11 @@ from ...gaussian import kl_to_normal, log_likelihood
 from ...metrics import iwae_bound, log_prob_and_score, prior_estimate
 from ...rng import Key
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical
-from ..quadrature import normal_rule
+from ..examples.engine import EngineExample
+from ..examples.toy import Toy, square
+from ..quadrature import normal_log_density, normal_rule
 from ..statement import Claim, Effort, Evidence, Form, Statement
-from ..toy import Toy, square
 
 #: Models that are alike but for their noise: independent estimates by the engine.
 _MODELS = 32
@@ -140,9 +140,8 @@ def _weighted(samples: int) -> tuple[Array, Array, Array]:
     mu, s = e.q()
     z = mu + s * eps[..., None, None]  # (Q, K, N, 1)
     log_sd = np.asarray(0.5 * np.log(e.gamma))
-    log_p = log_likelihood(square(e.g(z) - e.data), log_sd, 2) - 0.5 * square(z) - 0.5 * np.log(2 * np.pi)
-    log_q = -0.5 * eps[..., None] ** 2 - np.log(s[:, 0]) - 0.5 * np.log(2 * np.pi)
-    return log_p, log_q, w
+    log_p = log_likelihood(square(e.g(z) - e.data), log_sd, 2) + normal_log_density(z[..., 0], 0.0, 1.0)
+    return log_p, normal_log_density(z, mu, s**2)[..., 0], w
 
 
 def _bound(claim: Claim, samples: int) -> Array:

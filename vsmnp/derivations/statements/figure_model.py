@@ -11,8 +11,7 @@ import numpy as np
 from ...objectives import ELBO
 from ...types import Array
 from ..evidence import derivative, numeric, statistical
-from ..joint import constant, engine_terms, log_ratio
-from ..linear_model import LinearModel
+from ..examples.linear_joint import LinearModel, constant, engine_terms, log_ratio
 from ..statement import Effort, Evidence, Form, Statement
 
 _SAMPLES = 1_000_000
@@ -55,9 +54,10 @@ def _squared_gradient(model: LinearModel) -> float:
 
 
 def _fisher_by_the_engine(claim: Any, effort: Effort) -> Evidence:
+    samples = effort.samples(_SAMPLES)
     model = _model(*_CASES[0])
-    loss, error = engine_terms(effort.samples(_SAMPLES), model)["loss"]
-    detail = "JointFisher's loss plus C_pi at theta = 1.2, theta_* = 2, 1e6 samples a datum"
+    loss, error = engine_terms(samples, model)["loss"]
+    detail = f"JointFisher's loss plus C_pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum"
     return statistical(claim(*_CASES[0]), loss + constant(model), error, detail)
 
 
@@ -78,9 +78,10 @@ def _kl_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _kl_by_the_engine(claim: Any, effort: Effort) -> Evidence:
+    samples = effort.samples(_SAMPLES)
     model = _model(*_CASES[0])
-    loss, error = _engine_elbo(effort.samples(_SAMPLES))
-    detail = "ELBO's loss plus E log pi at theta = 1.2, theta_* = 2, 1e6 samples a datum"
+    loss, error = _engine_elbo(samples)
+    detail = f"ELBO's loss plus E log pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum"
     return statistical(claim(*_CASES[0]), loss + model.expect_pi(model.log_pi), error, detail)
 
 
@@ -160,7 +161,7 @@ STATEMENTS = (
         code="vsmnp.reproduce.linear_gaussian.JointDivergence",
     ),
     Statement(
-        id="closed-form-jfd",
+        id="engine-closed-form-jfd",
         section="engine",
         title="The joint Fisher divergence of Figure 1 in closed form",
         assumptions="v = alpha / P, P = 1 + theta^2 / gamma, sigma^2 = theta_*^2 + gamma.",
@@ -179,7 +180,7 @@ STATEMENTS = (
         code="vsmnp.reproduce.linear_gaussian.JointFisherDivergence",
     ),
     Statement(
-        id="closed-form-jkl",
+        id="engine-closed-form-jkl",
         section="engine",
         title="The joint KL divergence of Figure 1 in closed form",
         assumptions="The same model; rho = sigma^2 / (theta^2 + gamma).",

@@ -9,21 +9,20 @@ import numpy as np
 from ...gaussian import log_likelihood, precision, score_matching_terms
 from ...objectives import M1, M2, OptimalGamma, Outcome
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical, symbolic
-from ..reconstruction import (
+from ..examples.engine import EngineExample
+from ..examples.moments import (
     FEW,
+    SAMPLES,
     engine_mean,
     engine_reconstruction,
     evaluate,
-    sampled_reconstruction,
     toy_reconstruction,
     toy_scores,
+    wide,
 )
+from ..examples.toy import Toy, square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, square
-
-_SAMPLES = 5
 
 # --- (18), (21): derivatives of log N(x; g, gamma I), written for numbers and symbols alike ---
 
@@ -82,9 +81,8 @@ def _mean_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 def _mean_by_the_engine(claim: Any, effort: Effort) -> Evidence:
     """On given samples 2 M1 - M2 is half the square of the mean, divergences aside."""
-    example = EngineExample.build(d_x=3, d_z=2)
-    r = sampled_reconstruction(example, _SAMPLES)
-    terms = [evaluate(example, each(_SAMPLES)).terms["score_square"][0] for each in (M1, M2)]
+    example, r = wide()
+    terms = [evaluate(example, each(SAMPLES)).terms["score_square"][0] for each in (M1, M2)]
     claimed = claim(example.data, r.mean, example.gamma).mean()
     detail = "mean of |E s^p|^2 over the data, from the engine's M1 and M2 on given samples"
     return numeric("closed form", claimed, 4 * terms[0] - 2 * terms[1], effort.tolerance(1e-12), detail)
@@ -104,7 +102,7 @@ def _square_of_the_engine(claim: Any, effort: Effort) -> Evidence:
     r, samples = engine_reconstruction(EngineExample.build), effort.samples(1_000_000)
     claimed = np.mean(claim(r.A, r.B, r.T, EngineExample.build().gamma), -1)
     mean, error = engine_mean(EngineExample.build, M1(4), _score_square, samples)
-    detail = f"E_q|s^p|^2, twice the engine's term of M1, {samples} samples"
+    detail = f"E_q|s^p|^2, twice the engine's term of M1, {samples:,} samples"
     return statistical(claimed, np.full(2, 2 * mean), np.full(2, 2 * error), detail)
 
 
@@ -144,7 +142,7 @@ def _minimum_by_search(claim: Any, effort: Effort) -> Evidence:
     claimed = [float(claim(a, b)) for a, b in cases]
     truth = [infimum(a, b) for a, b in cases]
     detail = "infimum over gamma > 0 at (a, b) = (1.7, .9), (.4, 2.5), (1.3, -.7)"
-    return numeric("closed form", claimed, truth, effort.tolerance(1e-9), detail)
+    return numeric("search", claimed, truth, effort.tolerance(1e-9), detail)
 
 
 def _minimum_of_the_engine(claim: Any, effort: Effort) -> Evidence:
@@ -243,6 +241,6 @@ STATEMENTS = (
             "For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma grows. M3 has b = "
             "d_x - D, which need not be positive; where it is not, Proposition A.1 has no autoencoding loss."
         ),
-        code="vsmnp.objectives.gamma.OptimalGamma",
+        code="vsmnp.objectives.OptimalGamma",
     ),
 )  # fmt: skip

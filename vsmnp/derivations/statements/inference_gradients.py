@@ -11,12 +11,12 @@ import numpy as np
 
 from ...objectives import KL, M1, Objective, Outcome, PosteriorFisher
 from ...types import Array
-from ..engine_example import EngineExample
-from ..engine_quadrature import expected
 from ..evidence import derivative, gradient, numeric
+from ..examples.engine import EngineExample
+from ..examples.expected import expected
+from ..examples.toy import Toy, square
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, square
 
 _Q = np.array([0.4, 0.7])  # mu and s of a q that no encoder made
 _X = np.array([0.3, -0.8])

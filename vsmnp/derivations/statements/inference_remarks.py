@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from ...types import Array
-from ..engine_quadrature import loss_of
 from ..evidence import derivative, numeric
+from ..examples.expected import loss_of
+from ..examples.linear_engine import on_the_line
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
-from ..two_gaussians import linear_vae
 
 # --- the hypothesis of 3.3.2: a claim picks the scores whose difference is small where shapes match ---
 
 
 def _shape_difference(claim: Any, q: Array) -> float:
     """``E_q |claim|^2/2`` with scores of the exact posterior of a linear VAE in x and in z."""
-    example, (_, _, mean, sd) = linear_vae()
-    w = float((example.g(np.ones(1)) - example.g(np.zeros(1)))[0])
-    gain = w * sd**2 / example.gamma  # of the posterior mean in x
+    vae, (_, _, mean, sd) = on_the_line()
+    gain = vae.to_mean[0, 0]  # of the posterior mean in x
     eps, weights = normal_rule(10)
     z = q[0] + q[1] * eps[:, 0]
 
@@ -35,15 +34,15 @@ def _shape_difference(claim: Any, q: Array) -> float:
 
 
 def _shape_by_engine(claim: Any, effort: Effort) -> Evidence:
-    example, v = linear_vae()
+    vae, v = on_the_line()
     found = _shape_difference(claim, v[:2])
     return numeric(
-        "quadrature", found, loss_of(example), effort.tolerance(1e-10), "half its square against D_F"
+        "quadrature", found, loss_of(vae.example), effort.tolerance(1e-10), "half its square against D_F"
     )
 
 
 def _shape_at_match(claim: Any, effort: Effort) -> Evidence:
-    found = _shape_difference(claim, linear_vae()[1][2:])
+    found = _shape_difference(claim, on_the_line()[1][2:])
     detail = "half its square at q = p(z|x), which must be 0"
     return numeric("closed form", found, 0.0, effort.tolerance(1e-10), detail)
 
@@ -115,7 +114,7 @@ STATEMENTS = (
         ),
         checks=(_shape_by_engine, _shape_at_match),
         mutations={
-            "both in x": lambda in_x, in_z, of_q: in_x + of_q,
+            "in x, and the sum": lambda in_x, in_z, of_q: in_x + of_q,
             "sum": lambda in_x, in_z, of_q: in_z + of_q,
         },
         consequence="A slip of the pen: with unlike dimensions the two gradients cannot be subtracted.",
@@ -127,7 +126,7 @@ STATEMENTS = (
         title="Gradient in the location of a Laplace q, with the samples held fixed",
         assumptions="q = Lap(m, s), target N(0, 1); the 1/2 of (5) counts; the score of q is a distribution.",
         form=Form(r"\partial^b_m D_F = \tfrac{m}{s^2}", lambda m, s: m / s**2),
-        printed=Form(r"\partial^b_m D_F = 0", lambda m, s: 0.0 * m),
+        printed=Form(r"\partial^b_m D_F = 0", lambda m, s: 0.0 * m, literal=False),
         checks=(_total_less_density, _rounded_score),
         mutations={
             "the total one": lambda m, s: m,
@@ -137,7 +136,8 @@ STATEMENTS = (
         consequence=(
             "Zero is the almost everywhere derivative, which is what automatic differentiation returns, so m "
             "is indeed not learned that way. The jump of the score at m carries the whole gradient, and it "
-            "points to the optimum: what fails is leaving it out, and not that the samples are held fixed."
+            "points to the optimum: what fails is leaving it out, and not that the samples are held fixed. "
+            "`vsmnp reproduce laplace` calls the two 'biased' and 'biased, with jump'."
         ),
     ),
 )  # fmt: skip

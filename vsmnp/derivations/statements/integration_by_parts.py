@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, symbolic
+from ..examples.engine import EngineExample
+from ..examples.toy import Toy, dot
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, dot
 
 # A claim takes (boundary, divergence): pi f at the ends and E_pi div f; it gives E_pi[grad log pi . f]. All
 # three are over |x| <= R where they would not exist without.

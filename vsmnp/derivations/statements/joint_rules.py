@@ -16,10 +16,10 @@ from ...objectives import JointFisher, OptimalGamma
 from ...objectives.score_norm import ScoreNormTerm
 from ...rng import Key
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import derivative, gradient, numeric
+from ..examples.engine import EngineExample
+from ..examples.toy import Toy, dot, square
 from ..statement import Claim, Effort, Evidence, Form, Statement
-from ..toy import Toy, dot, square
 
 _KEY = Key((17,))
 _SAMPLES = 2
@@ -253,7 +253,7 @@ STATEMENTS = (
             "sign in theta": _but(surrogate=lambda v: dot(v.d, v.b) + 0.5 * v.tau**2 * v.e2),
             "half in theta": _but(surrogate=lambda v: -0.5 * dot(v.d, v.b) + 0.5 * v.tau**2 * v.e2),
         },
-        code="vsmnp.objectives.fisher_autoencoder.JointFisher",
+        code="vsmnp.objectives.JointFisher",
     ),
     Statement(
         id="engine-optimal-gamma-joint",
@@ -271,6 +271,6 @@ STATEMENTS = (
             "sign": lambda cb, bb, a, d_x: (bb + a) / (d_x - cb),
             "two": lambda cb, bb, a, d_x: (bb + 2 * a) / (cb + d_x),
         },
-        code="vsmnp.objectives.gamma.OptimalGamma",
+        code="vsmnp.objectives.OptimalGamma",
     ),
 )  # fmt: skip

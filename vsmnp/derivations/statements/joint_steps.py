@@ -9,7 +9,7 @@ import numpy as np
 from ...gaussian import log_likelihood, log_normal
 from ...posteriors import Moments
 from ..evidence import derivative, numeric, statistical, symbolic
-from ..joint import (
+from ..examples.linear_joint import (
     LINEAR,
     TOY,
     Model,
@@ -22,8 +22,8 @@ from ..joint import (
     log_ratio,
     posterior_part,
 )
+from ..examples.toy import square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import square
 
 _SAMPLES = 1_000_000
 
@@ -96,9 +96,10 @@ def _display_for_gaussians(claim: Any, effort: Effort) -> Evidence:
 
 
 def _display_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    loss, error = engine_terms(effort.samples(_SAMPLES))["loss"]
+    samples = effort.samples(_SAMPLES)
+    loss, error = engine_terms(samples)["loss"]
     claimed = claim(2 * posterior_part(LINEAR), 2 * data_part(LINEAR))
-    detail = "JointFisher's loss plus C_pi, linear VAE, 1e6 samples a datum"
+    detail = f"JointFisher's loss plus C_pi, linear VAE, {samples:,} samples a datum"
     return statistical(claimed, loss + constant(LINEAR), error, detail)
 
 
@@ -118,8 +119,9 @@ def _j_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _j_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    m1, error = engine_terms(effort.samples(_SAMPLES))["m1"]
-    detail = "JointFisher's terms of (8) plus C_pi, linear VAE, 1e6 samples a datum"
+    samples = effort.samples(_SAMPLES)
+    m1, error = engine_terms(samples)["m1"]
+    detail = f"JointFisher's terms of (8) plus C_pi, linear VAE, {samples:,} samples a datum"
     return statistical(_mean_j(claim, LINEAR), m1 + constant(LINEAR), error, detail)
 
 
@@ -139,9 +141,10 @@ def _constant_of_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _constant_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    loss, error = engine_terms(effort.samples(_SAMPLES))["loss"]
+    samples = effort.samples(_SAMPLES)
+    loss, error = engine_terms(samples)["loss"]
     truth = joint_fisher(LINEAR) - loss
-    detail = "joint FD of two Gaussians less JointFisher's loss, linear VAE, 1e6 samples a datum"
+    detail = f"joint FD of two Gaussians less JointFisher's loss, linear VAE, {samples:,} samples a datum"
     return statistical(_mean_constant(claim, LINEAR), truth, error, detail)
 
 
@@ -161,7 +164,7 @@ STATEMENTS = (
             "square of the sum": lambda in_z, in_x: (in_z + in_x).sum(-1) ** 2 / 2,
             "half of one": lambda in_z, in_x: square(in_z) / 2 + square(in_x),
         },
-        code="vsmnp.objectives.fisher_autoencoder.JointFisher",
+        code="vsmnp.objectives.JointFisher",
     ),
     Statement(
         id="A.1-bayes",
@@ -202,7 +205,7 @@ STATEMENTS = (
             "The second summand would count twice against the first, and the display would contradict its "
             "own third line and (6), which it is said to be. (6) is right; only the display is not."
         ),
-        code="vsmnp.objectives.fisher_autoencoder.JointFisher",
+        code="vsmnp.objectives.JointFisher",
     ),
     Statement(
         id="A.1-J",
@@ -228,7 +231,7 @@ STATEMENTS = (
             "The definition contradicts (7), and J is a number, not a vector: what is averaged is J itself. "
             "The displays that follow have the half and no second square, so that M1 is not affected."
         ),
-        code="vsmnp.objectives.fisher_autoencoder.JointFisher",
+        code="vsmnp.objectives.JointFisher",
     ),
     Statement(
         id="17",

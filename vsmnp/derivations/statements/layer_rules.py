@@ -11,7 +11,7 @@ import numpy as np
 from ...families import Linear
 from ...layers import Dense, Elu, Softplus, Tanh
 from ...types import Array, Kernels
-from ..layer_example import LayerExample, layer_checks
+from ..examples.layer import LayerExample, layer_checks
 from ..statement import Form, Statement
 
 # --- a linear layer, of a matrix that is not symmetric ---

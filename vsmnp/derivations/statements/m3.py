@@ -10,12 +10,12 @@ import numpy as np
 
 from ...objectives import M3
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical, symbolic
+from ..examples.engine import EngineExample
+from ..examples.moments import FEW, engine_mean, engine_scores, evaluate, loss, toy_scores
+from ..examples.toy import Toy, square
 from ..quadrature import normal_rule
-from ..reconstruction import FEW, engine_mean, engine_scores, evaluate, loss, toy_scores
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, square
 
 _UNBIASED = M3(4, estimator="u-statistic", baseline="leave-one-out")
 
@@ -185,7 +185,7 @@ STATEMENTS = (
             "no cross term": lambda cross, divergence, of_mean: divergence + 0.5 * of_mean,
             "whole square": lambda cross, divergence, of_mean: cross + divergence + of_mean,
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
     Statement(
         id="prop-4.2",
@@ -202,7 +202,7 @@ STATEMENTS = (
             "sign of the constant": lambda m3, of_mean, each: m3 - 0.5 * each,
             "twice M3": lambda m3, of_mean, each: 2 * m3 + 0.5 * each,
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
     Statement(
         id="prop-4.2-proof",

@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import numpy as np
-
 from ...objectives import M3, OptimalGamma
-from ..engine_example import EngineExample
 from ..evidence import numeric
-from ..reconstruction import (
-    Reconstruction,
-    evaluate,
-    profile,
-    sampled_reconstruction,
-    toy_reconstruction,
-    toy_scores,
-)
+from ..examples.moments import SAMPLES, evaluate, toy_least, toy_reconstruction, toy_scores, wide
+from ..examples.toy import Toy
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy
-
-_SAMPLES = 5
 
 # --- Proposition A.1: functions of (|x - E g|^2, E[s^q . (x - g)], d_x), each datum ---
-
-
-@cache
-def _sampled() -> tuple[EngineExample, Reconstruction]:
-    example = EngineExample.build(d_x=3, d_z=2)
-    return example, sampled_reconstruction(example, _SAMPLES)
-
-
-@cache
-def _least_m3_of_the_toy() -> float:
-    return profile(lambda log_gamma: float(toy_scores(Toy(gamma=np.exp(log_gamma))).m3.mean()))
 
 
 def _least_by_quadrature(claim: Any, effort: Effort) -> Evidence:
     r = toy_reconstruction(Toy())
     detail = "min over gamma of the mean of M3, three data"
-    return numeric(
-        "quadrature", claim(r.B, -r.cross, 2), _least_m3_of_the_toy(), effort.tolerance(1e-10), detail
-    )
+    return numeric("search", claim(r.B, -r.cross, 2), toy_least("m3"), effort.tolerance(1e-10), detail)
 
 
 def _least_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    example, r = _sampled()
-    found = evaluate(example, M3(_SAMPLES, OptimalGamma())).loss[0]
+    example, r = wide()
+    found = evaluate(example, M3(SAMPLES, OptimalGamma())).loss[0]
     detail = "the engine's M3 at its optimal gamma"
     return numeric("finite differences", claim(r.B, -r.cross, 3), found, effort.tolerance(1e-9), detail)
 
@@ -62,9 +36,9 @@ def _expansion_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _expansion_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    example, r = _sampled()
+    example, r = wide()
     claimed = claim(r.B, -r.cross, example.gamma, 3).mean()
-    found = evaluate(example, M3(_SAMPLES)).loss[0]
+    found = evaluate(example, M3(SAMPLES)).loss[0]
     return numeric("finite differences", claimed, found, effort.tolerance(1e-9), "the engine's M3")
 
 
@@ -80,8 +54,9 @@ STATEMENTS = (
             lambda B, cross, d: -((cross + d).mean() ** 2) / (2 * B.mean()),
         ),
         printed=Form(
-            r"h\Bigl(\tfrac1N \sum_n L_3(x_n)\Bigr), \quad L_3(x) = k(|x - E_q g|^2), \quad "
-            r"k(y) = -\tfrac1{2y} \bar b^2, \quad h(y) = -\tfrac{d_x^2}{2y}",
+            r"\min_{\theta, q} h\Bigl(\tfrac1N \sum_n L_3(x_n)\Bigr), \quad "
+            r"L_3(x) = g(|x_n - E_q g(z)|^2), \quad g(x) = "
+            r"-\tfrac1{2x} \Bigl(\tfrac1N \sum_n E_q[s^q \cdot (x_n - g(z))] + d_x\Bigr)^2",
             lambda B, cross, d: -(d**2) / (2 * (-((cross + d).mean() ** 2) / (2 * B)).mean()),
         ),
         checks=(_least_by_quadrature, _least_of_the_engine),
@@ -92,10 +67,10 @@ STATEMENTS = (
         },
         consequence=(
             "The proposition nests its L_3 in an h that it does not define; the counterexample takes the h "
-            "of the others. With h the identity it is wrong too: the mean over the data belongs under the "
-            "fraction. Where the mean of b is not positive there is no optimal gamma at all."
+            "of Proposition 3.1. With h the identity it is wrong too: the mean over the data belongs "
+            "under the fraction. Where the mean of b is not positive there is no optimal gamma at all."
         ),
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
     Statement(
         id="A.2-M3-expansion",
@@ -112,6 +87,6 @@ STATEMENTS = (
             "no half": lambda B, cross, gamma, d: B / gamma**2 - (cross + d) / gamma,
             "gamma squared": lambda B, cross, gamma, d: (B / 2 - cross - d) / gamma**2,
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
 )  # fmt: skip

@@ -9,11 +9,19 @@ import numpy as np
 
 from ...objectives import M3, Outcome
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import derivative, gradient, numeric, statistical
-from ..reconstruction import FEW, engine_mean, engine_scores, loss, toy_pairs, toy_reconstruction, toy_scores
+from ..examples.engine import EngineExample
+from ..examples.moments import (
+    FEW,
+    engine_mean,
+    engine_scores,
+    loss,
+    toy_pairs,
+    toy_reconstruction,
+    toy_scores,
+)
+from ..examples.toy import Toy, dot, square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, dot, square
 
 _ORIGIN = np.zeros(2)
 _UNBIASED = M3(4, estimator="u-statistic", baseline="leave-one-out")
@@ -179,7 +187,7 @@ STATEMENTS = (
             "no half": lambda psi, slope, gamma, d: [square(psi) + slope, gamma * slope + d],
             "D of r - x": lambda psi, slope, gamma, d: [0.5 * square(psi) + slope, gamma * slope],
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
     Statement(
         id="engine-m3-baseline",
@@ -197,7 +205,7 @@ STATEMENTS = (
             "share counted twice": lambda cross, S: S / (S - 1) * cross,
             "sign": lambda cross, S: -cross,
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
     Statement(
         id="engine-cross-pathwise",

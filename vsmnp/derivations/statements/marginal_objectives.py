@@ -9,15 +9,20 @@ import numpy as np
 
 from ...objectives import M2
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical
-from ..linear_gaussian import linear_gaussian, marginal_score
-from ..reconstruction import FEW, engine_mean, engine_scores, loss
+from ..examples.engine import EngineExample
+from ..examples.linear_engine import at_exact_posterior
+from ..examples.moments import FEW, engine_mean, engine_scores, loss
+from ..examples.toy import Toy, square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, square
 
 _ORIGIN = np.zeros(2)
 _SMOOTH = Toy(gamma=1.0, prior_nodes=50)  # its marginal is smooth enough for the rule of pi to converge
+
+
+def _exact() -> EngineExample:
+    return at_exact_posterior().example
+
 
 # --- (12): functions of (E|s^p|^2, |E s^p|^2, E div_x s^p, E div_theta s^p) under the exact posterior ---
 
@@ -46,8 +51,8 @@ def _against_the_divergence(claim: Any, effort: Effort) -> Evidence:
 
 def _against_a_gaussian_marginal(claim: Any, effort: Effort) -> Evidence:
     """Datum by datum it is |grad log p|^2/2 + Laplacian, known for a linear model."""
-    score, divergence = marginal_score(linear_gaussian())
-    s = engine_scores(linear_gaussian)
+    score, divergence = at_exact_posterior().marginal_score()
+    s = engine_scores(_exact)
     claimed = claim(s.square, s.square_of_mean, s.divergence, -s.divergence)
     detail = "score-matching loss of a Gaussian marginal, posterior moments by the engine's networks"
     return numeric("closed form", claimed, 0.5 * square(score) + divergence, effort.tolerance(1e-11), detail)
@@ -89,10 +94,10 @@ def _integrand_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 
 def _integrand_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    example = linear_gaussian()
-    score, _ = marginal_score(example)
+    example = _exact()
+    score, _ = at_exact_posterior().marginal_score()
     mean = example.expect(lambda eps, z: example.score_p(z))
-    claimed = claim(-example.data, mean, engine_scores(linear_gaussian).square)
+    claimed = claim(-example.data, mean, engine_scores(_exact).square)
     truth = 0.5 * square(-example.data - score)
     detail = "the integrand for pi = N(0, I) and a Gaussian marginal, posterior mean by the engine's networks"
     return numeric("closed form", claimed, truth, effort.tolerance(1e-12), detail)
@@ -122,7 +127,7 @@ STATEMENTS = (
             "A misprint: (13) has the divergence in x. As printed it has no meaning unless theta has as many "
             "entries as x; the counterexample takes theta to be the bias of g, where it has the wrong sign."
         ),
-        code="vsmnp.objectives.m2.M2",
+        code="vsmnp.objectives.M2",
     ),
     Statement(
         id="13",
@@ -139,7 +144,7 @@ STATEMENTS = (
             "M1": lambda each, of_mean, divergence: 0.5 * each + divergence,
             "sign of the last term": lambda each, of_mean, divergence: each + divergence + 0.5 * of_mean,
         },
-        code="vsmnp.objectives.m2.M2",
+        code="vsmnp.objectives.M2",
     ),
     Statement(
         id="14",

@@ -11,9 +11,9 @@ import numpy as np
 from ...objectives import M1, M2, M3, JointFisherLearning, Objective, OptimalGamma
 from ...objectives.learning import Learning
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import numeric, statistical
-from ..reconstruction import (
+from ..examples.engine import EngineExample
+from ..examples.moments import (
     FEW,
     drawn,
     engine_mean,
@@ -25,8 +25,8 @@ from ..reconstruction import (
     toy_reconstruction,
     toy_scores,
 )
+from ..examples.toy import Toy, dot, square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, dot, square
 
 #: An estimator from the scores ``(..., S, D)`` of S samples, without the divergence of s^p.
 _Estimator: TypeAlias = Callable[[Array, Array], Array]
@@ -184,7 +184,7 @@ def _gamma_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 STATEMENTS = (
     Statement(
-        id="M2-biased",
+        id="engine-m2-biased",
         section="engine",
         title="Mean of M2 with the biased estimator",
         assumptions="S independent samples of q stand for it everywhere, also inside the square.",
@@ -236,6 +236,6 @@ STATEMENTS = (
             "no D": lambda A, B, D, bb, cb, d: [A / d, (2 * A - B) / d, B / d, (bb + A) / (cb + d)],
             "joint FD like M1": lambda A, B, D, bb, cb, d: [A / d, (2 * A - B) / d, B / (d - D), A / d],
         },
-        code="vsmnp.objectives.gamma.OptimalGamma",
+        code="vsmnp.objectives.OptimalGamma",
     ),
 )  # fmt: skip

@@ -10,10 +10,11 @@ import numpy as np
 
 from ...objectives import KL, PosteriorFisher
 from ...types import Array
-from ..engine_quadrature import gradient_in_q, linear_example, loss_of, with_q
 from ..evidence import numeric
-from ..linear_posterior import LinearPosterior, root_of
-from ..minimum import minimise
+from ..examples.expected import gradient_in_q, loss_of, with_q
+from ..examples.linear_engine import at_decoded_datum
+from ..examples.linear_posterior import LinearPosterior, root_of
+from ..examples.minimum import minimise
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
@@ -31,7 +32,7 @@ def _at_that_q(claim: Any, effort: Effort) -> Evidence:
 
 
 def _at_that_q_by_engine(claim: Any, effort: Effort) -> Evidence:
-    example, jacobian, z0 = linear_example(1)
+    example, jacobian, z0 = at_decoded_datum(1)
     mu, precision = claim(jacobian, example.gamma, jacobian @ z0)
     found = loss_of(with_q(example, mu, np.diag(precision) ** -0.5))
     return numeric(
@@ -93,12 +94,12 @@ def _full_by_search(claim: Any, effort: Effort) -> Evidence:
     toy = LinearPosterior()
     claimed = _packed(*claim(toy.j, toy.gamma, toy.x))
     detail = "mu, Lambda and value at the minimum over all Gaussians"
-    return numeric("quadrature", claimed, _full_minimum(), effort.tolerance(1e-9), detail)
+    return numeric("search", claimed, _full_minimum(), effort.tolerance(1e-9), detail)
 
 
 def _full_by_engine(claim: Any, effort: Effort) -> Evidence:
     """With one latent there are no covariances to leave out: value and gradient at the claimed q."""
-    example, jacobian, z0 = linear_example(1)
+    example, jacobian, z0 = at_decoded_datum(1)
     mu, precision, value = claim(jacobian, example.gamma, jacobian @ z0)
     there = with_q(example, mu, np.diag(precision) ** -0.5)
     excess = [loss_of(there) - value, *gradient_in_q(there, _PRECISE)]
@@ -125,7 +126,7 @@ def _diagonal_minima() -> tuple[float, Array, Array]:
 
 @cache
 def _diagonal_minimum_of_engine() -> float:
-    example, *_ = linear_example(2)
+    example, *_ = at_decoded_datum(2)
     best = _diagonal_fit(lambda mu, s: loss_of(with_q(example, mu, s)), 2)
     return loss_of(with_q(example, best[:2], np.exp(best[2:])))
 
@@ -134,27 +135,25 @@ def _diagonal_by_search(claim: Any, effort: Effort) -> Evidence:
     toy = LinearPosterior()
     claimed = claim(toy.precision, np.array(toy.z0))
     detail = "least D_F over diagonal Gaussians"
-    return numeric("quadrature", claimed, _diagonal_minima()[0], effort.tolerance(1e-10), detail)
+    return numeric("search", claimed, _diagonal_minima()[0], effort.tolerance(1e-10), detail)
 
 
 def _diagonal_by_engine(claim: Any, effort: Effort) -> Evidence:
-    example, jacobian, z0 = linear_example(2)
+    example, jacobian, z0 = at_decoded_datum(2)
     claimed = claim(_precision(jacobian, example.gamma), z0)
     found = _diagonal_minimum_of_engine()
-    return numeric(
-        "quadrature", claimed, found, effort.tolerance(1e-10), "least loss over diagonal Gaussians"
-    )
+    return numeric("search", claimed, found, effort.tolerance(1e-10), "least loss over diagonal Gaussians")
 
 
 def _precisions_by_search(claim: Any, effort: Effort) -> Evidence:
     found = np.concatenate(_diagonal_minima()[1:])
     claimed = np.concatenate(claim(LinearPosterior().precision))
-    return numeric("quadrature", claimed, found, effort.tolerance(1e-8), "Lambda of KL and of FD, diagonal q")
+    return numeric("search", claimed, found, effort.tolerance(1e-8), "Lambda of KL and of FD, diagonal q")
 
 
 def _precisions_by_engine(claim: Any, effort: Effort) -> Evidence:
     """Neither objective has a slope in s at its own precision; both decouple from mu."""
-    example, jacobian, _ = linear_example(2)
+    example, jacobian, _ = at_decoded_datum(2)
     of_kl, of_fd = claim(_precision(jacobian, example.gamma))
     slopes = [
         gradient_in_q(with_q(example, np.zeros(2), precision**-0.5), objective)[2:]
@@ -205,6 +204,7 @@ STATEMENTS = (
         printed=Form(
             r"\min_q D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2 \text{ at } \Lambda = P, \; g(\mu^*) = x",
             lambda j, gamma, x: (_inverse(j, x), _precision(j, gamma), 0.5 * _square(_inverse(j, x))),
+            literal=False,
         ),
         checks=(_full_by_search, _full_by_engine),
         mutations={
@@ -224,7 +224,8 @@ STATEMENTS = (
             lambda p, z0: (np.sqrt(np.diag(p @ p)) - np.diag(p)).sum(),
         ),
         printed=Form(
-            r"\min_q D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2", lambda p, z0: 0.5 * _square(z0)
+            r"\min_q D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2", lambda p, z0: 0.5 * _square(z0),
+            literal=False,
         ),
         checks=(_diagonal_by_search, _diagonal_by_engine),
         mutations={
@@ -235,7 +236,7 @@ STATEMENTS = (
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(
-        id="A.4-lambda",
+        id="3.3.1-lambda",
         section="3.3.1",
         title="Optimal precisions of a diagonal q",
         assumptions="g linear, P the precision of the posterior; with full covariances both are P.",
@@ -243,7 +244,9 @@ STATEMENTS = (
             r"\Lambda^*_{KL, i} = P_{ii}, \qquad \Lambda^*_{F, i} = \sqrt{(P^2)_{ii}}",
             lambda p: (np.diag(p), np.sqrt(np.diag(p @ p))),
         ),
-        printed=Form(r"\Lambda^*_F = \Lambda^*_{KL} = P_{ii}", lambda p: (np.diag(p), np.diag(p))),
+        printed=Form(
+            r"\Lambda^*_F = \Lambda^*_{KL} = P_{ii}", lambda p: (np.diag(p), np.diag(p)), literal=False
+        ),
         checks=(_precisions_by_search, _precisions_by_engine),
         mutations={
             "exchanged": lambda p: (np.sqrt(np.diag(p @ p)), np.diag(p)),

@@ -8,16 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...types import Array
-from ..evidence import numeric
-from ..linear_posterior import LinearPosterior
-from ..minimum import minimise
+from ..evidence import gradient, numeric
+from ..examples.linear_posterior import LinearPosterior, root_of, spread
+from ..examples.minimum import minimise
 from ..statement import Effort, Evidence, Form, Statement
-
-
-def _spread(precision: Array, p: Array) -> float:
-    """``Tr[(Lambda - P) Lambda^-1 (Lambda - P)]``."""
-    return float(np.trace((precision - p) @ np.linalg.inv(precision) @ (precision - p)))
-
 
 # --- the last term alone: a claim lists its stationary Lambda, given P = I + G, the minimum first ---
 
@@ -26,22 +20,21 @@ def _unpack(v: Array) -> Array:
     return np.array([[v[0], v[1]], [v[1], v[2]]])
 
 
+def _slope(v: Array, p: Array) -> Array:
+    """Of the trace in the three entries of a symmetric Lambda."""
+    return gradient(lambda at: spread(_unpack(at), p), v)
+
+
 @cache
 def _stationary() -> list[Array]:
-    """Every symmetric Lambda at which a root search from many starts ends: the slope is I - L^-1 P^2 L^-1."""
+    """Every symmetric Lambda at which a root search from many starts ends."""
     from scipy.optimize import root
 
     p = LinearPosterior().precision
-
-    def slope(v: Array) -> Array:
-        solved = np.linalg.solve(_unpack(v), p)
-        full = np.eye(2) - solved @ solved.T
-        return np.array([full[0, 0], full[0, 1], full[1, 1]])
-
     found: dict[tuple[float, ...], Array] = {}
-    for start in np.random.default_rng(1).normal(0, 6, (60, 3)):
-        end = root(slope, start, tol=1e-12)
-        if end.success and np.abs(end.x).max() < 100 and abs(slope(end.x)).max() < 1e-8:
+    for start in np.random.default_rng(1).normal(0, 6, (20, 3)):
+        end = root(_slope, start, args=(p,), tol=1e-10)
+        if end.success and np.abs(end.x).max() < 100 and abs(_slope(end.x, p)).max() < 1e-8:
             found.setdefault(tuple(np.round(end.x, 4)), _unpack(end.x))
     return list(found.values())
 
@@ -55,7 +48,14 @@ def _summary(precisions: list[Array]) -> list[float]:
 def _all_stationary(claim: Any, effort: Effort) -> Evidence:
     claimed = _summary(claim(LinearPosterior().precision))
     detail = "number of stationary Lambda, sums of tr^2 and det"
-    return numeric("finite differences", claimed, _summary(_stationary()), effort.tolerance(1e-8), detail)
+    return numeric("search", claimed, _summary(_stationary()), effort.tolerance(1e-8), detail)
+
+
+def _flat_there(claim: Any, effort: Effort) -> Evidence:
+    p = LinearPosterior().precision
+    slopes = [_slope(each[np.triu_indices(2)], p) for each in claim(p)]
+    detail = "slopes of the trace at every Lambda that is claimed"
+    return numeric("finite differences", slopes, np.zeros((len(slopes), 3)), effort.tolerance(1e-9), detail)
 
 
 def _least_by_search(claim: Any, effort: Effort) -> Evidence:
@@ -66,9 +66,9 @@ def _least_by_search(claim: Any, effort: Effort) -> Evidence:
         lower = np.array([[v[0], 0.0], [v[1], v[2]]])
         return np.asarray(lower @ lower.T)
 
-    best = minimise(lambda v: _spread(precision(v), p), np.array([1.0, 0.0, 1.0]))
+    best = minimise(lambda v: spread(precision(v), p), np.array([1.0, 0.0, 1.0]))
     detail = "the positive definite Lambda of the least trace"
-    return numeric("finite differences", claim(p)[0], precision(best), effort.tolerance(1e-9), detail)
+    return numeric("search", claim(p)[0], precision(best), effort.tolerance(1e-9), detail)
 
 
 def _square_roots(p: Array) -> list[Array]:
@@ -85,17 +85,19 @@ STATEMENTS = (
         title="Precisions without slope of the trace, and the one that is a covariance's inverse",
         assumptions="P = I + G of two latents with different eigenvalues; mu fixed.",
         form=Form(
-            r"\partial_\Lambda Tr = 0 \iff \Lambda = \Lambda^T, \; \Lambda^2 = P^2: "
+            r"\partial_\Lambda \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = 0 "
+            r"\iff \Lambda = \Lambda^T, \; \Lambda^2 = P^2: "
             r"2^{d_z} \text{ solutions, the minimum } 0 \text{ at } P",
             _square_roots,
         ),
         printed=Form(
             r"\Lambda = P \text{ and the other solution } \Lambda = -P", lambda p: [p, -p]
         ),
-        checks=(_all_stationary, _least_by_search),
+        checks=(_all_stationary, _flat_there, _least_by_search),
         mutations={
             "minimum elsewhere": lambda p: _square_roots(p)[::-1],
             "one only": lambda p: [p],
+            "square roots of P": lambda p: [root_of(np.linalg.inv(p)) * sign for sign in (1, -1)],
         },
         consequence=(
             "With several latents there are more solutions than two, but none of the others is positive "

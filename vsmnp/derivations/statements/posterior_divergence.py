@@ -10,11 +10,11 @@ import numpy as np
 
 from ...objectives import PosteriorFisher
 from ...types import Array
-from ..engine_example import EngineExample
-from ..engine_quadrature import expected
 from ..evidence import derivative, gradient, numeric
+from ..examples.engine import EngineExample
+from ..examples.expected import expected
+from ..examples.toy import Toy, square
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import Toy, square
 
 
 @cache

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...types import Array
-from ..engine_example import EngineExample
-from ..engine_quadrature import linear_example, loss_of, with_q
 from ..evidence import derivative, gradient, numeric, symbolic
-from ..linear_posterior import LinearPosterior, root_of
+from ..examples.engine import EngineExample
+from ..examples.expected import loss_of, with_q
+from ..examples.linear_engine import at_decoded_datum
+from ..examples.linear_posterior import LinearPosterior, root_of, spread
 from ..statement import Effort, Evidence, Form, Statement
 
 # --- first order: a claim is the derivative of J' (x - g), from x - g, J (D, Z), Hessians (D, Z, Z) ---
@@ -109,7 +110,7 @@ def _d_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
     """Lambda diagonal; the kernel's d has the other sign."""
-    example, jacobian, mu = linear_example(2)
+    example, jacobian, mu = at_decoded_datum(2)
     s, eps = np.array([0.6, 0.9]), _NOISE[:, None]
     z = mu + s * eps
     b = (example.data - example.g(z)) @ jacobian / example.gamma
@@ -127,7 +128,7 @@ def _trace_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _trace_by_engine(claim: Any, effort: Effort) -> Evidence:
-    example, jacobian, mu = linear_example(2)
+    example, jacobian, mu = at_decoded_datum(2)
     s = np.array([0.6, 0.9])
     claimed = claim(mu, np.diag(s**-2.0), jacobian.T @ jacobian / example.gamma)
     truth = loss_of(with_q(example, mu, s))
@@ -138,9 +139,8 @@ def _excess(precision: Array, bend: Array) -> Array:
     return precision - np.eye(len(bend)) - bend
 
 
-def _spread(precision: Array, bend: Array) -> float:
-    rest = _excess(precision, bend)
-    return float(np.trace(rest @ np.linalg.inv(precision) @ rest))
+def _trace(precision: Array, bend: Array) -> float:
+    return spread(precision, np.eye(len(bend)) + bend)
 
 
 STATEMENTS = (
@@ -211,17 +211,18 @@ STATEMENTS = (
         title="Posterior Fisher divergence of a linear decoder at a mean that is decoded to the datum",
         assumptions="g linear, g(mu) = x; Lambda any precision; the 1/2 of (5) counts.",
         form=Form(
-            r"D_F = \tfrac12 |\mu|^2 + \tfrac12 Tr[(\Lambda - I - G) \Lambda^{-1} (\Lambda - I - G)]",
-            lambda mu, precision, bend: (mu @ mu + _spread(precision, bend)) / 2,
+            r"D_F = \tfrac12 |\mu|^2 + \tfrac12 "
+            r"\operatorname{tr}[(\Lambda - I - G) \Lambda^{-1} (\Lambda - I - G)]",
+            lambda mu, precision, bend: (mu @ mu + _trace(precision, bend)) / 2,
         ),
         printed=Form(
-            r"D_F \approx |\mu|^2 + Tr[(\Lambda - I - G) \Lambda^{-1} (\Lambda - I - G)]",
-            lambda mu, precision, bend: mu @ mu + _spread(precision, bend),
+            r"D_F \approx |\mu|^2 + \operatorname{tr}[(\Lambda - I - G) \Lambda^{-1} (\Lambda - I - G)]",
+            lambda mu, precision, bend: mu @ mu + _trace(precision, bend),
         ),
         checks=(_trace_by_quadrature, _trace_by_engine),
         mutations={
-            "half of the mean only": lambda mu, precision, bend: mu @ mu / 2 + _spread(precision, bend),
-            "no mean": lambda mu, precision, bend: _spread(precision, bend) / 2,
+            "half of the mean only": lambda mu, precision, bend: mu @ mu / 2 + _trace(precision, bend),
+            "no mean": lambda mu, precision, bend: _trace(precision, bend) / 2,
         },
         consequence="The missing 1/2 of (26) again; (10) has it.",
         code="vsmnp.objectives.PosteriorFisher",

@@ -14,12 +14,12 @@ from ...objectives import KL
 from ...posteriors import DiagonalGaussian, Moments
 from ...rng import Key, Stream
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import gradient, numeric, statistical, symbolic
+from ..examples.engine import EngineExample
 from ..quadrature import normal_rule
 from ..statement import Claim, Effort, Evidence, Form, Statement
 
-# --- KL[q || p(z)] ---
+# --- D_KL[q || p(z)] ---
 
 _MU, _S = np.array([0.7, -1.2]), np.array([0.8, 1.3])
 
@@ -50,7 +50,7 @@ def _kl_by_quadrature(claim: Claim, effort: Effort) -> Evidence:
 
     at = np.concatenate([_MU, _S])
     truth = np.concatenate([[kl(at)], gradient(kl, at)])
-    detail = "KL[q || N(0, I)] and its gradient in (mu, s)"
+    detail = "D_KL[q || N(0, I)] and its gradient in (mu, s)"
     return numeric("quadrature", _kl_claimed(claim), truth, effort.tolerance(1e-10), detail)
 
 
@@ -193,7 +193,7 @@ STATEMENTS = (
         title="Divergence of a diagonal Gaussian from the prior, and its gradient",
         assumptions="q = N(mu, diag s^2), p = N(0, I).",
         form=Form(
-            r"KL[q \| p] = \tfrac12 \sum (\mu^2 + s^2 - 1) - \sum \log s, \quad "
+            r"D_{KL}[q \| p] = \tfrac12 \sum (\mu^2 + s^2 - 1) - \sum \log s, \quad "
             r"\nabla_\mu = \mu, \quad \nabla_s = s - 1/s",
             (_kl, lambda mu, s, log: mu, lambda mu, s, log: s - 1 / s),
         ),
@@ -249,6 +249,6 @@ STATEMENTS = (
             "determinant missing": lambda log_s, mu: log_s.sum(1),
             "noise not centred": lambda log_s, mu: mu.sum(1),
         },
-        code="vsmnp.objectives.m3.M3",
+        code="vsmnp.objectives.M3",
     ),
 )  # fmt: skip

@@ -10,11 +10,11 @@ import numpy as np
 from ...objectives import ELBO, M1, M2, M3
 from ...objectives.learning import Learning
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import derivative, numeric, symbolic
-from ..reconstruction import FEW, ScaledToy, drawn, evaluate, toy_scores
+from ..examples.engine import EngineExample
+from ..examples.moments import FEW, ScaledToy, drawn, evaluate, toy_scores
+from ..examples.toy import dot
 from ..statement import Effort, Evidence, Form, Statement
-from ..toy import dot
 
 _SAMPLES = 4
 
@@ -115,7 +115,7 @@ STATEMENTS = (
             "gamma squared": lambda weights, slope, gamma: (weights / gamma**2, 2 * slope / gamma),
             "not rescaled": lambda weights, slope, gamma: (weights, slope),
         },
-        code="vsmnp.objectives.elbo.ELBO",
+        code="vsmnp.objectives.ELBO",
     ),
     Statement(
         id="engine-s1",
@@ -129,6 +129,6 @@ STATEMENTS = (
             "M2 twice": lambda m1, cross: (2 * m1, m1 + cross),
             "cross term in both": lambda m1, cross: (m1 + cross, m1 + cross),
         },
-        code="vsmnp.objectives.m2.M2",
+        code="vsmnp.objectives.M2",
     ),
 )  # fmt: skip

@@ -14,10 +14,10 @@ from ...model import GaussianVAE
 from ...objectives.score_norm import ScoreNorm, ScoreNormTerm
 from ...rng import Key, Stream
 from ...types import Array
-from ..engine_example import EngineExample
 from ..evidence import derivative, gradient, numeric, statistical
+from ..examples.engine import EngineExample
+from ..examples.toy import dot, square
 from ..statement import Claim, Effort, Evidence, Form, Statement
-from ..toy import dot, square
 
 _SAMPLES = 20_000
 

@@ -1,4 +1,4 @@
-"""Equation (11) and what Section 3.3.2 says of it: where inference on the first toy likelihood can end."""
+"""Equation (11), two toy likelihoods, and where inference on the first of them can end."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from typing import Any
 import numpy as np
 
 from ...compose import Chain
+from ...gaussian import log_likelihood
 from ...kernels import load
-from ...layers import Dense
+from ...layers import Dense, Relu
 from ...model import GaussianVAE
 from ...objectives import KL, Objective, PosteriorFisher
 from ...posteriors import DiagonalGaussian
 from ...toy_layers import Free, Product
 from ...types import Array
-from ..engine_example import EngineExample
-from ..engine_quadrature import gradient_in_q, loss_of, with_q
 from ..evidence import derivative, gradient, numeric, symbolic
-from ..minimum import hessian, minimise
-from ..quadrature import normal_rule
+from ..examples.engine import EngineExample
+from ..examples.expected import gradient_in_q, loss_of, with_q
+from ..examples.minimum import hessian, minimise
+from ..quadrature import normal_log_density, normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
 _DATUM, _GAMMA = 2.0, 0.25  # of p_I
+_LATENTS = Product()
 
 
 @cache
-def _engine() -> EngineExample:
-    """p_I as a VAE: a free q, and for a decoder the product of the two latents, behind an identity."""
-    model = GaussianVAE(Free(4), Chain((Dense(2, 2), Product())), DiagonalGaussian(2), 1)
+def _engine(product: Product = _LATENTS, datum: float = _DATUM, gamma: float = _GAMMA) -> EngineExample:
+    """p_I, or another, as a VAE: a free q, and for a decoder a product of the latents behind an identity."""
+    model = GaussianVAE(Free(4), Chain((Dense(2, 2), product)), DiagonalGaussian(2), 1)
     phi, theta = np.zeros((1, model.phi_layout.size)), np.zeros((1, model.theta_layout.size))
     model.decoder_part(theta)["0"]["w"][:] = np.eye(2)
-    model.log_sd(theta)[:] = 0.5 * np.log(_GAMMA)
-    return EngineExample(load("reference"), model, phi, theta, np.full((1, 1, 1, 1), _DATUM), nodes=8)
+    model.log_sd(theta)[:] = 0.5 * np.log(gamma)
+    return EngineExample(load("reference"), model, phi, theta, np.full((1, 1, 1, 1), datum), nodes=8)
 
 
 def _log_joint(z: Array) -> Array:
@@ -63,7 +65,42 @@ def _kl(v: Array) -> float:
     return float(-w @ _log_joint(z) - v[2:].sum())
 
 
-# --- (11): a claim is one mode (2,) of the posterior of p_I; the other is its negative ---
+# --- (11): a claim gives the log densities of x under both ---
+
+_Z1, _Z2 = np.array([1.2, -0.7, 0.9]), np.array([0.8, 1.5, -1.1])  # the relu cuts off the last
+
+
+def _both(x: Array, one: Array, two: Array, variance: float = 0.25) -> tuple[Array, Array]:
+    return normal_log_density(x, one, variance), normal_log_density(x, two, 1.0)
+
+
+def _likelihoods_are_normalised(claim: Any, effort: Effort) -> Evidence:
+    x = np.linspace(-12, 12, 1201)[:, None]
+    claimed, truth = [], []
+    means = [0.96, -1.05, -0.99], [0.96, -1.05, 0.0]
+    for log_density, mean, sd in zip(claim(x, _Z1, _Z2), means, (0.5, 1.0), strict=True):
+        weights = np.exp(log_density) * (x[1] - x[0])
+        claimed += [weights.sum(0), (weights * x).sum(0), (weights * (x - mean) ** 2).sum(0)]
+        truth += [np.ones(3), mean, np.full(3, sd**2)]
+    detail = "mass, mean and variance of x under both, at three z"
+    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
+
+
+def _likelihoods_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+    """Both are a Product behind an identity."""
+    z = np.stack([_Z1, _Z2], -1)
+    truth = []
+    for product, datum, gamma in ((Product(), 2.0, 0.25), (Product(second=Relu()), 1.0, 1.0)):
+        example = _engine(product, datum, gamma)
+        log_sd = np.asarray(0.5 * np.log(gamma))
+        truth.append(log_likelihood((datum - example.g(z)[:, 0]) ** 2, log_sd, 1))
+    one, _ = claim(2.0, _Z1, _Z2)
+    _, two = claim(1.0, _Z1, _Z2)
+    detail = "log_likelihood of x = 2 and x = 1 at three z, decoders of toy layers"
+    return numeric("closed form", [one, two], truth, effort.tolerance(1e-12), detail)
+
+
+# --- a claim is one mode (2,) of the posterior of p_I; the other is its negative ---
 
 
 def _mode_symbolic(claim: Any, effort: Effort) -> Evidence:
@@ -82,7 +119,7 @@ def _mode_by_search(claim: Any, effort: Effort) -> Evidence:
     found = [minimise(lambda z: float(-_log_joint(z)), start) for start in np.array([[1, 2], [-2, -1.0]])]
     mode = np.array(claim(_DATUM, _GAMMA, np.sqrt), float)
     detail = "both modes of p_I's posterior"
-    return numeric("finite differences", [mode, -mode], found, effort.tolerance(1e-9), detail)
+    return numeric("search", [mode, -mode], found, effort.tolerance(1e-9), detail)
 
 
 # --- the optimum at the origin: a claim is (s^2, value) ---
@@ -98,7 +135,7 @@ def _optimum_by_search(claim: Any, effort: Effort) -> Evidence:
     square, value = claim(_DATUM, _GAMMA)
     claimed = [0.0, 0.0, *[0.5 * np.log(square)] * 2, value]
     found = [*_end(), _fisher(_end())]
-    return numeric("quadrature", claimed, found, effort.tolerance(1e-9), "mu, log s, D_F of the minimum")
+    return numeric("search", claimed, found, effort.tolerance(1e-9), "mu, log s, D_F of the minimum")
 
 
 def _optimum_by_engine(claim: Any, effort: Effort) -> Evidence:
@@ -176,6 +213,25 @@ def _saddle(x: float, gamma: float) -> tuple[float, float]:
 STATEMENTS = (
     Statement(
         id="11",
+        section="3.3.2",
+        title="The two toy likelihoods",
+        assumptions="z ~ N(0, I); x = 2 in p_I and x = 1 in p_II; the published code runs another p_II.",
+        form=Form(
+            r"p_I(x|z) = N(x; z_1 z_2, 0.5^2), \qquad p_{II}(x|z) = N(x; z_1 \operatorname{relu}(z_2), 1)",
+            lambda x, z1, z2: _both(x, z1 * z2, z1 * np.maximum(z2, 0)),
+        ),
+        checks=(_likelihoods_are_normalised, _likelihoods_of_the_engine),
+        mutations={
+            "a standard deviation for the variance": lambda x, z1, z2: _both(
+                x, z1 * z2, z1 * np.maximum(z2, 0), 0.5
+            ),
+            "relu of the other latent": lambda x, z1, z2: _both(x, z1 * z2, np.maximum(z1, 0) * z2),
+            "no relu": lambda x, z1, z2: _both(x, z1 * z2, z1 * z2),
+        },
+        code="vsmnp.toy_layers.Product",
+    ),
+    Statement(
+        id="11-modes",
         section="3.3.2",
         title="Modes of the posterior of the first toy likelihood",
         assumptions="z ~ N(0, I), x|z ~ N(z1 z2, gamma), x > gamma; the paper's x = 2, gamma = 1/4.",

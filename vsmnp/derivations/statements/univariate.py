@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from ...objectives import PosteriorFisher
-from ..engine_quadrature import expected
+from ...posteriors import DiagonalGaussian, Moments
+from ...types import Array
 from ..evidence import numeric, symbolic
-from ..statement import Effort, Evidence, Form, Statement
-from ..two_gaussians import (
+from ..examples.expected import expected
+from ..examples.linear_engine import on_the_line
+from ..examples.two_gaussians import (
+    POINT,
     by_engine,
     engine_kl,
     engine_kl_slopes,
@@ -22,7 +25,6 @@ from ..two_gaussians import (
     in_symbols,
     kl,
     kl_symbolic,
-    linear_vae,
     own_gradient,
     ratios_by_engine,
     ratios_symbolic,
@@ -31,6 +33,37 @@ from ..two_gaussians import (
     unparametrised,
     unparametrised_symbolic,
 )
+from ..quadrature import normal_log_density
+from ..statement import Effort, Evidence, Form, Statement
+
+# --- (28): a claim gives both log densities ---
+
+
+def _densities_are_normalised(claim: Any, effort: Effort) -> Evidence:
+    """By sums over a grid that leaves out nothing."""
+    x = np.linspace(-14, 14, 1401)
+    claimed, truth = [], []
+    for log_density, m, s in zip(claim(x, *POINT), POINT[::2], POINT[1::2], strict=True):
+        weights = np.exp(log_density) * (x[1] - x[0])
+        claimed += [weights.sum(), weights @ x, weights @ (x - m) ** 2]
+        truth += [1.0, m, s**2]
+    detail = "mass, mean and variance of p1 and p2"
+    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
+
+
+def _densities_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+    x, q = np.array([-1.3, 0.4, 2.0]), DiagonalGaussian(1)
+    truth = [
+        q.log_prob(Moments(np.array([m]), np.array([s])), x[:, None])
+        for m, s in zip(POINT[::2], POINT[1::2], strict=True)
+    ]
+    detail = "DiagonalGaussian.log_prob at three points"
+    return numeric("closed form", claim(x, *POINT), truth, effort.tolerance(1e-12), detail)
+
+
+def _two_normals(x: Array, m1: float, s1: float, m2: float, s2: float) -> list[Array]:
+    return [normal_log_density(x, m1, s1**2), normal_log_density(x, m2, s2**2)]
+
 
 # --- the squared difference of the scores, d(x) ---
 
@@ -41,10 +74,10 @@ def _d_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
     """Twice the loss of the posterior Fisher divergence at single points."""
-    example, v = linear_vae()
+    vae, v = on_the_line()
     points = np.array([[-1.3], [0.4], [2.0]])
     truth = [
-        2 * expected(example, PosteriorFisher(), lambda o: o.loss, (p[None], np.ones(1))) for p in points
+        2 * expected(vae.example, PosteriorFisher(), lambda o: o.loss, (p[None], np.ones(1))) for p in points
     ]
     claimed = claim(v[0] + v[1] * points[:, 0], *v)
     return numeric("closed form", claimed, truth, effort.tolerance(1e-10), "d at three points")
@@ -60,6 +93,20 @@ STATEMENTS = (
     Statement(
         id="28",
         section="A.5.1",
+        title="The two Gaussians on the line",
+        assumptions="s_1 and s_2 are standard deviations, positive.",
+        form=Form(r"p_1(x) = N(x; m_1, s_1^2), \qquad p_2(x) = N(x; m_2, s_2^2)", _two_normals),
+        checks=(_densities_are_normalised, _densities_of_the_engine),
+        mutations={
+            "s as a variance": lambda x, m1, s1, m2, s2: _two_normals(x, m1, s1**0.5, m2, s2**0.5),
+            "one mean for both": lambda x, m1, s1, m2, s2: _two_normals(x, m1, s1, m1, s2),
+            "exchanged": lambda x, m1, s1, m2, s2: _two_normals(x, m2, s2, m1, s1),
+        },
+        code="vsmnp.posteriors.DiagonalGaussian",
+    ),
+    Statement(
+        id="A.5.1-kl",
+        section="A.5.1",
         title="KL divergence between two Gaussians on the line",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2).",
         form=Form(
@@ -69,7 +116,7 @@ STATEMENTS = (
         ),
         checks=(
             in_symbols(kl_symbolic, "KL from the log densities"),
-            in_numbers(kl, "KL by quadrature", 1e-10),
+            in_numbers("quadrature", kl, "KL by quadrature", 1e-10),
             by_engine(lambda v: engine_kl(v)[()], "KL objective + log p(x), linear VAE"),
         ),
         mutations={
@@ -91,7 +138,7 @@ STATEMENTS = (
         ),
         checks=(
             in_symbols(lambda: gradient_symbolic(kl_symbolic), "gradient of KL"),
-            in_numbers(lambda v: own_gradient(kl, v), "gradient of KL by quadrature"),
+            in_numbers("finite differences", lambda v: own_gradient(kl, v), "gradient of KL by quadrature"),
             by_engine(lambda v: engine_kl_slopes(), "phi-gradient of the KL objective, linear VAE"),
         ),
         mutations={
@@ -116,9 +163,9 @@ STATEMENTS = (
         ),
         checks=(
             in_symbols(fisher_symbolic, "FD from the log densities"),
-            in_numbers(fisher, "FD by quadrature"),
+            in_numbers("quadrature", fisher, "FD by quadrature"),
             by_engine(
-                lambda v: expected(linear_vae()[0], PosteriorFisher(), lambda o: o.loss)[()],
+                lambda v: expected(on_the_line()[0].example, PosteriorFisher(), lambda o: o.loss)[()],
                 "posterior Fisher divergence, linear VAE",
             ),
         ),
@@ -149,7 +196,9 @@ STATEMENTS = (
         ),
         checks=(
             in_symbols(lambda: gradient_symbolic(fisher_symbolic), "gradient of FD"),
-            in_numbers(lambda v: own_gradient(fisher, v), "gradient of FD by quadrature"),
+            in_numbers(
+                "finite differences", lambda v: own_gradient(fisher, v), "gradient of FD by quadrature"
+            ),
             by_engine(lambda v: engine_slopes(True), "reparametrised phi-gradient, linear VAE"),
         ),
         mutations={
@@ -178,7 +227,7 @@ STATEMENTS = (
         ),
         checks=(
             in_symbols(unparametrised_symbolic, "gradient with x held fixed"),
-            in_numbers(unparametrised, "gradient with x held fixed, by quadrature"),
+            in_numbers("finite differences", unparametrised, "gradient with x held fixed, by quadrature"),
             by_engine(lambda v: engine_slopes(False), "phi-gradient with z held fixed, linear VAE"),
         ),
         mutations={
@@ -203,7 +252,10 @@ STATEMENTS = (
             lambda m1, s1, m2, s2: [2 / s2**2, 2 * (s1**2 + s2**2) / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2],
         ),
         printed=Form(
-            r"\text{the same but } \partial_{s_1} D_F = \tfrac2{s_1^2 s_2^2} \partial_{s_1} D_{KL}",
+            r"\partial_{m_1} D_F = \tfrac2{s_2^2} \partial_{m_1} D_{KL}, \quad "
+            r"\partial_{s_1} D_F = \tfrac2{s_1^2 s_2^2} \partial_{s_1} D_{KL}, \quad "
+            r"\partial^b_{m_1} D_F = \tfrac2{s_1^2} \partial_{m_1} D_{KL}, \quad "
+            r"\partial^b_{s_1} D_F = \tfrac4{s_1^2} \partial_{s_1} D_{KL}",
             lambda m1, s1, m2, s2: [2 / s2**2, 2 / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2],
         ),
         checks=(

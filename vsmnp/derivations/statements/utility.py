@@ -8,20 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...objectives import ELBO, M1, OptimalGamma
-from ..engine_example import EngineExample
 from ..evidence import derivative, numeric, symbolic
-from ..reconstruction import Reconstruction, evaluate, sampled_reconstruction
+from ..examples.moments import SAMPLES, evaluate, sampled_reconstruction, wide
 from ..statement import Effort, Evidence, Form, Statement
-
-_SAMPLES = 5
-
-
-@cache
-def _wide() -> tuple[EngineExample, Reconstruction]:
-    """More data than latent dimensions, and the moments over the engine's own samples."""
-    example = EngineExample.build(d_x=3, d_z=2)
-    return example, sampled_reconstruction(example, _SAMPLES)
-
 
 # --- Remark 3.2: functions of (y, d_x) that give h_F', h_F'', h_K', h_K'' ---
 
@@ -45,11 +34,11 @@ def _slopes_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 def _slopes_of_the_engine(claim: Any, effort: Effort) -> Evidence:
     """Gradients of M1 and of the ELBO at their common gamma*, along a direction in the decoder's weights."""
-    example, r = _wide()
+    example, r = wide()
     direction = np.random.default_rng(3).standard_normal(example.theta.shape)
     example.model.log_sd(direction)[:] = 0
     direction /= np.linalg.norm(direction)
-    found = [evaluate(example, each(_SAMPLES, OptimalGamma())).g_theta for each in (M1, ELBO)]
+    found = [evaluate(example, each(SAMPLES, OptimalGamma())).g_theta for each in (M1, ELBO)]
     truth = [(each * direction).sum() for each in found if each is not None]
     h_f, _, h_k, _ = claim(r.A.mean(), 3)
     claimed = np.array([h_f, h_k]) * _slope_of_l_kl(direction.tobytes())
@@ -59,11 +48,11 @@ def _slopes_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _slope_of_l_kl(direction: bytes) -> float:
-    example, _ = _wide()
+    example, _ = wide()
     step = np.frombuffer(direction).reshape(example.theta.shape)
     return float(
         derivative(
-            lambda t: sampled_reconstruction(example.at(theta=example.theta + t * step), _SAMPLES).A.mean()
+            lambda t: sampled_reconstruction(example.at(theta=example.theta + t * step), SAMPLES).A.mean()
         )
     )
 
@@ -85,6 +74,6 @@ STATEMENTS = (
             "convex": lambda y, d: (d**2 / (2 * y**2), d**2 / y**3, d / (2 * y), -d / (2 * y**2)),
             "h_K without half": lambda y, d: (d**2 / (2 * y**2), -(d**2) / y**3, d / y, -d / y**2),
         },
-        code="vsmnp.objectives.elbo.ELBO",
+        code="vsmnp.objectives.ELBO",
     ),
 )  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..evidence import numeric, symbolic
-from ..minimum import minimise
-from ..quadrature import normal_rule
+from ..examples.minimum import minimise
+from ..quadrature import normal_moment, normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
 _Z0, _BEND = 0.4, 0.3
@@ -64,7 +64,7 @@ def _line_series(best: bool) -> Callable[[Any, Effort], Evidence]:
         u = h**2 * m + s * e
         d = -e / s + z0 + u + (g1 + g2 * u) * (g1 * u + g2 * u**2 / 2) / h**2
         zeroth = sympy.Poly(sympy.series(sympy.expand(d), h, 0, 1).removeO().simplify(), e)
-        square = sum(c * {0: 1, 1: 0, 2: 1, 3: 0, 4: 3}[p] for (p,), c in (zeroth**2).terms()) / 2
+        square = sum(c * normal_moment(p) for (p,), c in (zeroth**2).terms()) / 2
         where = sympy.solve(sympy.diff(square, m), m)[0] if best else 0
         return symbolic(claim(z0, g1, g2), square.subs(m, where), "D_F as gamma goes to 0")
 
@@ -83,7 +83,8 @@ STATEMENTS = (
             lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 4,
         ),
         printed=Form(
-            r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = \tfrac12 \mu^{*2}", lambda z0, g1, g2: z0**2 / 2
+            r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = \tfrac12 \mu^{*2}", lambda z0, g1, g2: z0**2 / 2,
+            literal=False,
         ),
         checks=(_line_limit(1, "least D_F, extrapolated to gamma = 0"), _line_series(best=True)),
         mutations={
@@ -108,7 +109,8 @@ STATEMENTS = (
             lambda z0, g1, g2: (z0 + 3 * g2 / (2 * g1)) ** 2 / 2 + 9 * (g2 / g1) ** 2 / 4,
         ),
         printed=Form(
-            r"\lim_{\gamma \to 0} D_F[q \| p(z|x)] = \tfrac12 \mu^2", lambda z0, g1, g2: z0**2 / 2
+            r"\lim_{\gamma \to 0} D_F[q \| p(z|x)] = \tfrac12 \mu^2", lambda z0, g1, g2: z0**2 / 2,
+            literal=False,
         ),
         checks=(_line_limit(0, "D_F at that q, extrapolated to gamma = 0"), _line_series(best=False)),
         mutations={

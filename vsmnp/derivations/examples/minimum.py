@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..types import Array
-from .evidence import gradient
+from ...types import Array
+from ..evidence import gradient
 
 
 def hessian(f: Callable[[Array], float], at: Array, step: float = 1e-2) -> Array:

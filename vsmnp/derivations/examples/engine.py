@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..gaussian import precision
-from ..kernels import load
-from ..model import GaussianVAE
-from ..objectives import Objective, Outcome
-from ..rng import Key, Stream
-from ..types import Array, Kernels
-from .evidence import gradient
-from .quadrature import normal_rule
+from ...gaussian import precision
+from ...kernels import load
+from ...model import GaussianVAE
+from ...objectives import Objective, Outcome
+from ...rng import Key, Stream
+from ...types import Array, Kernels
+from ..evidence import gradient
+from ..quadrature import normal_rule
 
 #: Posterior samples a datum in one call of an objective.
 _SAMPLES = 20_000

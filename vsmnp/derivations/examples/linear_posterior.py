@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import Array
-from .evidence import gradient
-from .quadrature import normal_rule
+from ...types import Array
+from ..evidence import gradient
+from ..quadrature import normal_rule
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class LinearPosterior:
         return float(0.5 * w @ (d * d).sum(-1))
 
     def kl(self, mu: Array, root: Array) -> float:
-        """``KL[q || p(z|x)]`` up to a constant."""
+        """``D_KL[q || p(z|x)]`` up to a constant."""
         eps, w = normal_rule(3, self.d_z)
         return float(w @ self.log_ratio(mu + eps @ root.T, mu, root))
 
@@ -76,3 +76,8 @@ def root_of(precision: Array) -> Array:
     """The symmetric square root of the inverse of a precision, ``(Z, Z)``."""
     values, vectors = np.linalg.eigh(precision)
     return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
+
+
+def spread(precision: Array, p: Array) -> float:
+    """``tr[(Lambda - P) Lambda^-1 (Lambda - P)]``, the last term of Appendix A.4."""
+    return float(np.trace((precision - p) @ np.linalg.inv(precision) @ (precision - p)))

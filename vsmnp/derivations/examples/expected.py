@@ -1,19 +1,22 @@
-"""The engine's own objectives averaged over the nodes of a rule instead of samples: one model a node."""
+"""The engine's own objectives without sampling noise: one model a node of a rule.
+
+:func:`expected` averages whatever an outcome has, :func:`loss_of` the posterior Fisher divergence, and
+:func:`gradient_in_q` gives a phi-gradient as one in ``(mu, s)``; :func:`with_q` sets them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
 
 import numpy as np
 
-from ..objectives import Objective, Outcome, PosteriorFisher
-from ..posteriors import DiagonalGaussian
-from ..rng import Key
-from ..types import Array, Kernels
-from .engine_example import EngineExample
-from .quadrature import normal_rule
+from ...objectives import Objective, Outcome, PosteriorFisher
+from ...posteriors import DiagonalGaussian
+from ...rng import Key
+from ...types import Array, Kernels
+from ..quadrature import normal_rule
+from .engine import EngineExample
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +91,3 @@ def with_q(example: EngineExample, mu: Array, s: Array) -> EngineExample:
 def loss_of(example: EngineExample) -> float:
     """The expected loss of :class:`~vsmnp.objectives.PosteriorFisher`."""
     return float(expected(example, PosteriorFisher(), lambda outcome: outcome.loss))
-
-
-@cache
-def linear_example(d_z: int) -> tuple[EngineExample, Array, Array]:
-    """A linear VAE with one datum that it decodes from z0: with its Jacobian ``(2, Z)`` and z0 ``(Z,)``."""
-    example = replace(EngineExample.build(d_x=2, d_z=d_z, hidden=(), n=1), nodes=3)
-    bias = example.g(np.zeros(d_z))
-    jacobian = (example.g(np.eye(d_z)) - bias).T
-    z0 = np.array([0.9, -0.6])[:d_z]
-    return replace(example, x=(jacobian @ z0 + bias)[None, None, None]), jacobian, z0

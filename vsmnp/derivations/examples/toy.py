@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import Array
-from .quadrature import normal_rule
+from ...types import Array
+from ..quadrature import normal_log_density, normal_rule
 
 _WEIGHTS = np.array([0.4, 0.6])
 _MEANS = np.array([[-0.4, 0.2], [0.3, -0.2]])
 _SDS = np.array([0.6, 0.5])  # of both components, and not too far apart: the rules converge fast
-_LOG_2PI = float(np.log(2 * np.pi))
 
 
 @dataclass(frozen=True)
@@ -79,17 +78,15 @@ class Toy:
 
     def log_prior(self, z: Array) -> Array:
         """``log p(z)``."""
-        return np.asarray(-0.5 * z * z - 0.5 * _LOG_2PI)
+        return normal_log_density(z, 0.0, 1.0)
 
     def log_likelihood(self, x: Array, z: Array) -> Array:
         """``log p(x|z)``."""
-        square = ((x - self.g(z)) ** 2).sum(-1)
-        return np.asarray(-0.5 * square / self.gamma - 0.5 * self.d_x * (_LOG_2PI + np.log(self.gamma)))
+        return np.asarray(normal_log_density(x, self.g(z), self.gamma).sum(-1))
 
     def log_q(self, x: Array, z: Array) -> Array:
         """``log q(z|x)``."""
-        eps = (z - self.mu(x)) / self.s(x)
-        return np.asarray(-0.5 * eps * eps - np.log(self.s(x)) - 0.5 * _LOG_2PI)
+        return normal_log_density(z, self.mu(x), self.s(x) ** 2)
 
     def score_p(self, x: Array, z: Array) -> Array:
         """``s^p = grad_x log p(x|z)``, ``(..., 2)``."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..gaussian import LOG_2PI
-from ..objectives import KL, PosteriorFisher
-from ..types import Array
-from .engine_example import EngineExample
-from .engine_quadrature import expected, gradient_in_q
-from .evidence import derivative, gradient, numeric, symbolic
-from .quadrature import normal_rule
-from .statement import Check, Effort, Evidence
+from ...objectives import KL, PosteriorFisher
+from ...types import Array
+from ..evidence import derivative, gradient, numeric, symbolic
+from ..quadrature import normal_log_density, normal_moment, normal_rule
+from ..statement import Check, Effort, Evidence, Kind
+from .expected import expected, gradient_in_q
+from .linear_engine import on_the_line
 
 #: m1, s1, m2, s2 where no model gives them.
-_POINT = np.array([0.7, 0.8, -0.3, 1.3])
+POINT = np.array([0.7, 0.8, -0.3, 1.3])
 
 
 def symbols() -> tuple[Any, Any, Any, Any, Any]:
@@ -31,17 +29,16 @@ def symbols() -> tuple[Any, Any, Any, Any, Any]:
 
 
 def _moment(f: Any, m: Any, s: Any) -> Any:
-    """``E f`` under ``N(m, s^2)`` for a polynomial f of degree at most 4 in x."""
+    """``E f`` under ``N(m, s^2)`` for a polynomial f in x."""
     import sympy
 
     x, e = symbols()[0], sympy.Symbol("e")
     poly = sympy.Poly(sympy.expand(sympy.expand(f).subs(x, m + s * e)), e)
-    moments = {0: 1, 1: 0, 2: 1, 3: 0, 4: 3}
-    return sum(c * moments[k] for (k,), c in poly.terms())
+    return sum(c * normal_moment(k) for (k,), c in poly.terms())
 
 
 def kl_symbolic() -> Any:
-    """``KL[p1 || p2]``."""
+    """``D_KL[p1 || p2]``."""
     import sympy
 
     x, m1, s1, m2, s2 = symbols()
@@ -93,20 +90,21 @@ def in_symbols(truth: Callable[[], Any], detail: str) -> Check:
 # --- by quadrature, from log densities ---
 
 
-def _log_normal(x: Array, m: float, s: float) -> Array:
-    return np.asarray(-0.5 * ((x - m) / s) ** 2 - np.log(s) - 0.5 * LOG_2PI)
+def _log_ratio(x: Array, v: Array) -> Array:
+    """``log p1/p2``."""
+    return normal_log_density(x, v[0], v[1] ** 2) - normal_log_density(x, v[2], v[3] ** 2)
 
 
 def kl(v: Array) -> float:
-    """``KL[p1 || p2]`` at ``v = (m1, s1, m2, s2)``."""
+    """``D_KL[p1 || p2]`` at ``v = (m1, s1, m2, s2)``."""
     eps, w = normal_rule(20)
     x = v[0] + v[1] * eps[:, 0]
-    return float(w @ (_log_normal(x, v[0], v[1]) - _log_normal(x, v[2], v[3])))
+    return float(w @ _log_ratio(x, v))
 
 
 def _fd_at(x: Array, v: Array) -> Array:
     """Half the squared slope of ``log p1/p2``, by differences, exact for quadratics."""
-    slope = derivative(lambda t: _log_normal(x + t, v[0], v[1]) - _log_normal(x + t, v[2], v[3]), 0.5)
+    slope = derivative(lambda t: _log_ratio(x + t, v), 0.5)
     return 0.5 * slope**2
 
 
@@ -128,12 +126,12 @@ def own_gradient(f: Callable[[Array], float], v: Array) -> Array:
     return gradient(lambda own: f(np.array([*own, *v[2:]])), v[:2], 3e-4)
 
 
-def in_numbers(truth: Callable[[Array], Any], detail: str, scale: float = 1e-9) -> Check:
+def in_numbers(kind: Kind, truth: Callable[[Array], Any], detail: str, scale: float = 1e-9) -> Check:
     """The claim at one point is ``truth``, by quadrature and differences of log densities."""
 
     def check(claim: Any, effort: Effort) -> Evidence:
-        claimed = _numbers(claim, _POINT)
-        return numeric("finite differences", claimed, truth(_POINT), effort.tolerance(scale), detail)
+        claimed = _numbers(claim, POINT)
+        return numeric(kind, claimed, truth(POINT), effort.tolerance(scale), detail)
 
     check.__name__ = f"numeric: {detail}"
     return check
@@ -146,31 +144,18 @@ def _numbers(claim: Any, v: Array) -> Array:
 # --- through the engine: a linear VAE has a Gaussian posterior ---
 
 
-@cache
-def linear_vae() -> tuple[EngineExample, Array]:
-    """A linear VAE of one latent and one datum, and m1, s1, m2, s2 of q(z|x) and of p(z|x)."""
-    example = EngineExample.build(d_x=1, d_z=1, hidden=(), n=1)
-    bias = float(example.g(np.zeros(1))[0])
-    w = float(example.g(np.ones(1))[0]) - bias
-    x = float(example.data[0, 0])
-    precision = 1 + w * w / example.gamma
-    (mu,), (s,) = (v[0] for v in example.q())
-    return example, np.array([mu, s, w * (x - bias) / example.gamma / precision, precision**-0.5])
-
-
 def engine_kl(v: Array) -> Array:
     """The negative ELBO less ``-log p(x)``."""
-    example, _ = linear_vae()
-    bias = float(example.g(np.zeros(1))[0])
-    sd = float(np.sqrt(example.gamma + (float(example.g(np.ones(1))[0]) - bias) ** 2))
-    return expected(example, KL(), lambda o: o.loss) + _log_normal(example.data[0, 0], bias, sd)
+    vae, _ = on_the_line()
+    log_marginal = normal_log_density(vae.example.data[0, 0], vae.bias[0], vae.covariance[0, 0])
+    return expected(vae.example, KL(), lambda o: o.loss) + log_marginal
 
 
 def by_engine(truth: Callable[[Array], Any], detail: str) -> Check:
     """The claim at the Gaussians of a linear VAE is what an objective of the engine says."""
 
     def check(claim: Any, effort: Effort) -> Evidence:
-        _, v = linear_vae()
+        _, v = on_the_line()
         return numeric("quadrature", _numbers(claim, v), truth(v), effort.tolerance(1e-10), detail)
 
     check.__name__ = f"engine: {detail}"
@@ -180,12 +165,12 @@ def by_engine(truth: Callable[[Array], Any], detail: str) -> Check:
 def engine_slopes(reparametrised: bool, weight: float = 1.0) -> Array:
     """``(dmu, ds)`` of the posterior Fisher divergence of the linear VAE."""
     objective = PosteriorFisher(reparametrised=reparametrised, weight=weight)
-    return gradient_in_q(linear_vae()[0], objective)
+    return gradient_in_q(on_the_line()[0].example, objective)
 
 
 def engine_kl_slopes() -> Array:
     """``(dmu, ds)`` of its KL objective."""
-    return gradient_in_q(linear_vae()[0], KL())
+    return gradient_in_q(on_the_line()[0].example, KL())
 
 
 # --- the four ratios of the last display ---

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 
-from ..objectives import Objective, Outcome
-from ..rng import Key, Stream
-from ..types import Array
-from .engine_example import EngineExample
-from .evidence import gradient
-from .quadrature import normal_rule
+from ...objectives import Objective, Outcome
+from ...rng import Key, Stream
+from ...types import Array
+from ..evidence import gradient
+from ..quadrature import normal_rule
+from .engine import EngineExample
 from .toy import Toy, dot, square
 
+#: Posterior samples a datum where the noise is frozen.
+SAMPLES = 5
 #: A few data for statements that hold datum by datum.
 FEW = np.array([[0.4, -0.9], [-0.7, 0.3], [1.1, 0.8]])
 FEW.setflags(write=False)
@@ -152,6 +155,21 @@ def profile(loss: Callable[[float], float]) -> float:
     return float(minimize_scalar(loss, bounds=(-8, 6), method="bounded", options={"xatol": 1e-9}).fun)
 
 
+@cache
+def toy_least(loss: Literal["m1", "m2", "m3"]) -> float:
+    """The least mean of a loss over the toy's likelihood variance."""
+
+    def mean(log_gamma: float) -> float:
+        return float(getattr(toy_scores(Toy(gamma=float(np.exp(log_gamma)))), loss).mean())
+
+    return profile(mean)
+
+
+def utility(y: Any, d_x: int) -> Any:
+    """``h_F(y) = -d_x^2 / (2 y)``, what M1 and M2 make of a reconstruction error at the optimal gamma."""
+    return -(d_x**2) / (2 * y)
+
+
 # --- of the engine's example ---
 
 
@@ -201,6 +219,26 @@ def sampled_reconstruction(example: EngineExample, samples: int, step: int = 0) 
     mu, s = example.q()
     g, s_q = example.g(mu + s * eps), example.score_q(eps)
     return Reconstruction.by(lambda f: np.asarray(f.mean(0)), example.data, g, s_q)
+
+
+@cache
+def wide() -> tuple[EngineExample, Reconstruction]:
+    """More data than latent dimensions, and the moments over the ``SAMPLES`` that :func:`evaluate` draws."""
+    example = EngineExample.build(d_x=3, d_z=2)
+    return example, sampled_reconstruction(example, SAMPLES)
+
+
+@cache
+def engine_least(objective: Objective) -> float:
+    """The least loss of :func:`wide` with the noise frozen and gamma moved by hand."""
+    example, _ = wide()
+
+    def loss(log_gamma: float) -> float:
+        theta = example.theta.copy()
+        example.model.log_sd(theta)[:] = 0.5 * log_gamma
+        return float(evaluate(example.at(theta=theta), objective).loss[0])
+
+    return profile(loss)
 
 
 @cache

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..kernels import load
-from ..layout import Layout
-from ..types import Array, Layer, Params
-from .evidence import derivative, gradient, numeric
-from .statement import Check, Claim, Effort, Evidence, Kind
+from ...kernels import load
+from ...layout import Layout
+from ...types import Array, Layer, Params
+from ..evidence import derivative, gradient, numeric
+from ..statement import Check, Claim, Effort, Evidence, Kind
 
 _ROWS = 2
 
