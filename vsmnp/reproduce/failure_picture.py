@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..figures.canvas import drawing
-from ..figures.scales import fit_scale
 from ..figures.style import DATA, FLOOR, SERIES
 from .failure_cells import OBJECTIVES
 from .failure_words import in_main_grid
@@ -29,8 +28,8 @@ _NAMES = {
     "m3-as-published": "M3 as published",
 }  # fmt: skip
 _COLOURS = {"kl": SERIES[0], "fisher": SERIES[1]}
-#: Beyond this ratio of magnitudes a linear axis hides the small ones.
-_TWO_DECADES = 1e2
+#: A value so many times farther from the best than the middle one is does not set the scale.
+_MOST = 6.0
 
 
 def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -60,8 +59,8 @@ def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, An
             _handle(colour, text)
             for colour, text in ((_COLOURS["kl"], "KL inference"), (_COLOURS["fisher"], "Fisher inference"))
         ]
-        grid[0][-1].legend(handles=handles, loc="lower right")
-        note = "median over seeds ± s.e.m.; filled J = 2, hollow J = 5; dashed: best possible"
+        figure.legend(handles=handles, loc="outside upper right", ncols=2)
+        note = "median over seeds ± s.e.m.; filled J = 2, hollow J = 5 (arrows: right and left); dashed: best"
         figure.supxlabel(note, fontsize=7.5, color=DATA)
 
 
@@ -75,23 +74,30 @@ def _panel(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]], floor: floa
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     places = {objective: i for i, objective in enumerate(OBJECTIVES)}
-    shown = []
-    for row in rows:
-        value, error = row[f"{name}_median"], row[f"{name}_se"]
-        if not np.isfinite(value):
-            continue
-        shown.append(value)
+    values = np.array([row[f"{name}_median"] for row in rows])
+    low = float(np.nanmin(values)) if floor is None else floor
+    high = np.inf if floor is None else low + _MOST * (float(np.nanmedian(values)) - low)
+    inside = values[np.isfinite(values) & (values <= high)]
+    axes.set_xlim(low - 0.06 * (inside.max() - low), inside.max() + 0.12 * (inside.max() - low))
+    for row, value in zip(rows, values, strict=True):
         few, colour = row["encoder_steps"] == 2, _COLOURS[row["inference"]]
         shift = (-0.18 if row["inference"] == "kl" else 0.18) + (-0.07 if few else 0.07)
+        place = places[row["objective"]] + shift
+        if not value <= high:
+            _off_scale(axes, 0.99 if few else 0.66, place, value, colour)
+            continue
+        error = row[f"{name}_se"]
         axes.errorbar(
-            value, places[row["objective"]] + shift, xerr=error if np.isfinite(error) else None, fmt="o",
-            color=colour, markerfacecolor=colour if few else "white", markersize=3.5, elinewidth=0.9,
+            value, place, xerr=error if np.isfinite(error) else None, fmt="o", color=colour,
+            markerfacecolor=colour if few else "white", markersize=3.5, elinewidth=0.9,
         )  # fmt: skip
     if floor is not None:
         axes.axvline(floor, color=FLOOR, linewidth=1, linestyle=(0, (4, 2)))
-        shown.append(floor)
-    axes.locator_params(axis="x", nbins=4)
-    values = np.array(shown)
-    if values.size:
-        size = np.abs(values[values != 0])
-        fit_scale(axes.set_xscale, values, float(np.quantile(size, 0.25)), _TWO_DECADES)
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _off_scale(axes: Axes, across: float, place: float, value: float, colour: str) -> None:
+    """An arrow near the right border, with the number that would lie beyond it."""
+    border = axes.get_yaxis_transform()
+    told = f"{value:.3g} \N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if np.isfinite(value) else "none"
+    axes.text(across, place, told, transform=border, ha="right", va="center", fontsize=6, color=colour)
