@@ -10,7 +10,7 @@ import numpy as np
 
 from ...objectives import KL, PosteriorFisher
 from ...types import Array
-from ..evidence import derivative, gradient, numeric
+from ..evidence import derivative, gradient, numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.expected import gradient_in_q
 from ..examples.toy import Toy, square
@@ -127,6 +127,21 @@ def _sweep(claim: Any) -> tuple[EngineExample, Array, Array, Array]:
     return example, z, d, found[0, 0]
 
 
+def _sweep_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """Two latents, two data dimensions, any decoder: the product rule for J' v."""
+    import sympy
+
+    z, d, x = (sympy.symbols(f"{name}1 {name}2", real=True) for name in "zdx")
+    gamma = sympy.Symbol("gamma", positive=True)
+    g = sympy.Matrix([sympy.Function(name, real=True)(*z) for name in ("g1", "g2")])
+    j, way = g.jacobian(z), sympy.Matrix(d)
+    v = (sympy.Matrix(x) - g) / gamma
+    moved = claim(j * way, v, gamma)
+    turned = sum((sympy.diff(j, at) * along for at, along in zip(z, d, strict=True)), sympy.zeros(2, 2))
+    truth = sympy.hessian(-gamma * v.dot(v) / 2, z) * way
+    return symbolic(list(turned.T * v + j.T * moved), list(truth), "Hessian of log p(x|z) times d, any decoder")
+
+
 def _sweep_by_backward(claim: Any, effort: Effort) -> Evidence:
     """Against differences of the engine's own backward sweep."""
     example, z, d, found = _sweep(claim)
@@ -207,7 +222,7 @@ STATEMENTS = (
             r"H = \nabla_z^2 \log p(x|z)",
             lambda dg, v, gamma: -dg / gamma,
         ),
-        checks=(_sweep_by_backward, _sweep_by_likelihood),
+        checks=(_sweep_symbolic, _sweep_by_backward, _sweep_by_likelihood),
         mutations={
             "cotangent held fixed": lambda dg, v, gamma: 0 * dg,
             "sign": lambda dg, v, gamma: dg / gamma,

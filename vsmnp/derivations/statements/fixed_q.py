@@ -10,7 +10,7 @@ import numpy as np
 from ...objectives import M2, FixedGamma
 from ...objectives.learning import Learning
 from ...types import Array
-from ..evidence import numeric
+from ..evidence import numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.moments import (
     SAMPLES,
@@ -21,6 +21,7 @@ from ..examples.moments import (
     toy_reconstruction,
     toy_scores,
 )
+from ..quadrature import normal_moment
 from ..statement import Effort, Evidence, Form, Statement
 
 # A claim takes the width of the q that M2 and M3 were given, and gives the widths over which its autoencoding
@@ -118,6 +119,35 @@ def _frozen_noise(claim: Any, effort: Effort) -> Evidence:
     return numeric("search", claimed, _minimum_of_the_engine(), effort.tolerance(1e-9), detail)
 
 
+def _linear(claim: Any, effort: Effort) -> Evidence:
+    """M2 with ``q = N(phi x, s^2)``, ``g = theta z`` and data of variance v: where its slopes vanish."""
+    import sympy
+
+    x, eps, theta, phi = sympy.symbols("x eps theta phi", real=True)
+    gamma, s, v = sympy.symbols("gamma s v", positive=True)
+
+    def expect(f: Any, of: Any, variance: Any) -> Any:
+        terms = sympy.Poly(sympy.expand(f), of).terms()
+        return sum(c * normal_moment(k) * variance ** sympy.Rational(k, 2) for (k,), c in terms)
+
+    def over_q(f: Any) -> Any:
+        return expect(f, eps, 1)
+
+    error = theta * (phi * x + s * eps) - x
+    score = error / gamma
+    m2 = expect(over_q(score**2) - 1 / gamma - over_q(score) ** 2 / 2, x, v)  # definition (13)
+    (best,) = sympy.solve([sympy.diff(m2, theta), sympy.diff(m2, gamma)], [theta, gamma], dict=True)
+
+    def least(width: Any) -> Any:
+        mean = over_q(error)
+        b, t = expect(mean**2, x, v), expect(over_q((error - mean) ** 2), x, v)
+        l2 = (b + 2 * t).subs(s, width * s)
+        return -1 / (2 * l2.subs(theta, sympy.solve(sympy.diff(l2, theta), theta)[0]))
+
+    claimed = sympy.Min(*(least(sympy.nsimplify(width)) for width in claim(sympy.Integer(1))))
+    return symbolic(claimed, m2.subs(best), "least M2 of a linear model over theta and gamma, q given")
+
+
 STATEMENTS = (
     Statement(
         id="min-over-q",
@@ -133,7 +163,7 @@ STATEMENTS = (
             lambda width: tuple(width * np.array([0.1, 0.3, 1.0, 2.0])),
             literal=False,
         ),
-        checks=(_toy, _frozen_noise),
+        checks=(_linear, _toy, _frozen_noise),
         mutations={
             "another q": lambda width: (1.5 * width,),
             "a narrow q": lambda width: (0.1 * width,),

@@ -14,6 +14,7 @@ from ...types import Array
 from ..evidence import derivative, gradient, numeric
 from ..examples.engine import EngineExample
 from ..examples.expected import expected
+from ..examples.linear_joint import LINEAR, LinearModel
 from ..examples.toy import Toy, square
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
@@ -219,6 +220,25 @@ def _learning_step(claim: Any, effort: Effort) -> Evidence:
     return numeric("finite differences", slope, -(g @ g), effort.tolerance(1e-7), detail)
 
 
+def _where_they_end(claim: Any, effort: Effort) -> Evidence:
+    """Of linear models: inference in the exact posterior, learning in the regression of x on z."""
+    example = replace(LINEAR.engine(), nodes=3)
+    free, of_gamma = np.zeros(example.phi.shape, bool), np.zeros(example.theta.shape, bool)
+    example.model.log_sd(of_gamma)[:] = True
+    phi, theta = example.phi, example.theta
+    for _ in range(150):
+        phi = phi + 0.15 * claim(expected(example.at(phi=phi), KL(), _g_phi)[None], free)
+        theta = theta + 0.2 * claim(expected(example.at(theta=theta), M1(), _g_theta)[None], of_gamma)
+        if max(np.abs(phi).max(), np.abs(theta).max()) > 5:
+            break  # uphill
+    covariance = LINEAR.phi * LINEAR.variance
+    slope = covariance / (LINEAR.phi * covariance + LINEAR.v)
+    learned = LinearModel(slope, LINEAR.variance - slope * covariance).engine().theta
+    truth = np.concatenate([LINEAR.exact().engine().phi, learned], -1)
+    detail = "phi and theta of a linear VAE after 150 steps"
+    return numeric("closed form", np.concatenate([phi, theta], -1), truth, effort.tolerance(1e-10), detail)
+
+
 STATEMENTS = (
     Statement(
         id="algorithm-1-kl",
@@ -290,7 +310,7 @@ STATEMENTS = (
             r"\Delta\phi \propto \nabla_\phi D, \qquad \Delta\theta \propto \nabla_\theta M_1",
             lambda g, of_gamma: g,
         ),
-        checks=(_inference_step, _learning_step),
+        checks=(_inference_step, _learning_step, _where_they_end),
         mutations={
             "gamma left where it is": lambda g, of_gamma: np.where(of_gamma, 0.0, -g),
         },

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...types import Array
-from ..evidence import derivative, numeric
+from ..evidence import derivative, numeric, symbolic
 from ..examples.expected import loss_of
 from ..examples.linear_engine import on_the_line
 from ..quadrature import normal_rule
@@ -90,6 +90,20 @@ def _by_rounding() -> float:
     return float(np.polynomial.Polynomial.fit(steps, [at(0.01 * h) for h in steps], 7)(0.0))
 
 
+def _with_delta(claim: Any, effort: Effort) -> Evidence:
+    """The sign in the score of q differentiated as a distribution; its own square is 1."""
+    import sympy
+
+    z, m = sympy.symbols("z m", real=True)
+    s = sympy.Symbol("s", positive=True)
+    side = sympy.sign(z - m)
+    half_square = sympy.expand((-side / s + z) ** 2 / 2).subs(side**2, 1)
+    density = sympy.exp(-sympy.Abs(z - m) / s) / (2 * s)
+    gradient = sympy.integrate(sympy.diff(half_square, m) * density, (z, -sympy.oo, sympy.oo))
+    detail = "expected derivative of |d|^2/2 in m, the jump of the score a delta"
+    return symbolic(claim(m, s), gradient, detail)
+
+
 def _total_less_density(claim: Any, effort: Effort) -> Evidence:
     detail = "total derivative of D_F less the part of q's density"
     return numeric("quadrature", claim(_M, _S), _by_parts(), effort.tolerance(1e-10), detail)
@@ -127,7 +141,7 @@ STATEMENTS = (
         assumptions="q = Lap(m, s), target N(0, 1); the 1/2 of (5) counts; the score of q is a distribution.",
         form=Form(r"\partial^b_m D_F = \tfrac{m}{s^2}", lambda m, s: m / s**2),
         printed=Form(r"\partial^b_m D_F = 0", lambda m, s: 0.0 * m, literal=False),
-        checks=(_total_less_density, _rounded_score),
+        checks=(_with_delta, _total_less_density, _rounded_score),
         mutations={
             "the total one": lambda m, s: m,
             "density once more": lambda m, s: m / (2 * s**2),

@@ -16,7 +16,7 @@ from ...objectives import JointFisher, OptimalGamma
 from ...objectives.score_norm import ScoreNormTerm
 from ...rng import Key
 from ...types import Array
-from ..evidence import derivative, gradient, numeric
+from ..evidence import derivative, gradient, numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.toy import Toy, dot, square
 from ..statement import Claim, Effort, Evidence, Form, Statement
@@ -51,6 +51,22 @@ def _gradient_of_the_toy(claim: Claim, effort: Effort) -> Evidence:
     claimed = [gz, claim.gs(v, gz), claim.gl(v)]
     detail = "gradient of one sample in (mu, s, l), without the score norm"
     return numeric("finite differences", claimed, gradient(loss, at), effort.tolerance(1e-9), detail)
+
+
+def _gradient_symbolic(claim: Claim, effort: Effort) -> Evidence:
+    """The same in symbols; of ``|g - x|^2`` only value, slope and curvature at z count, hence a parabola."""
+    import sympy
+
+    mu, eps, t, k0, k1, k2 = sympy.symbols("mu eps t k0 k1 k2", real=True)
+    s, tau = sympy.symbols("s tau", positive=True)
+    z = mu + s * eps
+    square_of_e = k0 + k1 * t + k2 * t**2
+    b, hessian = (sympy.diff(-tau * square_of_e / 2, t, n).subs(t, z) for n in (1, 2))
+    d, e2 = z - eps / s - b, square_of_e.subs(t, z)
+    v = SimpleNamespace(eps=eps, s=s, tau=tau, d=d, b=b, hd=hessian * d, e2=e2, d_x=1, dot=d * b)
+    loss, gz = d**2 / 2 + tau**2 * e2 / 2 - tau, claim.gz(v)
+    truth = [sympy.diff(loss, mu), sympy.diff(loss, s), -2 * tau * sympy.diff(loss, tau)]  # tau = exp(-2 l)
+    return symbolic([gz, claim.gs(v, gz), claim.gl(v)], truth, "gradient of one sample in (mu, s, l)")
 
 
 # --- the engine: the same noise, everything moves ---
@@ -241,7 +257,7 @@ STATEMENTS = (
             r"\nabla_\theta L = \nabla_\theta (-d \cdot b + \tfrac12 \tau^2 |e|^2)",
             _GRADIENT,
         ),
-        checks=(_gradient_of_the_toy, _phi_gradient, _theta_gradient),
+        checks=(_gradient_symbolic, _gradient_of_the_toy, _phi_gradient, _theta_gradient),
         mutations={
             "no curvature": _but(gz=lambda v: v.d - v.tau * v.b),
             "sign of H": _but(gz=lambda v: v.d - v.tau * v.b + v.hd),

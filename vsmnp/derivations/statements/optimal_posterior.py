@@ -10,7 +10,7 @@ import numpy as np
 
 from ...objectives import KL, PosteriorFisher
 from ...types import Array
-from ..evidence import numeric
+from ..evidence import numeric, symbolic
 from ..examples.expected import gradient_in_q, loss_of, with_q
 from ..examples.linear_engine import at_decoded_datum
 from ..examples.linear_posterior import LinearPosterior, root_of
@@ -38,6 +38,14 @@ def _at_that_q_by_engine(claim: Any, effort: Effort) -> Evidence:
     return numeric(
         "quadrature", 0.5 * mu @ mu, found, effort.tolerance(1e-10), "half |mu|^2 against the loss"
     )
+
+
+def _at_that_q_by_smoothing(claim: Any, effort: Effort) -> Evidence:
+    toy = LinearPosterior()
+    mu, precision = claim(toy.j, toy.gamma, toy.x)
+    found = toy.fisher_by_smoothing(mu, precision)
+    detail = "half |mu|^2 against the rate at which noise lowers KL"
+    return numeric("finite differences", 0.5 * mu @ mu, found, effort.tolerance(1e-9), detail)
 
 
 def _curvature(j: Array, gamma: float) -> Array:
@@ -133,16 +141,32 @@ def _diagonal_minimum_of_engine() -> float:
 
 def _diagonal_by_search(claim: Any, effort: Effort) -> Evidence:
     toy = LinearPosterior()
-    claimed = claim(toy.precision, np.array(toy.z0))
+    claimed = claim(toy.precision, np.array(toy.z0), np.sqrt)
     detail = "least D_F over diagonal Gaussians"
     return numeric("search", claimed, _diagonal_minima()[0], effort.tolerance(1e-10), detail)
 
 
 def _diagonal_by_engine(claim: Any, effort: Effort) -> Evidence:
     example, jacobian, z0 = at_decoded_datum(2)
-    claimed = claim(_precision(jacobian, example.gamma), z0)
+    claimed = claim(_precision(jacobian, example.gamma), z0, np.sqrt)
     found = _diagonal_minimum_of_engine()
     return numeric("search", claimed, found, effort.tolerance(1e-10), "least loss over diagonal Gaussians")
+
+
+def _diagonal_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """Two latents, any P: ``d = P (z - mu) - (z - mu)/s^2`` at the best mean is linear in eps."""
+    import sympy
+
+    a, b = sympy.symbols("a b", positive=True)
+    c, z1, z2 = sympy.symbols("c z1 z2", real=True)
+    v = sympy.symbols("v1 v2", positive=True)  # variances of q
+    p = sympy.Matrix([[a, c], [c, b]])
+    of_eps = (p - sympy.diag(1 / v[0], 1 / v[1])) * sympy.diag(*map(sympy.sqrt, v))
+    divergence = (of_eps.T * of_eps).trace() / 2
+    best = [sympy.solve(sympy.diff(divergence, of), of) for of in v]
+    least = divergence.subs({of: one for of, (one,) in zip(v, best, strict=True)})
+    claimed = claim(np.array(p.tolist()), np.array([z1, z2]), np.frompyfunc(sympy.sqrt, 1, 1))
+    return symbolic(claimed, least, "least D_F over diagonal Gaussians, two latents")
 
 
 def _precisions_by_search(claim: Any, effort: Effort) -> Evidence:
@@ -178,7 +202,7 @@ STATEMENTS = (
             r"D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2 \text{ at the optimal } q",
             lambda j, gamma, x: (_mean(j, gamma, x), _precision(j, gamma)),
         ),
-        checks=(_at_that_q, _at_that_q_by_engine),
+        checks=(_at_that_q, _at_that_q_by_engine, _at_that_q_by_smoothing),
         mutations={
             "without the prior's precision": lambda j, gamma, x: (_inverse(j, x), _curvature(j, gamma)),
             "mean of the posterior, precision of the likelihood": lambda j, gamma, x: (
@@ -221,16 +245,16 @@ STATEMENTS = (
         assumptions="g linear; q a Gaussian of diagonal covariance, P the precision of the posterior.",
         form=Form(
             r"\min_q D_F[q \| p(z|x)] = \sum_i \sqrt{(P^2)_{ii}} - P_{ii}",
-            lambda p, z0: (np.sqrt(np.diag(p @ p)) - np.diag(p)).sum(),
+            lambda p, z0, sqrt: (sqrt(np.diag(p @ p)) - np.diag(p)).sum(),
         ),
         printed=Form(
-            r"\min_q D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2", lambda p, z0: 0.5 * _square(z0),
+            r"\min_q D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2", lambda p, z0, sqrt: z0 @ z0 / 2,
             literal=False,
         ),
-        checks=(_diagonal_by_search, _diagonal_by_engine),
+        checks=(_diagonal_by_search, _diagonal_by_engine, _diagonal_symbolic),
         mutations={
-            "half": lambda p, z0: 0.5 * (np.sqrt(np.diag(p @ p)) - np.diag(p)).sum(),
-            "at the precision of KL": lambda p, z0: 0.5 * (np.diag(p @ p) / np.diag(p) - np.diag(p)).sum(),
+            "half": lambda p, z0, sqrt: (sqrt(np.diag(p @ p)) - np.diag(p)).sum() / 2,
+            "at the precision of KL": lambda p, z0, sqrt: (np.diag(p @ p) / np.diag(p) - np.diag(p)).sum() / 2,
         },
         consequence="What is left depends on the correlations of the posterior and not on its mean.",
         code="vsmnp.objectives.PosteriorFisher",

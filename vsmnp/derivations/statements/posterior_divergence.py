@@ -10,7 +10,7 @@ import numpy as np
 
 from ...objectives import PosteriorFisher
 from ...types import Array
-from ..evidence import derivative, gradient, numeric
+from ..evidence import derivative, gradient, numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.expected import expected
 from ..examples.toy import Toy, square
@@ -44,6 +44,14 @@ def _data() -> Array:
     return np.array([[0.3, -0.8], [-0.6, 0.2], [0.9, 0.4]])
 
 
+def _integrand(log_q: Any, log_joint: Any, z: Any) -> Any:
+    """``2 p |d/dz sqrt(q/p)|^2`` over q, from expressions in z."""
+    import sympy
+
+    root = sympy.exp((log_q - log_joint) / 2)
+    return 2 * sympy.diff(root, z) ** 2 / root**2
+
+
 # --- the first display of A.4: a claim is the integrand, of three scores in z ---
 
 
@@ -58,6 +66,18 @@ def _definition_by_quadrature(claim: Any, effort: Effort) -> Evidence:
     claimed = toy.expect_q(integrand, _data())
     detail = "D_F against 2 E_p |grad sqrt(q/p)|^2, at a few x"
     return numeric("quadrature", claimed, _toy_divergence(), effort.tolerance(1e-9), detail)
+
+
+def _definition_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """One latent, any densities."""
+    import sympy
+
+    z = sympy.Symbol("z", real=True)
+    logs = [sympy.Function(name, real=True)(z) for name in ("log_q", "log_prior", "log_likelihood")]
+    claimed = claim(*(np.array([sympy.diff(log, z)]) for log in logs))
+    truth = _integrand(logs[0], logs[1] + logs[2], z)
+    detail = "integrand of D_F against 2 p |grad sqrt(q/p)|^2, any densities"
+    return symbolic(np.asarray(claimed).item(), truth, detail)
 
 
 def _definition_by_engine(claim: Any, effort: Effort) -> Evidence:
@@ -95,6 +115,21 @@ def _integral_by_engine(claim: Any, effort: Effort) -> Evidence:
 
     claimed = example.expect(integrand).mean()
     return numeric("quadrature", claimed, _engine_loss(), effort.tolerance(1e-9), "(26) against the loss")
+
+
+def _integral_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """One latent, one data dimension, any decoder."""
+    import sympy
+
+    z, x, mu = sympy.symbols("z x mu", real=True)
+    s, gamma = sympy.symbols("s gamma", positive=True)
+    g = sympy.Function("g", real=True)(z)
+    mean, sd, at, j, error = (np.array([v]) for v in (mu, s, z, sympy.diff(g, z), x - g))
+    claimed = claim(mean, sd, at, j[:, None], error, gamma)
+    log_joint = -(z**2) / 2 - (x - g) ** 2 / (2 * gamma)
+    truth = _integrand(-((z - mu) ** 2) / (2 * s**2), log_joint, z)
+    detail = "integrand of (26) against 2 p |grad sqrt(q/p)|^2, any decoder"
+    return symbolic(np.asarray(claimed).item(), truth, detail)
 
 
 def _integral_by_quadrature(claim: Any, effort: Effort) -> Evidence:
@@ -171,9 +206,9 @@ STATEMENTS = (
         printed=Form(
             r"D_F[q \| p(z|x)] = \int q(z|x) \, "
             r"\| \nabla_z \log q(z|x) - \nabla_z \log p(z) - \nabla_z \log p(x|z) \|_2 \, dx \, dz",
-            lambda of_q, of_prior, of_likelihood: np.sqrt(square(of_q - of_prior - of_likelihood)),
+            lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood) ** 0.5,
         ),
-        checks=(_definition_by_quadrature, _definition_by_engine),
+        checks=(_definition_symbolic, _definition_by_quadrature, _definition_by_engine),
         mutations={
             "no half": lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood),
             "without the prior": lambda of_q, of_prior, of_likelihood: square(of_q - of_likelihood) / 2,
@@ -199,9 +234,9 @@ STATEMENTS = (
             r"\left\| \Lambda (z - \mu) - z + \nabla_z g \tfrac{x - g(z)}{\gamma} \right\|_2^2 dx \, dz",
             lambda *at: square(_d(*at)),
         ),
-        checks=(_integral_by_quadrature, _integral_by_engine),
+        checks=(_integral_symbolic, _integral_by_quadrature, _integral_by_engine),
         mutations={
-            "norm not squared": lambda *at: np.sqrt(square(_d(*at))),
+            "norm not squared": lambda *at: square(_d(*at)) ** 0.5,
             "no gamma": lambda mu, s, z, j, error, gamma: square(_d(mu, s, z, j, error, 1.0)) / 2,
             "standard deviation for variance": lambda mu, s, z, j, error, gamma: (
                 square((z - mu) / s - z + _pulled(j, error) / gamma) / 2

@@ -28,6 +28,20 @@ def _pulled(z: Array) -> Array:
     return gradient(lambda there: -0.5 * ((_DATUM - _g(there)) ** 2).sum(), z, 3e-3)
 
 
+def _first_order_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """Two latents, two data dimensions, any decoder."""
+    import sympy
+
+    z, x = sympy.symbols("z1 z2", real=True), sympy.symbols("x1 x2", real=True)
+    g = [sympy.Function(name, real=True)(*z) for name in ("g1", "g2")]
+    j = np.array([[sympy.diff(f, at) for at in z] for f in g])
+    h = np.array([sympy.hessian(f, z).tolist() for f in g])
+    error = np.array(x) - np.array(g)
+    truth = sympy.hessian(-(error @ error) / 2, z)
+    detail = "Hessian of -|x - g|^2/2, any decoder"
+    return symbolic(claim(error, j, h).ravel().tolist(), list(truth), detail)
+
+
 def _first_order(claim: Any, effort: Effort) -> Evidence:
     a, b = _POINT
     j = np.array([[np.cos(a) + 0.3 * b, 0.3 * a], [1.0, b]])
@@ -127,6 +141,14 @@ def _trace_by_quadrature(claim: Any, effort: Effort) -> Evidence:
     return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), "D_F at g(mu) = x, any Lambda")
 
 
+def _trace_by_smoothing(claim: Any, effort: Effort) -> Evidence:
+    toy, mu = LinearPosterior(), np.array(LinearPosterior().z0)
+    claimed = claim(mu, _LAMBDA, toy.precision - np.eye(2))
+    truth = toy.fisher_by_smoothing(mu, _LAMBDA)
+    detail = "rate at which noise lowers KL, at g(mu) = x"
+    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
+
+
 def _trace_by_engine(claim: Any, effort: Effort) -> Evidence:
     example, jacobian, mu = at_decoded_datum(2)
     s = np.array([0.6, 0.9])
@@ -154,7 +176,7 @@ STATEMENTS = (
             r"\textstyle\sum_k (x - g)_k \nabla_z^2 g_k - \nabla_z g \nabla_z g^T",
             lambda error, j, h: _bend(error, h) - j.T @ j,
         ),
-        checks=(_first_order, _first_order_by_engine),
+        checks=(_first_order_symbolic, _first_order, _first_order_by_engine),
         mutations={
             "sign": lambda error, j, h: _bend(error, h) + j.T @ j,
             "transposed": lambda error, j, h: _bend(error, h) - j @ j.T,
@@ -219,7 +241,7 @@ STATEMENTS = (
             r"D_F \approx |\mu|^2 + \operatorname{tr}[(\Lambda - I - G) \Lambda^{-1} (\Lambda - I - G)]",
             lambda mu, precision, bend: mu @ mu + _trace(precision, bend),
         ),
-        checks=(_trace_by_quadrature, _trace_by_engine),
+        checks=(_trace_by_quadrature, _trace_by_smoothing, _trace_by_engine),
         mutations={
             "half of the mean only": lambda mu, precision, bend: mu @ mu / 2 + _trace(precision, bend),
             "no mean": lambda mu, precision, bend: _trace(precision, bend) / 2,

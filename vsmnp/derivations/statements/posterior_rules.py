@@ -116,6 +116,23 @@ def _score_by_differences(claim: Claim, effort: Effort) -> Evidence:
     return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
 
 
+def _score_symbolic(claim: Claim, effort: Effort) -> Evidence:
+    """One latent, one data dimension, any encoder and any scale S."""
+    import sympy
+
+    x, z, e, r = sympy.symbols("x z eps r", real=True)
+    mu, rho = (sympy.Function(name, real=True)(x) for name in ("mu", "rho"))
+    scale = sympy.Function("S", positive=True)
+    s = scale(rho)
+    log_q = -((z - mu) ** 2) / (2 * s**2) - sympy.log(s)
+    truth = sympy.diff(log_q, x).subs(z, mu + s * e).doit()
+    slope = sympy.diff(scale(r), r).subs(r, rho)
+    j_mu, j_rho = (np.array([[[sympy.diff(f, x)]]]) for f in (mu, rho))
+    claimed = claim(np.array([[[e]]]), np.array([[s]]), np.array([[slope]]), j_mu, j_rho)
+    detail = "grad_x log q(z|x) at fixed z, any encoder and any scale"
+    return symbolic(claimed.item(), truth, detail)
+
+
 def _score_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
     claimed, truth = [], []
     for scale in ("exp", "softplus"):
@@ -224,7 +241,7 @@ STATEMENTS = (
             r"J_\mu^T \frac{\epsilon}{s} + J_\rho^T \frac{(\epsilon^2 - 1) S'}{s}",
             _score,
         ),
-        checks=(_score_by_differences, _score_of_the_engine),
+        checks=(_score_symbolic, _score_by_differences, _score_of_the_engine),
         mutations={
             "determinant missing": lambda eps, s, slope, j_mu, j_rho: _score(eps, s, slope, j_mu, j_rho)
             + np.einsum("nz,nzd->nd", slope / s, j_rho),

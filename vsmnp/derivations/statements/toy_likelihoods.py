@@ -20,7 +20,7 @@ from ..evidence import derivative, gradient, numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.expected import gradient_in_q, loss_of, with_q
 from ..examples.minimum import hessian, minimise
-from ..quadrature import normal_log_density, normal_rule
+from ..quadrature import normal_log_density, normal_moment, normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
 _DATUM, _GAMMA = 2.0, 0.25  # of p_I
@@ -168,6 +168,27 @@ def _kl_scale() -> Array:
     return minimise(lambda log_s: _kl(np.r_[0, 0, log_s]), np.array([-0.5, -0.5]))
 
 
+def _saddle_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """Both along ``mu = (t, t)``, from the moments of q."""
+    import sympy
+
+    t, z1, z2, m1, m2, e1, e2 = sympy.symbols("t z1 z2 m1 m2 e1 e2", real=True)
+    s, x, gamma = sympy.Symbol("s", positive=True), sympy.Integer(2), sympy.Rational(1, 4)
+    log_joint = -(z1**2 + z2**2) / 2 - (x - z1 * z2) ** 2 / (2 * gamma)
+
+    def expect(f: Any) -> Any:
+        there = sympy.expand(f).subs({m1: t, m2: t, z1: t + s * e1, z2: t + s * e2})
+        return sum(c * normal_moment(i) * normal_moment(j) for (i, j), c in sympy.Poly(there, e1, e2).terms())
+
+    kl = -expect(log_joint) - 2 * sympy.log(s)
+    (own,) = sympy.solve(sympy.diff(kl, s).subs(t, 0), s)
+    half = sum((-(z - m) / s**2 - sympy.diff(log_joint, z)) ** 2 for z, m in ((z1, m1), (z2, m2))) / 2
+    slopes = sympy.diff(kl, t) / 2, expect(sympy.diff(half, m1) + sympy.diff(half, m2)) / 2
+    truth = [sympy.diff(slope, t).subs({t: 0, s: own}) for slope in slopes]
+    detail = "curvature of KL, slope of the fixed Fisher gradient"
+    return symbolic(claim(x, gamma, sympy.sqrt), truth, detail)
+
+
 def _saddle_by_quadrature(claim: Any, effort: Effort) -> Evidence:
     log_s = _kl_scale()
     curvature = hessian(lambda mu: _kl(np.r_[mu, log_s]), np.zeros(2), 0.05)
@@ -183,7 +204,7 @@ def _saddle_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
         return np.asarray((w @ gradient(half, q[:2], 0.5)).mean())
 
-    claimed = claim(_DATUM, _GAMMA)
+    claimed = claim(_DATUM, _GAMMA, np.sqrt)
     found = [least, derivative(fixed, 0.05)]
     detail = "curvature of KL along the diagonal, slope of the fixed Fisher gradient"
     return numeric("quadrature", claimed, found, effort.tolerance(1e-9), detail)
@@ -200,12 +221,13 @@ def _saddle_by_engine(claim: Any, effort: Effort) -> Evidence:
 
     found = [slope(KL()), slope(PosteriorFisher())]
     detail = "the same through the two objectives"
-    return numeric("quadrature", claim(_DATUM, _GAMMA), found, effort.tolerance(1e-9), detail)
+    claimed = claim(_DATUM, _GAMMA, np.sqrt)
+    return numeric("quadrature", claimed, found, effort.tolerance(1e-9), detail)
 
 
-def _saddle(x: float, gamma: float) -> tuple[float, float]:
+def _saddle(x: Any, gamma: Any, sqrt: Any) -> tuple[Any, Any]:
     """``a = s^2`` solves ``a^2/gamma + a = 1``; curvature ``1 + (a - x)/gamma``, and over a."""
-    a = (-1 + np.sqrt(1 + 4 / gamma)) * gamma / 2
+    a = (-1 + sqrt(1 + 4 / gamma)) * gamma / 2
     curvature = 1 + (a - x) / gamma
     return curvature, curvature / a
 
@@ -279,10 +301,10 @@ STATEMENTS = (
             r"= \tfrac1a \left( 1 + \tfrac{a - x}{\gamma} \right) < 0, \quad \tfrac{a^2}{\gamma} + a = 1",
             _saddle,
         ),
-        checks=(_saddle_by_quadrature, _saddle_by_engine),
+        checks=(_saddle_symbolic, _saddle_by_quadrature, _saddle_by_engine),
         mutations={
-            "the other diagonal": lambda x, gamma: tuple(-v for v in _saddle(-x, gamma)),
-            "no scale": lambda x, gamma: (_saddle(x, gamma)[0],) * 2,
+            "the other diagonal": lambda x, gamma, sqrt: tuple(-v for v in _saddle(-x, gamma, sqrt)),
+            "no scale": lambda x, gamma, sqrt: (_saddle(x, gamma, sqrt)[0],) * 2,
         },
         consequence="Neither ends at the origin, as the paper reports.",
         code="vsmnp.objectives.PosteriorFisher",
