@@ -68,6 +68,12 @@ class LinearModel:
         slope = self.theta / (self.gamma * self.precision)
         return LinearModel(self.theta, self.gamma, slope, 1 / self.precision, self.variance)
 
+    def regressed(self) -> LinearModel:
+        """The same with the likelihood for which M1 is least: the regression of x on z under ``q pi``."""
+        covariance = self.phi * self.variance
+        slope = covariance / (self.phi * covariance + self.v)
+        return LinearModel(slope, self.variance - slope * covariance, self.phi, self.v, self.variance)
+
     # --- log-densities and scores, shaped like those of Toy ---
 
     def log_prior(self, z: Array) -> Array:

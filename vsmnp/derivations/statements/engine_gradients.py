@@ -139,7 +139,9 @@ def _sweep_symbolic(claim: Any, effort: Effort) -> Evidence:
     moved = claim(j * way, v, gamma)
     turned = sum((sympy.diff(j, at) * along for at, along in zip(z, d, strict=True)), sympy.zeros(2, 2))
     truth = sympy.hessian(-gamma * v.dot(v) / 2, z) * way
-    return symbolic(list(turned.T * v + j.T * moved), list(truth), "Hessian of log p(x|z) times d, any decoder")
+    return symbolic(
+        list(turned.T * v + j.T * moved), list(truth), "Hessian of log p(x|z) times d, any decoder"
+    )
 
 
 def _sweep_by_backward(claim: Any, effort: Effort) -> Evidence:

@@ -14,7 +14,7 @@ from ...types import Array
 from ..evidence import derivative, gradient, numeric
 from ..examples.engine import EngineExample
 from ..examples.expected import expected
-from ..examples.linear_joint import LINEAR, LinearModel
+from ..examples.linear_joint import LINEAR
 from ..examples.toy import Toy, square
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
@@ -231,10 +231,7 @@ def _where_they_end(claim: Any, effort: Effort) -> Evidence:
         theta = theta + 0.2 * claim(expected(example.at(theta=theta), M1(), _g_theta)[None], of_gamma)
         if max(np.abs(phi).max(), np.abs(theta).max()) > 5:
             break  # uphill
-    covariance = LINEAR.phi * LINEAR.variance
-    slope = covariance / (LINEAR.phi * covariance + LINEAR.v)
-    learned = LinearModel(slope, LINEAR.variance - slope * covariance).engine().theta
-    truth = np.concatenate([LINEAR.exact().engine().phi, learned], -1)
+    truth = np.concatenate([LINEAR.exact().engine().phi, LINEAR.regressed().engine().theta], -1)
     detail = "phi and theta of a linear VAE after 150 steps"
     return numeric("closed form", np.concatenate([phi, theta], -1), truth, effort.tolerance(1e-10), detail)
 

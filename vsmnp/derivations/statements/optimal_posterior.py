@@ -254,7 +254,9 @@ STATEMENTS = (
         checks=(_diagonal_by_search, _diagonal_by_engine, _diagonal_symbolic),
         mutations={
             "half": lambda p, z0, sqrt: (sqrt(np.diag(p @ p)) - np.diag(p)).sum() / 2,
-            "at the precision of KL": lambda p, z0, sqrt: (np.diag(p @ p) / np.diag(p) - np.diag(p)).sum() / 2,
+            "at the precision of KL": lambda p, z0, sqrt: (
+                (np.diag(p @ p) / np.diag(p) - np.diag(p)).sum() / 2
+            ),
         },
         consequence="What is left depends on the correlations of the posterior and not on its mean.",
         code="vsmnp.objectives.PosteriorFisher",
