@@ -199,7 +199,8 @@ def forward(net: Network, rows: int) -> Array:
             ones = net.table[layer, 1]
             for i in range(rows):
                 y[i, ones] = 1
-    return rows_of(net, layers, rows)
+    y_last: Array = rows_of(net, layers, rows)
+    return y_last
 
 
 @compiled
