@@ -1,0 +1,50 @@
+// What stands around a matrix product: biases, and the sums over rows that are their gradients.
+#include "real.cuh"
+
+//     y[r, m, o] += b[r, o]        y (R, M, O) contiguous; b moves by b_model from one model to the next, 0 if shared
+//
+// Grid: x over the M O elements of a model, y over models; both stride on. A thread finds its column once and then
+// counts on, so that there is one division a thread.
+KERNEL add_bias(real *__restrict__ y, const real *__restrict__ b, Index b_model, Index models, Index size, Index width) {
+    const Index first = blockIdx.x * (Index)blockDim.x + threadIdx.x, stride = (Index)gridDim.x * blockDim.x;
+    const Index first_column = first % width, turn = stride % width;
+    for (Index r = blockIdx.y; r < models; r += gridDim.y) {
+        Index o = first_column;
+        for (Index i = first; i < size; i += stride) {
+            y[r * size + i] += b[r * b_model + o];
+            o += turn;
+            if (o >= width) o -= width;
+        }
+    }
+}
+
+//     out[r, c, o] (+)= sum of gy[r, m, o] over the rows m of chunk c        gy (R, M, O) contiguous
+//
+// A block sums one chunk of `chunk` rows in a tile of `columns` (a power of two, at most 32) columns: thread t sums
+// every (threads / columns)-th row of its column t mod columns, and the first threads add those sums in order. Called
+// again on its own result until one chunk is left, it sums any number of rows in an order that the shape alone decides,
+// without atomics. Grid: x over chunks, y over tiles of columns, z over models, which stride on. `out` moves by
+// out_model from one model to the next.
+KERNEL sum_rows(
+    const real *__restrict__ gy, Index models, Index rows, Index width, Index chunk, int columns, int accumulate,
+    real *__restrict__ out, Index out_model
+) {
+    SHARED(real, sums, MAX_THREADS);
+    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = blockDim.x / columns;
+    const Index o = (Index)blockIdx.y * columns + column;
+    const Index first = blockIdx.x * chunk, last = first + chunk < rows ? first + chunk : rows;
+    for (Index r = blockIdx.z; r < models; r += gridDim.z) {
+        real sum = 0;
+        if (o < width)
+            for (Index m = first + lane; m < last; m += lanes) sum += gy[(r * rows + m) * width + o];
+        sums[threadIdx.x] = sum;
+        __syncthreads();
+        if (lane == 0 && o < width) {
+            real total = 0;
+            for (int i = 0; i < lanes; ++i) total += sums[i * columns + column];
+            real *place = out + r * out_model + blockIdx.x * width + o;
+            *place = accumulate ? *place + total : total;
+        }
+        __syncthreads();
+    }
+}

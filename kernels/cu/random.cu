@@ -1,0 +1,35 @@
+// Random words, uniforms and standard normals, each a function of (seed, stream, step, place) alone.
+//
+//     out[r, i] = the number at place first + i of the stream of seeds[r]        seeds (R,), out (R, count)
+//
+// A thread makes the four numbers of one Philox block. Grid: x over the blocks that hold the places
+// first .. first + count, y over models; both stride on where the grid is smaller.
+#include "philox.cuh"
+
+template <class Kind>
+__device__ inline void draw(
+    const wide *seeds, word stream, word step, Index first, Index count, Index models, typename Kind::number *out
+) {
+    const Index start = first / 4, blocks = (first + count + 3) / 4 - start;
+    for (Index r = blockIdx.y; r < models; r += gridDim.y)
+        for (Index j = blockIdx.x * (Index)blockDim.x + threadIdx.x; j < blocks; j += (Index)gridDim.x * blockDim.x) {
+            typename Kind::number numbers[4];
+            Kind::of(philox(seeds[r], stream, step, start + j), numbers);
+            const Index place = 4 * (start + j) - first;  // negative where `first` lies inside the block
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                if (place + i >= 0 && place + i < count) out[r * count + place + i] = numbers[i];
+        }
+}
+
+#define DRAW(name, Kind)                                                                                             \
+    KERNEL name(                                                                                                     \
+        const wide *__restrict__ seeds, word stream, word step, Index first, Index count, Index models,              \
+        Kind::number *__restrict__ out                                                                               \
+    ) {                                                                                                              \
+        draw<Kind>(seeds, stream, step, first, count, models, out);                                                  \
+    }
+
+DRAW(words, AsWords)
+DRAW(uniform, AsUniforms)
+DRAW(normal, AsNormals)

@@ -1,0 +1,23 @@
+"""The ``cuda`` kernel set: CUDA C through CuPy for everything but products, which are cuBLAS.
+
+Float32 and float64. It agrees with ``reference`` up to rounding; words and uniforms agree to the last bit.
+Nothing in it waits for the card but ``to_host``. Importing it needs neither CuPy nor a card; the first array
+does.
+"""
+
+from __future__ import annotations
+
+from .cuda_set import CudaKernels
+from .launch import card
+
+_set = CudaKernels(card())
+
+name = _set.name
+asarray, to_host, zeros = _set.asarray, _set.to_host, _set.zeros
+gemm, add_bias, sum_rows = _set.gemm, _set.add_bias, _set.sum_rows
+activation, activation_slope = _set.activation, _set.activation_slope
+activation_curve = _set.activation_curve
+words, uniform, normal, sample = _set.words, _set.uniform, _set.normal, _set.sample
+residual_forms, posterior_fisher = _set.residual_forms, _set.posterior_fisher
+adam, sgd, finite = _set.adam, _set.sgd, _set.finite
+fused_step = _set.fused_step

@@ -1,0 +1,38 @@
+"""The ``cuda`` set as one object, on whatever machine it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vsmnp.types import Array, DType, FusedStep, Shape, StepSpec
+
+from .cuda_linear import Linear
+from .cuda_optim import Optimisers
+from .cuda_pointwise import Pointwise
+from .cuda_random import Random
+from .cuda_terms import Terms
+
+
+class CudaKernels(Linear, Pointwise, Random, Terms, Optimisers):
+    """Every kernel of the protocol, in CUDA C for float32 and float64."""
+
+    name = "cuda"
+
+    def asarray(self, x: Any, dtype: DType | None = None) -> Array:
+        """``x`` on the machine."""
+        return self.machine.xp.asarray(x, dtype=dtype)  # type: ignore[no-any-return]
+
+    def to_host(self, x: Array) -> Array:
+        """``x`` as a NumPy array; waits until it is there."""
+        get = getattr(x, "get", None)
+        return np.asarray(x) if get is None else np.asarray(get())
+
+    def zeros(self, shape: Shape, dtype: DType) -> Array:
+        """Zeros."""
+        return self.machine.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
+
+    def fused_step(self, spec: StepSpec) -> FusedStep | None:
+        """No step is fused as a whole: every one is composed of the kernels above."""
+        return None

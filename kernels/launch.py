@@ -1,0 +1,165 @@
+"""How a kernel in source text comes to run: on a card through CuPy, or on anything that keeps this protocol.
+
+The wrappers around the kernels reach arrays, modules and matrix products through a :class:`Machine` alone.
+CuPy is imported when the first array is made, and a module is compiled at its first launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from vsmnp.types import Array, DType, Shape
+
+from .source import joined
+
+#: For the compiler; CuPy adds the architecture and ``-ftz=true``.
+OPTIONS = ("-std=c++17",)
+
+
+class Matrices(NamedTuple):
+    """A batch of matrices as BLAS sees it, stored by columns.
+
+    Attributes
+    ----------
+    array : Array
+        Its first element is the first element of the first matrix.
+    leading : int
+        Elements from one column to the next.
+    stride : int
+        Elements from one matrix to the next; 0 where all are the same.
+    """
+
+    array: Array
+    leading: int
+    stride: int
+
+
+class Module(Protocol):
+    """The kernels of one translation unit."""
+
+    def launch(
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
+    ) -> None:
+        """Start a kernel: arrays go as pointers, ``int`` as ``long long``, NumPy scalars as their type."""
+
+
+class Launcher(Protocol):
+    """A machine that runs CUDA C and multiplies matrices."""
+
+    def compile(self, source: str) -> Module:
+        """The kernels of a source; the work may wait until one is launched."""
+
+    def multiply(
+        self,
+        transposed: tuple[bool, bool],
+        sizes: tuple[int, int, int],
+        a: Matrices,
+        b: Matrices,
+        accumulate: bool,
+        c: Matrices,
+        batch: int,
+    ) -> None:
+        """``c (+)= op(a) op(b)`` for each matrix of a batch; ``sizes`` are rows, columns and inner."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where arrays live and kernels run.
+
+    Parameters
+    ----------
+    load_arrays : callable
+        Gives the module that makes arrays: NumPy, or something with its names.
+    launcher : Launcher
+        Runs the kernels on those arrays.
+    """
+
+    load_arrays: Callable[[], Any]
+    launcher: Launcher
+
+    @cached_property
+    def xp(self) -> Any:
+        """The module that makes arrays."""
+        return self.load_arrays()
+
+    @cached_property
+    def _module(self) -> Callable[[str, np.dtype[Any]], Module]:
+        return cache(lambda topic, dtype: self.launcher.compile(joined(topic, dtype)))
+
+    def module(self, topic: str, dtype: DType) -> Module:
+        """The kernels of ``<topic>.cu`` for a dtype, compiled once."""
+        return self._module(topic, np.dtype(dtype))
+
+    @cached_property
+    def _seeds(self) -> Callable[[tuple[int, ...]], Array]:
+        return cache(lambda seeds: self.xp.asarray(np.array(seeds, np.uint64)))
+
+    def seeds(self, seeds: Array) -> Array:
+        """Seeds of the host on the machine; each tuple of seeds travels once."""
+        return self._seeds(tuple(int(seed) for seed in seeds))
+
+
+class CupyModule:
+    """A CuPy module: compiled by NVRTC at the first launch, and kept on disk by CuPy."""
+
+    def __init__(self, source: str) -> None:
+        import cupy
+
+        self._raw = cupy.RawModule(code=source, options=OPTIONS)
+
+    def launch(
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
+    ) -> None:
+        """Start a kernel on the current stream."""
+        function = self._raw.get_function(kernel)
+        if shared_memory > function.max_dynamic_shared_size_bytes:
+            function.max_dynamic_shared_size_bytes = shared_memory
+        function(grid, block, tuple(arguments), shared_mem=shared_memory)
+
+
+def _address(matrices: Matrices) -> int:
+    array: Any = matrices.array
+    return int(array.data.ptr)
+
+
+class CupyLauncher:
+    """The current CUDA device."""
+
+    def compile(self, source: str) -> Module:
+        """A lazily compiled module."""
+        return CupyModule(source)
+
+    def multiply(
+        self,
+        transposed: tuple[bool, bool],
+        sizes: tuple[int, int, int],
+        a: Matrices,
+        b: Matrices,
+        accumulate: bool,
+        c: Matrices,
+        batch: int,
+    ) -> None:
+        """CuBLAS, strided and batched, on the current stream."""
+        import cupy
+
+        cublas = import_module("cupy_backends.cuda.libs").cublas  # which its library is loaded for
+        dtype = c.array.dtype.type
+        function = cublas.sgemmStridedBatched if dtype is np.float32 else cublas.dgemmStridedBatched
+        operations = [cublas.CUBLAS_OP_T if t else cublas.CUBLAS_OP_N for t in transposed]
+        one, before = np.ones((), dtype), np.full((), accumulate, dtype)
+        function(
+            cupy.cuda.device.get_cublas_handle(), *operations, *sizes, one.ctypes.data,
+            _address(a), a.leading, a.stride, _address(b), b.leading, b.stride, before.ctypes.data,
+            _address(c), c.leading, c.stride, batch,
+        )  # fmt: skip
+
+
+def card() -> Machine:
+    """The current CUDA device, through CuPy."""
+    return Machine(lambda: import_module("cupy"), CupyLauncher())

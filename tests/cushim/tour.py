@@ -1,0 +1,63 @@
+"""Every kernel once, at sizes that fill no block evenly: what the sanitizers watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import get_args
+
+import numpy as np
+
+from vsmnp.kernels.cuda_set import CudaKernels
+from vsmnp.types import ActivationName, QuadraticForm
+
+
+def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
+    """Call everything in these dtypes."""
+    for dtype in dtypes:
+        _pointwise(k, dtype)
+        _linear(k, dtype)
+        _random(k, dtype)
+        _terms(k, dtype)
+        _optimisers(k, dtype)
+
+
+def _pointwise(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    y = np.linspace(0.1, 0.9, 2 * 2 * 5 * 27).astype(dtype).reshape(2, 2, 5, 27)
+    for f in get_args(ActivationName):
+        k.activation(f, y)
+        k.activation_slope(f, y[:, :1], y[:1])
+        k.activation_curve(f, y[:, :1], y[:1], y, y)
+
+
+def _linear(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    for rows, width in ((5, 3), (1100, 2), (40, 45)):
+        y = np.ones((2, 1, rows, width), dtype)
+        k.add_bias(y, np.ones((2, width), dtype))
+        k.sum_rows(y, np.zeros((2, width), dtype))
+
+
+def _random(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    seeds = np.array([1, 2**40], np.uint64)
+    for first, count in ((0, 9), (3, 550)):
+        k.words(seeds, 1, 2, count, first)
+        k.uniform(seeds, 1, 2, (count,), dtype, first)
+        k.normal(seeds, 1, 2, (count,), dtype, first)
+    moments = np.ones((2, 1, 5, 3), dtype)
+    k.sample(moments, moments, seeds, 1, 2, 4, 3)
+
+
+def _terms(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    form, weights = QuadraticForm(1, 2, 3, 4), np.ones(2, dtype)
+    for samples, width, batch in ((1, 3, 17), (3, 40, 3), (9, 70, 1)):
+        g = np.ones((2, samples, batch, width), dtype)
+        k.residual_forms(g[:1, :1], g, g, form, weights, weights)
+        k.posterior_fisher(g[:, :1], g[:, :1], g, g)
+
+
+def _optimisers(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    p, g, m, v = (np.ones((3, 150), dtype) for _ in range(4))
+    t, alive, lr = np.zeros(3, np.int64), np.array([True, False, True]), np.ones(3, dtype)
+    k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, alive)
+    k.sgd(p, g, t, lr, alive)
+    g[1, [3, 100]] = np.nan
+    k.finite(g)

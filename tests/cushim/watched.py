@@ -1,0 +1,75 @@
+"""Kernels under a sanitizer, in a process of their own: `python -m cushim.watched FOLDER SANITIZER WHAT`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsmnp.kernels.source import REALS, TOPICS, joined
+
+from .planted import WATCHED
+from .runner import FLAGS, MISSING, ShimLauncher, build
+from .sets import Geometry, kernel_set
+from .tour import tour
+
+RUNTIMES = {"thread": "libtsan.so", "address": "libasan.so"}
+
+
+def watch(folder: Path, sanitizer: str, what: str) -> subprocess.CompletedProcess[str]:
+    """Run the tour, or a planted fault, under a sanitizer: ``thread`` or ``address``.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no compiler.
+    """
+    try:
+        found = subprocess.run(
+            ["g++", f"-print-file-name={RUNTIMES[sanitizer]}"], capture_output=True, text=True, check=True
+        )
+    except FileNotFoundError:
+        raise RuntimeError(MISSING) from None
+    pairs = product(TOPICS, _dtypes(sanitizer)) if what == "tour" else ()
+    for source in [joined(*pair) for pair in pairs] or [WATCHED[what]]:
+        build(source, folder, _flags(sanitizer))  # here, where the compiler itself is not watched
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": found.stdout.strip(),
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+        "PYTHONMALLOC": "malloc",
+        "TSAN_OPTIONS": "halt_on_error=1 exitcode=66",
+        "ASAN_OPTIONS": "detect_leaks=0 halt_on_error=1 exitcode=66",
+    }
+    command = [sys.executable, "-m", "cushim.watched", str(folder), sanitizer, what]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def _dtypes(sanitizer: str) -> tuple[np.dtype[Any], ...]:
+    """Bounds are a matter of sizes in bytes; who waits for whom is not, and its detector is slow."""
+    return tuple(REALS) if sanitizer == "address" else (np.dtype(np.float32),)
+
+
+def _flags(sanitizer: str) -> tuple[str, ...]:
+    return (*FLAGS, "-g", f"-fsanitize={sanitizer}")
+
+
+def main(folder: str, sanitizer: str, what: str) -> None:
+    """Run under the sanitizer that this process was started with."""
+    launcher = ShimLauncher(Path(folder), flags=_flags(sanitizer), guarded=False)
+    if what == "tour":
+        tour(kernel_set(launcher, Geometry(64, 2, 1, 1)), _dtypes(sanitizer))
+    else:
+        x, out = np.ones(64, np.float32), np.ones(64, np.float32)
+        blocks = 2 if what == "collision" else 1
+        launcher.compile(WATCHED[what]).launch("faulty", (blocks,), (64,), [x, out])
+    print("finished")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,71 @@
+"""The ``cuda`` set on a card obeys the laws that it obeys without one: ``pytest -m gpu``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cushim.hosted import Hosted
+from cushim.runner import ShimLauncher
+from cushim.sets import GEOMETRIES, kernel_set, libraries
+from hypothesis import given
+from strategies import few
+from test_cuda_run import (  # noqa: F401  (collected here once more, with the fixture `k` of this file)
+    test_a_bad_datum_spoils_its_own_terms_alone,
+    test_a_product_over_nothing_is_zero,
+    test_posterior_fisher_of_any_samples_and_width,
+    test_residual_forms_of_any_samples_and_width,
+    test_samples_carry_the_noise_of_their_key,
+    test_sum_rows_joins_its_chunks,
+)
+from test_kernels import (  # noqa: F401
+    Draws,
+    Moving,
+    check,
+    draws,
+    test_activation,
+    test_activation_curve,
+    test_activation_slope,
+    test_add_bias,
+    test_finite_flags_the_members_with_a_bad_entry,
+    test_gemm,
+    test_sgd_is_bit_equal_and_leaves_the_dead_alone,
+    test_sum_rows_has_one_order_whatever_lies_beside,
+    test_sum_rows_of_integers_is_exact,
+)
+from test_rng import (  # noqa: F401
+    test_normals_agree,
+    test_words_and_uniforms_are_bit_equal,
+    test_words_are_philox_blocks,
+)
+
+from vsmnp.kernels import load, reference
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("card", marks=pytest.mark.gpu), pytest.param("shim", marks=pytest.mark.slow)],
+)
+def k(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Hosted:
+    """The card's set; without a card, the one that stands for it shows that these tests can pass."""
+    if request.param == "card":
+        return Hosted(load("cuda"))
+    return Hosted(kernel_set(ShimLauncher(libraries(tmp_path_factory)), GEOMETRIES[0]))
+
+
+@few
+@given(draws)
+def test_adam_agrees_and_leaves_the_dead_alone(k: Any, draws: Draws) -> None:
+    """The card's power may differ from the host's in the last place, and so may the corrections."""
+    state = Moving(draws)
+    p, m, v, t = state.copies()
+    for _ in range(3):
+        g = draws.normal(*p.shape)
+        rest = draws.layout(draws.rng.uniform(0.001, 0.1, len(p))), 0.9, 0.999, 1e-8, state.alive
+        k.adam(state.p, g, state.m, state.v, state.t, *rest)
+        reference.adam(p, g, m, v, t, *rest)
+    check(draws, (state.p, p.astype(np.float64)))
+    for actual, old in zip(state.arrays(), state.before, strict=True):
+        np.testing.assert_array_equal(actual[~state.alive], old[~state.alive])
+    np.testing.assert_array_equal(state.t, t)

@@ -1,0 +1,74 @@
+"""The CUDA sources compile for every supported card, and no kernel takes more than its share of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cushim.nvrtc import build, usage
+from cushim.runner import kernel_names
+
+from vsmnp.kernels.launch import OPTIONS
+from vsmnp.kernels.source import FOLDER, REALS, TOPICS, joined
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+#: Registers of a thread: at least two blocks of 256 threads fit a multiprocessor.
+MOST_REGISTERS = {np.dtype(np.float32): 96, np.dtype(np.float64): 128}
+#: Bytes of shared memory of a block that every card gives without being asked.
+MOST_SHARED = 48 * 1024
+
+
+def _flags(architecture: str) -> tuple[str, ...]:
+    return f"--gpu-architecture={architecture}", "--ptxas-options=-v", "-ftz=true", *OPTIONS
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", REALS, ids=str)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_kernels_compile_and_spill_nothing(topic: str, dtype: np.dtype[Any], architecture: str) -> None:
+    text = joined(topic, dtype)
+    log = build(text, *_flags(architecture))
+    assert "warning" not in log, log
+    found = usage(log)
+    for kernel, taken in found.items():
+        print(f"{architecture} {dtype} {topic}.cu {kernel}: {taken}")
+    assert sorted(found) == sorted(kernel_names(text))
+    assert {kernel: taken for kernel, taken in found.items() if taken.spilled or taken.stack} == {}
+    assert max(taken.registers for taken in found.values()) <= MOST_REGISTERS[dtype]
+    assert max(taken.shared for taken in found.values()) <= MOST_SHARED
+
+
+#: It keeps 90 numbers a thread, in places that only run time knows.
+GREEDY = """
+extern "C" __global__ void __launch_bounds__(1024, 2) greedy(float *p) {
+    float x[90];
+    for (int i = 0; i < 90; ++i) x[i] = p[64 * i];
+    for (int j = 0; j < 90; ++j) p[j] = x[j * (int)p[0] % 90];
+}
+"""
+
+
+def test_a_spill_is_noticed() -> None:
+    taken = usage(build(GREEDY, *_flags("sm_80")))["greedy"]
+    assert taken.spilled or taken.stack
+
+
+def test_a_mistake_is_reported_where_it_stands() -> None:
+    text = joined("terms", np.float32).replace("sum_of_team(square", "sum_of_teams(square")
+    with pytest.raises(RuntimeError, match=r"terms\.cu\(\d+\)"):
+        build(text, *_flags("sm_80"))
+
+
+def test_headers_are_joined_once_and_leave_no_include() -> None:
+    for topic in TOPICS:
+        text = joined(topic, np.float64)
+        assert "#include" not in text
+        for header in FOLDER.glob("*.cuh"):
+            assert text.count(f'#line 1 "{header.name}"') <= 1
+    assert '#line 1 "philox.cuh"' in joined("sample", np.float32)
+
+
+def test_there_is_no_kernel_for_other_numbers() -> None:
+    with pytest.raises(KeyError):
+        joined("terms", np.float16)
