@@ -296,6 +296,8 @@ def test_the_result_holds_every_start(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done[-1] == 1
     data = json.loads(json.dumps(result.data, allow_nan=False))
     assert len(data["rows"]) == 3 * 3 * 2 * 4
+    keys = {"likelihood", "method", "optimiser", "start", "end_mean", "end_sd", "basin"}
+    assert all(set(row) == keys for row in data["rows"])
     assert {row["basin"] for row in data["rows"]} == {row["basin"] for row in data["basins"]}
     assert sum(row["starts"] for row in data["basins"]) == len(data["rows"])
     assert data["settings"]["step_sizes"] == TINY.rates
@@ -321,6 +323,6 @@ def test_a_run_that_diverges_everywhere_is_reported(tmp_path: Path, monkeypatch:
     result = fig2.report(tmp_path, Plan(30, {"sgd": 1e6, "adam": 1e300}, side=2), lambda part, whole: None)
     rows = json.loads(json.dumps(result.data, allow_nan=False))["rows"]
     assert {row["basin"] for row in rows} == {DIVERGED}
-    assert all(row["mean_1"] is None and row["start_1"] is not None for row in rows)
+    assert all(row["end_mean"] == [None, None] and None not in row["start"] for row in rows)
     picture([replace(drawn[0], panels=drawn[0].panels[:1])], tmp_path / "one.png", "All diverged")
     assert (tmp_path / "one.png").stat().st_size > 5_000

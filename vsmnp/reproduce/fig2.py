@@ -72,7 +72,7 @@ def report(out: Path, plan: Plan, progress: Progress) -> Result:
     return Result(
         data={
             "settings": _settings(plan),
-            "rows": _records(ends),
+            "rows": [_start(*row) for row in ends.rows],
             "basins": _records(summary),
             "optima": _records(optima),
         },
@@ -150,6 +150,22 @@ def _optima(rows: list[Row]) -> Table:
 
 def _numbers(q: Array) -> list[float | None]:
     return [float(v) if np.isfinite(v) else None for v in q]
+
+
+def _start(
+    likelihood: str, method: str, rule: str, start_1: float, start_2: float, mean_1: float | None,
+    mean_2: float | None, sd_1: float | None, sd_2: float | None, basin: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Where one start ended, with its pairs as lists."""
+    return {
+        "likelihood": likelihood,
+        "method": method,
+        "optimiser": rule,
+        "start": [start_1, start_2],
+        "end_mean": [mean_1, mean_2],
+        "end_sd": [sd_1, sd_2],
+        "basin": basin,
+    }
 
 
 def _records(table: Table) -> list[dict[str, Any]]:
