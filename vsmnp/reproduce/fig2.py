@@ -23,7 +23,7 @@ from .toy_rows import Panel, Row
 
 TITLE = "inference on two toy posteriors from a grid of starts, by KL and by the Fisher divergence"
 
-#: The paper's run, and one that shows the same basins in a minute.
+#: The paper's run, and one that shows the same basins in two minutes.
 FULL = Plan(1_000_000, {"sgd": 1e-4, "adam": 1e-4})
 QUICK = Plan(20_000, {"sgd": 3e-4, "adam": 1e-3})
 
