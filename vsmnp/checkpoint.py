@@ -44,6 +44,24 @@ def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any])
     write_whole(path, (_MAGIC + b"sha256 " + seal + b"\n").ljust(_BLOCK, b"\0") + payload)
 
 
+def seal(path: Path) -> str:
+    """What tells a checkpoint from every other: the SHA-256 in its header, unchecked.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is not a checkpoint.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(_BLOCK)
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    if not header.startswith(_MAGIC):
+        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
+    return header[len(_MAGIC) :].rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
+
+
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """Arrays by name, and the attributes.
 

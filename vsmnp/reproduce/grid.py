@@ -35,10 +35,10 @@ class Cell:
     labels: Mapping[str, Any]
 
 
-def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
-    """The trained run of a cell, from its folder as far as it got.
+def open_cell(cell: Cell, folder: Path) -> Session:
+    """The session of a cell's run: new, or from its folder as far as it got.
 
-    A run all of whose models diverged comes back as it was when the last of them did.
+    A run that was trained for fewer epochs than the cell has now goes on.
 
     Raises
     ------
@@ -48,18 +48,44 @@ def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
         As :class:`~vsmnp.runs.Session` does.
     """
     place = folder / cell.name
-    if (place / CHECKPOINT).exists():
-        session = Session.resumed(place)
-        _check_same(session.trainer.settings, resolved(cell.settings), place)
-    else:
-        session = Session.new(cell.settings, folder=place)
-    if session.state.step >= session.total_steps or not session.state.alive.any():
+    if not (place / CHECKPOINT).exists():
+        return Session.new(cell.settings, folder=place)
+    session = Session.resumed(place, {} if cell.settings.steps else {"epochs": cell.settings.epochs})
+    check_same(session.trainer.settings, resolved(cell.settings), place)
+    return session
+
+
+def is_finished(session: Session) -> bool:
+    """Whether all steps are done, or no model is left to do them."""
+    return session.state.step >= session.total_steps or not session.state.alive.any()
+
+
+def finish_session(
+    session: Session, on_step: Callable[[int], None], stop: Callable[[], bool] = lambda: False
+) -> Run:
+    """The run of a session, trained to its end.
+
+    A run all of whose models diverged comes back as it was when the last of them did.
+
+    Raises
+    ------
+    Interrupted
+        If ``stop`` said so; what was done is saved.
+    StorageError
+        If a file could not be written.
+    """
+    if is_finished(session):
         on_step(session.total_steps)
         return session.run(session.state)
     try:
-        return session.train(Watch(on_step=on_step))
+        return session.train(Watch(on_step=on_step, stop=stop))
     except DivergenceError:
         return session.run(session.state)
+
+
+def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
+    """The trained run of a cell, from its folder as far as it got; raises as the two above do."""
+    return finish_session(open_cell(cell, folder), on_step)
 
 
 def train_grid(
@@ -95,9 +121,15 @@ def train_grid(
         progress(done, sum(sizes))
 
 
-def _check_same(found: Settings, wanted: Settings, place: Path) -> None:
-    """Settings that a run may leave open (how often it logs) aside, they must agree."""
-    free = {"log_every", "threads", "device", "kernels", "data_dir"}
+def check_same(found: Settings, wanted: Settings, place: Path) -> None:
+    """Settings that a run may change (how often it logs, how long it takes) aside, they must agree.
+
+    Raises
+    ------
+    ConfigError
+        If one does not.
+    """
+    free = {"log_every", "threads", "device", "kernels", "data_dir", "epochs"}
     for name, value in wanted.to_mapping().items():
         there = found.to_mapping()[name]
         if name not in free and there != value:

@@ -1,0 +1,400 @@
+"""The paper's image experiments in miniature: the grid is resumable, the claims follow the numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from vsmnp.cli.main import main
+from vsmnp.errors import ConfigError, DataError, Interrupted, StorageError
+from vsmnp.reproduce.images import NAMES, Plan, load, measured, paper, quality, records, training, verdicts
+from vsmnp.reproduce.images.budgets import BUDGETS, Budget, budget
+from vsmnp.reproduce.images.cells import cells
+from vsmnp.reproduce.images.claims import (
+    Alike,
+    Answer,
+    AtLeast,
+    Best,
+    Claim,
+    Estimate,
+    MostlyWorse,
+    Rule,
+    Worse,
+)
+from vsmnp.reproduce.images.fig4 import CLAIMS
+from vsmnp.reproduce.images.methods import METHODS
+from vsmnp.reproduce.images.methods import NAMES as METHOD_NAMES
+from vsmnp.runs import Session
+
+#: Three steps an epoch of 15 minibatches, five of them a step.
+TINY = Budget(
+    "tiny", "seconds", 2, 1, (), (0,),
+    {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
+)  # fmt: skip
+FEW = ("K-ELBO", "K-M1")
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fifty images of 4x4, of which five are held out."""
+    path = tmp_path_factory.mktemp("images") / "digits.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8))
+    return path
+
+
+@pytest.fixture
+def plan(images: Path, tmp_path: Path) -> Plan:
+    return Plan(TINY, tmp_path / "runs", (str(images),), architectures=("mlp",))
+
+
+def _ignore(done: int, total: int) -> None:
+    assert 0 <= done <= total
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("trained or measured again")
+
+
+# --- the grid -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_runs_and_a_second_time_trains_nothing(
+    name: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(plan, methods=FEW)
+    first = load(name).reproduce(tmp_path, plan, _ignore)
+    assert {path.suffix for path in first.files} <= {".png", ".csv"}
+    assert all(path.stat().st_size for path in first.files)
+    assert first.data["missing"] == first.data["unfinished"] == []
+    assert {row["method"] for row in first.data["rows"]} == set(FEW)
+    assert records.read(tmp_path / f"{name}.csv") == [
+        {column: row.get(column) for column in records.COLUMNS} for row in first.data["rows"]
+    ]
+    monkeypatch.setattr(Session, "train", _never)
+    monkeypatch.setattr(measured, "measure_latents", _never, raising=False)
+    monkeypatch.setattr(measured.metrics, "evaluate_all", _never)
+    again = load(name).reproduce(tmp_path, plan, _ignore)
+    assert (again.data, again.findings) == (first.data, first.findings)
+
+
+def test_figures_share_their_runs(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load("fig4").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
+    monkeypatch.setattr(Session, "train", _never)
+    found = load("samples").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
+    assert len(found.data["rows"]) == len(FEW)
+
+
+def test_a_partial_grid_is_drawn_and_its_gaps_are_named(plan: Plan, tmp_path: Path) -> None:
+    figure = load("fig4")
+    figure.reproduce(tmp_path, replace(plan, methods=("K-ELBO",)), _ignore)
+    found = figure.reproduce(tmp_path, replace(plan, methods=FEW, train=False), _ignore)
+    assert found.data["missing"] == ["digits-mlp-kl-m1-seed0"]
+    assert "Missing from this grid: digits-mlp-kl-m1-seed0." in found.findings
+    assert {claim["answer"] for claim in found.data["claims"]} == {Answer.MISSING}
+    assert (tmp_path / "fig4.png").stat().st_size
+
+
+def test_a_grid_without_a_run_is_refused(plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"There is no run of fig4 in .*leave out --no-train"):
+        load("fig4").reproduce(tmp_path, replace(plan, train=False), _ignore)
+
+
+def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tmp_path: Path) -> None:
+    (cell,) = cells(plan, "mlp", ("K-M1",))
+    session = Session.new(replace(cell.settings, log_every=1), folder=plan.folder / cell.name)
+    session.trainer.step(session.state)
+    session.save(session.state)
+    plan = replace(plan, methods=("K-M1",))
+    found = load("fig4").reproduce(tmp_path, replace(plan, train=False), _ignore)
+    assert found.data["unfinished"] == [cell.name]
+    assert f"Not trained to the end: {cell.name}." in found.findings
+    assert [row["step"] for row in found.data["rows"]] == [1]
+    gone_on = load("fig4").reproduce(tmp_path, plan, _ignore)
+    whole = load("fig4").reproduce(tmp_path, replace(plan, runs=tmp_path / "other"), _ignore)
+    assert gone_on.data["unfinished"] == []
+    assert records.last(gone_on.data["rows"]) == records.last(whole.data["rows"])
+
+
+def test_more_epochs_go_on_where_fewer_ended(plan: Plan, tmp_path: Path) -> None:
+    plan = replace(plan, methods=("F-M2",))
+    more = replace(plan, budget=TINY.lasting(4))
+    load("fig4").reproduce(tmp_path, plan, _ignore)
+    longer = load("fig4").reproduce(tmp_path, more, _ignore)
+    whole = load("fig4").reproduce(tmp_path, replace(more, runs=tmp_path / "other"), _ignore)
+    assert records.last(longer.data["rows"]) == records.last(whole.data["rows"])
+    assert records.last(load("fig4").reproduce(tmp_path, plan, _ignore).data["rows"]) == records.last(
+        whole.data["rows"]
+    )  # fewer again: what is there is more
+
+
+def test_a_folder_of_other_runs_is_refused(plan: Plan, tmp_path: Path) -> None:
+    plan = replace(plan, methods=("K-M1",))
+    load("fig4").reproduce(tmp_path, plan, _ignore)
+    other = replace(TINY, settings={**TINY.settings, "lr": 1.0})
+    with pytest.raises(ConfigError, match=r"holds a run with lr = .*, not 1\.0"):
+        load("fig4").reproduce(tmp_path, replace(plan, budget=other), _ignore)
+
+
+def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
+    answers = iter([False] * 4 + [True])
+    plan = replace(plan, methods=FEW)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        load("fig4").reproduce(tmp_path, plan, _ignore, lambda: next(answers))
+    stopped = load("fig4").reproduce(tmp_path, replace(plan, train=False), _ignore)
+    assert stopped.data["unfinished"] or stopped.data["missing"]
+    assert load("fig4").reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"vsmnp checkpoint 1\n", b"\0" * 1000])
+def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path: Path) -> None:
+    plan = replace(plan, methods=("K-M1",))
+    expected = load("fig4").reproduce(tmp_path, plan, _ignore)
+    (file,) = plan.runs.rglob(measured.MEASURED)
+    file.write_bytes(damage)
+    assert load("fig4").reproduce(tmp_path, plan, _ignore).data == expected.data
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+
+def test_processes_side_by_side_make_the_same_runs(plan: Plan, tmp_path: Path) -> None:
+    plan = replace(plan, methods=FEW)
+    told: list[int] = []
+    alone = load("fig4").reproduce(tmp_path, plan, _ignore)
+    beside = load("fig4").reproduce(
+        tmp_path, replace(plan, runs=tmp_path / "other", jobs=2), lambda done, total: told.append(done)
+    )
+    assert beside.data == alone.data
+    assert told == sorted(told)
+
+
+def test_a_failure_in_a_process_is_one_sentence(plan: Plan, tmp_path: Path) -> None:
+    wanted = cells(replace(plan, methods=("K-M1",)), "mlp", METHOD_NAMES)
+    place = plan.folder / wanted[0].name
+    place.mkdir(parents=True)
+    (place / "precious").write_text("somebody else's")
+    with pytest.raises(StorageError, match="is not empty"):
+        training.finish_all(wanted, plan.folder, train=True, jobs=2, progress=_ignore)
+    assert (place / "precious").exists()
+
+
+def test_stopping_processes_is_no_failure(plan: Plan) -> None:
+    wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
+    with pytest.raises(Interrupted, match="the same command goes on"):
+        training.finish_all(wanted, plan.folder, train=True, jobs=2, progress=_ignore, stop=lambda: True)
+
+
+# --- the paper's settings -------------------------------------------------------------------------
+
+
+def test_the_paper_s_grid_is_the_one_that_it_describes() -> None:
+    plan = Plan(budget("paper"), Path("runs"))
+    grid = cells(plan, "mlp", METHOD_NAMES)
+    assert len({cell.name for cell in grid}) == len(grid) == 3 * 7 * 5
+    for cell in grid:
+        settings = cell.settings
+        assert (settings.samples, settings.encoder_steps, settings.encoder_data) == (5, 5, "fresh")
+        assert (settings.batch_size, settings.lr, settings.encoder_lr) == (100, 1e-4, 1e-4)
+        assert (settings.noise, settings.epochs) == (0.1, 1000)
+        assert not settings.as_published
+    assert {(c.settings.inference, c.settings.objective) for c in grid} == {
+        (method.inference, method.objective) for method in METHODS
+    }
+
+
+def test_smaller_budgets_come_first_and_there_is_no_other() -> None:
+    work = [each.epochs * len(each.datasets) * len(each.seeds) for each in BUDGETS]
+    assert work == sorted(work)
+    with pytest.raises(ConfigError, match="There is no budget 'huge': choose one of quick, laptop, paper"):
+        budget("huge")
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+def _values(**means: float | tuple[float, float]) -> dict[str, Estimate]:
+    """Estimates by method; K_M1 stands for K-M1."""
+    return {
+        name.replace("_", "-"): Estimate(*(value if isinstance(value, tuple) else (value,)))
+        for name, value in means.items()
+    }
+
+
+A, B, C = "K-ELBO", "K-M1", "F-M1"
+ALIKE = Alike(A, B, 0.1, (A, B, C))
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "answer"),
+    [
+        (Worse((B,), (A,)), _values(K_ELBO=1, K_M1=2), Answer.AGREES),
+        (Worse((B,), (A,)), _values(K_ELBO=2, K_M1=1), Answer.DIFFERS),
+        (Worse((B,), (A,)), _values(K_ELBO=1, K_M1=math.inf), Answer.AGREES),
+        (Worse((B,), (A,)), _values(K_ELBO=math.inf, K_M1=1), Answer.DIFFERS),
+        (Worse((B, C), (A,)), _values(K_ELBO=1, K_M1=2, F_M1=0.5), Answer.DIFFERS),
+        (Worse((B,), (A,)), _values(K_ELBO=(1.0, 0.3), K_M1=(1.9, 0.4)), Answer.UNDECIDED),
+        (Worse((B,), (A,)), _values(K_ELBO=(1.0, 0.3), K_M1=(2.1, 0.4)), Answer.AGREES),
+        (Best((A,), (A, B, C)), _values(K_ELBO=1, K_M1=2, F_M1=3), Answer.AGREES),
+        (Best((A, C), (A, B, C)), _values(K_ELBO=3, K_M1=2, F_M1=1), Answer.AGREES),
+        (Best((A,), (A, B, C)), _values(K_ELBO=2, K_M1=2.5, F_M1=1), Answer.DIFFERS),
+        (ALIKE, _values(K_ELBO=1, K_M1=1.19, F_M1=3), Answer.AGREES),
+        (ALIKE, _values(K_ELBO=1, K_M1=1.21, F_M1=3), Answer.DIFFERS),
+        (ALIKE, _values(K_ELBO=1, K_M1=1.1, F_M1=math.inf), Answer.DIFFERS),
+        (MostlyWorse(((A, B), (A, C))), _values(K_ELBO=2, K_M1=1, F_M1=1), Answer.AGREES),
+        (MostlyWorse(((A, B), (A, C))), _values(K_ELBO=2, K_M1=1, F_M1=3), Answer.DIFFERS),
+        (AtLeast((A, B), 0.8), _values(K_ELBO=0.8, K_M1=0.9), Answer.AGREES),
+        (AtLeast((A, B), 0.8), _values(K_ELBO=0.7, K_M1=0.9), Answer.DIFFERS),
+    ],
+)
+def test_rules_judge_as_they_say(rule: Rule, values: Mapping[str, Estimate], answer: Answer) -> None:
+    assert set(rule.needs) <= set(values)
+    assert rule.judge(values) is answer
+    assert all(str(name) not in rule.told(values) for name in ("nan",))
+
+
+def _rows(values: Mapping[str, float], metric: str = "fid", epoch: float = 1.0, seed: int = 0) -> list[Any]:
+    return [
+        {
+            "dataset": "mnist", "architecture": "dcgan", "method": name, "seed": seed, "epoch": epoch,
+            metric: value,
+        }
+        for name, value in values.items()
+    ]  # fmt: skip
+
+
+def _asked(claim: Claim, rows: Sequence[Any]) -> verdicts.Verdict:
+    (found,) = verdicts.verdicts([claim], rows, ["mnist"])
+    return found
+
+
+BETTER = Claim("K-M1 is better", "nowhere", ("fid",), Worse((A,), (B,)))
+
+
+def test_the_last_evaluation_decides_and_means_are_over_seeds() -> None:
+    rows = [
+        *_rows({A: 1, B: 9}, epoch=1),
+        *_rows({A: 5, B: 4}, epoch=2),
+        *_rows({A: 5.2, B: 4.2}, epoch=2, seed=1),
+    ]
+    found = _asked(BETTER, rows)
+    assert found.answer is Answer.AGREES
+    assert found.told == "K-ELBO 5.1 ± 0.1 against K-M1 4.1 ± 0.1"
+    assert list(verdicts.sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
+
+
+def test_what_is_missing_is_said() -> None:
+    found = _asked(BETTER, _rows({A: 1}))
+    assert (found.answer, found.told) == (Answer.MISSING, "no fid of K-M1")
+    assert list(verdicts.sentences([found])) == []
+
+
+def test_a_claim_throughout_is_asked_at_every_evaluation() -> None:
+    rows = [*_rows({A: 1, B: 9}, epoch=1), *_rows({A: 5, B: 4}, epoch=2)]
+    found = _asked(replace(BETTER, throughout=True), rows)
+    assert found.answer is Answer.DIFFERS
+    assert found.told.endswith("holds at 1 of 2 evaluations")
+    assert _asked(replace(BETTER, throughout=True), rows[2:]).answer is Answer.AGREES
+
+
+def test_claims_keep_to_their_datasets() -> None:
+    claim = replace(BETTER, datasets=("celeba",))
+    assert verdicts.verdicts([claim], _rows({A: 2, B: 1}), ["mnist"]) == []
+
+
+@pytest.mark.parametrize(
+    ("claims", "architecture", "against"),
+    [
+        (quality.CONVNETS, "dcgan", {("M2 and M3 are worse than the ELBO and M1", "celeba", "kid"),
+                                     ("K-ELBO or an M1 is best", "celeba", "kid")}),
+        (quality.ALL_RESNETS, "resnet18", {("F-M2 is best", "celeba", "fid"),
+                                           ("F-M2 is best", "celeba", "kid")}),
+    ],
+)  # fmt: skip
+def test_the_paper_s_tables_say_what_it_claims_but_for_these(
+    claims: Sequence[Claim], architecture: str, against: set[tuple[str, str, str]]
+) -> None:
+    rows = [row for row in paper.rows() if row["architecture"] == architecture]
+    found = verdicts.verdicts(claims, rows, ["mnist", "fashion", "celeba"])
+    assert {v.answer for v in found} <= {Answer.AGREES, Answer.DIFFERS}
+    assert {(v.claim.text, v.dataset, v.metric) for v in found if v.answer is Answer.DIFFERS} == against
+
+
+def test_every_claim_of_figure_4_can_agree() -> None:
+    """Numbers that the paper's words describe."""
+    order = {"K-ELBO": 1, "K-M1": 1.01, "F-M1": 2, "K-M2": 5, "F-M2": 6, "K-M3": 3, "F-M3": 4}
+    wanted = {
+        "neg_elbo": order, "mmd": {**order, "F-M1": 0.9}, "posterior_fd": {**order, "F-M3": 0.5},
+        "mse": {**order, "K-M3": 0.1},
+    }  # fmt: skip
+    rows = _rows(order, "neg_elbo")
+    for row in rows:
+        row |= {metric: values[row["method"]] for metric, values in wanted.items()}
+    found = verdicts.verdicts(CLAIMS, rows, ["mnist"])
+    assert {v.answer for v in found} == {Answer.AGREES}
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [None, "", "a,b\n1,2\n", "\0"])
+def test_a_file_that_is_no_record_is_refused(damage: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "fig4.csv"
+    if damage is not None:
+        path.write_text(damage)
+    with pytest.raises(DataError, match="is no record of image runs"):
+        records.read(path)
+
+
+def test_an_infinite_metric_survives_the_file(tmp_path: Path) -> None:
+    (row,) = _rows({A: math.inf}, "neg_elbo")
+    (again,) = records.read(records.record("x", [row]).write(tmp_path))
+    assert again["neg_elbo"] == math.inf
+    assert again["fid"] is None
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def _run(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["reproduce", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fig1", "--jobs", "2"), "fig1 has no grid of image runs: leave out --jobs."),
+        (("fig4", "--quick", "--budget", "paper"), "Give --quick or --budget paper, not both."),
+        (("fig4", "--methods", "K-M4"), "'K-M4' is not one of K-ELBO, K-M1"),
+        (("fig4", "--budget", "huge"), "'huge' is not one of"),
+        (("fig4", "--epochs", "0"), "0"),
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(arguments: tuple[str, ...], said: str) -> None:
+    result = _run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_the_command_line_prints_json(
+    plan: Plan, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("fig4").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
+    monkeypatch.setattr("vsmnp.reproduce.images.budgets.BUDGETS", (TINY,))
+    monkeypatch.setattr("vsmnp.reproduce.images.budget", lambda name: TINY)
+    result = _run(
+        "fig4", "--datasets", str(images), "--archs", "mlp", "--methods", "K-ELBO,K-M1,K-M2", "--no-train",
+        "--runs", str(plan.runs), "--out", str(tmp_path), "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    assert data["missing"] == ["digits-mlp-kl-m2-seed0"]
+    assert {row["method"] for row in data["rows"]} == set(FEW)

@@ -1,0 +1,9 @@
+"""The paper's figures and tables about images: one grid of runs on disk, which all of them share."""
+
+from .budgets import NAMES as BUDGETS
+from .budgets import budget
+from .catalogue import ARCHITECTURES, NAMES, load
+from .methods import NAMES as METHODS
+from .plan import Plan
+
+__all__ = ["ARCHITECTURES", "BUDGETS", "METHODS", "NAMES", "Plan", "budget", "load"]

@@ -1,0 +1,61 @@
+"""The runs that a figure is made of: methods x seeds on each dataset, with the paper's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ...config import Settings
+from ...presets import preset
+from ..grid import Cell
+from .methods import Method, methods
+from .plan import Plan
+
+#: The preset of each architecture.
+PRESETS: Mapping[str, str] = MappingProxyType({"mlp": "paper-images"})
+#: Appendix B.2: z in {0, 1}^30 with a factorised Bernoulli posterior.
+BINARY: Mapping[str, Any] = MappingProxyType({"latent": 30})
+
+
+def cells(
+    plan: Plan, architecture: str, names: tuple[str, ...], changes: Mapping[str, Any] | None = None
+) -> tuple[Cell, ...]:
+    """The part of the grid that a plan asks for: dataset by dataset, all methods of a seed before the next.
+
+    Parameters
+    ----------
+    plan : Plan
+        Datasets, seeds, budget.
+    architecture : str
+        One of :data:`PRESETS`.
+    names : tuple of str
+        The methods that the figure shows.
+    changes : mapping, optional
+        What the figure changes of the preset's settings; part of the folders' names.
+    """
+    return tuple(
+        _cell(plan, architecture, dataset, method, seed, changes or {})
+        for dataset in plan.datasets or plan.budget.datasets
+        for seed in plan.seeds or plan.budget.seeds
+        for method in methods(tuple(name for name in names if name in plan.methods))
+    )
+
+
+def _cell(
+    plan: Plan, architecture: str, dataset: str, method: Method, seed: int, changes: Mapping[str, Any]
+) -> Cell:
+    chosen = {
+        **plan.budget.settings, **changes, "dataset": dataset, "data_dir": plan.data_dir, "seeds": (seed,),
+        "inference": method.inference, "objective": method.objective, "epochs": plan.budget.epochs,
+    }  # fmt: skip
+    name = Path(dataset).stem
+    labels = {"dataset": name, "architecture": architecture, "method": method.name, "seed": seed}
+    folder = "-".join([name, architecture, *_marks(changes), method.folder, f"seed{seed}"])
+    return Cell(folder, Settings.from_mapping(preset(PRESETS[architecture], chosen)), labels)
+
+
+def _marks(changes: Mapping[str, Any]) -> Iterator[str]:
+    """``latent30``, for the name of a folder."""
+    return (f"{name}{value}" for name, value in changes.items())

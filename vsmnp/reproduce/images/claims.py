@@ -1,0 +1,219 @@
+"""What the paper claims of the objectives on images, and whether numbers agree: each claim is a rule.
+
+A rule is asked of one metric on one dataset, where lower is better. With several seeds a difference within
+twice its standard error decides nothing; with one seed there is no standard error, and the order decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from .methods import NAMES
+
+
+class Answer(StrEnum):
+    """What the numbers say of a claim."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    UNDECIDED = "undecided"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over seeds and its standard error, NaN of a single one."""
+
+    mean: float
+    error: float = math.nan
+
+
+Values: TypeAlias = Mapping[str, Estimate]
+
+
+class Rule(Protocol):
+    """Something that may hold of a metric's values by method."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The methods that it speaks of."""
+
+    def judge(self, values: Values) -> Answer:
+        """Whether it holds of values that are all there."""
+
+    def told(self, values: Values) -> str:
+        """The numbers that decided."""
+
+
+@dataclass(frozen=True)
+class Worse:
+    """Every one of ``these`` is larger than every one of ``those``."""
+
+    these: tuple[str, ...]
+    those: tuple[str, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (*self.these, *self.those)
+
+    def judge(self, values: Values) -> Answer:
+        least, most = (values[name] for name in self._rivals(values))
+        margin, error = least.mean - most.mean, math.hypot(least.error, most.error)
+        if abs(margin) < 2 * error:  # never of a single seed, whose error is NaN
+            return Answer.UNDECIDED
+        return Answer.AGREES if margin > 0 else Answer.DIFFERS
+
+    def told(self, values: Values) -> str:
+        least, most = self._rivals(values)
+        return f"{least} {_number(values[least])} against {most} {_number(values[most])}"
+
+    def _rivals(self, values: Values) -> tuple[str, str]:
+        """The best of ``these`` and the worst of ``those``."""
+        worst = max(self.those, key=lambda name: _sortable(values[name].mean))
+        return _least(self.these, values), worst
+
+
+def highest(methods: tuple[str, ...], among: Sequence[str] = NAMES) -> Worse:
+    """The rule that ``methods`` are worst."""
+    return Worse(methods, tuple(name for name in among if name not in methods))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The smallest value of all is of one of ``these``."""
+
+    these: tuple[str, ...]
+    among: tuple[str, ...] = NAMES
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.among
+
+    def judge(self, values: Values) -> Answer:
+        one, other = self._rivals(values)
+        return Worse((other,), (one,)).judge(values)
+
+    def told(self, values: Values) -> str:
+        one, other = self._rivals(values)
+        return f"{one} {_number(values[one])} against {other} {_number(values[other])}"
+
+    def _rivals(self, values: Values) -> tuple[str, str]:
+        """The best of ``these`` and the best of the others."""
+        others = tuple(name for name in self.among if name not in self.these)
+        return _least(self.these, values), _least(others, values)
+
+
+@dataclass(frozen=True)
+class MostlyWorse:
+    """In most pairs the first is larger than the second."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return tuple(name for pair in self.pairs for name in pair)
+
+    def judge(self, values: Values) -> Answer:
+        return Answer.AGREES if 2 * self._count(values) > len(self.pairs) else Answer.DIFFERS
+
+    def told(self, values: Values) -> str:
+        return f"{self._count(values)} of {len(self.pairs)} pairs"
+
+    def _count(self, values: Values) -> int:
+        return sum(_sortable(values[one].mean) > _sortable(values[other].mean) for one, other in self.pairs)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Two methods differ by less than a share of how far apart all the others are."""
+
+    one: str
+    other: str
+    share: float = 0.1
+    among: tuple[str, ...] = NAMES
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.among
+
+    def judge(self, values: Values) -> Answer:
+        return Answer.AGREES if self._gap(values) < self.share else Answer.DIFFERS
+
+    def told(self, values: Values) -> str:
+        one, other = values[self.one], values[self.other]
+        return (
+            f"{self.one} {_number(one)}, {self.other} {_number(other)}: {self._gap(values):.1%} of the spread"
+        )
+
+    def _gap(self, values: Values) -> float:
+        """The difference of the two over the range of all methods."""
+        known = [values[name].mean for name in self.among if math.isfinite(values[name].mean)]
+        spread = max(known, default=0.0) - min(known, default=0.0)
+        gap = abs(values[self.one].mean - values[self.other].mean)
+        return gap / spread if spread > 0 and math.isfinite(gap) else math.inf
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Every one of ``methods`` reaches a level."""
+
+    methods: tuple[str, ...]
+    level: float
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.methods
+
+    def judge(self, values: Values) -> Answer:
+        reached = all(values[name].mean >= self.level for name in self.methods)
+        return Answer.AGREES if reached else Answer.DIFFERS
+
+    def told(self, values: Values) -> str:
+        numbers = ", ".join(f"{name} {_number(values[name])}" for name in self.methods)
+        return f"{numbers}; asked {self.level:g}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper, and where and how it can be asked.
+
+    Attributes
+    ----------
+    text : str
+        The claim in few words.
+    source : str
+        Where the paper makes it.
+    metrics : tuple of str
+        Of each of these it is asked.
+    rule : Rule
+        What has to hold.
+    datasets : tuple of str
+        On each of these it is asked; empty: on every one.
+    throughout : bool
+        At every evaluation of the training instead of the last.
+    """
+
+    text: str
+    source: str
+    metrics: tuple[str, ...]
+    rule: Rule
+    datasets: tuple[str, ...] = ()
+    throughout: bool = False
+
+
+def _sortable(value: float) -> float:
+    """A model that diverged is worse than any that did not."""
+    return math.inf if math.isnan(value) else value
+
+
+def _least(names: Sequence[str], values: Values) -> str:
+    return min(names, key=lambda name: _sortable(values[name].mean))
+
+
+def _number(value: Estimate) -> str:
+    error = f" ± {value.error:.2g}" if math.isfinite(value.error) else ""
+    return f"{value.mean:.4g}{error}"

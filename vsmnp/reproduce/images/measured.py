@@ -1,0 +1,139 @@
+"""What figures need of a run, measured once and kept beside it: metrics, sample quality, latents, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import checkpoint, metrics
+from ...config import Settings
+from ...errors import CheckpointError, ConfigError
+from ...figures.points import test_points
+from ...folders import CHECKPOINT
+from ...rng import Key
+from ...runs import Run
+from ...types import Array
+from .records import METRICS, Row
+
+MEASURED = "measured.h5"
+#: Samples that a picture can show, and bins of the latents' histograms.
+SAMPLES, BINS = 64, 60
+#: A posterior standard deviation so near to 0 or 1 says that a latent is used, or that it is not.
+NEAR = 0.2
+#: The share of such ones from which on the latents count as decided; the paper names no number.
+DECIDED = 0.8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run as figures see it.
+
+    Attributes
+    ----------
+    labels : mapping
+        Where it stands in the grid.
+    settings : Settings
+        Of the run.
+    finished : bool
+        Whether it had done all its steps, or could not go on.
+    rows : sequence of mapping
+        One an evaluation, as :mod:`.records` has them.
+    edges : Array
+        ``(B + 1,)`` of the histograms.
+    counts : Array
+        ``(Z, B)``: how the posterior standard deviations of each latent are spread over the test set.
+    samples, data : Array
+        ``(64, D)`` means of the decoder at draws from the prior, and test data.
+    shape : tuple of int
+        Of one of them.
+    """
+
+    labels: Mapping[str, Any]
+    settings: Settings
+    finished: bool
+    rows: tuple[Row, ...]
+    edges: Array
+    counts: Array
+    samples: Array
+    data: Array
+    shape: tuple[int, ...]
+
+
+def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
+    """Measure the first model of a run and keep the result in its folder; what is there is read.
+
+    Parameters
+    ----------
+    run : Run
+        In a folder.
+    labels : mapping
+        Where it stands in the grid.
+    finished : bool
+        Whether nothing is left to train.
+
+    Raises
+    ------
+    StorageError
+        If the result cannot be written.
+    """
+    assert run.folder is not None
+    known = read(run.folder)
+    if known is not None:
+        return known
+    vae = run.vae
+    test = test_points(run)
+    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi[:1], test)
+    edges, counts = metrics.sd_histogram(sds, BINS)
+    clean = run.dataset.test(run.settings.data_seed, np.dtype(run.settings.dtype))
+    figures = metrics.evaluate_all(
+        vae.k, vae.model, vae.phi[:1], vae.theta[:1], clean, Key(vae.seeds[:1]),
+        noise_sd=run.settings.noise, iwae_samples=0, by_prior=False,
+    )  # fmt: skip
+    final = {name: _number(figures[name][0]) for name in METRICS}
+    near = (sds < NEAR) | (np.abs(sds - 1) < NEAR)
+    row = {**labels, "epoch": epochs_done(run), "step": run.step, **final, "decided_sds": float(near.mean())}
+    arrays = {
+        "edges": edges, "counts": counts[0], "samples": vae.sample(SAMPLES, noise=False)[0],
+        "data": clean[:SAMPLES],
+    }  # fmt: skip
+    attributes = {
+        "of": checkpoint.seal(run.folder / CHECKPOINT), "labels": dict(labels), "rows": [row],
+        "shape": list(run.dataset.shape), "settings": run.settings.to_mapping(), "finished": finished,
+    }  # fmt: skip
+    checkpoint.save(run.folder / MEASURED, arrays, attributes)
+    return _measured(arrays, attributes)
+
+
+def read(folder: Path) -> Measured | None:
+    """What was measured of the run in ``folder`` as it stands; None if nothing was, or it cannot be read."""
+    try:
+        arrays, attributes = checkpoint.load(folder / MEASURED)
+        if attributes["of"] != checkpoint.seal(folder / CHECKPOINT):
+            return None
+        return _measured(arrays, attributes)
+    except (CheckpointError, ConfigError, KeyError, TypeError):
+        return None
+
+
+def epochs_done(run: Run) -> float:
+    """Passes over the training data, counted by the encoder's minibatches."""
+    settings = run.settings
+    each = settings.encoder_steps if settings.encoder_data == "fresh" else 1
+    return run.step * each / (run.dataset.n_train // settings.batch_size)
+
+
+def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Measured:
+    return Measured(
+        attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
+        tuple(attributes["rows"]), arrays["edges"], arrays["counts"], arrays["samples"], arrays["data"],
+        tuple(attributes["shape"]),
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> float:
+    """What is not a number is the worst there is: a model that diverged."""
+    return float("inf") if value is None else value

@@ -1,0 +1,67 @@
+"""The tables that figures print: final metrics, sample quality beside the paper's, decided latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..reproduction import Table
+from .methods import NAMES
+from .paper import QUALITY
+from .records import METRICS, Row, estimate, last
+
+_KEYS = ("dataset", "architecture", "method")
+
+
+def final_metrics(rows: Sequence[Row]) -> Table:
+    """The last evaluation of every run, means over the seeds."""
+    return _table("metrics", rows, METRICS)
+
+
+def sample_quality(rows: Sequence[Row]) -> Table:
+    """FID and KID x 1000 of generated samples, each beside the paper's."""
+    header = ("data", "network", "method", "epochs", "FID", "paper", "KID x 1000", "paper")
+    lines = []
+    for keys, group in _groups(rows):
+        fid, kid = (estimate(group, metric) for metric in ("fid", "kid"))
+        printed = QUALITY.get((keys[1], keys[0]), {}).get(keys[2])
+        lines.append((
+            *keys, group[0]["epoch"], fid and fid.mean, printed and printed.fid, kid and 1000 * kid.mean,
+            printed and printed.kid,
+        ))  # fmt: skip
+    return Table("quality", header, lines)
+
+
+def decided_latents(rows: Sequence[Row]) -> Table:
+    """The share of posterior standard deviations near 0 or 1."""
+    return _table("latents", rows, ("decided_sds",))
+
+
+def idle_latents(rows: Sequence[Row]) -> Table:
+    """The share of binary latents whose posterior mean stays near one half."""
+    return _table("latents", rows, ("idle_means",))
+
+
+def _table(name: str, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
+    """A line a method; a standard error behind each mean where there are several seeds."""
+    several = len({row["seed"] for row in rows}) > 1
+    header = ["data", "network", "method", "epochs"]
+    for metric in metrics:
+        header += [metric, "+-"] if several else [metric]
+    lines = []
+    for keys, group in _groups(rows):
+        line = [*keys, group[0]["epoch"]]
+        for metric in metrics:
+            value = estimate(group, metric)
+            line += [value and value.mean, value and value.error] if several else [value and value.mean]
+        lines.append(line)
+    return Table(name, header, lines)
+
+
+def _groups(rows: Sequence[Row]) -> list[tuple[tuple[str, str, str], list[Row]]]:
+    """The last rows of all seeds of a method, in the paper's order of methods."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in last(rows):
+        dataset, architecture, method = (row[key] for key in _KEYS)
+        groups.setdefault((dataset, architecture, method), []).append(row)
+    places = list(dict.fromkeys(key[:2] for key in groups))
+    return sorted(groups.items(), key=lambda item: (places.index(item[0][:2]), NAMES.index(item[0][2])))

@@ -1,0 +1,171 @@
+"""The cells of a grid trained and measured, one after another or in processes side by side.
+
+A cell is an ordinary run on disk: one that is done is left alone, one that was killed goes on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from ...errors import DeviceError, Interrupted
+from ...files import make_folder
+from ...folders import CHECKPOINT
+from ...kernels.memory import keep_freed_memory
+from ...resolution import resolved
+from ...runs import Run, Session
+from ..grid import Cell, check_same, finish_session, is_finished, open_cell
+from ..reproduction import Progress
+from .measured import measure, read
+
+#: Progress is told in thousandths of a cell; its measurement is the last part.
+_PARTS, _TRAINED = 1000, 900
+#: Seconds between two looks at the processes.
+_GLANCE = 0.2
+
+
+def finish_all(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    train: bool,
+    jobs: int,
+    progress: Progress,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train (if wanted) and measure every cell.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        In this order.
+    folder : Path
+        Holds a folder a cell.
+    train : bool
+        Otherwise only what is there is measured, as far as it got.
+    jobs : int
+        Processes at a time; 1: this one.
+    progress : callable
+        Told of thousandths of cells.
+    stop : callable
+        Asked now and then; true saves what runs and ends.
+
+    Raises
+    ------
+    Interrupted
+        If ``stop`` said so.
+    DeviceError
+        If a process was ended from outside.
+    VsmnpError
+        As training does.
+    """
+    make_folder(folder)
+    done = [0] * len(cells)
+
+    def tell(index: int, parts: int) -> None:
+        done[index] = parts
+        progress(sum(done), _PARTS * len(cells))
+
+    try:
+        if jobs == 1:
+            for index, cell in enumerate(cells):
+                finish(cell, folder, train, partial(tell, index), stop)
+        else:
+            _in_processes(cells, folder, train, jobs, tell, stop)
+    except Interrupted as stopped:
+        raise Interrupted(
+            "Stopped; what was done is kept, and the same command goes on from there."
+        ) from stopped
+
+
+def finish(
+    cell: Cell, folder: Path, train: bool, tell: Callable[[int], None], stop: Callable[[], bool]
+) -> None:
+    """Train and measure one cell; ``tell`` hears of the thousandths that are done."""
+    place = folder / cell.name
+    known = read(place)
+    if known is not None:
+        check_same(known.settings, resolved(cell.settings), place)
+    if train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
+        measure(_trained(cell, folder, tell, stop), cell.labels, True)
+    elif known is None and (place / CHECKPOINT).exists():
+        session = Session.resumed(place)
+        measure(session.run(session.state), cell.labels, is_finished(session))
+    tell(_PARTS)
+
+
+def _trained(cell: Cell, folder: Path, tell: Callable[[int], None], stop: Callable[[], bool]) -> Run:
+    """The run of a cell; its steps are the first part of the progress."""
+    session = open_cell(cell, folder)
+    total = max(session.total_steps, 1)
+    return finish_session(session, lambda step: tell(_TRAINED * step // total), stop)
+
+
+# --- side by side ---------------------------------------------------------------------------------
+
+#: Of a process that works for another: where it tells of its progress, whom it works for, and when to stop.
+_tidings: SimpleQueue[tuple[int, int]]
+_employer: int
+_enough: Event
+
+
+def _in_processes(
+    cells: Sequence[Cell],
+    folder: Path,
+    train: bool,
+    jobs: int,
+    tell: Callable[[int, int], None],
+    stop: Callable[[], bool],
+) -> None:
+    """The cells, so many at a time; a failure, or a wish to stop, ends the others at their next step."""
+    context = multiprocessing.get_context("spawn")
+    tidings: SimpleQueue[tuple[int, int]] = context.SimpleQueue()
+    enough = context.Event()
+    try:
+        with ProcessPoolExecutor(jobs, context, _begin, (tidings, os.getpid(), enough)) as pool:
+            waiting = {
+                pool.submit(_finish_there, index, cell, folder, train) for index, cell in enumerate(cells)
+            }
+            while waiting:
+                done, waiting = wait(waiting, _GLANCE, FIRST_EXCEPTION)
+                while not tidings.empty():
+                    tell(*tidings.get())
+                failure = next((error for each in done if (error := each.exception())), None)
+                if failure is not None or stop():
+                    enough.set()
+                    pool.shutdown(cancel_futures=True)
+                    raise failure or Interrupted("Stopped.")
+    except BrokenProcessPool as error:
+        raise DeviceError(
+            "A training process was ended from outside, perhaps for want of memory: the same command goes on "
+            "from there, and fewer --jobs need less."
+        ) from error
+
+
+def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) -> None:
+    """Prepare a process: the terminal's Ctrl-C is the employer's to answer."""
+    global _tidings, _employer, _enough
+    _tidings, _employer, _enough = tidings, employer, enough
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+
+
+def _finish_there(index: int, cell: Cell, folder: Path, train: bool) -> None:
+    """Finish a cell in this process, and stop when asked to or when nobody is left to ask."""
+    told = -1
+
+    def tell(parts: int) -> None:
+        nonlocal told
+        if parts > told:
+            told = parts
+            _tidings.put((index, parts))
+
+    finish(cell, folder, train, tell, lambda: _enough.is_set() or os.getppid() != _employer)

@@ -1,0 +1,87 @@
+"""Claims asked of a record: agrees, differs, undecided or missing, each with the numbers that decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..reproduction import Table
+from .claims import Answer, Claim, Values
+from .records import Row, estimates, last
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to a claim, of one metric on one dataset."""
+
+    claim: Claim
+    dataset: str
+    metric: str
+    answer: Answer
+    told: str
+
+
+def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
+    """Ask every claim of the rows of one architecture, on those of the datasets that it speaks of."""
+    return [
+        _verdict(claim, dataset, metric, [row for row in rows if row["dataset"] == dataset])
+        for claim in claims
+        for dataset in datasets
+        if not claim.datasets or dataset in claim.datasets
+        for metric in claim.metrics
+    ]
+
+
+def table(found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
+    """A row a verdict, beside what the paper's own tables say of the claim where they hold its numbers."""
+    header = ("claim", "source", "data", "metric", "this run", "paper's table", "numbers")
+    known = {(v.claim, v.dataset, v.metric): str(v.answer) for v in printed if v.answer is not Answer.MISSING}
+    rows = [
+        (
+            v.claim.text, v.claim.source, v.dataset, v.metric, str(v.answer),
+            known.get((v.claim, v.dataset, v.metric)), v.told,
+        )
+        for v in found
+    ]  # fmt: skip
+    return Table("claims", header, rows)
+
+
+def sentences(found: Sequence[Verdict]) -> Iterator[str]:
+    """For each claim how often the numbers agree; nothing of claims that could not be asked at all."""
+    for claim in dict.fromkeys(verdict.claim for verdict in found):
+        asked = [v for v in found if v.claim is claim and v.answer is not Answer.MISSING]
+        if not asked:
+            continue
+        yes = sum(v.answer is Answer.AGREES for v in asked)
+        open_ = sum(v.answer is Answer.UNDECIDED for v in asked)
+        no = [f"{v.dataset}, {v.metric}: {v.told}" for v in asked if v.answer is Answer.DIFFERS]
+        undecided = f" ({open_} undecided)" if open_ else ""
+        against = f"; against it {'; '.join(no)}" if no else ""
+        yield f"{claim.text} ({claim.source}): this run agrees in {yes} of {len(asked)}{undecided}{against}."
+
+
+def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row]) -> Verdict:
+    moments = list(_throughout(rows, metric)) if claim.throughout else [estimates(last(rows), metric)]
+    complete = [values for values in moments if set(claim.rule.needs) <= set(values)]
+    if not complete:
+        absent = [name for name in claim.rule.needs if not any(name in values for values in moments)]
+        return Verdict(claim, dataset, metric, Answer.MISSING, f"no {metric} of {', '.join(absent)}")
+    answers = [claim.rule.judge(values) for values in complete]
+    told = claim.rule.told(complete[-1])
+    if len(answers) > 1:
+        told += f"; holds at {answers.count(Answer.AGREES)} of {len(answers)} evaluations"
+    return Verdict(claim, dataset, metric, _together(answers), told)
+
+
+def _throughout(rows: Sequence[Row], metric: str) -> Iterator[Values]:
+    """The estimates of each evaluation."""
+    for epoch in sorted({row["epoch"] for row in rows}):
+        yield estimates((row for row in rows if row["epoch"] == epoch), metric)
+
+
+def _together(answers: Sequence[Answer]) -> Answer:
+    """What holds at every evaluation agrees; one at which it does not decides against it."""
+    for answer in (Answer.DIFFERS, Answer.UNDECIDED):
+        if answer in answers:
+            return answer
+    return Answer.AGREES
