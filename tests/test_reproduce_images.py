@@ -15,7 +15,18 @@ from click.testing import CliRunner
 
 from vsmnp.cli.main import main
 from vsmnp.errors import ConfigError, DataError, Interrupted, StorageError
-from vsmnp.reproduce.images import NAMES, Plan, load, measured, paper, quality, records, training, verdicts
+from vsmnp.reproduce.images import (
+    NAMES,
+    Plan,
+    evaluations,
+    load,
+    measured,
+    paper,
+    quality,
+    records,
+    training,
+    verdicts,
+)
 from vsmnp.reproduce.images.budgets import BUDGETS, Budget, budget
 from vsmnp.reproduce.images.cells import cells
 from vsmnp.reproduce.images.claims import (
@@ -75,7 +86,9 @@ def test_every_figure_runs_and_a_second_time_trains_nothing(
     assert {path.suffix for path in first.files} <= {".png", ".csv"}
     assert all(path.stat().st_size for path in first.files)
     assert first.data["missing"] == first.data["unfinished"] == []
-    assert {row["method"] for row in first.data["rows"]} == set(FEW)
+    assert [(row["method"], row["epoch"], row["step"]) for row in first.data["rows"]] == [
+        (method, epoch, 3 * epoch) for method in FEW for epoch in (1, 2)
+    ]
     assert records.read(tmp_path / f"{name}.csv") == [
         {column: row.get(column) for column in records.COLUMNS} for row in first.data["rows"]
     ]
@@ -90,7 +103,7 @@ def test_figures_share_their_runs(plan: Plan, tmp_path: Path, monkeypatch: pytes
     load("fig4").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
     monkeypatch.setattr(Session, "train", _never)
     found = load("samples").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
-    assert len(found.data["rows"]) == len(FEW)
+    assert {row["method"] for row in found.data["rows"]} == set(FEW)
 
 
 def test_a_partial_grid_is_drawn_and_its_gaps_are_named(plan: Plan, tmp_path: Path) -> None:
@@ -121,7 +134,7 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tm
     gone_on = load("fig4").reproduce(tmp_path, plan, _ignore)
     whole = load("fig4").reproduce(tmp_path, replace(plan, runs=tmp_path / "other"), _ignore)
     assert gone_on.data["unfinished"] == []
-    assert records.last(gone_on.data["rows"]) == records.last(whole.data["rows"])
+    assert [row for row in gone_on.data["rows"] if row["step"] != 1] == whole.data["rows"]
 
 
 def test_more_epochs_go_on_where_fewer_ended(plan: Plan, tmp_path: Path) -> None:
@@ -154,6 +167,21 @@ def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
     assert load("fig4").reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
 
 
+@pytest.mark.parametrize("left", ["", "[1]", '[{"step": 99}]'])
+def test_rows_of_a_later_state_or_no_rows_at_all_are_left_behind(
+    left: str, plan: Plan, tmp_path: Path
+) -> None:
+    """A run that is killed goes on from a checkpoint that may be older than its last evaluation."""
+    plan = replace(plan, methods=("K-M1",))
+    expected = load("fig4").reproduce(tmp_path, plan, _ignore)
+    (cell,) = cells(plan, "mlp", METHOD_NAMES)
+    place = plan.folder / cell.name
+    (place / measured.MEASURED).unlink()
+    (place / evaluations.EVALUATIONS).write_text(left)
+    found = load("fig4").reproduce(tmp_path, plan, _ignore)
+    assert found.data["rows"] == [records.last(expected.data["rows"])[0]]
+
+
 @pytest.mark.parametrize("damage", [b"", b"vsmnp checkpoint 1\n", b"\0" * 1000])
 def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("K-M1",))
@@ -183,14 +211,14 @@ def test_a_failure_in_a_process_is_one_sentence(plan: Plan, tmp_path: Path) -> N
     place.mkdir(parents=True)
     (place / "precious").write_text("somebody else's")
     with pytest.raises(StorageError, match="is not empty"):
-        training.finish_all(wanted, plan.folder, train=True, jobs=2, progress=_ignore)
+        training.finish_all(wanted, plan.folder, every=1, jobs=2, progress=_ignore)
     assert (place / "precious").exists()
 
 
 def test_stopping_processes_is_no_failure(plan: Plan) -> None:
     wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
     with pytest.raises(Interrupted, match="the same command goes on"):
-        training.finish_all(wanted, plan.folder, train=True, jobs=2, progress=_ignore, stop=lambda: True)
+        training.finish_all(wanted, plan.folder, every=1, jobs=2, progress=_ignore, stop=lambda: True)
 
 
 # --- the paper's settings -------------------------------------------------------------------------

@@ -60,9 +60,7 @@ def is_finished(session: Session) -> bool:
     return session.state.step >= session.total_steps or not session.state.alive.any()
 
 
-def finish_session(
-    session: Session, on_step: Callable[[int], None], stop: Callable[[], bool] = lambda: False
-) -> Run:
+def finish_session(session: Session, watch: Watch) -> Run:
     """The run of a session, trained to its end.
 
     A run all of whose models diverged comes back as it was when the last of them did.
@@ -70,22 +68,22 @@ def finish_session(
     Raises
     ------
     Interrupted
-        If ``stop`` said so; what was done is saved.
+        If the watch asked to stop; what was done is saved.
     StorageError
         If a file could not be written.
     """
     if is_finished(session):
-        on_step(session.total_steps)
+        watch.on_step(session.total_steps)
         return session.run(session.state)
     try:
-        return session.train(Watch(on_step=on_step, stop=stop))
+        return session.train(watch)
     except DivergenceError:
         return session.run(session.state)
 
 
 def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
     """The trained run of a cell, from its folder as far as it got; raises as the two above do."""
-    return finish_session(open_cell(cell, folder), on_step)
+    return finish_session(open_cell(cell, folder), Watch(on_step=on_step))
 
 
 def train_grid(

@@ -14,18 +14,14 @@ from ...config import Settings
 from ...errors import CheckpointError, ConfigError
 from ...figures.points import test_points
 from ...folders import CHECKPOINT
-from ...rng import Key
 from ...runs import Run
 from ...types import Array
-from .records import METRICS, Row
+from .evaluations import NEAR, evaluate
+from .records import Row
 
 MEASURED = "measured.h5"
 #: Samples that a picture can show, and bins of the latents' histograms.
 SAMPLES, BINS = 64, 60
-#: A posterior standard deviation so near to 0 or 1 says that a latent is used, or that it is not.
-NEAR = 0.2
-#: The share of such ones from which on the latents count as decided; the paper names no number.
-DECIDED = 0.8
 
 
 @dataclass(frozen=True)
@@ -84,25 +80,19 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     known = read(run.folder)
     if known is not None:
         return known
-    vae = run.vae
-    test = test_points(run)
-    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi[:1], test)
+    vae, settings = run.vae, run.settings
+    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi[:1], test_points(run))
     edges, counts = metrics.sd_histogram(sds, BINS)
-    clean = run.dataset.test(run.settings.data_seed, np.dtype(run.settings.dtype))
-    figures = metrics.evaluate_all(
-        vae.k, vae.model, vae.phi[:1], vae.theta[:1], clean, Key(vae.seeds[:1]),
-        noise_sd=run.settings.noise, iwae_samples=0, by_prior=False,
-    )  # fmt: skip
-    final = {name: _number(figures[name][0]) for name in METRICS}
     near = (sds < NEAR) | (np.abs(sds - 1) < NEAR)
-    row = {**labels, "epoch": epochs_done(run), "step": run.step, **final, "decided_sds": float(near.mean())}
+    *earlier, last = evaluate(run, labels)
+    rows = [*earlier, {**last, "decided_sds": float(near.mean())}]
     arrays = {
         "edges": edges, "counts": counts[0], "samples": vae.sample(SAMPLES, noise=False)[0],
-        "data": clean[:SAMPLES],
+        "data": run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[:SAMPLES],
     }  # fmt: skip
     attributes = {
-        "of": checkpoint.seal(run.folder / CHECKPOINT), "labels": dict(labels), "rows": [row],
-        "shape": list(run.dataset.shape), "settings": run.settings.to_mapping(), "finished": finished,
+        "of": checkpoint.seal(run.folder / CHECKPOINT), "labels": dict(labels), "rows": rows,
+        "shape": list(run.dataset.shape), "settings": settings.to_mapping(), "finished": finished,
     }  # fmt: skip
     checkpoint.save(run.folder / MEASURED, arrays, attributes)
     return _measured(arrays, attributes)
@@ -119,21 +109,9 @@ def read(folder: Path) -> Measured | None:
         return None
 
 
-def epochs_done(run: Run) -> float:
-    """Passes over the training data, counted by the encoder's minibatches."""
-    settings = run.settings
-    each = settings.encoder_steps if settings.encoder_data == "fresh" else 1
-    return run.step * each / (run.dataset.n_train // settings.batch_size)
-
-
 def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Measured:
     return Measured(
         attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
         tuple(attributes["rows"]), arrays["edges"], arrays["counts"], arrays["samples"], arrays["data"],
         tuple(attributes["shape"]),
     )  # fmt: skip
-
-
-def _number(value: float | None) -> float:
-    """What is not a number is the worst there is: a model that diverged."""
-    return float("inf") if value is None else value

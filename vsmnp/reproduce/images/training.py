@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import partial
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
@@ -19,11 +20,15 @@ from pathlib import Path
 from ...errors import DeviceError, Interrupted
 from ...files import make_folder
 from ...folders import CHECKPOINT
+from ...history import History
 from ...kernels.memory import keep_freed_memory
+from ...loop import Watch
 from ...resolution import resolved
 from ...runs import Run, Session
+from ...state import State
 from ..grid import Cell, check_same, finish_session, is_finished, open_cell
 from ..reproduction import Progress
+from .evaluations import evaluate
 from .measured import measure, read
 
 #: Progress is told in thousandths of a cell; its measurement is the last part.
@@ -36,12 +41,12 @@ def finish_all(
     cells: Sequence[Cell],
     folder: Path,
     *,
-    train: bool,
+    every: float,
     jobs: int,
     progress: Progress,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Train (if wanted) and measure every cell.
+    """Train (if wanted), evaluate and measure every cell.
 
     Parameters
     ----------
@@ -49,8 +54,8 @@ def finish_all(
         In this order.
     folder : Path
         Holds a folder a cell.
-    train : bool
-        Otherwise only what is there is measured, as far as it got.
+    every : float
+        Epochs between two evaluations; 0: nothing is trained, and what is there is measured as far as it got.
     jobs : int
         Processes at a time; 1: this one.
     progress : callable
@@ -77,9 +82,9 @@ def finish_all(
     try:
         if jobs == 1:
             for index, cell in enumerate(cells):
-                finish(cell, folder, train, partial(tell, index), stop)
+                finish(cell, folder, every, partial(tell, index), stop)
         else:
-            _in_processes(cells, folder, train, jobs, tell, stop)
+            _in_processes(cells, folder, every, jobs, tell, stop)
     except Interrupted as stopped:
         raise Interrupted(
             "Stopped; what was done is kept, and the same command goes on from there."
@@ -87,26 +92,52 @@ def finish_all(
 
 
 def finish(
-    cell: Cell, folder: Path, train: bool, tell: Callable[[int], None], stop: Callable[[], bool]
+    cell: Cell, folder: Path, every: float, tell: Callable[[int], None], stop: Callable[[], bool]
 ) -> None:
-    """Train and measure one cell; ``tell`` hears of the thousandths that are done."""
+    """Train and measure one cell; ``tell`` hears of the thousandths that are done.
+
+    Parameters
+    ----------
+    cell, folder, stop
+        As in :func:`finish_all`.
+    every : float
+        Epochs between two evaluations; 0: nothing is trained.
+    tell : callable
+        Told of the thousandths that are done.
+    """
     place = folder / cell.name
     known = read(place)
     if known is not None:
         check_same(known.settings, resolved(cell.settings), place)
-    if train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
-        measure(_trained(cell, folder, tell, stop), cell.labels, True)
+    if every and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
+        measure(_trained(cell, folder, every, tell, stop), cell.labels, finished=True)
     elif known is None and (place / CHECKPOINT).exists():
         session = Session.resumed(place)
         measure(session.run(session.state), cell.labels, is_finished(session))
     tell(_PARTS)
 
 
-def _trained(cell: Cell, folder: Path, tell: Callable[[int], None], stop: Callable[[], bool]) -> Run:
-    """The run of a cell; its steps are the first part of the progress."""
+def _trained(
+    cell: Cell, folder: Path, every: float, tell: Callable[[int], None], stop: Callable[[], bool]
+) -> Run:
+    """The run of a cell, evaluated on its way; its steps are the first part of the progress."""
     session = open_cell(cell, folder)
-    total = max(session.total_steps, 1)
-    return finish_session(session, lambda step: tell(_TRAINED * step // total), stop)
+    trainer, total = session.trainer, max(session.total_steps, 1)
+    interval = max(1, round(every * trainer.batches.per_epoch / trainer.batches_per_step))
+    settings = replace(trainer.settings, log_every=_rows_every(interval))
+    session.trainer = replace(trainer, settings=settings)
+
+    def on_row(state: State, history: History) -> None:
+        if state.step % interval == 0 and state.step < session.total_steps:
+            evaluate(session.run(state), cell.labels)
+
+    watch = Watch(on_step=lambda step: tell(_TRAINED * step // total), on_row=on_row, stop=stop)
+    return finish_session(session, watch)
+
+
+def _rows_every(interval: int) -> int:
+    """Steps between rows, where a run can be saved: about ten of them between two evaluations."""
+    return next(steps for steps in range(max(1, interval // 10), 0, -1) if interval % steps == 0)
 
 
 # --- side by side ---------------------------------------------------------------------------------
@@ -120,7 +151,7 @@ _enough: Event
 def _in_processes(
     cells: Sequence[Cell],
     folder: Path,
-    train: bool,
+    every: float,
     jobs: int,
     tell: Callable[[int, int], None],
     stop: Callable[[], bool],
@@ -132,7 +163,7 @@ def _in_processes(
     try:
         with ProcessPoolExecutor(jobs, context, _begin, (tidings, os.getpid(), enough)) as pool:
             waiting = {
-                pool.submit(_finish_there, index, cell, folder, train) for index, cell in enumerate(cells)
+                pool.submit(_finish_there, index, cell, folder, every) for index, cell in enumerate(cells)
             }
             while waiting:
                 done, waiting = wait(waiting, _GLANCE, FIRST_EXCEPTION)
@@ -158,7 +189,7 @@ def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) 
     keep_freed_memory()
 
 
-def _finish_there(index: int, cell: Cell, folder: Path, train: bool) -> None:
+def _finish_there(index: int, cell: Cell, folder: Path, every: float) -> None:
     """Finish a cell in this process, and stop when asked to or when nobody is left to ask."""
     told = -1
 
@@ -168,4 +199,4 @@ def _finish_there(index: int, cell: Cell, folder: Path, train: bool) -> None:
             told = parts
             _tidings.put((index, parts))
 
-    finish(cell, folder, train, tell, lambda: _enough.is_set() or os.getppid() != _employer)
+    finish(cell, folder, every, tell, lambda: _enough.is_set() or os.getppid() != _employer)
