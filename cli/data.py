@@ -19,8 +19,12 @@ Examples:
 )
 @click.argument("name", required=False)
 @click.option("--data-dir", type=click.Path(), help="Folder with the MNIST and Fashion-MNIST files.")
+@click.option(
+    "--image-size", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Side of a picture; MNIST and Fashion-MNIST get a frame of zeros; 0: as it is.",
+)  # fmt: skip
 @json_option
-def command(name: str | None, data_dir: str | None, as_json: bool) -> None:
+def command(name: str | None, data_dir: str | None, image_size: int, as_json: bool) -> None:
     """List the built-in data, or describe the data NAME (a name or a file), loading it."""
     from vsmnp.data import NAMES, load_data
 
@@ -31,10 +35,12 @@ def command(name: str | None, data_dir: str | None, as_json: bool) -> None:
             click.echo("\n".join(NAMES))
             click.echo("Or a .npy, .npz, .csv or .h5 file. 'vsmnp data NAME' describes one.")
         return
-    dataset = load_data(name, data_dir=data_dir)
+    dataset = load_data(name, data_dir=data_dir, image_size=image_size)
     facts = {
-        "name": dataset.name, "shape": list(dataset.shape), "dim": dataset.dim, "n_train": dataset.n_train,
-        "n_test": dataset.n_test, "nll_floor": dataset.bounds.nll, "sm_loss_floor": dataset.bounds.sm_loss,
+        "name": dataset.name, "shape": list(dataset.shape),
+        "image": None if dataset.image is None else list(dataset.image),
+        "dim": dataset.dim, "n_train": dataset.n_train, "n_test": dataset.n_test,
+        "nll_floor": dataset.bounds.nll, "sm_loss_floor": dataset.bounds.sm_loss,
     }  # fmt: skip
     if as_json:
         print_json(facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vsmnp.data import NAMES, describe, load_data
@@ -40,6 +41,13 @@ def test_names_that_no_file_can_have(name: str) -> None:
     for ask in (name, name + ".npy", name + ".h5"):
         with pytest.raises(DataError):
             load_data(ask)
+
+
+def test_what_is_no_picture_has_no_size(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.eye(3))
+    for name in ("star", str(tmp_path / "x.npy")):
+        with pytest.raises(DataError, match="--image-size 32 makes no sense"):
+            load_data(name, image_size=32)
 
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path: Path) -> None:

@@ -94,6 +94,30 @@ def test_unsigned_bytes_are_pixels_and_axes_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.test(0, float), pixels[:1].reshape(1, 6) / 255)
 
 
+@pytest.mark.parametrize(
+    ("shape", "image"),
+    [
+        ((2, 4), (1, 2, 4)),
+        ((2, 4, 3), (3, 2, 4)),
+        ((2, 4, 1), (1, 2, 4)),
+        ((3, 2, 4), (3, 2, 4)),
+        ((1, 2, 3), (1, 2, 3)),
+        ((2, 4, 2), None),
+        ((8,), None),
+        ((2, 2, 2, 3), None),
+    ],
+)
+def test_pictures_have_their_channels_first(
+    tmp_path: Path, shape: tuple[int, ...], image: tuple[int, ...] | None
+) -> None:
+    x = np.arange(4 * np.prod(shape), dtype=float).reshape(4, *shape)
+    data = load_data(str(save(tmp_path / "x.npz", x, test=x[:1])))
+    assert data.image == image
+    moved = np.moveaxis(x, -1, 1) if len(shape) == 3 and image not in (None, shape) else x
+    assert data.shape == moved.shape[1:]
+    np.testing.assert_array_equal(data.test(0, float), moved[:1].reshape(1, -1))
+
+
 @pytest.mark.parametrize("dtype", ["i2", ">i8", "f2", ">f4", "?", "u4", "g"])
 def test_other_real_numbers_are_taken_as_they_are(tmp_path: Path, dtype: str) -> None:
     x = np.arange(12).reshape(4, 3).astype(dtype)

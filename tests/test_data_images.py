@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,23 +20,26 @@ from vsmnp.data import images as module
 from vsmnp.data import load_data
 from vsmnp.data.download import fetch
 from vsmnp.data.finite import Finite
-from vsmnp.data.images import FASHION, MNIST, SETS, ImageFile, ImageSet, load_images
+from vsmnp.data.images import FASHION, MNIST, SETS, IdxFile, ImageSet, load_images
 from vsmnp.errors import DataError, StorageError
 
 PIXELS = {
     "train.gz": np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8),
     "test.gz": np.random.default_rng(1).integers(0, 256, (3, 4, 4), dtype=np.uint8),
 }
+LABELS = {"train-l.gz": np.arange(6, dtype=np.uint8)[::-1], "test-l.gz": np.array([7, 0, 7], np.uint8)}
 PACKED = {file: gzip.compress(idx_bytes(pixels), mtime=0) for file, pixels in PIXELS.items()}
+PACKED_LABELS = {file: gzip.compress(idx_bytes(labels), mtime=0) for file, labels in LABELS.items()}
 
 
 def tiny(*mirrors: str) -> ImageSet:
-    """An image set like MNIST, of nine images."""
-    train, test = (
-        ImageFile(file, len(PIXELS[file]), hashlib.sha256(PACKED[file]).hexdigest(), crc32(PIXELS[file].data))
-        for file in PACKED
+    """An image set like MNIST, of nine images with their labels."""
+    values, packed = PIXELS | LABELS, PACKED | PACKED_LABELS
+    train, test, *labels = (
+        IdxFile(file, len(values[file]), hashlib.sha256(packed[file]).hexdigest(), crc32(values[file].copy()))
+        for file in packed
     )
-    return ImageSet("tiny", train, test, mirrors, "Noise.", (4, 4))
+    return ImageSet("tiny", train, test, mirrors, "Noise.", (4, 4), tuple(labels))
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -79,6 +83,7 @@ def put(folder: Path, packed: bool = True) -> Path:
 
 def check(data: Finite) -> None:
     assert (data.name, data.shape, data.dim, data.is_image) == ("tiny", (4, 4), 16, True)
+    assert data.image == (1, 4, 4)
     expected = PIXELS["test.gz"].reshape(3, 16) / 255
     np.testing.assert_array_equal(data.test(0, float), expected)
     np.testing.assert_array_equal(
@@ -98,6 +103,63 @@ def test_files_are_found(
     if place == "variable":
         monkeypatch.setenv("VSMNP_DATA", str(root))
     check(load_images(tiny(), root if place == "option" else None, download=False))
+
+
+@pytest.mark.parametrize(("size", "before"), [(4, 0), (5, 0), (7, 1)])
+def test_zeros_fill_a_picture_up(tmp_path: Path, size: int, before: int) -> None:
+    data = load_images(tiny(), put(tmp_path), download=False, size=size)
+    assert (data.shape, data.image, data.dim) == ((size, size), (1, size, size), size**2)
+    expected = np.zeros((3, size, size))
+    expected[:, before : before + 4, before : before + 4] = PIXELS["test.gz"] / 255
+    np.testing.assert_array_equal(data.test(0, float), expected.reshape(3, -1))
+    assert len(data.epoch(0, 0, float)) == 6
+
+
+def test_a_picture_is_never_cut(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--image-size 3 is too small for tiny: its pictures are 4 x 4"):
+        load_images(tiny(), put(tmp_path), download=False, size=3)
+
+
+def test_labels_follow_the_images(tmp_path: Path) -> None:
+    put(tmp_path)
+    for file, content in PACKED_LABELS.items():
+        (tmp_path / file).write_bytes(content)
+    data = load_images(tiny(), tmp_path, download=False)
+    class_of = dict(
+        zip(map(bytes, PIXELS["train.gz"].reshape(6, -1)), LABELS["train-l.gz"].tolist(), strict=True)
+    )
+    for epoch in range(3):
+        labels = data.epoch_labels(5, epoch)
+        assert labels is not None
+        rows = np.rint(255 * data.epoch(5, epoch, float)).astype(np.uint8)
+        assert labels.tolist() == [class_of[bytes(row)] for row in rows]
+    np.testing.assert_array_equal(data.test_labels(), LABELS["test-l.gz"])
+
+
+def test_missing_labels_are_missed_when_they_are_asked_for(tmp_path: Path) -> None:
+    data = load_images(tiny(), put(tmp_path), download=False)
+    for ask in (data.test_labels, partial(data.epoch_labels, 0, 0)):
+        with pytest.raises(DataError, match=r"or put train-l\.gz and test-l\.gz in one of them"):
+            ask()
+
+
+def test_labels_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_images(tiny(), put(tmp_path), download=False)
+    for file, content in PACKED_LABELS.items():
+        (tmp_path / file).write_bytes(content)
+    (tmp_path / "test-l.gz").write_bytes(PACKED_LABELS["train-l.gz"])
+    with pytest.raises(DataError, match=r"test-l\.gz has shape \(6,\), not the \(3,\) of tiny"):
+        data.test_labels()
+    (tmp_path / "test-l.gz").write_bytes(PACKED["test.gz"])
+    with pytest.raises(DataError, match=r"has shape \(3, 4, 4\), not the \(3,\) of tiny"):
+        data.test_labels()
+    (tmp_path / "test-l.gz").write_bytes(PACKED_LABELS["test-l.gz"][:-5])
+    with pytest.raises(DataError, match="corrupt or truncated"):
+        data.test_labels()
+    (tmp_path / "test-l.gz").write_bytes(PACKED_LABELS["test-l.gz"])
+    monkeypatch.setattr(module, "SETS", (replace(tiny(), name="twin"),))
+    with pytest.raises(DataError, match="holds the labels of twin, not of tiny"):
+        data.test_labels()
 
 
 def test_half_a_set_is_not_found(tmp_path: Path, cache: Path) -> None:
@@ -183,10 +245,11 @@ def test_the_images_of_another_set_are_refused(tmp_path: Path, monkeypatch: pyte
 
 def test_the_built_in_sets_are_told_apart() -> None:
     assert SETS == (MNIST, FASHION)
-    parts = [part for each in SETS for part in each.files]
-    assert len({part.crc32 for part in parts}) == len({part.sha256 for part in parts}) == 4
+    parts = [part for each in SETS for part in (*each.files, *each.labels)]
+    assert len({part.crc32 for part in parts}) == len({part.sha256 for part in parts}) == 8
     for part in parts:
         assert len(bytes.fromhex(part.sha256)) == 32
     for each in SETS:
         assert (each.train.count, each.test.count, each.shape) == (60_000, 10_000, (28, 28))
+        assert [part.count for part in each.labels] == [60_000, 10_000]
         assert all(mirror.endswith("/") for mirror in each.mirrors)

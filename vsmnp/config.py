@@ -27,6 +27,9 @@ class Settings:
 
     dataset: str = _setting("mixture", "Built-in data (see 'vsmnp data') or a .npy, .npz, .csv or .h5 file.")
     data_dir: str = _setting("", "Folder with the MNIST and Fashion-MNIST files.")
+    image_size: int = _setting(
+        0, "Side of a picture; MNIST and Fashion-MNIST get a frame of zeros; 0: as it is."
+    )
     data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
     noise: float = _setting(
         0.0, "Standard deviation of the noise added to every input, drawn afresh at each use."
@@ -213,7 +216,7 @@ class Settings:
 
 _LEAST: Mapping[str, float] = {
     "samples": 1, "encoder_steps": 1, "batch_size": 0, "latent": 1, "threads": 1, "noise": 0,
-    "steps": 0, "log_every": 0,
+    "steps": 0, "log_every": 0, "image_size": 0,
 }  # fmt: skip
 _POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs"})
 

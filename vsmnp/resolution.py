@@ -51,7 +51,7 @@ def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Set
 
 def dataset_of(settings: Settings) -> Dataset:
     """The data that the settings name; raises as :func:`vsmnp.load_data` does."""
-    return load_data(settings.dataset, data_dir=settings.data_dir or None)
+    return load_data(settings.dataset, data_dir=settings.data_dir or None, image_size=settings.image_size)
 
 
 def _absolute(path: str) -> str:

@@ -26,7 +26,9 @@ _IMAGES = {each.name: each for each in SETS}
 NAMES: tuple[str, ...] = (*_SYNTHETIC, *_IMAGES)
 
 
-def load_data(name_or_path: str, *, data_dir: str | Path | None = None, download: bool = True) -> Dataset:
+def load_data(
+    name_or_path: str, *, data_dir: str | Path | None = None, download: bool = True, image_size: int = 0
+) -> Dataset:
     """A built-in dataset by name, or the user's own from a file.
 
     Parameters
@@ -37,19 +39,25 @@ def load_data(name_or_path: str, *, data_dir: str | Path | None = None, download
         Where image files are looked for first, then ``$VSMNP_DATA``, then the user's cache.
     download : bool
         Whether image files that are found nowhere may be downloaded to the user's cache.
+    image_size : int
+        Side of a picture in pixels: MNIST and Fashion-MNIST are filled up with zeros; 0: as they are.
 
     Raises
     ------
     DataError
-        If there is no such dataset, or its files are missing or unusable.
+        If there is no such dataset, its files are missing or unusable, or it has no pictures to size.
     StorageError
         If downloaded files cannot be written to the cache.
     """
-    if name_or_path in _SYNTHETIC:
-        return _SYNTHETIC[name_or_path]
     if name_or_path in _IMAGES:
         folder = None if data_dir is None else _home(data_dir)
-        return load_images(_IMAGES[name_or_path], folder, download)
+        return load_images(_IMAGES[name_or_path], folder, download, image_size)
+    if image_size:
+        raise DataError(
+            f"--image-size {image_size} makes no sense for {name_or_path}: it is for {' and '.join(_IMAGES)}."
+        )
+    if name_or_path in _SYNTHETIC:
+        return _SYNTHETIC[name_or_path]
     path = _home(name_or_path)
     if not path.suffix and not os.path.isfile(path):
         raise _unknown(name_or_path)

@@ -49,6 +49,10 @@ class Dataset(Protocol):
         """Whether a sample has at least two axes, with values that were read as pixels in [0, 1]."""
 
     @property
+    def image(self) -> Shape | None:
+        """``(C, H, W)`` if a flat sample is a picture with its channels, 1 or 3, outermost; else None."""
+
+    @property
     def n_train(self) -> int:
         """Training samples in an epoch."""
 
@@ -65,6 +69,12 @@ class Dataset(Protocol):
 
     def test(self, data_seed: int, dtype: DType) -> Array:
         """The test set, ``(n_test, D)``."""
+
+    def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
+        """The classes of the rows of :meth:`epoch`, ``(n_train,)`` integers; None where nobody knows them."""
+
+    def test_labels(self) -> Array | None:
+        """The classes of the rows of :meth:`test`, ``(n_test,)`` integers; None where nobody knows them."""
 
     def log_density(self, x: Array) -> Array | None:
         """``log pi(x)`` in nats, ``(N,)`` in float64 for ``x (N, D)``; None where no formula is known."""

@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..kernels import load
 from ..rng import Key, Stream
 from ..types import Array
-from .finite import Finite
+from .finite import CHANNELS, Finite
 from .formats import READERS
 
 #: Larger values (in magnitude) are refused: no network of ours learns from them.
@@ -23,10 +23,11 @@ HELD_OUT = 10
 def load_file(path: Path) -> Finite:
     """A dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
 
-    The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``. Unsigned
-    bytes are pixels and are divided by 255; other real numbers are taken as they are. If the file has
-    no array ``test``, the last tenth (at least one) of a fixed permutation of the samples is held out: the
-    same samples for every seed.
+    The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``; pictures
+    ``(H, W, C)`` with 1 or 3 channels become ``(C, H, W)``, as convolutions want them. Unsigned bytes are
+    pixels and are divided by 255; other real numbers are taken as they are. If the file has no array
+    ``test``, the last tenth (at least one) of a fixed permutation of the samples is held out: the same
+    samples for every seed.
 
     Raises
     ------
@@ -41,7 +42,8 @@ def load_file(path: Path) -> Finite:
         raise DataError(f"{path} is a folder: name a file in it.")
     if not os.path.exists(path):
         raise DataError(f"The data file {path} does not exist: check its name.")
-    x, test = reader(path)
+    x, test = (None if part is None else _channels_first(part) for part in reader(path))
+    assert x is not None
     train_rows = _check(x, str(path), at_least=2)
     shape = x.shape[1:]
     if test is not None:
@@ -62,6 +64,12 @@ def load_file(path: Path) -> Finite:
     about = f"Read from {path}{'; unsigned bytes, divided by 255' if pixels else ''}."
     divisor = 255.0 if pixels else 1.0
     return Finite(path.name, shape, train_rows, test_rows, about, divisor, str(path.absolute()))
+
+
+def _channels_first(values: Array) -> Array:
+    """Pictures ``(N, H, W, C)`` as ``(N, C, H, W)``; all else as it is."""
+    last = values.ndim == 4 and values.shape[3] in CHANNELS and values.shape[1] not in CHANNELS
+    return np.moveaxis(values, 3, 1) if last else values
 
 
 def _check(values: Array, where: str, at_least: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from ..kernels import load
 from ..rng import Key, Stream
 from ..types import Array, DType, Shape
 from .dataset import Bounds, paragraph
+
+#: How many channels a picture may have.
+CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,9 @@ class Finite:
         What stored values are divided by: 255 for ``uint8`` pixels.
     path : str
         The user's file, absolute; empty for built-in data.
+    read_labels : callable, optional
+        Reads the classes of the training and of the test samples, each ``(N,)`` integers, when they are
+        asked for; it raises a DataError where they cannot be read.
     """
 
     name: str
@@ -39,6 +46,7 @@ class Finite:
     about: str
     divisor: float = 1.0
     path: str = ""
+    read_labels: Callable[[], tuple[Array, Array]] | None = None
 
     @property
     def source(self) -> str:
@@ -54,6 +62,13 @@ class Finite:
     def is_image(self) -> bool:
         """Whether a sample has at least two axes."""
         return len(self.shape) >= 2
+
+    @property
+    def image(self) -> Shape | None:
+        """``(C, H, W)`` of grey pictures ``(H, W)`` and of those with 1 or 3 channels first."""
+        if len(self.shape) == 2:
+            return (1, *self.shape)
+        return self.shape if len(self.shape) == 3 and self.shape[0] in CHANNELS else None
 
     @property
     def n_train(self) -> int:
@@ -72,13 +87,19 @@ class Finite:
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
         """The training samples in the order of this epoch's permutation, ``(n_train, D)``."""
-        key = Key((data_seed,), Stream.SHUFFLE, epoch)
-        order = key.permutation(load("reference"), self.n_train)[0]
-        return self._values(self.train_rows[order], dtype)
+        return self._values(self.train_rows[self._order(data_seed, epoch)], dtype)
 
     def test(self, data_seed: int, dtype: DType) -> Array:
         """The test samples in their own order, ``(n_test, D)``, whatever the seed."""
         return self._values(self.test_rows, dtype)
+
+    def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
+        """The classes in the order of this epoch, ``(n_train,)``; raises as ``read_labels`` does."""
+        return None if self.read_labels is None else self.read_labels()[0][self._order(data_seed, epoch)]
+
+    def test_labels(self) -> Array | None:
+        """The classes of the test samples, ``(n_test,)``; raises as ``read_labels`` does."""
+        return None if self.read_labels is None else self.read_labels()[1]
 
     def log_density(self, x: Array) -> None:
         """Unknown."""
@@ -89,6 +110,11 @@ class Finite:
     def describe(self) -> str:
         """A paragraph for the reader of ``vsmnp data``."""
         return paragraph(self.name, sizes(self.shape, self.n_train, self.n_test), self.about, self.bounds)
+
+    def _order(self, data_seed: int, epoch: int) -> Array:
+        """The permutation of the training samples in this epoch, ``(n_train,)``."""
+        key = Key((data_seed,), Stream.SHUFFLE, epoch)
+        return key.permutation(load("reference"), self.n_train)[0]  # type: ignore[no-any-return]
 
     def _values(self, rows: Array, dtype: DType) -> Array:
         values = rows.astype(dtype)

@@ -29,6 +29,7 @@ class Synthetic(ABC):
     shape: ClassVar[Shape] = (2,)
     dim: ClassVar[int] = 2
     is_image: ClassVar[bool] = False
+    image: ClassVar[None] = None
     n_train: ClassVar[int] = 100_000
     n_test: ClassVar[int] = 5_000
 
@@ -58,6 +59,14 @@ class Synthetic(ABC):
         """The test set of this seed, ``(n_test, 2)``."""
         key = Key((data_seed,), Stream.TEST_DATA)
         return self.draw(key, self.n_test).astype(dtype, copy=False)
+
+    def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
+        """There are no classes."""
+        return None
+
+    def test_labels(self) -> Array | None:
+        """There are no classes."""
+        return None
 
     def draw(self, key: Key, n_points: int) -> Array:
         """``n_points`` points in float64, a pure function of the key.
