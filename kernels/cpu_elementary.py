@@ -39,6 +39,11 @@ def formula(function: Formula) -> Formula:
     return cast(Formula, register_jitable(**INLINE)(function))
 
 
+def rounded_formula(function: Formula) -> Formula:
+    """The same for a formula in which every operation rounds as NumPy's does."""
+    return cast(Formula, register_jitable(error_model="numpy", forceinline=True)(function))
+
+
 def reassociating(function: Formula) -> Formula:
     """The same for a formula whose sums may be taken in lanes, in an order that its compilation fixes."""
     options = {**INLINE, "fastmath": INLINE["fastmath"] | {"reassoc"}}

@@ -7,6 +7,7 @@ import numpy as np
 from vsmnp.types import Array
 
 from .cpu_compile import compiled, contiguous, in_place, rounded
+from .scalar import adam_moments, adam_move
 
 
 @rounded
@@ -20,10 +21,9 @@ def _adam(
             p_r, g_r, m_r, v_r, lr_r = p[r], g[r], m[r], v[r], lr[r]
             correction1, correction2 = corrections[0, r], corrections[1, r]
             for i in range(p_r.size):
-                m_i = m_r[i] + rate1 * (g_r[i] - m_r[i])
-                v_i = v_r[i] + rate2 * (g_r[i] * g_r[i] - v_r[i])
+                m_i, v_i = adam_moments(m_r[i], v_r[i], g_r[i], rate1, rate2)
                 m_r[i], v_r[i] = m_i, v_i
-                p_r[i] -= lr_r * (m_i / correction1) / (np.sqrt(v_i / correction2) + eps)
+                p_r[i] -= adam_move(m_i, v_i, lr_r, correction1, correction2, eps)
 
 
 def adam(

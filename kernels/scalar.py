@@ -1,17 +1,21 @@
 """Scalar formulas, one number in and one number out: what every kernel set compiled by Numba shares.
 
+They stay plain Python. The loops of the ``cpu`` set compile them over ``cpu_elementary.py``;
+``numba_cuda_scalar.py`` compiles them for a card, over functions of the same names there.
+
 Numba's on-disk cache of a loop does not notice a change of the formulas that it calls: after an edit
 here, touch the modules that compile them.
 """
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numba.extending import overload
 
-from .cpu_elementary import Formula, cos_sin, exp, expm1, formula, log, log1p
+from .cpu_elementary import Formula, cos_sin, exp, expm1, formula, log, log1p, rounded_formula
 
 
 def like(x: Any, constant: Any) -> Any:
@@ -152,6 +156,21 @@ def to_uniforms(a: Any, b: Any, zero: Any) -> Any:
 def to_normals(a: Any, b: Any, zero: Any) -> Any:
     """Box-Muller: two words give a radius and an angle, and those two normals."""
     u, turns = to_uniforms(a, b, zero)
-    radius = np.sqrt(like(zero, -2) * log(like(zero, 1) - u))
+    radius = sqrt(like(zero, -2) * log(like(zero, 1) - u))
     c, s = cos_sin(turns)
     return radius * c, radius * s
+
+
+# --- Adam: Kingma and Ba, ICLR 2015, algorithm 1 ----------------------------------------------------
+
+
+@rounded_formula
+def adam_moments(m: Any, v: Any, g: Any, rate1: Any, rate2: Any) -> Any:
+    """``m + (1 - beta1) (g - m)`` and ``v + (1 - beta2) (g^2 - v)``, for rates ``1 - beta``."""
+    return m + rate1 * (g - m), v + rate2 * (g * g - v)
+
+
+@rounded_formula
+def adam_move(m: Any, v: Any, lr: Any, correction1: Any, correction2: Any, eps: Any) -> Any:
+    """``lr m_hat / (sqrt(v_hat) + eps)``, for corrections ``1 - beta^t``."""
+    return lr * (m / correction1) / (sqrt(v / correction2) + eps)
