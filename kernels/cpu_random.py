@@ -20,8 +20,9 @@ _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
 @compiled
-def _philox(seeds: Array, stream: np.uint64, step: np.uint64, start: np.uint64, lanes: Array) -> None:
-    # lanes (R, 4, blocks); one round over a whole tile becomes vector instructions, ten over a block do not
+def philox_lanes(seeds: Array, stream: np.uint64, step: np.uint64, start: np.uint64, lanes: Array) -> None:
+    """The blocks from ``start``, ``(R, 4, blocks)``."""
+    # one round over a whole tile becomes vector instructions, ten over a block do not
     for r in range(lanes.shape[0]):
         l0, l1, l2, l3 = lanes[r, 0], lanes[r, 1], lanes[r, 2], lanes[r, 3]
         for low in range(0, l0.size, TILE):
@@ -55,14 +56,15 @@ def _pair_loop(pair: Formula) -> Formula:
 
 
 _uniforms = _pair_loop(to_uniforms)
-_normals = _pair_loop(to_normals)
+#: Normals ``(2R, 2, blocks)`` of lanes.
+normals_of_lanes = _pair_loop(to_normals)
 
 
 def _lanes(seeds: Array, stream: int, step: int, count: int, first: int) -> Array:
     """The blocks that hold words ``first .. first + count``, ``(R, 4, blocks)``."""
     start, stop = first // 4, -(-(first + count) // 4)
     lanes = np.empty((len(seeds), 4, stop - start), np.uint32)
-    _philox(
+    philox_lanes(
         np.ascontiguousarray(seeds, np.uint64), np.uint64(stream), np.uint64(step), np.uint64(start), lanes
     )
     return lanes
@@ -97,4 +99,4 @@ def uniform(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, fi
 
 def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
     """Box-Muller: normals 2j and 2j+1 from uniforms 2j (radius) and 2j+1 (angle)."""
-    return _drawn(_normals, seeds, stream, step, shape, dtype, first)
+    return _drawn(normals_of_lanes, seeds, stream, step, shape, dtype, first)

@@ -21,6 +21,8 @@ FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
 #: and the files of one package may import each other as long as no circle closes.
 FLOORS: tuple[tuple[str, ...], ...] = (
     # words
+    ("vsmnp.arrays",),
+    ("vsmnp.steps",),
     ("vsmnp.types", "vsmnp.errors"),
     # machine
     ("vsmnp.kernels.cpu_elementary",),
@@ -44,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "vsmnp.resolution",
     ),
     # runs
-    ("vsmnp.build",),
+    ("vsmnp.build", "vsmnp.fusing"),
     ("vsmnp.trained",),
     ("vsmnp.trainer",),
     ("vsmnp.loop",),

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from laws import agree
 from strategies import few, many, seeds
 
+from vsmnp.fusing import step_spec
 from vsmnp.kernels import NAMES, load, reference
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import KL, M2
 from vsmnp.optim import Adam
-from vsmnp.types import ActivationName, Array, Kernels, QuadraticForm, StepSpec
+from vsmnp.types import ActivationName, Array, Kernels, QuadraticForm
 
 OTHERS = [name for name in NAMES if name != "reference"]
 ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
@@ -138,8 +139,8 @@ def test_arrays_come_and_go(k: Kernels) -> None:
 
 
 def test_the_reference_fuses_no_step() -> None:
-    trained = GaussianVAE.mlp(2), M2(2), KL(2), Adam(), Adam()
-    spec = StepSpec(*trained, encoder_steps=1, fresh_data=False, dtype="float32")
+    spec = step_spec(GaussianVAE.mlp(2), KL(2), M2(2), Adam(), Adam(), 1, 1, "float32")
+    assert spec is not None
     assert reference.fused_step(spec) is None
 
 

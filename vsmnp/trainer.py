@@ -12,6 +12,7 @@ from .config import Settings
 from .data import Dataset
 from .data.batches import Batches
 from .errors import ConfigError
+from .fusing import NO_FORM, outcome, step_spec
 from .initial import initial_parameters
 from .model import GaussianVAE
 from .objectives import Objective, Outcome
@@ -31,9 +32,9 @@ class Info:
     def report(self) -> dict[str, Array]:
         """Both losses and all their terms, each ``(R,)`` in nats."""
         values = {}
-        for side, outcome in (("learning", self.learning), ("inference", self.inference)):
-            values[f"{side}.loss"] = outcome.loss
-            values |= {f"{side}.{name}": term for name, term in outcome.terms.items()}
+        for side, seen in (("learning", self.learning), ("inference", self.inference)):
+            values[f"{side}.loss"] = seen.loss
+            values |= {f"{side}.{name}": term for name, term in seen.terms.items()}
         return values
 
     def causes(self) -> list[str]:
@@ -84,11 +85,16 @@ class Trainer:
         """The whole step in one call, where the kernel set has it for these settings."""
         if not self.may_fuse:
             return None
+        return None if self.spec is None else self.k.fused_step(self.spec)
+
+    @cached_property
+    def spec(self) -> StepSpec | None:
+        """The step as a plain record, where it has one."""
         settings = self.settings
-        return self.k.fused_step(StepSpec(
-            self.model, self.learning, self.inference, self.encoder_optimizer, self.decoder_optimizer,
-            settings.encoder_steps, settings.encoder_data == "fresh", settings.dtype,
-        ))  # fmt: skip
+        return step_spec(
+            self.model, self.inference, self.learning, self.encoder_optimizer, self.decoder_optimizer,
+            settings.encoder_steps, settings.threads, settings.dtype,
+        )  # fmt: skip
 
     @cached_property
     def step_sizes(self) -> tuple[Array, Array]:
@@ -142,8 +148,11 @@ class Trainer:
         encoder_lr, decoder_lr = self.step_sizes
         if self.fused is not None:
             xs = [self._batch(t, use) for use in range(encoder_steps + 1)]
-            info: Info = self.fused(state, xs, key, encoder_lr, decoder_lr)
-            return info
+            assert self.spec is not None
+            terms = self.fused(state, xs, settings.seeds, encoder_lr, decoder_lr)
+            state.step += 1
+            inferred = outcome(self.spec.inference.loss, NO_FORM, terms.inference)
+            return Info(inferred, outcome(self.spec.learning.loss, self.spec.learning.form, terms.learning))
         for j in range(encoder_steps):
             x = self._batch(t, j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)

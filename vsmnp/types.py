@@ -9,15 +9,16 @@ asked for, and it is then not computed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
 
-import numpy.typing as npt
-
-Array: TypeAlias = npt.NDArray[Any]
-DType: TypeAlias = npt.DTypeLike
-Shape: TypeAlias = tuple[int, ...]
+from .arrays import ActivationName as ActivationName
+from .arrays import Array as Array
+from .arrays import DType as DType
+from .arrays import QuadraticForm as QuadraticForm
+from .arrays import Shape as Shape
+from .steps import FusedStep as FusedStep
+from .steps import StepSpec as StepSpec
 
 #: A tree of parameter shapes: ``{"w": (3, 2), "b": (3,)}``, nested once per composed layer.
 Shapes: TypeAlias = Mapping[str, Any]
@@ -25,75 +26,6 @@ Shapes: TypeAlias = Mapping[str, Any]
 Params: TypeAlias = Mapping[str, Any]
 #: What ``forward`` keeps for the other rules; its tangent has the same structure.
 Cache: TypeAlias = Any
-
-ActivationName: TypeAlias = Literal["relu", "elu", "softplus", "sigmoid", "tanh", "exp"]
-
-
-@dataclass(frozen=True)
-class QuadraticForm:
-    r"""Coefficients that turn residuals into a score-matching loss of one sample.
-
-    With :math:`e_i = g(z_i) - x`, :math:`q_i = s^q_i` and bars for means over the S posterior samples,
-
-    .. math:: a = c_0 \,\overline{|e|^2} + c_1 |\bar e|^2, \qquad
-              h = d_0 \,\overline{q \cdot e} + d_1\, \bar q \cdot \bar e .
-
-    Every Gaussian-likelihood term of the paper is a function of ``a``, ``h`` and gamma alone.
-    """
-
-    c_each: float
-    c_mean: float
-    d_each: float = 0.0
-    d_mean: float = 0.0
-
-    @property
-    def crosses(self) -> bool:
-        """Whether the form needs the score :math:`s^q` at all."""
-        return self.d_each != 0.0 or self.d_mean != 0.0
-
-
-@dataclass(frozen=True)
-class StepSpec:
-    """Everything that a fused training step is specialised on.
-
-    The fields are the frozen records that the composed step runs on, seen from the ground floor: the
-    Gaussian VAE, its two objectives with their estimators, its two optimisers.
-    """
-
-    model: Any
-    learning: Any
-    inference: Any
-    encoder_optimizer: Any
-    decoder_optimizer: Any
-    encoder_steps: int
-    fresh_data: bool
-    dtype: str
-
-
-class FusedStep(Protocol):
-    """A whole training step in one call; it obeys the laws of the composed one."""
-
-    def __call__(
-        self, state: Any, xs: Sequence[Array], key: Any, encoder_lr: Array, decoder_lr: Array
-    ) -> Any:
-        """Advance the state in place by J encoder updates and one decoder update.
-
-        Parameters
-        ----------
-        state : State
-            Of the run; ``state.step`` says where in the noise it is.
-        xs : sequence of Array
-            The J + 1 minibatches ``(1, 1, N, D)``, the decoder's last.
-        key : Key
-            The models' seeds.
-        encoder_lr, decoder_lr : Array
-            ``(R,)``.
-
-        Returns
-        -------
-        Info
-            What the composed step returns.
-        """
 
 
 class Kernels(Protocol):

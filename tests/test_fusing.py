@@ -1,0 +1,95 @@
+"""What a step can be described as plainly, and what is left to the composed one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from vsmnp.build import build_inference, build_learning
+from vsmnp.config import Settings
+from vsmnp.fusing import outcome, step_spec
+from vsmnp.kernels import load
+from vsmnp.model import GaussianVAE
+from vsmnp.objectives import M1, M3, Objective
+from vsmnp.optim import SGD, Adam
+from vsmnp.posteriors import DiagonalGaussian
+from vsmnp.rng import Key, Stream
+from vsmnp.steps import STEP_TERMS, StepSpec
+
+MODEL = GaussianVAE.mlp(3, 2, (7, 5), "tanh", "softplus", sigmoid_output=True)
+
+
+def describe(model: GaussianVAE = MODEL, **settings: Any) -> StepSpec | None:
+    chosen = Settings(samples=2, **settings)
+    return step_spec(
+        model,
+        build_inference(chosen),
+        build_learning(chosen),
+        Adam(),
+        SGD(),
+        chosen.encoder_steps,
+        1,
+        "float64",
+    )
+
+
+def test_networks_are_described_by_their_places_in_the_flat_vectors() -> None:
+    spec = describe()
+    assert spec is not None
+    assert (spec.encoder.widths, spec.encoder.activation, spec.encoder.output) == ((3, 7, 5, 4), "tanh", None)
+    assert (spec.decoder.widths, spec.decoder.output) == ((2, 5, 7, 3), "sigmoid")
+    for network, layout in ((spec.encoder, MODEL.phi_layout), (spec.decoder, MODEL.theta_layout)):
+        named = {slot.name: slot for slot in layout.slots}
+        for i, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+            assert named[f"net.{2 * i}.w"].start == w
+            assert named[f"net.{2 * i}.b"].start == b
+            assert named[f"net.{2 * i}.w"].shape == (network.widths[i + 1], network.widths[i])
+        assert network.size == layout.size
+    assert spec.log_sd == MODEL.theta_layout.slots[-1].start
+
+
+COMPOSED: list[dict[str, Any]] = [
+    {"objective": "m2", "as_published": True},
+    {"objective": "fae", "gamma": "optimal", "inference": "fisher"},
+]
+
+
+@pytest.mark.parametrize("settings", COMPOSED)
+def test_what_has_no_plain_description_is_composed(settings: dict[str, Any]) -> None:
+    assert describe(**settings) is None
+
+
+def test_a_posterior_of_another_kind_is_composed() -> None:
+    class Other(DiagonalGaussian):
+        pass
+
+    assert describe(dataclasses.replace(MODEL, posterior=Other(2))) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "objective"),
+    [
+        *((name, build_inference(Settings(inference=name))) for name in ("kl", "fisher")),
+        ("elbo", build_learning(Settings(objective="elbo"))),
+        ("score-matching", M1(1)),
+        ("score-matching", M3(1)),
+        ("joint", build_learning(Settings(objective="fae", inference="fisher"))),
+    ],
+)
+def test_terms_have_the_names_and_the_sum_of_the_composed_ones(loss: str, objective: Objective) -> None:
+    k = load("reference")
+    phi, theta = (
+        k.zeros((2, MODEL.phi_layout.size), "f8") + 0.1,
+        k.zeros((2, MODEL.theta_layout.size), "f8") + 0.2,
+    )
+    x = k.asarray([[[[0.3, -1.0, 0.5]]]], "f8")
+    expected = objective(k, MODEL, phi, theta, x, Key((1, 2), Stream.LEARNING))
+    form = objective.form() if isinstance(objective, M1 | M3) else M1(1).form()
+    terms = k.zeros((len(STEP_TERMS[loss]), 2), "f8")
+    for name, value in expected.terms.items():
+        terms[STEP_TERMS[loss].index(name)] = value
+    found = outcome(loss, form, terms)
+    assert list(found.terms) == list(expected.terms)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-14)

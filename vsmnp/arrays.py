@@ -1,0 +1,37 @@
+"""The ground: what an array is called, and the one quadratic form that every objective is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+DType: TypeAlias = npt.DTypeLike
+Shape: TypeAlias = tuple[int, ...]
+
+ActivationName: TypeAlias = Literal["relu", "elu", "softplus", "sigmoid", "tanh", "exp"]
+
+
+@dataclass(frozen=True)
+class QuadraticForm:
+    r"""Coefficients that turn residuals into a score-matching loss of one sample.
+
+    With :math:`e_i = g(z_i) - x`, :math:`q_i = s^q_i` and bars for means over the S posterior samples,
+
+    .. math:: a = c_0 \,\overline{|e|^2} + c_1 |\bar e|^2, \qquad
+              h = d_0 \,\overline{q \cdot e} + d_1\, \bar q \cdot \bar e .
+
+    Every Gaussian-likelihood term of the paper is a function of ``a``, ``h`` and gamma alone.
+    """
+
+    c_each: float
+    c_mean: float
+    d_each: float = 0.0
+    d_mean: float = 0.0
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the form needs the score :math:`s^q` at all."""
+        return self.d_each != 0.0 or self.d_mean != 0.0
