@@ -41,17 +41,18 @@ def _installation() -> dict[str, Any]:
     return {
         "vsmnp": __version__, "python": platform.python_version(), **packages,
         "machine": platform.machine(), "cores": os.cpu_count(), "kernel sets": ", ".join(NAMES),
-        "gpu": gpu_obstacle(),
+        "gpu": gpu_obstacle() or "ready for --device gpu",
     }  # fmt: skip
 
 
 def _run(folder: Path) -> dict[str, Any]:
     from vsmnp.runs import Session
 
-    session = Session.resumed(folder)
+    session = Session.resumed(folder, to_read=True)
+    alive = session.trainer.k.to_host(session.state.alive)
     encoder, decoder = session.trainer.parameter_count
     return {
         "folder": str(folder), "step": session.state.step, "steps": session.total_steps,
         "encoder parameters": encoder, "decoder parameters": decoder,
-        "models alive": int(session.state.alive.sum()), **session.trainer.settings.to_mapping(),
+        "models alive": int(alive.sum()), **session.trainer.settings.to_mapping(),
     }  # fmt: skip

@@ -11,7 +11,7 @@ from vsmnp.types import FusedStep, StepSpec
 from .cpu_linear import add_bias, gemm, sum_rows
 from .cpu_optim import adam, finite, sgd
 from .cpu_pointwise import activation, activation_curve, activation_slope
-from .cpu_random import normal, uniform, words
+from .cpu_random import normal, sample, uniform, words
 from .cpu_terms import posterior_fisher, residual_forms
 from .reference import asarray, to_host, zeros
 
@@ -29,6 +29,7 @@ __all__ = [
     "normal",
     "posterior_fisher",
     "residual_forms",
+    "sample",
     "sgd",
     "sum_rows",
     "to_host",

@@ -100,3 +100,11 @@ def uniform(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, fi
 def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
     """Box-Muller: normals 2j and 2j+1 from uniforms 2j (radius) and 2j+1 (angle)."""
     return _drawn(normals_of_lanes, seeds, stream, step, shape, dtype, first)
+
+
+def sample(mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0) -> Array:
+    """``z = mu + s eps`` in the memory that the normals were made in."""
+    z = normal(seeds, stream, step, (samples, *mu.shape[2:]), mu.dtype, first)
+    z *= s
+    z += mu
+    return z

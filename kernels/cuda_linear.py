@@ -10,7 +10,7 @@ import numpy as np
 from vsmnp.types import Array
 
 from .cuda_part import WARP, Part, blocks, common, flag, from_model_to_model
-from .launch import Matrices
+from .matrices import Matrices
 
 #: Rows that one thread of ``sum_rows`` adds up before its block joins the sums.
 ROWS_A_THREAD = 32

@@ -47,12 +47,13 @@ class Random(Part):
 
         eps is what ``normal`` gives for the same arguments: whoever needs it again makes it again.
         """
-        models, _, batch, width = mu.shape
+        models, moment = len(seeds), (len(seeds), 1, *mu.shape[2:])
+        batch, width = mu.shape[2:]
         moments = batch * width
         z = self.empty((models, samples, batch, width), mu.dtype)
         if z.size:
             grid = self.flat_grid(blocks(first % 4 + samples * moments, 4), models)
-            self.launch("sample", z.dtype, "sample", grid, self.contiguous(mu), self.contiguous(s, mu.dtype),
-                        self.machine.seeds(seeds), np.uint32(stream), np.uint32(step), first, moments,
-                        samples * moments, models, z)  # fmt: skip
+            self.launch("sample", z.dtype, "sample", grid, self.stretched(mu, moment),
+                        self.stretched(s, moment, mu.dtype), self.machine.seeds(seeds), np.uint32(stream),
+                        np.uint32(step), first, moments, samples * moments, models, z)  # fmt: skip
         return z

@@ -10,34 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from vsmnp.types import Array, DType, Shape
 
+from .cublas import Cublas, library_of_cupy
+from .matrices import Matrices
 from .source import joined
 
 #: For the compiler; CuPy adds the architecture and ``-ftz=true``.
 OPTIONS = ("-std=c++17",)
-
-
-class Matrices(NamedTuple):
-    """A batch of matrices as BLAS sees it, stored by columns.
-
-    Attributes
-    ----------
-    array : Array
-        Its first element is the first element of the first matrix.
-    leading : int
-        Elements from one column to the next.
-    stride : int
-        Elements from one matrix to the next; 0 where all are the same.
-    """
-
-    array: Array
-    leading: int
-    stride: int
 
 
 class Module(Protocol):
@@ -123,13 +107,11 @@ class CupyModule:
         function(grid, block, tuple(arguments), shared_mem=shared_memory)
 
 
-def _address(matrices: Matrices) -> int:
-    array: Any = matrices.array
-    return int(array.data.ptr)
-
-
 class CupyLauncher:
     """The current CUDA device."""
+
+    def __init__(self, tf32: bool = False) -> None:
+        self._cublas = Cublas(library_of_cupy, _bytes, lambda x: int(cast(Any, x.data).ptr), tf32)
 
     def compile(self, source: str) -> Module:
         """A lazily compiled module."""
@@ -148,18 +130,16 @@ class CupyLauncher:
         """CuBLAS, strided and batched, on the current stream."""
         import cupy
 
-        cublas = import_module("cupy_backends.cuda.libs").cublas  # which its library is loaded for
-        dtype = c.array.dtype.type
-        function = cublas.sgemmStridedBatched if dtype is np.float32 else cublas.dgemmStridedBatched
-        operations = [cublas.CUBLAS_OP_T if t else cublas.CUBLAS_OP_N for t in transposed]
-        one, before = np.ones((), dtype), np.full((), accumulate, dtype)
-        function(
-            cupy.cuda.device.get_cublas_handle(), *operations, *sizes, one.ctypes.data,
-            _address(a), a.leading, a.stride, _address(b), b.leading, b.stride, before.ctypes.data,
-            _address(c), c.leading, c.stride, batch,
-        )  # fmt: skip
+        stream = int(cupy.cuda.get_current_stream().ptr)
+        self._cublas.multiply(stream, transposed, sizes, a, b, accumulate, c, batch)
 
 
-def card() -> Machine:
-    """The current CUDA device, through CuPy."""
-    return Machine(lambda: import_module("cupy"), CupyLauncher())
+def _bytes(count: int) -> Array:
+    import cupy
+
+    return cast(Array, cupy.empty(count, np.uint8))
+
+
+def card(tf32: bool = False) -> Machine:
+    """The current CUDA device, through CuPy; ``tf32`` lets its products round their factors."""
+    return Machine(lambda: import_module("cupy"), CupyLauncher(tf32))

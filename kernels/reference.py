@@ -143,6 +143,11 @@ def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, fir
     return flat.astype(dtype).reshape(len(u), *shape)
 
 
+def sample(mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0) -> Array:
+    """``z = mu + s eps`` with the normals of the same key."""
+    return np.asarray(mu + s * normal(seeds, stream, step, (samples, *mu.shape[2:]), mu.dtype, first))
+
+
 # --- Gaussian terms -------------------------------------------------------------------------------
 
 

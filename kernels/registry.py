@@ -9,13 +9,23 @@ from typing import cast
 from vsmnp.errors import ConfigError, DeviceError
 from vsmnp.types import Kernels
 
+#: Kernel sets of any machine, and those that need an NVIDIA GPU.
+ON_HOST = ("reference", "cpu")
+ON_GPU = ("cuda",)
 #: Every kernel set by name.
-NAMES = ("reference", "cpu")
+NAMES = (*ON_HOST, *ON_GPU)
 
 
 @cache
-def load(name: str) -> Kernels:
-    """Import a kernel set; the first import of ``cpu`` pulls in Numba.
+def load(name: str, tf32: bool = False) -> Kernels:
+    """Import a kernel set; the first import of ``cpu`` pulls in Numba, ``cuda`` waits for its first array.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NAMES`.
+    tf32 : bool
+        Whether the products of a GPU round the factors to TF32.
 
     Raises
     ------
@@ -24,32 +34,63 @@ def load(name: str) -> Kernels:
     """
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
-    return cast(Kernels, import_module(f"vsmnp.kernels.{name}"))
+    module = import_module(f"vsmnp.kernels.{name}")
+    return cast(Kernels, module.with_tf32() if tf32 else module)
 
 
-def choose(device: str, kernels: str) -> str:
+def device_of(name: str) -> str:
+    """``cpu`` or ``gpu``: where the set of that name runs."""
+    return "gpu" if name in ON_GPU else "cpu"
+
+
+def choose(device: str, kernels: str, tf32: bool = False) -> str:
     """The kernel set for a device (auto, cpu or gpu) and a wish (auto or a name).
+
+    ``auto`` is the CPU, even where there is a GPU: a command gives the same numbers on every machine unless
+    it names another device.
 
     Raises
     ------
+    ConfigError
+        If the wish does not run on that device.
     DeviceError
         If the GPU is asked for and something that it needs is missing.
     """
-    if device == "gpu":
-        raise DeviceError(f"--device gpu cannot be used: {gpu_obstacle()}")
-    return "cpu" if kernels == "auto" else kernels
+    if device == "auto":
+        device = "cpu" if kernels == "auto" else device_of(kernels)
+    name = {"cpu": "cpu", "gpu": "cuda"}[device] if kernels == "auto" else kernels
+    if device_of(name) != device:
+        raise ConfigError(f"--kernels {name} does not run on --device {device}: leave out one of the two.")
+    obstacle = gpu_obstacle(tf32) if device == "gpu" else None
+    if obstacle:
+        raise DeviceError(f"--device gpu cannot be used: {obstacle}.")
+    return name
 
 
-def gpu_obstacle() -> str:
-    """What a GPU run lacks here, and how to get it, in one sentence."""
-    later = "(and the CUDA kernels come in a later version: use --device cpu until then)"
+def stand_in(name: str) -> str:
+    """The set itself, or ``cpu`` where it needs a GPU that is not here: for whoever only reads a run."""
+    return "cpu" if device_of(name) == "gpu" and gpu_obstacle() else name
+
+
+#: Compute capability of the first cards whose matrix units know TF32.
+TF32_SINCE = 80
+
+
+def gpu_obstacle(tf32: bool = False) -> str | None:
+    """What a GPU run lacks here, and how to get it, in half a sentence; None where it lacks nothing."""
     try:
         import cupy
     except ImportError:
         return (
-            "CuPy is not installed: pip install 'vsmnp[cuda13]' (or [cuda12] for an older driver), on a "
-            f"machine with an NVIDIA GPU {later}."
+            "CuPy is not installed; pip install 'vsmnp[cuda13]' (or [cuda12] for an older driver), on a "
+            "machine with an NVIDIA GPU"
         )
     if not cupy.cuda.is_available():
-        return f"no NVIDIA GPU or driver was found: run on a machine that has one {later}."
-    return "this version has no CUDA kernels yet: use --device cpu."
+        return "no NVIDIA GPU or driver was found; run on a machine that has one, or use --device cpu"
+    capability = int(cupy.cuda.Device().compute_capability)
+    if tf32 and capability < TF32_SINCE:
+        return (
+            f"this GPU has the compute capability {capability / 10:.1f}, and --tf32 needs "
+            f"{TF32_SINCE / 10:.1f}; leave it out"
+        )
+    return None

@@ -118,6 +118,11 @@ class Nodes(Key):
         """The given normals."""
         return np.ascontiguousarray(np.broadcast_to(self.eps, (len(self.eps), *shape)), dtype)
 
+    def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
+        """Samples at the given normals."""
+        z: Array = mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype)
+        return z
+
 
 def nodes(eps: Array) -> Nodes:
     """The key of given normals ``(R, S, N|1, Z)``."""

@@ -30,6 +30,7 @@ from test_kernels import (  # noqa: F401
     test_add_bias,
     test_finite_flags_the_members_with_a_bad_entry,
     test_gemm,
+    test_sample_is_made_of_the_normals_of_its_key,
     test_sgd_is_bit_equal_and_leaves_the_dead_alone,
     test_sum_rows_has_one_order_whatever_lies_beside,
     test_sum_rows_of_integers_is_exact,

@@ -37,6 +37,7 @@ from test_kernels import (  # noqa: F401  (collected here once more, with the fi
     test_posterior_fisher,
     test_read_only_inputs_are_welcome,
     test_residual_forms,
+    test_sample_is_made_of_the_normals_of_its_key,
     test_sgd_is_bit_equal_and_leaves_the_dead_alone,
     test_sum_rows_has_one_order_whatever_lies_beside,
     test_sum_rows_of_integers_is_exact,

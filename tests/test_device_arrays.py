@@ -93,9 +93,9 @@ def remote_set() -> Kernels:
 
         @wraps(function)
         def wrapped(*args: Any, **options: Any) -> Any:
-            drawn = name in ("words", "uniform", "normal")
-            for value in args[1:] if drawn else args:
-                assert not isinstance(value, np.ndarray), f"{name} is given an array of the host"
+            for value in args:
+                seeds = isinstance(value, np.ndarray) and value.dtype == np.uint64
+                assert seeds or not isinstance(value, np.ndarray), f"{name} is given an array of the host"
             result = _shut(function(*_open(args), **_open(options)))
             return args[0] if name == "add_bias" else result
 

@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from strategies import Nodes, Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
 
 from vsmnp.compose import Chain
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import ACTIVATIONS, Dense
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, OptimalGamma, PosteriorFisher
@@ -24,7 +24,7 @@ from vsmnp.rng import Key
 from vsmnp.types import Array, Kernels
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     """Each kernel set."""
     return load(request.param)

@@ -13,7 +13,7 @@ from hypothesis import given
 from PIL import Image
 from strategies import few, gauss_hermite, nodes, seeds, sigma_points
 
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.reproduce import fig1
 from vsmnp.reproduce.linear_gaussian import JointDivergence, JointFisherDivergence, JointKL
 from vsmnp.reproduce.tied import Descent, TiedModel, joint_fisher, joint_kl
@@ -151,7 +151,7 @@ def engine_gradient(model: TiedModel, kind: type, w: Array, theta_star: Array, s
     return model.gradient(load(set_name), ENGINE[kind](2), w, x, nodes(eps))
 
 
-@pytest.mark.parametrize("set_name", NAMES)
+@pytest.mark.parametrize("set_name", ON_HOST)
 @KINDS
 @few
 @given(seed=seeds)

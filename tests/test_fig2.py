@@ -13,7 +13,7 @@ from laws import agree, derivative
 from scipy.special import expit, ndtr
 from strategies import gauss_hermite, nodes
 
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
 from vsmnp.reproduce import fig2
 from vsmnp.reproduce.toy_basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
@@ -45,7 +45,7 @@ each_problem = pytest.mark.parametrize(
 Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     """Each kernel set."""
     return load(request.param)

@@ -150,6 +150,10 @@ class ReferenceKey(Key):
     def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
         return k.asarray(super().normal(load("reference"), shape, dtype, first), dtype)
 
+    def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
+        z: Array = mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype, first)
+        return z
+
 
 @pytest.fixture(scope="module")
 def golden() -> Iterator[h5py.File]:

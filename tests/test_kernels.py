@@ -15,13 +15,13 @@ from laws import agree
 from strategies import few, many, seeds
 
 from vsmnp.fusing import step_spec
-from vsmnp.kernels import NAMES, load, reference
+from vsmnp.kernels import NAMES, ON_HOST, load, reference
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import KL, M2
 from vsmnp.optim import Adam
 from vsmnp.types import ActivationName, Array, Kernels, QuadraticForm
 
-OTHERS = [name for name in NAMES if name != "reference"]
+OTHERS = [name for name in ON_HOST if name != "reference"]
 ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
 #: Relative, against the reference in double precision on the same inputs.
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 2e-6}
@@ -178,7 +178,7 @@ def test_add_bias(k: Kernels, draws: Draws) -> None:
     np.testing.assert_array_equal(y, expected)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_HOST)
 def test_biases_of_more_models_than_there_are_do_not_fit(name: str) -> None:
     with pytest.raises(ValueError, match="broadcast"):
         load(name).add_bias(np.zeros((1, 1, 2, 3)), np.zeros((2, 3)))
@@ -272,7 +272,7 @@ def test_activations_at_the_ends_of_the_line(k: Kernels, f: ActivationName, dtyp
     np.testing.assert_allclose(y, expected, rtol=ULPS * limits.eps, atol=tiny)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_HOST)
 @pytest.mark.parametrize("f", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 def test_nan_comes_out_of_activations(name: str, f: ActivationName, dtype: np.dtype[Any]) -> None:
@@ -326,7 +326,21 @@ def test_posterior_fisher(k: Kernels, draws: Draws) -> None:
     check(draws, both(k, "posterior_fisher", mu, s, eps, b))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@many
+@given(draws)
+def test_sample_is_made_of_the_normals_of_its_key(k: Kernels, draws: Draws) -> None:
+    models, samples, batch, width = draws.size(), draws.size(), draws.size(lengths), draws.size()
+    first = draws.size()
+    mu, s = (draws.normal(draws.maybe_one(models), 1, batch, width) for _ in range(2))
+    key = draws.rng.integers(0, 2**63, models).astype(np.uint64), 6, 11
+    with unchanged(mu, s):
+        z = k.sample(mu, s, *key, samples, first)
+    assert (z.shape, z.dtype) == ((models, samples, batch, width), draws.dtype)
+    eps = k.normal(*key, (samples, batch, width), draws.dtype, first)
+    agree(double(z), double(mu) + double(s) * double(eps), 3 * draws.tolerance)
+
+
+@pytest.mark.parametrize("name", ON_HOST)
 def test_nan_comes_out_of_the_terms(name: str) -> None:
     k, one = load(name), np.ones((1, 1, 3, 2))
     bad = one.copy()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.compose import Chain, Residual
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import ACTIVATIONS, Dense, Elu, Relu, Reshape, Sigmoid, Softplus, Tanh
 from vsmnp.nets import mlp
 from vsmnp.types import Kernels, Layer
@@ -50,7 +50,7 @@ BUILDS: dict[str, Build] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     """Each kernel set."""
     return load(request.param)
@@ -65,7 +65,7 @@ def test_law(k: Kernels, build: Build, law: laws.Law, data: st.DataObject) -> No
     law(k, layer, p, x, rng)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "reference"])
+@pytest.mark.parametrize("name", [name for name in ON_HOST if name != "reference"])
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 @few
 @given(data=st.data())

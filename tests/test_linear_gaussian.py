@@ -14,7 +14,7 @@ from laws import agree, norm
 from strategies import nodes, sigma_points
 
 from vsmnp.compose import Chain
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import Dense
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, PosteriorFisher
@@ -27,7 +27,7 @@ MODEL = GaussianVAE(Chain((Dense(D, 2 * Z),)), Chain((Dense(Z, D),)), DiagonalGa
 GAMMA = 0.6
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     """Each kernel set."""
     return load(request.param)

@@ -22,7 +22,7 @@ from strategies import Scene, draws_of, few, gauss_hermite, nodes, scene, scenes
 
 from vsmnp.compose import Chain
 from vsmnp.errors import ConfigError
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import Dense
 from vsmnp.model import GaussianVAE
 from vsmnp.objectives import (
@@ -49,7 +49,7 @@ from vsmnp.types import Array, Kernels
 S = 3
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     """Each kernel set."""
     return load(request.param)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import few, many
 
-from vsmnp.kernels import NAMES, load, reference
+from vsmnp.kernels import ON_HOST, load, reference
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
 
@@ -26,7 +26,7 @@ counts = st.one_of(st.integers(1, 20), st.sampled_from((2048, 2200)))  # a tile 
 NORMALS: dict[np.dtype[Any], float] = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     return load(request.param)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.compose import Chain
-from vsmnp.kernels import NAMES, load
+from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import Dense, Relu, Softplus, Tanh
 from vsmnp.toy_layers import Free, Identity, Product, SharpSoftplus
 from vsmnp.types import Kernels
@@ -33,7 +33,7 @@ BUILDS: dict[str, Build] = {
 }
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
     """Each kernel set."""
     return load(request.param)

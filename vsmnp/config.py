@@ -94,7 +94,10 @@ class Settings:
     seeds: tuple[int, ...] = _setting((0,), "One model a seed, trained side by side: 3, 0-9 or 0,4,7.")
     dtype: str = _setting("float32", "Arithmetic.", "float32", "float64")
     device: str = _setting("auto", "Where to run.", "auto", "cpu", "gpu")
-    kernels: str = _setting("auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu")
+    kernels: str = _setting(
+        "auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu", "cuda"
+    )
+    tf32: bool = _setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
     threads: int = _setting(
         1, "Threads of the linear algebra; from Python, set OPENBLAS_NUM_THREADS before NumPy loads."
     )
@@ -169,6 +172,10 @@ class Settings:
             raise ConfigError("--gamma-floor is a part of --gamma optimal: leave it out.")
         if self.score_norm != "pathwise" and self.objective != "fae":
             raise ConfigError(f"--score-norm is a part of fae, not of {self.objective}: leave it out.")
+        if self.tf32 and self.device != "gpu" and self.kernels in ("auto", "reference", "cpu"):
+            raise ConfigError("--tf32 is a mode of a GPU's products: add --device gpu or leave it out.")
+        if self.tf32 and self.dtype != "float32":
+            raise ConfigError(f"--tf32 is a mode of float32 products, not of {self.dtype}: leave it out.")
         if self.samples < 2 and (self.squared_mean == "u-statistic" or self.baseline == "leave-one-out"):
             raise ConfigError(
                 "--squared-mean u-statistic and --baseline leave-one-out need --samples of at least 2."

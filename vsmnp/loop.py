@@ -64,7 +64,7 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
         died = k.to_host(snapshot.alive & ~state.alive)
         if died.any():
             sentence = _obituary(trainer, state, snapshot.step, info, died)
-            state.restore(snapshot, died)
+            state.restore(snapshot, snapshot.alive & ~state.alive)
             if not k.to_host(state.alive).any():
                 for name in FLAGS:
                     setattr(snapshot, name, getattr(state, name).copy())

@@ -49,6 +49,10 @@ class DiagonalGaussian:
         rho = features[..., self.d_z :]
         return Moments(features[..., : self.d_z], k.activation(self.scale, rho))
 
+    def sample(self, k: Kernels, key: Key, q: Moments, samples: int) -> Array:
+        """Reparametrised samples ``z (R, S, N, Z)`` with the noise of a key; :meth:`noise` makes it again."""
+        return key.sample(k, q.mu, q.s, samples)
+
     def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
         """The noise ``eps (R, S, N, Z)`` of S samples for each datum of a batch ``like (., ., N, ...)``."""
         return key.normal(k, (samples, like.shape[2], self.d_z), like.dtype)

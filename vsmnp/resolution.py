@@ -11,7 +11,7 @@ from typing import Any
 from .config import FREE_TO_CHANGE, Settings, option_name
 from .data import NAMES, Dataset, load_data
 from .errors import ConfigError
-from .kernels import choose
+from .kernels import choose, device_of
 
 
 def resolved(settings: Settings) -> Settings:
@@ -25,8 +25,8 @@ def resolved(settings: Settings) -> Settings:
     data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
     is_path = settings.dataset not in NAMES and (Path(settings.dataset).suffix or "/" in settings.dataset)
     dataset = _absolute(settings.dataset) if is_path else settings.dataset
-    kernels = choose(settings.device, settings.kernels)
-    return replace(settings, device="cpu", kernels=kernels, data_dir=data_dir, dataset=dataset)
+    kernels = choose(settings.device, settings.kernels, settings.tf32)
+    return replace(settings, device=device_of(kernels), kernels=kernels, data_dir=data_dir, dataset=dataset)
 
 
 def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:

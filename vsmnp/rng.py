@@ -78,6 +78,10 @@ class Key:
         """Standard normals, ``(R, *shape)``; equal to 1e-6 on every kernel set."""
         return k.normal(self._seeds, self.stream, self.step, shape, dtype, first)
 
+    def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
+        """``mu + s eps``, ``(R, S, N, Z)``, with the normals of this key, which are not kept."""
+        return k.sample(mu, s, self._seeds, self.stream, self.step, samples, first)
+
     def signs(self, k: Kernels, shape: Shape, dtype: DType) -> Array:
         """Rademacher signs +-1, ``(R, *shape)``: the top bit of each word."""
         words = self.words(k, int(np.prod(shape)))

@@ -19,7 +19,7 @@ from .errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from .files import remove_leftovers, write_text
 from .folders import CHECKPOINT, CONFIG, METRICS, claim
 from .history import History
-from .kernels import load
+from .kernels import load, stand_in
 from .loop import Watch, run_loop
 from .resolution import changed, dataset_of, resolved
 from .state import State, from_arrays, to_arrays
@@ -89,7 +89,7 @@ class Session:
         settings = resolved(settings)
         dataset = dataset or dataset_of(settings)
         settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
-        trainer = Trainer.build(load(settings.kernels), settings, dataset)
+        trainer = Trainer.build(load(settings.kernels, settings.tf32), settings, dataset)
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
@@ -100,8 +100,17 @@ class Session:
         return session
 
     @classmethod
-    def resumed(cls, folder: Path, changes: Mapping[str, Any] | None = None) -> Session:
+    def resumed(
+        cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False
+    ) -> Session:
         """Take up a run where its last checkpoint left it.
+
+        Parameters
+        ----------
+        changes : mapping, optional
+            Settings that shall be others from now on.
+        to_read : bool
+            Whether nothing will be trained: a run of a GPU can then be read on a machine without one.
 
         Raises
         ------
@@ -112,10 +121,10 @@ class Session:
         """
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = _settings_of(attributes, folder)
-        settings = changed(settings, changes or {}, folder)
-        trainer = Trainer.build(
-            load(settings.kernels), settings, dataset_of(settings), may_fuse=bool(attributes.get("fused"))
-        )
+        settings = settings if to_read else changed(settings, changes or {}, folder)
+        kernels = stand_in(settings.kernels) if to_read else settings.kernels
+        k = load(kernels, settings.tf32 and kernels == settings.kernels)
+        trainer = Trainer.build(k, settings, dataset_of(settings), may_fuse=bool(attributes.get("fused")))
         try:
             state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         except CheckpointError as error:
@@ -156,9 +165,11 @@ class Session:
         trial = self.state.copy()
         with np.errstate(all="ignore"):  # the loop explains what is not finite
             self.trainer.step(trial)
+            self.trainer.k.to_host(trial.alive)  # which waits for a device
             start = time.perf_counter()
             for _ in range(repeats):
                 self.trainer.step(trial)
+            self.trainer.k.to_host(trial.alive)
         return (time.perf_counter() - start) / repeats
 
     def train(self, watch: Watch | None = None) -> Run:
@@ -173,7 +184,7 @@ class Session:
         StorageError
             If a file could not be written.
         """
-        if not self.state.alive.any():
+        if not self.trainer.k.to_host(self.state.alive).any():
             raise DivergenceError(
                 f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
                 "run."
@@ -237,7 +248,7 @@ def load_run(folder: str | Path) -> Run:
         If the checkpoint or the data cannot be read.
     """
     folder = Path(folder)
-    session = Session.resumed(folder.parent if folder.name == CHECKPOINT else folder)
+    session = Session.resumed(folder.parent if folder.name == CHECKPOINT else folder, to_read=True)
     return session.run(session.state)
 
 

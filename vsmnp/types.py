@@ -88,6 +88,14 @@ class Kernels(Protocol):
     ) -> Array:
         """Standard normals, ``(R, *shape)``: Box-Muller on neighbouring words."""
 
+    def sample(
+        self, mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0
+    ) -> Array:
+        """``z = mu + s eps``, ``(R, S, N, Z)``, for ``mu, s (R, 1, N, Z)``; the noise is not kept.
+
+        eps is what ``normal`` gives for the same key and ``first``: whoever needs it again makes it again.
+        """
+
     def residual_forms(
         self,
         x: Array,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ..model import GaussianVAE
 from ..posteriors import Moments
+from ..rng import Key
 from ..types import Array, Cache, Kernels, QuadraticForm
 from .learning import Learning
 
@@ -53,7 +54,7 @@ class M3AsPublished(_OverMinibatch):
         return QuadraticForm(c_each=0.0, c_mean=1.0, d_each=1.0)
 
     def score_q(
-        self, k: Kernels, model: GaussianVAE, phi: Array, q: Moments, cache: Cache, eps: Array
+        self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
     ) -> Array | None:
         """``-grad_x sum log s(x)``, the same for all S samples."""
         features = model.posterior.pull(k, q, 0 * q.mu, -1 / q.s)

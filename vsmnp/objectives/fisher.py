@@ -43,16 +43,15 @@ class PosteriorFisher:
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         n = x.shape[2]
-        eps = model.posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
-        z = q.place(eps)
-        g, decoder_cache = model.decode(k, theta, z)
+        g, decoder_cache = model.decode(k, theta, model.posterior.sample(k, key, q, self.samples))
 
         p = model.decoder_part(theta)
         tau = precision(model.log_sd(theta))[:, None, None, None]
         v = tau * (x - g)
         b = model.decoder.vjp(k, p, decoder_cache, v, None)
         assert b is not None
+        eps = model.posterior.noise(k, key, self.samples, x)
         d, loss, gmu, gs = k.posterior_fisher(q.mu, q.s, eps, b)
 
         if self.reparametrised:

@@ -31,9 +31,8 @@ class KL:
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         n = x.shape[2]
-        eps = model.posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
-        g, decoder_cache = model.decode(k, theta, q.place(eps))
+        g, decoder_cache = model.decode(k, theta, model.posterior.sample(k, key, q, self.samples))
 
         log_sd = model.log_sd(theta)
         tau = precision(log_sd)
@@ -42,6 +41,7 @@ class KL:
         gz = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, gg, None)
         assert gz is not None
 
+        eps = model.posterior.noise(k, key, self.samples, x)
         kl_mu, kl_s = model.posterior.kl_gradient(q)
         gmu = gz.sum(1, keepdims=True) + kl_mu / n
         gs = (gz * eps).sum(1, keepdims=True) + kl_s / n

@@ -43,10 +43,12 @@ class Learning(ABC):
         return self.form()
 
     def score_q(
-        self, k: Kernels, model: GaussianVAE, phi: Array, q: Moments, cache: Cache, eps: Array
+        self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
     ) -> Array | None:
         """``s^q`` if the form needs it."""
-        return model.score_q(k, phi, q, cache, eps) if self.form().crosses else None
+        if not self.form().crosses:
+            return None
+        return model.score_q(k, phi, q, cache, model.posterior.noise(k, key, self.samples, x))
 
     def apply(
         self,
@@ -88,10 +90,9 @@ class Learning(ABC):
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
-        eps = model.posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
-        g, decoder_cache = model.decode(k, theta, q.place(eps))
-        s_q = self.score_q(k, model, phi, q, cache, eps)
+        g, decoder_cache = model.decode(k, theta, model.posterior.sample(k, key, q, self.samples))
+        s_q = self.score_q(k, model, phi, x, q, cache, key)
 
         log_sd, choice = model.log_sd(theta), None
         if self.gamma.closed_form:

@@ -93,6 +93,10 @@ class _Drawn(Key):
     def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
         return np.asarray(self.eps)
 
+    def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
+        z: Array = mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype, first)
+        return z
+
 
 def run(
     k: Kernels, problem: Problem, objective: Objective, plan: Plan, on_step: Callable[[int], None]

@@ -1,0 +1,144 @@
+"""cuBLAS by its C interface: strided-batched products on any stream, one that is being captured included.
+
+CuPy refuses its own cuBLAS calls while a stream is captured. The library that CuPy has loaded is called here
+directly, with a handle and a workspace of our own: nothing is allocated when a product is formed, so the same
+call serves a step that runs and one that is recorded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from vsmnp.errors import DeviceError
+from vsmnp.types import Array
+
+from .matrices import Matrices
+
+#: cublasOperation_t.
+PLAIN, TRANSPOSED = 0, 1
+#: cublasMath_t: float32 products in float32, or with factors rounded to TF32.
+DEFAULT_MATH, TF32_MATH = 0, 3
+#: Bytes of the workspace: what NVIDIA advises for Hopper, more than older cards want.
+WORKSPACE = 32 * 2**20
+
+_int, _pointer, _long = ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong
+#: Types of the arguments of cublas<t>gemmStridedBatched after the handle.
+_PRODUCT = (_int, _int, _int, _int, _int, _pointer, _pointer, _int, _long, _pointer, _int, _long,
+            _pointer, _pointer, _int, _long, _int)  # fmt: skip
+_ARGUMENTS = {
+    "cublasCreate_v2": (ctypes.POINTER(_pointer),),
+    "cublasSetStream_v2": (_pointer, _pointer),
+    "cublasSetWorkspace_v2": (_pointer, _pointer, ctypes.c_size_t),
+    "cublasSetMathMode": (_pointer, _int),
+    "cublasSgemmStridedBatched": (_pointer, *_PRODUCT),
+    "cublasDgemmStridedBatched": (_pointer, *_PRODUCT),
+}
+_NAMES = {
+    np.dtype(np.float32): "cublasSgemmStridedBatched",
+    np.dtype(np.float64): "cublasDgemmStridedBatched",
+}
+
+
+@dataclass
+class Cublas:
+    """The products of one device.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the library, at the first product.
+    workspace : callable
+        Makes an array of so many bytes on the device, which cuBLAS keeps.
+    address : callable
+        Where the first element of an array lies.
+    tf32 : bool
+        Whether float32 factors are rounded to TF32.
+    """
+
+    load: Callable[[], Any]
+    workspace: Callable[[int], Array]
+    address: Callable[[Array], int]
+    tf32: bool = False
+    _stream: int | None = field(default=None, init=False)
+    _space: Array | None = field(default=None, init=False)
+
+    @cached_property
+    def _library(self) -> Any:
+        library = self.load()
+        for name, types in _ARGUMENTS.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = types, _int
+        return library
+
+    @cached_property
+    def _handle(self) -> ctypes.c_void_p:
+        handle = ctypes.c_void_p()
+        self._call("cublasCreate_v2", ctypes.byref(handle))
+        self._call("cublasSetMathMode", handle, TF32_MATH if self.tf32 else DEFAULT_MATH)
+        self._space = self.workspace(WORKSPACE)
+        return handle
+
+    def multiply(
+        self,
+        stream: int,
+        transposed: tuple[bool, bool],
+        sizes: tuple[int, int, int],
+        a: Matrices,
+        b: Matrices,
+        accumulate: bool,
+        c: Matrices,
+        batch: int,
+    ) -> None:
+        """``c (+)= op(a) op(b)`` for each matrix of a batch, on the stream at that address.
+
+        Raises
+        ------
+        DeviceError
+            If cuBLAS refuses.
+        """
+        handle = self._handle
+        if stream != self._stream:
+            self._call("cublasSetStream_v2", handle, stream)  # which takes the workspace away
+            assert self._space is not None
+            self._call("cublasSetWorkspace_v2", handle, self.address(self._space), WORKSPACE)
+            self._stream = stream
+        dtype = c.array.dtype
+        one, before = np.ones((), dtype), np.full((), accumulate, dtype)
+        operations = (TRANSPOSED if t else PLAIN for t in transposed)
+        self._call(
+            _NAMES[dtype], handle, *operations, *sizes, one.ctypes.data,
+            self.address(a.array), a.leading, a.stride, self.address(b.array), b.leading, b.stride,
+            before.ctypes.data, self.address(c.array), c.leading, c.stride, batch,
+        )  # fmt: skip
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        status = getattr(self._library, name)(*arguments)
+        if status:
+            raise DeviceError(
+                f"cuBLAS refused {name.removesuffix('_v2')} with status {status}: look whether other "
+                "programs fill the GPU's memory, or use --device cpu."
+            )
+
+
+def library_of_cupy() -> ctypes.CDLL:
+    """The cuBLAS that CuPy works with, wherever it found it.
+
+    Raises
+    ------
+    DeviceError
+        If there is none.
+    """
+    import cupy
+
+    cupy.cuda.device.get_cublas_handle()  # CuPy loads the library
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        paths = {line.split(maxsplit=5)[-1].strip() for line in maps if "libcublas.so" in line}
+    if not paths:
+        raise DeviceError("CuPy loaded no cuBLAS: reinstall it with pip install 'vsmnp[cuda13]'.")
+    return ctypes.CDLL(min(paths))
