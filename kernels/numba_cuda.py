@@ -21,3 +21,8 @@ words, uniform, normal, sample = _set.words, _set.uniform, _set.normal, _set.sam
 residual_forms, posterior_fisher = _set.residual_forms, _set.posterior_fisher
 adam, sgd, finite = _set.adam, _set.sgd, _set.finite
 fused_step = _set.fused_step
+
+
+def with_tf32() -> NumbaCudaKernels:
+    """The same set with products whose factors are rounded to TF32 (10 bits of mantissa)."""
+    return NumbaCudaKernels(card(tf32=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import cast
 
 from vsmnp.errors import ConfigError, DeviceError
@@ -11,7 +12,7 @@ from vsmnp.types import Kernels
 
 #: Kernel sets of any machine, and those that need an NVIDIA GPU.
 ON_HOST = ("reference", "cpu")
-ON_GPU = ("cuda",)
+ON_GPU = ("cuda", "numba-cuda")
 #: Every kernel set by name.
 NAMES = (*ON_HOST, *ON_GPU)
 
@@ -34,7 +35,7 @@ def load(name: str, tf32: bool = False) -> Kernels:
     """
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
-    module = import_module(f"vsmnp.kernels.{name}")
+    module = import_module(f"vsmnp.kernels.{name.replace('-', '_')}")
     return cast(Kernels, module.with_tf32() if tf32 else module)
 
 
@@ -61,7 +62,7 @@ def choose(device: str, kernels: str, tf32: bool = False) -> str:
     name = {"cpu": "cpu", "gpu": "cuda"}[device] if kernels == "auto" else kernels
     if device_of(name) != device:
         raise ConfigError(f"--kernels {name} does not run on --device {device}: leave out one of the two.")
-    obstacle = gpu_obstacle(tf32) if device == "gpu" else None
+    obstacle = gpu_obstacle(name, tf32) if device == "gpu" else None
     if obstacle:
         raise DeviceError(f"--device gpu cannot be used: {obstacle}.")
     return name
@@ -69,14 +70,14 @@ def choose(device: str, kernels: str, tf32: bool = False) -> str:
 
 def stand_in(name: str) -> str:
     """The set itself, or ``cpu`` where it needs a GPU that is not here: for whoever only reads a run."""
-    return "cpu" if device_of(name) == "gpu" and gpu_obstacle() else name
+    return "cpu" if device_of(name) == "gpu" and gpu_obstacle(name) else name
 
 
 #: Compute capability of the first cards whose matrix units know TF32.
 TF32_SINCE = 80
 
 
-def gpu_obstacle(tf32: bool = False) -> str | None:
+def gpu_obstacle(name: str = "cuda", tf32: bool = False) -> str | None:
     """What a GPU run lacks here, and how to get it, in half a sentence; None where it lacks nothing."""
     try:
         import cupy
@@ -87,6 +88,8 @@ def gpu_obstacle(tf32: bool = False) -> str | None:
         )
     if not cupy.cuda.is_available():
         return "no NVIDIA GPU or driver was found; run on a machine that has one, or use --device cpu"
+    if name == "numba-cuda" and not find_spec("numba_cuda"):
+        return "--kernels numba-cuda needs the package of that name; pip install numba-cuda"
     capability = int(cupy.cuda.Device().compute_capability)
     if tf32 and capability < TF32_SINCE:
         return (

@@ -95,7 +95,7 @@ class Settings:
     dtype: str = _setting("float32", "Arithmetic.", "float32", "float64")
     device: str = _setting("auto", "Where to run.", "auto", "cpu", "gpu")
     kernels: str = _setting(
-        "auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu", "cuda"
+        "auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu", "cuda", "numba-cuda"
     )
     tf32: bool = _setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
     threads: int = _setting(
