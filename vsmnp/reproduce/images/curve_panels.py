@@ -77,7 +77,7 @@ def _panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
         means[name] = mean[np.isfinite(mean)]
         dot = "o" if len(epochs) == 1 else None
         fill = "none" if name in FISHER else "full"
-        axes.plot(epochs, mean, marker=dot, fillstyle=fill, markersize=4, linewidth=1.2, **LINES[name])
+        axes.plot(epochs, mean, marker=dot, fillstyle=fill, markersize=4, **LINES[name])
         if np.isfinite(error).any():
             colour = LINES[name]["color"]
             axes.fill_between(epochs, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ...figures.style import INK, SERIES
+from ...figures.style import SERIES
 
-_COLOURS = {"ELBO": INK, "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
+_COLOURS = {"ELBO": "#9a9a9a", "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
 _DASHES: Mapping[str, Any] = {"K": "-", "F": (0, (2.5, 1.5))}
 
-#: The arguments of a line by the name of its method.
+#: The arguments of a line by the name of its method; the ELBO's is seen beneath a line that hides it.
 LINES: Mapping[str, Mapping[str, Any]] = MappingProxyType({
-    f"{inference}-{objective}": {"color": colour, "linestyle": dash}
+    f"{inference}-{objective}": {
+        "color": colour, "linestyle": dash, "linewidth": 2.6 if objective == "ELBO" else 1.2,
+    }
     for objective, colour in _COLOURS.items()
     for inference, dash in _DASHES.items()
 })  # fmt: skip
