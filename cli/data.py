@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from .console import print_json, table
-from .options import json_option
+from .console import print_json, say, table
+from .options import json_option, settings_options
+
+#: The settings that say how data are read.
+_READING = ("data_dir", "image_size", "crop", "channels", "memory_budget")
 
 
 @click.command(
@@ -13,29 +18,34 @@ from .options import json_option
 Examples:
   vsmnp data
   vsmnp data star
-  vsmnp data mnist --data-dir ~/mnist
+  vsmnp data mnist --data-dir ~/mnist --image-size 32
+  vsmnp data celeba --data-dir ~/img_align_celeba
+  vsmnp data holiday-pictures --image-size 64
   vsmnp data my.csv --json
 """
 )
 @click.argument("name", required=False)
-@click.option("--data-dir", type=click.Path(), help="Folder with the MNIST and Fashion-MNIST files.")
-@click.option(
-    "--image-size", type=click.IntRange(min=0), default=0, show_default=True,
-    help="Side of a picture; MNIST and Fashion-MNIST get a frame of zeros; 0: as it is.",
-)  # fmt: skip
+@settings_options(*_READING)
 @json_option
-def command(name: str | None, data_dir: str | None, image_size: int, as_json: bool) -> None:
-    """List the built-in data, or describe the data NAME (a name or a file), loading it."""
-    from vsmnp.data import NAMES, load_data
+def command(name: str | None, as_json: bool, **reading: Any) -> None:
+    """List the built-in data, or load and describe NAME: a name, a file, or a folder of pictures.
+
+    Pictures in files are decoded into the user's cache at the first time, and come from there ever after.
+    """
+    from vsmnp.config import Settings
+    from vsmnp.data import NAMES
+    from vsmnp.resolution import dataset_of
 
     if name is None:
         if as_json:
             print_json(list(NAMES))
         else:
             click.echo("\n".join(NAMES))
-            click.echo("Or a .npy, .npz, .csv or .h5 file. 'vsmnp data NAME' describes one.")
+            click.echo(
+                "Or a .npy, .npz, .csv or .h5 file, or a folder of pictures. 'vsmnp data NAME' describes one."
+            )
         return
-    dataset = load_data(name, data_dir=data_dir, image_size=image_size)
+    dataset = dataset_of(Settings(dataset=name, **reading))
     facts = {
         "name": dataset.name, "shape": list(dataset.shape),
         "image": None if dataset.image is None else list(dataset.image),
@@ -43,7 +53,9 @@ def command(name: str | None, data_dir: str | None, image_size: int, as_json: bo
         "nll_floor": dataset.bounds.nll, "sm_loss_floor": dataset.bounds.sm_loss,
     }  # fmt: skip
     if as_json:
-        print_json(facts)
-    else:
-        click.echo(dataset.describe())
-        click.echo(table(("fact", "value"), [(key, str(value)) for key, value in facts.items()]))
+        print_json({**facts, "notes": list(dataset.notes)})
+        return
+    click.echo(dataset.describe())
+    click.echo(table(("fact", "value"), [(key, str(value)) for key, value in facts.items()]))
+    for note in dataset.notes:
+        say(f"Note: {note}")

@@ -49,11 +49,16 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
     return click.option(name, type=kind, default=default, show_default=default != "", help=text)
 
 
-def settings_options(command: F) -> F:
-    """Give a command one option for each setting, in the order of the record."""
-    for spec in reversed(dataclasses.fields(Settings)):
-        command = _option(spec)(command)
-    return command
+def settings_options(*names: str) -> Callable[[F], F]:
+    """Give a command one option for each setting, or for those named, in the order of the record."""
+
+    def decorate(command: F) -> F:
+        for spec in reversed(dataclasses.fields(Settings)):
+            if not names or spec.name in names:
+                command = _option(spec)(command)
+        return command
+
+    return decorate
 
 
 def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, Any]:

@@ -36,7 +36,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@settings_options
+@settings_options()
 @click.option("--seed", type=int, help="One model with this seed, instead of --seeds.")
 @click.option(
     "--preset", help="Settings of the paper: paper-2d, paper-2d-large or paper-images; flags override."
@@ -158,7 +158,8 @@ def _advise(session: Session) -> None:
     """What the user should know about this choice of settings."""
     from vsmnp.build import advice
 
-    for note in advice(session.trainer.settings, session.trainer.model.d_x):
+    notes = advice(session.trainer.settings, session.trainer.model.d_x)
+    for note in (*notes, *session.trainer.batches.dataset.notes):
         say(f"Note: {note}")
 
 

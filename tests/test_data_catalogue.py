@@ -12,7 +12,7 @@ from vsmnp.errors import DataError
 
 
 def test_names() -> None:
-    assert NAMES == ("star", "mixture", "ring", "banana", "pinwheel", "mnist", "fashion")
+    assert NAMES == ("star", "mixture", "ring", "banana", "pinwheel", "mnist", "fashion", "celeba")
 
 
 @pytest.mark.parametrize("name", NAMES)

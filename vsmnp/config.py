@@ -25,11 +25,22 @@ class Settings:
         From construction, if a value is out of its range or a combination makes no sense.
     """
 
-    dataset: str = _setting("mixture", "Built-in data (see 'vsmnp data') or a .npy, .npz, .csv or .h5 file.")
-    data_dir: str = _setting("", "Folder with the MNIST and Fashion-MNIST files.")
-    image_size: int = _setting(
-        0, "Side of a picture; MNIST and Fashion-MNIST get a frame of zeros; 0: as it is."
+    dataset: str = _setting(
+        "mixture",
+        "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv or .h5 file, or a folder of pictures.",
     )
+    data_dir: str = _setting("", "Folder with the files of MNIST, Fashion-MNIST or CelebA.")
+    image_size: int = _setting(
+        0, "Side of a picture: MNIST and Fashion-MNIST get a frame of zeros, others are resized; 0: as it is."
+    )
+    crop: int = _setting(
+        0,
+        "Side of the square cut out of a picture's middle before it is resized; 0: the largest, CelebA 140.",
+    )
+    channels: str = _setting(
+        "auto", "Pictures in files as they are, grey (1) or coloured (3).", "auto", "1", "3"
+    )
+    memory_budget: float = _setting(2.0, "GiB of samples held in memory; larger data are read from the disk.")
     data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
     noise: float = _setting(
         0.0, "Standard deviation of the noise added to every input, drawn afresh at each use."
@@ -223,12 +234,13 @@ class Settings:
 
 _LEAST: Mapping[str, float] = {
     "samples": 1, "encoder_steps": 1, "batch_size": 0, "latent": 1, "threads": 1, "noise": 0,
-    "steps": 0, "log_every": 0, "image_size": 0,
+    "steps": 0, "log_every": 0, "image_size": 0, "crop": 0,
+    "memory_budget": 0,
 }  # fmt: skip
 _POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs"})
 
 #: Settings that a resumed run may change, because they leave the mathematics alone.
-FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every"})
+FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "memory_budget"})
 
 
 #: One more than the largest integer of TOML and of NumPy.

@@ -10,13 +10,27 @@ import contextlib
 import errno
 import os
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import StorageError
 
+#: Errors of a disk that holds no more.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+#: What to do about a place that cannot be written, where --out names it.
+_ELSEWHERE = "choose another place with --out"
 
-def make_folder(path: Path) -> Path:
-    """Create a folder and its parents.
+
+def user_cache() -> Path:
+    """The folder for what can be made or fetched again: under ``$XDG_CACHE_HOME`` or its like."""
+    import pooch
+
+    return Path(pooch.os_cache("vsmnp"))
+
+
+def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
+    """Create a folder and its parents; ``cure`` is what the sentence of a failure ends with.
 
     Raises
     ------
@@ -26,26 +40,26 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"The folder {path} cannot be created ({error.strerror}): choose another with --out."
-        ) from error
+        raise StorageError(f"The folder {path} cannot be created ({error.strerror}): {cure}.") from error
     return path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, atomically and durably.
+@contextlib.contextmanager
+def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place, durably, if the block succeeds.
 
     Raises
     ------
     StorageError
-        If the disk is full or the folder cannot be written; ``path`` is then untouched.
+        If the disk is full or the folder cannot be written; ``path`` is then untouched, as it is when the
+        block fails. ``cure`` is what the sentence ends with.
     """
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
+        os.close(handle)
+        yield Path(temporary)
+        with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
@@ -56,23 +70,37 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        cure = (
-            "free some space, or choose another place with --out"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "choose another place with --out"
-        )
-        raise StorageError(f"{path} could not be written ({error.strerror}): {cure}.") from error
+        full = "free some space, or " if error.errno in _FULL and cure == _ELSEWHERE else ""
+        raise StorageError(
+            f"{path} could not be written ({error.strerror or error}): {full}{cure}."
+        ) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files that killed writers of ``path`` left beside it."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``, atomically and durably.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written; ``path`` is then untouched.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def remove_leftovers(path: Path, age: float = 0.0) -> None:
+    """Remove the temporary files that killed writers of ``path`` left beside it.
+
+    Only those older than ``age`` seconds: younger ones may belong to a writer that is still at work.
+    """
     for left in path.parent.glob(f".{path.name}.*"):
         with contextlib.suppress(OSError):
-            left.unlink()
+            if time.time() - left.stat().st_mtime >= age:
+                left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .config import FREE_TO_CHANGE, Settings, option_name
 from .data import NAMES, Dataset, load_data
+from .data.pictures import as_channels
 from .errors import ConfigError
 from .kernels import choose, device_of
 
@@ -23,7 +24,8 @@ def resolved(settings: Settings) -> Settings:
         If the device is not there.
     """
     data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
-    is_path = settings.dataset not in NAMES and (Path(settings.dataset).suffix or "/" in settings.dataset)
+    given = settings.dataset
+    is_path = given not in NAMES and (Path(given).suffix or "/" in given or os.path.isdir(given))
     dataset = _absolute(settings.dataset) if is_path else settings.dataset
     kernels = choose(settings.device, settings.kernels, settings.tf32)
     return replace(settings, device=device_of(kernels), kernels=kernels, data_dir=data_dir, dataset=dataset)
@@ -51,7 +53,14 @@ def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Set
 
 def dataset_of(settings: Settings) -> Dataset:
     """The data that the settings name; raises as :func:`vsmnp.load_data` does."""
-    return load_data(settings.dataset, data_dir=settings.data_dir or None, image_size=settings.image_size)
+    return load_data(
+        settings.dataset,
+        data_dir=settings.data_dir or None,
+        image_size=settings.image_size,
+        crop=settings.crop,
+        channels=as_channels(settings.channels),
+        memory_budget=settings.memory_budget,
+    )
 
 
 def _absolute(path: str) -> str:

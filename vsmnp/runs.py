@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ import numpy as np
 from . import checkpoint, toml
 from .config import Settings
 from .data import Dataset
+from .data.dataset import fingerprint
 from .errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from .files import remove_leftovers, write_text
 from .folders import CHECKPOINT, CONFIG, METRICS, claim
@@ -148,12 +148,8 @@ class Session:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the test set and of the first epoch: changes when the data do."""
-        settings, dataset = self.trainer.settings, self.trainer.batches.dataset
-        digest = hashlib.sha256()
-        digest.update(np.ascontiguousarray(dataset.test(settings.data_seed, np.float32)).data)
-        digest.update(np.ascontiguousarray(dataset.epoch(settings.data_seed, 0, np.float32)).data)
-        return digest.hexdigest()
+        """SHA-256 of the data: changes when they do."""
+        return fingerprint(self.trainer.batches.dataset, self.trainer.settings.data_seed)
 
     @property
     def total_steps(self) -> int:

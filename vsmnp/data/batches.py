@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from ..rng import Key, Stream
 from ..types import Array, DType, Kernels
 from .dataset import Dataset
+from .rows import Rows
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Batches:
     noise_sd: float
     dtype: DType
     _epoch: int = field(default=-1, init=False)
-    _data: Array | None = field(default=None, init=False)
+    _rows: Rows | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.batch_size > self.dataset.n_train:
@@ -59,11 +60,10 @@ class Batches:
     def clean(self, index: int) -> Array:
         """Minibatch ``index``, ``(1, 1, N, D)``, without noise."""
         epoch, place = divmod(index, self.per_epoch)
-        if epoch != self._epoch or self._data is None:
-            self._data = self.dataset.epoch(self.data_seed, epoch, self.dtype)
+        if epoch != self._epoch or self._rows is None:
+            self._rows = self.dataset.stream(self.data_seed, epoch, self.dtype)
             self._epoch = epoch
-        rows = self._data[place * self.batch_size : (place + 1) * self.batch_size]
-        return rows[None, None]
+        return self._rows[place * self.batch_size : (place + 1) * self.batch_size][None, None]
 
     def noisy(self, index: int, use: int) -> Array:
         """Minibatch ``index`` with the input noise of its ``use``-th use in the run."""

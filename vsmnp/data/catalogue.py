@@ -7,13 +7,18 @@ from pathlib import Path
 
 from ..errors import DataError
 from .banana import Banana
+from .celeba import NAME as CELEBA
+from .celeba import describe_celeba, load_celeba
 from .dataset import Dataset
 from .files import load_file
+from .folder import load_folder
 from .formats import READERS
 from .images import SETS, load_images
 from .mixture import Mixture
+from .pictures import Channels, PictureOptions
 from .pinwheel import Pinwheel
 from .ring import Ring
+from .rows import MEMORY_BUDGET
 from .star import Star
 from .synthetic import Synthetic
 
@@ -23,45 +28,71 @@ _SYNTHETIC: dict[str, Synthetic] = {
 _IMAGES = {each.name: each for each in SETS}
 
 #: Every built-in dataset.
-NAMES: tuple[str, ...] = (*_SYNTHETIC, *_IMAGES)
+NAMES: tuple[str, ...] = (*_SYNTHETIC, *_IMAGES, CELEBA)
 
 
 def load_data(
-    name_or_path: str, *, data_dir: str | Path | None = None, download: bool = True, image_size: int = 0
+    name_or_path: str,
+    *,
+    data_dir: str | Path | None = None,
+    download: bool = True,
+    image_size: int = 0,
+    crop: int = 0,
+    channels: Channels = "auto",
+    memory_budget: float = MEMORY_BUDGET,
 ) -> Dataset:
-    """A built-in dataset by name, or the user's own from a file.
+    """A built-in dataset by name, or the user's own from a file or a folder of pictures.
 
     Parameters
     ----------
     name_or_path : str
-        One of :data:`NAMES`, or a .npy, .npz, .csv, .h5 or .hdf5 file (see :func:`.files.load_file`).
+        One of :data:`NAMES`, a .npy, .npz, .csv, .h5 or .hdf5 file (see :func:`.files.load_file`), or a
+        folder of pictures (see :func:`.folder.load_folder`).
     data_dir : path, optional
         Where image files are looked for first, then ``$VSMNP_DATA``, then the user's cache.
     download : bool
         Whether image files that are found nowhere may be downloaded to the user's cache.
     image_size : int
-        Side of a picture in pixels: MNIST and Fashion-MNIST are filled up with zeros; 0: as they are.
+        Side of a picture in pixels: MNIST and Fashion-MNIST are filled up with zeros, pictures in files are
+        resized; 0: as they are, CelebA 32.
+    crop : int
+        Side of the square cut out of the middle of pictures in files before; 0: the largest one if they are
+        resized, CelebA 140.
+    channels : {"auto", "1", "3"}
+        Pictures in files as they are, grey, or coloured.
+    memory_budget : float
+        GiB of samples that are held in memory; larger data stay on the disk, minibatches are the same.
 
     Raises
     ------
     DataError
         If there is no such dataset, its files are missing or unusable, or it has no pictures to size.
     StorageError
-        If downloaded files cannot be written to the cache.
+        If downloaded files or decoded pictures cannot be written to the cache.
     """
+    folder = None if data_dir is None else _home(data_dir)
+    path = _home(name_or_path)
+    if name_or_path == CELEBA:
+        return load_celeba(folder, PictureOptions(image_size, crop, channels), memory_budget)
+    if name_or_path and name_or_path not in NAMES and os.path.isdir(path):
+        return load_folder(path, PictureOptions(image_size, crop, channels), memory_budget)
+    for option, given in (("crop", crop), ("channels", channels)):
+        if given not in (0, "auto"):
+            raise DataError(
+                f"--{option} {given} makes no sense for {name_or_path}: it is for pictures in files."
+            )
     if name_or_path in _IMAGES:
-        folder = None if data_dir is None else _home(data_dir)
         return load_images(_IMAGES[name_or_path], folder, download, image_size)
     if image_size:
         raise DataError(
-            f"--image-size {image_size} makes no sense for {name_or_path}: it is for {' and '.join(_IMAGES)}."
+            f"--image-size {image_size} makes no sense for {name_or_path}: it is for {', '.join(_IMAGES)}, "
+            f"{CELEBA} and folders of pictures."
         )
     if name_or_path in _SYNTHETIC:
         return _SYNTHETIC[name_or_path]
-    path = _home(name_or_path)
     if not path.suffix and not os.path.isfile(path):
         raise _unknown(name_or_path)
-    return load_file(path)
+    return load_file(path, memory_budget)
 
 
 def describe(name: str) -> str:
@@ -76,6 +107,8 @@ def describe(name: str) -> str:
         return _SYNTHETIC[name].describe()
     if name in _IMAGES:
         return _IMAGES[name].describe()
+    if name == CELEBA:
+        return describe_celeba()
     raise _unknown(name)
 
 
@@ -87,5 +120,5 @@ def _home(path: str | Path) -> Path:
 def _unknown(name: str) -> DataError:
     return DataError(
         f"There is no dataset '{name}': choose one of {', '.join(NAMES)}, or name a file that ends in "
-        f"{', '.join(READERS)}."
+        f"{', '.join(READERS)}, or a folder of pictures."
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from ..types import Array, DType, Shape
+from .rows import Rows, pieces
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,17 @@ class Dataset(Protocol):
     def bounds(self) -> Bounds:
         """The losses no model can beat."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all stored samples where it is known beforehand, else empty."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that whoever trains on the data should read: what was left out, for instance."""
+
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
+        """The rows of :meth:`epoch`, which may be read as they are asked for."""
+
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
         """The training data of an epoch, ``(n_train, D)``, in order: cut it in consecutive minibatches."""
 
@@ -84,6 +99,17 @@ class Dataset(Protocol):
 
     def describe(self) -> str:
         """A paragraph for the reader of ``vsmnp data``."""
+
+
+def fingerprint(dataset: Dataset, data_seed: int) -> str:
+    """SHA-256 that changes when the data do: the known one, else of the test set and the first epoch."""
+    if dataset.digest:
+        return dataset.digest
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.test(data_seed, np.float32)).data)
+    first = dataset.stream(data_seed, 0, np.float32)
+    for rows in pieces(dataset.n_train, dataset.dim):
+        digest.update(np.ascontiguousarray(first[rows]).data)
+    return digest.hexdigest()
 
 
 def paragraph(name: str, sizes: str, about: str, bounds: Bounds) -> str:

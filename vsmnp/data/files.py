@@ -13,6 +13,7 @@ from ..rng import Key, Stream
 from ..types import Array
 from .finite import CHANNELS, Finite
 from .formats import READERS
+from .rows import MEMORY_BUDGET, pieces
 
 #: Larger values (in magnitude) are refused: no network of ours learns from them.
 LARGEST = 1e6
@@ -20,14 +21,15 @@ LARGEST = 1e6
 HELD_OUT = 10
 
 
-def load_file(path: Path) -> Finite:
+def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> Finite:
     """A dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
 
     The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``; pictures
     ``(H, W, C)`` with 1 or 3 channels become ``(C, H, W)``, as convolutions want them. Unsigned bytes are
     pixels and are divided by 255; other real numbers are taken as they are. If the file has no array
     ``test``, the last tenth (at least one) of a fixed permutation of the samples is held out: the same
-    samples for every seed.
+    samples for every seed. A .npy file, and a plain array of an HDF5 file, larger than the budget (in GiB)
+    is not read but mapped, and its minibatches come from the disk.
 
     Raises
     ------
@@ -38,32 +40,30 @@ def load_file(path: Path) -> Finite:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path} has an unknown suffix: use one of {', '.join(READERS)}.")
-    if os.path.isdir(path):
-        raise DataError(f"{path} is a folder: name a file in it.")
     if not os.path.exists(path):
         raise DataError(f"The data file {path} does not exist: check its name.")
-    x, test = (None if part is None else _channels_first(part) for part in reader(path))
+    x, test = (None if part is None else _channels_first(part) for part in reader(path, memory_budget))
     assert x is not None
-    train_rows = _check(x, str(path), at_least=2)
-    shape = x.shape[1:]
-    if test is not None:
-        test_rows = _check(test, f"The array 'test' of {path}", at_least=1)
-        if test.shape[1:] != shape:
-            raise DataError(
-                f"{path} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
-                "make them equal."
-            )
-        if train_rows.dtype != test_rows.dtype:
-            raise DataError(
-                f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: "
-                "make them equal."
-            )
-    else:
-        train_rows, test_rows = _hold_out(train_rows)
-    pixels = train_rows.dtype == np.uint8
+    _check(x, str(path), at_least=2)
+    shape, pixels = x.shape[1:], x.dtype == np.uint8
     about = f"Read from {path}{'; unsigned bytes, divided by 255' if pixels else ''}."
-    divisor = 255.0 if pixels else 1.0
-    return Finite(path.name, shape, train_rows, test_rows, about, divisor, str(path.absolute()))
+    if test is None:
+        train_index, test_index = hold_out(len(x))
+        return Finite(
+            path.name, shape, x, x, about, 255.0 if pixels else 1.0, str(path.absolute()),
+            train_index, test_index,
+        )  # fmt: skip
+    _check(test, f"The array 'test' of {path}", at_least=1)
+    if test.shape[1:] != shape:
+        raise DataError(
+            f"{path} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
+            "make them equal."
+        )
+    if pixels != (test.dtype == np.uint8):
+        raise DataError(
+            f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: make them equal."
+        )
+    return Finite(path.name, shape, x, test, about, 255.0 if pixels else 1.0, str(path.absolute()))
 
 
 def _channels_first(values: Array) -> Array:
@@ -72,37 +72,37 @@ def _channels_first(values: Array) -> Array:
     return np.moveaxis(values, 3, 1) if last else values
 
 
-def _check(values: Array, where: str, at_least: int) -> Array:
-    """``(N, D)`` in uint8 or float64, once every row is known to be usable."""
+def _check(values: Array, where: str, at_least: int) -> None:
+    """Raise a DataError unless every row of ``(N, ...)`` is usable; they are looked at piece by piece."""
     if values.ndim < 2:
         raise DataError(f"{where} has shape {values.shape}: give it two axes at least, (samples, values).")
     if len(values) < at_least:
         raise DataError(f"{where} has {len(values)} rows: it needs at least {at_least}.")
     if not values.size:
         raise DataError(f"{where} has shape {values.shape}, which holds no values: give every sample some.")
-    rows = values.reshape(len(values), -1)
-    if rows.dtype == np.uint8:
-        return rows
-    with np.errstate(over="ignore", invalid="ignore"):
-        rows = rows.astype(np.float64)
-    usable = np.isfinite(rows).all(axis=1)
+    if values.dtype == np.uint8:
+        return
+    largest = np.empty(len(values))
+    for rows in pieces(len(values), values.size // len(values)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = values[rows].reshape(rows.stop - rows.start, -1).astype(np.float64)
+        largest[rows] = np.abs(numbers).max(axis=1)  # NaN stays NaN
+    usable = np.isfinite(largest)
     if not usable.all():
         row = int(np.argmin(usable))
         raise DataError(
             f"{where} holds NaN or infinity, first in row {row} (counting from 0): remove or replace it."
         )
-    largest = np.abs(rows).max(axis=1)
     if largest.max() > LARGEST:
         row = int(np.argmax(largest > LARGEST))
         raise DataError(
             f"{where} holds values up to {largest.max():.3g} in magnitude, first above {LARGEST:,.0f} "
             f"in row {row} (counting from 0): standardise the data."
         )
-    return rows
 
 
-def _hold_out(rows: Array) -> tuple[Array, Array]:
-    """Training and test rows: the last tenth of a permutation that depends on the number of rows alone."""
-    order = Key((0,), Stream.TEST_DATA).permutation(load("reference"), len(rows))[0]
-    n_test = max(1, len(rows) // HELD_OUT)
-    return rows[order[:-n_test]], rows[order[-n_test:]]
+def hold_out(n: int) -> tuple[Array, Array]:
+    """Training and test rows of n: the last tenth of a permutation that depends on n alone is held out."""
+    order = Key((0,), Stream.TEST_DATA).permutation(load("reference"), n)[0]
+    n_test = max(1, n // HELD_OUT)
+    return order[:-n_test], order[-n_test:]

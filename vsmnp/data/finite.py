@@ -11,6 +11,7 @@ from ..kernels import load
 from ..rng import Key, Stream
 from ..types import Array, DType, Shape
 from .dataset import Bounds, paragraph
+from .rows import Stored
 
 #: How many channels a picture may have.
 CHANNELS = (1, 3)
@@ -18,7 +19,7 @@ CHANNELS = (1, 3)
 
 @dataclass(frozen=True, eq=False)
 class Finite:
-    """Training and test samples held in memory; an epoch is a permutation of the training samples.
+    """A fixed set of training and test samples; an epoch is a permutation of the training samples.
 
     Parameters
     ----------
@@ -27,13 +28,20 @@ class Finite:
     shape : tuple of int
         The shape of one sample.
     train_rows, test_rows : array
-        ``(N, D)``, as stored: images stay ``uint8`` until they are asked for.
+        ``(N, ...)``, as stored, in memory or mapped from a file: images stay ``uint8`` until they are asked
+        for.
     about : str
         A paragraph on what the data are.
     divisor : float
         What stored values are divided by: 255 for ``uint8`` pixels.
     path : str
         The user's file, absolute; empty for built-in data.
+    train_index, test_index : array, optional
+        Which rows of the two arrays are samples; by default all.
+    digest : str
+        SHA-256 of the stored samples, where it is known.
+    notes : tuple of str
+        Sentences that whoever trains on the data should read.
     read_labels : callable, optional
         Reads the classes of the training and of the test samples, each ``(N,)`` integers, when they are
         asked for; it raises a DataError where they cannot be read.
@@ -46,6 +54,10 @@ class Finite:
     about: str
     divisor: float = 1.0
     path: str = ""
+    train_index: Array | None = None
+    test_index: Array | None = None
+    digest: str = ""
+    notes: tuple[str, ...] = ()
     read_labels: Callable[[], tuple[Array, Array]] | None = None
 
     @property
@@ -73,25 +85,31 @@ class Finite:
     @property
     def n_train(self) -> int:
         """Training samples."""
-        return len(self.train_rows)
+        return len(self.train_rows if self.train_index is None else self.train_index)
 
     @property
     def n_test(self) -> int:
         """Test samples."""
-        return len(self.test_rows)
+        return len(self.test_rows if self.test_index is None else self.test_index)
 
     @property
     def bounds(self) -> Bounds:
         """Nothing is known."""
         return Bounds()
 
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Stored:
+        """The samples of :meth:`epoch`, read when they are asked for."""
+        order = self._order(data_seed, epoch)
+        index = order if self.train_index is None else self.train_index[order]
+        return Stored(self.train_rows, dtype, self.divisor, index)
+
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
         """The training samples in the order of this epoch's permutation, ``(n_train, D)``."""
-        return self._values(self.train_rows[self._order(data_seed, epoch)], dtype)
+        return self.stream(data_seed, epoch, dtype)[:]
 
     def test(self, data_seed: int, dtype: DType) -> Array:
         """The test samples in their own order, ``(n_test, D)``, whatever the seed."""
-        return self._values(self.test_rows, dtype)
+        return Stored(self.test_rows, dtype, self.divisor, self.test_index)[:]
 
     def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
         """The classes in the order of this epoch, ``(n_train,)``; raises as ``read_labels`` does."""
@@ -115,12 +133,6 @@ class Finite:
         """The permutation of the training samples in this epoch, ``(n_train,)``."""
         key = Key((data_seed,), Stream.SHUFFLE, epoch)
         return key.permutation(load("reference"), self.n_train)[0]  # type: ignore[no-any-return]
-
-    def _values(self, rows: Array, dtype: DType) -> Array:
-        values = rows.astype(dtype)
-        if self.divisor != 1:
-            values /= values.dtype.type(self.divisor)
-        return values
 
 
 def sizes(shape: Shape, n_train: int, n_test: int) -> str:

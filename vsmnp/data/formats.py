@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import DataError
 from ..types import Array
 from .reading import MOST_BYTES_PER_BYTE, reading
+from .rows import fits, mapped
 
 
 class Arrays(NamedTuple):
@@ -22,15 +23,22 @@ class Arrays(NamedTuple):
     test: Array | None = None
 
 
-def read_npy(path: Path) -> Arrays:
-    """The one array of a .npy file; its header is checked against the file's length, nothing is unpickled."""
+def read_npy(path: Path, memory_budget: float) -> Arrays:
+    """The one array of a .npy file; its header is checked against the file's length, nothing is unpickled.
+
+    An array above the budget (in GiB) stays in its file.
+    """
     with reading(path, "a NumPy array of plain numbers", "save it again with numpy.save"):
         values = np.lib.format.open_memmap(path, mode="r")
-        return Arrays(np.array(_plain(values, str(path))))
+        values = _plain(values, str(path))
+        return Arrays(np.array(values) if fits(values.nbytes, memory_budget) else np.asarray(values))
 
 
-def read_npz(path: Path) -> Arrays:
-    """Array ``x``, ``data`` or the only one of a .npz file, and ``test`` if there; nothing is unpickled."""
+def read_npz(path: Path, memory_budget: float) -> Arrays:
+    """Array ``x``, ``data`` or the only one of a .npz file, and ``test`` if there; nothing is unpickled.
+
+    It is read into memory whatever the budget, because it may be packed.
+    """
     what, remedy = "a NumPy .npz archive of plain numbers", "save it again with numpy.savez"
     with reading(path, what, remedy), path.open("rb") as raw:
         archive = np.load(raw, allow_pickle=False)
@@ -44,17 +52,21 @@ def read_npz(path: Path) -> Arrays:
             )
 
 
-def read_h5(path: Path) -> Arrays:
-    """Dataset ``x``, ``data`` or the only one of an HDF5 file, and ``test`` if it is there."""
+def read_h5(path: Path, memory_budget: float) -> Arrays:
+    """Dataset ``x``, ``data`` or the only one of an HDF5 file, and ``test`` if it is there.
+
+    One above the budget (in GiB) stays in its file if it lies there in one piece.
+    """
     import h5py
 
     with reading(path, "an HDF5 file", "write it again"), h5py.File(path, "r") as file:
         names = [name for name in file if isinstance(file[name], h5py.Dataset)]
-        return _choose(names, lambda name: _read_dataset(file[name], f"The dataset '{name}' of {path}"), path)
+        return _choose(names, lambda name: _read_dataset(file[name], path, memory_budget), path)
 
 
-def _read_dataset(dataset: Any, where: str) -> Array:
+def _read_dataset(dataset: Any, path: Path, memory_budget: float) -> Array:
     """One HDF5 dataset. What it claims to hold is compared with what it stores before memory is allocated."""
+    where = f"The dataset '{dataset.name.strip('/')}' of {path}"
     _require_numbers(dataset.dtype, where)
     if dataset.shape is None:
         raise DataError(f"{where} is empty: write an array of shape (N, D).")
@@ -62,6 +74,9 @@ def _read_dataset(dataset: Any, where: str) -> Array:
         raise DataError(
             f"{where} stores too few bytes for its shape {dataset.shape}: write the whole array again."
         )
+    offset = dataset.id.get_offset()  # None unless it lies in one piece
+    if offset is not None and not fits(dataset.nbytes, memory_budget):
+        return mapped(str(path), dataset.dtype, offset, dataset.shape)
     return np.asarray(dataset[()])
 
 
@@ -92,8 +107,11 @@ def _require_numbers(dtype: np.dtype[Any], where: str) -> None:
         raise DataError(f"{where} has dtype {dtype}: convert it to real numbers.")
 
 
-def read_csv(path: Path) -> Arrays:
-    """Numbers separated by commas, one sample a line; a first line without any number is a header."""
+def read_csv(path: Path, memory_budget: float) -> Arrays:
+    """Numbers separated by commas, one sample a line; a first line without any number is a header.
+
+    It is read into memory whatever the budget.
+    """
     values, width = array("d"), 0
     remedy = "save it as UTF-8 text, numbers separated by commas"
     with reading(path, "a CSV file", remedy), path.open(encoding="utf-8-sig", newline="") as file:
@@ -128,7 +146,7 @@ def _number(field: str) -> float | None:
 
 
 #: A reader for every suffix.
-READERS: Mapping[str, Callable[[Path], Arrays]] = {
+READERS: Mapping[str, Callable[[Path, float], Arrays]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".csv": read_csv,

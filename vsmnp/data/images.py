@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..files import user_cache
 from ..types import Array, Shape
 from .dataset import Bounds, paragraph
 from .download import fetch
@@ -195,7 +196,7 @@ def _read_parts(
         raise DataError(f"The data folder {data_dir} does not exist: create it or name another.")
     paths = find(images, parts, data_dir)
     if paths is None:
-        target = _cache() / images.name
+        target = user_cache() / images.name
         if not download:
             folders = ", ".join(str(folder) for folder in _folders(images, data_dir))
             raise DataError(
@@ -223,15 +224,9 @@ def _packed_or_not(path: Path) -> Path | None:
 def _folders(images: ImageSet, data_dir: Path | None) -> Iterator[Path]:
     """Where to look, in order: the set's own folder within a place before the place itself."""
     variable = os.environ.get("VSMNP_DATA")
-    for place in (data_dir, Path(variable) if variable else None, _cache()):
+    for place in (data_dir, Path(variable) if variable else None, user_cache()):
         if place is not None:
             yield from (place / images.name, place)
-
-
-def _cache() -> Path:
-    import pooch
-
-    return Path(pooch.os_cache("vsmnp"))
 
 
 def _read(path: Path, part: IdxFile, shape: Shape, images: ImageSet) -> Array:

@@ -30,6 +30,8 @@ class Synthetic(ABC):
     dim: ClassVar[int] = 2
     is_image: ClassVar[bool] = False
     image: ClassVar[None] = None
+    digest: ClassVar[str] = ""
+    notes: ClassVar[tuple[str, ...]] = ()
     n_train: ClassVar[int] = 100_000
     n_test: ClassVar[int] = 5_000
 
@@ -49,6 +51,10 @@ class Synthetic(ABC):
     def score(self, x: Array) -> Array | None:
         """``grad log pi(x)``, ``(N, 2)``; None unless the set overrides it."""
         return None
+
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Array:
+        """The points of :meth:`epoch`: a draw is made as a whole."""
+        return self.epoch(data_seed, epoch, dtype)
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
         """Fresh points for every epoch, ``(n_train, 2)``."""
