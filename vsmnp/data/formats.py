@@ -30,8 +30,8 @@ def read_npy(path: Path, memory_budget: float) -> Arrays:
     """
     with reading(path, "a NumPy array of plain numbers", "save it again with numpy.save"):
         values = np.lib.format.open_memmap(path, mode="r")
-        values = _plain(values, str(path))
-        return Arrays(np.array(values) if fits(values.nbytes, memory_budget) else np.asarray(values))
+        plain = _plain(values, str(path))
+        return Arrays(np.array(plain) if fits(plain.nbytes, memory_budget) else np.asarray(plain))
 
 
 def read_npz(path: Path, memory_budget: float) -> Arrays:

@@ -131,7 +131,7 @@ def _make(path: Path, listing: Listing, key: str) -> None:
                 offset = table.id.get_offset()
             _reserve(temporary, offset + n_files * first.size)
             pixels = np.memmap(temporary, np.uint8, "r+", offset, (n_files, first.size))
-            counts = []
+            counts: list[int] = []
             for part in (chain((first,), reader.train), reader.test):
                 start = sum(counts)
                 counts.append(0)
