@@ -67,16 +67,16 @@ def load_celeba(data_dir: Path | None, options: PictureOptions, memory_budget: f
     places = (folder / PARTITION, *(up / inner / PARTITION for up in (folder.parent, folder.parent.parent)
                                     for inner in (".", "Eval", "eval")))  # fmt: skip
     partition = next((path for path in places if os.path.isfile(path)), None)
-    parts = [[files[i] for i in sorted(index)] for index in hold_out(len(files))]
+    train, test = ([files[i] for i in sorted(index)] for index in hold_out(len(files)))
     if partition is not None:
         of = read_partition(partition, [each.name for each in files], folder)
-        parts = [[each for each in files if of[each.name] == which] for which in (0, 2)]
-        if not all(parts):
+        train, test = ([each for each in files if of[each.name] == which] for which in (0, 2))
+        if not (train and test):
             raise DataError(
                 f"{partition} leaves no training or no test pictures in {folder}: get the whole set."
             )
     options = replace(options, size=options.size or SIZE, crop=options.crop or CROP, original=ORIGINAL)
-    found = decoded(Listing(folder, *parts, options), NAME, memory_budget)
+    found = decoded(Listing(folder, train, test, options), NAME, memory_budget)
     about = (
         f"{_ABOUT} Here from {folder}, {'with' if partition else 'without'} the partition; in {found.path}."
     )

@@ -31,17 +31,17 @@ def load_folder(folder: Path, options: PictureOptions, memory_budget: float) -> 
     """
     folder = Path(os.path.abspath(folder))
     files = list_pictures(folder)
-    parts = [
+    train, test = (
         [each for each in files if each.name.startswith(f"{part}{os.sep}")] for part in ("train", "test")
-    ]
-    if not all(parts):
+    )
+    if not (train and test):
         if len(files) < 2:
             raise DataError(
                 f"The folder {folder} holds {len(files) or 'no'} picture(s), files that end in "
                 f"{', '.join(SUFFIXES)}: it takes at least 2."
             )
-        parts = [[files[i] for i in sorted(index)] for index in hold_out(len(files))]
-    found = decoded(Listing(folder, *parts, options), folder.name or "root", memory_budget)
+        train, test = ([files[i] for i in sorted(index)] for index in hold_out(len(files)))
+    found = decoded(Listing(folder, train, test, options), folder.name or "root", memory_budget)
     about = f"Pictures from {folder}, decoded into {found.path}."
     return of_pictures(found, folder.name or str(folder), about, str(folder), memory_budget)
 
