@@ -13,7 +13,7 @@ from .cpu_optim import adam, finite, sgd
 from .cpu_pointwise import activation, activation_curve, activation_slope
 from .cpu_random import normal, sample, uniform, words
 from .cpu_terms import posterior_fisher, residual_forms
-from .reference import asarray, to_host, zeros
+from .reference import asarray, recorder, to_host, zeros
 
 __all__ = [
     "activation",
@@ -28,6 +28,7 @@ __all__ = [
     "name",
     "normal",
     "posterior_fisher",
+    "recorder",
     "residual_forms",
     "sample",
     "sgd",

@@ -21,7 +21,7 @@ class Random(Part):
         if out.size:
             grid = self.flat_grid(blocks(first % 4 + count, 4), models)
             self.launch("random", real, kernel, grid, self.machine.seeds(seeds), np.uint32(stream),
-                        np.uint32(step), first, count, models, out)  # fmt: skip
+                        *self.machine.step(step), first, count, models, out)  # fmt: skip
         return out
 
     def words(self, seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
@@ -55,5 +55,5 @@ class Random(Part):
             grid = self.flat_grid(blocks(first % 4 + samples * moments, 4), models)
             self.launch("sample", z.dtype, "sample", grid, self.stretched(mu, moment),
                         self.stretched(s, moment, mu.dtype), self.machine.seeds(seeds), np.uint32(stream),
-                        np.uint32(step), first, moments, samples * moments, models, z)  # fmt: skip
+                        *self.machine.step(step), first, moments, samples * moments, models, z)  # fmt: skip
         return z

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vsmnp.types import Array, DType, FusedStep, Shape, StepSpec
+from vsmnp.types import Array, DType, FusedStep, Recorder, Shape, StepSpec
 
 from .cuda_linear import Linear
 from .cuda_optim import Optimisers
@@ -36,3 +36,7 @@ class CudaKernels(Linear, Pointwise, Random, Terms, Optimisers):
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
         """No step is fused as a whole: every one is composed of the kernels above."""
         return None
+
+    def recorder(self) -> Recorder | None:
+        """Steps become CUDA graphs."""
+        return self.machine.launcher.recorder()

@@ -14,9 +14,11 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from vsmnp.types import Array, DType, Shape
+from vsmnp.recording import Tick
+from vsmnp.types import Array, DType, Recorder, Shape
 
 from .cublas import Cublas, library_of_cupy
+from .graph import CupyRecorder
 from .matrices import Matrices
 from .source import joined
 
@@ -51,6 +53,9 @@ class Launcher(Protocol):
     ) -> None:
         """``c (+)= op(a) op(b)`` for each matrix of a batch; ``sizes`` are rows, columns and inner."""
 
+    def recorder(self) -> Recorder | None:
+        """What records launches and replays them, if this machine can."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -79,6 +84,17 @@ class Machine:
     def module(self, topic: str, dtype: DType) -> Module:
         """The kernels of ``<topic>.cu`` for a dtype, compiled once."""
         return self._module(topic, np.dtype(dtype))
+
+    @cached_property
+    def _still(self) -> Array:
+        """A counter that nobody moves on."""
+        return self.xp.zeros(1, np.uint32)  # type: ignore[no-any-return]
+
+    def step(self, step: int) -> tuple[Array, Any, Any]:
+        """A step of the randomness as kernels take it: ``(ticks, rate, s)`` is ``s + rate * ticks[0]``."""
+        if isinstance(step, Tick):
+            return step.ticks, np.uint32(step.rate), np.uint32(int(step))
+        return self._still, np.uint32(0), np.uint32(step)
 
     @cached_property
     def _seeds(self) -> Callable[[tuple[int, ...]], Array]:
@@ -132,6 +148,10 @@ class CupyLauncher:
 
         stream = int(cupy.cuda.get_current_stream().ptr)
         self._cublas.multiply(stream, transposed, sizes, a, b, accumulate, c, batch)
+
+    def recorder(self) -> Recorder:
+        """A CUDA graph."""
+        return CupyRecorder()
 
 
 def _bytes(count: int) -> Array:

@@ -20,7 +20,7 @@ activation_curve = _set.activation_curve
 words, uniform, normal, sample = _set.words, _set.uniform, _set.normal, _set.sample
 residual_forms, posterior_fisher = _set.residual_forms, _set.posterior_fisher
 adam, sgd, finite = _set.adam, _set.sgd, _set.finite
-fused_step = _set.fused_step
+fused_step, recorder = _set.fused_step, _set.recorder
 
 
 def with_tf32() -> NumbaCudaKernels:

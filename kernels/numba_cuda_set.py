@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from vsmnp.types import Array, DType, QuadraticForm, Shape
+from vsmnp.types import Array, DType, QuadraticForm, Recorder, Shape
 
 from .cuda_part import blocks, common, flag, volume
 from .cuda_set import CudaKernels
@@ -137,3 +137,9 @@ class NumbaCudaKernels(CudaKernels):
                         t_c, alive, beta1, beta2, corrections)  # fmt: skip
             self._start(adam_kernel(p.dtype), self.flat_grid(size, models), (self.threads, 1),
                         p_c, g, m_c, v_c, lr, corrections, *rates, alive)  # fmt: skip
+
+    # --- recording --------------------------------------------------------------------------------
+
+    def recorder(self) -> Recorder | None:
+        """None: Numba's kernels take the step of the randomness as a number, which a replay cannot change."""
+        return None

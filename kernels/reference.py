@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, Shape, StepSpec
+from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, Recorder, Shape, StepSpec
 
 from .activations import CURVE, SLOPE, VALUE
 
@@ -225,4 +225,9 @@ def finite(g: Array) -> Array:
 
 def fused_step(spec: StepSpec) -> FusedStep | None:
     """The reference composes; it fuses nothing."""
+    return None
+
+
+def recorder() -> Recorder | None:
+    """Functions of NumPy are called, not launched."""
     return None

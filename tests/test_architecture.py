@@ -22,7 +22,7 @@ FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
 FLOORS: tuple[tuple[str, ...], ...] = (
     # words
     ("vsmnp.arrays",),
-    ("vsmnp.steps",),
+    ("vsmnp.steps", "vsmnp.recording"),
     ("vsmnp.types", "vsmnp.errors"),
     # machine
     ("vsmnp.kernels.cpu_elementary",),
@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "vsmnp.resolution",
     ),
     # runs
-    ("vsmnp.build", "vsmnp.fusing"),
+    ("vsmnp.build", "vsmnp.fusing", "vsmnp.recorded"),
     ("vsmnp.trained",),
     ("vsmnp.trainer",),
     ("vsmnp.loop",),

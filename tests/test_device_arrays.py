@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from numpy.lib.mixins import NDArrayOperatorsMixin
+from remote import Remote, opened, shut
 
 from vsmnp.config import Settings
 from vsmnp.data import load_data
@@ -24,64 +24,6 @@ from vsmnp.kernels import load
 from vsmnp.loop import Watch, run_loop
 from vsmnp.trainer import Trainer
 from vsmnp.types import Kernels
-
-
-def _open(value: Any) -> Any:
-    """Arrays of the device as NumPy's, inside tuples and lists too."""
-    if isinstance(value, Remote):
-        return value.inside
-    if isinstance(value, tuple | list):
-        return type(value)(_open(item) for item in value)
-    return {name: _open(item) for name, item in value.items()} if isinstance(value, dict) else value
-
-
-def _shut(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return Remote(np.asarray(value))
-    return tuple(_shut(item) for item in value) if isinstance(value, tuple | list) else value
-
-
-class Remote(NDArrayOperatorsMixin):
-    """An array that lives elsewhere."""
-
-    def __init__(self, inside: np.ndarray) -> None:
-        self.inside = inside
-
-    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise TypeError("An array of another device becomes a NumPy array by to_host only.")
-
-    def __bool__(self) -> bool:
-        raise TypeError("The truth of an array of another device would wait for it.")
-
-    __float__ = __int__ = __bool__
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        for value in inputs:
-            if isinstance(value, np.ndarray) and value.ndim:
-                raise TypeError(f"{ufunc.__name__} mixes arrays of two devices.")
-        target = options.get("out")
-        result = _shut(getattr(ufunc, method)(*_open(inputs), **_open(options)))
-        return target[0] if target else result
-
-    def __array_function__(self, function: Callable[..., Any], _: Any, args: Any, options: Any) -> Any:
-        return _shut(function(*_open(args), **_open(options)))
-
-    def __getitem__(self, place: Any) -> Remote:
-        return Remote(np.asarray(self.inside[_open(place)]))
-
-    def __setitem__(self, place: Any, value: Any) -> None:
-        if isinstance(value, np.ndarray):
-            raise TypeError("A NumPy array is written into an array of another device.")
-        self.inside[_open(place)] = _open(value)
-
-    def __len__(self) -> int:
-        return len(self.inside)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.inside, name)
-        if not callable(found):
-            return found
-        return lambda *args, **options: _shut(found(*_open(args), **_open(options)))
 
 
 def remote_set() -> Kernels:
@@ -96,15 +38,15 @@ def remote_set() -> Kernels:
             for value in args:
                 seeds = isinstance(value, np.ndarray) and value.dtype == np.uint64
                 assert seeds or not isinstance(value, np.ndarray), f"{name} is given an array of the host"
-            result = _shut(function(*_open(args), **_open(options)))
+            result = shut(function(*opened(args), **opened(options)))
             return args[0] if name == "add_bias" else result
 
         return wrapped
 
     names = [name for name in vars(Kernels) if not name.startswith("_") and name != "name"]
     kernels = {name: carried(name) for name in names}
-    kernels["asarray"] = lambda x, dtype=None: Remote(np.array(_open(x), dtype=dtype))
-    kernels["to_host"] = lambda x: _open(x)
+    kernels["asarray"] = lambda x, dtype=None: Remote(np.array(opened(x), dtype=dtype))
+    kernels["to_host"] = lambda x: opened(x)
     return cast(Kernels, SimpleNamespace(name="remote", **kernels))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from .initial import initial_parameters
 from .model import GaussianVAE
 from .objectives import Objective, Outcome
 from .optim import Optimizer, optimizer
+from .recorded import RecordedStep
 from .rng import Key, Stream
 from .state import State, new_state
 from .types import Array, FusedStep, Kernels, StepSpec
@@ -143,18 +145,40 @@ class Trainer:
         Encoder update j of step t takes its noise from ``(INFERENCE, t J + j)``, the decoder update from
         ``(LEARNING, t)``. Nothing in it waits for a device: who died and why is read off the state later.
         """
-        k, settings, t = self.k, self.settings, state.step
-        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
-        encoder_lr, decoder_lr = self.step_sizes
+        t = state.step
         if self.fused is not None:
-            xs = [self._batch(t, use) for use in range(encoder_steps + 1)]
+            xs = [self._batch(t, use) for use in range(self.settings.encoder_steps + 1)]
             assert self.spec is not None
-            terms = self.fused(state, xs, settings.seeds, encoder_lr, decoder_lr)
+            terms = self.fused(state, xs, self.settings.seeds, *self.step_sizes)
             state.step += 1
             inferred = outcome(self.spec.inference.loss, NO_FORM, terms.inference)
             return Info(inferred, outcome(self.spec.learning.loss, self.spec.learning.form, terms.learning))
+        clean = [
+            self.k.asarray(self.batches.clean(t * self.batches_per_step + use))
+            for use in range(self.batches_per_step)
+        ]
+        info = self._composed(state, t, clean) if self.recorded is None else self.recorded(state, clean)
+        state.step += 1
+        return info
+
+    @cached_property
+    def recorded(self) -> RecordedStep[Info] | None:
+        """The composed step as a recording, where the kernel set makes one."""
+        recorder = self.k.recorder()
+        return None if recorder is None else RecordedStep(recorder, self._composed)
+
+    def _composed(self, state: State, t: int, clean: Sequence[Array]) -> Info:
+        """Step t kernel by kernel, in place, on its clean minibatches; the last one serves all later uses."""
+        k, settings = self.k, self.settings
+        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
+        encoder_lr, decoder_lr = self.step_sizes
+
+        def minibatch(use: int) -> Array:
+            x = clean[min(use, len(clean) - 1)]
+            return self.batches.with_noise(x, t * (encoder_steps + 1) + use)
+
         for j in range(encoder_steps):
-            x = self._batch(t, j)
+            x = minibatch(j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
             inferred = self.inference(k, self.model, state.phi, state.theta, x, noise)
             assert inferred.g_phi is not None
@@ -162,7 +186,7 @@ class Trainer:
             self.encoder_optimizer.update(
                 k, state.phi, inferred.g_phi, state.phi_memory, encoder_lr, state.alive
             )
-        x = self._batch(t, encoder_steps)
+        x = minibatch(encoder_steps)
         learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
         assert learned.g_theta is not None
         self._bury(state, learned, learned.g_theta, len(inferred.terms) + 1)
@@ -170,7 +194,6 @@ class Trainer:
         self.decoder_optimizer.update(
             k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
         )
-        state.step += 1
         return Info(inferred, learned)
 
     def audit(self, state: State, info: Info) -> None:
@@ -202,8 +225,8 @@ class Trainer:
 
 
 def _mark(state: State, fine: Array, place: int) -> None:
-    """Note what broke first, and where."""
+    """Note what broke first, and where: whoever is alive has done all decoder updates, and counted them."""
     broke = state.alive & ~fine
     state.cause[:] = np.where(broke, place + 1, state.cause)
-    state.died_at[:] = np.where(broke, state.step + 1, state.died_at)
+    state.died_at[:] = np.where(broke, state.theta_memory.t + 1, state.died_at)
     state.alive &= fine

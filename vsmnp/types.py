@@ -17,6 +17,7 @@ from .arrays import Array as Array
 from .arrays import DType as DType
 from .arrays import QuadraticForm as QuadraticForm
 from .arrays import Shape as Shape
+from .recording import Recorder as Recorder
 from .steps import FusedStep as FusedStep
 from .steps import StepSpec as StepSpec
 
@@ -143,6 +144,9 @@ class Kernels(Protocol):
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
         """A whole training step in one call, or None where this set has none for ``spec``."""
+
+    def recorder(self) -> Recorder | None:
+        """What records a composed step and replays it by one call, or None where launches cost nothing."""
 
 
 class Layer(Protocol):

@@ -2,6 +2,8 @@
 //
 //     out[r, i] = the number at place first + i of the stream of seeds[r]        seeds (R,), out (R, count)
 //
+// The step is step + rate ticks[0]: a launch that is replayed counts its replays in ticks (1,).
+//
 // A thread makes the four numbers of one Philox block. Grid: x over the blocks that hold the places
 // first .. first + count, y over models; both stride on where the grid is smaller.
 #include "philox.cuh"
@@ -24,10 +26,10 @@ __device__ inline void draw(
 
 #define DRAW(name, Kind)                                                                                             \
     KERNEL name(                                                                                                     \
-        const wide *__restrict__ seeds, word stream, word step, Index first, Index count, Index models,              \
+        const wide *__restrict__ seeds, word stream, const word *__restrict__ ticks, word rate, word step, Index first, Index count, Index models,              \
         Kind::number *__restrict__ out                                                                               \
     ) {                                                                                                              \
-        draw<Kind>(seeds, stream, step, first, count, models, out);                                                  \
+        draw<Kind>(seeds, stream, step + rate * ticks[0], first, count, models, out);                                \
     }
 
 DRAW(words, AsWords)

@@ -204,6 +204,10 @@ class ShimLauncher:
                             right.swapaxes(1, 2) if transposed[1] else right)  # fmt: skip
         out[...] = out + product if accumulate else product
 
+    def recorder(self) -> Any:
+        """None: NumPy's own functions would not be recorded."""
+        return None
+
 
 def _matrices(m: Matrices, batch: int, rows: int, columns: int) -> Array:
     """The batch as an array ``(batch, rows, columns)``, stored by columns; BLAS's own checks on the way."""

@@ -67,7 +67,10 @@ class Batches:
 
     def noisy(self, index: int, use: int) -> Array:
         """Minibatch ``index`` with the input noise of its ``use``-th use in the run."""
-        x = self.k.asarray(self.clean(index))
+        return self.with_noise(self.k.asarray(self.clean(index)), use)
+
+    def with_noise(self, x: Array, use: int) -> Array:
+        """A clean minibatch with the input noise of the ``use``-th use of the run."""
         if self.noise_sd == 0:
             return x
         key = Key((self.data_seed,), Stream.INPUT_NOISE, use)

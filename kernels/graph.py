@@ -1,0 +1,56 @@
+"""Training steps as CUDA graphs: captured from a stream of their own, in memory of their own.
+
+Memory that is freed while a stream is captured goes back to the pool that it came from, and a replay writes
+to it again. The pool of a recorder serves nobody else, so only the graph itself uses that memory again, in
+the order in which it was captured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+from vsmnp.types import Array
+
+T = TypeVar("T")
+
+
+class CupyRecorder:
+    """A stream, a memory pool and the graph that was captured last."""
+
+    def __init__(self) -> None:
+        import cupy
+
+        self._cupy = cupy
+        self._pool, self._stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream()
+        self._graph: Any = None
+        self.ticks: Array = cupy.zeros(1, np.uint32)
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        with self._cupy.cuda.using_allocator(self._pool.malloc), self._stream:
+            yield
+
+    def rehearse(self, work: Callable[[], T]) -> T:
+        """Do the work now: kernels are compiled, and the pool gets the memory that it needs."""
+        with self._apart():
+            return work()
+
+    def record(self, work: Callable[[], T]) -> T:
+        """Capture the work, which does not run, and a last kernel that counts the replay."""
+        self.ticks[...] = 0
+        with self._apart():
+            self._stream.begin_capture(self._cupy.cuda.runtime.streamCaptureModeRelaxed)
+            try:
+                result = work()
+                self.ticks += 1
+            finally:
+                self._graph = self._stream.end_capture()
+        return result
+
+    def replay(self) -> None:
+        """Launch the graph on its stream; the default stream waits for it."""
+        self._graph.launch(self._stream)

@@ -1,0 +1,145 @@
+"""A device that records: arrays that it alone opens, kernels run by the shim, a tape in place of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from remote import Remote, Tape, do, made, opened
+
+from vsmnp.kernels.cuda_set import CudaKernels
+from vsmnp.kernels.launch import Machine, Module
+from vsmnp.kernels.matrices import Matrices
+from vsmnp.types import Array, DType, Shape
+
+from .runner import ShimLauncher
+
+T = TypeVar("T")
+
+
+def _poison(inside: np.ndarray) -> None:
+    inside.reshape(-1).view(np.uint8)[:] = 0xFF
+
+
+class RemoteArrays:
+    """What the ``cuda`` set asks of the module that makes arrays."""
+
+    def empty(self, shape: Shape, dtype: DType) -> Remote:
+        """Memory whose bits are all set."""
+        array = Remote(np.empty(shape, dtype))
+        do(lambda: _poison(array.inside))
+        return array
+
+    def zeros(self, shape: Shape, dtype: DType) -> Remote:
+        """Memory that is cleared, at each replay too."""
+        array = Remote(np.empty(shape, dtype))
+        do(lambda: array.inside.fill(0))
+        return array
+
+    def asarray(self, x: Any, dtype: DType | None = None) -> Remote:
+        """``x`` on the device; what comes from the host cannot be recorded."""
+        if isinstance(x, Remote):
+            return x if dtype in (None, x.dtype) else x.astype(dtype)  # type: ignore[no-any-return]
+        if Remote.tape is not None:
+            raise RuntimeError("An array of the host travels while a step is recorded.")
+        return Remote(np.array(x, dtype))
+
+    def ascontiguousarray(self, x: Remote, dtype: DType | None = None) -> Remote:
+        """``x`` itself where it lies right."""
+        if x.inside.flags.c_contiguous and dtype in (None, x.dtype):
+            return x
+        return made(np.ascontiguousarray, (x, dtype), {})  # type: ignore[no-any-return]
+
+    def broadcast_to(self, x: Remote, shape: Shape) -> Remote:
+        """A view."""
+        return made(np.broadcast_to, (x, shape), {})  # type: ignore[no-any-return]
+
+
+@dataclass
+class DeviceModule:
+    """Kernels that are launched now or noted on the tape."""
+
+    inside: Module
+
+    def launch(
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
+    ) -> None:
+        """Note the addresses, not the numbers."""
+        given = [opened(argument) for argument in arguments]
+        do(lambda: self.inside.launch(kernel, grid, block, given, shared_memory))
+
+
+class DeviceLauncher(ShimLauncher):
+    """The shim for arrays of the device."""
+
+    def compile(self, source: str) -> Any:
+        """Compile now, which a recording must not wait for."""
+        if Remote.tape is not None:
+            raise RuntimeError("A module is compiled while a step is recorded.")
+        return DeviceModule(super().compile(source))
+
+    def multiply(
+        self,
+        transposed: tuple[bool, bool],
+        sizes: tuple[int, int, int],
+        a: Matrices,
+        b: Matrices,
+        accumulate: bool,
+        c: Matrices,
+        batch: int,
+    ) -> None:
+        """Multiply now or when the tape is played."""
+        a, b, c = (m._replace(array=opened(m.array)) for m in (a, b, c))
+        product = super().multiply
+        do(lambda: product(transposed, sizes, a, b, accumulate, c, batch))
+
+    def recorder(self) -> TapeRecorder:
+        """A tape."""
+        return TapeRecorder()
+
+
+class TapeRecorder:
+    """What a CUDA graph is on a card."""
+
+    def __init__(self) -> None:
+        self.ticks: Any = Remote(np.zeros(1, np.uint32))
+        self.replays = 0
+        self._tape: Tape = []
+
+    def rehearse(self, work: Callable[[], T]) -> T:
+        """Do the work."""
+        return work()
+
+    def record(self, work: Callable[[], T]) -> T:
+        """Do nothing but note."""
+        self.ticks[...] = 0
+        Remote.tape = self._tape = []
+        try:
+            result = work()
+            self.ticks += 1
+        finally:
+            Remote.tape = None
+        return result
+
+    def replay(self) -> None:
+        """Do what was noted."""
+        self.replays += 1
+        for action in self._tape:
+            action()
+
+
+class DeviceKernels(CudaKernels):
+    """The ``cuda`` set on that device."""
+
+    def to_host(self, x: Array) -> Array:
+        """The host waits for the device, which a recording forbids."""
+        if Remote.tape is not None:
+            raise RuntimeError("The host waits while a step is recorded.")
+        return np.array(opened(x))
+
+
+def device(launcher: DeviceLauncher) -> DeviceKernels:
+    """The set with the launch geometry of a card."""
+    return DeviceKernels(Machine(RemoteArrays, launcher))

@@ -1,0 +1,161 @@
+"""A recorded training step is the step itself, bit for bit, on a device that never waits for the host."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from cushim.device import DeviceKernels, DeviceLauncher, TapeRecorder, device
+from cushim.sets import libraries
+from laws import agree
+from remote import Remote
+
+from vsmnp.config import Settings
+from vsmnp.data import load_data
+from vsmnp.errors import DeviceError, DivergenceError
+from vsmnp.history import History
+from vsmnp.kernels import load
+from vsmnp.loop import Watch, run_loop
+from vsmnp.recording import Tick
+from vsmnp.state import State, to_arrays
+from vsmnp.trainer import Trainer
+from vsmnp.types import Kernels
+
+TINY = Settings(
+    hidden=(4,), activation="tanh", samples=2, batch_size=20, steps=5, log_every=3, seeds=(0, 1),
+    encoder_steps=2, noise=0.1, dtype="float64",
+)  # fmt: skip
+CHOICES: list[dict[str, Any]] = [
+    *({"objective": o, "inference": i} for o in ("elbo", "m1", "m2", "m3") for i in ("kl", "fisher")),
+    {"objective": "m1", "inference": "fisher-reparam", "encoder_data": "fresh"},
+    {"objective": "m3", "inference": "fisher-reparam", "gamma": "optimal", "noise": 0.0},
+    {"objective": "fae", "inference": "fisher", "score_norm": "probe", "gamma": "optimal"},
+    {"objective": "fae", "inference": "fisher-reparam"},
+    {"objective": "m2", "as_published": True, "optimizer": "sgd", "encoder_optimizer": "sgd"},
+    {"objective": "m3", "as_published": True, "scale": "softplus", "activation": "relu"},
+    {"objective": "elbo", "lr": 1e200, "gamma": "1.0"},
+]
+
+
+@pytest.fixture(scope="module")
+def k(tmp_path_factory: pytest.TempPathFactory) -> DeviceKernels:
+    return device(DeviceLauncher(libraries(tmp_path_factory)))
+
+
+def trained(k: Kernels, settings: Settings) -> tuple[Trainer, dict[str, Any], History]:
+    """A run of a few steps; what ends in an error ends there for every kernel set."""
+    trainer, history = Trainer.build(k, settings, load_data("mixture"), may_fuse=False), History()
+    rows: list[State] = []
+    watch = Watch(on_row=lambda state, _: rows.append(state.copy()))
+    with suppress(DivergenceError):
+        run_loop(trainer, trainer.initial_state(), history, settings.steps, settings.log_every, watch)
+    return trainer, to_arrays(k, trainer.model, rows[-1]), history
+
+
+class OneByOne(DeviceKernels):
+    """The same device without a recorder."""
+
+    def recorder(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_a_replayed_step_is_the_step_and_the_reference_s(k: DeviceKernels, choice: dict[str, Any]) -> None:
+    settings = replace(TINY, **choice)
+    recorded, there, rows = trained(k, settings)
+    _, here, expected = trained(OneByOne(k.machine), settings)
+    assert recorded.recorded is not None
+    assert recorded.recorded.obstacle is None
+    recorder = recorded.recorded.recorder
+    assert isinstance(recorder, TapeRecorder)
+    assert recorder.replays > 0
+    assert there.keys() == here.keys()
+    for name, array in there.items():
+        np.testing.assert_array_equal(array, here[name], err_msg=name)
+    for column in rows.columns:
+        np.testing.assert_array_equal(rows.column(column), expected.column(column))
+    if "lr" not in choice:  # which breaks the decoder, in whatever digits
+        _, here, _ = trained(load("reference"), settings)
+    for name, array in there.items():
+        agree((array.astype(np.float64),), (here[name].astype(np.float64),), 1e-9)
+
+
+def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:
+    """A trial on a copy of the state, as the estimate of the time makes, leaves the run alone."""
+    trainer = Trainer.build(k, TINY, load_data("mixture"))
+    state = trainer.initial_state()
+    for _ in range(3):
+        trainer.step(state)
+    before = to_arrays(k, trainer.model, state)
+    trial = state.copy()
+    for _ in range(3):
+        trainer.step(trial)
+    for name, array in to_arrays(k, trainer.model, state).items():
+        np.testing.assert_array_equal(array, before[name])
+    for _ in range(3):
+        trainer.step(state)
+    for name, array in to_arrays(k, trainer.model, state).items():
+        np.testing.assert_array_equal(array, to_arrays(k, trainer.model, trial)[name])
+
+
+class Broken(TapeRecorder):
+    """A device that captures nothing."""
+
+    def record(self, work: Any) -> Any:
+        raise DeviceError("no capture here")
+
+
+def test_what_cannot_be_recorded_is_done_step_by_step(
+    k: DeviceKernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, expected, _ = trained(OneByOne(k.machine), TINY)
+    monkeypatch.setattr(DeviceLauncher, "recorder", lambda self: Broken())
+    trainer, found, _ = trained(k, TINY)
+    assert trainer.recorded is not None
+    assert trainer.recorded.obstacle == "DeviceError: no capture here"
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name])
+
+
+def test_waiting_and_sending_cannot_be_recorded(k: DeviceKernels) -> None:
+    x, recorder = k.zeros((2, 3), np.float32), TapeRecorder()
+    for work in (lambda: k.to_host(x), lambda: k.asarray(np.ones(3)), lambda: bool(x[0, 0])):
+        with pytest.raises((RuntimeError, TypeError)):
+            recorder.record(work)
+        assert Remote.tape is None
+
+
+def test_a_recording_does_nothing_until_it_is_replayed(k: DeviceKernels) -> None:
+    x, recorder = k.zeros((1, 1, 2, 3), np.float64), TapeRecorder()
+
+    def work() -> Any:
+        x[...] = x + 1
+        return k.activation("exp", 0 * x) + x
+
+    y = recorder.record(work)
+    np.testing.assert_array_equal(k.to_host(x), np.zeros((1, 1, 2, 3)))
+    for count in (1, 2):
+        recorder.replay()
+        np.testing.assert_array_equal(k.to_host(y), np.full((1, 1, 2, 3), 1.0 + count))
+    np.testing.assert_array_equal(k.to_host(recorder.ticks), [2])
+
+
+def test_ticks_are_integers_that_grow() -> None:
+    t = Tick(7, 1, None)
+    step = 3 * (t * 4 + 2) + 1
+    assert isinstance(step, Tick)
+    assert (step, step.rate) == (91, 12)
+    assert ((t + t), (t + t).rate) == (14, 2)
+    with pytest.raises(TypeError, match="evenly"):
+        t * t
+
+
+def test_a_tick_draws_the_noise_of_its_step(k: DeviceKernels) -> None:
+    ticks, seeds = k.asarray(np.array([3], np.uint32)), np.array([5, 2**40], np.uint64)
+    later = k.normal(seeds, 6, Tick(10, 2, ticks), (9,), np.dtype(np.float64))
+    np.testing.assert_array_equal(
+        k.to_host(later), k.to_host(k.normal(seeds, 6, 16, (9,), np.dtype(np.float64)))
+    )
