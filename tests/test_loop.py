@@ -187,22 +187,23 @@ def test_epochs_count_minibatches() -> None:
 
 def test_minibatches_are_shared_or_fresh_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """``same``: J + 1 uses of minibatch t; ``fresh``: J minibatches, the decoder sees the last."""
-    used: list[tuple[int, int]] = []
+    used: list[tuple[Array, int]] = []
     made = trainer(replace(TINY, encoder_steps=3))
-    noisy = type(made.batches).noisy
+    with_noise = type(made.batches).with_noise
 
-    def watched(batches: Any, index: int, use: int) -> Array:
-        used.append((index, use))
-        return noisy(batches, index, use)
+    def watched(batches: Any, x: Array, use: int) -> Array:
+        used.append((x, use))
+        return with_noise(batches, x, use)
 
-    monkeypatch.setattr(type(made.batches), "noisy", watched)
+    monkeypatch.setattr(type(made.batches), "with_noise", watched)
     for data, expected in (("same", [0] * 4 + [1] * 4), ("fresh", [0, 1, 2, 2, 3, 4, 5, 5])):
         used.clear()
         made = trainer(replace(TINY, encoder_steps=3, encoder_data=data))
         state = made.initial_state()
         made.step(state)
         made.step(state)
-        assert [index for index, _ in used] == expected
+        for (x, _), index in zip(used, expected, strict=True):
+            np.testing.assert_array_equal(x, made.batches.clean(index))
         assert [use for _, use in used] == list(range(8))
 
 
