@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.layers", "vsmnp.toy_layers", "vsmnp.compose", "vsmnp.gaussian"),
     # model
     ("vsmnp.nets", "vsmnp.posteriors", "vsmnp.mixture_posterior"),
-    ("vsmnp.model", "vsmnp.config"),
+    ("vsmnp.model", "vsmnp.config", "vsmnp.bernoulli_posterior"),
     # objectives and measurement
     (
         "vsmnp.objectives",

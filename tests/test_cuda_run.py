@@ -199,6 +199,7 @@ def test_a_product_over_nothing_is_zero(k: CudaKernels, inner: int) -> None:
 
 CHOICES = (
     {"objective": "elbo", "inference": "kl", "activation": "relu"},
+    {"objective": "m1", "inference": "kl", "posterior": "bernoulli", "activation": "tanh"},
     {"objective": "m2", "inference": "fisher", "activation": "tanh"},
     {"objective": "m3", "inference": "fisher-reparam", "activation": "softplus", "optimizer": "sgd"},
     {"objective": "fae", "inference": "fisher", "score_norm": "probe", "activation": "elu"},

@@ -64,6 +64,8 @@ CHOICES = [
     {"objective": "m2", "as_published": True},
     {"objective": "m3", "as_published": True},
     {"objective": "fae", "inference": "fisher", "score_norm": "probe"},
+    {"objective": "elbo", "posterior": "bernoulli"},
+    {"objective": "m1", "posterior": "bernoulli", "gamma": "optimal"},
     {"optimizer": "sgd", "encoder_optimizer": "sgd", "scale": "softplus", "activation": "relu"},
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .bernoulli_posterior import Bernoulli
 from .config import Settings
 from .model import GaussianVAE
 from .objectives import (
@@ -25,13 +26,22 @@ from .objectives import (
 from .objectives.m3 import Baseline
 from .objectives.score_norm import ScoreNorm
 from .objectives.squared_mean import SquaredMean
+from .posteriors import DiagonalGaussian, Posterior
 
 
 def build_model(settings: Settings, d_x: int) -> GaussianVAE:
     """The architecture for data of dimension ``d_x``."""
     return GaussianVAE.mlp(
-        d_x, settings.latent, settings.hidden, settings.activation, settings.scale, settings.sigmoid_output
-    )
+        d_x, settings.latent, settings.hidden, settings.activation,
+        sigmoid_output=settings.sigmoid_output, posterior=build_posterior(settings),
+    )  # fmt: skip
+
+
+def build_posterior(settings: Settings) -> Posterior:
+    """The family of q(z|x), and with it the prior."""
+    if settings.posterior == "bernoulli":
+        return Bernoulli(settings.latent, settings.temperature)
+    return DiagonalGaussian(settings.latent, "softplus" if settings.scale == "softplus" else "exp")
 
 
 def gamma_rule(settings: Settings) -> GammaRule:
@@ -62,6 +72,7 @@ def effective(settings: Settings) -> dict[str, str]:
     shown["baseline"] = baseline if settings.objective == "m3" and by_definition else "-"
     shown["score_norm"] = settings.score_norm if settings.objective == "fae" else "-"
     shown["gamma_floor"] = shown["gamma_floor"] if settings.gamma == "optimal" else "-"
+    shown["temperature" if settings.posterior == "gaussian" else "scale"] = "-"
     shown["epochs" if settings.steps else "steps"] = "-"
     return shown
 

@@ -85,6 +85,13 @@ class Settings:
         "relu", "Activation of the hidden layers.", "relu", "elu", "softplus", "sigmoid", "tanh"
     )
     latent: int = _setting(2, "Latent dimension.")
+    posterior: str = _setting(
+        "gaussian",
+        "Latents and q(z|x): real ones, or binary ones trained by a relaxation (with kl, and elbo or m1).",
+        "gaussian",
+        "bernoulli",
+    )
+    temperature: float = _setting(0.5, "Temperature of the relaxation of binary latents.")
     scale: str = _setting("exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus")
     sigmoid_output: bool = _setting(False, "Pass the decoder's mean through a sigmoid.")
     initial: str = _setting(
@@ -166,6 +173,13 @@ class Settings:
                 "--objective fae trains the encoder on the joint Fisher divergence, so --inference kl has no "
                 "part in it: use fisher-reparam, or fisher for the gradient with z held fixed."
             )
+        if self.posterior == "bernoulli" and (self.inference != "kl" or self.objective not in ("elbo", "m1")):
+            raise ConfigError(
+                "--posterior bernoulli has no scores, so it goes with --inference kl and --objective elbo or "
+                f"m1, not with {self.inference} and {self.objective}."
+            )
+        if self.temperature != Settings.temperature and self.posterior != "bernoulli":
+            raise ConfigError("--temperature is a part of --posterior bernoulli: leave it out.")
         if self.as_published and self.objective not in ("m2", "m3"):
             raise ConfigError(
                 "--as-published exists for --objective m2 and m3, where the toy script leaves the paper, "
@@ -237,7 +251,7 @@ _LEAST: Mapping[str, float] = {
     "steps": 0, "log_every": 0, "image_size": 0, "crop": 0,
     "memory_budget": 0,
 }  # fmt: skip
-_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs"})
+_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs", "temperature"})
 
 #: Settings that a resumed run may change, because they leave the mathematics alone.
 FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "memory_budget"})

@@ -60,11 +60,12 @@ def step_spec(
     optimizers = _optimizer(encoder_optimizer), _optimizer(decoder_optimizer)
     if encoder is None or decoder is None or inferring is None or learned is None or None in optimizers:
         return None
-    if type(model.posterior) is not DiagonalGaussian:
+    posterior = model.posterior
+    if type(posterior) is not DiagonalGaussian:
         return None
     encoder_moves, decoder_moves = cast("tuple[OptimizerSpec, OptimizerSpec]", optimizers)
     return StepSpec(
-        encoder, decoder, model.theta_layout.slots[-1].start, model.d_z, model.posterior.scale, inferring,
+        encoder, decoder, model.theta_layout.slots[-1].start, model.d_z, posterior.scale, inferring,
         learned, encoder_moves, decoder_moves, encoder_steps,
         (int(Stream.INFERENCE), int(Stream.LEARNING), int(Stream.PROBE)), threads, dtype,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The Gaussian VAE, equation (3): z ~ N(0, I), x|z ~ N(g(z), gamma I), q(z|x) = N(mu(x), diag s(x)^2)."""
+"""The Gaussian VAE, equation (3): z ~ p(z), x|z ~ N(g(z), gamma I), with q(z|x) of an encoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from .errors import ConfigError
 from .layout import Layout
 from .nets import mlp
-from .posteriors import DiagonalGaussian, Moments
+from .posteriors import DiagonalGaussian, Moments, Posterior
 from .types import Array, Cache, Kernels, Layer, Params
 
 
@@ -23,18 +23,18 @@ class GaussianVAE:
     Parameters
     ----------
     encoder : Layer
-        ``x (R|1, 1, N, D) -> (mu, rho) (R, 1, N, 2Z)``.
+        ``x (R|1, 1, N, D) -> (R, 1, N, features)``: ``(mu, rho)`` of a Gaussian, logits of a Bernoulli q.
     decoder : Layer
         ``z (R, S, N, Z) -> g (R, S, N, D)``.
-    posterior : DiagonalGaussian
-        How the encoder's features become q.
+    posterior : Posterior
+        How the encoder's features become q, and what the prior is.
     d_x : int
         Data dimension.
     """
 
     encoder: Layer
     decoder: Layer
-    posterior: DiagonalGaussian
+    posterior: Posterior
     d_x: int
 
     @classmethod
@@ -46,8 +46,11 @@ class GaussianVAE:
         activation: str = "relu",
         scale: str = "exp",
         sigmoid_output: bool = False,
+        posterior: Posterior | None = None,
     ) -> GaussianVAE:
         """A VAE of two perceptrons; the decoder mirrors the encoder.
+
+        A ``posterior`` knows ``d_z`` and has no use for ``scale``; by default it is a diagonal Gaussian.
 
         Raises
         ------
@@ -56,15 +59,31 @@ class GaussianVAE:
         """
         if scale not in ("exp", "softplus"):
             raise ConfigError(f"The posterior scale is exp or softplus, not '{scale}'.")
-        posterior = DiagonalGaussian(d_z, "softplus" if scale == "softplus" else "exp")
-        encoder = mlp((d_x, *hidden, posterior.n_features), activation)
-        decoder = mlp((d_z, *reversed(hidden), d_x), activation, sigmoid_output)
-        return cls(encoder, decoder, posterior, d_x)
+        q = posterior or DiagonalGaussian(d_z, "softplus" if scale == "softplus" else "exp")
+        encoder = mlp((d_x, *hidden, q.n_features), activation)
+        decoder = mlp((q.d_z, *reversed(hidden), d_x), activation, sigmoid_output)
+        return cls(encoder, decoder, q, d_x)
 
     @property
     def d_z(self) -> int:
         """Latent dimension."""
         return self.posterior.d_z
+
+    @property
+    def gaussian_posterior(self) -> DiagonalGaussian:
+        """The posterior, for whoever needs the scores of a Gaussian.
+
+        Raises
+        ------
+        ConfigError
+            If it is another.
+        """
+        if isinstance(self.posterior, DiagonalGaussian):
+            return self.posterior
+        raise ConfigError(
+            f"A {type(self.posterior).__name__} posterior has no scores: Fisher inference, M3 and the Fisher "
+            "autoencoder need --posterior gaussian."
+        )
 
     @cached_property
     def phi_layout(self) -> Layout:
@@ -99,7 +118,7 @@ class GaussianVAE:
 
     def score_q(self, k: Kernels, phi: Array, q: Moments, cache: Cache, eps: Array) -> Array:
         """``s^q = grad_x log q(z|x)`` with z held fixed, ``(R, S, N, D)``: one encoder vjp a sample."""
-        a = self.posterior.score_features(k, q, eps)
+        a = self.gaussian_posterior.score_features(k, q, eps)
         s_q = self.encoder.vjp(k, self.encoder_part(phi), cache, a, None)
         assert s_q is not None
         return s_q

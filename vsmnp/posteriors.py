@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from .gaussian import LOG_2PI, kl_to_normal
+from .gaussian import LOG_2PI, kl_to_normal, log_normal
 from .rng import Key
-from .types import ActivationName, Array, Kernels
+from .types import ActivationName, Array, DType, Kernels, Shape
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,56 @@ class Moments:
         return z
 
 
+class Posterior(Protocol):
+    """A family of q(z|x) with its prior p(z): all that KL inference, the ELBO and M1 ask of one.
+
+    ``q`` is what :meth:`moments` returned, with leading axes ``(R, 1, N)``.
+    """
+
+    has_density: ClassVar[bool]
+    """Whether z has a density, whose scores the other objectives need."""
+
+    @property
+    def d_z(self) -> int:
+        """Latent dimension."""
+
+    @property
+    def n_features(self) -> int:
+        """Features the encoder must put out."""
+
+    def moments(self, k: Kernels, features: Array) -> Moments:
+        """Read q off the encoder's output ``(R, 1, N, features)``."""
+
+    def sample(self, k: Kernels, key: Key, q: Any, samples: int) -> Array:
+        """Samples ``z (R, S, N, Z)`` that q's parameters move smoothly, with the noise of a key."""
+
+    def pathwise(self, k: Kernels, key: Key, q: Any, gz: Array, kl_weight: float) -> Array:
+        """The gradient of ``<gz, z> + kl_weight KL`` in the features, z being :meth:`sample` of that key."""
+
+    def draw(self, k: Kernels, key: Key, q: Any, samples: int, first: int = 0) -> Array:
+        """Exact samples ``z (R, S, N, Z)``, whose noise is a function of the datum.
+
+        ``first`` is the place of the batch in its data: the noise does not depend on how they are cut.
+        """
+
+    def log_prob(self, q: Any, z: Array) -> Array:
+        """``log q(z|x)`` in nats, ``(R, S, N)``."""
+
+    def kl(self, q: Any) -> Array:
+        """``KL[q || p(z)]`` in nats, ``(R, 1, N)``."""
+
+    def prior(self, k: Kernels, key: Key, shape: Shape, dtype: DType, first: int = 0) -> Array:
+        """Draws from p(z), ``(R, *shape)``; ``first`` is their place in the key's stream."""
+
+    def log_prior(self, z: Array) -> Array:
+        """``log p(z)`` in nats over the last axis."""
+
+
 @dataclass(frozen=True)
 class DiagonalGaussian:
     """``q(z|x) = N(z; mu(x), diag s(x)^2)`` with ``(mu, rho)`` from the encoder and ``s = S(rho)``.
+
+    The prior is N(0, I).
 
     Parameters
     ----------
@@ -38,6 +86,7 @@ class DiagonalGaussian:
 
     d_z: int
     scale: ActivationName = "exp"
+    has_density: ClassVar[bool] = True
 
     @property
     def n_features(self) -> int:
@@ -57,6 +106,19 @@ class DiagonalGaussian:
         """The noise ``eps (R, S, N, Z)`` of S samples for each datum of a batch ``like (., ., N, ...)``."""
         return key.normal(k, (samples, like.shape[2], self.d_z), like.dtype)
 
+    def pathwise(self, k: Kernels, key: Key, q: Moments, gz: Array, kl_weight: float) -> Array:
+        """Of ``z = mu + s eps``: ``dmu = sum gz + w mu`` and ``ds = sum gz eps + w (s - 1/s)``."""
+        eps = self.noise(k, key, gz.shape[1], gz)
+        kl_mu, kl_s = self.kl_gradient(q)
+        gmu = gz.sum(1, keepdims=True) + kl_mu * kl_weight
+        gs = (gz * eps).sum(1, keepdims=True) + kl_s * kl_weight
+        return self.pull(k, q, gmu, gs)
+
+    def draw(self, k: Kernels, key: Key, q: Moments, samples: int, first: int = 0) -> Array:
+        """``mu + s eps``; the stream has the normals by datum, sample, latent."""
+        shape = (q.mu.shape[2], samples, self.d_z)
+        return q.place(key.normal(k, shape, q.mu.dtype, first * samples * self.d_z).swapaxes(1, 2))
+
     def log_prob(self, q: Moments, z: Array) -> Array:
         """``log q(z|x)`` in nats, ``(R, S, N)``."""
         eps = (z - q.mu) / q.s
@@ -70,6 +132,14 @@ class DiagonalGaussian:
     def kl_gradient(self, q: Moments) -> tuple[Array, Array]:
         """Its gradient in mu and s: ``mu`` and ``s - 1/s``."""
         return q.mu, q.s - 1 / q.s
+
+    def prior(self, k: Kernels, key: Key, shape: Shape, dtype: DType, first: int = 0) -> Array:
+        """Standard normals."""
+        return key.normal(k, shape, dtype, first)
+
+    def log_prior(self, z: Array) -> Array:
+        """``log N(z; 0, I)``."""
+        return log_normal(z)
 
     def score_features(self, k: Kernels, q: Moments, eps: Array) -> Array:
         """The score of q in the encoder's features, z held fixed: ``(eps/s, (eps^2 - 1) S'/s)``.

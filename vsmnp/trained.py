@@ -97,7 +97,8 @@ class TrainedVAE:
         if n < 1 or not 0 <= seed < 2**32:
             raise ConfigError(f"Samples need n of at least 1 and a seed below 2^32, not {n} and {seed}.")
         dtype, key = self.theta.dtype, Key(self.seeds)
-        g = self.decode(key.on(Stream.ANCESTRAL, seed).normal(self.k, (n, self.model.d_z), dtype))
+        ancestral = key.on(Stream.ANCESTRAL, seed)
+        g = self.decode(self.model.posterior.prior(self.k, ancestral, (n, self.model.d_z), dtype))
         if not noise:
             return g
         eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (n, self.model.d_x), dtype)

@@ -8,7 +8,7 @@ two models with one seed, differ by the models alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -124,6 +124,16 @@ def batches(
         yield Batch(rows, data, model.encode(k, phi, data)[0])
         if progress is not None:
             progress(rows.stop, len(x))
+
+
+def posterior_draws(k: Kernels, model: GaussianVAE, key: Key, batch: Batch, samples: int) -> Array:
+    """Exact posterior samples ``(R, S, n, Z)`` of a batch, the same however the data are cut."""
+    return model.posterior.draw(k, key, batch.q, samples, batch.rows.start)
+
+
+def hosted(k: Kernels, q: Moments) -> Moments:
+    """The same q in the host's memory, float64."""
+    return replace(q, **{each.name: host(k, getattr(q, each.name)) for each in fields(q)})
 
 
 def posterior_noise(k: Kernels, key: Key, batch: Batch, samples: int) -> Array:

@@ -12,12 +12,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..gaussian import kl_to_normal, log_likelihood, log_normal
+from ..gaussian import log_likelihood
 from ..model import GaussianVAE
-from ..posteriors import Moments
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
-from .batches import Noise, Progress, batches, check_count, check_seeds, checked, host, posterior_noise
+from .batches import (
+    Noise,
+    Progress,
+    batches,
+    check_count,
+    check_seeds,
+    checked,
+    host,
+    hosted,
+    posterior_draws,
+)
 
 _MEAN_SQUARE = QuadraticForm(c_each=1.0, c_mean=0.0)
 
@@ -61,13 +70,13 @@ def negative_elbo(
     log_sd = model.log_sd(theta)
     total = np.zeros(len(phi))
     for batch in batches(k, model, phi, x, samples, progress):
-        z = batch.q.place(posterior_noise(k, key, batch, samples))
+        z = posterior_draws(k, model, key, batch, samples)
         g, _ = model.decode(k, theta, z)
         square, _, _ = k.residual_forms(
             batch.x, g, None, _MEAN_SQUARE, 0 * log_sd, 0 * log_sd, want_gradient=False
         )
         total -= log_likelihood(host(k, square), host(k, log_sd)[:, None], model.d_x).sum(1)
-        total += kl_to_normal(host(k, batch.q.mu), host(k, batch.q.s)).sum((1, 2))
+        total += model.posterior.kl(hosted(k, batch.q)).sum((1, 2))
     return total / len(x)
 
 
@@ -92,12 +101,12 @@ def iwae_bound(
     log_sd = host(k, model.log_sd(theta))[:, None, None]
     total = np.zeros(len(phi))
     for batch in batches(k, model, phi, x, samples, progress):
-        z = batch.q.place(posterior_noise(k, key, batch, samples))
+        z = posterior_draws(k, model, key, batch, samples)
         e = model.decode(k, theta, z)[0] - batch.x
         square = host(k, (e * e).sum(-1, dtype=np.float64))
         # Of the z as it was rounded: far from the prior, log q of the rounded noise would be another.
-        q, placed = Moments(host(k, batch.q.mu), host(k, batch.q.s)), host(k, z)
-        log_w = log_likelihood(square, log_sd, model.d_x) + log_normal(placed)
+        q, placed = hosted(k, batch.q), host(k, z)
+        log_w = log_likelihood(square, log_sd, model.d_x) + model.posterior.log_prior(placed)
         total -= _log_mean_exp(log_w - model.posterior.log_prob(q, placed)).sum(1)
     return total / len(x)
 

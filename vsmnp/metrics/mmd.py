@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..model import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels
-from .batches import Noise, batches, check_seeds, checked, host, posterior_noise
+from .batches import Noise, batches, check_seeds, checked, host, posterior_draws
 
 
 def cubic_mmd(a: Array, b: Array) -> float:
@@ -76,9 +76,6 @@ def latent_mmd(k: Kernels, model: GaussianVAE, phi: Array, x: Array, key: Key) -
     x = checked(model, x)
     check_seeds(key, len(phi))
     ours = Noise.MMD_POSTERIOR.of(key)
-    parts = [
-        host(k, batch.q.place(posterior_noise(k, ours, batch, 1)))[:, 0]
-        for batch in batches(k, model, phi, x)
-    ]
-    drawn = host(k, Noise.MMD_PRIOR.of(key).normal(k, (len(x), model.d_z), phi.dtype))
+    parts = [host(k, posterior_draws(k, model, ours, batch, 1))[:, 0] for batch in batches(k, model, phi, x)]
+    drawn = host(k, model.posterior.prior(k, Noise.MMD_PRIOR.of(key), (len(x), model.d_z), phi.dtype))
     return np.array([cubic_mmd(a, b) for a, b in zip(np.concatenate(parts, axis=1), drawn, strict=True)])

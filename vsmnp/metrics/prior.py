@@ -119,7 +119,7 @@ def _weighted(
     sums = [WeightedSums(centred, float(tau)) for tau in precision(log_sd)]
     for chunk in spans(draws, rows_per_pass(len(theta), model.d_x)):
         shape, first = (1, chunk.stop - chunk.start, model.d_z), chunk.start * model.d_z
-        z = key.normal(k, shape, theta.dtype, first)
+        z = model.posterior.prior(k, key, shape, theta.dtype, first)
         g = host(k, model.decode(k, theta, z)[0])[:, 0] - centre
         for own, means in zip(sums, g, strict=True):
             own.add(means)

@@ -76,7 +76,7 @@ def evaluate_all(
     check_seeds(key, len(phi))
     check_count("importance samples", iwae_samples, least=0)
     unwanted = np.full(len(phi), np.nan)
-    nll = nll_se = ess = sm_loss = iwae = unwanted
+    nll = nll_se = ess = sm_loss = iwae = fisher = unwanted
     with np.errstate(over="ignore", invalid="ignore"):  # a diverged model is None, not a warning
         mse = denoising_mse(k, model, phi, theta, clean, noise_sd, TEST_NOISE)
         x = corrupted(k, clean, noise_sd, TEST_NOISE)
@@ -87,7 +87,8 @@ def evaluate_all(
         if iwae_samples:
             iwae = iwae_bound(k, model, phi, theta, x, key, iwae_samples, _part(progress, 1))
         elbo = negative_elbo(k, model, phi, theta, x, key, progress=_part(progress, 2))
-        fisher = posterior_fisher(k, model, phi, theta, x, key, progress=_part(progress, 3))
+        if model.posterior.has_density:
+            fisher = posterior_fisher(k, model, phi, theta, x, key, progress=_part(progress, 3))
         mmd = latent_mmd(k, model, phi, x, key) if len(x) > 1 else unwanted
         gamma = np.exp(2 * host(k, model.log_sd(theta)))
     figures = {

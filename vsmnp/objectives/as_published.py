@@ -57,7 +57,7 @@ class M3AsPublished(_OverMinibatch):
         self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
     ) -> Array | None:
         """``-grad_x sum log s(x)``, the same for all S samples."""
-        features = model.posterior.pull(k, q, 0 * q.mu, -1 / q.s)
+        features = model.gaussian_posterior.pull(k, q, 0 * q.mu, -1 / q.s)
         total = model.encoder.vjp(k, model.encoder_part(phi), cache, features, None)
         assert total is not None
         return total.repeat(self.samples, axis=1)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..gaussian import kl_to_normal, log_likelihood
+from ..gaussian import log_likelihood
+from ..model import GaussianVAE
 from ..posteriors import Moments
 from ..types import Array, QuadraticForm
 from .learning import Learning
@@ -27,8 +28,9 @@ class ELBO(Learning):
     def weights(self, tau: Array) -> tuple[Array, Array]:
         return tau, np.zeros_like(tau)
 
-    def terms(self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int) -> Mapping[str, Array]:
-        return {"reconstruction": -log_likelihood(a, log_sd, d_x), "kl": kl_to_normal(q.mu, q.s).mean((1, 2))}
+    def terms(self, model: GaussianVAE, q: Moments, a: Array, h: Array, log_sd: Array) -> Mapping[str, Array]:
+        reconstruction = -log_likelihood(a, log_sd, model.d_x)
+        return {"reconstruction": reconstruction, "kl": model.posterior.kl(q).mean((1, 2))}
 
     def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
         return d_x - tau * a

@@ -51,7 +51,7 @@ class PosteriorFisher:
         v = tau * (x - g)
         b = model.decoder.vjp(k, p, decoder_cache, v, None)
         assert b is not None
-        eps = model.posterior.noise(k, key, self.samples, x)
+        eps = model.gaussian_posterior.noise(k, key, self.samples, x)
         d, loss, gmu, gs = k.posterior_fisher(q.mu, q.s, eps, b)
 
         if self.reparametrised:
@@ -64,7 +64,7 @@ class PosteriorFisher:
             gs = ((c + d / q.s**2) * eps).mean(1, keepdims=True)
 
         g_phi = k.zeros(phi.shape, phi.dtype)
-        features = model.posterior.pull(k, q, gmu * (self.weight / n), gs * (self.weight / n))
+        features = model.gaussian_posterior.pull(k, q, gmu * (self.weight / n), gs * (self.weight / n))
         pe, gp = model.encoder_part(phi), model.encoder_part(g_phi)
         model.encoder.vjp(k, pe, cache, features, gp, want_x=False)
         total = self.weight * loss.mean(1)

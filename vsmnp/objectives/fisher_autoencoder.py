@@ -50,7 +50,7 @@ class JointFisher:
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         n, rows = x.shape[2], self.samples * x.shape[2]
-        eps = model.posterior.noise(k, key, self.samples, x)
+        eps = model.gaussian_posterior.noise(k, key, self.samples, x)
         q, cache = model.encode(k, phi, x)
         z = q.place(eps)
         g, decoder_cache = model.decode(k, theta, z)
@@ -85,7 +85,7 @@ class JointFisher:
             else:
                 _, _, gmu, gs = k.posterior_fisher(q.mu, q.s, eps, b)
                 gmu, gs = gmu / n, gs / n
-            features = model.posterior.pull(k, q, gmu, gs)
+            features = model.gaussian_posterior.pull(k, q, gmu, gs)
             p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
             model.encoder.vjp(k, p, cache, features, gp, want_x=False)
 

@@ -1,7 +1,8 @@
 r"""Inference by the Kullback-Leibler divergence, reparametrised: the phi-gradient of the negative ELBO.
 
-With :math:`\bar z_i = \partial L/\partial z_i`, the gradients are
-:math:`d\mu = \sum_i \bar z_i + \mu` and :math:`ds = \sum_i \bar z_i \epsilon_i + s - 1/s`.
+With :math:`\bar z_i = \partial L/\partial z_i`, the gradients of a Gaussian q are
+:math:`d\mu = \sum_i \bar z_i + \mu` and :math:`ds = \sum_i \bar z_i \epsilon_i + s - 1/s`; those of a
+Bernoulli q are in :mod:`vsmnp.bernoulli_posterior`.
 """
 
 from __future__ import annotations
@@ -41,12 +42,8 @@ class KL:
         gz = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, gg, None)
         assert gz is not None
 
-        eps = model.posterior.noise(k, key, self.samples, x)
-        kl_mu, kl_s = model.posterior.kl_gradient(q)
-        gmu = gz.sum(1, keepdims=True) + kl_mu / n
-        gs = (gz * eps).sum(1, keepdims=True) + kl_s / n
+        features = model.posterior.pathwise(k, key, q, gz, 1 / n)
         g_phi = k.zeros(phi.shape, phi.dtype)
-        features = model.posterior.pull(k, q, gmu, gs)
         p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
         model.encoder.vjp(k, p, cache, features, gp, want_x=False)
 

@@ -48,7 +48,7 @@ class Learning(ABC):
         """``s^q`` if the form needs it."""
         if not self.form().crosses:
             return None
-        return model.score_q(k, phi, q, cache, model.posterior.noise(k, key, self.samples, x))
+        return model.score_q(k, phi, q, cache, model.gaussian_posterior.noise(k, key, self.samples, x))
 
     def apply(
         self,
@@ -71,9 +71,9 @@ class Learning(ABC):
         square: Array = tau**2
         return square, tau
 
-    def terms(self, q: Moments, a: Array, h: Array, log_sd: Array, d_x: int) -> Mapping[str, Array]:
+    def terms(self, model: GaussianVAE, q: Moments, a: Array, h: Array, log_sd: Array) -> Mapping[str, Array]:
         """The terms of the loss, each ``(R,)`` in nats."""
-        terms = score_matching_terms(a, h, precision(log_sd), d_x)
+        terms = score_matching_terms(a, h, precision(log_sd), model.d_x)
         return (
             terms if self.form().crosses else {name: terms[name] for name in ("score_square", "divergence")}
         )
@@ -109,6 +109,6 @@ class Learning(ABC):
         model.decoder.vjp(k, p, decoder_cache, gg, gp, want_x=False)
         if self.gamma.learns:
             model.log_sd(g_theta)[:] = self.slope(a, h, tau, model.d_x)
-        terms = self.terms(q, a, h, log_sd, model.d_x)
+        terms = self.terms(model, q, a, h, log_sd)
         loss = sum(terms.values(), start=k.zeros(a.shape, a.dtype))
         return Outcome(loss, terms, g_theta=g_theta, gamma=choice)

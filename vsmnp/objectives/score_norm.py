@@ -63,7 +63,7 @@ class ScoreNormTerm:
     ) -> Array:
         """The term ``(R,)``, nats; its gradient accumulates into ``g_phi`` unless that is None."""
         u, w = self.directions(k, model, q, eps, key)
-        a = model.posterior.pull(k, q, u / q.s, w / q.s)
+        a = model.gaussian_posterior.pull(k, q, u / q.s, w / q.s)
         p = model.encoder_part(phi)
         s_q = model.encoder.vjp(k, p, cache, a, None)
         assert s_q is not None
@@ -79,7 +79,7 @@ class ScoreNormTerm:
 
     def _tangent(self, k: Kernels, model: GaussianVAE, q: Moments, u: Array, w: Array, y: Array) -> Array:
         """The tangent of a along ``y = J_e s^q``; with z held fixed, u and w move too."""
-        scale, s = model.posterior.scale, q.s
+        scale, s = model.gaussian_posterior.scale, q.s
         ds = k.activation_slope(scale, s, np.ones_like(s))  # S'
         dds = k.activation_curve(scale, s, ds, np.ones_like(s), None)  # S''
         y_mu, y_rho = y[..., : model.d_z], y[..., model.d_z :]

@@ -58,7 +58,9 @@ def reconstruction_variance(run: Run, x: Array) -> Array:
     vae = run.vae
     batch = vae.k.asarray(x)[None, None]
     q, _ = vae.model.encode(vae.k, vae.phi, batch)
-    eps = vae.model.posterior.noise(vae.k, Key(vae.seeds, Stream.EVALUATION), _POSTERIOR_SAMPLES, batch)
+    eps = vae.model.gaussian_posterior.noise(
+        vae.k, Key(vae.seeds, Stream.EVALUATION), _POSTERIOR_SAMPLES, batch
+    )
     g = vae.k.to_host(vae.model.decode(vae.k, vae.theta, q.place(eps))[0])
     return np.asarray(g.var(axis=1, ddof=1).sum(-1).mean(-1))
 

@@ -50,7 +50,7 @@ def expected(
         Nodes ``(Q, Z)`` and weights ``(Q,)`` for eps; the Gauss-Hermite rule of the example unless given.
     """
     eps, weights = rule if rule is not None else normal_rule(example.nodes, example.model.d_z)
-    posterior = _AtNodes(example.model.d_z, example.model.posterior.scale, eps)
+    posterior = _AtNodes(example.model.d_z, example.model.gaussian_posterior.scale, eps)
     outcome = objective(
         example.k,
         replace(example.model, posterior=posterior),

@@ -210,7 +210,7 @@ def evaluate(example: EngineExample, objective: Objective, step: int = 0) -> Out
 
 def drawn(example: EngineExample, samples: int, step: int = 0) -> Array:
     """The noise ``(S, N, Z)`` that :func:`evaluate` uses."""
-    return np.asarray(example.model.posterior.noise(example.k, _key(step), samples, example.x)[0])
+    return np.asarray(example.model.gaussian_posterior.noise(example.k, _key(step), samples, example.x)[0])
 
 
 def sampled_reconstruction(example: EngineExample, samples: int, step: int = 0) -> Reconstruction:

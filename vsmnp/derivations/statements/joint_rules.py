@@ -86,7 +86,7 @@ def _loss(phi: Array, theta: Array) -> float:
 def _terms() -> SimpleNamespace:
     """All quantities for every sample ``(S, N, ...)``; H d by differences of b."""
     e = _example()
-    eps = e.model.posterior.noise(e.k, _KEY, _SAMPLES, e.x)[0]
+    eps = e.model.gaussian_posterior.noise(e.k, _KEY, _SAMPLES, e.x)[0]
     mu, s = e.q()
     tau, z = 1 / e.gamma, mu + s * eps
     v = SimpleNamespace(eps=eps, s=s, tau=tau, z=z, d_x=e.model.d_x, e2=square(e.g(z) - e.data))
@@ -150,7 +150,11 @@ def _phi_gradient(claim: Claim, effort: Effort) -> Evidence:
     q, c = e.model.encode(e.k, e.phi, e.x)
     g = np.zeros_like(e.phi)
     e.model.encoder.vjp(
-        e.k, e.model.encoder_part(e.phi), c, e.model.posterior.pull(e.k, q, gmu, gs), e.model.encoder_part(g)
+        e.k,
+        e.model.encoder_part(e.phi),
+        c,
+        e.model.gaussian_posterior.pull(e.k, q, gmu, gs),
+        e.model.encoder_part(g),
     )
     ScoreNormTerm("pathwise", True)(e.k, e.model, e.phi, q, c, v.eps[None], _KEY, g)
     engine = JointFisher(_SAMPLES)(e.k, e.model, e.phi, e.theta, e.x, _KEY).g_phi

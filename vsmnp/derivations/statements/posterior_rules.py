@@ -188,7 +188,7 @@ def _drawn(calls: int) -> tuple[Array, Array]:
     example, key, means = _example(), Key((3,)), []
     for step in range(calls):
         own = key.on(Stream.OUTCOME, step)
-        eps = example.model.posterior.noise(example.k, own, _DRAWS, example.x)
+        eps = example.model.gaussian_posterior.noise(example.k, own, _DRAWS, example.x)
         means.append(_engine_score(example, eps[0]).mean(0))
     return np.mean(means, axis=0), np.std(means, axis=0, ddof=1) / np.sqrt(calls)
 

@@ -74,7 +74,7 @@ def _term_by_draws(estimator: ScoreNorm, calls: int) -> tuple[float, float]:
     values = []
     for step in range(calls):
         own = key.on(Stream.OUTCOME, step)
-        eps = e.model.posterior.noise(e.k, own, _SAMPLES, e.x)
+        eps = e.model.gaussian_posterior.noise(e.k, own, _SAMPLES, e.x)
         values.append(term(e.k, e.model, e.phi, q, cached, eps, own, None)[0])
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(calls))
 
@@ -138,7 +138,7 @@ def _adjoint_by_differences(claim: Claim, effort: Effort) -> Evidence:
 
         def aligned(shift: Array, follows: bool = follows) -> Array:
             q = e.model.posterior.moments(e.k, features + shift)
-            a = e.model.posterior.score_features(e.k, q, eps if follows else (z - q.mu) / q.s)
+            a = e.model.gaussian_posterior.score_features(e.k, q, eps if follows else (z - q.mu) / q.s)
             return dot(a, y)
 
         truth.append(gradient(aligned, np.zeros(features.shape[-1])))
@@ -162,7 +162,7 @@ def _sweep(rule: Callable[..., tuple[Array, Array]]) -> Array:
     e, eps = _example(), _noise()
     q, c = e.model.encode(e.k, e.phi, e.x)
     p, rows = e.model.encoder_part(e.phi), eps.shape[1] * eps.shape[2]
-    a = e.model.posterior.score_features(e.k, q, eps)
+    a = e.model.gaussian_posterior.score_features(e.k, q, eps)
     y, dc = e.model.encoder.jvp(e.k, p, c, None, e.model.score_q(e.k, e.phi, q, c, eps))
     assert y is not None
     g = np.zeros_like(e.phi)
