@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -90,9 +91,10 @@ class Progress:
         self._bar: Any = None
         self._spoke = time.monotonic()
         if not quiet and sys.stderr.isatty():
-            from tqdm import tqdm
+            with suppress(ImportError):  # lines of text will do
+                from tqdm import tqdm
 
-            self._bar = tqdm(total=total, initial=start, desc=label, dynamic_ncols=True, leave=False)
+                self._bar = tqdm(total=total, initial=start, desc=label, dynamic_ncols=True, leave=False)
 
     def at(self, done: int) -> None:
         """``done`` steps are done."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsmnp.config import Settings
-from vsmnp.errors import ConfigError
+from vsmnp.errors import ConfigError, LibraryError
 from vsmnp.presets import preset as preset_values
 from vsmnp.toml import load as load_toml
 
@@ -182,7 +182,11 @@ def _train(session: Session, quiet: bool) -> Run:
         watch = Watch(
             on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop
         )
-        return session.train(watch)
+        run = session.train(watch)
+    recorded = session.trainer.recorded
+    if recorded is not None and recorded.obstacle:
+        say(f"Note: steps were launched kernel by kernel, not as a graph: {recorded.obstacle}", quiet)
+    return run
 
 
 def _report(run: Run, as_json: bool, quiet: bool) -> None:
@@ -195,10 +199,16 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
     if floored:
         say(f"Note: on {floored} batch(es) the optimal gamma lay below --gamma-floor.", quiet)
     evaluation = evaluate_with_progress(run, quiet)
-    samples(run, run.folder / "samples.png")
-    curves(run, run.folder / "curves.png")
+    try:
+        samples(run, run.folder / "samples.png")
+        curves(run, run.folder / "curves.png")
+    except LibraryError as error:
+        say(f"Note: the run has no pictures. {error}", quiet)
     if as_json:
-        print_json({"run": str(run.folder), "steps": run.step, **evaluation_json(run, evaluation)})
+        where = {"device": run.settings.device, "tf32": run.settings.tf32}
+        print_json({"run": str(run.folder), "steps": run.step, **where, **evaluation_json(run, evaluation)})
         return
     click.echo(evaluation_table(run, evaluation))
-    click.echo(f"Run: {run.folder}\nSamples beside data: {run.folder / 'samples.png'}")
+    click.echo(f"Run: {run.folder}")
+    if (run.folder / "samples.png").exists():
+        click.echo(f"Samples beside data: {run.folder / 'samples.png'}")

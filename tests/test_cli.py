@@ -253,7 +253,7 @@ def test_json_is_one_object(tmp_path: Path) -> None:
     result = vsmnp("train", *TINY, "--seeds", "0,3", "--json", "--out", tmp_path / "run")
     assert result.stderr == ""
     found = json.loads(result.stdout)
-    assert list(found) == ["run", "steps", *METRICS]
+    assert list(found) == ["run", "steps", "device", "tf32", *METRICS]
     assert found["run"] == str(tmp_path / "run")
     assert found["steps"] == 3
     assert all(len(found[name]) == 2 for name in METRICS)

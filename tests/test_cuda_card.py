@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from cushim.hosted import Hosted
 from cushim.runner import ShimLauncher
 from cushim.sets import GEOMETRIES, kernel_set, libraries
 from hypothesis import given
+from laws import agree
 from strategies import few
 from test_cuda_run import (  # noqa: F401  (collected here once more, with the fixture `k` of this file)
     test_a_bad_datum_spoils_its_own_terms_alone,
@@ -35,6 +37,7 @@ from test_kernels import (  # noqa: F401
     test_sum_rows_has_one_order_whatever_lies_beside,
     test_sum_rows_of_integers_is_exact,
 )
+from test_recorded import CHOICES, TINY, trained
 from test_rng import (  # noqa: F401
     test_normals_agree,
     test_words_and_uniforms_are_bit_equal,
@@ -42,6 +45,8 @@ from test_rng import (  # noqa: F401
 )
 
 from vsmnp.kernels import load, reference
+from vsmnp.kernels.cuda_set import CudaKernels
+from vsmnp.kernels.launch import card
 
 
 @pytest.fixture(
@@ -70,3 +75,38 @@ def test_adam_agrees_and_leaves_the_dead_alone(k: Any, draws: Draws) -> None:
     for actual, old in zip(state.arrays(), state.before, strict=True):
         np.testing.assert_array_equal(actual[~state.alive], old[~state.alive])
     np.testing.assert_array_equal(state.t, t)
+
+
+class WithoutRecorder(CudaKernels):
+    """The card, launched kernel by kernel."""
+
+    def recorder(self) -> None:
+        return None
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_a_captured_step_is_the_step_on_the_card(choice: dict[str, Any]) -> None:
+    """Replayed bit for bit; and, where nothing diverges, the reference's run up to rounding."""
+    settings = replace(TINY, **choice)
+    trainer, there, _ = trained(load("cuda"), settings)
+    _, one_by_one, _ = trained(WithoutRecorder(card()), settings)
+    assert trainer.recorded is not None
+    assert trainer.recorded.obstacle is None
+    for name, array in there.items():
+        np.testing.assert_array_equal(array, one_by_one[name], err_msg=name)
+    if "lr" not in choice:
+        _, here, _ = trained(reference, settings)  # type: ignore[arg-type]
+        for name, array in there.items():
+            agree((array.astype(np.float64),), (here[name].astype(np.float64),), 1e-8)
+
+
+@pytest.mark.gpu
+def test_tf32_rounds_the_factors_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((1, 256, 256)).astype(np.float32) for _ in range(2))
+    exact = a.astype(np.float64) @ b
+    for tf32, least, most in ((False, 0.0, 1e-6), (True, 1e-6, 3e-3)):
+        k = CudaKernels(card(tf32))
+        error = np.abs(k.to_host(k.gemm(k.asarray(a), k.asarray(b))) - exact).max() / np.abs(exact).max()
+        assert least <= error < most

@@ -35,6 +35,10 @@ class DeviceError(VsmnpError):
     """A device or kernel set that this machine does not have."""
 
 
+class LibraryError(VsmnpError):
+    """A library that a face of vsmnp needs and this installation lacks."""
+
+
 class DivergenceError(VsmnpError):
     """A loss that became NaN or infinite; the last good state was kept."""
 

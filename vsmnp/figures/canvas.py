@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
-from ..errors import ConfigError
+from ..errors import ConfigError, LibraryError
 from ..files import write_whole
 from .style import DATA, STYLE
 
@@ -28,12 +28,17 @@ def drawing(path: str | Path, title: str, width: float, height: float) -> Iterat
     ------
     ConfigError
         If the path does not end in .png.
+    LibraryError
+        If Matplotlib is not installed.
     StorageError
         If the file cannot be written.
     """
-    from matplotlib import rc_context, rcParamsDefault
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib import rc_context, rcParamsDefault
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise LibraryError("Pictures are drawn by Matplotlib: pip install matplotlib.") from error
 
     path = Path(path)
     if path.suffix.lower() != ".png":
