@@ -142,6 +142,15 @@ def test_a_single_latent_has_a_histogram(tmp_path: Path) -> None:
     assert share(picture(tmp_path / "a.png"), BLUE) > 1e-3
 
 
+@pytest.mark.parametrize("latent", [1, 3])
+def test_every_figure_of_binary_latents(tmp_path: Path, latent: int) -> None:
+    run = small("mixture", latent=latent, posterior="bernoulli")
+    for name in PLANE:
+        DRAW[name](run, tmp_path / f"{name}.png")
+        picture(tmp_path / f"{name}.png")
+    assert share(picture(tmp_path / "latent.png"), BLUE) > 1e-4
+
+
 @pytest.mark.parametrize("settings", [{"dataset": "pinwheel"}, {"dataset": "mixture", "noise": 0.1}])
 def test_density_without_a_formula(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = small(settings.pop("dataset"), **settings)

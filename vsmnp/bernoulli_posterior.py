@@ -59,6 +59,7 @@ class Bernoulli:
     d_z: int
     temperature: float = 0.5
     has_density: ClassVar[bool] = False
+    prior_sd: ClassVar[float] = 0.5
 
     @property
     def n_features(self) -> int:

@@ -33,6 +33,8 @@ class Posterior(Protocol):
 
     has_density: ClassVar[bool]
     """Whether z has a density, whose scores the other objectives need."""
+    prior_sd: ClassVar[float]
+    """Standard deviation of each latent under the prior."""
 
     @property
     def d_z(self) -> int:
@@ -87,6 +89,7 @@ class DiagonalGaussian:
     d_z: int
     scale: ActivationName = "exp"
     has_density: ClassVar[bool] = True
+    prior_sd: ClassVar[float] = 1.0
 
     @property
     def n_features(self) -> int:

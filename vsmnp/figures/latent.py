@@ -25,8 +25,9 @@ _MOST_POINTS = 5000
 def latent(run: Run, path: str | Path) -> None:
     """Draw the posterior means of the test points in the first two latents, as PNG.
 
-    The circles hold the prior at one and two standard deviations. A model of a single latent has a
-    histogram with the prior's density instead. An ensemble has a panel for each of its first four
+    The circles hold the prior at one and two standard deviations; of binary latents, whose means lie in the
+    unit square, the corners are marked. A model of a single latent has a histogram, with the prior's density
+    if it has one. An ensemble has a panel for each of its first four
     models.
 
     Parameters
@@ -46,15 +47,18 @@ def latent(run: Run, path: str | Path) -> None:
     part = first_models(run)
     models = len(part.vae.seeds)
     mean, _ = part.vae.encode(test_points(part)[:_MOST_POINTS])
-    names, reach = model_names(part, models), _reach(mean[..., :2])
+    names, real = model_names(part, models), part.vae.model.posterior.has_density
+    reach = _reach(mean[..., :2])
     with drawing(path, headline(run, models), *row_size(models)) as figure:
         panels = figure.subplots(1, models, sharex=True, sharey=True, squeeze=False)[0]
         for axes, mu, name in zip(panels, mean, names, strict=True):
             axes.set(title=name, xlabel="posterior mean, $z_1$")
             if mu.shape[1] == 1:
-                _line(axes, mu[:, 0], reach)
-            else:
+                _line(axes, mu[:, 0], *((-reach, reach) if real else (0.0, 1.0)), real)
+            elif real:
                 _plane(axes, mu[:, :2], reach)
+            else:
+                _square(axes, mu[:, :2])
         panels[0].set(ylabel="density" if mean.shape[-1] == 1 else "posterior mean, $z_2$")
         if mean.shape[-1] == 1:
             panels[0].legend()
@@ -64,6 +68,15 @@ def _reach(mean: Array) -> float:
     """Half the side of a window that holds the prior's two-sigma circle and nearly all means."""
     size = np.abs(mean[np.isfinite(mean)])
     return max(2.6, 1.1 * float(np.quantile(size, 0.998))) if size.size else 2.6
+
+
+def _square(axes: Axes, mu: Array) -> None:
+    window = Window(-0.1, 1.1, -0.1, 1.1)
+    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    axes.scatter(*corners.T, s=40, marker="s", facecolors="none", edgecolors=INK, linewidths=0.8)
+    axes.scatter(mu[:, 0], mu[:, 1], s=4, color=MODEL, alpha=0.3, linewidths=0)
+    window.frame(axes)
+    tell_outside(axes, mu, window)
 
 
 def _plane(axes: Axes, mu: Array, reach: float) -> None:
@@ -82,8 +95,9 @@ def _plane(axes: Axes, mu: Array, reach: float) -> None:
     tell_outside(axes, mu, window)
 
 
-def _line(axes: Axes, mu: Array, reach: float) -> None:
-    z = np.linspace(-reach, reach, 201)
-    axes.plot(z, np.exp(-z * z / 2) / np.sqrt(2 * np.pi), color=DATA, linewidth=0.9, label="prior")
-    edges = np.linspace(-reach, reach, 61)
+def _line(axes: Axes, mu: Array, low: float, high: float, normal: bool) -> None:
+    if normal:
+        z = np.linspace(low, high, 201)
+        axes.plot(z, np.exp(-z * z / 2) / np.sqrt(2 * np.pi), color=DATA, linewidth=0.9, label="prior")
+    edges = np.linspace(low, high, 61)
     axes.stairs(histogram(mu, edges), edges, color=MODEL, label="posterior means")

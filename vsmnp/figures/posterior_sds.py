@@ -17,8 +17,8 @@ def posterior_sds(run: Run, path: str | Path) -> None:
     """Draw histograms of the posterior standard deviations on the test set, as PNG.
 
     Pale lines are the latents, the black one their average. A latent that the model leaves unused has its
-    posterior at the prior, whose standard deviation of 1 is the dashed line; one that carries information
-    lies near 0. An ensemble has a panel for each of its first four models.
+    posterior at the prior, whose standard deviation (1, or 1/2 if it is binary) is the dashed line; one that
+    carries information lies near 0. An ensemble has a panel for each of its first four models.
 
     Parameters
     ----------
@@ -42,7 +42,9 @@ def posterior_sds(run: Run, path: str | Path) -> None:
     with drawing(path, headline(run, models), max(4.2, 3 * models), 3) as figure:
         panels = figure.subplots(1, models, sharex=True, sharey=True, squeeze=False)[0]
         for axes, latents, name in zip(panels, shares, model_names(part, models), strict=True):
-            axes.axvline(1, color=DATA, linewidth=0.9, linestyle=(0, (4, 2)), label="prior")
+            axes.axvline(
+                vae.model.posterior.prior_sd, color=DATA, linewidth=0.9, linestyle=(0, (4, 2)), label="prior"
+            )
             for j, share in enumerate(latents):
                 label = None if j else "each latent"
                 axes.stairs(
