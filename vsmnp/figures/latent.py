@@ -73,7 +73,9 @@ def _reach(mean: Array) -> float:
 def _square(axes: Axes, mu: Array) -> None:
     window = Window(-0.1, 1.1, -0.1, 1.1)
     corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
-    axes.scatter(*corners.T, s=40, marker="s", facecolors="none", edgecolors=INK, linewidths=0.8)
+    axes.scatter(
+        corners[:, 0], corners[:, 1], s=40, marker="s", facecolors="none", edgecolors=INK, linewidths=0.8
+    )
     axes.scatter(mu[:, 0], mu[:, 1], s=4, color=MODEL, alpha=0.3, linewidths=0)
     window.frame(axes)
     tell_outside(axes, mu, window)
