@@ -39,7 +39,9 @@ Examples:
 @settings_options()
 @click.option("--seed", type=int, help="One model with this seed, instead of --seeds.")
 @click.option(
-    "--preset", help="Settings of the paper: paper-2d, paper-2d-large or paper-images; flags override."
+    "--preset",
+    help="Settings of the paper: paper-2d, paper-2d-large, paper-images, paper-dcgan or paper-resnet18; "
+    "flags override.",
 )
 @click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), help="A config.toml to start from."

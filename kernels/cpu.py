@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from vsmnp.types import FusedStep, StepSpec
 
+from .cpu_channels import channel_combine, channel_moments, channel_sums
+from .cpu_conv import conv, conv_adjoint_w, conv_adjoint_x
 from .cpu_linear import add_bias, gemm, sum_rows
 from .cpu_optim import adam, finite, sgd
 from .cpu_pointwise import activation, activation_curve, activation_slope
@@ -22,6 +24,12 @@ __all__ = [
     "adam",
     "add_bias",
     "asarray",
+    "channel_combine",
+    "channel_moments",
+    "channel_sums",
+    "conv",
+    "conv_adjoint_w",
+    "conv_adjoint_x",
     "finite",
     "fused_step",
     "gemm",

@@ -8,14 +8,14 @@ import numpy as np
 
 from vsmnp.types import Array, DType, FusedStep, Recorder, Shape, StepSpec
 
-from .cuda_linear import Linear
+from .cuda_images import Images
 from .cuda_optim import Optimisers
 from .cuda_pointwise import Pointwise
 from .cuda_random import Random
 from .cuda_terms import Terms
 
 
-class CudaKernels(Linear, Pointwise, Random, Terms, Optimisers):
+class CudaKernels(Images, Pointwise, Random, Terms, Optimisers):
     """Every kernel of the protocol, in CUDA C for float32 and float64."""
 
     name = "cuda"

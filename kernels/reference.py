@@ -9,6 +9,43 @@ import numpy as np
 from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, Recorder, Shape, StepSpec
 
 from .activations import CURVE, SLOPE, VALUE
+from .reference_conv import (
+    channel_combine,
+    channel_moments,
+    channel_sums,
+    conv,
+    conv_adjoint_w,
+    conv_adjoint_x,
+)
+
+__all__ = [
+    "activation",
+    "activation_curve",
+    "activation_slope",
+    "adam",
+    "add_bias",
+    "asarray",
+    "channel_combine",
+    "channel_moments",
+    "channel_sums",
+    "conv",
+    "conv_adjoint_w",
+    "conv_adjoint_x",
+    "finite",
+    "fused_step",
+    "gemm",
+    "name",
+    "normal",
+    "philox4x32",
+    "posterior_fisher",
+    "residual_forms",
+    "sgd",
+    "sum_rows",
+    "to_host",
+    "uniform",
+    "words",
+    "zeros",
+]
 
 name = "reference"
 

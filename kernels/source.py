@@ -17,7 +17,7 @@ from vsmnp.types import DType
 
 FOLDER = Path(__file__).parent / "cu"
 #: Every file of kernels.
-TOPICS = ("fisher", "linear", "optim", "pointwise", "random", "sample", "terms")
+TOPICS = ("channels", "fisher", "linear", "optim", "pointwise", "random", "sample", "terms", "windows")
 #: What ``real`` is for each dtype.
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 

@@ -30,9 +30,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.files", "vsmnp.history"),
     # rules and data
     ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),
-    ("vsmnp.layers", "vsmnp.toy_layers", "vsmnp.compose", "vsmnp.gaussian"),
+    ("vsmnp.layers", "vsmnp.conv", "vsmnp.norm", "vsmnp.toy_layers", "vsmnp.compose", "vsmnp.gaussian"),
     # model
-    ("vsmnp.nets", "vsmnp.posteriors", "vsmnp.mixture_posterior"),
+    ("vsmnp.nets", "vsmnp.statistics", "vsmnp.posteriors", "vsmnp.mixture_posterior"),
     ("vsmnp.model", "vsmnp.config", "vsmnp.bernoulli_posterior"),
     # objectives and measurement
     (

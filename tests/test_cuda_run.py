@@ -17,6 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laws import agree
 from strategies import few
+from test_image_kernels import (  # noqa: F401
+    test_channel_combine,
+    test_channel_moments,
+    test_channel_sums,
+    test_conv,
+    test_conv_adjoint_w,
+    test_conv_adjoint_x,
+)
 from test_kernels import (  # noqa: F401  (collected here once more, with the fixture `k` of this file)
     ACTIVATIONS,
     FORMS,

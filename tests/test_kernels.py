@@ -83,6 +83,8 @@ draws = st.composite(Draws)()
 
 def double(x: Any) -> Any:
     """The same in double precision, contiguous."""
+    if isinstance(x, list | tuple):
+        return type(x)(map(double, x))
     return np.array(x, np.float64) if isinstance(x, np.ndarray) else x
 
 

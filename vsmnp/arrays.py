@@ -1,4 +1,4 @@
-"""The ground: what an array is called, and the one quadratic form that every objective is made of."""
+"""The ground: what an array is called, the form of every objective, and the window of a convolution."""
 
 from __future__ import annotations
 
@@ -35,3 +35,26 @@ class QuadraticForm:
     def crosses(self) -> bool:
         """Whether the form needs the score :math:`s^q` at all."""
         return self.d_each != 0.0 or self.d_mean != 0.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square window that slides over an image framed by zeros: what a convolution sees.
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side.
+    stride : int
+        Pixels from one place to the next.
+    pad : int
+        Width of the frame.
+    """
+
+    size: int
+    stride: int = 1
+    pad: int = 0
+
+    def places(self, pixels: int) -> int:
+        """Places along an axis of so many pixels."""
+        return (pixels + 2 * self.pad - self.size) // self.stride + 1

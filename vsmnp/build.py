@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from .bernoulli_posterior import Bernoulli
 from .config import Settings
+from .data import Dataset
+from .errors import ConfigError
 from .model import GaussianVAE
+from .nets import BatchNormRule
 from .objectives import (
     ELBO,
     KL,
@@ -29,12 +32,38 @@ from .objectives.squared_mean import SquaredMean
 from .posteriors import DiagonalGaussian, Posterior
 
 
-def build_model(settings: Settings, d_x: int) -> GaussianVAE:
-    """The architecture for data of dimension ``d_x``."""
-    return GaussianVAE.mlp(
-        d_x, settings.latent, settings.hidden, settings.activation,
-        sigmoid_output=settings.sigmoid_output, posterior=build_posterior(settings),
+def build_model(settings: Settings, dataset: Dataset) -> GaussianVAE:
+    """The architecture for the data.
+
+    Raises
+    ------
+    ConfigError
+        If the architecture is one of images and the data are not, or not of a size it takes.
+    """
+    if settings.arch == "mlp":
+        return GaussianVAE.mlp(
+            dataset.dim, settings.latent, settings.hidden, settings.activation,
+            sigmoid_output=settings.sigmoid_output, posterior=build_posterior(settings),
+        )  # fmt: skip
+    if dataset.image is None:
+        raise ConfigError(
+            f"--arch {settings.arch} needs images of 1 or 3 channels, and a sample of {dataset.name} has the "
+            f"shape {dataset.shape}: use --arch mlp."
+        )
+    return GaussianVAE.of_images(
+        settings.arch, dataset.image, build_posterior(settings), settings.activation, settings.width,
+        batch_norm(settings),
     )  # fmt: skip
+
+
+def batch_norm(settings: Settings) -> BatchNormRule:
+    """How the networks normalise; ``auto`` is what the paper's code has."""
+    match settings.batch_norm:
+        case "coupled" | "frozen" as rule:
+            return rule
+        case "auto" if settings.arch == "resnet18":
+            return "coupled"
+    return "off"
 
 
 def build_posterior(settings: Settings) -> Posterior:
@@ -73,6 +102,9 @@ def effective(settings: Settings) -> dict[str, str]:
     shown["score_norm"] = settings.score_norm if settings.objective == "fae" else "-"
     shown["gamma_floor"] = shown["gamma_floor"] if settings.gamma == "optimal" else "-"
     shown["temperature" if settings.posterior == "gaussian" else "scale"] = "-"
+    shown["batch_norm"] = batch_norm(settings)
+    for name in ("hidden", "sigmoid_output") if settings.arch != "mlp" else ("width", "batch_norm"):
+        shown[name] = "-"
     shown["epochs" if settings.steps else "steps"] = "-"
     return shown
 
@@ -146,6 +178,12 @@ def advice(settings: Settings, d_x: int) -> list[str]:
         notes.append(
             f"With {settings.latent} latent for {d_x} data dimensions M3 has a flat ray: (r(x) - x, gamma) "
             "and any multiple of it give the same loss, so gamma is fixed only through q."
+        )
+    crosses = settings.objective in ("m3", "fae")
+    if crosses and batch_norm(settings) == "coupled":
+        notes.append(
+            "Batch normalisation couples the samples of a batch, so the score s^q of one of them has terms "
+            "of the others, as in the paper's code: --batch-norm frozen leaves them out."
         )
     if second_order and settings.activation == "relu":
         notes.append(

@@ -80,7 +80,23 @@ class Settings:
     gamma_floor: float = _setting(1e-6, "Smallest gamma that 'optimal' may choose.")
     sd_init: float = _setting(0.1, "Initial sqrt(gamma).")
 
-    hidden: tuple[int, ...] = _setting((30, 30), "Hidden widths of the encoder; the decoder mirrors them.")
+    arch: str = _setting(
+        "mlp", "Networks: perceptrons, or convolutional or residual ones for images.",
+        "mlp", "dcgan", "resnet18",
+    )  # fmt: skip
+    width: float = _setting(1.0, "Factor on every number of channels of dcgan and resnet18.")
+    batch_norm: str = _setting(
+        "auto",
+        "Batch normalisation: with the batch's statistics (coupled), the running ones (frozen), or off; "
+        "auto: coupled for resnet18, else off.",
+        "auto",
+        "coupled",
+        "frozen",
+        "off",
+    )
+    hidden: tuple[int, ...] = _setting(
+        (30, 30), "Hidden widths of the perceptrons' encoder; the decoder mirrors them."
+    )
     activation: str = _setting(
         "relu", "Activation of the hidden layers.", "relu", "elu", "softplus", "sigmoid", "tanh"
     )
@@ -93,12 +109,16 @@ class Settings:
     )
     temperature: float = _setting(0.5, "Temperature of the relaxation of binary latents.")
     scale: str = _setting("exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus")
-    sigmoid_output: bool = _setting(False, "Pass the decoder's mean through a sigmoid.")
+    sigmoid_output: bool = _setting(
+        False, "Pass the mlp decoder's mean through a sigmoid; the others always do."
+    )
     initial: str = _setting(
         "uniform",
-        "Initial weights: uniform +-1/sqrt(fan in), or the paper's N(0, .1^2).",
+        "Initial weights: uniform +-1/sqrt(fan in), N(0, .1^2) as in the paper's plane, or, as on its "
+        "images, uniform for the encoder and N(0, .01^2) for the decoder.",
         "uniform",
         "normal",
+        "images",
     )
 
     steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.")
@@ -160,6 +180,12 @@ class Settings:
     def _check_combinations(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
             raise ConfigError(f"--hidden needs positive widths such as 30,30, not {self.hidden}.")
+        if self.arch == "mlp" and (self.width != 1 or self.batch_norm not in ("auto", "off")):
+            option = "--width" if self.width != 1 else "--batch-norm"
+            raise ConfigError(f"{option} is a part of dcgan and resnet18, not of mlp: leave it out.")
+        if self.arch != "mlp" and (self.hidden != Settings.hidden or self.sigmoid_output):
+            option = "--hidden" if self.hidden != Settings.hidden else "--sigmoid-output"
+            raise ConfigError(f"{option} is a part of mlp, not of {self.arch}: leave it out.")
         if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
             raise ConfigError("--seeds needs at least one seed between 0 and 2^63 - 1.")
         if len(set(self.seeds)) < len(self.seeds):
@@ -251,7 +277,7 @@ _LEAST: Mapping[str, float] = {
     "steps": 0, "log_every": 0, "image_size": 0, "crop": 0,
     "memory_budget": 0,
 }  # fmt: skip
-_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs", "temperature"})
+_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs", "temperature", "width"})
 
 #: Settings that a resumed run may change, because they leave the mathematics alone.
 FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "memory_budget"})

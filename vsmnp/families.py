@@ -91,7 +91,7 @@ class Bilinear(ABC):
 
     @abstractmethod
     def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
-        """``out += Bw(gy, x)``, the gradient in w of ``<gy, B(w, x)>``; sums over S and N."""
+        """``out += Bw(gy, x)``, the gradient in w of ``<gy, B(w, x)>``; sums over S and N, which agree."""
 
     def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
         """``y + b`` in place; over the last axis unless a layer says otherwise."""
@@ -102,11 +102,18 @@ class Bilinear(ABC):
         k.sum_rows(gy, out)
 
     def _accumulate(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
-        if gy.shape[1] < x.shape[1]:  # one cotangent stands for all S samples, in the bias too
-            gy = gy.repeat(x.shape[1], axis=1)
-        self.adjoint_w(k, gy, x, gp["w"])
+        self._accumulate_w(k, gy, x, gp)
         if "b" in self.shapes:
+            if gy.shape[1] < x.shape[1]:  # one cotangent stands for all S samples
+                gy = gy.repeat(x.shape[1], axis=1)
             self.adjoint_b(k, gy, gp["b"])
+
+    def _accumulate_w(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
+        if x.shape[1] < gy.shape[1]:  # one input serves all S cotangents
+            gy = gy.sum(axis=1, keepdims=True)
+        elif gy.shape[1] < x.shape[1]:
+            x = x.sum(axis=1, keepdims=True)
+        self.adjoint_w(k, gy, x, gp["w"])
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         y = self.apply(k, p["w"], x)
@@ -145,7 +152,7 @@ class Bilinear(ABC):
             if dgy is not None:
                 self._accumulate(k, dgy, c, dgp)
             if dc is not None:
-                self.adjoint_w(k, gy, dc, dgp["w"])
+                self._accumulate_w(k, gy, dc, dgp)
         gx = self.vjp(k, p, c, gy, gp, want_x)
         if not want_x:
             return None, None

@@ -33,18 +33,29 @@ def _normal(layout: Layout, key: Key, is_decoder: bool) -> Array:
     return draws * _spread(layout, lambda slot: 0.1 if is_decoder or slot.name.endswith(".w") else 0.0)
 
 
+def _images(layout: Layout, key: Key, is_decoder: bool) -> Array:
+    """The paper's code for images: decoder weights N(0, .01^2), the encoder uniform."""
+    if not is_decoder:
+        return _uniform(layout, key, is_decoder)
+    draws = key.normal(load("reference"), (layout.size,), np.float64)
+    return draws * _spread(layout, lambda slot: 0.01 if slot.name.endswith(".w") else 0.0)
+
+
 def _spread(layout: Layout, of: Callable[[Slot], float]) -> Array:
-    """One factor for each element of the flat vector; padding and scalars are 0."""
+    """One factor for each weight and bias in the flat vector; all else is 0."""
     spread = np.zeros(layout.size)
     for slot in layout.slots:
-        if slot.shape:
+        if slot.name.rsplit(".", 1)[-1] in ("w", "b"):
             spread[slot.start : slot.stop] = of(slot)
     return spread
 
 
 RULES: Mapping[str, Callable[[Layout, Key, bool], Array]] = MappingProxyType(
-    {"uniform": _uniform, "normal": _normal}
+    {"uniform": _uniform, "normal": _normal, "images": _images}
 )
+
+#: Where a normalisation starts: it changes nothing.
+_ONE = ("scale", "variance")
 
 
 def initial_parameters(
@@ -56,7 +67,7 @@ def initial_parameters(
     ----------
     seeds : tuple of int
         One a model; member r of an ensemble starts where a single run with its seed does.
-    rule : {"uniform", "normal"}
+    rule : {"uniform", "normal", "images"}
         Distribution of weights and biases.
     sd : float
         Initial ``sqrt(gamma)``.
@@ -64,5 +75,9 @@ def initial_parameters(
     key = Key(seeds, Stream.PARAMETERS)
     phi = RULES[rule](model.phi_layout, key, False)
     theta = RULES[rule](model.theta_layout, key.on(Stream.PARAMETERS, 1), True)
+    for layout, vector in ((model.phi_layout, phi), (model.theta_layout, theta)):
+        for name, values in layout.named(vector):
+            if name.endswith(_ONE):
+                values[...] = 1
     model.log_sd(theta)[:] = np.log(sd)
     return phi.astype(dtype), theta.astype(dtype)

@@ -34,10 +34,6 @@ class Dense(Bilinear):
         return k.gemm(_rows(gy), w).reshape(-1, *gy.shape[1:3], self.n_in)
 
     def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
-        if x.shape[1] < gy.shape[1]:  # one input serves all S cotangents
-            gy = gy.sum(axis=1, keepdims=True)
-        elif gy.shape[1] < x.shape[1]:
-            x = x.sum(axis=1, keepdims=True)
         k.gemm(_rows(gy), _rows(x), ta=True, out=out, accumulate=True)
 
 

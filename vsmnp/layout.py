@@ -14,6 +14,9 @@ from .types import Array, Params, Shape, Shapes
 #: Slots start at multiples of this many elements, so that vector loads and GEMM operands are aligned.
 ALIGNMENT = 32
 
+#: Slots that no gradient moves: what a normalisation remembers of the batches.
+STATISTICS = ("mean", "variance")
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -67,8 +70,8 @@ class Layout:
 
     @property
     def count(self) -> int:
-        """The number of parameters, padding excluded."""
-        return sum(slot.size for slot in self.slots)
+        """The number of parameters that are trained: padding and running statistics excluded."""
+        return sum(slot.size for slot in self.slots if slot.name.rsplit(".", 1)[-1] not in STATISTICS)
 
     def views(self, vector: Array) -> Params:
         """The tree of arrays ``(R, *shape)`` that live in ``vector (R, P)``; writing writes through."""

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from .errors import ConfigError
 from .layout import Layout
-from .nets import mlp
+from .nets import (
+    BatchNormRule,
+    ImagePlan,
+    dcgan_decoder,
+    dcgan_encoder,
+    mlp,
+    resnet18_decoder,
+    resnet18_encoder,
+)
 from .posteriors import DiagonalGaussian, Moments, Posterior
-from .types import Array, Cache, Kernels, Layer, Params
+from .statistics import batch_statistics, frozen
+from .types import Array, Cache, Kernels, Layer, Params, Shape
+
+_Network = Callable[[ImagePlan], Layer]
+
+#: Encoder and decoder of the architectures for images.
+_OF_IMAGES: Mapping[str, tuple[_Network, _Network]] = MappingProxyType(
+    {"dcgan": (dcgan_encoder, dcgan_decoder), "resnet18": (resnet18_encoder, resnet18_decoder)}
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +82,38 @@ class GaussianVAE:
         decoder = mlp((q.d_z, *reversed(hidden), d_x), activation, sigmoid_output)
         return cls(encoder, decoder, q, d_x)
 
+    @classmethod
+    def of_images(
+        cls,
+        arch: str,
+        image: Shape,
+        posterior: Posterior,
+        activation: str = "relu",
+        width: float = 1.0,
+        batch_norm: BatchNormRule = "off",
+    ) -> GaussianVAE:
+        """A VAE of convolutional (``dcgan``) or residual (``resnet18``) networks, its mean through a sigmoid.
+
+        Parameters
+        ----------
+        image : tuple of int
+            ``(C, H, W)``: 1 or 3 channels, 32 or 64 pixels a side.
+        width : float
+            What every number of channels is multiplied by.
+        batch_norm : {"off", "coupled", "frozen"}
+            See :mod:`vsmnp.norm`.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such architecture, or none for such images.
+        """
+        if arch not in _OF_IMAGES:
+            raise ConfigError(f"There is no architecture '{arch}': choose one of {', '.join(_OF_IMAGES)}.")
+        encoder, decoder = _OF_IMAGES[arch]
+        plan = ImagePlan(image, posterior.n_features, posterior.d_z, activation, width, batch_norm)
+        return cls(encoder(plan), decoder(plan), posterior, math.prod(image))
+
     @property
     def d_z(self) -> int:
         """Latent dimension."""
@@ -115,6 +165,16 @@ class GaussianVAE:
     def decode(self, k: Kernels, theta: Array, z: Array) -> tuple[Array, Cache]:
         """``g(z)`` for ``z (R, S, N, Z)``, and the decoder's cache."""
         return self.decoder.forward(k, self.decoder_part(theta), z)
+
+    @property
+    def frozen(self) -> GaussianVAE:
+        """The same model on the same parameters, normalised by its running statistics: for evaluation."""
+        return replace(self, encoder=frozen(self.encoder), decoder=frozen(self.decoder))
+
+    def statistics(self, k: Kernels, cache: Cache, decoder_cache: Cache) -> tuple[Params, Params]:
+        """Mean and variance of the batch in every normalisation of the encoder and of the decoder."""
+        encoder = batch_statistics(k, self.encoder, cache)
+        return encoder, batch_statistics(k, self.decoder, decoder_cache)
 
     def score_q(self, k: Kernels, phi: Array, q: Moments, cache: Cache, eps: Array) -> Array:
         """``s^q = grad_x log q(z|x)`` with z held fixed, ``(R, S, N, D)``: one encoder vjp a sample."""

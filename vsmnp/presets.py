@@ -15,9 +15,19 @@ _PAPER_2D = {
     "optimizer": "adam", "lr": 1e-4, "encoder_optimizer": "sgd", "encoder_lr": 1e-2,
 }  # fmt: skip
 
+#: Appendix B.2 and the author's code: networks of images, padded to 32 x 32 pixels.
+_PAPER_DCGAN = {
+    "dataset": "mnist", "image_size": 32, "arch": "dcgan", "activation": "relu", "latent": 100,
+    "scale": "exp", "initial": "images", "sd_init": 0.1, "noise": 0.1, "batch_size": 100, "epochs": 1000.0,
+    "samples": 5, "encoder_steps": 5, "encoder_data": "fresh",
+    "optimizer": "adam", "lr": 1e-4, "encoder_optimizer": "adam", "encoder_lr": 1e-4,
+}  # fmt: skip
+
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     "paper-2d": _PAPER_2D,
     "paper-2d-large": {**_PAPER_2D, "dataset": "star", "hidden": (100, 100), "epochs": 1000.0},
+    "paper-dcgan": _PAPER_DCGAN,
+    "paper-resnet18": {**_PAPER_DCGAN, "arch": "resnet18", "samples": 1, "encoder_steps": 1},
     "paper-images": {
         "dataset": "mnist", "hidden": (500, 500), "activation": "relu", "latent": 50, "scale": "exp",
         "sigmoid_output": True, "initial": "uniform", "sd_init": 0.1, "noise": 0.1, "batch_size": 100,

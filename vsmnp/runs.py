@@ -211,7 +211,7 @@ class Session:
     def run(self, state: State) -> Run:
         """The run as it stands."""
         trainer = self.trainer
-        vae = TrainedVAE(trainer.k, trainer.model, state.phi, state.theta, trainer.settings.seeds)
+        vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
         return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
                    state.gamma_kept, state.gamma_floored, self.folder)  # fmt: skip
 

@@ -21,6 +21,7 @@ from .optim import Optimizer, optimizer
 from .recorded import RecordedStep
 from .rng import Key, Stream
 from .state import State, new_state
+from .statistics import move_statistics
 from .types import Array, FusedStep, Kernels, StepSpec
 
 
@@ -77,7 +78,7 @@ class Trainer:
         dtype = np.dtype(settings.dtype)
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
         return cls(
-            k, settings, build_model(settings, dataset.dim), batches, build_learning(settings),
+            k, settings, build_model(settings, dataset), batches, build_learning(settings),
             build_inference(settings), optimizer(settings.encoder_optimizer), optimizer(settings.optimizer),
             may_fuse,
         )  # fmt: skip
@@ -186,6 +187,7 @@ class Trainer:
             self.encoder_optimizer.update(
                 k, state.phi, inferred.g_phi, state.phi_memory, encoder_lr, state.alive
             )
+            self._place_statistics(state, inferred)
         x = minibatch(encoder_steps)
         learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
         assert learned.g_theta is not None
@@ -194,6 +196,7 @@ class Trainer:
         self.decoder_optimizer.update(
             k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
         )
+        self._place_statistics(state, learned)
         return Info(inferred, learned)
 
     def audit(self, state: State, info: Info) -> None:
@@ -214,6 +217,12 @@ class Trainer:
         for place, term in enumerate(outcome.terms.values()):
             _mark(state, self.k.finite(term[:, None]), first + place)
         _mark(state, self.k.finite(outcome.loss[:, None]) & self.k.finite(g), first + len(outcome.terms))
+
+    def _place_statistics(self, state: State, outcome: Outcome) -> None:
+        """Move the running statistics of both networks towards what the batch had."""
+        encoder, decoder = outcome.statistics
+        move_statistics(self.model.encoder_part(state.phi), encoder, state.alive)
+        move_statistics(self.model.decoder_part(state.theta), decoder, state.alive)
 
     def _place_gamma(self, state: State, learned: Outcome) -> None:
         """Write the gamma that a closed form chose."""

@@ -1,15 +1,15 @@
 """Floor 0: the words that every other file speaks in.
 
 Axes, always in this order: R models trained side by side, S posterior samples, N batch, then the
-axes of one sample (D data, Z latent, I input and O output features). R and S may be 1 and broadcast;
-N never does. Prefixes: ``x`` primal, ``dx`` tangent, ``gx`` cotangent, ``dgx`` tangent of a cotangent.
-``None`` in place of a tangent is the zero tangent; ``None`` in place of a gradient is one that nobody
-asked for, and it is then not computed.
+axes of one sample (D data, Z latent, I input and O output features; H, W, C of an image, its channels
+innermost). R and S may be 1 and broadcast; N never does. Prefixes: ``x`` primal, ``dx`` tangent,
+``gx`` cotangent, ``dgx`` tangent of a cotangent. ``None`` in place of a tangent is the zero tangent;
+``None`` in place of a gradient is one that nobody asked for, and it is then not computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from .arrays import ActivationName as ActivationName
@@ -17,6 +17,7 @@ from .arrays import Array as Array
 from .arrays import DType as DType
 from .arrays import QuadraticForm as QuadraticForm
 from .arrays import Shape as Shape
+from .arrays import Window as Window
 from .recording import Recorder as Recorder
 from .steps import FusedStep as FusedStep
 from .steps import StepSpec as StepSpec
@@ -64,6 +65,27 @@ class Kernels(Protocol):
 
     def sum_rows(self, gy: Array, out: Array) -> Array:
         """``out[r,o] += sum_{s,n} gy[r,s,n,o]``."""
+
+    def conv(self, x: Array, w: Array, window: Window) -> Array:
+        """``y[r,s,n,h,w,o] = sum_{u,v,i} w[r,o,u,v,i] x[r,s,n,h t+u-pad,w t+v-pad,i]``, t the stride.
+
+        ``x (R|1,S,N,H,W,I)``, ``w (R|1,O,size,size,I)``, y ``(R,S,N,H',W',O)``; outside, x is zero.
+        """
+
+    def conv_adjoint_x(self, gy: Array, w: Array, window: Window, image: Shape) -> Array:
+        """The gradient in x of ``<gy, conv(x, w)>`` for images ``(H, W)``: ``(R,S,N,H,W,I)``."""
+
+    def conv_adjoint_w(self, gy: Array, x: Array, window: Window, out: Array) -> None:
+        """``out += `` the gradient in w of ``<gy, conv(x, w)>``; gy and x have the same S."""
+
+    def channel_moments(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance of each channel of ``x (R,S,N,...,C)``, both ``(R,1,C)``."""
+
+    def channel_sums(self, a: Array, b: Array | None) -> Array:
+        """``sum a b`` over N and space, ``(R,S,C)``; without b it is 1. R and S broadcast."""
+
+    def channel_combine(self, parts: Sequence[tuple[Array, Array]], shift: Array | None) -> Array:
+        """``sum_i c_i v_i + shift`` for parts ``(v (R,S,N,...,C), c (R,S,C))``; all R and S broadcast."""
 
     def activation(self, f: ActivationName, x: Array) -> Array:
         """``y = f(x)``."""

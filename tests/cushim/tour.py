@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 
 from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.types import ActivationName, QuadraticForm
+from vsmnp.types import ActivationName, QuadraticForm, Window
 
 
 def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
@@ -19,6 +19,7 @@ def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
         _random(k, dtype)
         _terms(k, dtype)
         _optimisers(k, dtype)
+        _images(k, dtype)
 
 
 def _pointwise(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
@@ -61,3 +62,14 @@ def _optimisers(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
     k.sgd(p, g, t, lr, alive)
     g[1, [3, 100]] = np.nan
     k.finite(g)
+
+
+def _images(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    x = np.ones((2, 1, 2, 4, 5, 3), dtype)
+    for window in (Window(3, 2, 1), Window(1, 2)):
+        w = np.ones((2, 4, window.size, window.size, 3), dtype)
+        y = k.conv(x, w, window)
+        k.conv_adjoint_x(y, w, window, (4, 5))
+        k.conv_adjoint_w(y, x, window, w)
+    k.channel_moments(x)
+    k.channel_combine([(x, np.ones((2, 1, 3), dtype))] * 3, None)

@@ -68,4 +68,5 @@ class PosteriorFisher:
         pe, gp = model.encoder_part(phi), model.encoder_part(g_phi)
         model.encoder.vjp(k, pe, cache, features, gp, want_x=False)
         total = self.weight * loss.mean(1)
-        return Outcome(total, {"posterior_fisher": total}, g_phi=g_phi)
+        statistics = model.statistics(k, cache, decoder_cache)
+        return Outcome(total, {"posterior_fisher": total}, g_phi=g_phi, statistics=statistics)

@@ -97,7 +97,7 @@ class JointFisher:
             "score_norm": norm(k, model, phi, q, cache, eps, key, g_phi),
         }
         loss = sum(terms.values(), start=k.zeros(tau.shape, tau.dtype))
-        return Outcome(loss, terms, g_phi, g_theta, choice)
+        return Outcome(loss, terms, g_phi, g_theta, choice, model.statistics(k, cache, decoder_cache))
 
     def _decoder_sweep(
         self,

@@ -51,4 +51,5 @@ class KL:
             "reconstruction": -log_likelihood(a, log_sd[:, None], model.d_x).mean(1),
             "kl": model.posterior.kl(q).mean((1, 2)),
         }
-        return Outcome(terms["reconstruction"] + terms["kl"], terms, g_phi=g_phi)
+        statistics = model.statistics(k, cache, decoder_cache)
+        return Outcome(terms["reconstruction"] + terms["kl"], terms, g_phi=g_phi, statistics=statistics)

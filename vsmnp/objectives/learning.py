@@ -111,4 +111,5 @@ class Learning(ABC):
             model.log_sd(g_theta)[:] = self.slope(a, h, tau, model.d_x)
         terms = self.terms(model, q, a, h, log_sd)
         loss = sum(terms.values(), start=k.zeros(a.shape, a.dtype))
-        return Outcome(loss, terms, g_theta=g_theta, gamma=choice)
+        statistics = model.statistics(k, cache, decoder_cache)
+        return Outcome(loss, terms, g_theta=g_theta, gamma=choice, statistics=statistics)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..model import GaussianVAE
 from ..rng import Key
-from ..types import Array, Kernels
+from ..types import Array, Kernels, Params
 from .gamma import Choice
 
 
@@ -26,6 +26,9 @@ class Outcome:
         Gradients shaped like phi and theta; None where the objective does not train that network.
     gamma : Choice or None
         The gamma that the loss was evaluated at, where a closed form chose it.
+    statistics : pair of Params
+        Mean and variance of the batch in every normalisation of the encoder and of the decoder, in the
+        trees of their parameters; empty where there is none.
     """
 
     loss: Array
@@ -33,6 +36,7 @@ class Outcome:
     g_phi: Array | None = None
     g_theta: Array | None = None
     gamma: Choice | None = None
+    statistics: tuple[Params, Params] = ({}, {})
 
 
 class Objective(Protocol):

@@ -1,14 +1,27 @@
-"""Architectures: functions that return a layer."""
+"""The multi-layer perceptron."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from .compose import Chain
-from .errors import ConfigError
-from .layers import ACTIVATIONS, Dense, Sigmoid
-from .types import Layer
+from ..compose import Chain
+from ..errors import ConfigError
+from ..layers import ACTIVATIONS, Dense, Sigmoid
+from ..types import Layer
+
+
+def activation_named(name: str) -> Layer:
+    """The activation of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none: choose relu, elu, softplus, sigmoid or tanh.
+    """
+    if name not in ACTIVATIONS:
+        raise ConfigError(f"There is no activation '{name}': choose one of {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]
 
 
 def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = False) -> Chain:
@@ -28,12 +41,11 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
     ConfigError
         If the activation is unknown or a width is not positive.
     """
-    if activation not in ACTIVATIONS:
-        raise ConfigError(f"There is no activation '{activation}': choose one of {', '.join(ACTIVATIONS)}.")
+    between = activation_named(activation)
     if len(widths) < 2 or min(widths) < 1:
         raise ConfigError(f"The widths of a network must be positive, got {tuple(widths)}.")
     layers: list[Layer] = []
     for n_in, n_out in pairwise(widths):
-        layers += [Dense(n_in, n_out), ACTIVATIONS[activation]]
+        layers += [Dense(n_in, n_out), between]
     layers[-1:] = [Sigmoid()] if sigmoid_output else []
     return Chain(tuple(layers))

@@ -1,0 +1,159 @@
+"""Layers of images ``(R, S, N, H, W, C)``: convolution, its transpose, and changes of size.
+
+Channels are innermost: the window of a pixel is then a few long runs of memory, a convolution one product
+whose rows are pixels, and biases, activations and statistics treat the pixels as rows of a dense layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .families import Bilinear, Linear
+from .types import Array, Kernels, Shape, Shapes, Window
+
+
+def _pixels(y: Array) -> Array:
+    """``(R, S, N, H, W, C)`` as rows ``(R, S, N*H*W, C)``."""
+    return y.reshape(*y.shape[:2], -1, y.shape[-1])
+
+
+@dataclass(frozen=True)
+class _Convolution(Bilinear):
+    """What a convolution and its transpose share."""
+
+    n_in: int
+    n_out: int
+    window: Window
+    image: Shape
+    bias: bool = True
+
+    def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
+        return k.add_bias(_pixels(y), b).reshape(y.shape)
+
+    def adjoint_b(self, k: Kernels, gy: Array, out: Array) -> None:
+        k.sum_rows(_pixels(gy), out)
+
+    def _bias(self) -> Shapes:
+        return {"b": (self.n_out,)} if self.bias else {}
+
+
+@dataclass(frozen=True)
+class Conv(_Convolution):
+    """``y[h,w,o] = sum_{u,v,i} w[o,u,v,i] x[h t + u - pad, w t + v - pad, i] + b[o]``, t the stride.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    window : Window
+        What an output pixel sees.
+    image : tuple of int
+        ``(H, W)`` of the input.
+    bias : bool
+        Whether there is a ``b``.
+    """
+
+    @property
+    def shapes(self) -> Shapes:
+        size = self.window.size
+        return {"w": (self.n_out, size, size, self.n_in), **self._bias()}
+
+    def apply(self, k: Kernels, w: Array, x: Array) -> Array:
+        return k.conv(x, w, self.window)
+
+    def adjoint_x(self, k: Kernels, gy: Array, w: Array) -> Array:
+        return k.conv_adjoint_x(gy, w, self.window, self.image)
+
+    def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
+        k.conv_adjoint_w(gy, x, self.window, out)
+
+
+@dataclass(frozen=True)
+class ConvTranspose(_Convolution):
+    """The adjoint of a convolution from ``n_out`` to ``n_in`` channels: its kernels with two of them swapped.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    window : Window
+        What an *input* pixel reaches.
+    image : tuple of int
+        ``(H, W)`` of the *output*.
+    bias : bool
+        Whether there is a ``b``.
+    """
+
+    @property
+    def shapes(self) -> Shapes:
+        size = self.window.size
+        return {"w": (self.n_in, size, size, self.n_out), **self._bias()}
+
+    def apply(self, k: Kernels, w: Array, x: Array) -> Array:
+        return k.conv_adjoint_x(x, w, self.window, self.image)
+
+    def adjoint_x(self, k: Kernels, gy: Array, w: Array) -> Array:
+        return k.conv(gy, w, self.window)
+
+    def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
+        k.conv_adjoint_w(x, gy, self.window, out)
+
+
+@dataclass(frozen=True)
+class Upsample(Linear):
+    """Every pixel ``factor x factor`` times: the nearest neighbour."""
+
+    factor: int
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        return x.repeat(self.factor, axis=3).repeat(self.factor, axis=4)
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        f = self.factor
+        height, width, channels = gy.shape[3:]
+        blocks = gy.reshape(*gy.shape[:3], height // f, f, width // f, f, channels)
+        total: Array = blocks.sum((4, 6))
+        return total
+
+
+@dataclass(frozen=True)
+class GlobalMean(Linear):
+    """``(H, W, C) -> (C,)``: the mean over the pixels of an image of size ``image``."""
+
+    image: Shape
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        mean: Array = x.mean((3, 4))
+        return mean
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        height, width = self.image
+        each = gy / (height * width)
+        return each[:, :, :, None, None].repeat(height, axis=3).repeat(width, axis=4)
+
+
+@dataclass(frozen=True)
+class ChannelsLast(Linear):
+    """Flat data ``(C*H*W,)``, as files hold them, to an image ``(H, W, C)``."""
+
+    image: Shape  # (C, H, W)
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        images = x.reshape(*x.shape[:3], *self.image)
+        return images.transpose(0, 1, 2, 4, 5, 3)
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        return gy.transpose(0, 1, 2, 5, 3, 4).reshape(*gy.shape[:3], -1)
+
+
+@dataclass(frozen=True)
+class ChannelsFirst(Linear):
+    """An image ``(H, W, C)`` to flat data ``(C*H*W,)``."""
+
+    image: Shape  # (C, H, W)
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        return ChannelsLast(self.image).adjoint(k, x)
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        return ChannelsLast(self.image).apply(k, gy)
