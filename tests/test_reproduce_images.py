@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ from vsmnp.runs import Session
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
 TINY = Budget(
-    "tiny", "seconds", 2, 1, (), (0,),
+    "tiny", "seconds", 2, 1, 4, (), (0,), 1,
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
 FEW = ("K-ELBO", "K-M1")
@@ -211,14 +212,23 @@ def test_a_failure_in_a_process_is_one_sentence(plan: Plan, tmp_path: Path) -> N
     place.mkdir(parents=True)
     (place / "precious").write_text("somebody else's")
     with pytest.raises(StorageError, match="is not empty"):
-        training.finish_all(wanted, plan.folder, every=1, jobs=2, progress=_ignore)
+        training.finish_all(wanted, plan.folder, budget=TINY, train=True, jobs=2, progress=_ignore)
     assert (place / "precious").exists()
 
 
 def test_stopping_processes_is_no_failure(plan: Plan) -> None:
     wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
     with pytest.raises(Interrupted, match="the same command goes on"):
-        training.finish_all(wanted, plan.folder, every=1, jobs=2, progress=_ignore, stop=lambda: True)
+        training.finish_all(
+            wanted, plan.folder, budget=TINY, train=True, jobs=2, progress=_ignore, stop=lambda: True
+        )
+
+
+@pytest.mark.parametrize("name", [each.name for each in BUDGETS])
+def test_what_processes_are_sent_can_be_sent(name: str) -> None:
+    plan = Plan(budget(name), Path("runs"))
+    for cell in cells(plan, "dcgan", METHOD_NAMES):
+        assert len(ForkingPickler.dumps((plan.budget, cell)))
 
 
 # --- the paper's settings -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from ...errors import ConfigError
 if TYPE_CHECKING:
     from .figure import ImageFigure
 #: Networks that a grid can be trained with.
-ARCHITECTURES = ("mlp",)
+ARCHITECTURES = ("dcgan", "resnet18", "mlp")
 NAMES = ("fig4", "fig8", "fig9", "fig10", "samples", "table1", "table2")
 
 

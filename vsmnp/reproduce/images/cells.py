@@ -14,7 +14,9 @@ from .methods import Method, methods
 from .plan import Plan
 
 #: The preset of each architecture.
-PRESETS: Mapping[str, str] = MappingProxyType({"mlp": "paper-images"})
+PRESETS: Mapping[str, str] = MappingProxyType({
+    "dcgan": "paper-dcgan", "resnet18": "paper-resnet18", "mlp": "paper-images",
+})  # fmt: skip
 #: Appendix B.2: z in {0, 1}^30 with a factorised Bernoulli posterior.
 BINARY: Mapping[str, Any] = MappingProxyType({"latent": 30})
 
@@ -47,8 +49,9 @@ def _cell(
     plan: Plan, architecture: str, dataset: str, method: Method, seed: int, changes: Mapping[str, Any]
 ) -> Cell:
     chosen = {
-        **plan.budget.settings, **changes, "dataset": dataset, "data_dir": plan.data_dir, "seeds": (seed,),
-        "inference": method.inference, "objective": method.objective, "epochs": plan.budget.epochs,
+        **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
+        "seeds": (seed,), "inference": method.inference, "objective": method.objective,
+        "epochs": plan.budget.epochs,
     }  # fmt: skip
     name = Path(dataset).stem
     labels = {"dataset": name, "architecture": architecture, "method": method.name, "seed": seed}

@@ -22,7 +22,7 @@ NEAR = 0.2
 DECIDED = 0.8
 
 
-def evaluate(run: Run, labels: Mapping[str, Any]) -> tuple[Row, ...]:
+def evaluate(run: Run, labels: Mapping[str, Any], points: int | None = None) -> tuple[Row, ...]:
     """Evaluate the first model of a run where it stands; all rows up to here, the new one last.
 
     Parameters
@@ -31,6 +31,8 @@ def evaluate(run: Run, labels: Mapping[str, Any]) -> tuple[Row, ...]:
         In a folder.
     labels : mapping
         Where it stands in the grid.
+    points : int or None
+        The first so many test data; None: all.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def evaluate(run: Run, labels: Mapping[str, Any]) -> tuple[Row, ...]:
     if known and known[-1]["step"] == run.step:
         return known
     vae, settings = run.vae, run.settings
-    clean = run.dataset.test(settings.data_seed, np.dtype(settings.dtype))
+    clean = run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[:points]
     found = metrics.evaluate_all(
         vae.k, vae.model, vae.phi[:1], vae.theta[:1], clean, Key(vae.seeds[:1]),
         noise_sd=settings.noise, iwae_samples=0, by_prior=False,

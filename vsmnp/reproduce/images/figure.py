@@ -111,7 +111,15 @@ class ImageFigure:
         parts = self._wanted(plan)
         grid = {p.architecture: cells(plan, p.architecture, p.methods, p.changes) for p in parts}
         everything = [cell for each in grid.values() for cell in each]
-        finish_all(everything, plan.folder, every=plan.every, jobs=plan.jobs, progress=progress, stop=stop)
+        finish_all(
+            everything,
+            plan.folder,
+            budget=plan.budget,
+            train=plan.train,
+            jobs=plan.jobs,
+            progress=progress,
+            stop=stop,
+        )
         runs = {name: _measured(each, plan.folder) for name, each in grid.items()}
         if not any(runs.values()):
             raise DataError(

@@ -59,7 +59,7 @@ class Measured:
     shape: tuple[int, ...]
 
 
-def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
+def measure(run: Run, labels: Mapping[str, Any], finished: bool, points: int | None) -> Measured:
     """Measure the first model of a run and keep the result in its folder; what is there is read.
 
     Parameters
@@ -70,6 +70,8 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
         Where it stands in the grid.
     finished : bool
         Whether nothing is left to train.
+    points : int or None
+        The first so many test data; None: all.
 
     Raises
     ------
@@ -81,10 +83,10 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     if known is not None:
         return known
     vae, settings = run.vae, run.settings
-    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi[:1], test_points(run))
+    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi[:1], test_points(run)[:points])
     edges, counts = metrics.sd_histogram(sds, BINS)
     near = (sds < NEAR) | (np.abs(sds - 1) < NEAR)
-    *earlier, last = evaluate(run, labels)
+    *earlier, last = evaluate(run, labels, points)
     rows = [*earlier, {**last, "decided_sds": float(near.mean())}]
     arrays = {
         "edges": edges, "counts": counts[0], "samples": vae.sample(SAMPLES, noise=False)[0],

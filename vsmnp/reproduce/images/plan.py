@@ -46,11 +46,6 @@ class Plan:
     train: bool = True
 
     @property
-    def every(self) -> float:
-        """Epochs between two evaluations; 0 where nothing is to be trained."""
-        return self.budget.evaluate_every if self.train else 0.0
-
-    @property
     def folder(self) -> Path:
         """Of the runs of this budget."""
         return self.runs / self.budget.name

@@ -28,6 +28,7 @@ from ...runs import Run, Session
 from ...state import State
 from ..grid import Cell, check_same, finish_session, is_finished, open_cell
 from ..reproduction import Progress
+from .budgets import Budget
 from .evaluations import evaluate
 from .measured import measure, read
 
@@ -41,7 +42,8 @@ def finish_all(
     cells: Sequence[Cell],
     folder: Path,
     *,
-    every: float,
+    budget: Budget,
+    train: bool,
     jobs: int,
     progress: Progress,
     stop: Callable[[], bool] = lambda: False,
@@ -54,8 +56,10 @@ def finish_all(
         In this order.
     folder : Path
         Holds a folder a cell.
-    every : float
-        Epochs between two evaluations; 0: nothing is trained, and what is there is measured as far as it got.
+    budget : Budget
+        How often and on how many data to evaluate.
+    train : bool
+        Otherwise what is there is measured, as far as it got.
     jobs : int
         Processes at a time; 1: this one.
     progress : callable
@@ -82,9 +86,9 @@ def finish_all(
     try:
         if jobs == 1:
             for index, cell in enumerate(cells):
-                finish(cell, folder, every, partial(tell, index), stop)
+                finish(cell, folder, budget, train, partial(tell, index), stop)
         else:
-            _in_processes(cells, folder, every, jobs, tell, stop)
+            _in_processes(cells, partial(_finish_there, folder, budget, train), jobs, tell, stop)
     except Interrupted as stopped:
         raise Interrupted(
             "Stopped; what was done is kept, and the same command goes on from there."
@@ -92,44 +96,39 @@ def finish_all(
 
 
 def finish(
-    cell: Cell, folder: Path, every: float, tell: Callable[[int], None], stop: Callable[[], bool]
+    cell: Cell,
+    folder: Path,
+    budget: Budget,
+    train: bool,
+    tell: Callable[[int], None],
+    stop: Callable[[], bool],
 ) -> None:
-    """Train and measure one cell; ``tell`` hears of the thousandths that are done.
-
-    Parameters
-    ----------
-    cell, folder, stop
-        As in :func:`finish_all`.
-    every : float
-        Epochs between two evaluations; 0: nothing is trained.
-    tell : callable
-        Told of the thousandths that are done.
-    """
+    """Train and measure one cell as :func:`finish_all` does; ``tell`` hears of the thousandths done."""
     place = folder / cell.name
     known = read(place)
     if known is not None:
         check_same(known.settings, resolved(cell.settings), place)
-    if every and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
-        measure(_trained(cell, folder, every, tell, stop), cell.labels, finished=True)
+    if train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
+        measure(_trained(cell, folder, budget, tell, stop), cell.labels, True, budget.test_points)
     elif known is None and (place / CHECKPOINT).exists():
         session = Session.resumed(place)
-        measure(session.run(session.state), cell.labels, is_finished(session))
+        measure(session.run(session.state), cell.labels, is_finished(session), budget.test_points)
     tell(_PARTS)
 
 
 def _trained(
-    cell: Cell, folder: Path, every: float, tell: Callable[[int], None], stop: Callable[[], bool]
+    cell: Cell, folder: Path, budget: Budget, tell: Callable[[int], None], stop: Callable[[], bool]
 ) -> Run:
     """The run of a cell, evaluated on its way; its steps are the first part of the progress."""
     session = open_cell(cell, folder)
     trainer, total = session.trainer, max(session.total_steps, 1)
-    interval = max(1, round(every * trainer.batches.per_epoch / trainer.batches_per_step))
+    interval = max(1, round(budget.evaluate_every * trainer.batches.per_epoch / trainer.batches_per_step))
     settings = replace(trainer.settings, log_every=_rows_every(interval))
     session.trainer = replace(trainer, settings=settings)
 
     def on_row(state: State, history: History) -> None:
         if state.step % interval == 0 and state.step < session.total_steps:
-            evaluate(session.run(state), cell.labels)
+            evaluate(session.run(state), cell.labels, budget.test_points)
 
     watch = Watch(on_step=lambda step: tell(_TRAINED * step // total), on_row=on_row, stop=stop)
     return finish_session(session, watch)
@@ -150,8 +149,7 @@ _enough: Event
 
 def _in_processes(
     cells: Sequence[Cell],
-    folder: Path,
-    every: float,
+    finish_one: Callable[[int, Cell], None],
     jobs: int,
     tell: Callable[[int, int], None],
     stop: Callable[[], bool],
@@ -162,9 +160,7 @@ def _in_processes(
     enough = context.Event()
     try:
         with ProcessPoolExecutor(jobs, context, _begin, (tidings, os.getpid(), enough)) as pool:
-            waiting = {
-                pool.submit(_finish_there, index, cell, folder, every) for index, cell in enumerate(cells)
-            }
+            waiting = {pool.submit(finish_one, index, cell) for index, cell in enumerate(cells)}
             while waiting:
                 done, waiting = wait(waiting, _GLANCE, FIRST_EXCEPTION)
                 while not tidings.empty():
@@ -189,7 +185,7 @@ def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) 
     keep_freed_memory()
 
 
-def _finish_there(index: int, cell: Cell, folder: Path, every: float) -> None:
+def _finish_there(folder: Path, budget: Budget, train: bool, index: int, cell: Cell) -> None:
     """Finish a cell in this process, and stop when asked to or when nobody is left to ask."""
     told = -1
 
@@ -199,4 +195,4 @@ def _finish_there(index: int, cell: Cell, folder: Path, every: float) -> None:
             told = parts
             _tidings.put((index, parts))
 
-    finish(cell, folder, every, tell, lambda: _enough.is_set() or os.getppid() != _employer)
+    finish(cell, folder, budget, train, tell, lambda: _enough.is_set() or os.getppid() != _employer)
