@@ -52,6 +52,8 @@ TINY = Budget(
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
 FEW = ("K-ELBO", "K-M1")
+#: A figure that draws nothing, for tests of what is beneath.
+GRID = "table1"
 
 
 @pytest.fixture(scope="session")
@@ -78,48 +80,44 @@ def _never(*_: object, **__: object) -> None:
 # --- the grid -------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Two methods, trained once: figures share their runs."""
+    plan = Plan(TINY, tmp_path_factory.mktemp("runs"), (str(images),), architectures=("mlp",), methods=FEW)
+    load(GRID).reproduce(tmp_path_factory.mktemp("fig4"), plan, _ignore)
+    return plan
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_runs_and_a_second_time_trains_nothing(
-    name: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_figure_is_drawn_of_the_same_runs(
+    name: str, trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = replace(plan, methods=FEW)
-    first = load(name).reproduce(tmp_path, plan, _ignore)
-    assert {path.suffix for path in first.files} <= {".png", ".csv"}
-    assert all(path.stat().st_size for path in first.files)
-    assert first.data["missing"] == first.data["unfinished"] == []
-    assert [(row["method"], row["epoch"], row["step"]) for row in first.data["rows"]] == [
+    monkeypatch.setattr(Session, "train", _never)
+    monkeypatch.setattr(evaluations.metrics, "evaluate_all", _never)
+    found = load(name).reproduce(tmp_path, trained, _ignore)
+    assert {path.suffix for path in found.files} <= {".png", ".csv"}
+    assert all(path.stat().st_size for path in found.files)
+    assert found.data["missing"] == found.data["unfinished"] == []
+    assert [(row["method"], row["epoch"], row["step"]) for row in found.data["rows"]] == [
         (method, epoch, 3 * epoch) for method in FEW for epoch in (1, 2)
     ]
     assert records.read(tmp_path / f"{name}.csv") == [
-        {column: row.get(column) for column in records.COLUMNS} for row in first.data["rows"]
+        {column: row.get(column) for column in records.COLUMNS} for row in found.data["rows"]
     ]
-    monkeypatch.setattr(Session, "train", _never)
-    monkeypatch.setattr(measured, "measure_latents", _never, raising=False)
-    monkeypatch.setattr(measured.metrics, "evaluate_all", _never)
-    again = load(name).reproduce(tmp_path, plan, _ignore)
-    assert (again.data, again.findings) == (first.data, first.findings)
 
 
-def test_figures_share_their_runs(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load("fig4").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
-    monkeypatch.setattr(Session, "train", _never)
-    found = load("samples").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
-    assert {row["method"] for row in found.data["rows"]} == set(FEW)
-
-
-def test_a_partial_grid_is_drawn_and_its_gaps_are_named(plan: Plan, tmp_path: Path) -> None:
-    figure = load("fig4")
-    figure.reproduce(tmp_path, replace(plan, methods=("K-ELBO",)), _ignore)
-    found = figure.reproduce(tmp_path, replace(plan, methods=FEW, train=False), _ignore)
-    assert found.data["missing"] == ["digits-mlp-kl-m1-seed0"]
-    assert "Missing from this grid: digits-mlp-kl-m1-seed0." in found.findings
-    assert {claim["answer"] for claim in found.data["claims"]} == {Answer.MISSING}
+def test_a_partial_grid_is_drawn_and_its_gaps_are_named(trained: Plan, tmp_path: Path) -> None:
+    plan = replace(trained, methods=(*FEW, "F-M1"), train=False)
+    found = load("fig4").reproduce(tmp_path, plan, _ignore)
+    assert found.data["missing"] == ["digits-mlp-fisher-m1-seed0"]
+    assert "Missing from this grid: digits-mlp-fisher-m1-seed0." in found.findings
+    assert Answer.MISSING in {claim["answer"] for claim in found.data["claims"]}
     assert (tmp_path / "fig4.png").stat().st_size
 
 
 def test_a_grid_without_a_run_is_refused(plan: Plan, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"There is no run of fig4 in .*leave out --no-train"):
-        load("fig4").reproduce(tmp_path, replace(plan, train=False), _ignore)
+    with pytest.raises(DataError, match=r"There is no run of table1 in .*leave out --no-train"):
+        load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
 
 
 def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tmp_path: Path) -> None:
@@ -128,12 +126,12 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tm
     session.trainer.step(session.state)
     session.save(session.state)
     plan = replace(plan, methods=("K-M1",))
-    found = load("fig4").reproduce(tmp_path, replace(plan, train=False), _ignore)
+    found = load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
     assert found.data["unfinished"] == [cell.name]
     assert f"Not trained to the end: {cell.name}." in found.findings
     assert [row["step"] for row in found.data["rows"]] == [1]
-    gone_on = load("fig4").reproduce(tmp_path, plan, _ignore)
-    whole = load("fig4").reproduce(tmp_path, replace(plan, runs=tmp_path / "other"), _ignore)
+    gone_on = load(GRID).reproduce(tmp_path, plan, _ignore)
+    whole = load(GRID).reproduce(tmp_path, replace(plan, runs=tmp_path / "other"), _ignore)
     assert gone_on.data["unfinished"] == []
     assert [row for row in gone_on.data["rows"] if row["step"] != 1] == whole.data["rows"]
 
@@ -141,31 +139,31 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tm
 def test_more_epochs_go_on_where_fewer_ended(plan: Plan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("F-M2",))
     more = replace(plan, budget=TINY.lasting(4))
-    load("fig4").reproduce(tmp_path, plan, _ignore)
-    longer = load("fig4").reproduce(tmp_path, more, _ignore)
-    whole = load("fig4").reproduce(tmp_path, replace(more, runs=tmp_path / "other"), _ignore)
+    load(GRID).reproduce(tmp_path, plan, _ignore)
+    longer = load(GRID).reproduce(tmp_path, more, _ignore)
+    whole = load(GRID).reproduce(tmp_path, replace(more, runs=tmp_path / "other"), _ignore)
     assert records.last(longer.data["rows"]) == records.last(whole.data["rows"])
-    assert records.last(load("fig4").reproduce(tmp_path, plan, _ignore).data["rows"]) == records.last(
+    assert records.last(load(GRID).reproduce(tmp_path, plan, _ignore).data["rows"]) == records.last(
         whole.data["rows"]
     )  # fewer again: what is there is more
 
 
 def test_a_folder_of_other_runs_is_refused(plan: Plan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("K-M1",))
-    load("fig4").reproduce(tmp_path, plan, _ignore)
+    load(GRID).reproduce(tmp_path, plan, _ignore)
     other = replace(TINY, settings={**TINY.settings, "lr": 1.0})
     with pytest.raises(ConfigError, match=r"holds a run with lr = .*, not 1\.0"):
-        load("fig4").reproduce(tmp_path, replace(plan, budget=other), _ignore)
+        load(GRID).reproduce(tmp_path, replace(plan, budget=other), _ignore)
 
 
 def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
     answers = iter([False] * 4 + [True])
     plan = replace(plan, methods=FEW)
     with pytest.raises(Interrupted, match="the same command goes on"):
-        load("fig4").reproduce(tmp_path, plan, _ignore, lambda: next(answers))
-    stopped = load("fig4").reproduce(tmp_path, replace(plan, train=False), _ignore)
+        load(GRID).reproduce(tmp_path, plan, _ignore, lambda: next(answers))
+    stopped = load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
     assert stopped.data["unfinished"] or stopped.data["missing"]
-    assert load("fig4").reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
+    assert load(GRID).reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
 
 
 @pytest.mark.parametrize("left", ["", "[1]", '[{"step": 99}]'])
@@ -174,33 +172,32 @@ def test_rows_of_a_later_state_or_no_rows_at_all_are_left_behind(
 ) -> None:
     """A run that is killed goes on from a checkpoint that may be older than its last evaluation."""
     plan = replace(plan, methods=("K-M1",))
-    expected = load("fig4").reproduce(tmp_path, plan, _ignore)
+    expected = load(GRID).reproduce(tmp_path, plan, _ignore)
     (cell,) = cells(plan, "mlp", METHOD_NAMES)
     place = plan.folder / cell.name
     (place / measured.MEASURED).unlink()
     (place / evaluations.EVALUATIONS).write_text(left)
-    found = load("fig4").reproduce(tmp_path, plan, _ignore)
+    found = load(GRID).reproduce(tmp_path, plan, _ignore)
     assert found.data["rows"] == [records.last(expected.data["rows"])[0]]
 
 
 @pytest.mark.parametrize("damage", [b"", b"vsmnp checkpoint 1\n", b"\0" * 1000])
 def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("K-M1",))
-    expected = load("fig4").reproduce(tmp_path, plan, _ignore)
+    expected = load(GRID).reproduce(tmp_path, plan, _ignore)
     (file,) = plan.runs.rglob(measured.MEASURED)
     file.write_bytes(damage)
-    assert load("fig4").reproduce(tmp_path, plan, _ignore).data == expected.data
+    assert load(GRID).reproduce(tmp_path, plan, _ignore).data == expected.data
 
 
 # --- processes ------------------------------------------------------------------------------------
 
 
-def test_processes_side_by_side_make_the_same_runs(plan: Plan, tmp_path: Path) -> None:
-    plan = replace(plan, methods=FEW)
+def test_processes_side_by_side_make_the_same_runs(trained: Plan, tmp_path: Path) -> None:
     told: list[int] = []
-    alone = load("fig4").reproduce(tmp_path, plan, _ignore)
-    beside = load("fig4").reproduce(
-        tmp_path, replace(plan, runs=tmp_path / "other", jobs=2), lambda done, total: told.append(done)
+    alone = load(GRID).reproduce(tmp_path, trained, _ignore)
+    beside = load(GRID).reproduce(
+        tmp_path, replace(trained, runs=tmp_path / "other", jobs=2), lambda done, total: told.append(done)
     )
     assert beside.data == alone.data
     assert told == sorted(told)
@@ -423,14 +420,13 @@ def test_options_that_make_no_sense_are_usage_errors(arguments: tuple[str, ...],
 
 
 def test_the_command_line_prints_json(
-    plan: Plan, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Plan, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load("fig4").reproduce(tmp_path, replace(plan, methods=FEW), _ignore)
     monkeypatch.setattr("vsmnp.reproduce.images.budgets.BUDGETS", (TINY,))
     monkeypatch.setattr("vsmnp.reproduce.images.budget", lambda name: TINY)
     result = _run(
         "fig4", "--datasets", str(images), "--archs", "mlp", "--methods", "K-ELBO,K-M1,K-M2", "--no-train",
-        "--runs", str(plan.runs), "--out", str(tmp_path), "--json",
+        "--runs", str(trained.runs), "--out", str(tmp_path), "--json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)

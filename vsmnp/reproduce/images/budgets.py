@@ -60,7 +60,7 @@ _FAST = {"lr": 1e-3, "encoder_lr": 1e-3}
 
 BUDGETS = (
     Budget("quick", "minutes on two cores", 1, 0.25, 1000, ("mnist",), (0,), 0.125, _FAST),
-    Budget("laptop", "hours on two cores", 10, 0.5, 2000, ("mnist", "fashion"), (0,), 0.25, _FAST),
+    Budget("laptop", "hours on two cores", 10, 0.5, 1000, ("mnist", "fashion"), (0,), 0.25, _FAST),
     Budget("paper", "weeks on a card", 1000, 10, None, ("mnist", "fashion", "celeba"), (0, 1, 2, 3, 4)),
 )
 NAMES = tuple(budget.name for budget in BUDGETS)
