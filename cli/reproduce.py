@@ -62,8 +62,8 @@ def command(
 
     On images, from one grid of runs on disk that is trained, or gone on with, as far as it is needed:
     fig4, fig8: test metrics over the training. fig9, fig10: posterior standard deviations.
-    samples: Figures 12 to 17. table1, table2: sample quality. Each says of the paper's claims whether the
-    runs agree.
+    fig11: binary latents. samples: Figures 12 to 17. table1, table2: sample quality. Each says of the paper's
+    claims whether the runs agree.
     """
     prepare_process(threads)
     from vsmnp.files import make_folder

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from vsmnp.reproduce.images import (
     NAMES,
     Plan,
     evaluations,
+    latents,
     load,
     measured,
     paper,
@@ -88,7 +90,7 @@ def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return plan
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "fig11"])
 def test_every_figure_is_drawn_of_the_same_runs(
     name: str, trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,36 @@ def test_every_figure_is_drawn_of_the_same_runs(
     assert records.read(tmp_path / f"{name}.csv") == [
         {column: row.get(column) for column in records.COLUMNS} for row in found.data["rows"]
     ]
+
+
+def test_binary_latents_have_runs_of_their_own(plan: Plan, tmp_path: Path) -> None:
+    binary = replace(TINY, settings={name: v for name, v in TINY.settings.items() if name != "latent"})
+    found = load("fig11").reproduce(tmp_path, replace(plan, budget=binary), _ignore)
+    assert (tmp_path / "fig11-digits.png").stat().st_size
+    rows = records.last(found.data["rows"])
+    assert [row["method"] for row in rows] == ["K-ELBO", "K-M1"]
+    assert {path.name for path in plan.folder.iterdir()} == {
+        f"digits-mlp-bernoulli-latent30-kl-{objective}-seed0" for objective in ("elbo", "m1")
+    }
+    assert all("posterior_fd" not in row and 0 <= row["idle_means"] <= 1 for row in rows)
+
+
+@pytest.mark.parametrize(("has_density", "figure"), [(False, "idle_means"), (True, "decided_sds")])
+def test_idle_and_decided_latents_are_counted(
+    has_density: bool, figure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three binary latents one stays at one half; of six standard deviations four are decided."""
+    means = np.array([[0.5, 0.0, 0.5], [0.45, 1.0, 0.9]])
+    q = SimpleNamespace(mu=means[None, None], s=np.array([[[[0.1, 0.5, 0.9], [1.1, 0.5, 0.0]]]]))
+    monkeypatch.setattr(latents, "test_points", lambda run: means)
+    monkeypatch.setattr(latents, "batches", lambda *_: [SimpleNamespace(q=q)])
+    model = SimpleNamespace(posterior=SimpleNamespace(has_density=has_density))
+    run: Any = SimpleNamespace(
+        vae=SimpleNamespace(k=SimpleNamespace(to_host=np.asarray), model=model, phi=means)
+    )
+    found = latents.latents(run, None)
+    assert found.figures == pytest.approx({figure: 4 / 6 if has_density else 1 / 3})
+    assert found.counts.sum(1).tolist() == [2, 2, 2]
 
 
 def test_a_partial_grid_is_drawn_and_its_gaps_are_named(trained: Plan, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .figure import ImageFigure
 #: Networks that a grid can be trained with.
 ARCHITECTURES = ("dcgan", "resnet18", "mlp")
-NAMES = ("fig4", "fig8", "fig9", "fig10", "samples", "table1", "table2")
+NAMES = ("fig4", "fig8", "fig9", "fig10", "fig11", "samples", "table1", "table2")
 
 
 def load(name: str) -> ImageFigure:

@@ -17,8 +17,6 @@ from .plan import Plan
 PRESETS: Mapping[str, str] = MappingProxyType({
     "dcgan": "paper-dcgan", "resnet18": "paper-resnet18", "mlp": "paper-images",
 })  # fmt: skip
-#: Appendix B.2: z in {0, 1}^30 with a factorised Bernoulli posterior.
-BINARY: Mapping[str, Any] = MappingProxyType({"latent": 30})
 
 
 def cells(
@@ -60,5 +58,5 @@ def _cell(
 
 
 def _marks(changes: Mapping[str, Any]) -> Iterator[str]:
-    """``latent30``, for the name of a folder."""
-    return (f"{name}{value}" for name, value in changes.items())
+    """``bernoulli``, ``latent30``: for the name of a folder."""
+    return (value if isinstance(value, str) else f"{name}{value}" for name, value in changes.items())

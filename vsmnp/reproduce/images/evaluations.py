@@ -16,10 +16,6 @@ from ...runs import Run
 from .records import METRICS, Row
 
 EVALUATIONS = "evaluations.json"
-#: A posterior standard deviation so near to 0 or 1 says that a latent is used, or that it is not.
-NEAR = 0.2
-#: The share of such ones from which on the latents count as decided; the paper names no number.
-DECIDED = 0.8
 
 
 def evaluate(run: Run, labels: Mapping[str, Any], points: int | None = None) -> tuple[Row, ...]:
@@ -49,9 +45,10 @@ def evaluate(run: Run, labels: Mapping[str, Any], points: int | None = None) -> 
         vae.k, vae.model, vae.phi[:1], vae.theta[:1], clean, Key(vae.seeds[:1]),
         noise_sd=settings.noise, iwae_samples=0, by_prior=False,
     )  # fmt: skip
+    scored = vae.model.posterior.has_density
     row = {
         **labels, "epoch": epochs_done(run), "step": run.step,
-        **{name: _number(found[name][0]) for name in METRICS},
+        **{name: _number(found[name][0]) for name in METRICS if name != "posterior_fd" or scored},
     }  # fmt: skip
     rows = (*known, row)
     write_text(run.folder / EVALUATIONS, json.dumps(rows))

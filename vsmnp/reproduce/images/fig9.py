@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from . import sd_panels
 from .claims import AtLeast, Claim
-from .evaluations import DECIDED
 from .figure import ImageFigure, Part
+from .latents import DECIDED
 from .methods import NAMES
 from .tables import decided_latents
 

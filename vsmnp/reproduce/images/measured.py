@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from ... import checkpoint, metrics
+from ... import checkpoint
 from ...config import Settings
 from ...errors import CheckpointError, ConfigError
-from ...figures.points import test_points
 from ...folders import CHECKPOINT
 from ...runs import Run
 from ...types import Array
-from .evaluations import NEAR, evaluate
+from .evaluations import evaluate
+from .latents import latents
 from .records import Row
 
 MEASURED = "measured.h5"
-#: Samples that a picture can show, and bins of the latents' histograms.
-SAMPLES, BINS = 64, 60
+#: Samples that a picture can show.
+SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Measured:
     edges : Array
         ``(B + 1,)`` of the histograms.
     counts : Array
-        ``(Z, B)``: how the posterior standard deviations of each latent are spread over the test set.
+        ``(Z, B)``, of each latent; see :func:`.latents.latents`.
     samples, data : Array
         ``(64, D)`` means of the decoder at draws from the prior, and test data.
     shape : tuple of int
@@ -83,13 +83,11 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool, points: int | N
     if known is not None:
         return known
     vae, settings = run.vae, run.settings
-    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi[:1], test_points(run)[:points])
-    edges, counts = metrics.sd_histogram(sds, BINS)
-    near = (sds < NEAR) | (np.abs(sds - 1) < NEAR)
+    edges, counts, figures = latents(run, points)
     *earlier, last = evaluate(run, labels, points)
-    rows = [*earlier, {**last, "decided_sds": float(near.mean())}]
+    rows = [*earlier, {**last, **figures}]
     arrays = {
-        "edges": edges, "counts": counts[0], "samples": vae.sample(SAMPLES, noise=False)[0],
+        "edges": edges, "counts": counts, "samples": vae.sample(SAMPLES, noise=False)[0],
         "data": run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[:SAMPLES],
     }  # fmt: skip
     attributes = {

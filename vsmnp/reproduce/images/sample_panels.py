@@ -42,11 +42,12 @@ def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
         grid = figure.subplots(down, _ACROSS, squeeze=False).ravel()
         for axes in grid:
             axes.set_axis_off()
-        _show(grid[0], runs[0].data, runs[0].shape, "data")
+        show(grid[0], runs[0].data, runs[0].shape, "data")
         for axes, run in zip(grid[1:], runs, strict=False):
-            _show(axes, run.samples, run.shape, run.labels["method"])
+            show(axes, run.samples, run.shape, run.labels["method"])
 
 
-def _show(axes: Axes, x: Array, shape: tuple[int, ...], title: str) -> None:
+def show(axes: Axes, x: Array, shape: tuple[int, ...], title: str) -> None:
+    """Images ``(64, D)`` in a grid, black at 0 and white at 1."""
     axes.imshow(mosaic(x, shape).clip(0, 1), cmap="gray", vmin=0, vmax=1)
     axes.set_title(title)

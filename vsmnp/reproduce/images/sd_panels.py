@@ -55,9 +55,15 @@ def _first(runs: Sequence[Measured], dataset: str, name: str) -> Measured | None
 
 
 def _panel(axes: Axes, run: Measured) -> None:
-    shares = run.counts / run.counts.sum(1, keepdims=True).clip(1)
     axes.axvline(1, color=DATA, linewidth=0.7, linestyle=(0, (4, 2)))
+    histograms(axes, run)
+    axes.set(xlim=(0, max(1.2, float(run.edges[-1]))))
+
+
+def histograms(axes: Axes, run: Measured) -> None:
+    """The latents as pale lines, their average in black."""
+    shares = run.counts / run.counts.sum(1, keepdims=True).clip(1)
     for j, share in enumerate(shares):
         axes.stairs(share, run.edges, color=SERIES[j % len(SERIES)], alpha=0.25, linewidth=0.5)
     axes.stairs(shares.mean(0), run.edges, color=INK, linewidth=1.2)
-    axes.set(xlim=(0, max(1.2, float(run.edges[-1]))), yticks=[], ylim=(0, None))
+    axes.set(yticks=[], ylim=(0, None))
