@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import Settings
+from ..config import FREE_TO_CHANGE, Settings
 from ..errors import ConfigError, DivergenceError
 from ..files import make_folder
 from ..folders import CHECKPOINT
@@ -127,7 +127,7 @@ def check_same(found: Settings, wanted: Settings, place: Path) -> None:
     ConfigError
         If one does not.
     """
-    free = {"log_every", "threads", "device", "kernels", "data_dir", "epochs"}
+    free = (FREE_TO_CHANGE - {"steps"}) | {"threads", "device", "kernels"}
     for name, value in wanted.to_mapping().items():
         there = found.to_mapping()[name]
         if name not in free and there != value:

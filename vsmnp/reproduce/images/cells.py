@@ -49,7 +49,7 @@ def _cell(
     chosen = {
         **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
         "seeds": (seed,), "inference": method.inference, "objective": method.objective,
-        "epochs": plan.budget.epochs,
+        "epochs": plan.budget.epochs, **({"image_size": 0} if Path(dataset).suffix else {}),
     }  # fmt: skip
     name = Path(dataset).stem
     labels = {"dataset": name, "architecture": architecture, "method": method.name, "seed": seed}
