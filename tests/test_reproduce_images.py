@@ -358,6 +358,12 @@ def test_the_last_evaluation_decides_and_means_are_over_seeds() -> None:
     assert list(verdicts.sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
 
 
+def test_methods_are_compared_at_the_last_epoch_that_all_have() -> None:
+    rows = [*_rows({A: 2, B: 1}, epoch=1), *_rows({A: 0}, epoch=2)]
+    assert _asked(BETTER, rows).told == "K-ELBO 2 against K-M1 1"
+    assert _asked(BETTER, [*_rows({A: 2}, epoch=1), *_rows({B: 1}, epoch=2)]).answer is Answer.MISSING
+
+
 def test_what_is_missing_is_said() -> None:
     found = _asked(BETTER, _rows({A: 1}))
     assert (found.answer, found.told) == (Answer.MISSING, "no fid of K-M1")

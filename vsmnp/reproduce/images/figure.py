@@ -135,7 +135,7 @@ class ImageFigure:
         ]
         missing = [cell.name for cell in everything if cell.name not in runs[cell.labels["architecture"]]]
         unfinished = [name for each in runs.values() for name, run in each.items() if not run.finished]
-        tables = [self.tabulate(rows), table(found, printed)]
+        tables = [self.tabulate(rows), table(f"{self.name}-claims", found, printed)]
         files = [*pictures, record(self.name, rows).write(out), tables[1].write(out)]
         data = {
             "budget": plan.budget.name, "rows": rows, "claims": [_plain(verdict) for verdict in found],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..reproduction import Table
 from .claims import Answer, Claim, Values
-from .records import Row, estimates, last
+from .records import Row, estimates
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[st
     ]
 
 
-def table(found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
+def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
     """A row a verdict, beside what the paper's own tables say of the claim where they hold its numbers."""
     header = ("claim", "source", "data", "metric", "this run", "paper's table", "numbers")
     known = {(v.claim, v.dataset, v.metric): str(v.answer) for v in printed if v.answer is not Answer.MISSING}
@@ -43,7 +43,7 @@ def table(found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
         )
         for v in found
     ]  # fmt: skip
-    return Table("claims", header, rows)
+    return Table(name, header, rows)
 
 
 def sentences(found: Sequence[Verdict]) -> Iterator[str]:
@@ -61,20 +61,21 @@ def sentences(found: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row]) -> Verdict:
-    moments = list(_throughout(rows, metric)) if claim.throughout else [estimates(last(rows), metric)]
+    moments = list(_moments(rows, metric))
     complete = [values for values in moments if set(claim.rule.needs) <= set(values)]
     if not complete:
         absent = [name for name in claim.rule.needs if not any(name in values for values in moments)]
-        return Verdict(claim, dataset, metric, Answer.MISSING, f"no {metric} of {', '.join(absent)}")
-    answers = [claim.rule.judge(values) for values in complete]
+        told = f"no {metric} of {', '.join(absent)}" if absent else f"no epoch at which all have {metric}"
+        return Verdict(claim, dataset, metric, Answer.MISSING, told)
+    answers = [claim.rule.judge(values) for values in (complete if claim.throughout else complete[-1:])]
     told = claim.rule.told(complete[-1])
     if len(answers) > 1:
         told += f"; holds at {answers.count(Answer.AGREES)} of {len(answers)} evaluations"
     return Verdict(claim, dataset, metric, _together(answers), told)
 
 
-def _throughout(rows: Sequence[Row], metric: str) -> Iterator[Values]:
-    """The estimates of each evaluation."""
+def _moments(rows: Sequence[Row], metric: str) -> Iterator[Values]:
+    """The estimates of each evaluation; methods are compared at equal epochs."""
     for epoch in sorted({row["epoch"] for row in rows}):
         yield estimates((row for row in rows if row["epoch"] == epoch), metric)
 
