@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from vsmnp.types import Array, DType, FusedStep, Recorder, Shape, StepSpec
+from vsmnp.types import Array, DType, Recorder, Shape
 
 from .cuda_images import Images
 from .cuda_optim import Optimisers
 from .cuda_pointwise import Pointwise
 from .cuda_random import Random
+from .cuda_step import Step
 from .cuda_terms import Terms
 
 
-class CudaKernels(Images, Pointwise, Random, Terms, Optimisers):
+class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step):
     """Every kernel of the protocol, in CUDA C for float32 and float64."""
 
     name = "cuda"
@@ -32,10 +33,6 @@ class CudaKernels(Images, Pointwise, Random, Terms, Optimisers):
     def zeros(self, shape: Shape, dtype: DType) -> Array:
         """Zeros."""
         return self.machine.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
-
-    def fused_step(self, spec: StepSpec) -> FusedStep | None:
-        """No step is fused as a whole: every one is composed of the kernels above."""
-        return None
 
     def recorder(self) -> Recorder | None:
         """Steps become CUDA graphs."""

@@ -56,6 +56,9 @@ class Launcher(Protocol):
     def recorder(self) -> Recorder | None:
         """What records launches and replays them, if this machine can."""
 
+    def shared_memory(self) -> int:
+        """Bytes of shared memory that a block may be given."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -132,6 +135,12 @@ class CupyLauncher:
     def compile(self, source: str) -> Module:
         """A lazily compiled module."""
         return CupyModule(source)
+
+    def shared_memory(self) -> int:
+        """What this device gives a block that asks for it."""
+        import cupy
+
+        return int(cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
 
     def multiply(
         self,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from vsmnp.steps import FusedStep, StepSpec
 from vsmnp.types import Array, DType, QuadraticForm, Recorder, Shape
 
 from .cuda_part import blocks, common, flag, volume
@@ -26,6 +27,10 @@ class NumbaCudaKernels(CudaKernels):
         library = getattr(self.machine.xp, "cuda", None)
         stream = cuda.external_stream(library.get_current_stream().ptr) if library else 0
         kernel[grid, block, stream](*arguments)
+
+    def fused_step(self, spec: StepSpec) -> FusedStep | None:
+        """Steps are composed: a fused one would be of CUDA C alone."""
+        return None
 
     # --- randomness -------------------------------------------------------------------------------
 

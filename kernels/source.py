@@ -17,7 +17,10 @@ from vsmnp.types import DType
 
 FOLDER = Path(__file__).parent / "cu"
 #: Every file of kernels.
-TOPICS = ("channels", "fisher", "linear", "optim", "pointwise", "random", "sample", "terms", "windows")
+TOPICS = (
+    "channels", "fisher", "linear", "optim", "pointwise", "random", "sample", "step", "step_tiled", "terms",
+    "windows",
+)  # fmt: skip
 #: What ``real`` is for each dtype.
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 

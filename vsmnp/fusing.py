@@ -76,7 +76,8 @@ def outcome(loss: str, form: QuadraticForm, terms: Array) -> Outcome:
     rows = dict(zip(STEP_TERMS[loss], terms, strict=True))
     if loss == "score-matching" and not form.crosses:
         del rows["cross"]
-    return Outcome(sum(rows.values(), start=0 * terms[0]), rows)
+    first, *others = rows.values()
+    return Outcome(sum(others, start=first), rows)
 
 
 def _network(net: Layer, layout: Layout) -> NetworkSpec | None:

@@ -38,6 +38,10 @@
 #define __launch_bounds__(...)
 #define SHARED(type, name, count) type *const name = static_cast<type *>(cushim::shared(__COUNTER__, sizeof(type) * (count)))
 
+// A card is told the size at the launch, and the kernel by an argument.
+#define DYNAMIC(type, name, count) SHARED(type, name, count)
+#define __align__(bytes)
+
 struct dim3 {
     unsigned x, y, z;
 };
@@ -328,7 +332,7 @@ UNSEEN T exchanged(int site, unsigned mask, T value, int distance) {
 #define __syncthreads_or(truth) (cushim::wait(cushim::AT_BARRIER, __LINE__, (truth) != 0) != 0)
 #define __shfl_xor_sync(mask, value, distance) cushim::exchanged(__LINE__, mask, value, distance)
 
-using std::exp, std::expm1, std::fabs, std::log1p, std::pow, std::sqrt, std::tanh;
+using std::exp, std::expm1, std::fabs, std::log, std::log1p, std::pow, std::sqrt, std::tanh;
 
 inline int atomicExch(int *place, int value) { return __atomic_exchange_n(place, value, __ATOMIC_RELAXED); }
 inline float __fmul_rn(float a, float b) { return a * b; }

@@ -173,17 +173,24 @@ class ShimLauncher:
         For the compiler.
     guarded : bool
         Whether kernels work on copies with margins; a sanitizer wants the arrays themselves.
+    shared_bytes : int
+        Of shared memory that a block may be given.
     """
 
     folder: Path
     seed: int = 0
     flags: Sequence[str] = FLAGS
     guarded: bool = True
+    shared_bytes: int = 227 * 1024
     launched: set[str] = field(default_factory=set)
 
     def compile(self, source: str) -> ShimModule:
         """Compile now."""
         return ShimModule(build(source, self.folder, self.flags), self)
+
+    def shared_memory(self) -> int:
+        """That of the largest card, unless a test wants less."""
+        return self.shared_bytes
 
     def multiply(
         self,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 
+from vsmnp.config import Settings
+from vsmnp.data import load_data
 from vsmnp.kernels.cuda_set import CudaKernels
+from vsmnp.kernels.cuda_step import CudaStep
+from vsmnp.trainer import Trainer
 from vsmnp.types import ActivationName, QuadraticForm, Window
 
 
@@ -20,6 +25,7 @@ def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
         _terms(k, dtype)
         _optimisers(k, dtype)
         _images(k, dtype)
+        _steps(k, dtype)
 
 
 def _pointwise(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
@@ -73,3 +79,15 @@ def _images(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
         k.conv_adjoint_w(y, x, window, w)
     k.channel_moments(x)
     k.channel_combine([(x, np.ones((2, 1, 3), dtype))] * 3, None)
+
+
+def _steps(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    settings = Settings(hidden=(5, 3), samples=2, batch_size=9, seeds=(0, 1), dtype=str(dtype), steps=1,
+                        log_every=1, objective="m3", gamma="optimal")  # fmt: skip
+    for inference in ("kl", "fisher"):
+        trainer = Trainer.build(k, replace(settings, inference=inference), load_data("mixture"))
+        fused, state = trainer.fused, trainer.initial_state()
+        assert isinstance(fused, CudaStep)
+        for many in (1, 3):
+            object.__setattr__(trainer, "fused", replace(fused, many=many))
+            trainer.step(state)

@@ -1,0 +1,46 @@
+// A whole training step of a model in one block: J encoder updates and one decoder update, for thousands at once.
+//
+// Parameters, one gradient and a tile of rows stay in shared memory; a minibatch and the optimisers' moments are read
+// where they lie, once an update each. Noise is made on the way. Grid: x over models, which stride on.
+// x (U, N, D) holds the minibatches, x_use apart (0 where all are one), the decoder's last.
+#include "step_update.cuh"
+
+__device__ inline void clear(real *g, int count) {
+    EACH(i, count) g[i] = 0;
+    __syncthreads();
+}
+
+STEP_KERNEL whole_step(
+    const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas,
+    const real *__restrict__ x, Index x_use, Index batch, const wide *__restrict__ seeds, Index now, STEP_STATE,
+    Index shared_numbers
+) {
+    DYNAMIC(real, memory, shared_numbers);
+    SHARED(real, partial, MAX_THREADS / WARP);
+    const Work w = work_in(memory, plan, numbers);
+    const Flags flags = {alive, cause, died_at, kept, floored, now + 1};
+    const int updates = plan[ENCODER_STEPS];
+    for (Index r = blockIdx.x; r < models; r += gridDim.x) {
+        pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
+        pack(w.decoder, theta + r * plan[DECODER_SIZE]);
+        const real log_sd = theta[r * plan[DECODER_SIZE] + plan[LOG_SD]];
+        Minibatch m = {x, batch, 0, batch, seeds[r], (word)plan[INFERENCE_STREAM], 0};
+#pragma unroll 1
+        for (int j = 0; j < updates; ++j) {
+            m.x = x + j * x_use;
+            m.step = (word)(now * updates + j);
+            clear(w.g, plan[ENCODER_PACKED]);
+            const Sums sums = infer(w, m, precision(log_sd), partial);
+            finish_inference(w, sums, batch, log_sd, ENCODER_VECTOR, flags, betas, r, models, inferred);
+        }
+        m.x = x + updates * x_use;
+        m.stream = (word)plan[LEARNING_STREAM];
+        m.step = (word)now;
+        Gamma gamma = {log_sd, 0, 0};
+        if (plan[GAMMA] == OPTIMAL_GAMMA)
+            gamma = choose(w, learn_at(w, m, log_sd, false, partial), batch, log_sd);
+        clear(w.g, plan[DECODER_PACKED]);
+        const Sums sums = learn_at(w, m, gamma.log_sd, true, partial);
+        finish_learning(w, sums, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);
+    }
+}

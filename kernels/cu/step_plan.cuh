@@ -1,0 +1,123 @@
+// What a fused step is told, and how it divides its shared memory.
+//
+// A plan is a row of ints, written by `cuda_step_plan.py` in the order of `Place`; after it stand the layer tables of
+// both perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, and a tile of rows
+// of every activation. Rows are the fast axis: x[i * stride + row], so that neighbouring threads read neighbouring rows.
+#include "activations.cuh"
+#include "sums.cuh"
+
+#ifndef DYNAMIC
+#define DYNAMIC(type, name, count)                                                                                   \
+    extern __shared__ __align__(16) unsigned char dynamic_memory[];                                                  \
+    type *const name = reinterpret_cast<type *>(dynamic_memory)
+#endif
+
+// Two blocks a multiprocessor, at least: 128 registers a thread. Double precision needs more, and gets what there is.
+constexpr int STEP_BLOCKS = sizeof(real) == sizeof(float) ? 2 : 1;
+#define STEP_KERNEL extern "C" __global__ void __launch_bounds__(MAX_THREADS, STEP_BLOCKS)
+
+enum Place {
+    ENCODER_LAYERS, DECODER_LAYERS, ENCODER_ACTIVATION, DECODER_ACTIVATION, DECODER_OUTPUT, SCALE,
+    DATA, LATENT, INFERENCE_LOSS, INFERENCE_SAMPLES, LEARNING_LOSS, LEARNING_SAMPLES, CROSSES, GAMMA,
+    ENCODER_ADAM, DECODER_ADAM, ENCODER_STEPS, INFERENCE_STREAM, LEARNING_STREAM, LOG_SD,
+    ENCODER_SIZE, DECODER_SIZE, ENCODER_PACKED, DECODER_PACKED, ENCODER_FEATURES, DECODER_FEATURES, WIDEST, ROWS,
+    PLACES
+};
+enum Number {
+    INFERENCE_WEIGHT, C_EACH, C_MEAN, D_EACH, D_MEAN, GAMMA_C_EACH, GAMMA_C_MEAN, GAMMA_D_EACH, GAMMA_D_MEAN,
+    GAMMA_FLOOR, ENCODER_EPS, DECODER_EPS
+};
+enum Loss { KL, FISHER, ELBO, SCORE_MATCHING };
+enum GammaRule { FIXED_GAMMA, LEARNED_GAMMA, OPTIMAL_GAMMA };
+enum { NO_ACTIVATION = -1, RELU, TANH, SOFTPLUS, ELU, SIGMOID, EXP };
+
+// One dense layer: widths, inputs padded to a multiple of 4, places in the flat and in the packed vector, and the first
+// feature of its input in a tile.
+struct Layer {
+    int in, out, in_padded, w_flat, b_flat, w, b, at;
+};
+
+struct Net {
+    const int *table;
+    int layers, activation, output;  // between the layers, and past the last one
+    real *p, *tile;
+
+    __device__ Layer layer(int l) const {
+        const int *row = table + 8 * l;
+        return Layer{row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]};
+    }
+    __device__ real *input(int l, int stride) const { return tile + table[8 * l + 7] * stride; }
+    // Where l is the number of layers, the output: its feature stands in the row behind the table's last.
+    __device__ real *result(int stride) const { return input(layers, stride); }
+};
+
+// Everything in shared memory of a block, and the plan.
+struct Work {
+    const int *plan;
+    const real *numbers;
+    int d_x, d_z, stride;
+    Net encoder, decoder;
+    real *g;             // gradient of the network that is updated, packed
+    real *here, *there;  // cotangents that take turns
+    real *eps, *sd, *s_q;
+
+    __device__ int word_at(Place place) const { return plan[place]; }
+    __device__ real number(Number place) const { return numbers[place]; }
+};
+
+__device__ inline Work work_in(real *memory, const int *plan, const real *numbers) {
+    Work w;
+    w.plan = plan;
+    w.numbers = numbers;
+    w.d_x = plan[DATA];
+    w.d_z = plan[LATENT];
+    w.stride = plan[ROWS] + 4;  // four more than rows: rows of different features lie in different banks
+    const int *encoder = plan + PLACES, *decoder = encoder + 8 * (plan[ENCODER_LAYERS] + 1);
+    real *next = memory;
+    real *const phi = next;
+    next += plan[ENCODER_PACKED];
+    real *const theta = next;
+    next += plan[DECODER_PACKED];
+    w.g = next;
+    next += plan[ENCODER_PACKED] > plan[DECODER_PACKED] ? plan[ENCODER_PACKED] : plan[DECODER_PACKED];
+    real *const x_tile = next;
+    next += plan[ENCODER_FEATURES] * w.stride;
+    real *const z_tile = next;
+    next += plan[DECODER_FEATURES] * w.stride;
+    w.here = next;
+    next += plan[WIDEST] * w.stride;
+    w.there = next;
+    next += plan[WIDEST] * w.stride;
+    w.eps = next;
+    next += w.d_z * w.stride;
+    w.sd = next;
+    next += w.d_z * w.stride;
+    w.s_q = next;
+    w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, phi, x_tile};
+    w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], theta, z_tile};
+    return w;
+}
+
+__device__ inline real value_of(int f, real x) {
+    switch (f) {
+        case RELU: return Relu::value(x);
+        case TANH: return Tanh::value(x);
+        case SOFTPLUS: return Softplus::value(x);
+        case ELU: return Elu::value(x);
+        case SIGMOID: return Sigmoid::value(x);
+        case EXP: return exp(x);
+        default: return x;
+    }
+}
+
+__device__ inline real slope_of(int f, real y) {
+    switch (f) {
+        case RELU: return Relu::slope(y);
+        case TANH: return Tanh::slope(y);
+        case SOFTPLUS: return Softplus::slope(y);
+        case ELU: return Elu::slope(y);
+        case SIGMOID: return Sigmoid::slope(y);
+        case EXP: return y;
+        default: return 1;
+    }
+}

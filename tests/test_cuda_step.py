@@ -1,0 +1,195 @@
+"""The fused step of the ``cuda`` set is the composed step of the reference, however its work is shared."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from cushim.runner import ShimLauncher
+from cushim.sets import Geometry, kernel_set, libraries
+from laws import agree
+
+from vsmnp.config import Settings
+from vsmnp.data import load_data
+from vsmnp.kernels import cuda_step_plan, reference, source
+from vsmnp.kernels.cuda_step import CudaStep
+from vsmnp.state import FLAGS, State
+from vsmnp.trainer import Info, Trainer
+from vsmnp.types import Kernels
+
+TINY = Settings(hidden=(6, 3), batch_size=37, steps=2, log_every=2, seeds=(0, 1), dtype="float64")
+#: The natural order of turns, and a shuffled one with a block that is no power of two and models that wait.
+GEOMETRIES = (Geometry(64, 4096, 65535, 0), Geometry(96, 3, 1, 1))
+#: Enough for tiles of 64 rows, and for tiles of 16 alone.
+MEMORIES = (227 * 1024, 16 * 1024)
+ONE_BLOCK, MANY_BLOCKS = 1, 1000
+
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"objective": "elbo", "inference": "kl"},
+    {"objective": "m1", "inference": "kl", "activation": "tanh", "samples": 3, "gamma": "0.3"},
+    {"objective": "m2", "inference": "kl", "samples": 2, "activation": "elu", "encoder_steps": 2},
+    {"objective": "m3", "inference": "kl", "samples": 2, "activation": "softplus", "gamma": "optimal"},
+    {"objective": "elbo", "inference": "fisher", "gamma": "optimal", "scale": "softplus"},
+    {"objective": "m1", "inference": "fisher", "optimizer": "sgd", "encoder_optimizer": "sgd"},
+    {"objective": "m2", "inference": "fisher", "samples": 2, "activation": "sigmoid", "gamma": "optimal"},
+    {"objective": "m3", "inference": "fisher", "encoder_steps": 2, "encoder_data": "fresh", "latent": 3},
+)
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> ShimLauncher:
+    return ShimLauncher(libraries(tmp_path_factory))
+
+
+def trainer_of(k: Kernels, settings: Settings, many: int = ONE_BLOCK) -> Trainer:
+    """A trainer whose step is fused where ``k`` fuses; from ``many`` models on, in one block each."""
+    trainer = Trainer.build(k, settings, load_data("mixture"))
+    if isinstance(trainer.fused, CudaStep):
+        object.__setattr__(trainer, "fused", replace(trainer.fused, many=many))
+    return trainer
+
+
+def run(trainer: Trainer, state: State, steps: int = 2) -> Info:
+    for _ in range(steps):
+        info = trainer.step(state)
+    return info
+
+
+def same(fused: tuple[State, Info], composed: tuple[State, Info], tolerance: float = 1e-11) -> None:
+    """Parameters, moments, counters, flags and reports."""
+    (state, info), (other, expected) = fused, composed
+    for mine, theirs in ((state.phi, other.phi), (state.theta, other.theta)):
+        agree(mine, theirs, tolerance)
+    for memory, others in ((state.phi_memory, other.phi_memory), (state.theta_memory, other.theta_memory)):
+        agree([memory.m, memory.v], [others.m, others.v], tolerance)
+        np.testing.assert_array_equal(memory.t, others.t)
+    for name in FLAGS:
+        np.testing.assert_array_equal(getattr(state, name), getattr(other, name))
+    assert info.causes() == expected.causes()
+    report, wanted = info.report(), expected.report()
+    assert list(report) == list(wanted)
+    for name, values in wanted.items():
+        np.testing.assert_allclose(report[name], values, rtol=1e3 * tolerance, atol=1e3 * tolerance)
+
+
+@pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
+@pytest.mark.parametrize("case", range(len(CHOICES)))
+def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, many: int) -> None:
+    settings = replace(TINY, **CHOICES[case])
+    composed = trainer_of(reference, settings)
+    expected = composed.initial_state()
+    wanted = run(composed, expected)
+    launcher.shared_bytes = MEMORIES[case % 2]
+    trainer = trainer_of(kernel_set(launcher, GEOMETRIES[case // 2 % 2]), settings, many)
+    assert isinstance(trainer.fused, CudaStep)
+    assert trainer.fused.plan.rows == (64, 16)[case % 2]
+    state = trainer.initial_state()
+    same((state, run(trainer, state)), (expected, wanted))
+
+
+@pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
+@pytest.mark.parametrize("inference", ["kl", "fisher"])
+def test_models_die_as_they_do_composed(launcher: ShimLauncher, inference: str, many: int) -> None:
+    """One has a parameter that is none, one a gamma whose square overflows; their neighbour lives on."""
+    settings = replace(TINY, objective="m1", inference=inference, seeds=(0, 1, 2))
+    ends: list[tuple[State, Info]] = []
+    for k in (kernel_set(launcher, GEOMETRIES[0]), reference):
+        launcher.shared_bytes = MEMORIES[0]
+        trainer = trainer_of(k, settings, many)
+        state = trainer.initial_state()
+        state.phi[0, 0] = np.nan
+        trainer.model.log_sd(state.theta)[1] = -200
+        with np.errstate(all="ignore"):
+            info = run(trainer, state, 2)
+        assert state.alive.tolist() == [False, False, True]
+        for array in (state.phi, state.phi_memory.m, state.phi_memory.v):
+            array[:2] = 0  # what a dying model wrote last is of the size of its gamma
+        ends.append((state, info))
+    (state, info), (other, expected) = ends
+    for name in FLAGS:
+        np.testing.assert_array_equal(getattr(state, name), getattr(other, name))
+    assert state.cause.tolist() == [1, 4 if inference == "kl" else 1, 0]
+    agree(state.phi, other.phi, 1e-11)
+    agree(state.theta, other.theta, 1e-11)
+    for name, values in expected.report().items():
+        np.testing.assert_allclose(info.report()[name], values, rtol=1e-8)
+
+
+@pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
+def test_a_member_of_an_ensemble_is_the_single_run_of_its_seed(launcher: ShimLauncher, many: int) -> None:
+    """To the last bit, and in whatever order threads and blocks take their turns."""
+    launcher.shared_bytes = MEMORIES[1]
+    settings = replace(TINY, dtype="float32", samples=2, objective="m3", batch_size=21, seeds=(3, 4))
+    both = trainer_of(kernel_set(launcher, GEOMETRIES[0]), settings, many)
+    ensemble = both.initial_state()
+    run(both, ensemble, 2)
+    launcher.seed = 5
+    for r, seed in enumerate(settings.seeds):
+        one = trainer_of(both.k, replace(settings, seeds=(seed,)), many)
+        single = one.initial_state()
+        run(one, single, 2)
+        np.testing.assert_array_equal(single.phi[0], ensemble.phi[r])
+        np.testing.assert_array_equal(single.theta[0], ensemble.theta[r])
+
+
+def test_float32_agrees(launcher: ShimLauncher) -> None:
+    launcher.shared_bytes = MEMORIES[0]
+    settings = replace(TINY, dtype="float32", objective="m2", inference="fisher")
+    composed, fused = (trainer_of(k, settings) for k in (reference, kernel_set(launcher, GEOMETRIES[0])))
+    states = composed.initial_state(), fused.initial_state()
+    for trainer, state in zip((composed, fused), states, strict=True):
+        run(trainer, state, 1)
+    agree(states[1].theta, states[0].theta, 1e-5)
+    agree(states[1].phi, states[0].phi, 1e-3)  # Adam's first step is the sign of a gradient, however small
+
+
+@pytest.mark.parametrize("widths", [(40,), (33, 7, 5)], ids=str)
+def test_any_depth_and_width(launcher: ShimLauncher, widths: tuple[int, ...]) -> None:
+    launcher.shared_bytes = MEMORIES[0]
+    settings = replace(TINY, hidden=widths, batch_size=9, seeds=(0,))
+    composed, fused = (trainer_of(k, settings) for k in (reference, kernel_set(launcher, GEOMETRIES[1])))
+    expected, state = composed.initial_state(), fused.initial_state()
+    wanted = run(composed, expected, 1)
+    same((state, run(fused, state, 1)), (expected, wanted))
+
+
+def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> None:
+    launcher.shared_bytes = MEMORIES[0]
+    k = kernel_set(launcher, GEOMETRIES[0])
+    for choice, words in (
+        ({"inference": "fisher-reparam"}, "reparametrised Fisher divergence"),
+        ({"objective": "fae", "inference": "fisher"}, "joint Fisher divergence"),
+        ({"hidden": (400, 400)}, "bytes of shared memory"),
+        ({"samples": 65}, "bytes of shared memory"),
+    ):
+        trainer = Trainer.build(k, replace(TINY, **choice), load_data("mixture"))
+        assert trainer.spec is not None
+        assert trainer.fused is None
+        sentence = cuda_step_plan.obstacle(trainer.spec, MEMORIES[0])
+        assert sentence is not None
+        assert words in sentence
+    trainer = Trainer.build(k, TINY, load_data("mixture"))
+    assert trainer.spec is not None
+    assert cuda_step_plan.obstacle(trainer.spec, MEMORIES[0]) is None
+
+
+def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
+    """Both sides name the same places in the same number."""
+    text = (source.FOLDER / "step_plan.cuh").read_text(encoding="utf-8")
+    places, numbers = (
+        re.findall(r"\w+", re.search(rf"enum {kind} \{{(.*?)\}};", text, re.S)[1])  # type: ignore[index]
+        for kind in ("Place", "Number")
+    )
+    trainer = trainer_of(kernel_set(launcher, GEOMETRIES[0]), TINY)
+    assert isinstance(trainer.fused, CudaStep)
+    plan, spec = trainer.fused.plan, trainer.fused.spec
+    assert len(plan.words) == places.index("PLACES") + 8 * (
+        len(spec.encoder.widths) + len(spec.decoder.widths)
+    )
+    assert plan.words[places.index("ROWS")] == plan.rows
+    assert plan.words[places.index("LOG_SD")] == spec.log_sd
+    assert len(plan.numbers) == len(numbers)
+    assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
