@@ -101,6 +101,17 @@ def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:
         np.testing.assert_array_equal(array, to_arrays(k, trainer.model, trial)[name])
 
 
+def test_a_model_that_dies_in_a_replay_died_in_that_step(k: DeviceKernels) -> None:
+    trainer = Trainer.build(k, TINY, load_data("mixture"), may_fuse=False)
+    state = trainer.initial_state()
+    for step in range(1, 6):
+        trainer.step(state)
+        if step == 3:
+            state.theta[0] = np.nan
+    assert k.to_host(state.alive).tolist() == [False, True]
+    assert k.to_host(state.died_at).tolist() == [4, 0]
+
+
 class Broken(TapeRecorder):
     """A device that captures nothing."""
 
