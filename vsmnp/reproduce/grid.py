@@ -57,7 +57,8 @@ def open_cell(cell: Cell, folder: Path) -> Session:
 
 def is_finished(session: Session) -> bool:
     """Whether all steps are done, or no model is left to do them."""
-    return session.state.step >= session.total_steps or not session.state.alive.any()
+    alive = session.trainer.k.to_host(session.state.alive)
+    return session.state.step >= session.total_steps or not alive.any()
 
 
 def finish_session(session: Session, watch: Watch) -> Run:

@@ -111,7 +111,7 @@ def finish(
     if train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
         measure(_trained(cell, folder, budget, tell, stop), cell.labels, True, budget.test_points)
     elif known is None and (place / CHECKPOINT).exists():
-        session = Session.resumed(place)
+        session = Session.resumed(place, to_read=True)
         measure(session.run(session.state), cell.labels, is_finished(session), budget.test_points)
     tell(_PARTS)
 
