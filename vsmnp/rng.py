@@ -34,6 +34,7 @@ class Stream(IntEnum):
     LIKELIHOOD = 10
     ANCESTRAL = 11
     OUTCOME = 12
+    SUBSETS = 13
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """How good a model is: likelihood, score, reconstruction and posterior, in bounded memory."""
 
 from .bounds import iwae_bound, negative_elbo
+from .feature_moments import FeatureMoments, moments_of
 from .fisher import posterior_fisher
+from .frechet import frechet_distance
+from .kernel_distance import KernelDistance, kernel_distance
 from .mmd import cubic_mmd, latent_mmd
 from .prior import PriorEstimate, log_prob_and_score, prior_estimate
 from .reconstruction import corrupted, denoising_mse
@@ -9,14 +12,19 @@ from .report import evaluate_all
 from .spread import posterior_sds, sd_histogram
 
 __all__ = [
+    "FeatureMoments",
+    "KernelDistance",
     "PriorEstimate",
     "corrupted",
     "cubic_mmd",
     "denoising_mse",
     "evaluate_all",
+    "frechet_distance",
     "iwae_bound",
+    "kernel_distance",
     "latent_mmd",
     "log_prob_and_score",
+    "moments_of",
     "negative_elbo",
     "posterior_fisher",
     "posterior_sds",

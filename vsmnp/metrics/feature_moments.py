@@ -1,0 +1,77 @@
+"""Mean and covariance of features that arrive in blocks, in float64 whatever the features are."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from ..errors import DataError
+from ..types import Array
+
+#: ``(d,)`` and ``(d, d)``.
+MeanAndCovariance: TypeAlias = tuple[Array, Array]
+
+
+class FeatureMoments:
+    """Moments of all blocks so far, by the pairwise update of means and scatter matrices.
+
+    Parameters
+    ----------
+    dim : int
+        d, features a sample.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", The American
+    Statistician 37, 1983.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.count = 0
+        self._mean = np.zeros(dim)
+        self._scatter = np.zeros((dim, dim))
+
+    def add(self, block: Array) -> None:
+        """Take in features ``(n, d)``.
+
+        Raises
+        ------
+        DataError
+            If they have another number of columns, or one of them is not finite.
+        """
+        if block.ndim != 2 or block.shape[1] != len(self._mean):
+            raise DataError(
+                f"Features of {len(self._mean)} columns cannot be joined by some of {block.shape}."
+            )
+        if not len(block):
+            return
+        block = block.astype(np.float64)
+        if not np.isfinite(block).all():
+            raise DataError("Features hold NaN or infinity: the model or the extractor has broken down.")
+        mean = block.mean(0)
+        centred, shift = block - mean, mean - self._mean
+        total = self.count + len(block)
+        self._scatter += centred.T @ centred + np.outer(shift, shift) * (self.count * len(block) / total)
+        self._mean += shift * (len(block) / total)
+        self.count = total
+
+    def result(self) -> MeanAndCovariance:
+        """The mean ``(d,)`` and the unbiased covariance ``(d, d)``.
+
+        Raises
+        ------
+        DataError
+            If there are fewer than two samples.
+        """
+        if self.count < 2:
+            raise DataError(f"A covariance needs at least 2 samples, not {self.count}.")
+        return self._mean, self._scatter / (self.count - 1)
+
+
+def moments_of(features: Array, block: int = 4096) -> MeanAndCovariance:
+    """Moments of features ``(N, d)``, block by block; raises as :class:`FeatureMoments` does."""
+    moments = FeatureMoments(features.shape[-1])
+    for start in range(0, len(features), block):
+        moments.add(features[start : start + block])
+    return moments.result()
