@@ -6,14 +6,13 @@ to the last bit.
 
 from __future__ import annotations
 
-from vsmnp.types import FusedStep, StepSpec
-
 from .cpu_channels import channel_combine, channel_moments, channel_sums
 from .cpu_conv import conv, conv_adjoint_w, conv_adjoint_x
 from .cpu_linear import add_bias, gemm, sum_rows
 from .cpu_optim import adam, finite, sgd
 from .cpu_pointwise import activation, activation_curve, activation_slope
 from .cpu_random import normal, sample, uniform, words
+from .cpu_step import fused_step
 from .cpu_terms import posterior_fisher, residual_forms
 from .reference import asarray, recorder, to_host, zeros
 
@@ -48,8 +47,3 @@ __all__ = [
 ]
 
 name = "cpu"
-
-
-def fused_step(spec: StepSpec) -> FusedStep | None:
-    """No step is fused as a whole: every one is composed of the kernels above."""
-    return None

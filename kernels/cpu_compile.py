@@ -34,7 +34,8 @@ def compiled(function: _Function) -> _Function:
 
 def rounded(function: _Function) -> _Function:
     """Compile a loop in which every operation rounds as NumPy's does: bit-equal to the reference."""
-    return _njit(function, {"error_model": "numpy"})
+    # said aloud, because an option that is not said is taken from the function that calls this one first
+    return _njit(function, {"error_model": "numpy", "fastmath": False})
 
 
 def contiguous(x: Array, dtype: Any = None) -> Array:

@@ -1,235 +1,157 @@
-"""A perceptron on a tile of rows that stays in the cache: packed weights, forward, backward.
+"""A perceptron on a tile: forward and backward, and the tangents of both along a direction.
 
-Weights are packed once a step into matrices whose sides are multiples of 8, with the bias as one more
-column; activations carry a column of ones to meet it. Products are then all of BLAS's favourite shapes,
-the bias costs nothing, its gradient comes with that of the weights, and every loop runs flat over whole
-tiles. Padding is met by zeros of the packed weights, so it never has an effect.
+Weights are read and their gradients gathered where they lie in the flat vectors. A network is a table with
+a row a layer and one for the output: widths, places of weights and bias, first planes of the input and of its
+tangent. The last row holds the codes of the activations between the layers and past the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
+from vsmnp.arrays import Array
 
-from vsmnp.types import Array
-
+from .cpu_blocks import MASKED, PLAIN, RELU, invoke
 from .cpu_compile import compiled
 from .cpu_elementary import formula
-from .scalar import (
-    elu,
-    elu_slope,
-    relu,
-    relu_slope,
-    sigmoid,
-    sigmoid_slope,
-    softplus,
-    softplus_slope,
-    tanh,
-    tanh_slope,
-)
+from .cpu_leaves import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 
-#: Sides of packed matrices are multiples of this many numbers.
-LANES = 8
-#: How activations are told apart in compiled code.
-CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4}
-
-# columns of a layer table
-_IN, _OUT, _IN_PADDED, _OUT_PADDED, _W, _B, _PACKED, _ROWS_AT = range(8)
+IN, OUT, W, B, PLANE, TANGENT = range(6)
+_RELU = CODES["relu"]
 
 
-class Network(NamedTuple):
-    """One perceptron's packed weights and the memory of a tile.
-
-    Attributes
-    ----------
-    table : Array
-        ``(layers, 8)``: widths, padded widths, places of weights and bias in the flat vector, place in
-        ``packed``, and place of a row's input in a tile (to be multiplied by the rows of the tile).
-    packed, gradient : Array
-        Weights with their biases, and what is gathered for them.
-    tile : Array
-        All inputs and outputs of a tile, layer after layer.
-    here, there : Array
-        Two cotangents that take turns.
-    product : Array
-        A gradient of one layer from one tile.
-    code : int
-        Of the activation.
-    """
-
-    table: Array
-    packed: Array
-    gradient: Array
-    tile: Array
-    here: Array
-    there: Array
-    product: Array
-    code: int
+@formula
+def _code(table: Any, layer: int) -> Any:
+    """The activation past a layer."""
+    last = table.shape[0] - 1
+    return table[last, OUT] if layer == last - 1 else table[last, IN]
 
 
-def _padded(width: int) -> int:
-    return -(-width // LANES) * LANES
+@formula
+def leaf_of(tile: Any, code: int, kind: int) -> Any:
+    """The address of an activation's loop."""
+    return tile.leaves[FIRST + 3 * code + kind]
 
 
-def layer_table(widths: Sequence[int], weights: Sequence[int], biases: Sequence[int]) -> Array:
-    """The table of a perceptron of these widths whose arrays start there in the flat vector."""
-    rows = []
-    packed = at = 0
-    last = len(widths) - 2
-    for i, (n_in, n_out) in enumerate(pairwise(widths)):
-        in_padded = _padded(n_in + 1)
-        out_padded = _padded(n_out + (i < last))
-        rows.append((n_in, n_out, in_padded, out_padded, weights[i], biases[i], packed, at))
-        packed += in_padded * out_padded
-        at += in_padded
-    return np.array(rows, np.int64)
+@formula
+def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int, y: int, mask: int, mode: int,
+             n_out: int, n_in: int, cols: int) -> None:  # fmt: skip
+    planes = tile.planes
+    ends = planes[x], planes[y], planes[mask]
+    sizes = n_out, n_in, cols, planes.shape[1]
+    invoke(tile.leaves[AFFINE], (w, w_o, w_i, b, biased, *ends, mode, *sizes))
 
 
-def network(table: Array, activation: str, rows: int, dtype: Any) -> Network:
-    """Memory for tiles of up to ``rows`` rows."""
-    sizes = table[:, _IN_PADDED] * table[:, _OUT_PADDED]
-    widest = int(max(table[:, _IN_PADDED].max(), table[:, _OUT_PADDED].max()))
-    across = int(table[:, _IN_PADDED].sum() + table[-1, _OUT_PADDED])
-    return Network(
-        table,
-        np.zeros(int(sizes.sum()), dtype),
-        np.zeros(int(sizes.sum()), dtype),
-        np.zeros(rows * across, dtype),
-        np.zeros(rows * widest, dtype),
-        np.zeros(rows * widest, dtype),
-        np.zeros(int(sizes.max()), dtype),
-        CODES[activation],
+@formula
+def _pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
+    """``gx = w' gy``, and past a relu below that its slope."""
+    n_in, n_out, w, x = table[layer, IN], table[layer, OUT], table[layer, W], table[layer, PLANE]
+    mode = MASKED if layer > 0 and _code(table, layer - 1) == _RELU else PLAIN
+    _product(tile, vector[w:], 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
+
+
+@formula
+def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
+    """Add to the gradient of a layer: ``w += gy x'``, ``b += sum gy``."""
+    planes = tile.planes
+    sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
+    invoke(
+        tile.leaves[OUTER],
+        (planes[gy], planes[x], g[table[layer, W] :], g[table[layer, B] :], biased, *sizes),
     )
 
 
 @compiled
-def pack(net: Network, vector: Array) -> None:
-    """Copy weights and biases out of a flat vector ``(P,)``; forget gathered gradients."""
-    net.gradient[:] = 0
-    for layer in range(net.table.shape[0]):
-        n_in, n_out, in_padded, _, w, b, packed, _ = net.table[layer]
-        for o in range(n_out):
-            row = net.packed[packed + o * in_padded : packed + o * in_padded + n_in + 1]
-            source = vector[w + o * n_in : w + (o + 1) * n_in]
-            for i in range(n_in):
-                row[i] = source[i]
-            row[n_in] = vector[b + o]
-
-
-@compiled
-def unpack(net: Network, g: Array) -> None:
-    """Write the gathered gradients to a flat vector ``(P,)``."""
-    for layer in range(net.table.shape[0]):
-        n_in, n_out, in_padded, _, w, b, packed, _ = net.table[layer]
-        for o in range(n_out):
-            row = net.gradient[packed + o * in_padded : packed + o * in_padded + n_in + 1]
-            target = g[w + o * n_in : w + (o + 1) * n_in]
-            for i in range(n_in):
-                target[i] = row[i]
-            g[b + o] = row[n_in]
-
-
-@formula
-def rows_of(net: Network, layer: int, rows: int) -> Any:
-    """The input of a layer on the tile, ``(rows, padded width)``; past the last layer, the output."""
-    layers = net.table.shape[0]
-    if layer < layers:
-        width, at = net.table[layer, 2], net.table[layer, 7]
-    else:
-        width, at = net.table[layers - 1, 3], net.table[layers - 1, 7] + net.table[layers - 1, 2]
-    return net.tile[at * rows : (at + width) * rows].reshape(rows, width)
-
-
-@compiled
-def _activate(code: int, x: Array, y: Array) -> None:
-    # into another array: a loop that replaces its input does not become vector instructions
-    if code == 0:
-        for i in range(y.size):
-            y[i] = relu(x[i])
-    elif code == 1:
-        for i in range(y.size):
-            y[i] = tanh(x[i])
-    elif code == 2:
-        for i in range(y.size):
-            y[i] = softplus(x[i])
-    elif code == 3:
-        for i in range(y.size):
-            y[i] = elu(x[i])
-    else:
-        for i in range(y.size):
-            y[i] = sigmoid(x[i])
-
-
-@compiled
-def _slope(code: int, y: Array, v: Array) -> None:
-    if code == 0:
-        for i in range(v.size):
-            v[i] *= relu_slope(y[i])
-    elif code == 1:
-        for i in range(v.size):
-            v[i] *= tanh_slope(y[i])
-    elif code == 2:
-        for i in range(v.size):
-            v[i] *= softplus_slope(y[i])
-    elif code == 3:
-        for i in range(v.size):
-            v[i] *= elu_slope(y[i])
-    else:
-        for i in range(v.size):
-            v[i] *= sigmoid_slope(y[i])
-
-
-@compiled
-def forward(net: Network, rows: int) -> Array:
-    """From the input of the first layer, ones included, to the output ``(rows, padded width)``."""
-    layers = net.table.shape[0]
+def forward(tile: Any, table: Array, vector: Array, room: int, cols: int) -> int:
+    """From the planes of the input to those of the output, whose first one is returned."""
+    layers, planes = table.shape[0] - 1, tile.planes
     for layer in range(layers):
-        x, y = rows_of(net, layer, rows), rows_of(net, layer + 1, rows)
-        in_padded, out_padded, packed = net.table[layer, 2], net.table[layer, 3], net.table[layer, 6]
-        w = net.packed[packed : packed + in_padded * out_padded].reshape(out_padded, in_padded)
-        if layer == layers - 1:
-            np.dot(x, w.T, y)
+        n_in, n_out, w, b, x, _ = table[layer]
+        y, code = table[layer + 1, PLANE], _code(table, layer)
+        if code in (_RELU, NONE):
+            mode = RELU if code == _RELU else PLAIN
+            _product(tile, vector[w:], n_in, 1, vector[b:], 1, x, y, y, mode, n_out, n_in, cols)
         else:
-            before = net.there[: rows * out_padded]
-            np.dot(x, w.T, before.reshape(rows, out_padded))
-            _activate(net.code, before, y.reshape(rows * out_padded))
-            ones = net.table[layer, 1]
-            for i in range(rows):
-                y[i, ones] = 1
-    y_last: Array = rows_of(net, layers, rows)
-    return y_last
+            _product(tile, vector[w:], n_in, 1, vector[b:], 1, x, room, room, PLAIN, n_out, n_in, cols)
+            invoke(leaf_of(tile, code, VALUE), (planes[room], planes[y], n_out, cols, planes.shape[1]))
+    return int(table[layers, PLANE])
 
 
 @compiled
-def backward(net: Network, rows: int, gather: bool, want_x: bool) -> Array:
-    """Carry the cotangent in ``here`` back; the one of the input, if wanted, is returned.
+def backward(
+    tile: Any, table: Array, vector: Array, gy: int, here: int, there: int, g: Array, wanted: bool,
+    want_x: bool, cols: int,
+) -> int:  # fmt: skip
+    """Carry the cotangent ``gy`` of the output back; the planes of the input's, if wanted, are returned.
 
-    ``gather`` adds the gradients of the weights to what was gathered before.
+    ``wanted`` adds the gradients of the weights to ``g``, a flat vector. ``here`` and ``there`` are
+    overwritten, and so is ``gy`` where the output has an activation.
     """
-    layers = net.table.shape[0]
-    gy_memory, gx_memory = net.here, net.there
+    layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
+    if table[layers, OUT] != NONE:
+        y, n = planes[table[layers, PLANE]], table[layers - 1, OUT]
+        invoke(leaf_of(tile, table[layers, OUT], SLOPE), (y, planes[gy], planes[gy], n, cols, stride))
     for step in range(layers):
         layer = layers - 1 - step
-        in_padded, out_padded, packed = net.table[layer, 2], net.table[layer, 3], net.table[layer, 6]
-        x = rows_of(net, layer, rows)
-        gy = gy_memory[: rows * out_padded].reshape(rows, out_padded)
-        size = in_padded * out_padded
-        if gather:
-            product = net.product[:size]
-            np.dot(gy.T, x, product.reshape(out_padded, in_padded))
-            total = net.gradient[packed : packed + size]
-            for i in range(size):
-                total[i] += product[i]
+        if wanted:
+            _gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
         if layer > 0 or want_x:
-            gx = gx_memory[: rows * in_padded]
-            w = net.packed[packed : packed + size].reshape(out_padded, in_padded)
-            np.dot(gy, w, gx.reshape(rows, in_padded))
+            gx = here if step % 2 == 0 else there
+            _pull(tile, table, layer, vector, gy, gx, cols)
+            if layer > 0 and table[layers, IN] != _RELU:
+                x, n = planes[table[layer, PLANE]], table[layer, IN]
+                invoke(leaf_of(tile, table[layers, IN], SLOPE), (x, planes[gx], planes[gx], n, cols, stride))
+            gy = gx
+    return gy
+
+
+@compiled
+def push(tile: Any, table: Array, vector: Array, room: int, cols: int) -> int:
+    """From the tangents of the input to those of the output, whose first plane is returned; weights stay."""
+    layers, planes = table.shape[0] - 1, tile.planes
+    for layer in range(layers):
+        n_in, n_out, w, _, _, dx = table[layer]
+        dy, y, code = table[layer + 1, TANGENT], table[layer + 1, PLANE], _code(table, layer)
+        if code in (_RELU, NONE):
+            mode = MASKED if code == _RELU else PLAIN
+            _product(tile, vector[w:], n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
+        else:
+            _product(tile, vector[w:], n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
+            ends = planes[y], planes[room], planes[dy]
+            invoke(leaf_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
+    return int(table[layers, TANGENT])
+
+
+@compiled
+def backward_along(
+    tile: Any, table: Array, vector: Array, gy: int, dgy: int, rooms: int, turn: int, g: Array, dg: Array,
+    plain: bool, bent: bool, want_x: bool, cols: int,
+) -> int:  # fmt: skip
+    """The tangent of ``backward`` along the tangents that ``push`` left; planes of the input's are returned.
+
+    ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Four rooms of
+    ``turn`` planes are overwritten, and so are ``gy`` and ``dgy`` where the output has an activation.
+    """
+    layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
+    if table[layers, OUT] != NONE:
+        ends = planes[table[layers, PLANE]], planes[table[layers, TANGENT]], planes[gy], planes[dgy]
+        invoke(leaf_of(tile, table[layers, OUT], CURVE), (*ends, table[layers - 1, OUT], cols, stride))
+    for step in range(layers):
+        layer = layers - 1 - step
+        x, dx = table[layer, PLANE], table[layer, TANGENT]
+        if plain:
+            _gather(tile, table, layer, gy, x, g, True, cols)
+        if bent:
+            _gather(tile, table, layer, dgy, x, dg, True, cols)
+            _gather(tile, table, layer, gy, dx, dg, False, cols)
+        if layer > 0 or want_x:
+            gx = rooms + (step % 2) * turn
+            dgx = gx + 2 * turn
             if layer > 0:
-                _slope(net.code, x.reshape(rows * in_padded), gx)
-            gy_memory, gx_memory = gx_memory, gy_memory
-    in_padded = net.table[0, 2]
-    gx_rows: Array = gy_memory[: rows * in_padded].reshape(rows, in_padded)
-    return gx_rows
+                _pull(tile, table, layer, vector, gy, gx, cols)
+            _pull(tile, table, layer, vector, dgy, dgx, cols)
+            if layer > 0 and table[layers, IN] != _RELU:
+                ends = planes[x], planes[dx], planes[gx], planes[dgx]
+                invoke(leaf_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride))
+            gy, dgy = gx, dgx
+    return dgy

@@ -11,19 +11,28 @@ from .scalar import adam_moments, adam_move
 
 
 @rounded
+def adam_row(
+    p: Array, g: Array, m: Array, v: Array, lr: float, correction1: float, correction2: float, rate1: float,
+    rate2: float, eps: float,
+) -> None:  # fmt: skip
+    """One model's step, ``(P,)``: corrections are ``1 - beta^t``, rates ``1 - beta``, in the type of p."""
+    for i in range(p.size):
+        m_i, v_i = adam_moments(m[i], v[i], g[i], rate1, rate2)
+        m[i], v[i] = m_i, v_i
+        p[i] -= adam_move(m_i, v_i, lr, correction1, correction2, eps)
+
+
+@rounded
 def _adam(
     p: Array, g: Array, m: Array, v: Array, lr: Array, corrections: Array, rates: Array, alive: Array
 ) -> None:
-    # p, g, m, v (R, P), corrections (2, R): 1 - beta^t, rates (3,): 1 - beta1, 1 - beta2, eps
-    rate1, rate2, eps = rates[0], rates[1], rates[2]
+    # p, g, m, v (R, P), corrections (2, R), rates (3,): 1 - beta1, 1 - beta2, eps
     for r in range(p.shape[0]):
         if alive[r]:
-            p_r, g_r, m_r, v_r, lr_r = p[r], g[r], m[r], v[r], lr[r]
-            correction1, correction2 = corrections[0, r], corrections[1, r]
-            for i in range(p_r.size):
-                m_i, v_i = adam_moments(m_r[i], v_r[i], g_r[i], rate1, rate2)
-                m_r[i], v_r[i] = m_i, v_i
-                p_r[i] -= adam_move(m_i, v_i, lr_r, correction1, correction2, eps)
+            adam_row(
+                p[r], g[r], m[r], v[r], lr[r], corrections[0, r], corrections[1, r], rates[0], rates[1],
+                rates[2],
+            )  # fmt: skip
 
 
 def adam(
@@ -48,12 +57,17 @@ def adam(
 
 
 @rounded
+def sgd_row(p: Array, g: Array, lr: float) -> None:
+    """One model's step, ``(P,)``."""
+    for i in range(p.size):
+        p[i] -= lr * g[i]
+
+
+@rounded
 def _sgd(p: Array, g: Array, lr: Array, alive: Array) -> None:
     for r in range(p.shape[0]):
         if alive[r]:
-            p_r, g_r, lr_r = p[r], g[r], lr[r]
-            for i in range(p_r.size):
-                p_r[i] -= lr_r * g_r[i]
+            sgd_row(p[r], g[r], lr[r])
 
 
 def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:

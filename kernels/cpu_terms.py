@@ -6,33 +6,15 @@ for two-dimensional data; means over the S samples and squares are gathered in b
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from vsmnp.types import Array, QuadraticForm
 
 from .cpu_compile import compiled, contiguous, stretched
-from .cpu_elementary import formula, reassociating
+from .cpu_sums import sum_each
 
 #: Elements of a tile.
 TILE = 1024
-
-
-@reassociating
-def total(x: Array) -> Any:
-    """The sum of a row."""
-    result = x.dtype.type(0)
-    for i in range(x.size):
-        result += x[i]
-    return result
-
-
-@formula
-def sum_each(x: Array, width: int, out: Array) -> None:
-    """``out[n]`` is the sum of the n-th ``width`` elements of ``x``."""
-    for n in range(out.size):
-        out[n] = total(x[n * width : (n + 1) * width])
 
 
 @compiled

@@ -1,0 +1,199 @@
+"""Both gradients of the Fisher autoencoder on a tile: one plain and one tangent sweep through each network.
+
+Equations (6) and (8): ``|d|^2/2 + tau^2 |e|^2/2 - tau d_x + |s^q|^2/2``. The sweeps are those of
+``vsmnp/objectives/fisher_autoencoder.py`` and ``score_norm.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from vsmnp.arrays import Array
+
+from .cpu_compile import compiled
+from .cpu_inference import curvature, gaps, pull_gap
+from .cpu_leaves import CODES
+from .cpu_network import TANGENT, backward, backward_along, push
+from .cpu_parts import begin, noise_of, probe_of
+from .cpu_sums import total
+from .cpu_tiles import (
+    COTANGENT,
+    D_X,
+    D_Z,
+    DS,
+    EPS,
+    FEATURES,
+    GAP,
+    HERE,
+    RESIDUAL,
+    S_Q,
+    SAMPLES,
+    SCALE,
+    SCORE,
+    THERE,
+    WIDTH,
+    WORK,
+    S,
+    blank,
+    decode,
+    draw,
+    encode,
+    place,
+    scaled,
+)
+
+_EXP = CODES["exp"]
+
+
+@compiled
+def _directions(
+    tile: Any, probe: Any, by_probe: bool, low: int, rows: int, batch: int, j: int, u: Array, w: Array
+) -> None:
+    """``(u, w)`` of sample j, ``(Z, .)``: ``(eps, eps^2 - 1)``, or signs ``(eta_1, sqrt(2) eta_2)``."""
+    at, planes = tile.at, tile.planes
+    width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
+    if by_probe:
+        draw(tile, probe, low, rows, batch, 2 * d_z, True, at[HERE], j)
+        blank(tile, at[HERE], 2 * d_z, rows, 1)
+        root = real(math.sqrt(2.0))
+        for z in range(d_z):
+            for i in range(width):
+                u[z, i] = planes[at[HERE] + z, i]
+                w[z, i] = root * planes[at[HERE] + d_z + z, i]
+        return
+    for z in range(d_z):
+        eps = planes[at[EPS] + z, j * width : (j + 1) * width]
+        for i in range(width):
+            u[z, i] = eps[i]
+            w[z, i] = eps[i] * eps[i] - real(1)
+
+
+@compiled
+def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> None:
+    """``share`` times the tangent of ``(u/s, w S'/s)`` along y, to the cotangent; u moves for ``fixed`` z."""
+    at, planes = tile.at, tile.planes
+    width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
+    one, two, three, weight = real(1), real(2), real(3), real(share)
+    for z in range(d_z):
+        s, ds, u_z, w_z = planes[at[S] + z], planes[at[DS] + z], u[z], w[z]
+        y_mu, y_rho = planes[y + z], planes[y + d_z + z]
+        to_mu, to_rho = planes[at[COTANGENT] + z], planes[at[COTANGENT] + d_z + z]
+        for i in range(width):
+            # S'' of S = exp is S; of S = softplus it is S'(1 - S')
+            dds = s[i] if at[SCALE] == _EXP else ds[i] * (one - ds[i])
+            inverse = one / s[i]
+            slope, bend = ds[i] * inverse, dds * inverse
+            if fixed:  # eps = (z - mu)/s moves: d eps = -(y_mu + eps S' y_rho)/s
+                twice = two * u_z[i] * slope * inverse
+                square = (one - three * u_z[i] * u_z[i]) * slope * slope + w_z[i] * bend
+                to_mu[i] = weight * (-y_mu[i] * inverse * inverse - twice * y_rho[i])
+                to_rho[i] = weight * (-twice * y_mu[i] + y_rho[i] * square)
+            else:
+                change = y_rho[i] * w_z[i] * (bend - slope * slope) - y_mu[i] * u_z[i] * slope * inverse
+                to_mu[i] = 0
+                to_rho[i] = weight * change
+
+
+@compiled
+def score_norm(
+    tile: Any, phi: Array, probe: Any, by_probe: bool, follows: bool, low: int, rows: int, batch: int,
+    wanted: bool, g: Array,
+) -> float:  # fmt: skip
+    """The sum of ``|s^q|^2`` over the tile's samples; the gradient of the mean of its half, if wanted."""
+    at, planes = tile.at, tile.planes
+    width, d_z, d_x, real = at[WIDTH], at[D_Z], at[D_X], planes.dtype.type
+    share = 1.0 / (batch * at[SAMPLES])
+    u, w = np.empty((d_z, width), planes.dtype), np.empty((d_z, width), planes.dtype)
+    work = planes[at[WORK], :rows]
+    result = 0.0
+    for j in range(at[SAMPLES]):
+        _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
+        for z in range(d_z):
+            amu, arho = planes[at[FEATURES] + z], planes[at[FEATURES] + d_z + z]
+            s, ds = planes[at[S] + z], planes[at[DS] + z]
+            for i in range(width):
+                amu[i] = u[z, i] / s[i]
+                arho[i] = w[z, i] / s[i] * ds[i]
+        blank(tile, at[FEATURES], 2 * d_z, rows, 1)
+        s_q = backward(tile, tile.encoder, phi, at[FEATURES], at[HERE], at[THERE], g, False, True, width)
+        for d in range(d_x):
+            score = planes[s_q + d]
+            for i in range(rows):
+                work[i] = score[i] * score[i]
+            result += total(work)
+        if wanted:
+            scaled(tile, s_q, d_x, real(1), tile.encoder[0, TANGENT])
+            y = push(tile, tile.encoder, phi, at[HERE], width)
+            _bend(tile, y, u, w, not (by_probe or follows), share)
+            blank(tile, at[COTANGENT], 2 * d_z, rows, 1)
+            scaled(tile, at[FEATURES], 2 * d_z, real(share), at[FEATURES])
+            turn = at[THERE] - at[HERE]
+            backward_along(
+                tile, tile.encoder, phi, at[FEATURES], at[COTANGENT], at[HERE], turn, g, g, False, True,
+                False, width,
+            )  # fmt: skip
+    return result
+
+
+@compiled
+def joint_inference(
+    tile: Any, phi: Array, theta: Array, x: Array, source: Any, l: float, tiles: int, low: int, high: int,
+    room: Any, by_probe: bool, follows: bool,
+) -> None:  # fmt: skip
+    """Parts of the gradient in phi; sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
+    batch = x.shape[0]
+    tau = math.exp(-2 * l)
+    noise, probe = noise_of(source), probe_of(source)
+    for p in range(low, high):
+        g, sums = room.parts[p], room.sums[p]
+        for first in begin(room, tile, tiles, p, batch):
+            rows = min(tile.at[WIDTH], batch - first)
+            encode(tile, phi, x, first, rows)
+            place(tile, noise, batch, first, rows)
+            sums[1] += decode(tile, theta, rows)
+            sums[0] += gaps(tile, theta, rows, tau, g)
+            hessian_d = curvature(tile, theta, tau, g) if follows else 0
+            pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[SAMPLES]), hessian_d, tau, follows, g)
+            sums[2] += score_norm(tile, phi, probe, by_probe, follows, first, rows, batch, True, g)
+
+
+@compiled
+def joint_learning(
+    tile: Any, phi: Array, theta: Array, x: Array, source: Any, l: float, tiles: int, low: int, high: int,
+    room: Any, by_probe: bool,
+) -> None:  # fmt: skip
+    """Parts of the gradient in theta but for l, ``tau plain + g``; sums as above, and of ``d . b``."""
+    at, planes, batch, real = tile.at, tile.planes, x.shape[0], x.dtype.type
+    width, samples = at[WIDTH], at[SAMPLES]
+    tau = math.exp(-2 * l)
+    noise, probe = noise_of(source), probe_of(source)
+    for p in range(low, high):
+        g, sums = room.parts[p], room.sums[p]
+        for first in begin(room, tile, tiles, p, batch):
+            rows = min(tile.at[WIDTH], batch - first)
+            encode(tile, phi, x, first, rows)
+            place(tile, noise, batch, first, rows)
+            sums[1] += decode(tile, theta, rows)
+            sums[0] += gaps(tile, theta, rows, tau, g)
+            work = planes[at[WORK], :rows]
+            for z in range(at[D_Z]):
+                for j in range(samples):
+                    columns = slice(j * width, j * width + rows)
+                    d, b = planes[at[GAP] + z, columns], planes[at[SCORE] + z, columns]
+                    for i in range(rows):
+                        work[i] = d[i] * b[i]
+                    sums[3] += total(work)
+            scaled(tile, at[GAP], at[D_Z], real(1), tile.decoder[0, TANGENT])
+            dg = push(tile, tile.decoder, theta, at[HERE], samples * width)
+            share = real(tau / (batch * samples))
+            scaled(tile, at[RESIDUAL], at[D_X], share, at[COTANGENT])
+            scaled(tile, dg, at[D_X], share, at[S_Q])
+            turn = at[THERE] - at[HERE]
+            backward_along(
+                tile, tile.decoder, theta, at[COTANGENT], at[S_Q], at[HERE], turn, room.plain[p], g, True,
+                True, False, samples * width,
+            )  # fmt: skip
+            sums[2] += score_norm(tile, phi, probe, by_probe, False, first, rows, batch, False, g)

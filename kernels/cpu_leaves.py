@@ -1,0 +1,168 @@
+"""The inner loops of the fused step, each compiled once and called by its address.
+
+Numba compiles whatever a function calls once more with it, and again with each caller of that: the inner
+loops, with their blocks and polynomials, would be compiled dozens of times. An address keeps them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+from numba import carray, types
+
+from vsmnp.arrays import Array
+
+from .cpu_blocks import affine, outer
+from .cpu_elementary import OPTIONS, Formula, exp
+from .cpu_random import normals_of_lanes, philox_lanes
+from .cpu_sums import total
+from .scalar import (
+    elu,
+    elu_curve,
+    elu_slope,
+    exp_curve,
+    exp_slope,
+    sigmoid,
+    sigmoid_curve,
+    sigmoid_slope,
+    softplus,
+    softplus_curve,
+    softplus_slope,
+    tanh,
+    tanh_curve,
+    tanh_slope,
+)
+
+Leaf: TypeAlias = Callable[..., None]
+
+#: How activations are told apart in compiled code; ``NONE`` is the identity.
+CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
+NONE = -1
+#: Where the addresses are in their array; those of an activation come after its code's three places.
+AFFINE, OUTER, DRAW, FIRST = range(4)
+VALUE, SLOPE, CURVE = range(3)
+
+
+def _affine(
+    w: Any, w_o: int, w_i: int, b: Any, biased: int, x: Any, y: Any, mask: Any, mode: int, n_out: int,
+    n_in: int, rows: int, stride: int,
+) -> None:  # fmt: skip
+    affine(w, w_o, w_i, b, biased, x, y, mask, mode, n_out, n_in, rows, stride)
+
+
+def _outer(
+    gy: Any, x: Any, w: Any, b: Any, biased: int, n_out: int, n_in: int, rows: int, stride: int
+) -> None:  # fmt: skip
+    """``w += gy x'``, and ``b += sum gy`` if there is a bias."""
+    outer(gy, x, w, n_in, n_out, n_in, rows, stride)
+    if biased:
+        planes, sums = carray(gy, (n_out, stride)), carray(b, (n_out,))
+        for o in range(n_out):
+            sums[o] += total(planes[o, :rows])
+
+
+def _value_leaf(f: Formula) -> Leaf:
+    def value(x: Any, y: Any, n: int, rows: int, stride: int) -> None:
+        """``y = f(x)`` of n planes; the two must not be the same memory."""
+        xs, ys = carray(x, (n, stride)), carray(y, (n, stride))
+        for p in range(n):
+            x_p, y_p = xs[p, :rows], ys[p, :rows]
+            for i in range(rows):
+                y_p[i] = f(x_p[i])
+
+    return value
+
+
+def _slope_leaf(h: Formula) -> Leaf:
+    def slope(y: Any, v: Any, out: Any, n: int, rows: int, stride: int) -> None:
+        """``out = f' v`` of n planes, from ``y = f(x)``; ``out`` may be ``v``."""
+        ys, vs, outs = carray(y, (n, stride)), carray(v, (n, stride)), carray(out, (n, stride))
+        for p in range(n):
+            y_p, v_p, out_p = ys[p, :rows], vs[p, :rows], outs[p, :rows]
+            for i in range(rows):
+                out_p[i] = v_p[i] * h(y_p[i])
+
+    return slope
+
+
+def _curve_leaf(h: Formula, dh: Formula) -> Leaf:
+    def curve(y: Any, dy: Any, gy: Any, dgy: Any, n: int, rows: int, stride: int) -> None:
+        """``dgy = f' dgy + f'' dx gy``, then ``gy = f' gy``, of n planes, from ``y`` and ``dy = f' dx``."""
+        ys, dys = carray(y, (n, stride)), carray(dy, (n, stride))
+        gys, dgys = carray(gy, (n, stride)), carray(dgy, (n, stride))
+        for p in range(n):
+            y_p, dy_p, gy_p, dgy_p = ys[p, :rows], dys[p, :rows], gys[p, :rows], dgys[p, :rows]
+            for i in range(rows):
+                slope = h(y_p[i])
+                dgy_p[i] = slope * dgy_p[i] + dh(y_p[i]) * dy_p[i] * gy_p[i]
+                gy_p[i] = slope * gy_p[i]
+
+    return curve
+
+
+def _draw(
+    seed: int, stream: int, step: int, first: int, rows: int, width: int, signs: int, out: Any, stride: int
+) -> None:
+    """Numbers ``first ..`` of a stream, ``(rows, width)`` in order, into planes: normals, or signs +-1."""
+    planes = carray(out, (width, stride))
+    start = first // 4
+    blocks = -(-(first + rows * width) // 4) - start
+    skip = first - 4 * start
+    lanes, seeds = np.empty((1, 4, blocks), np.uint32), np.empty(1, np.uint64)
+    seeds[0] = np.uint64(seed)
+    philox_lanes(seeds, np.uint64(stream), np.uint64(step), np.uint64(start), lanes)
+    if signs:
+        for p in range(width):
+            for i in range(rows):
+                at = skip + i * width + p
+                planes[p, i] = 1 - 2 * np.int32(lanes[0, at & 3, at >> 2] >> np.uint32(31))
+        return
+    numbers = np.empty((2, 2, blocks), planes.dtype)
+    normals_of_lanes(lanes.reshape(2, 2, blocks), numbers)
+    flat = numbers.reshape(4, blocks)
+    for p in range(width):
+        for i in range(rows):
+            at = skip + i * width + p
+            planes[p, i] = flat[at & 3, at >> 2]
+
+
+_FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwpw"))
+#: f, f' = h(y), h'(y) of each activation; a relu's are in the products.
+_FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
+    "tanh": (tanh, tanh_slope, tanh_curve),
+    "softplus": (softplus, softplus_slope, softplus_curve),
+    "elu": (elu, elu_slope, elu_curve),
+    "sigmoid": (sigmoid, sigmoid_slope, sigmoid_curve),
+    "exp": (exp, exp_slope, exp_curve),
+}
+
+
+@cache
+def _compiled(leaf: Leaf, letters: str, dtype: np.dtype[Any]) -> Any:
+    kinds = {"p": types.CPointer(numba.from_dtype(dtype)), "w": types.int64}
+    signature = types.void(*(kinds[letter] for letter in letters))
+    try:
+        return numba.cfunc(signature, cache=True, **OPTIONS)(leaf)
+    except RuntimeError:  # there is no folder that Numba may write to
+        return numba.cfunc(signature, **OPTIONS)(leaf)
+
+
+@cache
+def _activation(name: str) -> tuple[tuple[Leaf, str], ...]:
+    f, h, dh = _FORMULAS[name]
+    return (_value_leaf(f), "ppwww"), (_slope_leaf(h), "pppwww"), (_curve_leaf(h, dh), "ppppwww")
+
+
+def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool) -> Array:
+    """Where each leaf is, for the activations in use; they stay there as long as the process lives."""
+    found = np.zeros(FIRST + 3 * len(CODES), np.int64)
+    found[:FIRST] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
+    for name in set(activations) & set(_FORMULAS):
+        start = FIRST + 3 * CODES[name]
+        for kind, (leaf, letters) in enumerate(_activation(name)[: 3 if curved else 2]):
+            found[start + kind] = _compiled(leaf, letters, dtype).address
+    return found

@@ -1,0 +1,79 @@
+"""Products on planes are products of matrices."""
+
+from __future__ import annotations
+
+from ctypes import CFUNCTYPE, c_longlong, c_void_p
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vsmnp.arrays import Array
+from vsmnp.kernels.cpu_blocks import MASKED, PLAIN, RELU, ROW_BYTES
+from vsmnp.kernels.cpu_leaves import AFFINE, OUTER, addresses
+
+SHAPES = [(1, 1), (2, 30), (30, 2), (7, 5), (6, 12), (13, 9)]
+DTYPES = [np.float32, np.float64]
+
+
+def leaf(which: int, letters: str, dtype: Any) -> Any:
+    kinds = {"p": c_void_p, "w": c_longlong}
+    address = int(addresses(np.dtype(dtype), ["exp"], False)[which])
+    return CFUNCTYPE(None, *(kinds[letter] for letter in letters))(address)
+
+
+def planes(rng: np.random.Generator, n: int, stride: int, dtype: Any) -> Array:
+    return rng.standard_normal((n, stride)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("mode", [PLAIN, RELU, MASKED])
+def test_affine(dtype: Any, shape: tuple[int, int], mode: int) -> None:
+    (n_out, n_in), rng = shape, np.random.default_rng(0)
+    lanes = ROW_BYTES // np.dtype(dtype).itemsize
+    rows, stride = 3 * lanes, 3 * lanes + 5
+    w, b = planes(rng, n_out, n_in, dtype), planes(rng, 1, n_out, dtype)[0]
+    x, mask = planes(rng, n_in, stride, dtype), planes(rng, n_out, stride, dtype)
+    for turned, biased in ((False, 1), (True, 0)):
+        stored = np.ascontiguousarray(w.T if turned else w)
+        steps = (1, n_out) if turned else (n_in, 1)
+        y = np.full((n_out, stride), np.nan, dtype)
+        ends = (x.ctypes.data, y.ctypes.data, mask.ctypes.data)
+        leaf(AFFINE, "pwwpwpppwwwww", dtype)(
+            stored.ctypes.data, *steps, b.ctypes.data, biased, *ends, mode, n_out, n_in, rows, stride
+        )
+        expected = w @ x + biased * b[:, None]
+        expected = {PLAIN: expected, RELU: np.maximum(expected, 0), MASKED: expected * (mask > 0)}[mode]
+        np.testing.assert_allclose(
+            y[:, :rows], expected[:, :rows], rtol=0, atol=30 * np.finfo(dtype).eps * n_in
+        )
+        assert np.isnan(y[:, rows:]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_outer_accumulates(dtype: Any, shape: tuple[int, int]) -> None:
+    (n_out, n_in), rng = shape, np.random.default_rng(1)
+    lanes = ROW_BYTES // np.dtype(dtype).itemsize
+    rows, stride = 4 * lanes, 4 * lanes + 3
+    gy, x = planes(rng, n_out, stride, dtype), planes(rng, n_in, stride, dtype)
+    w, b = planes(rng, n_out, n_in, dtype), planes(rng, 1, n_out, dtype)[0]
+    for biased in (0, 1):
+        gw, gb = w.copy(), b.copy()
+        leaf(OUTER, "ppppwwwww", dtype)(
+            gy.ctypes.data, x.ctypes.data, gw.ctypes.data, gb.ctypes.data, biased, n_out, n_in, rows, stride
+        )
+        bound = {"rtol": 0, "atol": 30 * np.finfo(dtype).eps * rows}
+        np.testing.assert_allclose(gw, w + gy[:, :rows] @ x[:, :rows].T, **bound)
+        np.testing.assert_allclose(gb, b + biased * gy[:, :rows].sum(1), **bound)
+
+
+def test_a_relu_lets_what_is_no_number_through() -> None:
+    x, w, b = np.full((1, 16), np.nan, np.float32), np.ones(1, np.float32), np.zeros(1, np.float32)
+    y = np.zeros((1, 16), np.float32)
+    ends = (x.ctypes.data, y.ctypes.data, y.ctypes.data)
+    leaf(AFFINE, "pwwpwpppwwwww", np.float32)(
+        w.ctypes.data, 1, 1, b.ctypes.data, 1, *ends, RELU, 1, 1, 16, 16
+    )
+    assert np.isnan(y).all()

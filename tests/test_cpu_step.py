@@ -1,0 +1,159 @@
+"""The fused step of the ``cpu`` set is the composed one, whatever the loss, the tiles and the threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vsmnp.config import Settings
+from vsmnp.data import Dataset
+from vsmnp.kernels import cpu_step, load
+from vsmnp.runs import dataset_of
+from vsmnp.state import FLAGS, State
+from vsmnp.trainer import Info, Trainer
+
+K = load("cpu")
+BASE: dict[str, Any] = {
+    "dataset": "mixture", "dtype": "float64", "batch_size": 130, "hidden": (9, 7), "steps": 10,
+    "seeds": (0, 2**63 - 5), "encoder_steps": 2,
+}  # fmt: skip
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Course:
+    """What some steps made of a state."""
+
+    state: State
+    infos: list[Info]
+
+    def vectors(self) -> list[np.ndarray[Any, Any]]:
+        state = self.state
+        memories = [
+            m for memory in (state.phi_memory, state.theta_memory) for m in (memory.m, memory.v, memory.t)
+        ]
+        return [state.phi, state.theta, *memories]
+
+
+def course(fused: bool, data: Dataset | None = None, steps: int = 3, **settings: Any) -> Course:
+    chosen = Settings(**{**BASE, **settings})
+    trainer = Trainer.build(K, chosen, data or dataset_of(chosen), may_fuse=fused)
+    assert (trainer.fused is not None) == fused
+    state = trainer.initial_state()
+    with np.errstate(all="ignore"):
+        infos = [trainer.step(state) for _ in range(steps)]
+    return Course(state, infos)
+
+
+def agree(one: Course, other: Course, tolerance: float) -> None:
+    for a, b in zip(one.vectors(), other.vectors(), strict=True):
+        assert np.abs(a - b).max(initial=0) <= tolerance * np.abs(b).max(initial=0)
+    for name in FLAGS:
+        np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))
+    assert one.state.step == other.state.step
+    for a_info, b_info in zip(one.infos, other.infos, strict=True):
+        assert a_info.causes() == b_info.causes()
+        expected = b_info.report()
+        for term, value in a_info.report().items():
+            np.testing.assert_allclose(value, expected[term], rtol=100 * tolerance, atol=tolerance)
+
+
+LEARNING: list[dict[str, Any]] = [
+    {"objective": "elbo", "samples": 1},
+    {"objective": "elbo", "samples": 3, "gamma": "optimal"},
+    {"objective": "m1", "samples": 1, "gamma": "0.1"},
+    {"objective": "m2", "samples": 3, "squared_mean": "biased", "gamma": "optimal"},
+    {"objective": "m2", "samples": 2, "squared_mean": "u-statistic"},
+    {"objective": "m3", "samples": 1},
+    {"objective": "m3", "samples": 3, "squared_mean": "biased", "baseline": "none"},
+    {"objective": "m3", "samples": 2, "gamma": "optimal"},
+]
+NETWORKS: list[dict[str, Any]] = [
+    {"activation": "relu", "scale": "exp"},
+    {"activation": "tanh", "scale": "softplus", "sigmoid_output": True},
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: str(network["activation"]))
+@pytest.mark.parametrize("inference", ["kl", "fisher", "fisher-reparam"])
+@pytest.mark.parametrize(
+    "learning", LEARNING, ids=lambda learning: "-".join(str(v) for v in learning.values())
+)
+def test_a_fused_step_is_the_composed_one(
+    learning: dict[str, Any], inference: str, network: dict[str, Any]
+) -> None:
+    settings = {**learning, "inference": inference, **network}
+    agree(course(True, **settings), course(False, **settings), ROUNDING)
+
+
+@pytest.mark.parametrize("activation", ["softplus", "elu", "sigmoid"])
+@pytest.mark.parametrize("score_norm", ["pathwise", "probe"])
+@pytest.mark.parametrize("inference", ["fisher", "fisher-reparam"])
+def test_the_fisher_autoencoder_too(inference: str, score_norm: str, activation: str) -> None:
+    settings: dict[str, Any] = {
+        "objective": "fae", "inference": inference, "score_norm": score_norm, "activation": activation,
+        "samples": 2 if activation == "elu" else 1, "scale": "softplus" if activation == "sigmoid" else "exp",
+    }  # fmt: skip
+    agree(course(True, **settings), course(False, **settings), ROUNDING)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "encoder_optimizer": "sgd", "encoder_data": "fresh", "encoder_steps": 3},
+        {"noise": 0.1},
+        {"latent": 3, "hidden": (5,)},
+        {"hidden": (4, 33, 6), "batch_size": 7},
+        {"dataset": "ring", "batch_size": 1000},
+    ],
+    ids=str,
+)
+def test_with_any_optimiser_data_and_shape(settings: dict[str, Any]) -> None:
+    settings = {"objective": "m3", "samples": 2, **settings}
+    agree(course(True, **settings), course(False, **settings), ROUNDING)
+
+
+def test_in_float32_up_to_its_rounding() -> None:
+    settings: dict[str, Any] = {"objective": "m2", "samples": 3, "dtype": "float32", "optimizer": "sgd"}
+    agree(course(True, **settings), course(False, **settings), 1e-6)
+
+
+@pytest.mark.parametrize("seeds", [(3,), (3, 1, 4)])
+@pytest.mark.parametrize("gamma", ["learn", "optimal"])
+def test_threads_do_not_show(seeds: tuple[int, ...], gamma: str) -> None:
+    settings: dict[str, Any] = {
+        "objective": "m3", "samples": 2, "batch_size": 1000, "seeds": seeds, "gamma": gamma,
+    }  # fmt: skip
+    agree(course(True, threads=2, **settings), course(True, threads=1, **settings), 0.0)
+
+
+def test_an_ensemble_is_its_members_to_the_last_bit() -> None:
+    settings: dict[str, Any] = {"objective": "m2", "inference": "fisher", "samples": 2}
+    together = course(True, seeds=(5, 8), **settings)
+    for r, seed in enumerate((5, 8)):
+        alone = course(True, seeds=(seed,), **settings)
+        for a, b in zip(together.vectors(), alone.vectors(), strict=True):
+            np.testing.assert_array_equal(a[r], b[0])
+
+
+@pytest.mark.parametrize("inference", ["kl", "fisher"])
+@pytest.mark.parametrize("side", ["encoder_lr", "lr"])
+def test_a_dying_model_dies_of_the_same(side: str, inference: str) -> None:
+    settings: dict[str, Any] = {
+        "objective": "elbo", "inference": inference, side: 1e200, "samples": 1,
+    }  # fmt: skip
+    one, other = course(True, steps=4, **settings), course(False, steps=4, **settings)
+    assert not one.state.alive.any()
+    for name in FLAGS:
+        np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))
+
+
+def test_a_large_network_is_left_to_blas() -> None:
+    chosen = Settings(**{**BASE, "hidden": (500, 500)})
+    trainer = Trainer.build(K, chosen, dataset_of(chosen))
+    assert trainer.spec is not None
+    assert trainer.spec.encoder.size + trainer.spec.decoder.size > cpu_step.MOST_PARAMETERS
+    assert trainer.fused is None
