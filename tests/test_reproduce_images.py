@@ -115,7 +115,7 @@ def test_binary_latents_have_runs_of_their_own(plan: Plan, tmp_path: Path) -> No
     rows = records.last(found.data["rows"])
     assert [row["method"] for row in rows] == ["K-ELBO", "K-M1"]
     assert {path.name for path in plan.folder.iterdir()} == {
-        f"digits-mlp-bernoulli-latent30-kl-{objective}-seed0" for objective in ("elbo", "m1")
+        f"digits-mlp-binary-kl-{objective}-seed0" for objective in ("elbo", "m1")
     }
     assert all("posterior_fd" not in row and 0 <= row["idle_means"] <= 1 for row in rows)
 

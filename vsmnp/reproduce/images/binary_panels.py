@@ -31,7 +31,7 @@ def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
     StorageError
         If the file cannot be written.
     """
-    with drawing(path, title, 0.3 + 4.4 * len(runs), 2.9) as figure:
+    with drawing(path, title, 0.3 + 4.4 * len(runs), 3.1) as figure:
         grid = figure.subplots(1, 2 * len(runs), squeeze=False)[0]
         for samples, means, run in zip(grid[::2], grid[1::2], runs, strict=True):
             samples.set_axis_off()

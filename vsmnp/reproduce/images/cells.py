@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,11 @@ PRESETS: Mapping[str, str] = MappingProxyType({
 
 
 def cells(
-    plan: Plan, architecture: str, names: tuple[str, ...], changes: Mapping[str, Any] | None = None
+    plan: Plan,
+    architecture: str,
+    names: tuple[str, ...],
+    changes: Mapping[str, Any] | None = None,
+    mark: str = "",
 ) -> tuple[Cell, ...]:
     """The part of the grid that a plan asks for: dataset by dataset, all methods of a seed before the next.
 
@@ -33,10 +37,12 @@ def cells(
     names : tuple of str
         The methods that the figure shows.
     changes : mapping, optional
-        What the figure changes of the preset's settings; part of the folders' names.
+        What the figure changes of the preset's settings and of the budget's.
+    mark : str
+        What tells the folders of such changed runs from others.
     """
     return tuple(
-        _cell(plan, architecture, dataset, method, seed, changes or {})
+        _cell(plan, architecture, dataset, method, seed, changes or {}, mark)
         for dataset in plan.datasets or plan.budget.datasets
         for seed in plan.seeds or plan.budget.seeds
         for method in methods(tuple(name for name in names if name in plan.methods))
@@ -44,7 +50,13 @@ def cells(
 
 
 def _cell(
-    plan: Plan, architecture: str, dataset: str, method: Method, seed: int, changes: Mapping[str, Any]
+    plan: Plan,
+    architecture: str,
+    dataset: str,
+    method: Method,
+    seed: int,
+    changes: Mapping[str, Any],
+    mark: str,
 ) -> Cell:
     chosen = {
         **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
@@ -53,10 +65,5 @@ def _cell(
     }  # fmt: skip
     name = Path(dataset).stem
     labels = {"dataset": name, "architecture": architecture, "method": method.name, "seed": seed}
-    folder = "-".join([name, architecture, *_marks(changes), method.folder, f"seed{seed}"])
+    folder = "-".join(filter(None, (name, architecture, mark, method.folder, f"seed{seed}")))
     return Cell(folder, Settings.from_mapping(preset(PRESETS[architecture], chosen)), labels)
-
-
-def _marks(changes: Mapping[str, Any]) -> Iterator[str]:
-    """``bernoulli``, ``latent30``: for the name of a folder."""
-    return (value if isinstance(value, str) else f"{name}{value}" for name, value in changes.items())

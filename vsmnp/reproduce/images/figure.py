@@ -42,12 +42,15 @@ class Part:
         Which of the seven.
     changes : mapping
         What differs from the preset's settings.
+    mark : str
+        What tells the folders of its runs from those of others.
     """
 
     architecture: str
     claims: Sequence[Claim] = ()
     methods: tuple[str, ...] = NAMES
     changes: Mapping[str, Any] = field(default_factory=dict)
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class ImageFigure:
             As training and drawing do.
         """
         parts = self._wanted(plan)
-        grid = {p.architecture: cells(plan, p.architecture, p.methods, p.changes) for p in parts}
+        grid = {p.architecture: cells(plan, p.architecture, p.methods, p.changes, p.mark) for p in parts}
         everything = [cell for each in grid.values() for cell in each]
         finish_all(
             everything,
