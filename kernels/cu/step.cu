@@ -36,11 +36,14 @@ STEP_KERNEL whole_step(
         m.x = x + updates * x_use;
         m.stream = (word)plan[LEARNING_STREAM];
         m.step = (word)now;
-        Gamma gamma = {log_sd, 0, 0};
-        if (plan[GAMMA] == OPTIMAL_GAMMA)
-            gamma = choose(w, learn_at(w, m, log_sd, false, partial), batch, log_sd);
         clear(w.g, plan[DECODER_PACKED]);
-        const Sums sums = learn_at(w, m, gamma.log_sd, true, partial);
+        Gamma gamma = {log_sd, 0, 0};
+        Sums sums;
+#pragma unroll 1  // the gradient is the last pass; what gamma is chosen by takes one before
+        for (int last = plan[GAMMA] != OPTIMAL_GAMMA; last < 2; ++last) {
+            sums = learn_at(w, m, gamma.log_sd, last, partial);
+            if (!last) gamma = choose(w, sums, batch, log_sd);
+        }
         finish_learning(w, sums, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);
     }
 }

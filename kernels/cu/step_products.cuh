@@ -56,7 +56,14 @@ __device__ inline void forward_layer(const Layer &l, const real *p, const real *
             if (o + j < l.out) {
                 real *to = y + (o + j) * stride + row;
 #pragma unroll
-                for (int k = 0; k < 4; ++k) to[k] = value_of(f, sum[j][k]);
+                for (int k = 0; k < 4; ++k) to[k] = f == RELU ? Relu::value(sum[j][k]) : sum[j][k];
+            }
+        if (f == RELU || f == NO_ACTIVATION) continue;
+#pragma unroll 1  // one piece of code, and no registers beside the sums'
+        for (int e = 0; e < 16; ++e)
+            if (o + e / 4 < l.out) {
+                real *to = y + (o + e / 4) * stride + row + e % 4;
+                *to = value_of(f, *to);
             }
     }
     __syncthreads();
@@ -83,7 +90,14 @@ __device__ inline void backward_layer(
             if (i + j < l.in) {
                 const int to = (i + j) * stride + row;
 #pragma unroll
-                for (int k = 0; k < 4; ++k) gx[to + k] = f == NO_ACTIVATION ? sum[j][k] : sum[j][k] * slope_of(f, x[to + k]);
+                for (int k = 0; k < 4; ++k) gx[to + k] = f == RELU ? sum[j][k] * Relu::slope(x[to + k]) : sum[j][k];
+            }
+        if (f == RELU || f == NO_ACTIVATION) continue;
+#pragma unroll 1
+        for (int e = 0; e < 16; ++e)
+            if (i + e / 4 < l.in) {
+                const int to = (i + e / 4) * stride + row + e % 4;
+                gx[to] *= slope_of(f, x[to]);
             }
     }
     __syncthreads();
