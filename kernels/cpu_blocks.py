@@ -38,8 +38,8 @@ _WORD = ir.IntType(64)
 _REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}
 
 
-class _Blocks:
-    """Writes loops of the low-level language: one call of a product becomes one function of it."""
+class Writer:
+    """Writes loops of the low-level language, with vectors in registers."""
 
     def __init__(self, builder: ir.IRBuilder, dtype: Any) -> None:
         self.builder = builder
@@ -105,6 +105,17 @@ class _Blocks:
         builder.position_at_end(after)
         return carried
 
+    def folded(self, v: ir.Value) -> ir.Value:
+        """The sum of a vector's lanes: the upper half onto the lower one, again and again."""
+        width = v.type.count
+        while width > 1:
+            width //= 2
+            kind, undefined = ir.VectorType(ir.IntType(32), width), ir.Constant(v.type, ir.Undefined)
+            low = self.builder.shuffle_vector(v, undefined, ir.Constant(kind, list(range(width))))
+            high = self.builder.shuffle_vector(v, undefined, ir.Constant(kind, list(range(width, 2 * width))))
+            v = self.builder.fadd(low, high)
+        return self.builder.extract_element(v, ir.Constant(ir.IntType(32), 0))
+
     def remainders(self, rest: ir.Value, most: int, body: Formula) -> None:
         """``body(n)`` of the one ``n < most`` that ``rest`` is; nothing for 0."""
         builder = self.builder
@@ -119,6 +130,14 @@ class _Blocks:
         builder.position_at_end(done)
 
 
+def pointers(context: Any, builder: ir.IRBuilder, kinds: Any, arguments: Any) -> list[ir.Value]:
+    """Arrays as pointers to their first elements, numbers as they are."""
+    return [
+        create_struct_proxy(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+        for kind, value in zip(kinds, arguments, strict=True)
+    ]
+
+
 #: What ``affine`` does to a sum before it stores it: nothing; zero what is negative (a relu); zero what lies
 #: where the mask is not positive (a cotangent or a tangent past a relu).
 PLAIN, RELU, MASKED = range(3)
@@ -126,7 +145,7 @@ PLAIN, RELU, MASKED = range(3)
 
 def _affine_body(builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
     w, w_o, w_i, b, biased, x, y, mask, mode, n_out, n_in, rows, stride = given
-    at = _Blocks(builder, dtype)
+    at = Writer(builder, dtype)
     lanes = ROW_BYTES // at.size
     zero, zero_word = ir.Constant(at.vector(lanes), [0.0] * lanes), ir.Constant(_WORD, 0)
     is_relu, is_masked, has_bias = (
@@ -204,21 +223,10 @@ affine: Formula = cast(Formula, intrinsic(_affine))
 
 def _outer_body(builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
     y, x, g, g_o, n_out, n_in, rows, stride = given
-    at = _Blocks(builder, dtype)
+    at = Writer(builder, dtype)
     lanes = VECTOR_BYTES // at.size
     zero, zero_word = ir.Constant(at.vector(lanes), [0.0] * lanes), ir.Constant(_WORD, 0)
     most_out, most_in = OUTER
-
-    def total(v: ir.Value) -> ir.Value:
-        width = lanes
-        while width > 1:  # fold the upper half onto the lower one
-            width //= 2
-            kind = ir.VectorType(ir.IntType(32), width)
-            undefined = ir.Constant(v.type, ir.Undefined)
-            low = at.builder.shuffle_vector(v, undefined, ir.Constant(kind, list(range(width))))
-            high = at.builder.shuffle_vector(v, undefined, ir.Constant(kind, list(range(width, 2 * width))))
-            v = at.builder.fadd(low, high)
-        return at.builder.extract_element(v, ir.Constant(ir.IntType(32), 0))
 
     def block(o: ir.Value, i: ir.Value, outputs: int, inputs: int) -> None:
         y_planes = [at.times(at.plus(o, n), stride) for n in range(outputs)]
@@ -238,7 +246,7 @@ def _outer_body(builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
             row = at.times(at.plus(o, n), g_o)
             for m in range(inputs):
                 place = at.plus(at.plus(i, m), row)
-                at.store(at.builder.fadd(at.load(g, place), total(sums[n * inputs + m])), g, place)
+                at.store(at.builder.fadd(at.load(g, place), at.folded(sums[n * inputs + m])), g, place)
 
     def across(o: ir.Value, outputs: int) -> None:
         whole = at.times(at.builder.sdiv(n_in, ir.Constant(_WORD, most_in)), most_in)

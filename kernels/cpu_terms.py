@@ -10,11 +10,16 @@ import numpy as np
 
 from vsmnp.types import Array, QuadraticForm
 
+from .cpu_blocks import VECTOR_BYTES
 from .cpu_compile import compiled, contiguous, stretched
+from .cpu_elementary import formula
+from .cpu_rows import cross_only, cross_terms, square_only, square_terms
 from .cpu_sums import sum_each
 
 #: Elements of a tile.
 TILE = 1024
+#: From so many dimensions on, a datum has rows of its own.
+WIDE = 64
 
 
 @compiled
@@ -67,6 +72,71 @@ def _forms(
                             v_tile[i] += w_cross * (d_each * q_tile[i] + d_mean * q_mean[i])
 
 
+@formula
+def _tail(
+    x: Array, g: Array, q: Array, crosses: bool, wanted: bool, samples: int, apart: int, low: int, high: int,
+    numbers: Array, sums: Array, v: Array,
+) -> None:  # fmt: skip
+    """The same as ``cpu_rows`` for the dimensions that do not fill a vector."""
+    zero = x.dtype.type(0)
+    for i in range(low, high):
+        e_sum, q_sum = zero, zero
+        for s in range(samples):
+            e = g[s * apart + i] - x[i]
+            e_sum += e
+            sums[0] += e * e
+            if crosses:
+                q_sum += q[s * apart + i]
+                sums[2] += q[s * apart + i] * e
+        e_mean, q_mean = e_sum * numbers[0], q_sum * numbers[0]
+        sums[1] += e_mean * e_mean
+        if crosses:
+            sums[3] += q_mean * e_mean
+        if wanted:
+            for s in range(samples):
+                at = s * apart + i
+                slope = numbers[1] * (g[at] - x[i]) + numbers[2] * e_mean
+                if crosses:
+                    slope += numbers[3] * q[at] + numbers[4] * q_mean
+                v[at] = slope
+
+
+@compiled
+def _wide(
+    x: Array, g: Array, q: Array, crosses: bool, wanted: bool, width: int, coefficients: Array,
+    weights: Array, a: Array, h: Array, v: Array,
+) -> None:  # fmt: skip
+    """Datum by datum: for so many dimensions that a vector of them is worth its own sums.
+
+    x (R|1, ND), g, q (R, S, ND), coefficients (4,), weights (2, R), a, h (R, N), v (R, S, ND).
+    """
+    models, samples, size = g.shape
+    lanes = VECTOR_BYTES // g.itemsize
+    whole = width // lanes * lanes
+    sums, numbers = np.zeros(4, g.dtype), np.zeros(5, g.dtype)
+    share = g.dtype.type(1) / g.dtype.type(samples)
+    for r in range(models):
+        w_square, w_cross = weights[0, r] * share, weights[1, r] * share
+        numbers[0], numbers[1], numbers[2] = share, w_square * coefficients[0], w_square * coefficients[1]
+        numbers[3], numbers[4] = w_cross * coefficients[2], w_cross * coefficients[3]
+        g_r, q_r, v_r = g[r].reshape(samples * size), q[r].reshape(samples * size), v[r].reshape(v[r].size)
+        for n in range(size // width):
+            x_n, at = x[r % x.shape[0], n * width : (n + 1) * width], n * width
+            sums[2] = sums[3] = 0
+            g_n, q_n, v_n = g_r[at:], q_r[at:], v_r[at:]
+            if crosses and wanted:
+                cross_terms(x_n, g_n, q_n, v_n, samples, size, whole, numbers, sums)
+            elif crosses:
+                cross_only(x_n, g_n, q_n, g_n, samples, size, whole, numbers, sums)
+            elif wanted:
+                square_terms(x_n, g_n, g_n, v_n, samples, size, whole, numbers, sums)
+            else:
+                square_only(x_n, g_n, g_n, g_n, samples, size, whole, numbers, sums)
+            _tail(x_n, g_n, q_n, crosses, wanted, samples, size, whole, width, numbers, sums, v_n)
+            a[r, n] = coefficients[0] * share * sums[0] + coefficients[1] * sums[1]
+            h[r, n] = coefficients[2] * share * sums[2] + coefficients[3] * sums[3] if crosses else 0
+
+
 def residual_forms(
     x: Array,
     g: Array,
@@ -83,7 +153,8 @@ def residual_forms(
     a, h = np.empty((models, batch), dtype), np.empty((models, batch), dtype)
     v = np.empty(shape if want_gradient else (0, 0, 0, 0), dtype)
     g = contiguous(g).reshape(flat)
-    _forms(
+    loop = _wide if width >= WIDE else _forms
+    loop(
         contiguous(x, dtype).reshape(x.shape[0], batch * width),
         g,
         g if s_q is None else stretched(s_q, shape, dtype).reshape(flat),

@@ -360,6 +360,26 @@ def test_nan_comes_out_of_the_terms(name: str) -> None:
         np.testing.assert_array_equal(np.isnan(d), np.isnan(bad))
 
 
+@pytest.mark.parametrize("width", [63, 64, 67, 128])
+@pytest.mark.parametrize(
+    "form", [QuadraticForm(1.0, 0.0), QuadraticForm(-0.5, 1.5, 1.25, -0.25)], ids=["square", "cross"]
+)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_residual_forms_of_wide_data(k: Kernels, width: int, form: QuadraticForm, wanted: bool) -> None:
+    rng = np.random.default_rng(width)
+    x, g = k.asarray(rng.standard_normal((1, 1, 4, width))), k.asarray(rng.standard_normal((2, 3, 4, width)))
+    q = k.asarray(rng.standard_normal(g.shape)) if form.crosses else None
+    weights = k.asarray(np.array([1.5, 0.5])), k.asarray(np.array([-2.0, 0.25]))
+    found = k.residual_forms(x, g, q, form, *weights, wanted)
+    expected = reference.residual_forms(
+        *(None if a is None else k.to_host(a) for a in (x, g, q)), form, *map(k.to_host, weights), wanted
+    )
+    for actual, truth in zip(found, expected, strict=True):
+        assert (actual is None) == (truth is None)
+        if truth is not None:
+            np.testing.assert_allclose(k.to_host(actual), truth, rtol=1e-12, atol=1e-12)
+
+
 # --- optimisers -----------------------------------------------------------------------------------
 
 
