@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...objectives import Objective, Outcome, PosteriorFisher
-from ...posteriors import DiagonalGaussian
+from ...posteriors import DiagonalGaussian, Moments
 from ...rng import Key
 from ...types import Array, Kernels
 from ..quadrature import normal_rule
@@ -24,6 +24,9 @@ class _AtNodes(DiagonalGaussian):
     """A posterior whose noise is not drawn: model r sees ``eps[r]`` for every datum."""
 
     eps: Array = field(default_factory=lambda: np.zeros((1, 1)))
+
+    def sample(self, k: Kernels, key: Key, q: Moments, samples: int) -> Array:
+        return q.place(self.noise(k, key, samples, q.mu))
 
     def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
         models, width = self.eps.shape
