@@ -19,6 +19,7 @@ COMMANDS = (
     "plot",
     "verify",
     "reproduce",
+    "bench",
     "info",
     "data",
     "completion",

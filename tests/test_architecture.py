@@ -56,7 +56,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.derivations",),
     # faces
     ("vsmnp.figures", "vsmnp.api"),
-    ("vsmnp.reproduce",),
+    ("vsmnp.reproduce", "vsmnp.bench"),
     ("vsmnp",),
     ("vsmnp.cli",),
 )

@@ -1,0 +1,120 @@
+"""What the PyTorch peers share: the perceptrons and densities of the problem, and its tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vsmnp.bench import Problem
+
+LOG_2PI = math.log(2 * math.pi)
+ACTIVATION = {
+    "relu": torch.relu, "tanh": torch.tanh, "elu": functional.elu, "softplus": functional.softplus,
+    "sigmoid": torch.sigmoid,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a loss depends on besides tensors."""
+
+    d_x: int
+    d_z: int
+    samples: int
+    activation: str
+    unbiased: bool
+    leave_one_out: bool
+
+    @classmethod
+    def of(cls, problem: Problem) -> Spec:
+        case, (square, baseline) = problem.case, problem.estimators
+        unbiased = square == "u-statistic"
+        return cls(
+            case.d_x, case.latent, case.samples, case.activation, unbiased, baseline == "leave-one-out"
+        )
+
+
+def device(problem: Problem) -> torch.device:
+    return torch.device("cuda" if problem.case.device == "gpu" else "cpu")
+
+
+def obstacle(problem: Problem) -> str | None:
+    """PyTorch computes every case; it needs its own card for a GPU's."""
+    if problem.case.device == "gpu" and not torch.cuda.is_available():
+        return "this PyTorch sees no GPU."
+    return None
+
+
+def prepare(problem: Problem) -> None:
+    """Threads and TF32 as the case has them."""
+    if problem.case.device == "cpu":
+        torch.set_num_threads(problem.case.threads)
+    torch.backends.cuda.matmul.allow_tf32 = problem.case.tf32
+
+
+def tensors(named: Mapping[str, np.ndarray], where: torch.device, models: bool = False) -> list[Tensor]:
+    """Weights and biases in order; of the first model, or of all with the axis R in front."""
+    return [torch.from_numpy(np.array(a if models else a[0])).to(where) for a in named.values()]
+
+
+def arrays(names: Sequence[str], values: Sequence[Tensor], models: bool = False) -> dict[str, np.ndarray]:
+    """Back to the host by name, with the axis R."""
+    host = [value.detach().cpu().numpy() for value in values]
+    return {name: a if models else a[None] for name, a in zip(names, host, strict=True)}
+
+
+def network(p: Sequence[Tensor], x: Tensor, activation: str) -> Tensor:
+    """Dense layers ``w, b, w, b ...`` with an activation between them."""
+    f = ACTIVATION[activation]
+    for i in range(0, len(p) - 2, 2):
+        x = f(functional.linear(x, p[i], p[i + 1]))
+    return functional.linear(x, p[-2], p[-1])
+
+
+def encode(spec: Spec, phi: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of q."""
+    mu, rho = network(phi, x, spec.activation).chunk(2, -1)
+    return mu, rho.exp()
+
+
+def decode(spec: Spec, theta: Sequence[Tensor], z: Tensor) -> Tensor:
+    """``g(z)``; the last of theta is ``log_sd``."""
+    return network(theta[:-1], z, spec.activation)
+
+
+def log_likelihood(theta: Sequence[Tensor], x: Tensor, g: Tensor) -> Tensor:
+    log_sd = theta[-1]
+    return -0.5 * (x - g).square().sum(-1) * (-2 * log_sd).exp() - x.shape[-1] * (log_sd + 0.5 * LOG_2PI)
+
+
+def kl(mu: Tensor, s: Tensor) -> Tensor:
+    return (0.5 * (mu.square() + s.square() - 1) - s.log()).sum(-1)
+
+
+def squared_mean(spec: Spec, s: Tensor) -> Tensor:
+    """``|E s|^2`` from ``s (S, N, D)``, over all pairs of samples or over pairs of two different ones."""
+    if not spec.unbiased:
+        return s.mean(0).square().sum(-1)
+    n = spec.samples
+    return (s.sum(0).square() - s.square().sum(0)).sum(-1) / (n * (n - 1))
+
+
+def matching(spec: Spec, objective: str, theta: Sequence[Tensor], e: Tensor, s_q: Tensor | None) -> Tensor:
+    """M1, M2 or M3 from ``e = g - x (S, N, D)``, mean over the batch."""
+    tau = (-2 * theta[-1]).exp()
+    s = tau * e  # grad_x log p(x|z)
+    divergence = -tau * spec.d_x
+    if objective == "m1":
+        return 0.5 * s.square().sum(-1).mean() + divergence
+    if objective == "m2":
+        return s.square().sum(-1).mean() + divergence - 0.5 * squared_mean(spec, s).mean()
+    off = s
+    if spec.leave_one_out:
+        off = (s - s.mean(0)) * (spec.samples / (spec.samples - 1))
+    return (s_q * off).sum(-1).mean() + divergence + 0.5 * squared_mean(spec, s).mean()

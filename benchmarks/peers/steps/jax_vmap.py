@@ -1,0 +1,13 @@
+"""JAX for ensembles: the jitted step of one model under ``jax.vmap``."""
+
+from __future__ import annotations
+
+from vsmnp.bench import Problem
+
+from ._jax_model import JaxContender, obstacle
+
+__all__ = ["make", "obstacle"]
+
+
+def make(problem: Problem) -> JaxContender:
+    return JaxContender(problem, models=True)

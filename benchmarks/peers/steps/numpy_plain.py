@@ -1,0 +1,18 @@
+"""Plain NumPy: the product's own formulas on the set that specifies them, nothing compiled or fused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vsmnp.bench import Problem
+from vsmnp.bench.contender import Product
+
+__all__ = ["make", "obstacle"]
+
+
+def obstacle(problem: Problem) -> str | None:
+    return "NumPy runs on the CPU." if problem.case.device == "gpu" else None
+
+
+def make(problem: Problem) -> Product:
+    return Product(Problem(replace(problem.case, kernels="reference")))

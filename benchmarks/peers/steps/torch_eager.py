@@ -1,0 +1,166 @@
+"""PyTorch, eager: losses by hand where a closed form is the usual choice, gradients by autograd.
+
+Only the gradients that an update needs are asked for; z is detached where it is held fixed; Adam is fused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsmnp.bench import Evaluation, Noise, Problem
+
+from ._torch_model import (
+    Spec,
+    arrays,
+    decode,
+    device,
+    encode,
+    kl,
+    log_likelihood,
+    matching,
+    obstacle,
+    prepare,
+    tensors,
+)  # fmt: skip
+
+__all__ = ["TorchEager", "make", "obstacle"]
+
+Params = Sequence[Tensor]
+
+
+def inference_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
+    """KL or the posterior Fisher divergence, z held fixed or following phi."""
+    mu, s = encode(spec, phi, x)
+    z = mu + s * eps
+    if name == "kl":
+        return kl(mu, s).mean() - log_likelihood(theta, x, decode(spec, theta, z)).mean()
+    follows = name == "fisher-reparam"
+    if not follows:
+        z = z.detach().requires_grad_()
+    likelihood = log_likelihood(theta, x, decode(spec, theta, z)).sum()
+    (b,) = torch.autograd.grad(likelihood, z, create_graph=follows)
+    d = z - (eps / s if follows else (z - mu) / s.square()) - b
+    return 0.5 * d.square().sum(-1).mean()
+
+
+def learning_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
+    """ELBO, M1, M2 or M3; nothing flows back into phi."""
+    s_q = None
+    if name == "m3":
+        x_each = x.expand(spec.samples, *x.shape).detach().requires_grad_()
+        mu, s = encode(spec, phi, x_each)
+        z = (mu + s * eps).detach()
+        (s_q,) = torch.autograd.grad(log_q(z, mu, s), x_each)
+    else:
+        with torch.no_grad():
+            mu, s = encode(spec, phi, x)
+            z = mu + s * eps
+    g = decode(spec, theta, z)
+    if name == "elbo":
+        return kl(mu, s).mean() - log_likelihood(theta, x, g).mean()
+    return matching(spec, name, theta, g - x, s_q)
+
+
+def log_q(z: Tensor, mu: Tensor, s: Tensor) -> Tensor:
+    """Summed over samples and batch, without its constant."""
+    return -(0.5 * ((z - mu) / s).square() + s.log()).sum()
+
+
+def joint_loss(
+    spec: Spec, phi: Params, theta: Params, x: Tensor, eps: Tensor, trains_phi: bool, follows: bool
+) -> Tensor:
+    """The Fisher autoencoder: posterior Fisher divergence, M1 and ``E|s^q|^2/2``."""
+    with torch.set_grad_enabled(trains_phi):
+        mu, s = encode(spec, phi, x)
+        z = mu + s * eps
+    z = z if trains_phi and follows else z.detach().requires_grad_()
+    g = decode(spec, theta, z)
+    second = follows or not trains_phi
+    (b,) = torch.autograd.grad(log_likelihood(theta, x, g).sum(), z, create_graph=second, retain_graph=True)
+    d = z - (z - mu) / s.square() - b
+    loss = 0.5 * d.square().sum(-1).mean() + matching(spec, "m1", theta, g - x, None)
+    x_each = x.expand(spec.samples, *x.shape).detach().requires_grad_()
+    mu_x, s_x = encode(spec, phi, x_each)
+    (s_q,) = torch.autograd.grad(
+        log_q(z if trains_phi else z.detach(), mu_x, s_x), x_each, create_graph=trains_phi
+    )
+    return loss + 0.5 * s_q.square().sum(-1).mean()
+
+
+class TorchEager:
+    """One model; R models one after another, as eager code trains them."""
+
+    def __init__(self, problem: Problem) -> None:
+        prepare(problem)
+        case, where = problem.case, device(problem)
+        self.case, self.spec, self.where = case, Spec.of(problem), where
+        self.names = [*problem.phi], [*problem.theta]
+        self.phi = [p.requires_grad_() for p in tensors(problem.phi, where)]
+        self.theta = [p.requires_grad_() for p in tensors(problem.theta, where)]
+        self.optimizers = [torch.optim.Adam(p, lr=1e-3, fused=True) for p in (self.phi, self.theta)]
+        self.minibatches = torch.from_numpy(problem.batches).to(where)
+        self.order = itertools.cycle(range(len(self.minibatches)))
+        self.last: tuple[Tensor, Tensor] | None = None
+
+    def inference(self, x: Tensor, eps: Tensor) -> Tensor:
+        if self.case.objective == "fae":
+            follows = self.case.inference == "fisher-reparam"
+            return joint_loss(self.spec, self.phi, self.theta, x, eps, True, follows)
+        return inference_loss(self.spec, self.case.inference, self.phi, self.theta, x, eps)
+
+    def learning(self, x: Tensor, eps: Tensor) -> Tensor:
+        if self.case.objective == "fae":
+            return joint_loss(self.spec, self.phi, self.theta, x, eps, False, False)
+        return learning_loss(self.spec, self.case.objective, self.phi, self.theta, x, eps)
+
+    def evaluate(self, noise: Noise) -> Evaluation:
+        x = self.minibatches[0]
+        inferred, learned = (
+            self.inference(x, self._given(noise.inference[0])),
+            self.learning(x, self._given(noise.learning)),
+        )
+        g_phi = torch.autograd.grad(inferred, self.phi)
+        g_theta = torch.autograd.grad(learned, self.theta)
+        return Evaluation(
+            inferred.detach().cpu().numpy()[None], learned.detach().cpu().numpy()[None],
+            arrays(self.names[0], g_phi), arrays(self.names[1], g_theta),
+        )  # fmt: skip
+
+    def step(self, noise: Noise | None = None) -> None:
+        x = self.minibatches[next(self.order)]
+        for j in range(self.case.encoder_steps):
+            eps = self._drawn() if noise is None else self._given(noise.inference[j])
+            inferred = self.inference(x, eps)
+            self._update(0, inferred, self.phi)
+        learned = self.learning(x, self._drawn() if noise is None else self._given(noise.learning))
+        self._update(1, learned, self.theta)
+        self.last = inferred.detach(), learned.detach()
+
+    def _update(self, which: int, loss: Tensor, params: list[Tensor]) -> None:
+        for p, g in zip(params, torch.autograd.grad(loss, params), strict=True):
+            p.grad = g
+        self.optimizers[which].step()
+
+    def losses(self) -> tuple[np.ndarray, np.ndarray]:
+        inferred, learned = self.last
+        return inferred.cpu().numpy()[None], learned.cpu().numpy()[None]
+
+    def wait(self) -> None:
+        if self.where.type == "cuda":
+            torch.cuda.synchronize()
+
+    def _drawn(self) -> Tensor:
+        shape = self.case.samples, self.case.batch_size, self.case.latent
+        return torch.randn(shape, device=self.where, dtype=self.minibatches.dtype)
+
+    def _given(self, eps: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(eps[0])).to(self.where)
+
+
+def make(problem: Problem) -> TorchEager:
+    return TorchEager(problem)

@@ -1,0 +1,25 @@
+"""What hand-derived gradients buy: the engine timed beside its peers, and against the machine's limits."""
+
+from .case import Case
+from .contender import Contender, Evaluation, Peer
+from .peers import PeerFolder
+from .problem import Noise, Problem
+from .report import markdown
+from .row import COLUMNS, Row
+from .suites import SUITES, Choice, plan
+
+__all__ = [
+    "COLUMNS",
+    "SUITES",
+    "Case",
+    "Choice",
+    "Contender",
+    "Evaluation",
+    "Noise",
+    "Peer",
+    "PeerFolder",
+    "Problem",
+    "Row",
+    "markdown",
+    "plan",
+]

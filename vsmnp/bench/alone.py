@@ -1,0 +1,50 @@
+"""A measurement in a fresh process: its own memory, its own thread count, its own cores."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import ConfigError, VsmnpError
+
+_POOLS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run(order: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
+    """What the order's measurement returns; JSON goes in and comes out.
+
+    The linear algebra has one thread: the product spreads models over Numba's ``threads``.
+
+    Raises
+    ------
+    ConfigError
+        If the measurement could not be made; the sentence is its own.
+    """
+    environment = {**os.environ, **dict.fromkeys(_POOLS, "1"), "NUMBA_NUM_THREADS": str(threads)}
+    done = subprocess.run(
+        [sys.executable, "-m", "vsmnp.bench.process", json.dumps({**order, "cores": list(cores)})],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = done.stdout.strip().splitlines()
+    try:
+        answer = json.loads(lines[-1])
+    except (IndexError, ValueError) as error:
+        last = (done.stderr.strip().splitlines() or ["no word of why"])[-1]
+        raise ConfigError(
+            f"The process of a measurement ended with code {done.returncode}: {last}"
+        ) from error
+    if "error" in answer:
+        raise ConfigError(answer["error"])
+    return answer["result"]
+
+
+def answer_of(measure: Any, order: Mapping[str, Any]) -> str:
+    """The line that the process prints: what ``measure`` returns, or the sentence of its failure."""
+    try:
+        return json.dumps({"result": measure(order)})
+    except VsmnpError as error:
+        return json.dumps({"error": str(error)})

@@ -1,0 +1,78 @@
+"""What is timed: an objective, an inference, an architecture, a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import Any
+
+from ..config import Settings
+
+_LETTER = {"kl": "K", "fisher": "F", "fisher-reparam": "FR"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Settings of a training step; one step is J encoder updates and one decoder update.
+
+    The defaults are the paper's two-dimensional setting: batch 1000, S = J = 1, two layers of 30.
+    """
+
+    objective: str = "m1"
+    inference: str = "kl"
+    hidden: tuple[int, ...] = (30, 30)
+    samples: int = 1
+    encoder_steps: int = 1
+    batch_size: int = 1000
+    d_x: int = 2
+    latent: int = 2
+    activation: str = "relu"
+    models: int = 1
+    dtype: str = "float32"
+    device: str = "cpu"
+    kernels: str = "auto"
+    threads: int = 1
+    tf32: bool = False
+
+    @property
+    def name(self) -> str:
+        """``K-M2/30x2/S1``: inference and objective, hidden layers, S; then what is not the default."""
+        letter = _LETTER[self.inference]
+        objective = "FAE" if self.objective == "fae" else self.objective.upper()
+        layers = [(width, len(list(same))) for width, same in groupby(self.hidden)]
+        parts = [
+            f"{letter}-{objective}",
+            "-".join(f"{width}x{count}" for width, count in layers),
+            f"S{self.samples}",
+        ]
+        for sign, name in (("J", "encoder_steps"), ("N", "batch_size"), ("D", "d_x"), ("Z", "latent")):
+            parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(Case, name))
+        parts += [f"R{self.models}"] * (self.models > 1)
+        parts += [self.activation] * (self.activation != "relu")
+        parts += [self.dtype] * (self.dtype != "float32")
+        return "/".join(parts + ["tf32"] * self.tf32)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run whose steps are timed.
+
+        Raises
+        ------
+        ConfigError
+            If they make no sense.
+        """
+        mine = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("d_x", "models"):
+            del mine[name]
+        return Settings(seeds=tuple(range(self.models)), **mine)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Names and values, tuples as lists."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> Case:
+        """What :meth:`to_mapping` wrote."""
+        known: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        return cls(**known)

@@ -1,0 +1,89 @@
+"""Peak memory of a contender: what a fresh process that trains and does nothing else ever held at once."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from . import alone
+from .bench import Bench
+from .case import Case
+from .contender import Product
+from .peers import PeerFolder
+from .problem import Problem
+from .row import Row
+
+#: Steps before the peak is read: enough for every buffer to be there.
+STEPS = 10
+#: What the product is called among the contenders.
+PRODUCT = "vsmnp"
+
+
+@dataclass(frozen=True)
+class PeakPart:
+    """The case's peak resident memory beside that of each peer, one process each.
+
+    The whole process counts: interpreter, libraries, parameters and temporaries.
+    """
+
+    case: Case
+
+    @property
+    def title(self) -> str:
+        return f"peak memory of {self.case.name}"
+
+    def rows(self, bench: Bench) -> Iterator[Row]:
+        mine = self._peak(PRODUCT, self.case, bench)
+        base = Row(
+            f"memory/{self.case.name}", bench.device(self.case.device), self.case.threads,
+            peak_mb=mine, machine=bench.machine,
+        )  # fmt: skip
+        if not bench.peers:
+            yield base
+        for name in bench.peers:
+            try:
+                theirs = self._peak(name, replace(self.case, kernels="reference"), bench)
+            except ConfigError as error:
+                if bench.insist:
+                    raise
+                bench.note(str(error))
+                continue
+            yield replace(base, peer=name, peer_peak_mb=theirs, ratio=theirs / mine)
+
+    def _peak(self, who: str, case: Case, bench: Bench) -> float:
+        order = {
+            "kind": "peak", "who": who, "case": case.to_mapping(),
+            "folder": str(bench.folder.folder) if bench.folder.folder else None,
+        }  # fmt: skip
+        return float(alone.run(order, bench.cores[-case.threads :], case.threads)["peak_mb"])
+
+
+def measure(order: Mapping[str, Any]) -> dict[str, float]:
+    """In the process of its own: train, and read the peak."""
+    problem = Problem(Case.from_mapping(order["case"]))
+    if order["who"] == PRODUCT:
+        contender = Product(problem)
+    else:
+        peer = PeerFolder(Path(order["folder"]) if order["folder"] else None).load(order["who"])
+        obstacle = peer.obstacle(problem)
+        if obstacle:
+            raise ConfigError(f"{problem.case.name} without {order['who']}: {obstacle}")
+        contender = peer.make(problem)  # type: ignore[assignment]
+    for _ in range(STEPS):
+        contender.step()
+    contender.wait()
+    return {"peak_mb": 1e-6 * peak_bytes()}
+
+
+def peak_bytes() -> int:
+    """The largest resident size of this process so far: VmHWM, or what ``getrusage`` says."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+        return 1024 * int(line.split()[1])
+    except (OSError, ValueError):
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

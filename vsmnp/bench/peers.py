@@ -1,0 +1,90 @@
+"""The folder of peers: a package of the user's, one module a peer, loaded when it is asked for.
+
+The product holds no framework. A source checkout brings peers in ``benchmarks/peers/steps``; an
+installation is told of a folder by ``--peers``.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from pathlib import Path
+from typing import cast
+
+from ..errors import ConfigError
+from .contender import Peer
+
+#: The name that the folder has as a package, whatever it is called.
+PACKAGE = "vsmnp_bench_peers"
+
+
+def folder_of_checkout() -> Path | None:
+    """``benchmarks/peers/steps`` of the source checkout that this file lies in, if it does."""
+    folder = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "steps"
+    return folder if folder.is_dir() else None
+
+
+@dataclass(frozen=True)
+class PeerFolder:
+    """Peers by name: module ``torch_eager.py`` is the peer ``torch-eager``; a leading underscore hides one.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where they are; None for no peers at all.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder.
+    """
+
+    folder: Path | None
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_dir():
+            raise ConfigError(
+                f"--peers {self.folder} is not a folder: name one that holds peers as .py files."
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every peer in the folder, installed or not."""
+        if self.folder is None:
+            return ()
+        stems = sorted(path.stem for path in self.folder.glob("[!_]*.py"))
+        return tuple(stem.replace("_", "-") for stem in stems)
+
+    def load(self, name: str) -> Peer:
+        """The peer of that name; its framework loads with it.
+
+        Raises
+        ------
+        ConfigError
+            If there is none, or its framework is not installed.
+        """
+        if name not in self.names:
+            where = f"in {self.folder}" if self.folder else "without a folder of peers (see --peers)"
+            known = f": choose one of {', '.join(self.names)}" if self.names else ""
+            raise ConfigError(f"There is no peer '{name}' {where}{known}.")
+        self._become_a_package()
+        try:
+            return cast(Peer, import_module(f"{PACKAGE}.{name.replace('-', '_')}"))
+        except ImportError as error:
+            raise ConfigError(
+                f"The peer '{name}' needs {error.name or error}, which is not installed: install it or leave "
+                "the peer out."
+            ) from error
+
+    def _become_a_package(self) -> None:
+        known = sys.modules.get(PACKAGE)
+        if known is not None and list(known.__path__) == [str(self.folder)]:
+            return
+        for name in [n for n in sys.modules if n == PACKAGE or n.startswith(f"{PACKAGE}.")]:
+            del sys.modules[name]
+        spec = ModuleSpec(PACKAGE, None, is_package=True)
+        spec.submodule_search_locations = [str(self.folder)]
+        sys.modules[PACKAGE] = module_from_spec(spec)

@@ -1,0 +1,74 @@
+"""Rows as a picture: log-log lines of what was varied, bars of what was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from ..figures.canvas import drawing
+from ..figures.style import DATA, MODEL, SERIES
+from .row import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MEANING = {
+    "N": "batch size N", "S": "posterior samples S", "H": "width H", "R": "models R",
+    "depth": "hidden layers",
+}  # fmt: skip
+
+
+def draw(rows: Sequence[Row], path: str | Path) -> None:
+    """Draw the rows as PNG: a panel for each axis that was varied, and one for all ratios.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png, or there is nothing to draw.
+    StorageError
+        If the file cannot be written.
+    """
+    axes_names = list(dict.fromkeys(row.axis for row in rows if row.axis is not None and row.ms is not None))
+    compared = [row for row in rows if row.axis is None and row.ratio is not None]
+    alone = [row for row in rows if row.axis is None and row.ms is not None] if not compared else []
+    panels = len(axes_names) + bool(compared or alone)
+    if not panels:
+        raise ConfigError("There is nothing to draw: no row has a time.")
+    height = max(3.4, 0.16 * len(compared or alone) + 1.2)
+    with drawing(path, f"vsmnp bench: {rows[0].device}", max(6.4, 3.2 * panels), height) as figure:
+        places = figure.subplots(1, panels, squeeze=False)[0]
+        for name, axes in zip(axes_names, places, strict=False):
+            _lines(axes, [row for row in rows if row.axis == name], name)
+        if compared:
+            _bars(places[-1], compared)
+        elif alone:
+            _times(places[-1], alone)
+
+
+def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
+    mine = {row.value: row.ms for row in rows if row.value is not None}
+    series = {"vsmnp": mine}
+    for row in rows:
+        if row.peer is not None and row.value is not None and row.peer_ms is not None:
+            series.setdefault(row.peer, {})[row.value] = row.peer_ms
+    for (who, points), colour in zip(series.items(), cycle(SERIES), strict=False):
+        axes.loglog([*points], [*points.values()], "o-", color=colour, label=who, markersize=3)
+    axes.set(xlabel=_MEANING[name], ylabel="ms a step", title=rows[0].case.split("/")[0])
+    axes.legend()
+
+
+def _bars(axes: Axes, rows: Sequence[Row]) -> None:
+    labels = [f"{row.case} / {row.peer}" for row in reversed(rows)]
+    axes.barh(labels, [row.ratio or 0.0 for row in reversed(rows)], color=MODEL, height=0.7)
+    axes.axvline(1.0, color=DATA, linewidth=1)
+    axes.set(xlabel="peer over vsmnp, larger is faster", xscale="log")
+    axes.tick_params(axis="y", labelsize=6)
+
+
+def _times(axes: Axes, rows: Sequence[Row]) -> None:
+    axes.barh([row.case for row in reversed(rows)], [row.ms or 0.0 for row in reversed(rows)], color=MODEL)
+    axes.set(xlabel="ms", xscale="log")
+    axes.tick_params(axis="y", labelsize=6)

@@ -1,0 +1,172 @@
+"""What all contenders are given: the same model, parameters, minibatches and, to be compared, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..build import estimators
+from ..data.dataset import Bounds
+from ..data.rows import Rows
+from ..kernels import choose, load
+from ..layout import Layout
+from ..rng import Key, Stream
+from ..trainer import Trainer
+from ..types import Array, DType, Kernels, Shape
+from .case import Case
+
+#: Minibatches that are ready before the clock starts; steps walk through them over and over.
+READY = 4
+
+
+class Noise(NamedTuple):
+    """The posterior noise of one step, on the host.
+
+    Attributes
+    ----------
+    inference : Array
+        ``(J, R, S, N, Z)``.
+    learning : Array
+        ``(R, S, N, Z)``.
+    """
+
+    inference: Array
+    learning: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Resident:
+    """Minibatches that lie ready where the kernels compute: a step that is timed makes no data."""
+
+    rows: Array
+    host: Array
+    name: str = "ready minibatches"
+    source: str = "ready minibatches"
+    is_image: bool = False
+    image: Shape | None = None
+    bounds: Bounds = field(default_factory=Bounds)
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """``(D,)``."""
+        return self.host.shape[1:]
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return int(self.host.shape[1])
+
+    @property
+    def n_train(self) -> int:
+        """All of them."""
+        return len(self.host)
+
+    @property
+    def n_test(self) -> int:
+        """The same."""
+        return len(self.host)
+
+    def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
+        """The same rows in the same order, every epoch."""
+        return self.rows
+
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
+        """The same as they lie."""
+        return self.rows
+
+    def test(self, data_seed: int, dtype: DType) -> Array:
+        """The rows themselves."""
+        return self.host
+
+    def epoch_labels(self, data_seed: int, epoch: int) -> None:
+        """None."""
+
+    def test_labels(self) -> None:
+        """None."""
+
+    def log_density(self, x: Array) -> None:
+        """Unknown."""
+
+    def score(self, x: Array) -> None:
+        """Unknown."""
+
+    def describe(self) -> str:
+        """A word."""
+        return self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A case with its parameters and data, from fixed seeds."""
+
+    case: Case
+
+    @cached_property
+    def k(self) -> Kernels:
+        """The product's kernel set.
+
+        Raises
+        ------
+        DeviceError
+            If this machine has not got it.
+        """
+        case = self.case
+        return load(choose(case.device, case.kernels, case.tf32), case.tf32)
+
+    @cached_property
+    def batches(self) -> Array:
+        """Ready minibatches ``(READY, N, D)``: a ring with noise in every pair of dimensions."""
+        case = self.case
+        normals = Key((0,), Stream.TRAIN_DATA).normal(
+            load("reference"), (READY, case.batch_size, case.d_x), np.float64
+        )[0]
+        lengths = np.sqrt((normals**2).mean(-1, keepdims=True))
+        return np.asarray(normals / (0.25 + lengths), case.dtype)
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """The product's trainer on the ready minibatches.
+
+        Raises
+        ------
+        ConfigError, DeviceError
+            If the case makes no sense, or not here.
+        """
+        host = self.batches.reshape(-1, self.case.d_x)
+        return Trainer.build(self.k, self.case.settings, Resident(self.k.asarray(host), host))
+
+    @property
+    def estimators(self) -> tuple[str, str]:
+        """How M2 and M3 estimate ``|E s|^2``, and M3's baseline; see :func:`vsmnp.build.estimators`."""
+        return estimators(self.case.settings)
+
+    @cached_property
+    def phi(self) -> Mapping[str, Array]:
+        """The encoder's parameters ``(R, *shape)``: ``net.0.w (O, I)``, ``net.0.b``, ``net.2.w`` ..."""
+        return self._named(self.trainer.model.phi_layout, self.trainer.initial_state().phi)
+
+    @cached_property
+    def theta(self) -> Mapping[str, Array]:
+        """The decoder's, likewise, and ``log_sd (R,)``."""
+        return self._named(self.trainer.model.theta_layout, self.trainer.initial_state().theta)
+
+    def _named(self, layout: Layout, vector: Array) -> dict[str, Array]:
+        return {name: array.copy() for name, array in layout.named(self.k.to_host(vector))}
+
+    def noise(self, t: int) -> Noise:
+        """What the product draws in step t."""
+        case, key = self.case, Key(self.case.settings.seeds)
+        shape, steps = (case.samples, case.batch_size, case.latent), case.encoder_steps
+
+        def draw(stream: Stream, step: int) -> Array:
+            eps: Array = self.k.to_host(key.on(stream, step).normal(self.k, shape, case.dtype))
+            return eps
+
+        inference = [draw(Stream.INFERENCE, t * steps + j) for j in range(steps)]
+        return Noise(np.stack(inference), draw(Stream.LEARNING, t))

@@ -1,0 +1,26 @@
+"""The process of a measurement: ``python -m vsmnp.bench.process ORDER``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ..kernels.memory import keep_freed_memory
+from . import ensembles, memory
+from .alone import answer_of
+from .machine import use_cores
+
+
+def main() -> None:
+    """Carry out the order in the first argument and print one line of JSON."""
+    order: Mapping[str, Any] = json.loads(sys.argv[1])
+    if order["cores"]:
+        use_cores(order["cores"])
+    keep_freed_memory()
+    print(answer_of({"peak": memory.measure, "ensemble": ensembles.measure}[order["kind"]], order))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Whole training steps beside their peers, and their products beside one large product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import timing
+from .agreement import disagreement
+from .bench import Bench
+from .case import Case
+from .contender import Contender, Product
+from .counts import step_bytes, step_flops
+from .limits import product
+from .problem import Problem
+from .row import Row
+
+
+@dataclass(frozen=True)
+class StepPart:
+    """A step of a case, timed by turns with each peer that computes the same.
+
+    Attributes
+    ----------
+    case : Case
+        What.
+    axis, value : str, float
+        What is varied, if this is one point of a series.
+    """
+
+    case: Case
+    axis: str | None = None
+    value: float | None = None
+
+    @property
+    def title(self) -> str:
+        return self.case.name
+
+    def rows(self, bench: Bench) -> Iterator[Row]:
+        case, problem = self.case, Problem(self.case)
+        mine = Product(problem)
+        agreed: dict[str, Contender] = {}
+        strangers = []
+        for name, peer in bench.contenders(problem, bench.peers):
+            wrong = disagreement(problem, Product(problem), peer)
+            if wrong is None:
+                agreed[name] = peer
+            else:
+                strangers.append(name)
+                bench.note(f"{case.name}: {name} computes something else and is not timed: {wrong}.")
+        width = max(case.hidden)
+        limit, flops = product(problem.k, case.batch_size, width, case.dtype)
+        limit = timing.Call(limit.step, mine.wait)
+        times = timing.interleaved([mine, limit, *agreed.values()], bench.pace)
+        best_rate = flops / times[1]
+        rate = step_flops(case) / times[0]
+        base: dict[str, Any] = {
+            "case": case.name, "device": bench.device(case.device), "threads": case.threads,
+            "ms": timing.median(times[0]), "spread": timing.spread(times[0]),
+            "gflops": 1e-9 * timing.centre(rate), "bytes": step_bytes(case),
+            "fraction_of_limit": timing.centre(rate / best_rate), "axis": self.axis, "value": self.value,
+            "rounds": bench.pace.rounds, "tf32": case.tf32, "machine": bench.machine,
+        }  # fmt: skip
+        if not (agreed or strangers):
+            yield Row(**base)
+        for name in strangers:
+            yield Row(**base, peer=name)
+        for name, theirs in zip(agreed, times[2:], strict=True):
+            ratio = timing.ratio(theirs, times[0])
+            yield Row(**base, peer=name, peer_ms=timing.median(theirs), ratio=ratio)

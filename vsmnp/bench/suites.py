@@ -1,0 +1,212 @@
+"""Which cases are measured: the suites, and what a choice leaves of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+from types import MappingProxyType
+
+from ..errors import ConfigError
+from .bench import Part
+from .case import Case
+from .ensembles import EnsemblePart
+from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
+from .memory import PeakPart
+from .steps import StepPart
+
+#: Suites by name, and what each is.
+SUITES: Mapping[str, str] = MappingProxyType({
+    "summary": "the cases that the project is judged by",
+    "steps": "whole training steps: every chosen objective x inference x architecture",
+    "kernels": "single kernels beside plain NumPy and a plain copy",
+    "scaling": "a step while N, S, the width, the depth or the number of models grows",
+    "ensemble": "models side by side on all threads against one alone",
+    "memory": "peak memory, one fresh process a contender",
+    "all": "all of these but the summary",
+})  # fmt: skip
+
+#: Whom a suite compares with unless the user says so, on each device.
+PEERS = MappingProxyType({
+    "cpu": ("torch-eager", "jax-jit"),
+    "gpu": ("torch-eager", "torch-compile", "torch-graphs", "jax-jit"),
+})  # fmt: skip
+ENSEMBLE_PEERS = ("torch-vmap", "jax-vmap")
+
+#: K-ELBO ... F-M3 of the summary.
+HEADLINE = (
+    ("elbo", "kl"), ("m1", "kl"), ("m2", "kl"), ("m3", "kl"),
+    ("m1", "fisher"), ("m2", "fisher"), ("m3", "fisher"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user wants; an empty tuple is the suite's own choice.
+
+    Attributes
+    ----------
+    suite : str
+        A name of :data:`SUITES`.
+    objectives, inferences : tuple of str
+        As in the settings.
+    hidden : tuple of tuple of int
+        Hidden widths, one tuple an architecture.
+    samples : tuple of int
+        S.
+    template : Case
+        Everything else: batch, dtype, device, kernels, threads.
+    threads : int
+        Threads of ensembles.
+    quick : bool
+        Fewer and smaller cases.
+    """
+
+    suite: str = "summary"
+    objectives: tuple[str, ...] = ()
+    inferences: tuple[str, ...] = ()
+    hidden: tuple[tuple[int, ...], ...] = ()
+    samples: tuple[int, ...] = ()
+    template: Case = field(default_factory=Case)
+    threads: int = 2
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        if self.suite not in SUITES:
+            raise ConfigError(f"There is no suite '{self.suite}': choose one of {', '.join(SUITES)}.")
+
+    def one(self, **changes: object) -> Case:
+        """The template with the first of each choice, and changes."""
+        first = {"objective": self.objectives, "inference": self.inferences, "hidden": self.hidden,
+                 "samples": self.samples}  # fmt: skip
+        chosen = {name: values[0] for name, values in first.items() if values}
+        if chosen.get("objective") == "fae":
+            chosen.setdefault("inference", "fisher-reparam")
+        return _smooth(replace(self.template, **{**chosen, **changes}))  # type: ignore[arg-type]
+
+
+def plan(choice: Choice) -> list[Part]:
+    """The parts of a choice, in order.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left, or a case makes no sense.
+    """
+    suites = [choice.suite] if choice.suite != "all" else [name for name in _MAKERS if name != "summary"]
+    parts = [part for suite in suites for part in _MAKERS[suite](choice)]
+    if not parts:
+        raise ConfigError("These choices exclude each other: nothing is left to measure.")
+    for part in parts:
+        if isinstance(part, StepPart | EnsemblePart | PeakPart):
+            part.case.settings  # noqa: B018 - it raises where a case makes no sense
+    return parts
+
+
+def _smooth(case: Case) -> Case:
+    """Second-order gradients of a relu network miss its kinks, so such cases are tanh."""
+    second = case.objective == "fae" or case.inference == "fisher-reparam"
+    return replace(case, activation="tanh") if second and case.activation == "relu" else case
+
+
+def _cases(choice: Choice) -> Iterator[Case]:
+    objectives = choice.objectives or ("elbo", "m1", "m2", "m3", "fae")
+    inferences = choice.inferences or ("kl", "fisher", "fisher-reparam")
+    hidden = choice.hidden or (((30, 30),) if choice.quick else ((30, 30), (100, 100)))
+    samples = choice.samples or ((1,) if choice.quick else (1, 5))
+    for widths, S, inference, objective in product(hidden, samples, inferences, objectives):
+        if objective == "fae" and inference == "kl":
+            continue
+        yield _smooth(
+            replace(choice.template, objective=objective, inference=inference, hidden=widths, samples=S)
+        )
+
+
+def _steps(choice: Choice) -> Iterator[Part]:
+    yield from map(StepPart, _cases(choice))
+
+
+def _summary(choice: Choice) -> Iterator[Part]:
+    wanted = [
+        (objective, inference) for objective, inference in HEADLINE
+        if objective in (choice.objectives or (objective,))
+        and inference in (choice.inferences or (inference,))
+    ]  # fmt: skip
+
+    def case(objective: str, inference: str, width: int, S: int) -> Case:
+        chosen = {"objective": objective, "inference": inference, "hidden": (width, width), "samples": S}
+        return _smooth(replace(choice.template, **chosen))  # type: ignore[arg-type]
+
+    for S in choice.samples or ((1,) if choice.quick else (1, 5)):
+        yield from (StepPart(case(*names, 30, S)) for names in wanted)
+    if not choice.quick:
+        yield from (StepPart(case(*names, 100, 1)) for names in wanted)
+    for objective, inference in (("m1", "fisher-reparam"), ("fae", "fisher-reparam")):
+        yield StepPart(case(objective, inference, 30, 1))
+    yield from _ensemble(choice)
+    yield from (part for part in _kernels(choice) if part.title.startswith(("terms", "posterior", "gemm")))
+    if choice.template.device == "cpu":
+        for width, S in ((30, 1), (100, 5)):
+            yield from (PeakPart(case(*names, width, S)) for names in (("m2", "kl"), ("m3", "fisher")))
+
+
+def _kernels(choice: Choice) -> Iterator[Part]:
+    case = choice.template
+    where = case.device, case.kernels, case.threads, case.dtype
+    for count, width in PRODUCTS:
+        yield ProductPart(count, width, *where)
+    for name in KERNELS:
+        yield KernelPart(name, *where, size=0.1 if choice.quick else 1.0)
+
+
+def _scaling(choice: Choice) -> Iterator[Part]:
+    short = choice.quick
+    series: dict[str, tuple[int, ...]] = {
+        "N": (250, 1000, 4000) if short else (125, 250, 500, 1000, 2000, 4000, 8000, 16000),
+        "S": (1, 4) if short else (1, 2, 4, 8, 16),
+        "H": (16, 64) if short else (16, 32, 64, 128, 256, 512),
+        "R": (1, 4) if short else (1, 2, 4, 8, 16, 32),
+        "depth": (1, 2) if short else (1, 2, 3, 4, 6, 8),
+    }
+    base = choice.one()
+    width = base.hidden[0]
+    for axis, values in series.items():
+        for value in values:
+            changes: dict[str, dict[str, object]] = {
+                "N": {"batch_size": value}, "S": {"samples": value}, "R": {"models": value},
+                "H": {"hidden": (value,) * len(base.hidden)}, "depth": {"hidden": (width,) * value},
+            }  # fmt: skip
+            yield StepPart(choice.one(**changes[axis]), axis, value)
+
+
+def _ensemble(choice: Choice) -> Iterator[Part]:
+    gpu = choice.template.device == "gpu"
+    for hidden in choice.hidden or (((30, 30),) if choice.quick or gpu else ((30, 30), (100, 100))):
+        objective = choice.objectives[0] if choice.objectives else "m2"
+        for models in (1000, 8000) if gpu else (10,):
+            threads = choice.threads if not gpu else 1
+            yield EnsemblePart(choice.one(objective=objective, hidden=hidden, models=models, threads=threads))
+
+
+def _memory(choice: Choice) -> Iterator[Part]:
+    if choice.template.device == "cpu":
+        yield from map(
+            PeakPart, _cases(replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae")))
+        )
+
+
+_MAKERS = MappingProxyType({
+    "summary": _summary, "steps": _steps, "kernels": _kernels, "scaling": _scaling, "ensemble": _ensemble,
+    "memory": _memory,
+})  # fmt: skip
+
+
+def peers_of(part: Part, device: str) -> tuple[str, ...]:
+    """Whom a part is compared with unless the user says so."""
+    if isinstance(part, EnsemblePart):
+        return ENSEMBLE_PEERS
+    if isinstance(part, KernelPart | ProductPart):
+        return ()
+    if isinstance(part, StepPart) and part.case.models > 1:
+        return ENSEMBLE_PEERS if part.axis is None else ()
+    return PEERS[device]
