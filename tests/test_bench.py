@@ -1,0 +1,293 @@
+"""Benchmarks: honest counts, equal work before any clock starts, and one sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from vsmnp.bench import COLUMNS, Case, Choice, Noise, PeerFolder, Problem, Row, markdown, plan
+from vsmnp.bench import kernels as kernel_suite
+from vsmnp.bench.agreement import disagreement
+from vsmnp.bench.bench import Bench
+from vsmnp.bench.contender import Product
+from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
+from vsmnp.bench.memory import measure
+from vsmnp.bench.peers import folder_of_checkout
+from vsmnp.bench.picture import draw
+from vsmnp.bench.steps import StepPart
+from vsmnp.bench.timing import Call, Pace, interleaved, median, ratio, spread
+from vsmnp.cli import main
+from vsmnp.errors import ConfigError
+from vsmnp.kernels import load, reference
+from vsmnp.trainer import Trainer
+from vsmnp.types import Array, Kernels
+
+TINY = Case(hidden=(5, 3), samples=2, batch_size=6, d_x=3, activation="tanh", kernels="reference")
+HASTE = Pace(7, 0.0)
+STEPS = [
+    ("elbo", "kl"), ("m1", "fisher"), ("m2", "kl"), ("m3", "fisher"), ("m3", "fisher-reparam"),
+    ("fae", "fisher"), ("fae", "fisher-reparam"),
+]  # fmt: skip
+
+
+class Counting:
+    """The reference set with a door that counts operations."""
+
+    def __init__(self) -> None:
+        self.flops = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reference, name)
+
+    def gemm(self, a: Array, b: Array, ta: bool = False, tb: bool = False, **more: Any) -> Array:
+        out = reference.gemm(a, b, ta, tb, **more)
+        self.flops += 2 * out.size * a.shape[1 if ta else 2]
+        return out
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize(("objective", "inference"), STEPS)
+def test_counted_products_are_those_that_are_made(objective: str, inference: str, samples: int) -> None:
+    case = replace(TINY, objective=objective, inference=inference, samples=samples, encoder_steps=2, models=2)
+    given, counting = Problem(case).trainer, Counting()
+    k = cast(Kernels, counting)
+    trainer = Trainer.build(k, given.settings, given.batches.dataset, may_fuse=False)
+    trainer.step(trainer.initial_state())
+    assert counting.flops == step_flops(case)
+    assert step_flops(case) == 2 * (2 * inference_flops(case) + learning_flops(case))
+
+
+def test_bytes_of_a_step_are_batches_and_parameters() -> None:
+    case = replace(TINY, encoder_steps=3, dtype="float64", models=2)
+    encoder, decoder = Problem(case).trainer.parameter_count
+    assert step_bytes(case) == 8 * (4 * 6 * 3 + 2 * 7 * (3 * encoder + decoder))
+
+
+@pytest.mark.parametrize("name", kernel_suite.KERNELS)
+def test_bytes_of_a_kernel_are_its_arguments_and_results(name: str) -> None:
+    """Every array of at least a row is counted once where it is read, and once where it is written."""
+    seen: list[int] = []
+    moved = {"adam": 7, "add_bias": 2, "sum_rows": 1, "normal": 1}
+
+    class Watching:
+        name = "reference"
+
+        def __getattr__(self, kernel: str) -> Any:
+            function = getattr(reference, kernel)
+
+            def watched(*given: Any, **more: Any) -> Any:
+                out = function(*given, **more)
+                arrays = [a for a in given if isinstance(a, np.ndarray) and a.ndim > 1]
+                if kernel in moved:
+                    shaped = given[0] if kernel != "normal" else out
+                    seen.append(moved[kernel] * shaped.size)
+                else:
+                    results = out if isinstance(out, tuple) else (out,)
+                    seen.append(sum(a.size for a in (*arrays, *results) if a is not None))
+                return out
+
+            return watched if kernel not in ("asarray", "zeros", "to_host") else function
+
+    ready = kernel_suite.KERNELS[name].prepare(cast(Kernels, Watching()), 0.001, "float64")
+    ready.call()
+    assert seen == [ready.elements]
+
+
+def test_names_say_what_is_not_the_default() -> None:
+    assert Case("m2", "kl").name == "K-M2/30x2/S1"
+    case = Case("fae", "fisher-reparam", (50, 30), 5, 2, 10, 7, 3, "tanh", 4, "float64")
+    assert case.name == "FR-FAE/50x1-30x1/S5/J2/N10/D7/Z3/R4/tanh/float64"
+    assert Case.from_mapping(json.loads(json.dumps(case.to_mapping()))) == case
+
+
+def test_fused_and_composed_product_agree() -> None:
+    """The step that is timed passes the check that peers have to pass."""
+    case = replace(TINY, kernels="cpu")
+    plain = Problem(replace(case, kernels="reference"))
+    assert disagreement(Problem(case), Product(Problem(case)), Product(plain)) is None
+
+
+class Liar(Product):
+    """A peer that is off in one place."""
+
+    def __init__(self, problem: Problem, where: str) -> None:
+        super().__init__(problem)
+        self.where = where
+
+    def evaluate(self, noise: Noise) -> Any:
+        found = super().evaluate(noise)
+        match self.where:
+            case "inference" | "learning":
+                return replace(found, **{self.where: 1.01 * getattr(found, self.where)})
+            case "g_phi" | "g_theta":
+                g = getattr(found, self.where)
+                return replace(found, **{self.where: {**g, "net.0.w": 1.1 * g["net.0.w"]}})
+            case "missing":
+                return replace(found, g_phi={})
+        return found
+
+    def losses(self) -> tuple[Array, Array]:
+        inference, learning = super().losses()
+        return inference, learning * (1.01 if self.where == "on the way" else 1)
+
+
+@pytest.mark.parametrize("where", ["inference", "learning", "g_phi", "g_theta", "missing", "on the way"])
+def test_a_peer_that_computes_something_else_is_not_timed(
+    where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    peer = ModuleType("liar")
+    peer.__dict__.update(obstacle=lambda problem: None, make=lambda problem: Liar(problem, where))
+    monkeypatch.setattr(PeerFolder, "load", lambda self, name: peer)
+    told: list[str] = []
+    (row,) = StepPart(TINY).rows(Bench(PeerFolder(tmp_path), ("liar",), False, HASTE, told.append))
+    assert (row.peer, row.peer_ms, row.ratio) == ("liar", None, None)
+    assert row.ms is not None
+    (sentence,) = told
+    assert "liar computes something else" in sentence
+
+
+def test_turns_are_interleaved_and_their_statistics_known() -> None:
+    turns: list[str] = []
+    times = interleaved([Call(lambda: turns.append("a")), Call(lambda: turns.append("b"))], Pace(4, 0.0))
+    assert "".join(turns[-8:]) == "abbaabba"
+    assert times.shape == (2, 4)
+    assert (times >= 0).all()
+    assert median(np.array([1.0, 2.0, 6.0])) == 2000.0
+    assert spread(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == 2000.0
+    assert ratio(np.array([2.0, 9.0, 8.0]), np.array([1.0, 3.0, 2.0])) == 3.0
+
+
+def test_a_kernel_row_has_its_bytes_and_its_fraction_of_a_copy() -> None:
+    part = kernel_suite.KernelPart("adam/P1000000", size=0.001)
+    (row,) = part.rows(Bench(PeerFolder(None), (), False, HASTE, print))
+    assert row.bytes == 4 * 7 * 1000
+    assert row.peer == "numpy"
+    assert row.fraction_of_limit is not None
+    assert row.fraction_of_limit > 0
+
+
+def test_peak_memory_is_that_of_a_process() -> None:
+    order = {"who": "vsmnp", "case": TINY.to_mapping(), "folder": None}
+    assert measure(order)["peak_mb"] > 20
+
+
+def invoke(*arguments: str) -> Any:
+    """The command, without a peer's framework and without moving this process to other cores."""
+    return CliRunner().invoke(main, ["bench", "-q", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def same_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite's processes share their cores, and their threads."""
+    monkeypatch.setattr("vsmnp.bench.machine.use_cores", lambda which: None)
+    monkeypatch.setattr("vsmnp.cli.bench.prepare_process", lambda threads: None)
+
+
+TINY_STEPS = (
+    "--suite", "steps", "--hidden", "4", "--samples", "2", "--batch-size", "5", "--kernels", "reference",
+    "--repeats", "7", "--quick",
+)  # fmt: skip
+
+
+def test_rows_have_the_columns_and_files_are_written(same_cores: None, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("rows.json", "rows.md", "rows.png")]
+    written = ["--json", str(files[0]), "--markdown", str(files[1]), "--plot", str(files[2])]
+    done = invoke(*TINY_STEPS, "--objective", "m2", "--inference", "kl", "--peer", "numpy-plain", *written)
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads(files[0].read_text())
+    assert tuple(row)[: len(COLUMNS)] == COLUMNS
+    assert row["case"] == "K-M2/4x1/S2/N5"
+    assert row["peer"] == "numpy-plain"
+    assert row["rounds"] == 7
+    assert all(row[name] > 0 for name in ("ms", "peer_ms", "ratio", "gflops", "bytes", "fraction_of_limit"))
+    assert "| K-M2/4x1/S2/N5 | cpu | 1 |" in files[1].read_text()
+    assert files[2].read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_goes_to_the_screen_alone(same_cores: None) -> None:
+    done = invoke(*TINY_STEPS, "--objective", "fae", "--inference", "fisher", "--peer", "none", "--json", "-")
+    (row,) = json.loads(done.stdout)
+    assert row["case"] == "F-FAE/4x1/S2/N5/tanh"
+    assert row["peer"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--objective", "m4"), "'m4' is not one of"),
+        (("--repeats", "3"), "7"),
+        (("--threads", "4000"), "--threads 4000 exceeds"),
+        (("--peer", "tensorflow"), "There is no peer 'tensorflow'"),
+        (("--peer", "none", "--peer", "numpy-plain"), "stand alone"),
+        (("--peers", "nowhere"), "is not a folder"),
+        (("--plot", "rows.jpg"), "must end in .png"),
+        (("--suite", "steps", "--objective", "fae", "--inference", "kl"), "exclude each other"),
+        (("--tf32",), "--tf32"),
+        (("--hidden", "0"), "positive widths"),
+    ],
+)
+def test_bad_input_is_one_sentence(same_cores: None, arguments: tuple[str, ...], word: str) -> None:
+    done = invoke(*arguments)
+    assert done.exit_code == 2
+    assert word in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_peer_without_its_framework_is_an_error_only_by_name(same_cores: None, tmp_path: Path) -> None:
+    (tmp_path / "absent.py").write_text("import no_such_framework\n")
+    few = (*TINY_STEPS, "--objective", "m1", "--inference", "kl", "--peers", str(tmp_path))
+    done = invoke(*few, "--peer", "absent")
+    assert done.exit_code == 2
+    assert "The peer 'absent' needs no_such_framework, which is not installed" in done.output
+    assert invoke(*few, "--peer", "all").exit_code == 0
+
+
+def test_every_suite_has_cases_on_every_device() -> None:
+    for device in ("cpu", "gpu"):
+        for suite in ("summary", "steps", "kernels", "scaling", "ensemble", "all"):
+            assert plan(Choice(suite, template=Case(device=device)))
+    names = {part.title for part in plan(Choice())}
+    wanted = {"K-ELBO", "K-M1", "K-M2", "K-M3", "F-M1", "F-M2", "F-M3"}
+    assert {f"{name}/30x2/S{S}" for name in wanted for S in (1, 5)} <= names
+    assert {f"{name}/100x2/S1" for name in wanted} <= names
+    assert {"FR-M1/30x2/S1/tanh", "FR-FAE/30x2/S1/tanh"} <= names
+
+
+def test_a_picture_shows_what_was_varied_and_what_was_compared(tmp_path: Path) -> None:
+    rows = [Row("a/1", "cpu", 1, ms=n, axis="N", value=n, peer="p", peer_ms=2 * n) for n in (1.0, 2.0)]
+    draw([*rows, Row("b", "cpu", 1, ms=1.0, peer="p", peer_ms=2.0, ratio=2.0)], tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    with pytest.raises(ConfigError, match="nothing to draw"):
+        draw([Row("a", "cpu", 1)], tmp_path / "b.png")
+    assert markdown(rows).count("| a/1 |") == 2
+
+
+@pytest.mark.parametrize("name", ["numpy-plain", "torch-eager", "torch-vmap", "jax-jit", "jax-vmap"])
+@pytest.mark.parametrize(("objective", "inference"), STEPS)
+def test_peers_of_the_checkout_agree(name: str, objective: str, inference: str) -> None:
+    """Where their frameworks are installed; the noise, the losses and the gradients are the product's."""
+    pytest.importorskip({"torch": "torch", "jax": "jax"}.get(name.partition("-")[0], "numpy"))
+    models = 2 if "vmap" in name or name == "numpy-plain" else 1
+    case = replace(TINY, objective=objective, inference=inference, dtype="float64", models=models)
+    peer = PeerFolder(folder_of_checkout()).load(name).make(Problem(case))
+    assert disagreement(Problem(case), Product(Problem(case)), peer) is None
+
+
+def test_a_measurement_alone_says_why_it_failed() -> None:
+    order = {"kind": "peak", "who": "nobody", "case": TINY.to_mapping(), "folder": None, "cores": []}
+    done = subprocess.run(
+        [sys.executable, "-m", "vsmnp.bench.process", json.dumps(order)],
+        capture_output=True, text=True, check=True, env={**os.environ},
+    )  # fmt: skip
+    assert "There is no peer 'nobody'" in json.loads(done.stdout)["error"]
+    assert load("reference").name == "reference"
