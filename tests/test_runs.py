@@ -296,7 +296,13 @@ OTHER: dict[str, Any] = {
     "dtype": "float64",
     "kernels": "cpu",
     "device": "cpu",
+    "arch": "dcgan",
+    "batch_norm": "coupled",
+    "channels": "3",
+    "posterior": "bernoulli",
 }
+#: What makes no sense beside the change.
+BESIDE: dict[str, dict[str, object]] = {"arch": {"hidden": Settings.hidden}}
 MATHEMATICS = [
     spec.name for spec in dataclasses.fields(Settings) if spec.name not in {*FREE_TO_CHANGE, "device"}
 ]
@@ -308,7 +314,7 @@ def test_another_mathematics_is_refused(whole: Path, name: str) -> None:
     before, kept = contents(whole), getattr(TINY, name)
     change = OTHER[name] if name in OTHER else kept + 1
     with pytest.raises(ConfigError) as refusal:
-        Session.resumed(whole, {name: change})
+        Session.resumed(whole, {name: change, **BESIDE.get(name, {})})
     text = str(refusal.value)
     assert option_name(name) in text
     assert text.endswith(".")
