@@ -15,6 +15,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "compare",
+    "classifier",
     "sample",
     "plot",
     "verify",

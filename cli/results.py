@@ -22,6 +22,9 @@ _MEANING = {
     "mmd": "squared latent MMD, cubic kernel; 0 is best",
     "posterior_fd": "posterior Fisher divergence",
     "gamma": "likelihood variance",
+    "fid": "Frechet distance of samples and data",
+    "kid": "kernel distance of samples and data; 0 is best",
+    "kid_se": "its standard error over subsets",
 }
 
 

@@ -46,12 +46,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "vsmnp.resolution",
     ),
     # runs
-    ("vsmnp.build", "vsmnp.fusing", "vsmnp.recorded"),
-    ("vsmnp.trained",),
+    ("vsmnp.build", "vsmnp.fusing", "vsmnp.recorded", "vsmnp.classifier"),
+    ("vsmnp.trained", "vsmnp.features"),
     ("vsmnp.trainer",),
-    ("vsmnp.loop",),
+    ("vsmnp.loop"),
     ("vsmnp.runs",),
-    ("vsmnp.evaluation",),
+    ("vsmnp.evaluation", "vsmnp.sample_quality"),
     # the paper
     ("vsmnp.derivations",),
     # faces
@@ -63,7 +63,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
 #: Slow to load, or not always there: imported in the function that uses them.
-HEAVY = {"numba", "h5py", "matplotlib", "pooch", "PIL", "sympy", "cupy"}
+HEAVY = {"numba", "h5py", "matplotlib", "pooch", "PIL", "sympy", "cupy", "onnxruntime"}
 #: The kernel sets made of Numba functions; `kernels.load` imports them when they are asked for.
 MADE_OF_NUMBA = re.compile(r"vsmnp\.kernels\.(scalar|cpu|cpu_\w+|numba_cuda|numba_cuda_\w+)")
 #: Automatic differentiation is what this library does without; pickle runs what it reads.

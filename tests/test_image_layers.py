@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.compose import Chain, Residual
-from vsmnp.conv import ChannelsFirst, ChannelsLast, Conv, ConvTranspose, GlobalMean, Upsample
+from vsmnp.conv import AveragePool, ChannelsFirst, ChannelsLast, Conv, ConvTranspose, GlobalMean, Upsample
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import Tanh
 from vsmnp.layout import Layout
@@ -48,6 +48,7 @@ UNCOUPLED: dict[str, Build] = {
     **{f"conv {name}": _conv(name, i % 2 == 0) for i, name in enumerate(WINDOWS)},
     **{f"transpose {name}": _transposed(name, i % 2 == 1) for i, name in enumerate(WINDOWS)},
     "upsample": lambda a, b, c: Built(Upsample(a), (b, c, 2)),
+    "pool": lambda a, b, c: Built(AveragePool(a), (a * b, a * 2, c)),
     "mean": lambda a, b, c: Built(GlobalMean((a, b)), (a, b, c)),
     "last": lambda a, b, c: Built(ChannelsLast((a, b, c)), (a * b * c,)),
     "first": lambda a, b, c: Built(ChannelsFirst((a, b, c)), (b, c, a)),

@@ -117,6 +117,19 @@ class Upsample(Linear):
 
 
 @dataclass(frozen=True)
+class AveragePool(Linear):
+    """Means over blocks of ``factor x factor`` pixels: the adjoint of :class:`Upsample`, scaled."""
+
+    factor: int
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        return Upsample(self.factor).adjoint(k, x) / self.factor**2
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        return Upsample(self.factor).apply(k, gy / self.factor**2)
+
+
+@dataclass(frozen=True)
 class GlobalMean(Linear):
     """``(H, W, C) -> (C,)``: the mean over the pixels of an image of size ``image``."""
 

@@ -1,0 +1,8 @@
+"""What FID and KID compare: features of our own classifier, of a network in an ONNX file, or in a file."""
+
+from .extractor import Extractor, sha256_of
+from .files import read_features
+from .lenet import LenetFeatures
+from .onnx import OnnxFeatures, OnnxInput
+
+__all__ = ["Extractor", "LenetFeatures", "OnnxFeatures", "OnnxInput", "read_features", "sha256_of"]
