@@ -110,6 +110,14 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
 
+    def pause(self, note: str) -> None:
+        """Say what goes on while no step is made."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(note)
+        elif not self.quiet and time.monotonic() - self._spoke > self._EVERY:
+            self._spoke = time.monotonic()
+            say(f"{self.label}: {note}")
+
     def close(self) -> None:
         """Done."""
         if self._bar is not None:

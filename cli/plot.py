@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-FIGURES = ("samples", "curves", "density", "latent", "posterior-sds")
+FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
 
 
 @click.command(

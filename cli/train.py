@@ -70,7 +70,8 @@ def command(
 ) -> None:
     """Train a Gaussian VAE, save it, evaluate it on the test set and draw its samples.
 
-    The run goes to a folder with config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png.
+    The run goes to a folder with config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png, with
+    --evaluate-every also evaluation.csv.
     Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
     """
     chosen = chosen_settings(ctx, environment=resume is None)
@@ -181,8 +182,15 @@ def _train(session: Session, quiet: bool) -> Run:
             told = " + ".join(f"{name.removeprefix('learning.')} {row[name]:.4g}" for name in terms)
             progress.tell(f"loss {row['learning.loss']:.4g} = {told}, gamma {row['gamma']:.3g}")
 
+        def on_evaluation(done: int, total: int) -> None:
+            progress.pause(f"evaluating, {100 * done // total} %")
+
         watch = Watch(
-            on_step=progress.at, on_row=on_row, on_death=lambda text: say(f"Note: {text}"), stop=stop
+            on_step=progress.at,
+            on_row=on_row,
+            on_evaluation=on_evaluation,
+            on_death=lambda text: say(f"Note: {text}"),
+            stop=stop,
         )
         run = session.train(watch)
     recorded = session.trainer.recorded

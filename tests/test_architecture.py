@@ -49,7 +49,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.build", "vsmnp.fusing", "vsmnp.recorded", "vsmnp.classifier"),
     ("vsmnp.trained", "vsmnp.features"),
     ("vsmnp.trainer",),
-    ("vsmnp.loop"),
+    ("vsmnp.loop", "vsmnp.evaluations"),
     ("vsmnp.runs",),
     ("vsmnp.evaluation", "vsmnp.sample_quality"),
     # the paper

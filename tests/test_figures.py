@@ -33,7 +33,7 @@ from vsmnp.types import Array, Shape
 
 #: Every figure of a run, with as few draws as still give a picture.
 DRAW: dict[str, Callable[..., None]] = {**figures.FIGURES, "density": partial(figures.density, draws=200)}
-PLANE = ("samples", "curves", "density", "latent", "posterior-sds")
+PLANE = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
 DPI = 150
 
 

@@ -140,6 +140,9 @@ class Settings:
         1, "Threads of the linear algebra; from Python, set OPENBLAS_NUM_THREADS before NumPy loads."
     )
     log_every: int = _setting(0, "Steps between rows of metrics.csv; 0: about 200 rows a run.")
+    evaluate_every: float = _setting(
+        0.0, "Epochs between evaluations on the test set, the rows of evaluation.csv; 0: none on the way."
+    )
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
@@ -274,13 +277,13 @@ class Settings:
 
 _LEAST: Mapping[str, float] = {
     "samples": 1, "encoder_steps": 1, "batch_size": 0, "latent": 1, "threads": 1, "noise": 0,
-    "steps": 0, "log_every": 0, "image_size": 0, "crop": 0,
+    "steps": 0, "log_every": 0, "evaluate_every": 0, "image_size": 0, "crop": 0,
     "memory_budget": 0,
 }  # fmt: skip
 _POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs", "temperature", "width"})
 
 #: Settings that a resumed run may change, because they leave the mathematics alone.
-FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "memory_budget"})
+FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "evaluate_every", "memory_budget"})
 
 
 #: One more than the largest integer of TOML and of NumPy.

@@ -9,6 +9,7 @@ from .errors import StorageError
 from .files import make_folder
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
+EVALUATION = "evaluation.csv"
 
 
 def free_folder(settings: Settings) -> Path:

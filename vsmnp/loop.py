@@ -25,6 +25,8 @@ class Watch:
         ``on_step(step)`` after every step.
     on_row : callable
         ``on_row(snapshot, history)`` whenever a row was added; the snapshot may be saved.
+    on_evaluation : callable
+        ``on_evaluation(done, total)`` while an evaluation goes on.
     on_death : callable
         ``on_death(sentence)`` when a model of an ensemble stops.
     stop : callable
@@ -33,6 +35,7 @@ class Watch:
 
     on_step: Callable[[int], None] = field(default=lambda step: None)
     on_row: Callable[[State, History], None] = field(default=lambda state, history: None)
+    on_evaluation: Callable[[int, int], None] = field(default=lambda done, total: None)
     on_death: Callable[[str], None] = field(default=lambda sentence: None)
     stop: Callable[[], bool] = field(default=lambda: False)
 
@@ -40,8 +43,9 @@ class Watch:
 def run_loop(trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch) -> State:
     """Train until ``steps`` decoder updates are done; returns the last state, which was also a row.
 
-    A row is added every ``every`` steps and at the end. The state of the last row is kept as a snapshot: a
-    model whose loss stops being finite goes back to it and takes no further part.
+    A row is added every ``every`` steps, where an evaluation is due, and at the end. The state of the last
+    row is kept as a snapshot: a model whose loss stops being finite goes back to it and takes no further
+    part.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged, not warned about
             info = trainer.step(state)
         watch.on_step(state.step)
-        if state.step % every and state.step < steps:
+        if state.step % every and not trainer.evaluates_at(state.step) and state.step < steps:
             continue
         trainer.audit(state, info)
         died = k.to_host(snapshot.alive & ~state.alive)

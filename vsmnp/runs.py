@@ -16,8 +16,9 @@ from .config import Settings
 from .data import Dataset
 from .data.dataset import fingerprint
 from .errors import CheckpointError, ConfigError, DivergenceError, Interrupted
+from .evaluations import Evaluations
 from .files import remove_leftovers, write_text
-from .folders import CHECKPOINT, CONFIG, METRICS, claim
+from .folders import CHECKPOINT, CONFIG, EVALUATION, METRICS, claim
 from .history import History
 from .kernels import load, stand_in
 from .loop import Watch, run_loop
@@ -55,6 +56,8 @@ class Run:
         ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
     folder : Path or None
         Where it lives, if on disk.
+    evaluations : Evaluations
+        The rows of ``evaluation.csv``.
     """
 
     settings: Settings
@@ -65,6 +68,7 @@ class Run:
     gamma_kept: Array
     gamma_floored: Array
     folder: Path | None = None
+    evaluations: Evaluations = field(default_factory=Evaluations)
 
 
 @dataclass
@@ -75,6 +79,7 @@ class Session:
     state: State
     history: History
     folder: Path | None
+    evaluations: Evaluations = field(default_factory=Evaluations)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     @classmethod
@@ -138,7 +143,8 @@ class Session:
                 f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "
                 "for: raise --steps or --epochs."
             )
-        session = cls(trainer, state, _history(arrays, attributes, folder), folder)
+        history, evaluations = _history(arrays, attributes, folder), Evaluations.from_arrays(arrays)
+        session = cls(trainer, state, history, folder, evaluations)
         if attributes.get("data") != session.fingerprint:
             raise CheckpointError(
                 f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained "
@@ -187,16 +193,24 @@ class Session:
             )
         watch = watch or Watch()
         last = self.state.copy()
+        every = self.trainer.settings.log_every
+
+        def evaluate(snapshot: State) -> bool:
+            """Evaluate if it is due; a run that was killed meanwhile comes here again before it goes on."""
+            due = self.trainer.evaluates_at(snapshot.step) and self.evaluations.lack(snapshot.step)
+            if due:
+                self.evaluations.add(self.trainer, snapshot, watch.on_evaluation)
+            return due
 
         def on_row(snapshot: State, history: History) -> None:
             nonlocal last
             last = snapshot
-            if time.monotonic() - self._saved > SAVE_EVERY:
+            if evaluate(snapshot) or time.monotonic() - self._saved > SAVE_EVERY:
                 self.save(snapshot)
             watch.on_row(snapshot, history)
 
-        every = self.trainer.settings.log_every
         try:
+            evaluate(last)
             last = run_loop(
                 self.trainer, self.state, self.history, self.total_steps, every, replace(watch, on_row=on_row)
             )
@@ -213,14 +227,17 @@ class Session:
         trainer = self.trainer
         vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
         return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
-                   state.gamma_kept, state.gamma_floored, self.folder)  # fmt: skip
+                   state.gamma_kept, state.gamma_floored, self.folder, self.evaluations)  # fmt: skip
 
     def save(self, state: State) -> None:
         """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""
         if self.folder is None:
             return
         trainer = self.trainer
-        arrays = {**to_arrays(trainer.k, trainer.model, state), **self.history.to_arrays()}
+        arrays = {
+            **to_arrays(trainer.k, trainer.model, state), **self.history.to_arrays(),
+            **self.evaluations.to_arrays(),
+        }  # fmt: skip
         attributes = {
             "settings": trainer.settings.to_mapping(),
             "data": self.fingerprint,
@@ -230,7 +247,9 @@ class Session:
         checkpoint.save(self.folder / CHECKPOINT, arrays, attributes)
         write_text(self.folder / CONFIG, toml.dumps(trainer.settings))
         write_text(self.folder / METRICS, self.history.to_csv(trainer.settings.seeds))
-        for name in (CHECKPOINT, CONFIG, METRICS):
+        if self.evaluations.rows.steps:
+            write_text(self.folder / EVALUATION, self.evaluations.rows.to_csv(trainer.settings.seeds))
+        for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):
             remove_leftovers(self.folder / name)
         self._saved = time.monotonic()
 

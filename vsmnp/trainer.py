@@ -124,6 +124,18 @@ class Trainer:
         return round(steps)
 
     @property
+    def evaluation_interval(self) -> int:
+        """Steps between evaluations on the way; 0: there are none."""
+        epochs = self.settings.evaluate_every
+        per_epoch = self.batches.per_epoch / self.batches_per_step
+        return max(1, round(epochs * per_epoch)) if epochs else 0
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether an evaluation on the way is due after so many steps."""
+        interval = self.evaluation_interval
+        return interval > 0 and step > 0 and step % interval == 0
+
+    @property
     def parameter_count(self) -> tuple[int, int]:
         """Parameters of the encoder and of the decoder, of one model."""
         return self.model.phi_layout.count, self.model.theta_layout.count

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from ..runs import Run
 from .curves import curves
 from .density import density
+from .evaluation import evaluation
 from .latent import latent
 from .posterior_sds import posterior_sds
 from .samples import samples
@@ -17,6 +18,7 @@ from .samples import samples
 FIGURES: Mapping[str, Callable[[Run, Path], None]] = MappingProxyType({
     "samples": samples,
     "curves": curves,
+    "evaluation": evaluation,
     "density": density,
     "latent": latent,
     "posterior-sds": posterior_sds,

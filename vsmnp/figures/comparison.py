@@ -30,6 +30,8 @@ _TITLES = {
     "mmd": "Latent MMD",
     "posterior_fd": "Posterior Fisher divergence",
     "gamma": r"Likelihood variance $\gamma$",
+    "fid": "FID",
+    "kid": "KID",
 }
 #: Panels in a row.
 _COLUMNS = 3

@@ -1,0 +1,83 @@
+"""What the test set said of a run on its way: metrics and posterior standard deviations over the steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..runs import Run
+from ..types import Array
+from .canvas import drawing, note
+from .labels import headline
+from .style import MODEL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TITLES = {
+    "neg_elbo": "Negative ELBO (nats)",
+    "mse": "Reconstruction MSE",
+    "mmd": "Latent MMD",
+    "posterior_fd": "Posterior Fisher divergence",
+    "gamma": r"Likelihood variance $\gamma$",
+}
+
+
+def evaluation(run: Run, path: str | Path) -> None:
+    """Draw the rows of ``evaluation.csv`` over the decoder's steps, as PNG.
+
+    An ensemble has a thin line a model and a thick one for their mean. The last panel has a column an
+    evaluation: how the posterior standard deviations of all latents and models are spread.
+
+    Parameters
+    ----------
+    run : Run
+        What to draw; it may have no row yet.
+    path : path
+        The PNG file.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png.
+    StorageError
+        If the file cannot be written.
+    """
+    rows = run.evaluations.rows
+    with drawing(path, headline(run), 9.4, 4.6) as figure:
+        panels = figure.subplots(2, 3).ravel()
+        for axes, (name, title) in zip(panels, _TITLES.items(), strict=False):
+            axes.set(title=title, xlabel="decoder step")
+            _lines(axes, np.asarray(rows.steps), rows.column(name))
+        panels[-1].set(title="Posterior standard deviations", xlabel="decoder step")
+        _histograms(panels[-1], run)
+
+
+def _lines(axes: Axes, steps: Array, values: Array) -> None:
+    """Lines of ``values (rows, R)``, those of a single evaluation as dots."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    if not np.isfinite(values).any():
+        note(axes, "no evaluation yet" if not values.size else "no finite values")
+        return
+    dot = "o" if len(steps) == 1 else None
+    if values.shape[1] > 1:
+        axes.plot(steps, values, color=MODEL, linewidth=0.6, alpha=0.35, marker=dot)
+    axes.plot(steps, np.ma.masked_invalid(values).mean(1), color=MODEL, marker=dot)
+
+
+def _histograms(axes: Axes, run: Run) -> None:
+    """A column an evaluation, as wide as the way to the next one, darker where more of them are."""
+    steps = run.evaluations.rows.steps
+    if not steps:
+        note(axes, "no evaluation yet")
+        return
+    ends = [*steps, steps[-1] + (steps[-1] - steps[-2] if len(steps) > 1 else steps[-1])]
+    for left, right, edges, counts in zip(
+        ends, ends[1:], run.evaluations.edges, run.evaluations.counts, strict=False
+    ):
+        pooled = counts.sum((0, 1))
+        share = pooled / max(1, pooled.max())
+        axes.pcolormesh([left, right], edges, share[:, None], cmap="Blues", vmin=0, vmax=1)
+    axes.set(ylim=(0, max(edges[-1] for edges in run.evaluations.edges)))
