@@ -1,59 +1,69 @@
-"""Every kernel under pytest-benchmark, which the extra ``[bench]`` brings.
+"""Every kernel that moves memory as a pytest-benchmark case, on every kernel set of this machine.
 
-    pytest -o addopts= benchmarks/bench_kernels.py
-
-For one kernel over time (``--benchmark-autosave``, ``--benchmark-compare``); ``vsmnp bench`` compares with
-others.
+pip install -e '.[bench]'
+pytest benchmarks/bench_kernels.py
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 import pytest
 
+from vsmnp.bench.contender import waiter
 from vsmnp.bench.kernels import KERNELS, PRODUCTS
 from vsmnp.bench.limits import product
-from vsmnp.config import Settings
-from vsmnp.kernels import load
-from vsmnp.runs import dataset_of
-from vsmnp.trainer import Trainer
+from vsmnp.kernels import NAMES, load
+from vsmnp.kernels.registry import device_of, gpu_obstacle
 from vsmnp.types import Window
 
-K = load("cpu")
+#: Multiplies the batch: smaller for a look, 1 for what `vsmnp bench` measures.
+SIZE = float(os.environ.get("BENCH_SIZE", "1"))
+SETS = [name for name in NAMES if device_of(name) == "cpu" or gpu_obstacle(name) is None]
 
 
-@pytest.mark.parametrize("name", list(KERNELS))
-def test_kernel(benchmark: Any, name: str) -> None:
-    benchmark(KERNELS[name].prepare(K, 1.0, "float32").call)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def bench_kernel(kernel: str, name: str, dtype: str, benchmark: Any) -> None:
+    ready, waiting = KERNELS[kernel].prepare(load(name), SIZE, dtype), waiter(device_of(name))
+    benchmark.extra_info["elements"] = ready.elements
 
+    def run() -> None:
+        ready.call()
+        waiting.synchronize()
 
-@pytest.mark.parametrize("shape", PRODUCTS, ids=str)
-def test_product(benchmark: Any, shape: tuple[int, int]) -> None:
-    call, _ = product(K, *shape, "float32")
-    benchmark(call.step)
+    benchmark(run)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_convolution_and_its_adjoints(benchmark: Any, stride: int) -> None:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((1, 1, 100, 16, 16, 16), np.float32)
-    w = rng.standard_normal((1, 32, 4, 4, 16), np.float32)
-    window, out = Window(4, stride, 1), np.zeros_like(w)
+@pytest.mark.parametrize("name", SETS)
+def bench_convolution_and_its_adjoints(name: str, stride: int, benchmark: Any) -> None:
+    k, waiting, rng = load(name), waiter(device_of(name)), np.random.default_rng(0)
+    x = k.asarray(rng.standard_normal((1, 1, max(1, round(100 * SIZE)), 16, 16, 16), np.float32))
+    w = k.asarray(rng.standard_normal((1, 32, 4, 4, 16), np.float32))
+    window, out = Window(4, stride, 1), k.zeros(w.shape, np.float32)
 
-    def all_three() -> None:
-        y = K.conv(x, w, window)
-        K.conv_adjoint_x(y, w, window, (16, 16))
-        K.conv_adjoint_w(y, x, window, out)
+    def run() -> None:
+        y = k.conv(x, w, window)
+        k.conv_adjoint_x(y, w, window, (16, 16))
+        k.conv_adjoint_w(y, x, window, out)
+        waiting.synchronize()
 
-    benchmark(all_three)
+    benchmark(run)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize("hidden", [(30, 30), (100, 100)], ids=str)
-def test_training_step(benchmark: Any, hidden: tuple[int, int], fused: bool) -> None:
-    settings = Settings(dataset="mixture", objective="m2", hidden=hidden, batch_size=1000)
-    trainer = Trainer.build(K, settings, dataset_of(settings), may_fuse=fused)
-    state = trainer.initial_state()
-    benchmark(lambda: trainer.step(state))
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(("count", "width"), PRODUCTS)
+def bench_product(count: int, width: int, name: str, benchmark: Any) -> None:
+    call, flops = product(load(name), count, width, "float32")
+    waiting = waiter(device_of(name))
+    benchmark.extra_info["flops"] = flops
+
+    def run() -> None:
+        call.step()
+        waiting.synchronize()
+
+    benchmark(run)

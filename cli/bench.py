@@ -77,7 +77,7 @@ def command(
     median over rounds in one process. Everything runs on the last cores of this process, one a thread.
     """
     prepare_process(chosen["threads"] or 1)
-    from vsmnp.bench import report
+    from vsmnp.bench import COLUMNS, report
     from vsmnp.bench.case import Case
     from vsmnp.bench.machine import choose_cores, cores, use_cores
     from vsmnp.bench.peers import PeerFolder, folder_of_checkout
@@ -101,7 +101,7 @@ def command(
     if json_file == "-":
         click.echo(json_text([row.to_mapping() for row in rows]))
     else:
-        click.echo(table(report.header(), [report.cells(row) for row in rows]))
+        click.echo(table(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows]))
         if json_file is not None:
             write_text(Path(json_file), json_text([row.to_mapping() for row in rows]) + "\n")
     if markdown is not None:

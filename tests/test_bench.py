@@ -291,3 +291,21 @@ def test_a_measurement_alone_says_why_it_failed() -> None:
     )  # fmt: skip
     assert "There is no peer 'nobody'" in json.loads(done.stdout)["error"]
     assert load("reference").name == "reference"
+
+
+def test_cases_of_pytest_benchmark_collect_and_run() -> None:
+    """`pytest benchmarks` is no part of this suite; one of each kind runs once, tiny."""
+    pytest.importorskip("pytest_benchmark")
+    folder = folder_of_checkout()
+    assert folder is not None
+    chosen = [
+        "-k",
+        "adam or product-30 or (step and elbo and hidden0 and 1-reference)",
+        "--benchmark-disable",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", str(folder.parents[1]), *chosen, "-p", "no:cacheprovider"],
+        capture_output=True, text=True, check=False, env={**os.environ, "BENCH_SIZE": "0.001"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout

@@ -21,11 +21,6 @@ def cells(row: Row) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def header() -> tuple[str, ...]:
-    """What stands above them."""
-    return _HEADER
-
-
 def markdown(rows: Sequence[Row]) -> str:
     """One table, and the machine above it."""
     lines = [f"Measured on {machine}." for machine in sorted({row.machine for row in rows if row.machine})]

@@ -1,0 +1,6 @@
+"""One thread of everything, set before NumPy loads."""
+
+import os
+
+for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+    os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
