@@ -14,11 +14,16 @@ from .row import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 _MEANING = {
     "N": "batch size N", "S": "posterior samples S", "H": "width H", "R": "models R",
     "depth": "hidden layers",
 }  # fmt: skip
+
+
+#: More values than these get a tick each second one.
+_MOST_TICKS = 6
 
 
 def draw(rows: Sequence[Row], path: str | Path) -> None:
@@ -49,6 +54,7 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
 
 
 def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
+    """Milliseconds over what was varied, a line a contender, both axes logarithmic."""
     mine = {row.value: row.ms for row in rows if row.value is not None}
     series = {"vsmnp": mine}
     for row in rows:
@@ -56,6 +62,10 @@ def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
             series.setdefault(row.peer, {})[row.value] = row.peer_ms
     for (who, points), colour in zip(series.items(), cycle(SERIES), strict=False):
         axes.loglog([*points], [*points.values()], "o-", color=colour, label=who, markersize=3)
+    shown = [*mine][:: 2 if len(mine) > _MOST_TICKS else 1]
+    axes.set_xticks(shown, [f"{value:g}" for value in shown])
+    axes.set_xticks([], minor=True)
+    _plain(axes.yaxis)
     axes.set(xlabel=_MEANING[name], ylabel="ms a step", title=rows[0].case.split("/")[0])
     axes.legend()
 
@@ -65,10 +75,21 @@ def _bars(axes: Axes, rows: Sequence[Row]) -> None:
     axes.barh(labels, [row.ratio or 0.0 for row in reversed(rows)], color=MODEL, height=0.7)
     axes.axvline(1.0, color=DATA, linewidth=1)
     axes.set(xlabel="peer over vsmnp, larger is faster", xscale="log")
+    _plain(axes.xaxis)
     axes.tick_params(axis="y", labelsize=6)
 
 
 def _times(axes: Axes, rows: Sequence[Row]) -> None:
     axes.barh([row.case for row in reversed(rows)], [row.ms or 0.0 for row in reversed(rows)], color=MODEL)
     axes.set(xlabel="ms", xscale="log")
+    _plain(axes.xaxis)
     axes.tick_params(axis="y", labelsize=6)
+
+
+def _plain(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())

@@ -51,6 +51,13 @@ def obstacle(problem: Problem) -> str | None:
     return None
 
 
+def obstacle_alone(problem: Problem) -> str | None:
+    """The same, for a peer of single models."""
+    if problem.case.models > 1:
+        return "it trains one model; torch-vmap trains several side by side."
+    return obstacle(problem)
+
+
 def prepare(problem: Problem) -> None:
     """Threads and TF32 as the case has them."""
     if problem.case.device == "cpu":

@@ -7,7 +7,7 @@ import torch
 from vsmnp.bench import Noise, Problem
 
 from ._torch_functional import gradients
-from ._torch_model import obstacle
+from ._torch_model import obstacle_alone as obstacle
 from .torch_eager import TorchEager
 
 __all__ = ["TorchCompiled", "make", "obstacle"]

@@ -23,10 +23,12 @@ from ._torch_model import (
     kl,
     log_likelihood,
     matching,
-    obstacle,
     prepare,
     tensors,
 )  # fmt: skip
+from ._torch_model import (
+    obstacle_alone as obstacle,
+)
 
 __all__ = ["TorchEager", "make", "obstacle"]
 
@@ -93,7 +95,7 @@ def joint_loss(
 
 
 class TorchEager:
-    """One model; R models one after another, as eager code trains them."""
+    """One model, as eager code trains it."""
 
     def __init__(self, problem: Problem) -> None:
         prepare(problem)

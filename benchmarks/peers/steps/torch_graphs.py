@@ -15,7 +15,7 @@ __all__ = ["TorchGraphs", "make", "obstacle"]
 def obstacle(problem: Problem) -> str | None:
     if problem.case.device != "gpu":
         return "CUDA graphs need a GPU."
-    return _torch_model.obstacle(problem)
+    return _torch_model.obstacle_alone(problem)
 
 
 class TorchGraphs(TorchEager):
