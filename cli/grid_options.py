@@ -59,6 +59,8 @@ _OPTIONS = (
                  default=Path("reproduce/runs"), show_default=True, help="Folder of the runs."),
     click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
                  help="Runs that are trained at a time, a process each."),
+    click.option("--features", default="lenet", show_default=True,
+                 help="Whose features FID and KID compare: lenet, a FILE.lenet, or a network FILE.onnx."),
     click.option("--no-train", is_flag=True, help="Draw what there is, as far as it got."),
 )  # fmt: skip
 
@@ -96,5 +98,5 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     return Plan(
         budget("quick" if quick else values["budget"]).lasting(values["epochs"]), values["runs"],
         values["datasets"], values["seeds"], values["archs"], values["methods"],
-        "" if data_dir is None else str(data_dir), values["jobs"], not values["no_train"],
+        "" if data_dir is None else str(data_dir), values["jobs"], values["features"], not values["no_train"],
     )  # fmt: skip

@@ -15,11 +15,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from vsmnp.classifier import Classifier, save
+from vsmnp.classifier.lenet import lenet5
 from vsmnp.cli.main import main
-from vsmnp.errors import ConfigError, DataError, Interrupted, StorageError
+from vsmnp.errors import CheckpointError, ConfigError, DataError, Interrupted, StorageError
+from vsmnp.layout import Layout
 from vsmnp.reproduce.images import (
     NAMES,
     Plan,
+    distances,
     evaluations,
     latents,
     load,
@@ -222,6 +226,43 @@ def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data == expected.data
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A classifier with random weights."""
+    path = tmp_path_factory.mktemp("features") / "any.lenet"
+    vector = np.random.default_rng(0).normal(0, 0.1, (1, Layout(lenet5(1, 10).shapes).size))
+    save(Classifier("any", 1, 10, 0, 0, 0.1, vector.astype(np.float16).astype(np.float32)), path)
+    return str(path)
+
+
+def test_sample_quality_is_measured_once(
+    trained: Plan, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(trained, features=features)
+    first = load(GRID).reproduce(tmp_path, plan, _ignore)
+    final = records.last(first.data["rows"])
+    assert all(row["fid"] > 0 and math.isfinite(row["kid"]) for row in final)
+    assert first.tables[0].rows[0][4] == final[0]["fid"]
+    (about,) = first.data["features"]
+    assert any(about["sha256"] in sentence for sentence in first.findings)
+    monkeypatch.setattr(distances, "sample_quality", _never)
+    assert load(GRID).reproduce(tmp_path, plan, _ignore).data == first.data
+    drawn = load("fig4").reproduce(tmp_path, plan, _ignore)
+    assert records.last(drawn.data["rows"]) == final
+
+
+def test_data_without_a_classifier_have_no_quality(trained: Plan, tmp_path: Path) -> None:
+    found = load(GRID).reproduce(tmp_path, trained, _ignore)
+    assert found.data["features"] == []
+    assert all("fid" not in row for row in found.data["rows"])
+
+
+def test_features_that_cannot_be_had_are_one_sentence(trained: Plan, tmp_path: Path) -> None:
+    plan = replace(trained, features=str(tmp_path / "none.lenet"))
+    with pytest.raises(CheckpointError, match="does not exist: train one"):
+        load(GRID).reproduce(tmp_path, plan, _ignore)
+
+
 # --- processes ------------------------------------------------------------------------------------
 
 
@@ -241,16 +282,14 @@ def test_a_failure_in_a_process_is_one_sentence(plan: Plan, tmp_path: Path) -> N
     place.mkdir(parents=True)
     (place / "precious").write_text("somebody else's")
     with pytest.raises(StorageError, match="is not empty"):
-        training.finish_all(wanted, plan.folder, budget=TINY, train=True, jobs=2, progress=_ignore)
+        training.finish_all(wanted, replace(plan, jobs=2), _ignore)
     assert (place / "precious").exists()
 
 
 def test_stopping_processes_is_no_failure(plan: Plan) -> None:
     wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
     with pytest.raises(Interrupted, match="the same command goes on"):
-        training.finish_all(
-            wanted, plan.folder, budget=TINY, train=True, jobs=2, progress=_ignore, stop=lambda: True
-        )
+        training.finish_all(wanted, replace(plan, jobs=2), _ignore, lambda: True)
 
 
 @pytest.mark.parametrize("name", [each.name for each in BUDGETS])

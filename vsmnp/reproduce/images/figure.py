@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ...errors import DataError
 from ..grid import Cell
 from ..reproduction import Progress, Result, Table
-from . import paper
+from . import distances, paper
 from .cells import cells
 from .claims import Claim
 from .measured import Measured, read
@@ -71,6 +71,8 @@ class ImageFigure:
         Its picture, one an architecture.
     each_dataset : bool
         One a dataset, too.
+    quality : bool
+        Whether it shows FID and KID.
     """
 
     name: str
@@ -79,6 +81,7 @@ class ImageFigure:
     tabulate: Callable[[Sequence[Row]], Table]
     draw: Draw | None = None
     each_dataset: bool = False
+    quality: bool = False
 
     def reproduce(
         self, out: Path, plan: Plan, progress: Progress, stop: Callable[[], bool] = lambda: False
@@ -100,7 +103,7 @@ class ImageFigure:
         -------
         Result
             ``data`` has ``budget``, the ``rows`` of the record, the ``claims`` with their verdicts, and the
-            names of the runs that are ``missing`` or ``unfinished``.
+            names of the runs that are ``missing`` or ``unfinished``; ``features`` is what FID and KID are of.
 
         Raises
         ------
@@ -114,16 +117,8 @@ class ImageFigure:
         parts = self._wanted(plan)
         grid = {p.architecture: cells(plan, p.architecture, p.methods, p.changes, p.mark) for p in parts}
         everything = [cell for each in grid.values() for cell in each]
-        finish_all(
-            everything,
-            plan.folder,
-            budget=plan.budget,
-            train=plan.train,
-            jobs=plan.jobs,
-            progress=progress,
-            stop=stop,
-        )
-        runs = {name: _measured(each, plan.folder) for name, each in grid.items()}
+        finish_all(everything, plan, progress, stop, quality=self.quality)
+        runs = {name: _measured(each, plan) for name, each in grid.items()}
         if not any(runs.values()):
             raise DataError(
                 f"There is no run of {self.name} in {plan.folder}: leave out --no-train, or name another "
@@ -143,8 +138,9 @@ class ImageFigure:
         data = {
             "budget": plan.budget.name, "rows": rows, "claims": [_plain(verdict) for verdict in found],
             "missing": missing, "unfinished": unfinished,
+            "features": distances.about([plan.folder / cell.name for cell in everything], plan.features),
         }  # fmt: skip
-        findings = (*_gaps(missing, unfinished), *sentences(found))
+        findings = (*_gaps(missing, unfinished), *_features(data["features"]), *sentences(found))
         return Result(data, tables, findings, files)
 
     def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:
@@ -169,10 +165,18 @@ class ImageFigure:
         return known or [replace(self.parts[0], architecture=name) for name in plan.architectures]
 
 
-def _measured(grid: Sequence[Cell], folder: Path) -> dict[str, Measured]:
-    """What there is of the cells, by their names."""
-    found = {cell.name: read(folder / cell.name) for cell in grid}
-    return {name: run for name, run in found.items() if run is not None}
+def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
+    """What there is of the cells, by their names; FID and KID, where they are known, in the last row."""
+    found = {}
+    for cell in grid:
+        place = plan.folder / cell.name
+        run = read(place)
+        if run is not None:
+            *earlier, last = run.rows
+            found[cell.name] = replace(
+                run, rows=(*earlier, {**last, **distances.figures(place, plan.features)})
+            )
+    return found
 
 
 def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
@@ -194,3 +198,13 @@ def _gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
         yield f"Missing from this grid: {', '.join(missing)}."
     if unfinished:
         yield f"Not trained to the end: {', '.join(unfinished)}."
+
+
+def _features(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What FID and KID are of."""
+    for about in known:
+        yield (
+            f"FID and KID: {about['samples']:,} samples against the {about['reference_samples']:,} of the "
+            f"{about['reference']}, by {about['features']} features of {about['extractor']}, SHA-256 "
+            f"{about['sha256']}."
+        )

@@ -31,6 +31,8 @@ class Plan:
         Where image files are looked for first.
     jobs : int
         Processes that train at a time.
+    features : str
+        Whose features FID and KID compare; see :func:`.distances.judge`.
     train : bool
         Whether what is missing is trained, or left out.
     """
@@ -43,6 +45,7 @@ class Plan:
     methods: tuple[str, ...] = NAMES
     data_dir: str = ""
     jobs: int = 1
+    features: str = "lenet"
     train: bool = True
 
     @property

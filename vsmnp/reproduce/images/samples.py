@@ -8,5 +8,5 @@ from .tables import sample_quality
 
 FIGURE = ImageFigure(
     "samples", "samples", (Part("dcgan"), Part("resnet18")), sample_quality, sample_panels.draw,
-    each_dataset=True,
+    each_dataset=True, quality=True,
 )  # fmt: skip

@@ -9,4 +9,5 @@ from .tables import sample_quality
 FIGURE = ImageFigure(
     "table1", "sample quality",
     (Part("dcgan", CONVNETS), Part("resnet18", RESNETS, ("K-ELBO", "K-M1", "F-M1"))), sample_quality,
+    quality=True,
 )  # fmt: skip

@@ -15,7 +15,6 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
-from pathlib import Path
 
 from ...errors import DeviceError, Interrupted
 from ...files import make_folder
@@ -28,9 +27,10 @@ from ...runs import Run, Session
 from ...state import State
 from ..grid import Cell, check_same, finish_session, is_finished, open_cell
 from ..reproduction import Progress
-from .budgets import Budget
+from .distances import judge
 from .evaluations import evaluate
 from .measured import measure, read
+from .plan import Plan
 
 #: Progress is told in thousandths of a cell; its measurement is the last part.
 _PARTS, _TRAINED = 1000, 900
@@ -40,32 +40,26 @@ _GLANCE = 0.2
 
 def finish_all(
     cells: Sequence[Cell],
-    folder: Path,
-    *,
-    budget: Budget,
-    train: bool,
-    jobs: int,
+    plan: Plan,
     progress: Progress,
     stop: Callable[[], bool] = lambda: False,
+    *,
+    quality: bool = False,
 ) -> None:
-    """Train (if wanted), evaluate and measure every cell.
+    """Train (if the plan says so), evaluate and measure every cell.
 
     Parameters
     ----------
     cells : sequence of Cell
         In this order.
-    folder : Path
-        Holds a folder a cell.
-    budget : Budget
-        How often and on how many data to evaluate.
-    train : bool
-        Otherwise what is there is measured, as far as it got.
-    jobs : int
-        Processes at a time; 1: this one.
+    plan : Plan
+        Where the runs are, how they are evaluated, and how many are trained at a time.
     progress : callable
         Told of thousandths of cells.
     stop : callable
         Asked now and then; true saves what runs and ends.
+    quality : bool
+        Whether the FID and KID of samples are wanted, too.
 
     Raises
     ------
@@ -76,7 +70,7 @@ def finish_all(
     VsmnpError
         As training does.
     """
-    make_folder(folder)
+    make_folder(plan.folder)
     done = [0] * len(cells)
 
     def tell(index: int, parts: int) -> None:
@@ -84,11 +78,11 @@ def finish_all(
         progress(sum(done), _PARTS * len(cells))
 
     try:
-        if jobs == 1:
+        if plan.jobs == 1:
             for index, cell in enumerate(cells):
-                finish(cell, folder, budget, train, partial(tell, index), stop)
+                finish(cell, plan, quality, partial(tell, index), stop)
         else:
-            _in_processes(cells, partial(_finish_there, folder, budget, train), jobs, tell, stop)
+            _in_processes(cells, partial(_finish_there, plan, quality), plan.jobs, tell, stop)
     except Interrupted as stopped:
         raise Interrupted(
             "Stopped; what was done is kept, and the same command goes on from there."
@@ -96,32 +90,29 @@ def finish_all(
 
 
 def finish(
-    cell: Cell,
-    folder: Path,
-    budget: Budget,
-    train: bool,
-    tell: Callable[[int], None],
-    stop: Callable[[], bool],
+    cell: Cell, plan: Plan, quality: bool, tell: Callable[[int], None], stop: Callable[[], bool]
 ) -> None:
     """Train and measure one cell as :func:`finish_all` does; ``tell`` hears of the thousandths done."""
-    place = folder / cell.name
-    known = read(place)
+    place, points = plan.folder / cell.name, plan.budget.test_points
+    known, run = read(place), None
     if known is not None:
         check_same(known.settings, resolved(cell.settings), place)
-    if train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
-        measure(_trained(cell, folder, budget, tell, stop), cell.labels, True, budget.test_points)
+    if plan.train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
+        run = _trained(cell, plan, tell, stop)
+        known = measure(run, cell.labels, True, points)
     elif known is None and (place / CHECKPOINT).exists():
         session = Session.resumed(place, to_read=True)
-        measure(session.run(session.state), cell.labels, is_finished(session), budget.test_points)
+        run = session.run(session.state)
+        known = measure(run, cell.labels, is_finished(session), points)
+    if quality and known is not None:
+        judge(place, run, plan.features)
     tell(_PARTS)
 
 
-def _trained(
-    cell: Cell, folder: Path, budget: Budget, tell: Callable[[int], None], stop: Callable[[], bool]
-) -> Run:
+def _trained(cell: Cell, plan: Plan, tell: Callable[[int], None], stop: Callable[[], bool]) -> Run:
     """The run of a cell, evaluated on its way; its steps are the first part of the progress."""
-    session = open_cell(cell, folder)
-    trainer, total = session.trainer, max(session.total_steps, 1)
+    session = open_cell(cell, plan.folder)
+    trainer, total, budget = session.trainer, max(session.total_steps, 1), plan.budget
     interval = max(1, round(budget.evaluate_every * trainer.batches.per_epoch / trainer.batches_per_step))
     settings = replace(trainer.settings, log_every=_rows_every(interval))
     session.trainer = replace(trainer, settings=settings)
@@ -185,7 +176,7 @@ def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) 
     keep_freed_memory()
 
 
-def _finish_there(folder: Path, budget: Budget, train: bool, index: int, cell: Cell) -> None:
+def _finish_there(plan: Plan, quality: bool, index: int, cell: Cell) -> None:
     """Finish a cell in this process, and stop when asked to or when nobody is left to ask."""
     told = -1
 
@@ -195,4 +186,4 @@ def _finish_there(folder: Path, budget: Budget, train: bool, index: int, cell: C
             told = parts
             _tidings.put((index, parts))
 
-    finish(cell, folder, budget, train, tell, lambda: _enough.is_set() or os.getppid() != _employer)
+    finish(cell, plan, quality, tell, lambda: _enough.is_set() or os.getppid() != _employer)

@@ -1,0 +1,88 @@
+"""FID and KID of a run's samples, measured once and kept beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ... import checkpoint
+from ...classifier import SUFFIX, load, shipped
+from ...classifier.store import SHIPPED
+from ...errors import CheckpointError
+from ...features import Extractor, LenetFeatures, OnnxFeatures
+from ...files import write_text
+from ...folders import CHECKPOINT
+from ...runs import Run, load_run
+from ...sample_quality import sample_quality
+from .records import QUALITY
+
+DISTANCES = "distances.json"
+#: The features of our own classifier of the data.
+LENET = "lenet"
+
+
+def judge(place: Path, run: Run | None, features: str) -> None:
+    """Measure FID and KID of the run in a folder, unless they are known of its state and these features.
+
+    Parameters
+    ----------
+    place : Path
+        Of the run.
+    run : Run or None
+        The run, if it was loaded already.
+    features : str
+        ``lenet``, a FILE.lenet of ``vsmnp classifier`` or a network FILE.onnx. Of data that no classifier
+        comes with, ``lenet`` measures nothing.
+
+    Raises
+    ------
+    VsmnpError
+        If the features cannot be had, or the result cannot be written.
+    """
+    if run is None and read(place, features):
+        return
+    run = run or load_run(place)
+    extractor = _extractor(run, features)
+    if extractor is None:
+        return
+    found = sample_quality(run, extractor)
+    figures = {name: values[0] for name, values in found.figures.items()}
+    known = {"of": checkpoint.seal(place / CHECKPOINT), "features": features, **figures, "about": found.about}
+    write_text(place / DISTANCES, json.dumps(known))
+
+
+def read(place: Path, features: str) -> Mapping[str, Any]:
+    """What is known of the run in a folder as it stands, by these features; nothing if it is not."""
+    try:
+        known = json.loads((place / DISTANCES).read_text())
+        fresh = known["of"] == checkpoint.seal(place / CHECKPOINT) and known["features"] == features
+        return known if fresh else {}
+    except (OSError, ValueError, TypeError, KeyError, CheckpointError):
+        return {}
+
+
+def figures(place: Path, features: str) -> dict[str, float]:
+    """``fid`` and ``kid`` of a run, if they are known; infinite if it diverged."""
+    known = read(place, features)
+    return {name: math.inf if known[name] is None else known[name] for name in QUALITY if name in known}
+
+
+def about(places: Iterable[Path], features: str) -> list[Mapping[str, Any]]:
+    """What the distances of the runs in these folders are of, each kind once."""
+    known = [known["about"] for place in places if (known := read(place, features))]
+    return [each for i, each in enumerate(known) if each not in known[:i]]
+
+
+def _extractor(run: Run, features: str) -> Extractor | None:
+    """The extractor of that name; None for data that no classifier comes with."""
+    path = Path(features)
+    if path.suffix.lower() == ".onnx":
+        return OnnxFeatures(path, threads=run.settings.threads)
+    if features != LENET:
+        return LenetFeatures(run.vae.k, load(path))
+    if not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
+        return None
+    return LenetFeatures(run.vae.k, shipped(run.dataset.name))
