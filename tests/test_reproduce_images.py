@@ -19,12 +19,12 @@ from vsmnp.classifier import Classifier, save
 from vsmnp.classifier.lenet import lenet5
 from vsmnp.cli.main import main
 from vsmnp.errors import CheckpointError, ConfigError, DataError, Interrupted, StorageError
+from vsmnp.evaluations import Evaluations
 from vsmnp.layout import Layout
 from vsmnp.reproduce.images import (
     NAMES,
     Plan,
     distances,
-    evaluations,
     latents,
     load,
     measured,
@@ -54,7 +54,7 @@ from vsmnp.runs import Session
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
 TINY = Budget(
-    "tiny", "seconds", 2, 1, 4, (), (0,), 1,
+    "tiny", "seconds", 2, 1, (), (0,), 1,
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
 FEW = ("K-ELBO", "K-M1")
@@ -99,7 +99,7 @@ def test_every_figure_is_drawn_of_the_same_runs(
     name: str, trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Session, "train", _never)
-    monkeypatch.setattr(evaluations.metrics, "evaluate_all", _never)
+    monkeypatch.setattr(Evaluations, "add", _never)
     found = load(name).reproduce(tmp_path, trained, _ignore)
     assert {path.suffix for path in found.files} <= {".png", ".csv"}
     assert all(path.stat().st_size for path in found.files)
@@ -137,7 +137,7 @@ def test_idle_and_decided_latents_are_counted(
     run: Any = SimpleNamespace(
         vae=SimpleNamespace(k=SimpleNamespace(to_host=np.asarray), model=model, phi=means)
     )
-    found = latents.latents(run, None)
+    found = latents.latents(run)
     assert found.figures == pytest.approx({figure: 4 / 6 if has_density else 1 / 3})
     assert found.counts.sum(1).tolist() == [2, 2, 2]
 
@@ -200,21 +200,6 @@ def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
     stopped = load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
     assert stopped.data["unfinished"] or stopped.data["missing"]
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
-
-
-@pytest.mark.parametrize("left", ["", "[1]", '[{"step": 99}]'])
-def test_rows_of_a_later_state_or_no_rows_at_all_are_left_behind(
-    left: str, plan: Plan, tmp_path: Path
-) -> None:
-    """A run that is killed goes on from a checkpoint that may be older than its last evaluation."""
-    plan = replace(plan, methods=("K-M1",))
-    expected = load(GRID).reproduce(tmp_path, plan, _ignore)
-    (cell,) = cells(plan, "mlp", METHOD_NAMES)
-    place = plan.folder / cell.name
-    (place / measured.MEASURED).unlink()
-    (place / evaluations.EVALUATIONS).write_text(left)
-    found = load(GRID).reproduce(tmp_path, plan, _ignore)
-    assert found.data["rows"] == [records.last(expected.data["rows"])[0]]
 
 
 @pytest.mark.parametrize("damage", [b"", b"vsmnp checkpoint 1\n", b"\0" * 1000])

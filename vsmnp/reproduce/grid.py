@@ -50,7 +50,10 @@ def open_cell(cell: Cell, folder: Path) -> Session:
     place = folder / cell.name
     if not (place / CHECKPOINT).exists():
         return Session.new(cell.settings, folder=place)
-    session = Session.resumed(place, {} if cell.settings.steps else {"epochs": cell.settings.epochs})
+    changes = {"evaluate_every": cell.settings.evaluate_every}
+    if not cell.settings.steps:
+        changes["epochs"] = cell.settings.epochs
+    session = Session.resumed(place, changes)
     check_same(session.trainer.settings, resolved(cell.settings), place)
     return session
 

@@ -61,7 +61,8 @@ def _cell(
     chosen = {
         **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
         "seeds": (seed,), "inference": method.inference, "objective": method.objective,
-        "epochs": plan.budget.epochs, **({"image_size": 0} if Path(dataset).suffix else {}),
+        "epochs": plan.budget.epochs, "evaluate_every": plan.budget.evaluate_every,
+        **({"image_size": 0} if Path(dataset).suffix else {}),
     }  # fmt: skip
     name = Path(dataset).stem
     labels = {"dataset": name, "architecture": architecture, "method": method.name, "seed": seed}

@@ -135,12 +135,13 @@ class ImageFigure:
         unfinished = [name for each in runs.values() for name, run in each.items() if not run.finished]
         tables = [self.tabulate(rows), table(f"{self.name}-claims", found, printed)]
         files = [*pictures, record(self.name, rows).write(out), tables[1].write(out)]
+        kinds = distances.about([plan.folder / cell.name for cell in everything], plan.features)
         data = {
             "budget": plan.budget.name, "rows": rows, "claims": [_plain(verdict) for verdict in found],
             "missing": missing, "unfinished": unfinished,
-            "features": distances.about([plan.folder / cell.name for cell in everything], plan.features),
+            "features": kinds,
         }  # fmt: skip
-        findings = (*_gaps(missing, unfinished), *_features(data["features"]), *sentences(found))
+        findings = (*_gaps(missing, unfinished), *_features(kinds), *sentences(found))
         return Result(data, tables, findings, files)
 
     def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:

@@ -29,15 +29,13 @@ class Latents(NamedTuple):
     figures: dict[str, float]
 
 
-def latents(run: Run, points: int | None) -> Latents:
+def latents(run: Run) -> Latents:
     """Count the posterior standard deviations of the first model; of binary latents, the means.
 
     Parameters
     ----------
     run : Run
         A run with images.
-    points : int or None
-        The first so many test data; None: all.
 
     Returns
     -------
@@ -45,7 +43,7 @@ def latents(run: Run, points: int | None) -> Latents:
         With the figure ``decided_sds``, the share of standard deviations near 0 or 1, or of binary latents
         ``idle_means``, the share of latents whose means stay near one half.
     """
-    vae, x = run.vae, test_points(run)[:points]
+    vae, x = run.vae, test_points(run)
     moments = [each.q for each in batches(vae.k, vae.model, vae.phi[:1], x)]
     if vae.model.posterior.has_density:
         sds = np.concatenate([vae.k.to_host(q.s)[:, 0] for q in moments], 1)  # (1, N, Z)

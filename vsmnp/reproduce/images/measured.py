@@ -15,9 +15,8 @@ from ...errors import CheckpointError, ConfigError
 from ...folders import CHECKPOINT
 from ...runs import Run
 from ...types import Array
-from .evaluations import evaluate
 from .latents import latents
-from .records import Row
+from .records import METRICS, Row
 
 MEASURED = "measured.h5"
 #: Samples that a picture can show.
@@ -59,19 +58,17 @@ class Measured:
     shape: tuple[int, ...]
 
 
-def measure(run: Run, labels: Mapping[str, Any], finished: bool, points: int | None) -> Measured:
+def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     """Measure the first model of a run and keep the result in its folder; what is there is read.
 
     Parameters
     ----------
     run : Run
-        In a folder.
+        In a folder, its last evaluation being of the state in which it is.
     labels : mapping
         Where it stands in the grid.
     finished : bool
         Whether nothing is left to train.
-    points : int or None
-        The first so many test data; None: all.
 
     Raises
     ------
@@ -83,8 +80,8 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool, points: int | N
     if known is not None:
         return known
     vae, settings = run.vae, run.settings
-    edges, counts, figures = latents(run, points)
-    *earlier, last = evaluate(run, labels, points)
+    edges, counts, figures = latents(run)
+    *earlier, last = _rows(run, labels)
     rows = [*earlier, {**last, **figures}]
     arrays = {
         "edges": edges, "counts": counts, "samples": vae.sample(SAMPLES, noise=False)[0],
@@ -115,3 +112,28 @@ def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Mea
         tuple(attributes["rows"]), arrays["edges"], arrays["counts"], arrays["samples"], arrays["data"],
         tuple(attributes["shape"]),
     )  # fmt: skip
+
+
+def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
+    """The evaluations of the first model; of one that diverged, what is not a number is the worst there is."""
+    rows = run.evaluations.rows
+    names = [name for name in METRICS if name != "posterior_fd" or run.vae.model.posterior.has_density]
+    columns = {
+        name: np.where(np.isnan(rows.column(name)[:, 0]), np.inf, rows.column(name)[:, 0]) for name in names
+    }
+    return [
+        {
+            **labels,
+            "epoch": _epochs(run, step),
+            "step": step,
+            **{name: float(columns[name][i]) for name in names},
+        }
+        for i, step in enumerate(rows.steps)
+    ]
+
+
+def _epochs(run: Run, step: int) -> float:
+    """Passes over the training data after so many steps, counted by the encoder's minibatches."""
+    settings = run.settings
+    each = settings.encoder_steps if settings.encoder_data == "fresh" else 1
+    return step * each / (run.dataset.n_train // settings.batch_size)

@@ -11,7 +11,6 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 from functools import partial
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
@@ -19,16 +18,13 @@ from multiprocessing.synchronize import Event
 from ...errors import DeviceError, Interrupted
 from ...files import make_folder
 from ...folders import CHECKPOINT
-from ...history import History
 from ...kernels.memory import keep_freed_memory
 from ...loop import Watch
 from ...resolution import resolved
 from ...runs import Run, Session
-from ...state import State
 from ..grid import Cell, check_same, finish_session, is_finished, open_cell
 from ..reproduction import Progress
 from .distances import judge
-from .evaluations import evaluate
 from .measured import measure, read
 from .plan import Plan
 
@@ -93,41 +89,30 @@ def finish(
     cell: Cell, plan: Plan, quality: bool, tell: Callable[[int], None], stop: Callable[[], bool]
 ) -> None:
     """Train and measure one cell as :func:`finish_all` does; ``tell`` hears of the thousandths done."""
-    place, points = plan.folder / cell.name, plan.budget.test_points
+    place = plan.folder / cell.name
     known, run = read(place), None
     if known is not None:
         check_same(known.settings, resolved(cell.settings), place)
     if plan.train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
-        run = _trained(cell, plan, tell, stop)
-        known = measure(run, cell.labels, True, points)
+        session = open_cell(cell, plan.folder)
+        total = max(session.total_steps, 1)
+        finish_session(session, Watch(on_step=lambda step: tell(_TRAINED * step // total), stop=stop))
+        run = _evaluated(session)
+        known = measure(run, cell.labels, True)
     elif known is None and (place / CHECKPOINT).exists():
         session = Session.resumed(place, to_read=True)
-        run = session.run(session.state)
-        known = measure(run, cell.labels, is_finished(session), points)
+        run = _evaluated(session)
+        known = measure(run, cell.labels, is_finished(session))
     if quality and known is not None:
         judge(place, run, plan.features)
     tell(_PARTS)
 
 
-def _trained(cell: Cell, plan: Plan, tell: Callable[[int], None], stop: Callable[[], bool]) -> Run:
-    """The run of a cell, evaluated on its way; its steps are the first part of the progress."""
-    session = open_cell(cell, plan.folder)
-    trainer, total, budget = session.trainer, max(session.total_steps, 1), plan.budget
-    interval = max(1, round(budget.evaluate_every * trainer.batches.per_epoch / trainer.batches_per_step))
-    settings = replace(trainer.settings, log_every=_rows_every(interval))
-    session.trainer = replace(trainer, settings=settings)
-
-    def on_row(state: State, history: History) -> None:
-        if state.step % interval == 0 and state.step < session.total_steps:
-            evaluate(session.run(state), cell.labels, budget.test_points)
-
-    watch = Watch(on_step=lambda step: tell(_TRAINED * step // total), on_row=on_row, stop=stop)
-    return finish_session(session, watch)
-
-
-def _rows_every(interval: int) -> int:
-    """Steps between rows, where a run can be saved: about ten of them between two evaluations."""
-    return next(steps for steps in range(max(1, interval // 10), 0, -1) if interval % steps == 0)
+def _evaluated(session: Session) -> Run:
+    """The run as it stands, its last evaluation being of that state."""
+    if session.evaluations.lack(session.state.step):
+        session.evaluations.add(session.trainer, session.state)
+    return session.run(session.state)
 
 
 # --- side by side ---------------------------------------------------------------------------------
