@@ -115,7 +115,7 @@ def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Mea
 
 
 def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
-    """The evaluations of the first model; of one that diverged, what is not a number is the worst there is."""
+    """The evaluations of the first model; what is not a number, of one that diverged, is the worst value."""
     rows = run.evaluations.rows
     names = [name for name in METRICS if name != "posterior_fd" or run.vae.model.posterior.has_density]
     columns = {
