@@ -18,7 +18,7 @@ from .cpu_linear import gemm
 from .windows import Windows
 
 #: Bytes that the rows of a tile may take.
-TILE = 2**21
+TILE = 2**22
 
 
 @compiled
