@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +122,14 @@ def products() -> dict[str, float]:
 
 
 def steps() -> dict[str, Any]:
-    """A composed step, launched and replayed, and what it ends in beside the reference."""
+    """A step, composed and fused, launched and replayed."""
     settings = Settings(hidden=(30, 30), activation="tanh", samples=1, batch_size=1000, steps=100,
                         objective="m3", inference="fisher")  # fmt: skip
     data, found = load_data("mixture"), {}
-    for many in (1, 16):
+    for many in (1, 16, 256):
         chosen = replace(settings, seeds=tuple(range(many)))
-        for name in ("launched", "replayed"):
-            trainer = Trainer.build(load("cuda"), chosen, data, may_fuse=False)
+        for kind, name in product(("composed", "fused"), ("launched", "replayed")):
+            trainer = Trainer.build(load("cuda"), chosen, data, may_fuse=kind == "fused")
             state, recorded = trainer.initial_state(), trainer.recorded
             assert recorded is not None
             if name == "launched":
@@ -140,8 +141,9 @@ def steps() -> dict[str, Any]:
             for _ in range(50):
                 trainer.step(state)
             cupy.cuda.Device().synchronize()
-            found[f"step of {many} models {name}, ms"] = 1e3 * (time.perf_counter() - start) / 50
-        found[f"recording of {many} models"] = recorded.obstacle or "captured"
+            found[f"{kind} step of {many} models {name}, ms"] = 1e3 * (time.perf_counter() - start) / 50
+            if name == "replayed":
+                found[f"recording of a {kind} step of {many} models"] = recorded.obstacle or "captured"
     return found
 
 

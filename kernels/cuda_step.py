@@ -74,7 +74,7 @@ class CudaStep:
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
     ) -> StepTerms:
-        models = state.phi.shape[0]
+        models, on_machine = state.phi.shape[0], self.part.machine.seeds(np.asarray(seeds, np.uint64))
         terms = self.part.empty((2, models), self._dtype), self.part.empty((3, models), self._dtype)
         arrays = (
             *self._vector(state.phi, state.phi_memory, encoder_lr),
@@ -82,9 +82,9 @@ class CudaStep:
             state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, models, *terms,
         )  # fmt: skip
         if models >= self.many:
-            self._whole(state.step, xs, self.part.machine.seeds(np.asarray(seeds, np.uint64)), models, arrays)
+            self._whole(state.step, xs, on_machine, models, arrays)
         else:
-            self._parted(state, xs, self.part.machine.seeds(np.asarray(seeds, np.uint64)), models, arrays)
+            self._parted(state, xs, on_machine, models, arrays)
         counts = [len(STEP_TERMS[side.loss]) for side in (self.spec.inference, self.spec.learning)]
         return StepTerms(terms[0][: counts[0]], terms[1][: counts[1]])
 
@@ -92,11 +92,15 @@ class CudaStep:
         self, now: int, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
     ) -> None:
         """One block a model."""
-        xp, batch = self.part.machine.xp, xs[0].shape[2]
-        shared = all(x is xs[0] for x in xs)
-        x = self.part.contiguous(xs[0] if shared else xp.concatenate(xs), self._dtype)
-        self._launch("step", "whole_step", (min(models, self.part.most_rows),), *self._told, x,
-                     0 if shared else batch * xs[0].shape[3], batch, seeds, now, *arrays)  # fmt: skip
+        x, batch = xs[0], xs[0].shape[2]
+        shared = all(other is x for other in xs)
+        if not shared:
+            x = self.part.empty((len(xs), *x.shape[2:]), self._dtype)
+            for place, other in enumerate(xs):
+                x[place] = other[0, 0]
+        self._launch("step", "whole_step", (min(models, self.part.most_rows),), *self._told,
+                     self.part.contiguous(x, self._dtype), 0 if shared else batch * x.shape[-1], batch, seeds,
+                     *self.part.machine.step(now), *arrays)  # fmt: skip
 
     def _parted(
         self, state: Any, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
@@ -123,12 +127,12 @@ class CudaStep:
         optimal = side == _LEARN and self.spec.learning.gamma == "optimal"
         for which, out in ((_FORMS, form_sums), (side, sums))[0 if optimal else 1 :]:
             self._launch("step_tiled", "step_part", (parts, min(models, self.part.most_rows)),
-                         *self._told[:2], x, batch, chunk, seeds, np.uint32(stream), np.uint32(step),
-                         np.int32(which), state.phi, state.theta, models,
+                         *self._told[:2], x, batch, chunk, seeds, np.uint32(stream),
+                         *self.part.machine.step(step), np.int32(which), state.phi, state.theta, models,
                          form_sums if which != _FORMS else sums, gradients, out)  # fmt: skip
         self._launch("step_tiled", "step_finish", (min(models, self.part.most_rows),), *self._told, batch,
-                     np.int32(side), np.int32(parts), gradients, sums, form_sums, state.step,
-                     *arrays)  # fmt: skip
+                     np.int32(side), np.int32(parts), gradients, sums, form_sums,
+                     *self.part.machine.step(state.step), *arrays)  # fmt: skip
 
     def _vector(self, p: Array, memory: Any, lr: Array) -> tuple[Array, ...]:
         for array in (p, memory.m, memory.v):

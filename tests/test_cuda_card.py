@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from test_kernels import (  # noqa: F401
     test_sum_rows_has_one_order_whatever_lies_beside,
     test_sum_rows_of_integers_is_exact,
 )
-from test_recorded import CHOICES, TINY, trained
+from test_recorded import CHOICES, FUSED, TINY, trained
 from test_rng import (  # noqa: F401
     test_normals_agree,
     test_words_and_uniforms_are_bit_equal,
@@ -85,12 +86,14 @@ class WithoutRecorder(CudaKernels):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_a_captured_step_is_the_step_on_the_card(choice: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("choice", "many"), [*product(CHOICES, (None,)), *product(FUSED, (1, 1000))], ids=str
+)
+def test_a_captured_step_is_the_step_on_the_card(choice: dict[str, Any], many: int | None) -> None:
     """Replayed bit for bit; and, where nothing diverges, the reference's run up to rounding."""
     settings = replace(TINY, **choice)
-    trainer, there, _ = trained(load("cuda"), settings)
-    _, one_by_one, _ = trained(WithoutRecorder(card()), settings)
+    trainer, there, _ = trained(load("cuda"), settings, many)
+    _, one_by_one, _ = trained(WithoutRecorder(card()), settings, many)
     assert trainer.recorded is not None
     assert trainer.recorded.obstacle is None
     for name, array in there.items():

@@ -18,6 +18,7 @@ from vsmnp.data import load_data
 from vsmnp.errors import DeviceError, DivergenceError
 from vsmnp.history import History
 from vsmnp.kernels import load
+from vsmnp.kernels.cuda_step import CudaStep
 from vsmnp.loop import Watch, run_loop
 from vsmnp.recording import Tick
 from vsmnp.state import State, to_arrays
@@ -38,6 +39,12 @@ CHOICES: list[dict[str, Any]] = [
     {"objective": "m3", "as_published": True, "scale": "softplus", "activation": "relu"},
     {"objective": "elbo", "lr": 1e200, "gamma": "1.0"},
 ]
+FUSED: list[dict[str, Any]] = [
+    {"objective": "m1", "inference": "kl"},
+    {"objective": "m3", "inference": "fisher", "gamma": "optimal", "encoder_data": "fresh", "noise": 0.0},
+    {"objective": "m2", "encoder_steps": 1, "noise": 0.0},
+    {"objective": "elbo", "lr": 1e200, "gamma": "1.0"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +52,16 @@ def k(tmp_path_factory: pytest.TempPathFactory) -> DeviceKernels:
     return device(DeviceLauncher(libraries(tmp_path_factory)))
 
 
-def trained(k: Kernels, settings: Settings) -> tuple[Trainer, dict[str, Any], History]:
-    """A run of a few steps; what ends in an error ends there for every kernel set."""
-    trainer, history = Trainer.build(k, settings, load_data("mixture"), may_fuse=False), History()
+def trained(
+    k: Kernels, settings: Settings, many: int | None = None
+) -> tuple[Trainer, dict[str, Any], History]:
+    """A run of a few steps; what ends in an error ends there for every kernel set.
+
+    Steps are fused where ``many`` is given: from so many models on, each has a block of its own.
+    """
+    trainer, history = Trainer.build(k, settings, load_data("mixture"), may_fuse=many is not None), History()
+    if many is not None and isinstance(trainer.fused, CudaStep):
+        object.__setattr__(trainer, "fused", replace(trainer.fused, many=many))
     rows: list[State] = []
     watch = Watch(on_row=lambda state, _: rows.append(state.copy()))
     with suppress(DivergenceError):
@@ -62,11 +76,11 @@ class OneByOne(DeviceKernels):
         return None
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_a_replayed_step_is_the_step_and_the_reference_s(k: DeviceKernels, choice: dict[str, Any]) -> None:
-    settings = replace(TINY, **choice)
-    recorded, there, rows = trained(k, settings)
-    _, here, expected = trained(OneByOne(k.machine), settings)
+def check(k: DeviceKernels, settings: Settings, many: int | None) -> None:
+    """Replayed steps are the launched ones bit for bit, and the reference's up to rounding."""
+    recorded, there, rows = trained(k, settings, many)
+    assert (recorded.fused is not None) == (many is not None)
+    _, here, expected = trained(OneByOne(k.machine), settings, many)
     assert recorded.recorded is not None
     assert recorded.recorded.obstacle is None
     recorder = recorded.recorded.recorder
@@ -77,10 +91,21 @@ def test_a_replayed_step_is_the_step_and_the_reference_s(k: DeviceKernels, choic
         np.testing.assert_array_equal(array, here[name], err_msg=name)
     for column in rows.columns:
         np.testing.assert_array_equal(rows.column(column), expected.column(column))
-    if "lr" not in choice:  # which breaks the decoder, in whatever digits
+    if settings.lr < 1:  # a larger one breaks the decoder, in whatever digits
         _, here, _ = trained(load("reference"), settings)
     for name, array in there.items():
         agree((array.astype(np.float64),), (here[name].astype(np.float64),), 1e-9)
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_a_replayed_step_is_the_step_and_the_reference_s(k: DeviceKernels, choice: dict[str, Any]) -> None:
+    check(k, replace(TINY, **choice), None)
+
+
+@pytest.mark.parametrize("many", [1, 1000], ids=["whole", "parted"])
+@pytest.mark.parametrize("choice", FUSED, ids=str)
+def test_a_replayed_fused_step_is_the_step(k: DeviceKernels, choice: dict[str, Any], many: int) -> None:
+    check(k, replace(TINY, **choice), many)
 
 
 def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:
@@ -101,8 +126,9 @@ def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:
         np.testing.assert_array_equal(array, to_arrays(k, trainer.model, trial)[name])
 
 
-def test_a_model_that_dies_in_a_replay_died_in_that_step(k: DeviceKernels) -> None:
-    trainer = Trainer.build(k, TINY, load_data("mixture"), may_fuse=False)
+@pytest.mark.parametrize("fuse", [False, True], ids=["composed", "fused"])
+def test_a_model_that_dies_in_a_replay_died_in_that_step(k: DeviceKernels, fuse: bool) -> None:
+    trainer = Trainer.build(k, TINY, load_data("mixture"), may_fuse=fuse)
     state = trainer.initial_state()
     for step in range(1, 6):
         trainer.step(state)

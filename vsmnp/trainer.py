@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -159,37 +159,41 @@ class Trainer:
         ``(LEARNING, t)``. Nothing in it waits for a device: who died and why is read off the state later.
         """
         t = state.step
-        if self.fused is not None:
-            xs = [self._batch(t, use) for use in range(self.settings.encoder_steps + 1)]
-            assert self.spec is not None
-            terms = self.fused(state, xs, self.settings.seeds, *self.step_sizes)
-            state.step += 1
-            inferred = outcome(self.spec.inference.loss, NO_FORM, terms.inference)
-            return Info(inferred, outcome(self.spec.learning.loss, self.spec.learning.form, terms.learning))
         clean = [
             self.k.asarray(self.batches.clean(t * self.batches_per_step + use))
             for use in range(self.batches_per_step)
         ]
-        info = self._composed(state, t, clean) if self.recorded is None else self.recorded(state, clean)
+        info = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
         state.step += 1
         return info
 
     @cached_property
     def recorded(self) -> RecordedStep[Info] | None:
-        """The composed step as a recording, where the kernel set makes one."""
+        """The step as a recording, where the kernel set makes one."""
         recorder = self.k.recorder()
-        return None if recorder is None else RecordedStep(recorder, self._composed)
+        return None if recorder is None else RecordedStep(recorder, self._work)
 
-    def _composed(self, state: State, t: int, clean: Sequence[Array]) -> Info:
-        """Step t kernel by kernel, in place, on its clean minibatches; the last one serves all later uses."""
-        k, settings = self.k, self.settings
-        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
-        encoder_lr, decoder_lr = self.step_sizes
+    def _work(self, state: State, t: int, clean: Sequence[Array]) -> Info:
+        """Step t, in place, on its clean minibatches; the last one serves all later uses."""
 
         def minibatch(use: int) -> Array:
             x = clean[min(use, len(clean) - 1)]
-            return self.batches.with_noise(x, t * (encoder_steps + 1) + use)
+            return self.batches.with_noise(x, t * (self.settings.encoder_steps + 1) + use)
 
+        if self.fused is None:
+            return self._composed(state, t, minibatch)
+        assert self.spec is not None
+        xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
+        terms = self.fused(replace(state, step=t), xs, self.settings.seeds, *self.step_sizes)
+        inference, learning = self.spec.inference, self.spec.learning
+        inferred = outcome(inference.loss, NO_FORM, terms.inference)
+        return Info(inferred, outcome(learning.loss, learning.form, terms.learning))
+
+    def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> Info:
+        """Step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, the decoder's last."""
+        k, settings = self.k, self.settings
+        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
+        encoder_lr, decoder_lr = self.step_sizes
         for j in range(encoder_steps):
             x = minibatch(j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
@@ -215,14 +219,6 @@ class Trainer:
         """Bury the models whose parameters are not finite: the loss would say so one step later."""
         fine = self.k.finite(state.phi) & self.k.finite(state.theta)
         _mark(state, fine, len(info.causes()) - 1)
-
-    def _batch(self, t: int, use: int) -> Array:
-        """The minibatch of use ``0 .. J`` in step t; use J is the decoder's."""
-        settings = self.settings
-        index = t
-        if settings.encoder_data == "fresh":
-            index = t * settings.encoder_steps + min(use, settings.encoder_steps - 1)
-        return self.batches.noisy(index, t * (settings.encoder_steps + 1) + use)
 
     def _bury(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
         """Models with a term or a gradient that is not finite take no further part."""

@@ -12,13 +12,14 @@ __device__ inline void clear(real *g, int count) {
 
 STEP_KERNEL whole_step(
     const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas,
-    const real *__restrict__ x, Index x_use, Index batch, const wide *__restrict__ seeds, Index now, STEP_STATE,
-    Index shared_numbers
+    const real *__restrict__ x, Index x_use, Index batch, const wide *__restrict__ seeds, STEP_NOW,
+    STEP_STATE, Index shared_numbers
 ) {
     DYNAMIC(real, memory, shared_numbers);
     SHARED(real, partial, MAX_THREADS / WARP);
     const Work w = work_in(memory, plan, numbers);
-    const Flags flags = {alive, cause, died_at, kept, floored, now + 1};
+    const word now = step + rate * ticks[0];
+    const Flags flags = {alive, cause, died_at, kept, floored, (Index)now + 1};
     const int updates = plan[ENCODER_STEPS];
     for (Index r = blockIdx.x; r < models; r += gridDim.x) {
         pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
@@ -28,14 +29,14 @@ STEP_KERNEL whole_step(
 #pragma unroll 1
         for (int j = 0; j < updates; ++j) {
             m.x = x + j * x_use;
-            m.step = (word)(now * updates + j);
+            m.step = now * updates + j;
             clear(w.g, plan[ENCODER_PACKED]);
             const Sums sums = infer(w, m, precision(log_sd), partial);
             finish_inference(w, sums, batch, log_sd, ENCODER_VECTOR, flags, betas, r, models, inferred);
         }
         m.x = x + updates * x_use;
         m.stream = (word)plan[LEARNING_STREAM];
-        m.step = (word)now;
+        m.step = now;
         clear(w.g, plan[DECODER_PACKED]);
         Gamma gamma = {log_sd, 0, 0};
         Sums sums;

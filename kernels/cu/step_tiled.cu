@@ -29,7 +29,7 @@ __device__ inline Gamma gamma_of(const Work &w, const real *theta, const real *f
 // Grid: x over the parts of `chunk` data, y over models, which stride on.
 STEP_KERNEL step_part(
     const int *__restrict__ plan, const real *__restrict__ numbers, const real *__restrict__ x, Index batch,
-    Index chunk, const wide *__restrict__ seeds, word stream, word step, int side, const real *__restrict__ phi,
+    Index chunk, const wide *__restrict__ seeds, word stream, STEP_NOW, int side, const real *__restrict__ phi,
     const real *__restrict__ theta, Index models, const real *__restrict__ form_sums, real *__restrict__ gradients,
     real *__restrict__ sums, Index shared_numbers
 ) {
@@ -43,7 +43,7 @@ STEP_KERNEL step_part(
         pack(w.decoder, theta + r * plan[DECODER_SIZE]);
         EACH(i, packed) w.g[i] = 0;
         __syncthreads();
-        const Minibatch m = {x, batch, low, high, seeds[r], stream, step};
+        const Minibatch m = {x, batch, low, high, seeds[r], stream, step + rate * ticks[0]};
         const Gamma gamma = side == LEARN ? gamma_of(w, theta, form_sums, r, parts, batch)
                                           : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
         const Sums found = side == INFER ? infer(w, m, precision(gamma.log_sd), partial)
@@ -63,11 +63,11 @@ STEP_KERNEL step_part(
 STEP_KERNEL step_finish(
     const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
     int side, int parts, const real *__restrict__ gradients, const real *__restrict__ sums,
-    const real *__restrict__ form_sums, Index now, STEP_STATE, Index shared_numbers
+    const real *__restrict__ form_sums, STEP_NOW, STEP_STATE, Index shared_numbers
 ) {
     DYNAMIC(real, memory, shared_numbers);
     const Work w = work_in(memory, plan, numbers);
-    const Flags flags = {alive, cause, died_at, kept, floored, now + 1};
+    const Flags flags = {alive, cause, died_at, kept, floored, (Index)(word)(step + rate * ticks[0]) + 1};
     const int packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
     for (Index r = blockIdx.x; r < models; r += gridDim.x) {
         EACH(i, packed) {

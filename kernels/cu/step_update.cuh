@@ -14,6 +14,9 @@ struct Flags {
     Index now;  // the step, from 1
 };
 
+// As a kernel's parameters: the step, which is that of random.cu.
+#define STEP_NOW const word *__restrict__ ticks, word rate, word step
+
 // As a kernel's parameters: phi, theta and moments (R, P), counters, step sizes and flags (R,), and the terms of both
 // losses, inferred (2, R) and learned (3, R).
 #define STEP_STATE                                                                                                   \
