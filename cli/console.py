@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -17,6 +18,26 @@ def say(text: str, quiet: bool = False) -> None:
     """A line for the person who watches."""
     if not quiet:
         click.echo(text, err=True)
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"Note: {record.getMessage()}")
+
+
+@contextmanager
+def notes_of(name: str, quiet: bool) -> Iterator[None]:
+    """While it lasts, what is logged under that name is a note for the person who watches."""
+    log, notes = logging.getLogger(name), _Notes()
+    level = log.level
+    if not quiet:
+        log.setLevel(logging.INFO)
+        log.addHandler(notes)
+    try:
+        yield
+    finally:
+        log.removeHandler(notes)
+        log.setLevel(level)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -14,7 +14,7 @@ from vsmnp.errors import ConfigError, LibraryError
 from vsmnp.presets import preset as preset_values
 from vsmnp.toml import load as load_toml
 
-from .console import Progress, print_json, say, table
+from .console import Progress, notes_of, print_json, say, table
 from .interrupt import catch_signals
 from .options import chosen_settings, json_option, quiet_option, settings_options
 from .process import prepare_process
@@ -74,6 +74,7 @@ def command(
     --evaluate-every also evaluation.csv.
     Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
     """
+    ctx.with_resource(notes_of("vsmnp.kernels", quiet or as_json))
     chosen = chosen_settings(ctx, environment=resume is None)
     session = (
         _resumed(resume, chosen, preset, config, out)

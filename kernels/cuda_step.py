@@ -2,7 +2,7 @@
 
 With many models each has a block of its own, which does the whole step. With few, the blocks share each
 model's minibatch: every one leaves a gradient behind, and a second launch adds them up and moves the
-parameters. Moments stay in the card's memory: an update reads and writes each of them once.
+parameters.
 
 Computed, not measured: two layers of 30, two-dimensional data, S = J = 1, batch 1000, KL and M1 in float32
 take 9,300 multiply-adds a datum, 18.6 MFLOP a model-step, so that a million model-steps a second are 18.6
@@ -10,6 +10,10 @@ TFLOP/s. A block of 128 threads takes 68 kB of shared memory in tiles of 64 rows
 multiprocessor where it has 228 kB, two where it has 164 kB; where a block may have 99 or 64 kB, tiles are of
 32 or 16 rows. Two layers of 100 take 220 kB in tiles of 32 rows, one block a multiprocessor of the largest
 cards; elsewhere their step is composed.
+
+An update reads and writes the moments of its network once, 18 kB for two layers of 30 and 18 GB a second for
+a million updates. A whole step holds the encoder's in shared memory for its J updates where J > 1 and that
+costs no block a multiprocessor; the decoder's have one update, and no second use.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from vsmnp.arrays import Array
 from vsmnp.steps import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .cuda_part import Part, blocks
-from .cuda_step_plan import Plan, obstacle, plan
+from .cuda_step_plan import NARROW_THREADS, Plan, narrow, obstacle, plan
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +38,6 @@ _log = logging.getLogger(__name__)
 MANY = 64
 #: Parts of a minibatch at most: more would cost more to add up than they save.
 MOST_PARTS = 128
-#: Threads of a block where no layer is wider than this.
-NARROW, NARROW_THREADS = 32, 128
 _INFER, _LEARN, _FORMS = range(3)
 
 
@@ -49,7 +51,9 @@ class Step(Part):
         if reason is not None:
             _log.info(reason)
             return None
-        return CudaStep(self, spec, plan(spec, shared_memory))
+        step = CudaStep(self, spec, plan(spec, shared_memory))
+        _log.info(step.plan)
+        return step
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class CudaStep:
                 x[place] = other[0, 0]
         self._launch("step", "whole_step", (min(models, self.part.most_rows),), *self._told,
                      self.part.contiguous(x, self._dtype), 0 if shared else batch * x.shape[-1], batch, seeds,
-                     *self.part.machine.step(now), *arrays)  # fmt: skip
+                     *self.part.machine.step(now), *arrays, moments=self.plan.moments)  # fmt: skip
 
     def _parted(
         self, state: Any, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
@@ -139,8 +143,10 @@ class CudaStep:
             assert array.flags.c_contiguous, "a run's vectors are contiguous"
         return p, memory.m, memory.v, memory.t, self.part.contiguous(lr, p.dtype)
 
-    def _launch(self, topic: str, kernel: str, grid: tuple[int, ...], *arguments: Any) -> None:
-        numbers = self.plan.shared_numbers
+    def _launch(
+        self, topic: str, kernel: str, grid: tuple[int, ...], *arguments: Any, moments: int = 0
+    ) -> None:
+        numbers = self.plan.shared_numbers + moments
         module = self.part.machine.module(topic, self._dtype)
         module.launch(kernel, grid, (self._threads,), [*arguments, numbers], numbers * self._dtype.itemsize)
 
@@ -150,8 +156,7 @@ class CudaStep:
 
     @cached_property
     def _threads(self) -> int:
-        widest = max(*self.spec.encoder.widths, *self.spec.decoder.widths)
-        return min(self.part.threads, NARROW_THREADS) if widest <= NARROW else self.part.threads
+        return min(self.part.threads, NARROW_THREADS) if narrow(self.spec) else self.part.threads
 
     @cached_property
     def _told(self) -> tuple[Array, Array, Array]:

@@ -23,6 +23,10 @@ GAMMAS: Mapping[str, int] = MappingProxyType({"fixed": 0, "learn": 1, "optimal":
 ROWS = (64, 32, 16)
 #: Elements between the same row of neighbouring features, beyond the rows.
 PADDING = 4
+#: Threads of a block where no layer is wider than this.
+NARROW, NARROW_THREADS = 32, 128
+#: Blocks that the registers of a multiprocessor have room for, of narrow networks and of others.
+MOST_BLOCKS, MOST_WIDE_BLOCKS = 4, 2
 #: Bytes of a block that kernels take beside what they are given.
 RESERVED = 2048
 
@@ -36,7 +40,10 @@ class Plan:
     words, numbers, betas : Array
         As the kernels read them: int32, real, float64.
     shared_numbers : int
-        Numbers in the shared memory of a block.
+        Numbers in the shared memory of a block, without moments.
+    moments : int
+        Numbers of the encoder's moments there while a block does a whole step; 0 where they are left in the
+        card's memory.
     packed : tuple of int
         Numbers of the encoder's and of the decoder's packed parameters.
     rows : int
@@ -47,8 +54,18 @@ class Plan:
     numbers: Array
     betas: Array
     shared_numbers: int
+    moments: int
     packed: tuple[int, int]
     rows: int
+
+    def __str__(self) -> str:
+        """What a block keeps, in a sentence."""
+        kept = "parameters and the encoder's moments" if self.moments else "parameters"
+        size = (self.shared_numbers + self.moments) * self.numbers.itemsize
+        return (
+            f"The fused step keeps {kept} in {size} bytes of shared memory a block, and takes {self.rows} "
+            "rows of a minibatch at a time."
+        )
 
 
 @dataclass(frozen=True)
@@ -107,8 +124,8 @@ def _shared_numbers(spec: StepSpec, rows: int) -> int:
     return parameters + (features + 2 * spec.d_z + scores) * (rows + PADDING)
 
 
-def _bytes(spec: StepSpec, rows: int) -> int:
-    return _shared_numbers(spec, rows) * np.dtype(spec.dtype).itemsize + RESERVED
+def _bytes(spec: StepSpec, rows: int, moments: int = 0) -> int:
+    return (_shared_numbers(spec, rows) + moments) * np.dtype(spec.dtype).itemsize + RESERVED
 
 
 def _rows(spec: StepSpec, shared_memory: int) -> int | None:
@@ -121,10 +138,29 @@ def _rows(spec: StepSpec, shared_memory: int) -> int | None:
     return None
 
 
+def narrow(spec: StepSpec) -> bool:
+    """Whether no layer is wider than a warp."""
+    return max(*spec.encoder.widths, *spec.decoder.widths) <= NARROW
+
+
+def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
+    """Numbers of the encoder's moments in shared memory.
+
+    An update reads and writes each once, wherever they lie: a step of one encoder update gains nothing, and a
+    longer one less than another block on the multiprocessor does.
+    """
+    if spec.encoder_steps < 2 or not spec.encoder_optimizer.adam:
+        return 0
+    moments, most = 2 * _network(spec.encoder).packed, MOST_BLOCKS if narrow(spec) else MOST_WIDE_BLOCKS
+    blocks, blocks_with = (min(most, shared_memory // _bytes(spec, rows, held)) for held in (0, moments))
+    return moments if blocks_with == blocks else 0
+
+
 def plan(spec: StepSpec, shared_memory: int) -> Plan:
     """The plan of a step that has no :func:`obstacle`."""
     rows = _rows(spec, shared_memory)
     assert rows is not None
+    moments = _moments(spec, rows, shared_memory)
     encoder, decoder = _network(spec.encoder), _network(spec.decoder)
     form, optimal = spec.learning.form, spec.learning.form_for_gamma
     words = [
@@ -135,6 +171,7 @@ def plan(spec: StepSpec, shared_memory: int) -> Plan:
         int(spec.encoder_optimizer.adam), int(spec.decoder_optimizer.adam), spec.encoder_steps,
         *spec.streams[:2], spec.log_sd, spec.encoder.size, spec.decoder.size, encoder.packed, decoder.packed,
         encoder.features, decoder.features, max(encoder.widest, decoder.widest), rows,
+        int(moments > 0),
     ]  # fmt: skip
     numbers = [
         spec.inference.weight, form.c_each, form.c_mean, form.d_each, form.d_mean,
@@ -145,5 +182,6 @@ def plan(spec: StepSpec, shared_memory: int) -> Plan:
              for name in ("beta1", "beta2")]  # fmt: skip
     return Plan(
         np.array([*words, *encoder.table, *decoder.table], np.int32), np.array(numbers, spec.dtype),
-        np.array(betas, np.float64), _shared_numbers(spec, rows), (encoder.packed, decoder.packed), rows,
+        np.array(betas, np.float64), _shared_numbers(spec, rows), moments, (encoder.packed, decoder.packed),
+        rows,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import logging
 import os
 import re
 import subprocess
@@ -257,6 +258,14 @@ def test_json_is_one_object(tmp_path: Path) -> None:
     assert found["run"] == str(tmp_path / "run")
     assert found["steps"] == 3
     assert all(len(found[name]) == 2 for name in METRICS)
+
+
+def test_what_a_kernel_set_says_of_a_step_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logging.getLogger("vsmnp.kernels.some")
+    monkeypatch.setattr("vsmnp.kernels.reference.fused_step", lambda spec: log.info("It is composed."))
+    assert "Note: It is composed.\n" in vsmnp("train", *TINY, "--dry-run").stderr
+    assert "composed" not in vsmnp("train", *TINY, "--dry-run", "--quiet").stderr
+    assert not logging.getLogger("vsmnp.kernels").handlers
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

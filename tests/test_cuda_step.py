@@ -16,7 +16,7 @@ from vsmnp.config import Settings
 from vsmnp.data import load_data
 from vsmnp.kernels import cuda_step_plan, reference, source
 from vsmnp.kernels.cuda_step import CudaStep
-from vsmnp.state import FLAGS, State
+from vsmnp.state import FLAGS, State, to_arrays
 from vsmnp.trainer import Info, Trainer
 from vsmnp.types import Kernels
 
@@ -42,6 +42,19 @@ CHOICES: tuple[dict[str, Any], ...] = (
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> ShimLauncher:
     return ShimLauncher(libraries(tmp_path_factory))
+
+
+def names(kind: str) -> list[str]:
+    """Of an enumeration in the kernels' header."""
+    text = (source.FOLDER / "step_plan.cuh").read_text(encoding="utf-8")
+    found = re.search(rf"enum {kind} \{{(.*?)\}};", text, re.S)
+    assert found is not None
+    return re.findall(r"\w+", found[1])
+
+
+def place_of(name: str) -> int:
+    """Of a word in a plan."""
+    return names("Place").index(name)
 
 
 def trainer_of(k: Kernels, settings: Settings, many: int = ONE_BLOCK) -> Trainer:
@@ -86,6 +99,7 @@ def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, man
     trainer = trainer_of(kernel_set(launcher, GEOMETRIES[case // 2 % 2]), settings, many)
     assert isinstance(trainer.fused, CudaStep)
     assert trainer.fused.plan.rows == (64, 16)[case % 2]
+    assert (trainer.fused.plan.moments > 0) == (settings.encoder_steps > 1)
     state = trainer.initial_state()
     same((state, run(trainer, state)), (expected, wanted))
 
@@ -135,6 +149,56 @@ def test_a_member_of_an_ensemble_is_the_single_run_of_its_seed(launcher: ShimLau
         np.testing.assert_array_equal(single.theta[0], ensemble.theta[r])
 
 
+def without_moments(step: CudaStep) -> CudaStep:
+    """The same step with the encoder's moments left in memory."""
+    words = step.plan.words.copy()
+    words[place_of("MOMENTS")] = 0
+    return replace(step, plan=replace(step.plan, words=words, moments=0))
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("inference", ["kl", "fisher"])
+def test_moments_are_the_same_bits_wherever_they_lie(
+    launcher: ShimLauncher, inference: str, geometry: Geometry
+) -> None:
+    """In the block or in memory; one model dies in its second step."""
+    launcher.shared_bytes = MEMORIES[0]
+    settings = replace(TINY, inference=inference, encoder_steps=3, encoder_data="fresh", seeds=(0, 1, 2))
+    states = []
+    for held in (True, False):
+        trainer = trainer_of(kernel_set(launcher, geometry), settings)
+        step = trainer.fused
+        assert isinstance(step, CudaStep)
+        assert step.plan.moments == 2 * step.plan.packed[0]
+        object.__setattr__(trainer, "fused", step if held else without_moments(step))
+        state = trainer.initial_state()
+        run(trainer, state, 1)
+        state.phi[1, :] *= 1e150
+        with np.errstate(all="ignore"):
+            run(trainer, state, 1)
+        assert state.alive.tolist() == [True, False, True]
+        states.append(to_arrays(trainer.k, trainer.model, state))
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][name], err_msg=name)
+
+
+def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
+    """Not for one update, nor for SGD; and where three blocks live on a multiprocessor, three still do."""
+    wide = replace(TINY, hidden=(30, 30), samples=1, dtype="float32", encoder_steps=2)
+    for settings, kilobytes, held in (
+        (wide, 163, True),
+        (replace(wide, encoder_steps=1), 163, False),
+        (replace(wide, encoder_optimizer="sgd"), 163, False),
+        (wide, 227, False),
+        (replace(wide, hidden=(20, 20)), 227, True),
+    ):
+        spec = Trainer.build(reference, settings, load_data("mixture")).spec
+        assert spec is not None
+        plan = cuda_step_plan.plan(spec, kilobytes * 1024)
+        assert (plan.moments > 0) == held == ("moments" in str(plan))
+        assert plan.words[place_of("MOMENTS")] == held
+
+
 def test_float32_agrees(launcher: ShimLauncher) -> None:
     launcher.shared_bytes = MEMORIES[0]
     settings = replace(TINY, dtype="float32", objective="m2", inference="fisher")
@@ -178,11 +242,7 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
 
 def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     """Both sides name the same places in the same number."""
-    text = (source.FOLDER / "step_plan.cuh").read_text(encoding="utf-8")
-    places, numbers = (
-        re.findall(r"\w+", re.search(rf"enum {kind} \{{(.*?)\}};", text, re.S)[1])  # type: ignore[index]
-        for kind in ("Place", "Number")
-    )
+    places, numbers = names("Place"), names("Number")
     trainer = trainer_of(kernel_set(launcher, GEOMETRIES[0]), TINY)
     assert isinstance(trainer.fused, CudaStep)
     plan, spec = trainer.fused.plan, trainer.fused.spec

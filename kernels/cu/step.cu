@@ -1,7 +1,7 @@
 // A whole training step of a model in one block: J encoder updates and one decoder update, for thousands at once.
 //
-// Parameters, one gradient and a tile of rows stay in shared memory; a minibatch and the optimisers' moments are read
-// where they lie, once an update each. Noise is made on the way. Grid: x over models, which stride on.
+// Parameters, one gradient and a tile of rows stay in shared memory, and where the plan says so the encoder's moments
+// through all J updates; a minibatch and other moments are read where they lie, once an update. Noise is made on the way. Grid: x over models, which stride on.
 // x (U, N, D) holds the minibatches, x_use apart (0 where all are one), the decoder's last.
 #include "step_update.cuh"
 
@@ -19,12 +19,13 @@ STEP_KERNEL whole_step(
     SHARED(real, partial, MAX_THREADS / WARP);
     const Work w = work_in(memory, plan, numbers);
     const word now = step + rate * ticks[0];
-    const Flags flags = {alive, cause, died_at, kept, floored, (Index)now + 1};
+    const Flags flags = {alive, cause, died_at, kept, floored, now};
     const int updates = plan[ENCODER_STEPS];
     for (Index r = blockIdx.x; r < models; r += gridDim.x) {
         pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
         pack(w.decoder, theta + r * plan[DECODER_SIZE]);
         const real log_sd = theta[r * plan[DECODER_SIZE] + plan[LOG_SD]];
+        if (plan[MOMENTS]) fetch_moments(w, ENCODER_VECTOR, r);
         Minibatch m = {x, batch, 0, batch, seeds[r], (word)plan[INFERENCE_STREAM], 0};
 #pragma unroll 1
         for (int j = 0; j < updates; ++j) {
@@ -32,8 +33,9 @@ STEP_KERNEL whole_step(
             m.step = now * updates + j;
             clear(w.g, plan[ENCODER_PACKED]);
             const Sums sums = infer(w, m, precision(log_sd), partial);
-            finish_inference(w, sums, batch, log_sd, ENCODER_VECTOR, flags, betas, r, models, inferred);
+            finish_inference(w, sums, batch, log_sd, plan[MOMENTS], ENCODER_VECTOR, flags, betas, r, models, inferred);
         }
+        if (plan[MOMENTS]) put_back(w, ENCODER_VECTOR, r);
         m.x = x + updates * x_use;
         m.stream = (word)plan[LEARNING_STREAM];
         m.step = now;

@@ -1,8 +1,8 @@
 // What a fused step is told, and how it divides its shared memory.
 //
 // A plan is a row of ints, written by `cuda_step_plan.py` in the order of `Place`; after it stand the layer tables of
-// both perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, and a tile of rows
-// of every activation. Rows are the fast axis: x[i * stride + row], so that neighbouring threads read neighbouring rows.
+// both perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, a tile of rows of
+// every activation and, where the plan says so, the moments of the encoder, packed like its parameters. Rows are the fast axis: x[i * stride + row], so that neighbouring threads read neighbouring rows.
 #include "activations.cuh"
 #include "sums.cuh"
 
@@ -21,7 +21,7 @@ enum Place {
     DATA, LATENT, INFERENCE_LOSS, INFERENCE_SAMPLES, LEARNING_LOSS, LEARNING_SAMPLES, CROSSES, GAMMA,
     ENCODER_ADAM, DECODER_ADAM, ENCODER_STEPS, INFERENCE_STREAM, LEARNING_STREAM, LOG_SD,
     ENCODER_SIZE, DECODER_SIZE, ENCODER_PACKED, DECODER_PACKED, ENCODER_FEATURES, DECODER_FEATURES, WIDEST, ROWS,
-    PLACES
+    MOMENTS, PLACES
 };
 enum Number {
     INFERENCE_WEIGHT, C_EACH, C_MEAN, D_EACH, D_MEAN, GAMMA_C_EACH, GAMMA_C_MEAN, GAMMA_D_EACH, GAMMA_D_MEAN,
@@ -60,6 +60,7 @@ struct Work {
     real *g;             // gradient of the network that is updated, packed
     real *here, *there;  // cotangents that take turns
     real *eps, *sd, *s_q;
+    real *m, *v;         // moments of the encoder, or nothing
 
     __device__ int word_at(Place place) const { return plan[place]; }
     __device__ real number(Number place) const { return numbers[place]; }
@@ -93,6 +94,9 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     w.sd = next;
     next += w.d_z * w.stride;
     w.s_q = next;
+    next += plan[CROSSES] ? w.d_x * w.stride : 0;
+    w.m = next;
+    w.v = next + plan[ENCODER_PACKED];
     w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, phi, x_tile};
     w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], theta, z_tile};
     return w;

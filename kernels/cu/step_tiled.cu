@@ -67,7 +67,7 @@ STEP_KERNEL step_finish(
 ) {
     DYNAMIC(real, memory, shared_numbers);
     const Work w = work_in(memory, plan, numbers);
-    const Flags flags = {alive, cause, died_at, kept, floored, (Index)(word)(step + rate * ticks[0]) + 1};
+    const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
     const int packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
     for (Index r = blockIdx.x; r < models; r += gridDim.x) {
         EACH(i, packed) {
@@ -80,7 +80,7 @@ STEP_KERNEL step_finish(
         const Sums found = joined_sums(sums, r, parts);
         __syncthreads();
         if (side == INFER)
-            finish_inference(w, found, batch, gamma.log_sd, ENCODER_VECTOR, flags, betas, r, models, inferred);
+            finish_inference(w, found, batch, gamma.log_sd, false, ENCODER_VECTOR, flags, betas, r, models, inferred);
         else
             finish_learning(w, found, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);
     }

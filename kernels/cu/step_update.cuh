@@ -11,7 +11,7 @@ struct Vector {
 struct Flags {
     bool *alive;
     Index *cause, *died_at, *kept, *floored;
-    Index now;  // the step, from 1
+    word now;  // steps done
 };
 
 // As a kernel's parameters: the step, which is that of random.cu.
@@ -46,7 +46,7 @@ __device__ inline void mark(const Flags &f, Index r, bool fine, int place) {
     if (!f.alive[r] || fine) return;
     f.alive[r] = false;
     f.cause[r] = place + 1;
-    f.died_at[r] = f.now;
+    f.died_at[r] = (Index)f.now + 1;
 }
 
 __device__ inline bool all_finite(const real *g, int count, real slope) {
@@ -68,11 +68,46 @@ struct Optimiser {
     }
 };
 
-// Move the parameters of a living model, in memory and in the packed copy; `slope` is the one of log sqrt(gamma), at
-// place `log_sd` of the flat vector, or has none where that is negative. All threads of a block.
+// Every parameter of a network by its places in the flat and in the packed vector; a thread sees the same ones each time.
+template <class Visit>
+__device__ inline void each_parameter(const Net &net, Visit visit) {
+    for (int l = 0; l < net.layers; ++l) {
+        const Layer layer = net.layer(l);
+        EACH(item, layer.out * layer.in)
+        visit(layer.w_flat + item, layer.w + item / layer.in * layer.in_padded + item % layer.in);
+        EACH(o, layer.out) visit(layer.b_flat + o, layer.b + o);
+    }
+}
+
+// Moments in the block, packed as the parameters are, or nothing.
+struct Held {
+    real *m, *v;
+};
+
+// Moments come into the block before its first update, and go back with the parameters after its last.
+__device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) {
+    const Index first = r * w.plan[ENCODER_SIZE];
+    each_parameter(w.encoder, [&](int flat, int packed) {
+        w.m[packed] = phi.m[first + flat];
+        w.v[packed] = phi.v[first + flat];
+    });
+}
+
+__device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
+    const Index first = r * w.plan[ENCODER_SIZE];
+    each_parameter(w.encoder, [&](int flat, int packed) {
+        phi.p[first + flat] = w.encoder.p[packed];
+        phi.m[first + flat] = w.m[packed];
+        phi.v[first + flat] = w.v[packed];
+    });
+}
+
+// Move the parameters of a living model, in the packed copy and in memory, with moments that lie in memory or, `held`, in
+// the block, packed. `slope` is the one of log sqrt(gamma), at place `log_sd` of the flat vector, or has none where that is
+// negative. All threads of a block.
 __device__ inline void move(
-    const Net &net, const real *g, const Vector &vector, Index r, int size, int adam, const double *betas, real eps,
-    int log_sd, real slope, bool alive
+    const Net &net, const real *g, const Held &held, const Vector &vector, Index r, int size, int adam,
+    const double *betas, real eps, int log_sd, real slope, bool alive
 ) {
     if (alive) {
         const Index steps = vector.t[r] + 1;
@@ -81,18 +116,14 @@ __device__ inline void move(
                                 vector.lr[r]};
         real *const p = vector.p + r * size;
         real *const m = adam ? vector.m + r * size : p, *const v = adam ? vector.v + r * size : p;
-        for (int l = 0; l < net.layers; ++l) {
-            const Layer layer = net.layer(l);
-            EACH(item, layer.out * layer.in) {
-                const int packed = layer.w + item / layer.in * layer.in_padded + item % layer.in;
-                const int flat = layer.w_flat + item;
+        if (held.m)
+            each_parameter(net, [&](int, int packed) {
+                net.p[packed] = plus(net.p[packed], -rule.way(g[packed], held.m + packed, held.v + packed));
+            });
+        else
+            each_parameter(net, [&](int flat, int packed) {
                 net.p[packed] = p[flat] = plus(p[flat], -rule.way(g[packed], m + flat, v + flat));
-            }
-            EACH(o, layer.out) {
-                const int flat = layer.b_flat + o;
-                net.p[layer.b + o] = p[flat] = plus(p[flat], -rule.way(g[layer.b + o], m + flat, v + flat));
-            }
-        }
+            });
         if (log_sd >= 0 && threadIdx.x == 0) p[log_sd] = plus(p[log_sd], -rule.way(slope, m + log_sd, v + log_sd));
     }
     __syncthreads();
@@ -107,7 +138,7 @@ __device__ inline real reconstruction(real square, real log_sd, int d_x) {
 
 // After the gradient in phi: terms (2, R), burial, and the optimiser.
 __device__ inline void finish_inference(
-    const Work &w, const Sums &sums, Index batch, real log_sd, const Vector &phi, const Flags &flags,
+    const Work &w, const Sums &sums, Index batch, real log_sd, bool held, const Vector &phi, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
 ) {
     const int kl = w.plan[INFERENCE_LOSS] == KL;
@@ -124,7 +155,8 @@ __device__ inline void finish_inference(
         mark(flags, r, fine && is_finite(first + second), 1 + kl);
     }
     __syncthreads();
-    move(w.encoder, w.g, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas, w.number(ENCODER_EPS), -1, 0, flags.alive[r]);
+    const Held moments = {held ? w.m : nullptr, w.v};
+    move(w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas, w.number(ENCODER_EPS), -1, 0, flags.alive[r]);
 }
 
 struct Gamma {
@@ -175,5 +207,5 @@ __device__ inline void finish_learning(
         }
     }
     __syncthreads();
-    move(w.decoder, w.g, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2, w.number(DECODER_EPS), place, slope, flags.alive[r]);
+    move(w.decoder, w.g, Held{nullptr, nullptr}, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2, w.number(DECODER_EPS), place, slope, flags.alive[r]);
 }
