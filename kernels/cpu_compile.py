@@ -6,12 +6,17 @@ and they run without the interpreter's lock, so that threads may train models si
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 
 from vsmnp.types import Array, Shape
 
@@ -20,11 +25,40 @@ from .cpu_elementary import OPTIONS
 _Function = TypeVar("_Function")
 
 
-def _njit(function: _Function, options: Any) -> _Function:
+@cache
+def _sources() -> str:
+    """What all files beside this one hold."""
+    digest = sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _keep(made: Any) -> None:
+    """Keep machine code on disk for as long as no source of the set changes.
+
+    Numba looks at the file of a loop alone, and would not see a change of a formula that the loop calls.
+    """
     try:
-        return cast(_Function, numba.njit(cache=True, nogil=True, **options)(function))
+        made.enable_caching()
     except RuntimeError:  # there is no folder that Numba may write to: compile afresh in each process
-        return cast(_Function, numba.njit(nogil=True, **options)(function))
+        return
+    file = made._cache._cache_file
+    file._source_stamp = file._source_stamp, _sources()
+
+
+def _njit(function: _Function, options: Any) -> _Function:
+    made = numba.njit(nogil=True, **options)(function)
+    _keep(made)
+    return cast(_Function, made)
+
+
+def callback(function: Callable[..., None], signature: Any) -> Any:
+    """Compile a loop for one signature, at once; what is returned has its ``address``."""
+    made = CFunc(function, normalize_signature(signature), locals={}, options=OPTIONS)
+    _keep(made)
+    made.compile()
+    return made
 
 
 def compiled(function: _Function) -> _Function:

@@ -56,7 +56,7 @@ def _directions(
     at, planes = tile.at, tile.planes
     width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
     if by_probe:
-        draw(tile, probe, low, rows, batch, 2 * d_z, True, at[HERE], j)
+        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at[HERE], 1)
         blank(tile, at[HERE], 2 * d_z, rows, 1)
         root = real(math.sqrt(2.0))
         for z in range(d_z):

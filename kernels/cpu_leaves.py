@@ -16,9 +16,11 @@ from numba import carray, types
 
 from vsmnp.arrays import Array
 
-from .cpu_blocks import affine, outer
-from .cpu_elementary import OPTIONS, Formula, exp
-from .cpu_random import normals_of_lanes, philox_lanes
+from .cpu_affine import affine
+from .cpu_compile import callback
+from .cpu_elementary import Formula, exp
+from .cpu_outer import outer
+from .cpu_random import count_blocks, normals_of_lanes, philox_rounds
 from .cpu_sums import total
 from .scalar import (
     elu,
@@ -105,32 +107,46 @@ def _curve_leaf(h: Formula, dh: Formula) -> Leaf:
 
 
 def _draw(
-    seed: int, stream: int, step: int, first: int, rows: int, width: int, signs: int, out: Any, stride: int
-) -> None:
-    """Numbers ``first ..`` of a stream, ``(rows, width)`` in order, into planes: normals, or signs +-1."""
+    seed: int, stream: int, step: int, row: int, batch: int, samples: int, rows: int, width: int, signs: int,
+    out: Any, apart: int, stride: int,
+) -> None:  # fmt: skip
+    """Normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, of every sample.
+
+    Those of a sample begin ``batch`` rows after its predecessor's, and fill columns ``apart`` of its.
+    """
     planes = carray(out, (width, stride))
-    start = first // 4
-    blocks = -(-(first + rows * width) // 4) - start
-    skip = first - 4 * start
-    lanes, seeds = np.empty((1, 4, blocks), np.uint32), np.empty(1, np.uint64)
-    seeds[0] = np.uint64(seed)
-    philox_lanes(seeds, np.uint64(stream), np.uint64(step), np.uint64(start), lanes)
+    blocks = -(-rows * width // 4) + 1  # one more than a sample fills, as it may begin inside a block
+    lanes = np.empty((4, samples * blocks), np.uint32)
+    for j in range(samples):
+        start = np.uint64((row + j * batch) * width // 4)
+        count_blocks(lanes[:, j * blocks : (j + 1) * blocks], start, np.uint64(stream), np.uint64(step))
+    philox_rounds(lanes, np.uint64(seed))
+    numbers = np.empty((4, samples * blocks), planes.dtype)
     if signs:
+        for lane in range(4):
+            for i in range(samples * blocks):
+                numbers[lane, i] = 1 - 2 * np.int32(lanes[lane, i] >> np.uint32(31))
+    else:
+        halves = 2, 2, samples * blocks
+        normals_of_lanes(lanes.reshape(halves), numbers.reshape(halves))
+    in_order = np.empty(4 * blocks, planes.dtype)
+    for j in range(samples):
+        a, b, c, d = (
+            numbers[0, j * blocks : (j + 1) * blocks], numbers[1, j * blocks : (j + 1) * blocks],
+            numbers[2, j * blocks : (j + 1) * blocks], numbers[3, j * blocks : (j + 1) * blocks],
+        )  # fmt: skip
+        for i in range(blocks):
+            in_order[4 * i], in_order[4 * i + 1], in_order[4 * i + 2], in_order[4 * i + 3] = (
+                a[i], b[i], c[i], d[i],
+            )  # fmt: skip
+        skip = (row + j * batch) * width % 4
         for p in range(width):
+            plane = planes[p, j * apart :]
             for i in range(rows):
-                at = skip + i * width + p
-                planes[p, i] = 1 - 2 * np.int32(lanes[0, at & 3, at >> 2] >> np.uint32(31))
-        return
-    numbers = np.empty((2, 2, blocks), planes.dtype)
-    normals_of_lanes(lanes.reshape(2, 2, blocks), numbers)
-    flat = numbers.reshape(4, blocks)
-    for p in range(width):
-        for i in range(rows):
-            at = skip + i * width + p
-            planes[p, i] = flat[at & 3, at >> 2]
+                plane[i] = in_order[skip + i * width + p]
 
 
-_FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwpw"))
+_FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwwwpww"))
 #: f, f' = h(y), h'(y) of each activation; a relu's are in the products.
 _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
     "tanh": (tanh, tanh_slope, tanh_curve),
@@ -144,11 +160,7 @@ _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
 @cache
 def _compiled(leaf: Leaf, letters: str, dtype: np.dtype[Any]) -> Any:
     kinds = {"p": types.CPointer(numba.from_dtype(dtype)), "w": types.int64}
-    signature = types.void(*(kinds[letter] for letter in letters))
-    try:
-        return numba.cfunc(signature, cache=True, **OPTIONS)(leaf)
-    except RuntimeError:  # there is no folder that Numba may write to
-        return numba.cfunc(signature, **OPTIONS)(leaf)
+    return callback(leaf, types.void(*(kinds[letter] for letter in letters)))
 
 
 @cache

@@ -11,10 +11,11 @@ from typing import Any
 
 from vsmnp.arrays import Array
 
-from .cpu_blocks import MASKED, PLAIN, RELU, invoke
+from .cpu_affine import MASKED, PLAIN, RELU
 from .cpu_compile import compiled
 from .cpu_elementary import formula
 from .cpu_leaves import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
+from .cpu_vectors import invoke
 
 IN, OUT, W, B, PLANE, TANGENT = range(6)
 _RELU = CODES["relu"]

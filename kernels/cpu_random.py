@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from vsmnp.types import Array, DType, Shape
 
 from .cpu_compile import compiled
-from .cpu_elementary import Formula
+from .cpu_elementary import Formula, formula
 from .scalar import philox_round, to_normals, to_uniforms
 
 #: Blocks that stay in the first-level cache while they go through the rounds.
@@ -19,24 +20,38 @@ _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
+@formula
+def count_blocks(lanes: Any, start: Any, stream: Any, step: Any) -> None:
+    """The counters of the blocks from ``start`` on, ``(4, blocks)``."""
+    c0, c1, c2, c3 = lanes[0], lanes[1], lanes[2], lanes[3]
+    for j in range(c0.size):
+        block = start + np.uint64(j)
+        c0[j], c1[j], c2[j], c3[j] = block & _LOW, step, stream, block >> _HALF
+
+
 @compiled
-def philox_lanes(seeds: Array, stream: np.uint64, step: np.uint64, start: np.uint64, lanes: Array) -> None:
-    """The blocks from ``start``, ``(R, 4, blocks)``."""
+def philox_rounds(lanes: Array, seed: np.uint64) -> None:
+    """All rounds of counters ``(4, blocks)``, which become words."""
     # one round over a whole tile becomes vector instructions, ten over a block do not
-    for r in range(lanes.shape[0]):
-        l0, l1, l2, l3 = lanes[r, 0], lanes[r, 1], lanes[r, 2], lanes[r, 3]
-        for low in range(0, l0.size, TILE):
-            high = min(low + TILE, l0.size)
-            c0, c1, c2, c3 = l0[low:high], l1[low:high], l2[low:high], l3[low:high]
+    for low in range(0, lanes.shape[1], TILE):
+        c0, c1, c2, c3 = (
+            lanes[0, low : low + TILE], lanes[1, low : low + TILE],
+            lanes[2, low : low + TILE], lanes[3, low : low + TILE],
+        )  # fmt: skip
+        k0, k1 = seed & _LOW, seed >> _HALF
+        for _ in range(10):
+            key0, key1 = np.uint32(k0), np.uint32(k1)
             for j in range(c0.size):
-                block = start + np.uint64(low + j)
-                c0[j], c1[j], c2[j], c3[j] = block & _LOW, step, stream, block >> _HALF
-            k0, k1 = seeds[r] & _LOW, seeds[r] >> _HALF
-            for _ in range(10):
-                key0, key1 = np.uint32(k0), np.uint32(k1)
-                for j in range(c0.size):
-                    c0[j], c1[j], c2[j], c3[j] = philox_round(c0[j], c1[j], c2[j], c3[j], key0, key1)
-                k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+                c0[j], c1[j], c2[j], c3[j] = philox_round(c0[j], c1[j], c2[j], c3[j], key0, key1)
+            k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+
+
+@compiled
+def _philox_lanes(seeds: Array, stream: np.uint64, step: np.uint64, start: np.uint64, lanes: Array) -> None:
+    """The blocks from ``start``, ``(R, 4, blocks)``."""
+    for r in range(lanes.shape[0]):
+        count_blocks(lanes[r], start, stream, step)
+        philox_rounds(lanes[r], seeds[r])
 
 
 def _pair_loop(pair: Formula) -> Formula:
@@ -64,7 +79,7 @@ def _lanes(seeds: Array, stream: int, step: int, count: int, first: int) -> Arra
     """The blocks that hold words ``first .. first + count``, ``(R, 4, blocks)``."""
     start, stop = first // 4, -(-(first + count) // 4)
     lanes = np.empty((len(seeds), 4, stop - start), np.uint32)
-    philox_lanes(
+    _philox_lanes(
         np.ascontiguousarray(seeds, np.uint64), np.uint64(stream), np.uint64(step), np.uint64(start), lanes
     )
     return lanes

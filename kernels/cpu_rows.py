@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .cpu_blocks import VECTOR_BYTES, Formula, Writer, pointers
+from .cpu_vectors import VECTOR_BYTES, Formula, Writer, pointers
 
 _WORD = ir.IntType(64)
 

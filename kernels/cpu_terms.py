@@ -10,11 +10,11 @@ import numpy as np
 
 from vsmnp.types import Array, QuadraticForm
 
-from .cpu_blocks import VECTOR_BYTES
 from .cpu_compile import compiled, contiguous, stretched
 from .cpu_elementary import formula
 from .cpu_rows import cross_only, cross_terms, square_only, square_terms
 from .cpu_sums import sum_each
+from .cpu_vectors import VECTOR_BYTES
 
 #: Elements of a tile.
 TILE = 1024

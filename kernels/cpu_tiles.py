@@ -1,6 +1,6 @@
 """A tile of the fused step: its memory, and the way from data to posterior samples and residuals.
 
-Every feature of the tile is a plane, contiguous along the rows (``cpu_blocks``). Columns of the encoder's
+Every feature of the tile is a plane, contiguous along the rows (``cpu_affine``). Columns of the encoder's
 planes are the data of the tile; columns of the decoder's are its samples, one after the other, ``WIDTH``
 columns each. Rows past the end of a batch are carried along: their inputs and the cotangents of their
 outputs are zero. Noise is drawn from its counter tile by tile and never stored.
@@ -15,12 +15,13 @@ import numpy as np
 from vsmnp.arrays import Array
 from vsmnp.steps import NetworkSpec, StepSpec
 
-from .cpu_blocks import ROW_BYTES, invoke
+from .cpu_affine import ROW_BYTES
 from .cpu_compile import compiled
 from .cpu_elementary import formula, log
 from .cpu_leaves import CODES, DRAW, NONE, SLOPE, VALUE, addresses
 from .cpu_network import IN, OUT, PLANE, TANGENT, B, W, forward, leaf_of
 from .cpu_sums import total
+from .cpu_vectors import invoke
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256
@@ -93,6 +94,14 @@ def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
     return table
 
 
+def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
+    """Zeros that begin at a cache line, as then no vector of a plane lies across two."""
+    size = shape[0] * shape[1] * dtype.itemsize
+    memory = np.zeros(size + ROW_BYTES, np.uint8)
+    start = -memory.ctypes.data % ROW_BYTES
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 def tile(spec: StepSpec, samples: int, batch: int, second_order: bool) -> Tile:
     """Memory for tiles of a batch of that size; tangents only where a gradient is of second order."""
     dtype, width = np.dtype(spec.dtype), tile_width(batch, samples, spec.dtype)
@@ -112,7 +121,7 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool) -> Tile:
     lanes = ROW_BYTES // dtype.itemsize
     stride = (width * samples // lanes | 1) * lanes
     return Tile(
-        np.zeros((int(starts[-1]), stride), dtype), _table(spec.encoder, starts[0], starts[2]),
+        _aligned((int(starts[-1]), stride), dtype), _table(spec.encoder, starts[0], starts[2]),
         _table(spec.decoder, starts[1], starts[3]), at, addresses(dtype, used, second_order),
     )  # fmt: skip
 
@@ -139,13 +148,12 @@ def scaled(tile: Any, source: int, n: int, factor: Any, target: int) -> None:
 
 @formula
 def draw(
-    tile: Any, noise: Any, low: int, rows: int, batch: int, width: int, signs: bool, first: int, j: int
+    tile: Any, noise: Any, row: int, rows: int, batch: int, width: int, signs: bool, first: int, samples: int
 ) -> None:
-    """The numbers of sample j, ``width`` a datum, into planes from ``first`` on at the sample's columns."""
-    out = tile.planes[first, (0 if signs else j * tile.at[WIDTH]) :]
-    start = (j * batch + low) * width
-    numbers = (noise.seed, noise.stream, noise.step, start, rows, width, signs, out, tile.planes.shape[1])
-    invoke(tile.leaves[DRAW], numbers)
+    """The numbers of rows ``row ..`` of some samples, ``width`` a row, into planes from ``first`` on."""
+    out, stride = tile.planes[first], tile.planes.shape[1]
+    place = noise.seed, noise.stream, noise.step, row, batch
+    invoke(tile.leaves[DRAW], (*place, samples, rows, width, signs, out, tile.at[WIDTH], stride))
 
 
 @compiled
@@ -175,8 +183,7 @@ def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
     """Draw the noise of the tile, and put ``z = mu + s eps`` into the decoder's input."""
     at, planes = tile.at, tile.planes
     width, d_z = at[WIDTH], at[D_Z]
-    for j in range(at[SAMPLES]):
-        draw(tile, noise, low, rows, batch, d_z, False, at[EPS], j)
+    draw(tile, noise, low, rows, batch, d_z, False, at[EPS], at[SAMPLES])
     blank(tile, at[EPS], d_z, rows, at[SAMPLES])
     for z in range(d_z):
         mu, s, eps, to = (

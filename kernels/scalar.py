@@ -2,9 +2,6 @@
 
 They stay plain Python. The loops of the ``cpu`` set compile them over ``cpu_elementary.py``;
 ``numba_cuda_scalar.py`` compiles them for a card, over functions of the same names there.
-
-Numba's on-disk cache of a loop does not notice a change of the formulas that it calls: after an edit
-here, touch the modules that compile them.
 """
 
 from __future__ import annotations

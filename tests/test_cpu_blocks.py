@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from vsmnp.arrays import Array
-from vsmnp.kernels.cpu_blocks import MASKED, PLAIN, RELU, ROW_BYTES
+from vsmnp.kernels.cpu_affine import MASKED, PLAIN, RELU, ROW_BYTES
 from vsmnp.kernels.cpu_leaves import AFFINE, OUTER, addresses
 
-SHAPES = [(1, 1), (2, 30), (30, 2), (7, 5), (6, 12), (13, 9)]
+SHAPES = [(1, 1), (2, 30), (30, 2), (7, 5), (6, 12), (13, 9), (4, 4), (5, 3), (9, 6), (8, 7), (3, 11)]
 DTYPES = [np.float32, np.float64]
 
 

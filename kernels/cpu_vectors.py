@@ -1,0 +1,182 @@
+"""Loops of the low-level language with vectors in registers, and calls by address.
+
+What Numba makes of a loop is its own decision; the products of the fused step are written here register by
+register instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import create_struct_proxy, get_or_insert_function
+from numba.extending import intrinsic
+
+Formula = Callable[..., Any]
+
+#: Bytes of a vector register.
+VECTOR_BYTES = 32
+
+WORD = ir.IntType(64)
+_REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}
+
+
+class Writer:
+    """Writes loops of the low-level language, with vectors in registers."""
+
+    def __init__(self, builder: ir.IRBuilder, dtype: Any) -> None:
+        self.builder = builder
+        self.real, self.size = _REALS[dtype]
+
+    def vector(self, lanes: int) -> ir.VectorType:
+        return ir.VectorType(self.real, lanes)
+
+    def splat(self, value: ir.Value, lanes: int) -> ir.Value:
+        kind = self.vector(lanes)
+        one = self.builder.insert_element(
+            ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+        )
+        return self.shuffled(one, None, [0] * lanes)
+
+    def load(self, base: ir.Value, at: ir.Value, lanes: int = 1) -> ir.Value:
+        place = self.builder.gep(base, [at])
+        if lanes == 1:
+            return self.builder.load(place)
+        wide = self.builder.bitcast(place, self.vector(lanes).as_pointer())
+        return self.builder.load(wide, align=self.size)
+
+    def store(self, value: ir.Value, base: ir.Value, at: ir.Value, lanes: int = 1) -> None:
+        place = self.builder.gep(base, [at])
+        if lanes > 1:
+            place = self.builder.bitcast(place, self.vector(lanes).as_pointer())
+        self.builder.store(value, place, align=self.size)
+
+    def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        letter = "f32" if self.size == 4 else "f64"
+        kind = ir.FunctionType(a.type, [a.type] * 3)
+        fma = get_or_insert_function(self.builder.module, kind, f"llvm.fma.v{a.type.count}{letter}")
+        return self.builder.call(fma, [a, b, c])
+
+    def times(self, a: ir.Value, b: Any) -> ir.Value:
+        return self.builder.mul(a, b if isinstance(b, ir.Value) else ir.Constant(WORD, b))
+
+    def plus(self, a: ir.Value, b: Any) -> ir.Value:
+        return self.builder.add(a, b if isinstance(b, ir.Value) else ir.Constant(WORD, b))
+
+    def count(
+        self, start: ir.Value, stop: ir.Value, by: int, sums: list[ir.Value], body: Formula
+    ) -> list[Any]:
+        """``for i in range(start, stop, by): sums = body(i, sums)``; returns the last sums."""
+        builder = self.builder
+        before = builder.block
+        head, inside, after = (builder.append_basic_block(name) for name in ("head", "inside", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        i = builder.phi(WORD)
+        i.add_incoming(start, before)
+        carried = [builder.phi(total.type) for total in sums]
+        for phi, total in zip(carried, sums, strict=True):
+            phi.add_incoming(total, before)
+        builder.cbranch(builder.icmp_signed("<", i, stop), inside, after)
+        builder.position_at_end(inside)
+        updated = body(i, carried)
+        end = builder.block
+        i.add_incoming(self.plus(i, by), end)
+        for phi, total in zip(carried, updated, strict=True):
+            phi.add_incoming(total, end)
+        builder.branch(head)
+        builder.position_at_end(after)
+        return carried
+
+    def loop(self, start: ir.Value, stop: ir.Value, by: int, body: Formula) -> None:
+        """``for i in range(start, stop, by): body(i)``."""
+
+        def once(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
+            body(i)
+            return []
+
+        self.count(start, stop, by, [], once)
+
+    def whole(self, count: ir.Value, size: int) -> ir.Value:
+        """The largest multiple of ``size`` that is at most ``count``."""
+        return self.times(self.builder.sdiv(count, ir.Constant(WORD, size)), size)
+
+    def shuffled(self, a: ir.Value, b: ir.Value | None, order: Sequence[int]) -> ir.Value:
+        """The lanes of ``a``, and after them those of ``b``, in an order."""
+        b = ir.Constant(a.type, ir.Undefined) if b is None else b
+        places = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
+        return self.builder.shuffle_vector(a, b, places)
+
+    def halved(self, v: ir.Value) -> ir.Value:
+        """The upper half of a vector's lanes on the lower one."""
+        half = v.type.count // 2
+        low, high = (self.shuffled(v, None, range(start, start + half)) for start in (0, half))
+        return self.builder.fadd(low, high)
+
+    def folded(self, v: ir.Value) -> ir.Value:
+        """The sum of a vector's lanes."""
+        while v.type.count > 1:
+            v = self.halved(v)
+        return self.builder.extract_element(v, ir.Constant(ir.IntType(32), 0))
+
+    def folded_four(self, vectors: list[ir.Value]) -> ir.Value:
+        """The sums of four vectors' lanes, as a vector of four."""
+        while vectors[0].type.count > 4:
+            vectors = [self.halved(v) for v in vectors]
+        for low, high in (((0, 1, 4, 5), (2, 3, 6, 7)), ((0, 2, 4, 6), (1, 3, 5, 7))):
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [
+                self.builder.fadd(self.shuffled(a, b, low), self.shuffled(a, b, high)) for a, b in pairs
+            ]
+        return vectors[0]
+
+    def remainders(
+        self, rest: ir.Value, most: int, body: Formula, otherwise: Callable[[], None] | None = None
+    ) -> None:
+        """``body(n)`` of the n that ``rest`` is if 0 < n < most; ``otherwise()``, if given, of others."""
+        builder = self.builder
+        other, done = builder.append_basic_block("otherwise"), builder.append_basic_block("done")
+        choice = builder.switch(rest, other)
+        for n in range(1, most):
+            case = builder.append_basic_block(f"rest{n}")
+            choice.add_case(ir.Constant(WORD, n), case)
+            builder.position_at_end(case)
+            body(n)
+            builder.branch(done)
+        builder.position_at_end(other)
+        if otherwise is not None:
+            otherwise()
+        builder.branch(done)
+        builder.position_at_end(done)
+
+
+def pointers(context: Any, builder: ir.IRBuilder, kinds: Any, arguments: Any) -> list[ir.Value]:
+    """Arrays as pointers to their first elements, numbers as they are."""
+    return [
+        create_struct_proxy(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+        for kind, value in zip(kinds, arguments, strict=True)
+    ]
+
+
+def _invoke(context: Any, address: Any, arguments: Any) -> Any:
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
+        place, packed = given
+        values = []
+        for n, kind in enumerate(signature.args[1]):
+            value = builder.extract_value(packed, n)
+            if isinstance(kind, types.Array):
+                value = create_struct_proxy(kind)(context, builder, value).data
+            elif isinstance(kind, types.Integer):
+                value = context.cast(builder, value, kind, types.int64)
+            values.append(value)
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        builder.call(builder.inttoptr(place, kind.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, arguments), generate
+
+
+#: Call the function at an address: arrays go as pointers to their first elements, integers as 64 bits.
+invoke: Formula = cast(Formula, intrinsic(_invoke))
