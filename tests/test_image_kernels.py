@@ -11,8 +11,10 @@ from test_kernels import Draws, both, check, draws
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.types import Array, Kernels, Window
 
-#: Windows with an image: halving, keeping, leaving pixels out, all of it, one pixel, wider frame than image.
+#: Windows with an image: halving, keeping, leaving pixels out, all of it, one pixel, wider frame than image;
+#: and some with several blocks of places, which may take fewer products.
 SEEN = st.sampled_from((
+    (Window(4, 2, 1), (8, 10)), (Window(3, 1, 1), (6, 4)), (Window(6, 2, 1), (11, 11)), (Window(2), (5, 7)),
     (Window(4, 2, 1), (6, 4)), (Window(3, 1, 1), (3, 4)), (Window(3, 2, 1), (4, 5)), (Window(2, 3), (6, 5)),
     (Window(1, 2), (4, 3)), (Window(3), (3, 3)), (Window(1), (2, 3)), (Window(5, 1, 2), (2, 1)),
 ))  # fmt: skip

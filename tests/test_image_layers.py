@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.compose import Chain, Residual
-from vsmnp.conv import AveragePool, ChannelsFirst, ChannelsLast, Conv, ConvTranspose, GlobalMean, Upsample
+from vsmnp.conv import (
+    AveragePool,
+    ChannelsFirst,
+    ChannelsLast,
+    Conv,
+    ConvTranspose,
+    GlobalMean,
+    Upsample,
+    UpsampledConv,
+)
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers import Tanh
 from vsmnp.layout import Layout
@@ -47,6 +56,7 @@ def _transposed(name: str, bias: bool) -> Build:
 UNCOUPLED: dict[str, Build] = {
     **{f"conv {name}": _conv(name, i % 2 == 0) for i, name in enumerate(WINDOWS)},
     **{f"transpose {name}": _transposed(name, i % 2 == 1) for i, name in enumerate(WINDOWS)},
+    "upsampled conv": lambda a, b, c: Built(UpsampledConv(a, b, (c, 2), bias=a > 1), (c, 2, a)),
     "upsample": lambda a, b, c: Built(Upsample(a), (b, c, 2)),
     "pool": lambda a, b, c: Built(AveragePool(a), (a * b, a * 2, c)),
     "mean": lambda a, b, c: Built(GlobalMean((a, b)), (a, b, c)),
@@ -191,6 +201,20 @@ def test_transpose_is_the_adjoint_of_a_convolution(k: Kernels) -> None:
     y, _ = ConvTranspose(5, 3, window, image, bias=False).forward(k, p, x)
     forth, _ = Conv(3, 5, window, image, bias=False).forward(k, p, z)
     laws.agree(laws.inner(y, z), laws.inner(x, forth))
+
+
+def test_an_upsampled_convolution_is_both_one_after_the_other(k: Kernels) -> None:
+    rng = np.random.default_rng(0)
+    p = {"w": rng.standard_normal((2, 4, 3, 3, 5)), "b": rng.standard_normal((2, 4))}
+    x, gy = rng.standard_normal((2, 1, 3, 2, 3, 5)), rng.standard_normal((2, 1, 3, 4, 6, 4))
+    both = Chain((Upsample(2), Conv(5, 4, Window(3, pad=1), (4, 6))))
+    results = []
+    for layer, tree in ((both, {"1": p}), (UpsampledConv(5, 4, (2, 3)), p)):
+        g = {name: np.zeros_like(a) for name, a in p.items()}
+        y, c = layer.forward(k, tree, x)
+        gx = layer.vjp(k, tree, c, gy, {"1": g} if layer is both else g)
+        results.append((y, gx, g))
+    laws.agree(*results)
 
 
 def test_upsampling_repeats_pixels_and_the_mean_is_over_them(k: Kernels) -> None:

@@ -18,14 +18,11 @@ def _pixels(y: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class _Convolution(Bilinear):
-    """What a convolution and its transpose share."""
+class _OfPixels(Bilinear):
+    """What all convolutions share: a bias for each channel."""
 
     n_in: int
     n_out: int
-    window: Window
-    image: Shape
-    bias: bool = True
 
     def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
         return k.add_bias(_pixels(y), b).reshape(y.shape)
@@ -33,8 +30,17 @@ class _Convolution(Bilinear):
     def adjoint_b(self, k: Kernels, gy: Array, out: Array) -> None:
         k.sum_rows(_pixels(gy), out)
 
-    def _bias(self) -> Shapes:
-        return {"b": (self.n_out,)} if self.bias else {}
+    def _bias(self, wanted: bool) -> Shapes:
+        return {"b": (self.n_out,)} if wanted else {}
+
+
+@dataclass(frozen=True)
+class _Convolution(_OfPixels):
+    """What a convolution and its transpose share."""
+
+    window: Window
+    image: Shape
+    bias: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Conv(_Convolution):
     @property
     def shapes(self) -> Shapes:
         size = self.window.size
-        return {"w": (self.n_out, size, size, self.n_in), **self._bias()}
+        return {"w": (self.n_out, size, size, self.n_in), **self._bias(self.bias)}
 
     def apply(self, k: Kernels, w: Array, x: Array) -> Array:
         return k.conv(x, w, self.window)
@@ -87,7 +93,7 @@ class ConvTranspose(_Convolution):
     @property
     def shapes(self) -> Shapes:
         size = self.window.size
-        return {"w": (self.n_in, size, size, self.n_out), **self._bias()}
+        return {"w": (self.n_in, size, size, self.n_out), **self._bias(self.bias)}
 
     def apply(self, k: Kernels, w: Array, x: Array) -> Array:
         return k.conv_adjoint_x(x, w, self.window, self.image)
@@ -97,6 +103,60 @@ class ConvTranspose(_Convolution):
 
     def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
         k.conv_adjoint_w(x, gy, self.window, out)
+
+
+#: Twice the size and then 3 x 3 pixels: what an input pixel reaches.
+_ENLARGING = Window(4, stride=2, pad=1)
+
+
+def _boxes(w: Array) -> Array:
+    """Sums of 2 x 2 neighbouring taps of ``w (R, ., size, size, .)``, one tap fewer a side."""
+    rows = w[:, :, :-1] + w[:, :, 1:]
+    sums: Array = rows[:, :, :, :-1] + rows[:, :, :, 1:]
+    return sums
+
+
+@dataclass(frozen=True)
+class UpsampledConv(_OfPixels):
+    """``Conv`` of 3 x 3 pixels, framed by one, after ``Upsample(2)``; the larger image is never made.
+
+    Taps that fall on copies of one pixel are added up first: what is left is a transposed convolution of
+    4 x 4 pixels with stride 2, 16 products an input pixel where 36 were.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    image : tuple of int
+        ``(H, W)`` of the input.
+    bias : bool
+        Whether there is a ``b``.
+    """
+
+    image: Shape
+    bias: bool = True
+
+    @property
+    def shapes(self) -> Shapes:
+        return {"w": (self.n_out, 3, 3, self.n_in), **self._bias(self.bias)}
+
+    def _taps(self, k: Kernels, w: Array) -> Array:
+        """``(R, I, 4, 4, O)``."""
+        framed = k.zeros((len(w), self.n_out, 5, 5, self.n_in), w.dtype)
+        framed[:, :, 1:4, 1:4] = w
+        return _boxes(framed)[:, :, ::-1, ::-1].swapaxes(1, 4)
+
+    def apply(self, k: Kernels, w: Array, x: Array) -> Array:
+        height, width = self.image
+        return k.conv_adjoint_x(x, self._taps(k, w), _ENLARGING, (2 * height, 2 * width))
+
+    def adjoint_x(self, k: Kernels, gy: Array, w: Array) -> Array:
+        return k.conv(gy, self._taps(k, w), _ENLARGING)
+
+    def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
+        taps = k.zeros((len(out), self.n_in, 4, 4, self.n_out), out.dtype)
+        k.conv_adjoint_w(x, gy, _ENLARGING, taps)
+        out += _boxes(taps.swapaxes(1, 4)[:, :, ::-1, ::-1])
 
 
 @dataclass(frozen=True)

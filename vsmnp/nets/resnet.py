@@ -13,7 +13,7 @@ K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition",
 from __future__ import annotations
 
 from ..compose import Chain, Residual
-from ..conv import ChannelsFirst, ChannelsLast, Conv, GlobalMean, Upsample
+from ..conv import ChannelsFirst, ChannelsLast, Conv, GlobalMean, Upsample, UpsampledConv
 from ..layers import Dense, Reshape, Sigmoid
 from ..types import Layer, Window
 from .plan import ImagePlan
@@ -24,11 +24,11 @@ _ENCODER = (64, 128, 256, 512)
 
 
 def _convolution(
-    plan: ImagePlan, n_in: int, n_out: int, side: int, size: int = 3, stride: int = 1, bias: bool = False
+    plan: ImagePlan, n_in: int, n_out: int, side: int, size: int = 3, stride: int = 1
 ) -> tuple[Layer, ...]:
     """A convolution of images of ``side`` pixels, framed to keep or divide their size, and its norm."""
     window = Window(size, stride, pad=size // 2)
-    bias = bias or plan.batch_norm == "off"
+    bias = plan.batch_norm == "off"
     return Conv(n_in, n_out, window, (side, side), bias), *plan.norm(n_out)
 
 
@@ -45,8 +45,7 @@ def _block(plan: ImagePlan, n_in: int, n_out: int, side: int, stride: int = 1) -
 def _growing_block(plan: ImagePlan, n_in: int, n_out: int, side: int) -> tuple[Layer, ...]:
     """The mirror of a halving block: 3x3, then twice the size and 3x3, beside twice the size and 3x3."""
     first = _convolution(plan, n_in, n_in, side)
-    second = (Upsample(2), *_convolution(plan, n_in, n_out, 2 * side, bias=True))
-    shortcut = (Upsample(2), *_convolution(plan, n_in, n_out, 2 * side, bias=True))
+    second, shortcut = ((UpsampledConv(n_in, n_out, (side, side)), *plan.norm(n_out)) for _ in range(2))
     return Residual(Chain((*first, plan.between(), *second)), Chain(shortcut)), plan.between()
 
 
@@ -75,7 +74,7 @@ def resnet18_decoder(plan: ImagePlan) -> Chain:
         *_block(plan, wide, wide, side), *_growing_block(plan, wide, middle, side),
         *_block(plan, middle, middle, 2 * side), *_growing_block(plan, middle, narrow, 2 * side),
         *_block(plan, narrow, narrow, 4 * side), *_block(plan, narrow, narrow, 4 * side),
-        Upsample(2), Conv(narrow, plan.image[0], Window(3, pad=1), (8 * side, 8 * side)),
+        UpsampledConv(narrow, plan.image[0], (4 * side, 4 * side)),
         Sigmoid(), ChannelsFirst(plan.image),
     ]  # fmt: skip
     return Chain(tuple(layers))
