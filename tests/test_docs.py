@@ -92,8 +92,24 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plt.close("all")
 
 
+def cells_of(text: str) -> list[Block]:
+    """The blocks that the build executes."""
+    return [block for block in blocks(text) if block.kind == "{code-cell}"]
+
+
+#: A page that the build executes and the tests as well; the others would only be executed twice.
+EXAMPLE = "objectives/m1.md"
+
+
 @pytest.mark.usefixtures("notebook")
-@pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if code_of(text)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if cells_of(text) and page != EXAMPLE else ())
+        for page, text in TEXTS.items()
+        if code_of(text)
+    ],
+)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
     names: dict[str, object] = {"__name__": "page"}
     exec(GIVEN.get(page, ""), names)
@@ -105,7 +121,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
 def test_cells_are_cells() -> None:
     """A page with cells says that it is a notebook, and the other way round; there is no other language."""
     for page, text in TEXTS.items():
-        cells = [block for block in blocks(text) if block.kind == "{code-cell}"]
+        cells = cells_of(text)
         assert bool(cells) == text.startswith("---\nfile_format: mystnb\n"), page
         assert {block.argument for block in cells} <= {"python"}, page
 
