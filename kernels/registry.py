@@ -64,7 +64,8 @@ def choose(device: str, kernels: str, tf32: bool = False) -> str:
         raise ConfigError(f"--kernels {name} does not run on --device {device}: leave out one of the two.")
     obstacle = gpu_obstacle(name, tf32) if device == "gpu" else None
     if obstacle:
-        raise DeviceError(f"--device gpu cannot be used: {obstacle}.")
+        option = "--device gpu" if kernels == "auto" else f"--kernels {name}"
+        raise DeviceError(f"{option} cannot be used: {obstacle}.")
     return name
 
 
@@ -87,9 +88,9 @@ def gpu_obstacle(name: str = "cuda", tf32: bool = False) -> str | None:
             "machine with an NVIDIA GPU"
         )
     if not cupy.cuda.is_available():
-        return "no NVIDIA GPU or driver was found; run on a machine that has one, or use --device cpu"
+        return "no NVIDIA GPU or driver was found; run on a machine that has one, or on the CPU"
     if name == "numba-cuda" and not find_spec("numba_cuda"):
-        return "--kernels numba-cuda needs the package of that name; pip install numba-cuda"
+        return "it needs the package of that name; pip install numba-cuda"
     capability = int(cupy.cuda.Device().compute_capability)
     if tf32 and capability < TF32_SINCE:
         return (
