@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -16,8 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-import click
 import pytest
+from typed import parse
 
 from vsmnp.cli.main import COMMANDS
 
@@ -137,13 +136,9 @@ def test_the_commands_are_shown() -> None:
     assert shown <= set(COMMANDS)
 
 
-@pytest.mark.parametrize(("page", "line"), SHOWN)
-def test_a_command_parses(page: str, line: str) -> None:
-    program, name, *arguments = shlex.split(line)
-    assert program == "vsmnp", page
-    command = import_module(f"vsmnp.cli.{name}").command
-    assert isinstance(command, click.Command)
-    command.make_context(name, arguments)
+@pytest.mark.parametrize("line", [line for _, line in SHOWN])
+def test_a_command_parses(line: str) -> None:
+    parse(line)
 
 
 # --- quotations -----------------------------------------------------------------------------------
