@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from vsmnp.config import Settings, option_name
+from vsmnp.config import Settings
+from vsmnp.setting_values import option_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),
     ("vsmnp.layers", "vsmnp.conv", "vsmnp.norm", "vsmnp.toy_layers", "vsmnp.compose", "vsmnp.gaussian"),
     # model
-    ("vsmnp.nets", "vsmnp.statistics", "vsmnp.posteriors", "vsmnp.mixture_posterior"),
+    ("vsmnp.nets", "vsmnp.statistics", "vsmnp.posteriors", "vsmnp.mixture_posterior", "vsmnp.setting_values"),
     ("vsmnp.model", "vsmnp.config", "vsmnp.bernoulli_posterior"),
     # objectives and measurement
     (

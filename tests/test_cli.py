@@ -23,12 +23,13 @@ from click.testing import CliRunner, Result
 from vsmnp import __version__, checkpoint, figures, toml
 from vsmnp.cli import console, main
 from vsmnp.cli.main import COMMANDS
-from vsmnp.config import Settings, option_name
+from vsmnp.config import Settings
 from vsmnp.data.synthetic import Synthetic
 from vsmnp.errors import Interrupted
 from vsmnp.files import write_whole
 from vsmnp.presets import PRESETS
 from vsmnp.runs import load_run
+from vsmnp.setting_values import option_name
 
 METRICS = ["nll", "nll_se", "ess", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma"]
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -21,12 +21,13 @@ import pytest
 
 import vsmnp
 from vsmnp import checkpoint, runs, toml
-from vsmnp.config import FREE_TO_CHANGE, Settings, option_name
+from vsmnp.config import FREE_TO_CHANGE, Settings
 from vsmnp.data.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, DivergenceError, Interrupted, StorageError
 from vsmnp.folders import free_folder
 from vsmnp.loop import Watch
 from vsmnp.runs import Session, load_run
+from vsmnp.setting_values import option_name
 from vsmnp.state import State
 from vsmnp.trainer import Info, Trainer
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConfigError
+from .setting_values import checked, positive
 
 
 def _setting(default: Any, text: str, *choices: str) -> Any:
@@ -146,39 +147,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
-            self._check_field(spec.name, spec.metadata["choices"])
+            value = checked(spec.name, getattr(self, spec.name), spec.default, spec.metadata["choices"])
+            object.__setattr__(self, spec.name, value)
         self._check_combinations()
-
-    def _check_field(self, name: str, choices: tuple[str, ...]) -> None:
-        value: Any = getattr(self, name)
-        option = option_name(name)
-        kind: type = type(getattr(Settings, name))
-        if name == "gamma" and type(value) in (int, float):  # a file may hold the bare number
-            value = repr(value) if abs(value) < _LARGEST else "inf"
-            object.__setattr__(self, name, value)
-        for number in value if isinstance(value, list | tuple) else (value,):
-            if type(number) is int and not -_LARGEST <= number < _LARGEST:
-                raise ConfigError(f"{option} must lie between -2^63 and 2^63 - 1.")
-        if isinstance(value, str) and not value.isascii():
-            _check_text(option, value)
-        if kind is float and type(value) is int:
-            value = float(value)
-            object.__setattr__(self, name, value)
-        if kind is tuple and isinstance(value, list):
-            value = tuple(value)
-            object.__setattr__(self, name, value)
-        found: type = type(value)
-        if found is not kind or (kind is tuple and not all(type(v) is int for v in value)):
-            wanted = {"str": "a text", "int": "an integer", "float": "a number", "bool": "true or false"}
-            raise ConfigError(
-                f"{option} must be {wanted.get(kind.__name__, 'a list of integers')}, not {value!r}."
-            )
-        if choices and value not in choices:
-            raise ConfigError(f"{option} must be one of {', '.join(choices)}, not '{value}'.")
-        if name in _LEAST and not _finite_at_least(value, _LEAST[name]):
-            raise ConfigError(f"{option} must be at least {_LEAST[name]:g}, not {value}.")
-        if name in _POSITIVE and not (_finite_at_least(value, 0.0) and value > 0):
-            raise ConfigError(f"{option} must be a positive number, not {value}.")
 
     def _check_combinations(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
@@ -247,7 +218,7 @@ class Settings:
             value = float(self.gamma)
         except ValueError:
             value = -1.0
-        if not (_finite_at_least(value, 0.0) and value > 0):
+        if not positive(value):
             raise ConfigError(f"--gamma must be learn, optimal or a positive number, not '{self.gamma}'.")
         return value
 
@@ -275,34 +246,5 @@ class Settings:
         return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
 
 
-_LEAST: Mapping[str, float] = {
-    "samples": 1, "encoder_steps": 1, "batch_size": 0, "latent": 1, "threads": 1, "noise": 0,
-    "steps": 0, "log_every": 0, "evaluate_every": 0, "image_size": 0, "crop": 0,
-    "memory_budget": 0,
-}  # fmt: skip
-_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs", "temperature", "width"})
-
 #: Settings that a resumed run may change, because they leave the mathematics alone.
 FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "evaluate_every", "memory_budget"})
-
-
-#: One more than the largest integer of TOML and of NumPy.
-_LARGEST = 2**63
-
-
-def _check_text(option: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"{option} {value!r} is no UTF-8 text, which config.toml needs: rename the file."
-        ) from error
-
-
-def _finite_at_least(value: float, least: float) -> bool:
-    return least <= value < float("inf")
-
-
-def option_name(name: str) -> str:
-    """The command-line option of a setting."""
-    return "--" + name.replace("_", "-")

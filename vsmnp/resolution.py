@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .config import FREE_TO_CHANGE, Settings, option_name
+from .config import FREE_TO_CHANGE, Settings
 from .data import NAMES, Dataset, load_data
 from .data.pictures import as_channels
 from .errors import ConfigError
 from .kernels import choose, device_of
+from .setting_values import option_name
 
 
 def resolved(settings: Settings) -> Settings:
