@@ -16,10 +16,11 @@ from strategies import few, many
 
 from vsmnp import toml
 from vsmnp.build import build_inference, build_learning, estimators
-from vsmnp.config import FREE_TO_CHANGE, Settings, option_name
+from vsmnp.config import FREE_TO_CHANGE, Settings
 from vsmnp.errors import ConfigError
 from vsmnp.objectives import M2, M3, M2AsPublished, PosteriorFisher
 from vsmnp.presets import PRESETS, preset
+from vsmnp.setting_values import option_name
 
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Settings)}
 
