@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from vsmnp.types import Array
@@ -29,19 +32,23 @@ class Optimisers(Part):
         if not p.size:
             t += alive
             return
+        g, lr = self.contiguous(g, p.dtype), self.contiguous(lr, p.dtype)
+        alive = self.contiguous(alive, np.bool_)
+        rates = [self.scalar(value, p) for value in (1 - beta1, 1 - beta2, eps)]
+        with self.in_place(p, m, v, t) as (p_c, m_c, v_c, t_c):
+            self._launch_adam(p_c, g, m_c, v_c, t_c, lr, (beta1, beta2), rates, alive)
+
+    def _launch_adam(
+        self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, betas: tuple[float, float],
+        rates: Sequence[Any], alive: Array,
+    ) -> None:  # fmt: skip
+        """``rates`` are ``1 - beta1``, ``1 - beta2`` and eps in the type of p."""
         models, size = p.shape
         corrections = self.empty((models,), p.dtype), self.empty((models,), p.dtype)
-        g, lr, alive = (
-            self.contiguous(g, p.dtype),
-            self.contiguous(lr, p.dtype),
-            self.contiguous(alive, np.bool_),
-        )
-        rates = (self.scalar(value, p) for value in (1 - beta1, 1 - beta2, eps))
-        with self.in_place(p, m, v, t) as (p_c, m_c, v_c, t_c):
-            self.launch("optim", p.dtype, "adam_advance", (self.flat_grid(models, 1)[0],),
-                        t_c, alive, np.float64(beta1), np.float64(beta2), models, *corrections)  # fmt: skip
-            self.launch("optim", p.dtype, "adam", self.flat_grid(size, models),
-                        p_c, g, m_c, v_c, lr, *corrections, *rates, alive, models, size)  # fmt: skip
+        self.launch("optim", p.dtype, "adam_advance", (self.flat_grid(models, 1)[0],),
+                    t, alive, *map(np.float64, betas), models, *corrections)  # fmt: skip
+        self.launch("optim", p.dtype, "adam", self.flat_grid(size, models),
+                    p, g, m, v, lr, *corrections, *rates, alive, models, size)  # fmt: skip
 
     def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
         """``p -= lr g``."""

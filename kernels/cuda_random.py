@@ -15,14 +15,19 @@ class Random(Part):
     def _drawn(
         self, kernel: str, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int
     ) -> Array:
-        models, count = len(seeds), volume(shape)
-        out = self.empty((models, *shape), dtype)
-        real = np.float32 if kernel == "words" else dtype
+        out = self.empty((len(seeds), *shape), dtype)
         if out.size:
-            grid = self.flat_grid(blocks(first % 4 + count, 4), models)
-            self.launch("random", real, kernel, grid, self.machine.seeds(seeds), np.uint32(stream),
-                        *self.machine.step(step), first, count, models, out)  # fmt: skip
+            grid = self.flat_grid(blocks(first % 4 + volume(shape), 4), len(seeds))
+            real = np.dtype(np.float32 if kernel == "words" else dtype)
+            self._launch_drawn(kernel, real, grid, self.machine.seeds(seeds), stream, step, first, out)
         return out
+
+    def _launch_drawn(
+        self, kernel: str, real: DType, grid: Shape, seeds: Array, stream: int, step: int, first: int,
+        out: Array,
+    ) -> None:  # fmt: skip
+        self.launch("random", real, kernel, grid, seeds, np.uint32(stream), *self.machine.step(step), first,
+                    volume(out.shape[1:]), len(out), out)  # fmt: skip
 
     def words(self, seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
         """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, i // 2**34)``."""
@@ -53,7 +58,13 @@ class Random(Part):
         z = self.empty((models, samples, batch, width), mu.dtype)
         if z.size:
             grid = self.flat_grid(blocks(first % 4 + samples * moments, 4), models)
-            self.launch("sample", z.dtype, "sample", grid, self.stretched(mu, moment),
-                        self.stretched(s, moment, mu.dtype), self.machine.seeds(seeds), np.uint32(stream),
-                        *self.machine.step(step), first, moments, samples * moments, models, z)  # fmt: skip
+            self._launch_sample(grid, self.stretched(mu, moment), self.stretched(s, moment, mu.dtype),
+                                self.machine.seeds(seeds), stream, step, first, z)  # fmt: skip
         return z
+
+    def _launch_sample(
+        self, grid: Shape, mu: Array, s: Array, seeds: Array, stream: int, step: int, first: int, z: Array
+    ) -> None:
+        self.launch("sample", z.dtype, "sample", grid, mu, s, seeds, np.uint32(stream),
+                    *self.machine.step(step), first, volume(mu.shape[1:]), volume(z.shape[1:]), len(z),
+                    z)  # fmt: skip

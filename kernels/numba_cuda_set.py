@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import cuda
 
 from vsmnp.steps import FusedStep, StepSpec
-from vsmnp.types import Array, DType, QuadraticForm, Recorder, Shape
+from vsmnp.types import Array, DType, Recorder, Shape
 
-from .cuda_part import blocks, common, flag, volume
+from .cuda_part import blocks
 from .cuda_set import CudaKernels
 from .numba_cuda_optim import adam_advance, adam_kernel
 from .numba_cuda_random import random_kernels
@@ -34,33 +35,18 @@ class NumbaCudaKernels(CudaKernels):
 
     # --- randomness -------------------------------------------------------------------------------
 
-    def _drawn(
-        self, kernel: str, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int
-    ) -> Array:
-        models, count = len(seeds), volume(shape)
-        out = self.empty((models, *shape), dtype)
-        if out.size:
-            real = np.dtype(np.float32 if kernel == "words" else dtype)
-            grid = self.flat_grid(blocks(first % 4 + count, 4), models)
-            self._start(getattr(random_kernels(real), kernel), grid, (self.threads, 1),
-                        self.machine.seeds(seeds), stream, step, first,
-                        out.reshape(models, count))  # fmt: skip
-        return out
+    def _launch_drawn(
+        self, kernel: str, real: DType, grid: Shape, seeds: Array, stream: int, step: int, first: int,
+        out: Array,
+    ) -> None:  # fmt: skip
+        self._start(getattr(random_kernels(np.dtype(real)), kernel), grid, (self.threads, 1),
+                    seeds, stream, step, first, _flat(out))  # fmt: skip
 
-    def sample(
-        self, mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0
-    ) -> Array:
-        """``z = mu + s eps``, ``(R, S, N, Z)``, for ``mu, s (R, 1, N, Z)``; eps is that of ``normal``."""
-        models, _, batch, width = mu.shape
-        flat = (models, batch * width)
-        z = self.empty((models, samples, batch, width), mu.dtype)
-        if z.size:
-            grid = self.flat_grid(blocks(first % 4 + samples * flat[1], 4), models)
-            self._start(random_kernels(z.dtype).sample, grid, (self.threads, 1),
-                        self.contiguous(mu).reshape(flat), self.contiguous(s, mu.dtype).reshape(flat),
-                        self.machine.seeds(seeds), stream, step, first,
-                        z.reshape(models, samples * flat[1]))  # fmt: skip
-        return z
+    def _launch_sample(
+        self, grid: Shape, mu: Array, s: Array, seeds: Array, stream: int, step: int, first: int, z: Array
+    ) -> None:
+        self._start(random_kernels(z.dtype).sample, grid, (self.threads, 1),
+                    _flat(mu), _flat(s), seeds, stream, step, first, _flat(z))  # fmt: skip
 
     # --- terms ------------------------------------------------------------------------------------
 
@@ -71,80 +57,40 @@ class NumbaCudaKernels(CudaKernels):
         data = most // lanes
         return (blocks(batch, data), min(models, self.most_rows)), (lanes, data)
 
-    def residual_forms(
-        self,
-        x: Array,
-        g: Array,
-        s_q: Array | None,
-        form: QuadraticForm,
-        w_square: Array,
-        w_cross: Array,
-        want_gradient: bool = True,
-    ) -> tuple[Array, Array, Array | None]:
-        """``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
-        dtype = g.dtype
-        models, _, batch, width = shape = g.shape
-        a, h = self.empty((models, batch), dtype), self.empty((models, batch), dtype)
-        v = self.empty(shape, dtype) if want_gradient else None
-        if a.size:
-            g = self.contiguous(g)
-            q = g if s_q is None else self.stretched(s_q, shape, dtype)
-            coefficients = (form.c_each, form.c_mean, form.d_each, form.d_mean)
-            weights = (self.stretched(w, (models,), dtype) for w in (w_square, w_cross))
-            self._start(term_kernels(dtype).residual_forms, *self._teams(models, batch, width),
-                        self.contiguous(x, dtype)[:, 0], g, q, flag(s_q is not None), flag(want_gradient),
-                        *(self.scalar(c, g) for c in coefficients), *weights, a, h,
-                        g if v is None else v)  # fmt: skip
-        return a, h, v
+    def _launch_forms(
+        self, x: Array, g: Array, q: Array, how: tuple[Any, ...], a: Array, h: Array, v: Array
+    ) -> None:
+        models, _, batch, width = g.shape
+        self._start(term_kernels(g.dtype).residual_forms, *self._teams(models, batch, width),
+                    x[:, 0], g, q, *how, a, h, v)  # fmt: skip
 
-    def posterior_fisher(
-        self, mu: Array, s: Array, eps: Array, b: Array
-    ) -> tuple[Array, Array, Array, Array]:
-        """``d = z - eps/s - b``; ``gmu = mean d/s^2``, ``gs = mean 2 d eps/s^2``."""
-        shape, dtype = np.broadcast_shapes(mu.shape, eps.shape, b.shape), common(mu, s, eps, b)
-        models, _, batch, width = shape
-        moment = (models, 1, batch, width)
-        d, loss = self.empty(shape, dtype), self.empty((models, batch), dtype)
-        gmu, gs = self.empty(moment, dtype), self.empty(moment, dtype)
-        if loss.size:
-            mu, s = (self.stretched(array, moment, dtype)[:, 0] for array in (mu, s))
-            eps, b = (self.stretched(array, shape, dtype) for array in (eps, b))
-            self._start(term_kernels(dtype).posterior_fisher, *self._teams(models, batch, width),
-                        mu, s, eps, b, d, loss, gmu[:, 0], gs[:, 0])  # fmt: skip
-        return d, loss, gmu, gs
+    def _launch_fisher(
+        self, mu: Array, s: Array, eps: Array, b: Array, d: Array, loss: Array, gmu: Array, gs: Array
+    ) -> None:
+        models, _, batch, width = d.shape
+        self._start(term_kernels(d.dtype).posterior_fisher, *self._teams(models, batch, width),
+                    mu[:, 0], s[:, 0], eps, b, d, loss, gmu[:, 0], gs[:, 0])  # fmt: skip
 
     # --- optimisers -------------------------------------------------------------------------------
 
-    def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        t: Array,
-        lr: Array,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        alive: Array,
-    ) -> None:
-        """``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
-        if not p.size:
-            t += alive
-            return
+    def _launch_adam(
+        self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, betas: tuple[float, float],
+        rates: Sequence[Any], alive: Array,
+    ) -> None:  # fmt: skip
         models, size = p.shape
         corrections = self.empty((2, models), p.dtype)
-        g, lr = self.contiguous(g, p.dtype), self.contiguous(lr, p.dtype)
-        alive = self.contiguous(alive, np.bool_)
-        rates = (self.scalar(value, p) for value in (1 - beta1, 1 - beta2, eps))
-        with self.in_place(p, m, v, t) as (p_c, m_c, v_c, t_c):
-            self._start(adam_advance, (self.flat_grid(models, 1)[0],), (self.threads,),
-                        t_c, alive, beta1, beta2, corrections)  # fmt: skip
-            self._start(adam_kernel(p.dtype), self.flat_grid(size, models), (self.threads, 1),
-                        p_c, g, m_c, v_c, lr, corrections, *rates, alive)  # fmt: skip
+        self._start(adam_advance, (self.flat_grid(models, 1)[0],), (self.threads,),
+                    t, alive, *betas, corrections)  # fmt: skip
+        self._start(adam_kernel(p.dtype), self.flat_grid(size, models), (self.threads, 1),
+                    p, g, m, v, lr, corrections, *rates, alive)  # fmt: skip
 
     # --- recording --------------------------------------------------------------------------------
 
     def recorder(self) -> Recorder | None:
         """None: Numba's kernels take the step of the randomness as a number, which a replay cannot change."""
         return None
+
+
+def _flat(x: Array) -> Array:
+    """A row a model."""
+    return x.reshape(len(x), -1)
