@@ -14,7 +14,7 @@ from .process import prepare_process
 if TYPE_CHECKING:
     from vsmnp.bench.row import Row
 
-_SUITES = ("summary", "steps", "kernels", "scaling", "ensemble", "memory", "all")
+_SUITES = ("summary", "steps", "kernels", "scaling", "ensemble", "memory", "images", "all")
 
 
 @click.command(
@@ -22,6 +22,7 @@ _SUITES = ("summary", "steps", "kernels", "scaling", "ensemble", "memory", "all"
 Examples:
   vsmnp bench --quick
   vsmnp bench --suite steps --objective m2 --hidden 100,100 --peer none
+  vsmnp bench --suite images --arch dcgan --inference fisher
   vsmnp bench --suite summary --json summary.json --markdown summary.md --plot summary.png
 """
 )
@@ -32,11 +33,13 @@ Examples:
 @click.option("--inference", "inferences", multiple=True, help="Inference of the steps; repeat for several.",
               type=click.Choice(("kl", "fisher", "fisher-reparam")))  # fmt: skip
 @click.option("--hidden", type=IntegerList(), multiple=True, help="Hidden widths, such as 30,30; repeatable.")
+@click.option("--arch", "archs", type=click.Choice(("dcgan", "resnet18")), multiple=True,
+              help="Networks of the suite images; repeat for both.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(min=1), multiple=True, help="Posterior samples S; repeatable.")
 @click.option("--activation", default="relu", show_default=True, help="Of the hidden layers.",
               type=click.Choice(("relu", "elu", "softplus", "sigmoid", "tanh")))  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=1000, show_default=True,
-              help="Minibatch size N.")  # fmt: skip
+              help="Minibatch size N; of images 100 unless it is another.")  # fmt: skip
 @click.option("--device", type=click.Choice(("cpu", "gpu")), default="cpu", show_default=True,
               help="Where to run.")  # fmt: skip
 @click.option("--kernels", default="auto", show_default=True, help="Kernel set.",
@@ -61,6 +64,7 @@ def command(
     objectives: tuple[str, ...],
     inferences: tuple[str, ...],
     hidden: tuple[tuple[int, ...], ...],
+    archs: tuple[str, ...],
     samples: tuple[int, ...],
     repeats: int,
     peers: tuple[str, ...],
@@ -92,7 +96,7 @@ def command(
     template = Case(threads=threads or 1, **chosen)
     mine = choose_cores(template.threads)
     choice = Choice(
-        suite, objectives, inferences, hidden, samples, template, threads or len(everywhere), quick
+        suite, objectives, inferences, hidden, samples, template, threads or len(everywhere), quick, archs
     )
     parts = plan(choice)
     use_cores(mine)

@@ -21,6 +21,7 @@ from vsmnp.bench.agreement import disagreement
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.contender import Product
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
+from vsmnp.bench.epochs import EpochPart
 from vsmnp.bench.memory import measure
 from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.bench.picture import draw
@@ -30,7 +31,7 @@ from vsmnp.cli import main
 from vsmnp.errors import ConfigError
 from vsmnp.kernels import load, reference
 from vsmnp.trainer import Trainer
-from vsmnp.types import Array, Kernels
+from vsmnp.types import Array, Kernels, Shape, Window
 
 TINY = Case(hidden=(5, 3), samples=2, batch_size=6, d_x=3, activation="tanh", kernels="reference")
 HASTE = Pace(7, 0.0)
@@ -54,6 +55,19 @@ class Counting:
         self.flops += 2 * out.size * a.shape[1 if ta else 2]
         return out
 
+    def conv(self, x: Array, w: Array, window: Window) -> Array:
+        y = reference.conv(x, w, window)
+        self.flops += 2 * y.size * w[0, 0].size
+        return y
+
+    def conv_adjoint_x(self, gy: Array, w: Array, window: Window, image: Shape) -> Array:
+        self.flops += 2 * gy.size * w[0, 0].size
+        return reference.conv_adjoint_x(gy, w, window, image)
+
+    def conv_adjoint_w(self, gy: Array, x: Array, window: Window, out: Array) -> None:
+        self.flops += 2 * gy.size * out[0, 0].size
+        reference.conv_adjoint_w(gy, x, window, out)
+
 
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(("objective", "inference"), STEPS)
@@ -65,6 +79,29 @@ def test_counted_products_are_those_that_are_made(objective: str, inference: str
     trainer.step(trainer.initial_state())
     assert counting.flops == step_flops(case)
     assert step_flops(case) == 2 * (2 * inference_flops(case) + learning_flops(case))
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
+def test_counted_convolutions_are_those_that_are_asked_for(arch: str) -> None:
+    """A convolution costs as much in each of its three directions, however it is done."""
+    case = Case.of_images(arch, inference="fisher", width=1 / 32, latent=3, samples=2, kernels="reference")
+    case = replace(case, batch_size=3, encoder_steps=2)
+    given, counting = Problem(case).trainer, Counting()
+    trainer = Trainer.build(cast(Kernels, counting), given.settings, given.batches.dataset)
+    trainer.step(trainer.initial_state())
+    assert counting.flops == step_flops(case)
+
+
+def test_an_epoch_is_reckoned_from_steps() -> None:
+    case = Case.of_images(width=1 / 32, latent=3, samples=1, encoder_steps=5, kernels="reference")
+    told: list[str] = []
+    (row,) = EpochPart(replace(case, batch_size=3)).rows(
+        Bench(PeerFolder(None), (), False, HASTE, told.append)
+    )
+    assert row.case == "epoch of MNIST/K-M1/dcganx0.03125/S1/J5/N3/Z3"
+    assert row.ms is not None
+    (sentence,) = told
+    assert f"4000 steps, takes {row.ms / 60000:.3g} minutes" in sentence
 
 
 def test_bytes_of_a_step_are_batches_and_parameters() -> None:
@@ -114,7 +151,7 @@ def test_fused_and_composed_product_agree() -> None:
     """The step that is timed passes the check that peers have to pass."""
     case = replace(TINY, kernels="cpu")
     plain = Problem(replace(case, kernels="reference"))
-    assert disagreement(Problem(case), Product(Problem(case)), Product(plain)) is None
+    assert disagreement(Problem(case), lambda problem: Product(plain)) is None
 
 
 class Liar(Product):
@@ -254,7 +291,7 @@ def test_a_peer_without_its_framework_is_an_error_only_by_name(same_cores: None,
 
 def test_every_suite_has_cases_on_every_device() -> None:
     for device in ("cpu", "gpu"):
-        for suite in ("summary", "steps", "kernels", "scaling", "ensemble", "all"):
+        for suite in ("summary", "steps", "kernels", "scaling", "ensemble", "images", "all"):
             assert plan(Choice(suite, template=Case(device=device)))
     names = {part.title for part in plan(Choice())}
     wanted = {"K-ELBO", "K-M1", "K-M2", "K-M3", "F-M1", "F-M2", "F-M3"}
@@ -279,8 +316,18 @@ def test_peers_of_the_checkout_agree(name: str, objective: str, inference: str) 
     pytest.importorskip({"torch": "torch", "jax": "jax"}.get(name.partition("-")[0], "numpy"))
     models = 2 if "vmap" in name or name == "numpy-plain" else 1
     case = replace(TINY, objective=objective, inference=inference, dtype="float64", models=models)
-    peer = PeerFolder(folder_of_checkout()).load(name).make(Problem(case))
-    assert disagreement(Problem(case), Product(Problem(case)), peer) is None
+    peer = PeerFolder(folder_of_checkout()).load(name)
+    assert disagreement(Problem(case), peer.make) is None
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
+@pytest.mark.parametrize(("objective", "inference"), [("elbo", "kl"), ("m2", "fisher")])
+def test_pytorch_agrees_on_images(arch: str, objective: str, inference: str) -> None:
+    pytest.importorskip("torch")
+    case = Case.of_images(arch, objective=objective, inference=inference, width=1 / 32, latent=3, samples=2)
+    case = replace(case, dtype="float64", batch_size=3, kernels="cpu")
+    peer = PeerFolder(folder_of_checkout()).load("torch-eager")
+    assert disagreement(Problem(case), peer.make) is None
 
 
 def test_a_measurement_alone_says_why_it_failed() -> None:

@@ -26,8 +26,11 @@ from torch import Tensor
 from vsmnp.kernels import load
 from vsmnp.rng import Key, Stream
 
-sys.path[:0] = [str(Path(__file__).parents[2] / "benchmarks" / "peers"), str(Path(__file__).parents[1])]
-from image_networks import FlatParameters, Plan  # noqa: E402
+sys.path[:0] = [
+    str(Path(__file__).parents[2] / "benchmarks" / "peers" / "steps"),
+    str(Path(__file__).parents[1]),
+]
+from _image_networks import FlatParameters, Plan  # noqa: E402
 from image_problems import BATCH, CHANNELS, LATENT, RULES, SAMPLES, WIDTH, draw, engine, products  # noqa: E402
 
 

@@ -52,8 +52,10 @@ class Bench:
         """``cpu``, or the card's name."""
         return card() if kind == "gpu" else "cpu"
 
-    def contenders(self, problem: Problem, names: tuple[str, ...]) -> Iterator[tuple[str, Contender]]:
-        """The peers that can take part; of each other one, the reason is told.
+    def contenders(
+        self, problem: Problem, names: tuple[str, ...]
+    ) -> Iterator[tuple[str, Callable[[Problem], Contender]]]:
+        """What makes the peers that can take part; of each other one, the reason is told.
 
         Raises
         ------
@@ -70,7 +72,7 @@ class Bench:
                 self.note(str(error))
                 continue
             if obstacle is None:
-                yield name, peer.make(problem)
+                yield name, peer.make
             elif self.insist and len(self.peers) == 1:
                 raise ConfigError(f"The peer '{name}' cannot run {problem.case.name}: {obstacle}")
             else:

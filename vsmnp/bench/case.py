@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from ..config import Settings
+from ..types import Shape
 
 _LETTER = {"kl": "K", "fisher": "F", "fisher-reparam": "FR"}
 
@@ -15,7 +16,8 @@ _LETTER = {"kl": "K", "fisher": "F", "fisher-reparam": "FR"}
 class Case:
     """Settings of a training step; one step is J encoder updates and one decoder update.
 
-    The defaults are the paper's two-dimensional setting: batch 1000, S = J = 1, two layers of 30.
+    The defaults are the paper's two-dimensional setting: batch 1000, S = J = 1, two layers of 30. The
+    networks of images have a width in place of hidden layers; see :meth:`of_images`.
     """
 
     objective: str = "m1"
@@ -33,20 +35,33 @@ class Case:
     kernels: str = "auto"
     threads: int = 1
     tf32: bool = False
+    arch: str = "mlp"
+    width: float = 1.0
+
+    @classmethod
+    def of_images(cls, arch: str = "dcgan", **chosen: Any) -> Case:
+        """The paper's setting for MNIST: batch 100, 32 x 32 pixels, Z = 100; S is 5, of resnet18 1."""
+        paper = {"samples": 5 if arch == "dcgan" else 1, "batch_size": 100, "d_x": 32 * 32, "latent": 100}
+        return cls(arch=arch, **{**paper, **chosen})
+
+    @property
+    def image(self) -> Shape | None:
+        """``(C, H, W)``, if data are images."""
+        return None if self.arch == "mlp" else (1, 32, self.d_x // 32)
 
     @property
     def name(self) -> str:
-        """``K-M2/30x2/S1``: inference and objective, hidden layers, S; then what is not the default."""
+        """``K-M2/30x2/S1``: inference and objective, network, S; then what is not the default."""
         letter = _LETTER[self.inference]
         objective = "FAE" if self.objective == "fae" else self.objective.upper()
         layers = [(width, len(list(same))) for width, same in groupby(self.hidden)]
-        parts = [
-            f"{letter}-{objective}",
-            "-".join(f"{width}x{count}" for width, count in layers),
-            f"S{self.samples}",
-        ]
+        network = "-".join(f"{width}x{count}" for width, count in layers)
+        usual = Case()
+        if self.arch != "mlp":
+            network, usual = self.arch + f"x{self.width:g}" * (self.width != 1), Case.of_images(self.arch)
+        parts = [f"{letter}-{objective}", network, f"S{self.samples}"]
         for sign, name in (("J", "encoder_steps"), ("N", "batch_size"), ("D", "d_x"), ("Z", "latent")):
-            parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(Case, name))
+            parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(usual, name))
         parts += [f"R{self.models}"] * (self.models > 1)
         parts += [self.activation] * (self.activation != "relu")
         parts += [self.dtype] * (self.dtype != "float32")
@@ -64,6 +79,8 @@ class Case:
         mine = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("d_x", "models"):
             del mine[name]
+        if self.arch != "mlp":
+            mine |= {"lr": 1e-4, "encoder_lr": 1e-4}
         return Settings(seeds=tuple(range(self.models)), **mine)
 
     def to_mapping(self) -> dict[str, Any]:

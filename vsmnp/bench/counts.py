@@ -1,45 +1,74 @@
 """Floating-point operations and bytes by formula: what a step or a kernel cannot do without.
 
 A dense layer of I inputs and O outputs costs ``2 I O`` operations a row in each of three directions: forward
-(or a tangent forward), backward to its input, backward to its weights. The pointwise rest is not counted.
+(or a tangent forward), backward to its input, backward to its weights; a convolution as many for each tap
+at each place of its window. The pointwise rest is not counted, and neither is what minimal filtering saves:
+``cpu`` may be faster than its own products.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
+from ..build import batch_norm
+from ..compose import Chain, Residual
+from ..conv import Conv, ConvTranspose, UpsampledConv
+from ..layers import Dense
+from ..model import GaussianVAE
+from ..posteriors import DiagonalGaussian
+from ..types import Layer
 from .case import Case
 
 
 @dataclass(frozen=True)
-class Perceptron:
-    """The products of one network, in operations a row."""
+class Network:
+    """The products of one network, in operations a row: those of each layer, in order."""
 
-    widths: tuple[int, ...]
+    layers: tuple[int, ...]
+    parameters: int
 
     @property
     def all(self) -> int:
         """One direction through every layer."""
-        return sum(2 * n_in * n_out for n_in, n_out in pairwise(self.widths))
+        return sum(self.layers)
 
     @property
     def but_first(self) -> int:
         """Backward, where nobody wants the gradient in the network's input."""
-        return self.all - 2 * self.widths[0] * self.widths[1]
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases."""
-        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.widths))
+        return sum(self.layers[1:])
 
 
-def networks(case: Case) -> tuple[Perceptron, Perceptron]:
+def _operations(layer: Layer) -> Iterator[int]:
+    """Of each layer with weights, in one direction."""
+    match layer:
+        case Chain(layers):
+            for part in layers:
+                yield from _operations(part)
+        case Residual(body, shortcut):
+            yield from _operations(body)
+            if shortcut is not None:
+                yield from _operations(shortcut)
+        case Dense(n_in, n_out):
+            yield 2 * n_in * n_out
+        case Conv() | ConvTranspose():
+            down, right = (layer.window.places(pixels) for pixels in layer.image)
+            yield 2 * down * right * layer.window.size**2 * layer.n_in * layer.n_out
+        case UpsampledConv(n_in, n_out, (height, width)):
+            yield 2 * height * width * 16 * n_in * n_out
+
+
+def networks(case: Case) -> tuple[Network, Network]:
     """Encoder and decoder."""
-    encoder = Perceptron((case.d_x, *case.hidden, 2 * case.latent))
-    return encoder, Perceptron((case.latent, *reversed(case.hidden), case.d_x))
+    if case.image is None:
+        model = GaussianVAE.mlp(case.d_x, case.latent, case.hidden)
+    else:
+        rule, posterior = batch_norm(case.settings), DiagonalGaussian(case.latent)
+        model = GaussianVAE.of_images(case.arch, case.image, posterior, width=case.width, batch_norm=rule)
+    encoder = Network(tuple(_operations(model.encoder)), model.phi_layout.count)
+    return encoder, Network(tuple(_operations(model.decoder)), model.theta_layout.count - 1)
 
 
 def inference_flops(case: Case) -> int:

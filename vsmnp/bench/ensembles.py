@@ -52,10 +52,10 @@ class EnsemblePart:
         case, problem = self.case, Problem(self.case)
         mine, alone = Product(problem), Product(Problem(replace(case, models=1, threads=1)))
         agreed = {}
-        for name, peer in bench.contenders(problem, bench.peers):
-            wrong = disagreement(problem, Product(problem), peer)
+        for name, make in bench.contenders(problem, bench.peers):
+            wrong = disagreement(problem, make)
             if wrong is None:
-                agreed[name] = peer
+                agreed[name] = make(problem)
             else:
                 bench.note(f"{case.name}: {name} computes something else and is not timed: {wrong}.")
         times = timing.interleaved([mine, alone, *agreed.values()], bench.pace)

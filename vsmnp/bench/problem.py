@@ -121,11 +121,13 @@ class Problem:
 
     @cached_property
     def batches(self) -> Array:
-        """Ready minibatches ``(READY, N, D)``: a ring with noise in every pair of dimensions."""
+        """Ready minibatches ``(READY, N, D)``: a ring with noise in every pair of dimensions; pixels."""
         case = self.case
         normals = Key((0,), Stream.TRAIN_DATA).normal(
             load("reference"), (READY, case.batch_size, case.d_x), np.float64
         )[0]
+        if case.image is not None:
+            return np.asarray(1 / (1 + np.exp(-2 * normals)), case.dtype)
         lengths = np.sqrt((normals**2).mean(-1, keepdims=True))
         return np.asarray(normals / (0.25 + lengths), case.dtype)
 
@@ -139,7 +141,9 @@ class Problem:
             If the case makes no sense, or not here.
         """
         host = self.batches.reshape(-1, self.case.d_x)
-        return Trainer.build(self.k, self.case.settings, Resident(self.k.asarray(host), host))
+        image = self.case.image
+        ready = Resident(self.k.asarray(host), host, is_image=image is not None, image=image)
+        return Trainer.build(self.k, self.case.settings, ready)
 
     @property
     def estimators(self) -> tuple[str, str]:

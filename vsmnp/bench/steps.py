@@ -16,6 +16,9 @@ from .limits import product
 from .problem import Problem
 from .row import Row
 
+#: Rows and width of the product beside a step of images, whose own products have many shapes.
+LARGE = (2048, 1024)
+
 
 @dataclass(frozen=True)
 class StepPart:
@@ -42,15 +45,15 @@ class StepPart:
         mine = Product(problem)
         agreed: dict[str, Contender] = {}
         strangers = []
-        for name, peer in bench.contenders(problem, bench.peers):
-            wrong = disagreement(problem, Product(problem), peer)
+        for name, make in bench.contenders(problem, bench.peers):
+            wrong = disagreement(problem, make)
             if wrong is None:
-                agreed[name] = peer
+                agreed[name] = make(problem)
             else:
                 strangers.append(name)
                 bench.note(f"{case.name}: {name} computes something else and is not timed: {wrong}.")
-        width = max(case.hidden)
-        limit, flops = product(problem.k, case.batch_size, width, case.dtype)
+        shape = (case.batch_size, max(case.hidden)) if case.image is None else LARGE
+        limit, flops = product(problem.k, *shape, case.dtype)
         limit = timing.Call(limit.step, mine.wait)
         times = timing.interleaved([mine, limit, *agreed.values()], bench.pace)
         best_rate = flops / times[1]

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from .bench import Part
 from .case import Case
 from .ensembles import EnsemblePart
+from .epochs import EpochPart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
 from .memory import PeakPart
 from .steps import StepPart
@@ -23,6 +24,7 @@ SUITES: Mapping[str, str] = MappingProxyType({
     "scaling": "a step while N, S, the width, the depth or the number of models grows",
     "ensemble": "models side by side on all threads against one alone",
     "memory": "peak memory, one fresh process a contender",
+    "images": "steps, memory and epochs of the networks of images",
     "all": "all of these but the summary",
 })  # fmt: skip
 
@@ -32,12 +34,17 @@ PEERS = MappingProxyType({
     "gpu": ("torch-eager", "torch-compile", "torch-graphs", "jax-jit"),
 })  # fmt: skip
 ENSEMBLE_PEERS = ("torch-vmap", "jax-vmap")
+IMAGE_PEERS = ("torch-eager",)
 
 #: K-ELBO ... F-M3 of the summary.
 HEADLINE = (
     ("elbo", "kl"), ("m1", "kl"), ("m2", "kl"), ("m3", "kl"),
     ("m1", "fisher"), ("m2", "fisher"), ("m3", "fisher"),
 )  # fmt: skip
+#: K-ELBO, K-M1 and F-M1 of images.
+OF_IMAGES = (("elbo", "kl"), ("m1", "kl"), ("m1", "fisher"))
+#: Encoder updates before each decoder update in the paper's runs on MNIST.
+PAPER_J = MappingProxyType({"dcgan": 5, "resnet18": 1})
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,9 @@ class Choice:
     objectives, inferences : tuple of str
         As in the settings.
     hidden : tuple of tuple of int
-        Hidden widths, one tuple an architecture.
+        Hidden widths, one tuple a pair of perceptrons.
+    archs : tuple of str
+        Networks of images.
     samples : tuple of int
         S.
     template : Case
@@ -70,6 +79,7 @@ class Choice:
     template: Case = field(default_factory=Case)
     threads: int = 2
     quick: bool = False
+    archs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.suite not in SUITES:
@@ -98,7 +108,7 @@ def plan(choice: Choice) -> list[Part]:
     if not parts:
         raise ConfigError("These choices exclude each other: nothing is left to measure.")
     for part in parts:
-        if isinstance(part, StepPart | EnsemblePart | PeakPart):
+        if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart):
             part.case.settings  # noqa: B018 - it raises where a case makes no sense
     return parts
 
@@ -195,9 +205,32 @@ def _memory(choice: Choice) -> Iterator[Part]:
         )
 
 
+def _images(choice: Choice) -> Iterator[Part]:
+    template, usual = choice.template, Case()
+    given = {name: getattr(template, name) for name in ("device", "kernels", "threads", "dtype", "tf32")}
+    if template.batch_size != usual.batch_size:
+        given["batch_size"] = template.batch_size
+    if choice.samples:
+        given["samples"] = choice.samples[0]
+    for arch in choice.archs or (("dcgan",) if choice.quick else tuple(PAPER_J)):
+        cases = [
+            Case.of_images(arch, objective=objective, inference=inference, **given)
+            for objective in choice.objectives or tuple(dict.fromkeys(name for name, _ in OF_IMAGES))
+            for inference in choice.inferences or tuple(dict.fromkeys(name for _, name in OF_IMAGES))
+            if choice.objectives or choice.inferences or (objective, inference) in OF_IMAGES
+        ]
+        cases = [replace(case, width=0.25) for case in cases] if choice.quick else cases
+        yield from map(StepPart, cases)
+        for case in cases:
+            if case.objective == "m1" and case.inference == "kl":
+                yield EpochPart(replace(case, encoder_steps=PAPER_J[arch]))
+            if template.device == "cpu" and case.objective == "m1":
+                yield PeakPart(case)
+
+
 _MAKERS = MappingProxyType({
     "summary": _summary, "steps": _steps, "kernels": _kernels, "scaling": _scaling, "ensemble": _ensemble,
-    "memory": _memory,
+    "memory": _memory, "images": _images,
 })  # fmt: skip
 
 
@@ -205,8 +238,10 @@ def peers_of(part: Part, device: str) -> tuple[str, ...]:
     """Whom a part is compared with unless the user says so."""
     if isinstance(part, EnsemblePart):
         return ENSEMBLE_PEERS
-    if isinstance(part, KernelPart | ProductPart):
+    if isinstance(part, KernelPart | ProductPart | EpochPart):
         return ()
+    if isinstance(part, StepPart | PeakPart) and part.case.image is not None:
+        return IMAGE_PEERS
     if isinstance(part, StepPart) and part.case.models > 1:
         return ENSEMBLE_PEERS if part.axis is None else ()
     return PEERS[device]

@@ -14,6 +14,8 @@ from ..types import Array
 
 #: Fewer rounds say too little about their spread.
 LEAST_ROUNDS = 7
+#: A step that takes so many seconds is warm after one.
+LONG = 0.5
 
 
 class Timed(Protocol):
@@ -69,11 +71,16 @@ def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
 
 
 def _repeats(contender: Timed, seconds: float) -> int:
-    """How many steps fill a turn, after a warm-up in which everything is compiled and allocated."""
-    for _ in range(3):
-        contender.step()
-    contender.wait()
-    once = min(_measure(contender, 1) for _ in range(3))
+    """How many steps fill a turn, after a warm-up in which everything is compiled and allocated.
+
+    Three steps of warm-up and three to look at, but one of each where a step alone takes long.
+    """
+    contender.step()
+    once = _measure(contender, 1)
+    if once < LONG:
+        for _ in range(2):
+            contender.step()
+        once = min(_measure(contender, 1) for _ in range(3))
     return max(1, round(seconds / max(once, 1e-7)))
 
 

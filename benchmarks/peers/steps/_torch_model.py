@@ -1,4 +1,4 @@
-"""What the PyTorch peers share: the perceptrons and densities of the problem, and its tensors."""
+"""What the PyTorch peers share: the networks and densities of the problem, and its tensors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsmnp.bench import Problem
+from vsmnp.build import batch_norm
+
+from ._image_networks import Leaves, Plan
 
 LOG_2PI = math.log(2 * math.pi)
 ACTIVATION = {
@@ -30,14 +33,17 @@ class Spec:
     activation: str
     unbiased: bool
     leave_one_out: bool
+    images: Plan | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> Spec:
         case, (square, baseline) = problem.case, problem.estimators
-        unbiased = square == "u-statistic"
-        return cls(
-            case.d_x, case.latent, case.samples, case.activation, unbiased, baseline == "leave-one-out"
-        )
+        unbiased, off = square == "u-statistic", baseline == "leave-one-out"
+        images = None
+        if case.image is not None:
+            rule = batch_norm(case.settings)
+            images = Plan(case.arch, case.image, case.latent, ACTIVATION[case.activation], case.width, rule)
+        return cls(case.d_x, case.latent, case.samples, case.activation, unbiased, off, images)
 
 
 def device(problem: Problem) -> torch.device:
@@ -45,14 +51,16 @@ def device(problem: Problem) -> torch.device:
 
 
 def obstacle(problem: Problem) -> str | None:
-    """PyTorch computes every case; it needs its own card for a GPU's."""
+    """PyTorch computes every case of perceptrons; it needs its own card for a GPU's."""
+    if problem.case.image is not None:
+        return "torch-eager has the networks of images."
     if problem.case.device == "gpu" and not torch.cuda.is_available():
         return "this PyTorch sees no GPU."
     return None
 
 
 def obstacle_alone(problem: Problem) -> str | None:
-    """The same, for a peer of single models."""
+    """The same, for a peer of single models that are perceptrons."""
     if problem.case.models > 1:
         return "it trains one model; torch-vmap trains several side by side."
     return obstacle(problem)
@@ -66,13 +74,15 @@ def prepare(problem: Problem) -> None:
 
 
 def tensors(named: Mapping[str, np.ndarray], where: torch.device, models: bool = False) -> list[Tensor]:
-    """Weights and biases in order; of the first model, or of all with the axis R in front."""
-    return [torch.from_numpy(np.array(a if models else a[0])).to(where) for a in named.values()]
+    """Arrays in order, windows behind channels; of the first model, or of all with the axis R in front."""
+    found = [torch.from_numpy(np.array(a if models else a[0])).to(where) for a in named.values()]
+    return [t.permute(0, 3, 1, 2).contiguous() if t.ndim == 4 else t for t in found]
 
 
 def arrays(names: Sequence[str], values: Sequence[Tensor], models: bool = False) -> dict[str, np.ndarray]:
     """Back to the host by name, with the axis R."""
-    host = [value.detach().cpu().numpy() for value in values]
+    moved = [t.permute(0, 2, 3, 1) if t.ndim == 4 else t for t in values]
+    host = [value.detach().cpu().numpy() for value in moved]
     return {name: a if models else a[None] for name, a in zip(names, host, strict=True)}
 
 
@@ -86,13 +96,17 @@ def network(p: Sequence[Tensor], x: Tensor, activation: str) -> Tensor:
 
 def encode(spec: Spec, phi: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of q."""
-    mu, rho = network(phi, x, spec.activation).chunk(2, -1)
+    of_images = spec.images
+    features = of_images.encode(Leaves(phi), x) if of_images else network(phi, x, spec.activation)
+    mu, rho = features.chunk(2, -1)
     return mu, rho.exp()
 
 
 def decode(spec: Spec, theta: Sequence[Tensor], z: Tensor) -> Tensor:
     """``g(z)``; the last of theta is ``log_sd``."""
-    return network(theta[:-1], z, spec.activation)
+    if spec.images is None:
+        return network(theta[:-1], z, spec.activation)
+    return spec.images.decode(Leaves(theta[:-1]), z.flatten(0, 1)).unflatten(0, z.shape[:2])
 
 
 def log_likelihood(theta: Sequence[Tensor], x: Tensor, g: Tensor) -> Tensor:

@@ -23,12 +23,10 @@ from ._torch_model import (
     kl,
     log_likelihood,
     matching,
+    obstacle_alone,
     prepare,
     tensors,
 )  # fmt: skip
-from ._torch_model import (
-    obstacle_alone as obstacle,
-)
 
 __all__ = ["TorchEager", "make", "obstacle"]
 
@@ -94,6 +92,14 @@ def joint_loss(
     return loss + 0.5 * s_q.square().sum(-1).mean()
 
 
+def gradient(loss: Tensor, params: Params) -> list[Tensor]:
+    """Of each parameter; running statistics, which nothing depends on, have zero.
+
+    Contiguous: the fused Adam of PyTorch 2.13 pairs elements of differently strided arrays by their places.
+    """
+    return [g.contiguous() for g in torch.autograd.grad(loss, params, materialize_grads=True)]
+
+
 class TorchEager:
     """One model, as eager code trains it."""
 
@@ -104,7 +110,11 @@ class TorchEager:
         self.names = [*problem.phi], [*problem.theta]
         self.phi = [p.requires_grad_() for p in tensors(problem.phi, where)]
         self.theta = [p.requires_grad_() for p in tensors(problem.theta, where)]
-        self.optimizers = [torch.optim.Adam(p, lr=1e-3, fused=True) for p in (self.phi, self.theta)]
+        settings = case.settings
+        self.optimizers = [
+            torch.optim.Adam(self.phi, lr=settings.encoder_lr, fused=True),
+            torch.optim.Adam(self.theta, lr=settings.lr, fused=True),
+        ]
         self.minibatches = torch.from_numpy(problem.batches).to(where)
         self.order = itertools.cycle(range(len(self.minibatches)))
         self.last: tuple[Tensor, Tensor] | None = None
@@ -126,8 +136,7 @@ class TorchEager:
             self.inference(x, self._given(noise.inference[0])),
             self.learning(x, self._given(noise.learning)),
         )
-        g_phi = torch.autograd.grad(inferred, self.phi)
-        g_theta = torch.autograd.grad(learned, self.theta)
+        g_phi, g_theta = gradient(inferred, self.phi), gradient(learned, self.theta)
         return Evaluation(
             inferred.detach().cpu().numpy()[None], learned.detach().cpu().numpy()[None],
             arrays(self.names[0], g_phi), arrays(self.names[1], g_theta),
@@ -144,7 +153,7 @@ class TorchEager:
         self.last = inferred.detach(), learned.detach()
 
     def _update(self, which: int, loss: Tensor, params: list[Tensor]) -> None:
-        for p, g in zip(params, torch.autograd.grad(loss, params), strict=True):
+        for p, g in zip(params, gradient(loss, params), strict=True):
             p.grad = g
         self.optimizers[which].step()
 
@@ -162,6 +171,16 @@ class TorchEager:
 
     def _given(self, eps: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(eps[0])).to(self.where)
+
+
+def obstacle(problem: Problem) -> str | None:
+    if problem.case.image is None:
+        return obstacle_alone(problem)
+    if problem.case.models > 1 or problem.case.inference == "fisher-reparam":
+        return "its networks of images train one model, by KL or Fisher inference."
+    if problem.case.objective not in ("elbo", "m1", "m2"):
+        return "its networks of images learn by the ELBO, M1 or M2."
+    return None
 
 
 def make(problem: Problem) -> TorchEager:

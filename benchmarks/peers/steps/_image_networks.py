@@ -1,14 +1,14 @@
 """DCGAN and ResNet18 for images as PyTorch functions, written from the paper's layer tables.
 
 A network reads its parameters one after the other, in the order of its layers. They come from a flat vector
-of the engine (:class:`FlatParameters`, weights ``(O, k, k, I)``), or from leaves as PyTorch likes them
-(:class:`Leaves`), which can be made of the former.
+of the engine (:class:`FlatParameters`, weights ``(O, k, k, I)``), or are tensors as PyTorch likes them
+(:class:`Leaves`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,39 +44,16 @@ class FlatParameters:
 
 
 class Leaves:
-    """From a list of tensors; made by recording what a network reads of a vector."""
+    """From tensors in their order, windows behind channels as PyTorch has them."""
 
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self.tensors = tensors
-        self.rest: Iterator[Tensor] = iter(tensors)
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.rest = iter(tensors)
 
     def array(self, *shape: int) -> Tensor:
         return next(self.rest)
 
     def conv(self, n_out: int, n_in: int, size: int) -> Tensor:
         return next(self.rest)
-
-    def again(self) -> Leaves:
-        """The same from the beginning."""
-        self.rest = iter(self.tensors)
-        return self
-
-
-class Recorded(FlatParameters):
-    """A vector that keeps what was read of it as leaves of its own."""
-
-    def __init__(self, vector: Tensor) -> None:
-        super().__init__(vector)
-        self.tensors: list[Tensor] = []
-
-    def array(self, *shape: int) -> Tensor:
-        self.tensors.append(super().array(*shape).clone().requires_grad_())
-        return self.tensors[-1]
-
-    def conv(self, n_out: int, n_in: int, size: int) -> Tensor:
-        whole = super().array(n_out, size, size, n_in)
-        self.tensors.append(whole.permute(0, 3, 1, 2).contiguous().requires_grad_())
-        return self.tensors[-1]
 
 
 @dataclass(frozen=True)
