@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,17 @@ def _flags(architecture: str) -> tuple[str, ...]:
     return f"--gpu-architecture={architecture}", "--ptxas-options=-v", "-ftz=true", *OPTIONS
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("dtype", REALS, ids=str)
-@pytest.mark.parametrize("topic", TOPICS)
+def _marks(topic: str, dtype: np.dtype[Any], architecture: str) -> tuple[pytest.MarkDecorator, ...]:
+    """A fused step in double precision takes ten seconds; where it takes most registers is always tried."""
+    double = topic.startswith("step") and dtype == np.float64
+    return (pytest.mark.slow,) if double and architecture != ARCHITECTURES[-1] else ()
+
+
+@pytest.mark.parametrize(
+    ("topic", "dtype", "architecture"),
+    [pytest.param(*case, marks=_marks(*case)) for case in product(TOPICS, REALS, ARCHITECTURES)],
+    ids=str,
+)
 def test_kernels_compile_and_spill_nothing(topic: str, dtype: np.dtype[Any], architecture: str) -> None:
     text = joined(topic, dtype)
     log = build(text, *_flags(architecture))
