@@ -142,6 +142,8 @@ def steps() -> dict[str, Any]:
                 trainer.step(state)
             cupy.cuda.Device().synchronize()
             found[f"{kind} step of {many} models {name}, ms"] = 1e3 * (time.perf_counter() - start) / 50
+            if kind == "fused":
+                found["the fused step"] = str(getattr(trainer.fused, "plan", "is composed"))
             if name == "replayed":
                 found[f"recording of a {kind} step of {many} models"] = recorded.obstacle or "captured"
     return found

@@ -102,9 +102,9 @@ __device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
     });
 }
 
-// Move the parameters of a living model, in the packed copy and in memory, with moments that lie in memory or, `held`, in
-// the block, packed. `slope` is the one of log sqrt(gamma), at place `log_sd` of the flat vector, or has none where that is
-// negative. All threads of a block.
+// Move the parameters of a living model: the packed copy, and those in memory unless the moments are `held` in the block,
+// when all go back together. `slope` is the one of log sqrt(gamma), at place `log_sd` of the flat vector, or has none where
+// that is negative. All threads of a block.
 __device__ inline void move(
     const Net &net, const real *g, const Held &held, const Vector &vector, Index r, int size, int adam,
     const double *betas, real eps, int log_sd, real slope, bool alive
