@@ -108,9 +108,9 @@ def _pixels(picture: Image, path: Path, options: PictureOptions) -> Array:
 
 
 def _converted(picture: Image, path: Path, channels: Channels) -> Image:
-    """The picture in mode L or RGB."""
+    """The picture in mode L or RGB; as it is if it can be, since a copy takes half as long as decoding."""
     if channels == "auto" and picture.mode in _AS_THEY_ARE:
-        return picture.convert("L" if _AS_THEY_ARE[picture.mode] == 1 else "RGB")
+        return _in_mode("L" if _AS_THEY_ARE[picture.mode] == 1 else "RGB", picture)
     if picture.mode not in _CONVERTIBLE:
         raise DataError(
             f"{path} has pixels of Pillow's mode {picture.mode}, not of bytes: save it with 8 bits a channel."
@@ -119,7 +119,11 @@ def _converted(picture: Image, path: Path, channels: Channels) -> Image:
         raise DataError(
             f"{path} is neither grey nor RGB but {picture.mode}: say --channels 1 or --channels 3 to convert."
         )
-    return picture.convert("L" if channels == "1" else "RGB")
+    return _in_mode("L" if channels == "1" else "RGB", picture)
+
+
+def _in_mode(mode: str, picture: Image) -> Image:
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _cut(picture: Image, path: Path, options: PictureOptions) -> Image:
