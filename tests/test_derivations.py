@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
 
-from vsmnp.derivations import Statement, all_statements, judge, rejections
+from vsmnp.derivations import Effort, Evidence, Statement, all_statements, judge, weakness
 from vsmnp.derivations.statements import __path__ as files
 
 STATEMENTS = {statement.id: statement for statement in all_statements()}
@@ -24,11 +25,21 @@ def test_it_holds_and_the_misprint_fails(statement: Statement) -> None:
 
 @each
 def test_every_slip_is_rejected_and_every_check_rejects_one(statement: Statement) -> None:
-    rejected = rejections(statement)
     assert statement.mutations
-    assert [name for name, by in rejected.items() if not any(by)] == []
-    idle = [c.__name__ for i, c in enumerate(statement.checks) if not any(by[i] for by in rejected.values())]
-    assert idle == []
+    assert weakness(statement) == ([], [])
+
+
+def test_a_slip_that_passes_and_a_check_that_cannot_fail_are_found() -> None:
+    def says(claim: str, effort: Effort) -> Evidence:
+        return Evidence("symbolic", float(claim != "true"), 0.5, "")
+
+    def nods(claim: str, effort: Effort) -> Evidence:
+        return Evidence("symbolic", 0.0, 0.5, "")
+
+    statement = replace(
+        all_statements()[0], printed=None, checks=(nods, says), mutations={"slip": "false", "none": "true"}
+    )
+    assert weakness(statement) == (["none"], ["nods"])
 
 
 @each

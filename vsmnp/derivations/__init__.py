@@ -2,7 +2,7 @@
 
 from .catalogue import all_statements, select, slips
 from .statement import Effort, Evidence, Form, Statement, Verdict
-from .verify import judge, judge_all, rejections
+from .verify import judge, judge_all, weakness
 
 __all__ = [
     "Effort",
@@ -13,7 +13,7 @@ __all__ = [
     "all_statements",
     "judge",
     "judge_all",
-    "rejections",
     "select",
     "slips",
+    "weakness",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-from .statement import Claim, Effort, Statement, Verdict
+from .statement import Check, Claim, Effort, Statement, Verdict
 
 #: What ``vsmnp verify`` does unless told to be thorough.
 USUAL = Effort()
@@ -30,14 +31,34 @@ def judge_all(
         progress(done, len(statements))
 
 
-def rejections(statement: Statement, effort: Effort = USUAL) -> dict[str, list[bool]]:
-    """For each deliberate slip, and the printed form if it is wrong, which of the checks reject it.
+class Weakness(NamedTuple):
+    """What a statement's checks leave open: nothing, if they are worth their name.
 
-    A slip that no check rejects, or a check that rejects no slip, would be a check that cannot fail.
+    Attributes
+    ----------
+    accepted : list of str
+        Slips that no check rejects, the printed form among them if it is wrong.
+    idle : list of str
+        Checks that reject none of them: they could not fail.
+    """
+
+    accepted: list[str]
+    idle: list[str]
+
+
+def weakness(statement: Statement, effort: Effort = USUAL) -> Weakness:
+    """Put the deliberate slips to the checks, to as many as it takes.
+
+    Checks that rejected nothing yet come first and are always asked; the others only until one rejects.
     """
     wrong: dict[str, Claim] = dict(statement.mutations)
     if statement.printed is not None:
         wrong["as printed"] = statement.printed.claim
-    return {
-        name: [not check(claim, effort).holds for check in statement.checks] for name, claim in wrong.items()
-    }
+    idle, proven, accepted = list(statement.checks), list[Check](), list[str]()
+    for name, claim in wrong.items():
+        rejecting = [check for check in idle if not check(claim, effort).holds]
+        if not rejecting and all(check(claim, effort).holds for check in proven):
+            accepted.append(name)
+        idle = [check for check in idle if check not in rejecting]
+        proven += rejecting
+    return Weakness(accepted, [check.__name__ for check in idle])
