@@ -45,6 +45,15 @@ def _keep(made: Any) -> None:
         return
     file = made._cache._cache_file
     file._source_stamp = file._source_stamp, _sources()
+    read = file._load_index
+
+    def index() -> Any:
+        try:
+            return read()
+        except Exception:  # it names what an older version had
+            return {}
+
+    file._load_index = index
 
 
 def _njit(function: _Function, options: Any) -> _Function:

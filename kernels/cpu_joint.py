@@ -13,13 +13,9 @@ import numpy as np
 
 from vsmnp.arrays import Array
 
-from .cpu_compile import compiled
+from .cpu_elementary import formula
 from .cpu_inference import curvature, gaps, pull_gap
-from .cpu_leaves import CODES
-from .cpu_network import TANGENT, backward, backward_along, push
-from .cpu_parts import begin, noise_of, probe_of
-from .cpu_sums import total
-from .cpu_tiles import (
+from .cpu_layout import (
     COTANGENT,
     D_X,
     D_Z,
@@ -28,27 +24,30 @@ from .cpu_tiles import (
     FEATURES,
     GAP,
     HERE,
+    JOINT_LEARNING_SHARE,
+    JOINT_SHARE,
     RESIDUAL,
     S_Q,
     SAMPLES,
     SCALE,
     SCORE,
-    THERE,
+    SCORE_NORM,
+    TANGENT,
     WIDTH,
     WORK,
     S,
-    blank,
-    decode,
-    draw,
-    encode,
-    place,
-    scaled,
 )
+from .cpu_leaves import CODES
+from .cpu_network import backward, backward_along, inputs_pulled, outputs_along, push
+from .cpu_records import Noise
+from .cpu_samples import blank, decode, draw, encode, place, scaled
+from .cpu_stages import SHARE, stage
+from .cpu_sums import total
 
 _EXP = CODES["exp"]
 
 
-@compiled
+@formula
 def _directions(
     tile: Any, probe: Any, by_probe: bool, low: int, rows: int, batch: int, j: int, u: Array, w: Array
 ) -> None:
@@ -71,7 +70,7 @@ def _directions(
             w[z, i] = eps[i] * eps[i] - real(1)
 
 
-@compiled
+@formula
 def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> None:
     """``share`` times the tangent of ``(u/s, w S'/s)`` along y, to the cotangent; u moves for ``fixed`` z."""
     at, planes = tile.at, tile.planes
@@ -97,12 +96,12 @@ def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> N
                 to_rho[i] = weight * change
 
 
-@compiled
+@stage(SCORE_NORM, "vector noise word word word word word word vector")
 def score_norm(
-    tile: Any, phi: Array, probe: Any, by_probe: bool, follows: bool, low: int, rows: int, batch: int,
-    wanted: bool, g: Array,
-) -> float:  # fmt: skip
-    """The sum of ``|s^q|^2`` over the tile's samples; the gradient of the mean of its half, if wanted."""
+    tile: Any, phi: Array, probe: Any, by_probe: int, follows: int, low: int, rows: int, batch: int,
+    wanted: int, g: Array,
+) -> None:  # fmt: skip
+    """Find the sum of ``|s^q|^2`` over the tile's samples; the gradient of half its mean, if wanted."""
     at, planes = tile.at, tile.planes
     width, d_z, d_x, real = at[WIDTH], at[D_Z], at[D_X], planes.dtype.type
     share = 1.0 / (batch * at[SAMPLES])
@@ -118,7 +117,8 @@ def score_norm(
                 amu[i] = u[z, i] / s[i]
                 arho[i] = w[z, i] / s[i] * ds[i]
         blank(tile, at[FEATURES], 2 * d_z, rows, 1)
-        s_q = backward(tile, tile.encoder, phi, at[FEATURES], at[HERE], at[THERE], g, False, True, width)
+        backward(tile, tile.encoder, phi, at[FEATURES], g, False, True, width)
+        s_q = inputs_pulled(tile, tile.encoder)
         for d in range(d_x):
             score = planes[s_q + d]
             for i in range(rows):
@@ -126,74 +126,67 @@ def score_norm(
             result += total(work)
         if wanted:
             scaled(tile, s_q, d_x, real(1), tile.encoder[0, TANGENT])
-            y = push(tile, tile.encoder, phi, at[HERE], width)
-            _bend(tile, y, u, w, not (by_probe or follows), share)
+            push(tile, tile.encoder, phi, width)
+            _bend(tile, outputs_along(tile.encoder), u, w, not (by_probe or follows), share)
             blank(tile, at[COTANGENT], 2 * d_z, rows, 1)
             scaled(tile, at[FEATURES], 2 * d_z, real(share), at[FEATURES])
-            turn = at[THERE] - at[HERE]
             backward_along(
-                tile, tile.encoder, phi, at[FEATURES], at[COTANGENT], at[HERE], turn, g, g, False, True,
-                False, width,
-            )  # fmt: skip
-    return result
+                tile, tile.encoder, phi, at[FEATURES], at[COTANGENT], g, g, False, True, False, width
+            )
+    tile.found[0] = result
 
 
-@compiled
+@stage(JOINT_SHARE, SHARE)
 def joint_inference(
-    tile: Any, phi: Array, theta: Array, x: Array, source: Any, l: float, tiles: int, low: int, high: int,
-    room: Any, by_probe: bool, follows: bool,
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Parts of the gradient in phi; sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
+    """The gradient in phi; sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
     batch = x.shape[0]
-    tau = math.exp(-2 * l)
-    noise, probe = noise_of(source), probe_of(source)
-    for p in range(low, high):
-        g, sums = room.parts[p], room.sums[p]
-        for first in begin(room, tile, tiles, p, batch):
-            rows = min(tile.at[WIDTH], batch - first)
-            encode(tile, phi, x, first, rows)
-            place(tile, noise, batch, first, rows)
-            sums[1] += decode(tile, theta, rows)
-            sums[0] += gaps(tile, theta, rows, tau, g)
-            hessian_d = curvature(tile, theta, tau, g) if follows else 0
-            pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[SAMPLES]), hessian_d, tau, follows, g)
-            sums[2] += score_norm(tile, phi, probe, by_probe, follows, first, rows, batch, True, g)
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    sums[1] += tile.found[0]
+    gaps(tile, theta, rows, tau)
+    sums[0] += tile.found[0]
+    if plan.follows:
+        curvature(tile, theta, tau)
+    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[SAMPLES]), tau, plan.follows, g)
+    probe = Noise(noise.seed, plan.probe, noise.step)
+    score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
+    sums[2] += tile.found[0]
 
 
-@compiled
+@stage(JOINT_LEARNING_SHARE, SHARE)
 def joint_learning(
-    tile: Any, phi: Array, theta: Array, x: Array, source: Any, l: float, tiles: int, low: int, high: int,
-    room: Any, by_probe: bool,
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Parts of the gradient in theta but for l, ``tau plain + g``; sums as above, and of ``d . b``."""
+    """The gradient in theta but for l, ``tau plain + g``; sums as above, and of ``d . b``."""
     at, planes, batch, real = tile.at, tile.planes, x.shape[0], x.dtype.type
     width, samples = at[WIDTH], at[SAMPLES]
-    tau = math.exp(-2 * l)
-    noise, probe = noise_of(source), probe_of(source)
-    for p in range(low, high):
-        g, sums = room.parts[p], room.sums[p]
-        for first in begin(room, tile, tiles, p, batch):
-            rows = min(tile.at[WIDTH], batch - first)
-            encode(tile, phi, x, first, rows)
-            place(tile, noise, batch, first, rows)
-            sums[1] += decode(tile, theta, rows)
-            sums[0] += gaps(tile, theta, rows, tau, g)
-            work = planes[at[WORK], :rows]
-            for z in range(at[D_Z]):
-                for j in range(samples):
-                    columns = slice(j * width, j * width + rows)
-                    d, b = planes[at[GAP] + z, columns], planes[at[SCORE] + z, columns]
-                    for i in range(rows):
-                        work[i] = d[i] * b[i]
-                    sums[3] += total(work)
-            scaled(tile, at[GAP], at[D_Z], real(1), tile.decoder[0, TANGENT])
-            dg = push(tile, tile.decoder, theta, at[HERE], samples * width)
-            share = real(tau / (batch * samples))
-            scaled(tile, at[RESIDUAL], at[D_X], share, at[COTANGENT])
-            scaled(tile, dg, at[D_X], share, at[S_Q])
-            turn = at[THERE] - at[HERE]
-            backward_along(
-                tile, tile.decoder, theta, at[COTANGENT], at[S_Q], at[HERE], turn, room.plain[p], g, True,
-                True, False, samples * width,
-            )  # fmt: skip
-            sums[2] += score_norm(tile, phi, probe, by_probe, False, first, rows, batch, False, g)
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    sums[1] += tile.found[0]
+    gaps(tile, theta, rows, tau)
+    sums[0] += tile.found[0]
+    work = planes[at[WORK], :rows]
+    for z in range(at[D_Z]):
+        for j in range(samples):
+            columns = slice(j * width, j * width + rows)
+            d, b = planes[at[GAP] + z, columns], planes[at[SCORE] + z, columns]
+            for i in range(rows):
+                work[i] = d[i] * b[i]
+            sums[3] += total(work)
+    scaled(tile, at[GAP], at[D_Z], real(1), tile.decoder[0, TANGENT])
+    push(tile, tile.decoder, theta, samples * width)
+    share = real(tau / (batch * samples))
+    scaled(tile, at[RESIDUAL], at[D_X], share, at[COTANGENT])
+    scaled(tile, outputs_along(tile.decoder), at[D_X], share, at[S_Q])
+    backward_along(
+        tile, tile.decoder, theta, at[COTANGENT], at[S_Q], plain, g, True, True, False, samples * width
+    )
+    probe = Noise(noise.seed, plan.probe, noise.step)
+    score_norm(tile, phi, probe, plan.by_probe, False, row, rows, batch, False, phi)
+    sums[2] += tile.found[0]

@@ -22,6 +22,7 @@ from .cpu_elementary import Formula, exp
 from .cpu_outer import outer
 from .cpu_random import count_blocks, normals_of_lanes, philox_rounds
 from .cpu_sums import total
+from .cpu_vectors import invoke
 from .scalar import (
     elu,
     elu_curve,
@@ -45,8 +46,11 @@ Leaf: TypeAlias = Callable[..., None]
 CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
 NONE = -1
 #: Where the addresses are in their array; those of an activation come after its code's three places.
-AFFINE, OUTER, DRAW, FIRST = range(4)
+AFFINE, OUTER, DRAW, PHILOX, NORMALS, FIRST = range(6)
 VALUE, SLOPE, CURVE = range(3)
+#: How many places there are, and how many the stages of ``cpu_layout`` take after them.
+LEAVES = FIRST + 3 * len(CODES)
+STAGES = 18
 
 
 def _affine(
@@ -106,9 +110,19 @@ def _curve_leaf(h: Formula, dh: Formula) -> Leaf:
     return curve
 
 
+def _philox(words: Any, blocks: int, seed: int) -> None:
+    """All rounds of counters ``(4, blocks)``."""
+    philox_rounds(carray(words, (4, blocks), np.uint32), np.uint64(seed))
+
+
+def _normals(words: Any, numbers: Any, blocks: int) -> None:
+    """Normals of words, both ``(2, 2, blocks)``."""
+    normals_of_lanes(carray(words, (2, 2, blocks), np.uint32), carray(numbers, (2, 2, blocks)))
+
+
 def _draw(
     seed: int, stream: int, step: int, row: int, batch: int, samples: int, rows: int, width: int, signs: int,
-    out: Any, apart: int, stride: int,
+    out: Any, apart: int, stride: int, philox: int, normals: int,
 ) -> None:  # fmt: skip
     """Normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, of every sample.
 
@@ -116,19 +130,17 @@ def _draw(
     """
     planes = carray(out, (width, stride))
     blocks = -(-rows * width // 4) + 1  # one more than a sample fills, as it may begin inside a block
-    lanes = np.empty((4, samples * blocks), np.uint32)
+    words, numbers = np.empty((4, samples * blocks), np.uint32), np.empty((4, samples * blocks), planes.dtype)
     for j in range(samples):
         start = np.uint64((row + j * batch) * width // 4)
-        count_blocks(lanes[:, j * blocks : (j + 1) * blocks], start, np.uint64(stream), np.uint64(step))
-    philox_rounds(lanes, np.uint64(seed))
-    numbers = np.empty((4, samples * blocks), planes.dtype)
+        count_blocks(words[:, j * blocks : (j + 1) * blocks], start, np.uint64(stream), np.uint64(step))
+    invoke(philox, (words, samples * blocks, seed))
     if signs:
         for lane in range(4):
             for i in range(samples * blocks):
-                numbers[lane, i] = 1 - 2 * np.int32(lanes[lane, i] >> np.uint32(31))
+                numbers[lane, i] = 1 - 2 * np.int32(words[lane, i] >> np.uint32(31))
     else:
-        halves = 2, 2, samples * blocks
-        normals_of_lanes(lanes.reshape(halves), numbers.reshape(halves))
+        invoke(normals, (words, numbers, samples * blocks))
     in_order = np.empty(4 * blocks, planes.dtype)
     for j in range(samples):
         a, b, c, d = (
@@ -146,7 +158,13 @@ def _draw(
                 plane[i] = in_order[skip + i * width + p]
 
 
-_FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwwwpww"))
+_FIRST = (
+    (_affine, "pwwpwpppwwwww"),
+    (_outer, "ppppwwwww"),
+    (_draw, "wwwwwwwwwpwwww"),
+    (_philox, "iww"),
+    (_normals, "ipw"),
+)
 #: f, f' = h(y), h'(y) of each activation; a relu's are in the products.
 _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
     "tanh": (tanh, tanh_slope, tanh_curve),
@@ -159,7 +177,11 @@ _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
 
 @cache
 def _compiled(leaf: Leaf, letters: str, dtype: np.dtype[Any]) -> Any:
-    kinds = {"p": types.CPointer(numba.from_dtype(dtype)), "w": types.int64}
+    kinds = {
+        "p": types.CPointer(numba.from_dtype(dtype)),
+        "i": types.CPointer(types.uint32),
+        "w": types.int64,
+    }
     return callback(leaf, types.void(*(kinds[letter] for letter in letters)))
 
 
@@ -171,7 +193,7 @@ def _activation(name: str) -> tuple[tuple[Leaf, str], ...]:
 
 def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool) -> Array:
     """Where each leaf is, for the activations in use; they stay there as long as the process lives."""
-    found = np.zeros(FIRST + 3 * len(CODES), np.int64)
+    found = np.zeros(LEAVES + STAGES, np.int64)
     found[:FIRST] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
     for name in set(activations) & set(_FORMULAS):
         start = FIRST + 3 * CODES[name]

@@ -2,30 +2,105 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from typing import Any
 
 import numpy as np
 
 from vsmnp.arrays import Array, QuadraticForm
 from vsmnp.steps import STEP_TERMS, InferenceSpec, LearningSpec, StepSpec
 
-from .cpu_finish import ELBO, FISHER, JOINT, KL, SCORE_MATCHING, finish, optimal
-from .cpu_inference import fisher, kl
-from .cpu_joint import joint_inference, joint_learning
-from .cpu_learning import quadratic
-from .cpu_parts import PARTS, Room, Source
-from .cpu_tiles import WIDTH, Tile, blocks, tile
-from .cpu_update import Fate, Side
+from . import cpu_inference, cpu_joint, cpu_learning  # noqa: F401  (their stages)
+from .cpu_layout import (
+    BACKWARD,
+    BACKWARD_ALONG,
+    CURVATURE,
+    DECODE,
+    ENCODE,
+    FINISH,
+    FISHER_SHARE,
+    FORWARD,
+    GAPS,
+    JOINT_LEARNING_SHARE,
+    JOINT_SHARE,
+    KL_SHARE,
+    PLACE,
+    PULL_GAP,
+    PUSH,
+    QUADRATIC_SHARE,
+    SCORE_NORM,
+    SCORES,
+    WIDTH,
+    Tile,
+    blocks,
+    tile,
+)
+from .cpu_parts import PARTS, update
+from .cpu_records import (
+    CHOOSING,
+    ELBO,
+    FISHER,
+    FIXED,
+    JOINT,
+    KL,
+    LEARNED,
+    OPTIMAL,
+    SCORE_MATCHING,
+    TRAINING,
+    Given,
+    Plan,
+    Room,
+)
+from .cpu_stages import ready
+
+_COMMON = FORWARD, BACKWARD, ENCODE, PLACE, DECODE, FINISH
+_SECOND_ORDER = PUSH, BACKWARD_ALONG
 
 
-def _signed(seed: int) -> int:
-    """The same 64 bits as a signed number, which is what compiled code passes on."""
-    return seed - 2**64 if seed >= 2**63 else seed
+def _forms(*forms: QuadraticForm) -> Array:
+    return np.array([(form.c_each, form.c_mean, form.d_each, form.d_mean) for form in forms])
 
 
-class Update(ABC):
+def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
+    """The plan of the encoder's update, and the stages that it calls."""
+    loss = spec.inference
+    kind = {"kl": KL, "fisher": FISHER, "joint": JOINT}[loss.loss]
+    share = {KL: KL_SHARE, FISHER: FISHER_SHARE, JOINT: JOINT_SHARE}[kind]
+    stages: tuple[int, ...] = (*_COMMON, share)
+    if kind != KL:
+        stages += GAPS, PULL_GAP
+        if loss.follows:
+            stages += (CURVATURE, *_SECOND_ORDER)
+    if kind == JOINT:
+        stages += (SCORE_NORM, *_SECOND_ORDER)
+    plan = Plan(
+        kind, share, 0, False, loss.weight, loss.follows, loss.probe, np.zeros((2, 4)), FIXED, 0.0,
+        spec.log_sd, 0, -1, spec.streams[0], spec.streams[2],
+    )  # fmt: skip
+    return plan, stages
+
+
+def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
+    """The same of the decoder's update."""
+    loss = spec.learning
+    kind = {"elbo": ELBO, "score-matching": SCORE_MATCHING, "joint": JOINT}[loss.loss]
+    share = JOINT_LEARNING_SHARE if kind == JOINT else QUADRATIC_SHARE
+    stages: tuple[int, ...] = (*_COMMON, share)
+    if loss.form.crosses or loss.form_for_gamma.crosses:
+        stages += (SCORES,)
+    if kind == JOINT:
+        stages += (GAPS, SCORE_NORM, *_SECOND_ORDER)
+    gamma = {"fixed": FIXED, "learn": LEARNED, "optimal": OPTIMAL}[loss.gamma]
+    first = len(STEP_TERMS[spec.inference.loss]) + 1
+    plan = Plan(
+        kind, share, 0, True, 1.0, False, loss.probe, _forms(loss.form_for_gamma, loss.form), gamma,
+        loss.gamma_floor, spec.log_sd, first,
+        1 if kind == SCORE_MATCHING and not loss.form.crosses else -1, *spec.streams[1:],
+    )  # fmt: skip
+    return plan, stages
+
+
+class Update:
     """One update of one network, for batches of one size.
 
     Parameters
@@ -33,157 +108,66 @@ class Update(ABC):
     spec : StepSpec
         Of the step.
     loss : InferenceSpec or LearningSpec
-        What this update descends.
-    size : int
-        P of the network that it trains.
+        Which of the two updates.
     batch : int
         N.
     """
 
-    def __init__(
-        self,
-        spec: StepSpec,
-        loss: InferenceSpec | LearningSpec,
-        size: int,
-        batch: int,
-        bends: bool,
-        plain: bool,
-    ) -> None:
-        self.spec, self.samples, self.batch = spec, loss.samples, batch
-        dtype = np.dtype(spec.dtype)
-        self.tiles: list[Tile] = [tile(spec, loss.samples, batch, bends) for _ in range(spec.threads)]
-        count = blocks(batch, int(self.tiles[0].at[WIDTH]))
-        self.tiles_a_part = blocks(count, PARTS)
-        parts = blocks(count, self.tiles_a_part)
-        self.rooms = [
+    def __init__(self, spec: StepSpec, loss: InferenceSpec | LearningSpec, batch: int) -> None:
+        learns = isinstance(loss, LearningSpec)
+        plan, self._stages = _learning(spec) if learns else _inference(spec)
+        dtype, size = np.dtype(spec.dtype), (spec.decoder if learns else spec.encoder).size
+        second_order = BACKWARD_ALONG in self._stages
+        self._tiles: list[Tile] = [tile(spec, loss.samples, batch, second_order) for _ in range(spec.threads)]
+        count = blocks(batch, int(self._tiles[0].at[WIDTH]))
+        self._plan = plan._replace(tiles=blocks(count, PARTS))
+        self._parts = blocks(count, self._plan.tiles)
+        plain = size if learns and plan.kind == JOINT else 0
+        self._rooms = [
             Room(
-                np.zeros((parts, size), dtype),
-                np.zeros((parts, size if plain else 0), dtype),
-                np.zeros(size, dtype),
-                np.zeros((parts, 4)),
+                np.zeros((self._parts, size), dtype), np.zeros((self._parts, plain), dtype),
+                np.zeros(size, dtype), np.zeros((self._parts, 4)),
             )
             for _ in range(spec.threads)
-        ]
+        ]  # fmt: skip
+        self._ready = False
 
-    @abstractmethod
-    def parts(
-        self, tile: Tile, given: tuple[Any, ...], low: int, high: int, room: Room, choosing: bool
-    ) -> None:
-        """Parts ``low .. high``; ``choosing``: only what an optimal gamma is read from."""
+    def prepare(self, given: Given) -> None:
+        """Compile what is called by its address, before the first update."""
+        if not self._ready:
+            for each in self._tiles:
+                ready(each, self._stages, room=self._rooms[0], given=given, plan=self._plan)
+            self._ready = True
 
-    @abstractmethod
-    def one_model(
-        self, thread: int, state: Any, phi: Side, theta: Side, x: Array, r: int, seed: int, step: int,
-        fate: Fate, terms: Array, pool: Executor | None = None,
+    def models(self, thread: int, given: Given, low: int, high: int) -> None:
+        """Models ``low .. high``, in the memory of a thread."""
+        self._run(thread, self._rooms[thread], given, low, high, 0, self._parts, CHOOSING, TRAINING + 1)
+
+    def shared(self, pool: Executor, given: Given) -> None:
+        """A single model, whose parts are shared among the threads of a pool."""
+        sharers, room = min(len(self._tiles), self._parts), self._rooms[0]
+        cuts = [self._parts * i // sharers for i in range(sharers + 1)]
+        for turn in (CHOOSING, TRAINING):
+            jobs = [
+                pool.submit(
+                    self._run, i, room, given, 0, 1, cuts[i], cuts[i + 1], turn, turn + 1, True, False
+                )
+                for i in range(sharers)
+            ]
+            for job in jobs:
+                job.result()
+            self._run(0, room, given, 0, 1, 0, 0, turn, turn + 1, False, True)
+
+    def _run(
+        self, thread: int, room: Room, given: Given, low: int, high: int, first: int, last: int, turn: int,
+        end: int, gathers: bool = True, finishes: bool = True,
     ) -> None:  # fmt: skip
-        """The whole update of model r; its parts are shared among the threads of a pool, if there is one."""
-
-    def _gather(
-        self, thread: int, given: tuple[Any, ...], pool: Executor | None, choosing: bool = False
-    ) -> Room:
-        """All parts into the room of the thread."""
-        room = self.rooms[thread]
-        parts = room.parts.shape[0]
-        if pool is None:
-            self.parts(self.tiles[thread], given, 0, parts, room, choosing)
-            return room
-        sharers = min(len(self.tiles), parts)
-        cuts = [parts * i // sharers for i in range(sharers + 1)]
-        jobs = [
-            pool.submit(self.parts, self.tiles[i], given, cuts[i], cuts[i + 1], room, choosing)
-            for i in range(sharers)
-        ]
-        for job in jobs:
-            job.result()
-        return room
+        update(
+            self._tiles[thread], room, given, self._plan, low, high, first, last, turn, end, gathers, finishes
+        )
 
 
-class InferenceUpdate(Update):
-    """An update of the encoder."""
-
-    def __init__(self, spec: StepSpec, batch: int) -> None:
-        loss = spec.inference
-        bends = loss.loss == "joint" or (loss.loss == "fisher" and loss.follows)
-        super().__init__(spec, loss, spec.encoder.size, batch, bends, False)
-        self.loss = loss
-        self.kind = {"kl": KL, "fisher": FISHER, "joint": JOINT}[loss.loss]
-
-    def parts(
-        self, tile: Tile, given: tuple[Any, ...], low: int, high: int, room: Room, choosing: bool
-    ) -> None:
-        phi, theta, x, source, l = given
-        common = tile, phi, theta, x, source, l, self.tiles_a_part, low, high, room
-        if self.kind == KL:
-            kl(*common)
-        elif self.kind == FISHER:
-            fisher(*common, self.loss.weight, self.loss.follows)
-        else:
-            joint_inference(*common, self.loss.probe, self.loss.follows)
-
-    def one_model(
-        self, thread: int, state: Any, phi: Side, theta: Side, x: Array, r: int, seed: int, step: int,
-        fate: Fate, terms: Array, pool: Executor | None = None,
-    ) -> None:  # fmt: skip
-        stream, _, probe = self.spec.streams
-        l = float(theta.vector[r, self.spec.log_sd])
-        given = phi.vector[r], theta.vector[r], x, Source(_signed(seed), stream, probe, step), l
-        room = self._gather(thread, given, pool)
-        finish(
-            self.kind, room, self.batch, self.samples, x.shape[1], l, self.loss.weight, -1, phi, r, fate,
-            0, -1, terms,
-        )  # fmt: skip
-
-
-def _numbers(form: QuadraticForm) -> Array:
-    return np.array([form.c_each, form.c_mean, form.d_each, form.d_mean])
-
-
-class LearningUpdate(Update):
-    """An update of the decoder."""
-
-    def __init__(self, spec: StepSpec, batch: int) -> None:
-        loss = spec.learning
-        joint = loss.loss == "joint"
-        super().__init__(spec, loss, spec.decoder.size, batch, joint, joint)
-        self.loss = loss
-        self.kind = {"elbo": ELBO, "score-matching": SCORE_MATCHING, "joint": JOINT}[loss.loss]
-        self.forms = _numbers(loss.form), _numbers(loss.form_for_gamma)
-        self.first = len(STEP_TERMS[spec.inference.loss]) + 1
-        self.left_out = 1 if self.kind == SCORE_MATCHING and not loss.form.crosses else -1
-
-    def parts(
-        self, tile: Tile, given: tuple[Any, ...], low: int, high: int, room: Room, choosing: bool
-    ) -> None:
-        phi, theta, x, source, l = given
-        common = tile, phi, theta, x, source, l, self.tiles_a_part, low, high, room
-        if self.kind == JOINT:
-            joint_learning(*common, self.loss.probe)
-        else:
-            quadratic(*common, self.forms[choosing], self.kind == ELBO, not choosing)
-
-    def one_model(
-        self, thread: int, state: Any, phi: Side, theta: Side, x: Array, r: int, seed: int, step: int,
-        fate: Fate, terms: Array, pool: Executor | None = None,
-    ) -> None:  # fmt: skip
-        _, stream, probe = self.spec.streams
-        log_sd, d_x, gamma = self.spec.log_sd, x.shape[1], self.loss.gamma
-        l = float(theta.vector[r, log_sd])
-        both, source = (phi.vector[r], theta.vector[r], x), Source(_signed(seed), stream, probe, step)
-        kept = floored = False
-        if gamma == "optimal":
-            room = self._gather(thread, (*both, source, l), pool, choosing=True)
-            l, kept, floored = optimal(room, self.batch, d_x, l, self.kind == ELBO, self.loss.gamma_floor)
-        room = self._gather(thread, (*both, source, l), pool)
-        before = theta.vector[r, log_sd]
-        if gamma == "optimal":
-            theta.vector[r, log_sd] = l
-        finish(
-            self.kind, room, self.batch, self.samples, d_x, l, 1.0, log_sd if gamma == "learn" else -1,
-            theta, r, fate, self.first, self.left_out, terms,
-        )  # fmt: skip
-        if gamma == "optimal":
-            if fate.alive[r]:
-                state.gamma_kept[r] += kept
-                state.gamma_floored[r] += floored
-            else:
-                theta.vector[r, log_sd] = before
+def updates(spec: StepSpec, batch: int) -> Iterator[Update]:
+    """The encoder's and the decoder's update."""
+    yield Update(spec, spec.inference, batch)
+    yield Update(spec, spec.learning, batch)

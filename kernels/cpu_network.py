@@ -1,8 +1,7 @@
 """A perceptron on a tile: forward and backward, and the tangents of both along a direction.
 
-Weights are read and their gradients gathered where they lie in the flat vectors. A network is a table with
-a row a layer and one for the output: widths, places of weights and bias, first planes of the input and of its
-tangent. The last row holds the codes of the activations between the layers and past the last one.
+Weights are read and their gradients gathered where they lie in the flat vectors. A network is a table, see
+``cpu_layout``. Sweeps leave their results where the formulas at the end of this file say.
 """
 
 from __future__ import annotations
@@ -12,12 +11,27 @@ from typing import Any
 from vsmnp.arrays import Array
 
 from .cpu_affine import MASKED, PLAIN, RELU
-from .cpu_compile import compiled
 from .cpu_elementary import formula
+from .cpu_layout import (
+    BACKWARD,
+    BACKWARD_ALONG,
+    D_HERE,
+    D_THERE,
+    FORWARD,
+    HERE,
+    IN,
+    OUT,
+    PLANE,
+    PUSH,
+    TANGENT,
+    THERE,
+    B,
+    W,
+)
 from .cpu_leaves import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
+from .cpu_stages import stage
 from .cpu_vectors import invoke
 
-IN, OUT, W, B, PLANE, TANGENT = range(6)
 _RELU = CODES["relu"]
 
 
@@ -62,11 +76,35 @@ def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: 
     )
 
 
-@compiled
-def forward(tile: Any, table: Array, vector: Array, room: int, cols: int) -> int:
-    """From the planes of the input to those of the output, whose first one is returned."""
-    layers, planes = table.shape[0] - 1, tile.planes
-    for layer in range(layers):
+@formula
+def outputs(table: Any) -> Any:
+    """The first plane of the network's output."""
+    return table[table.shape[0] - 1, PLANE]
+
+
+@formula
+def outputs_along(table: Any) -> Any:
+    """The first plane of the output's tangent."""
+    return table[table.shape[0] - 1, TANGENT]
+
+
+@formula
+def inputs_pulled(tile: Any, table: Any) -> Any:
+    """The first plane of the cotangent that ``backward`` carried to the input."""
+    return tile.at[HERE] if table.shape[0] % 2 == 0 else tile.at[THERE]
+
+
+@formula
+def inputs_pulled_along(tile: Any, table: Any) -> Any:
+    """The first plane of the tangent that ``backward_along`` carried to the input."""
+    return tile.at[D_HERE] if table.shape[0] % 2 == 0 else tile.at[D_THERE]
+
+
+@stage(FORWARD, "table vector word")
+def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
+    """From the planes of the input to those of the output."""
+    planes, room = tile.planes, tile.at[HERE]
+    for layer in range(table.shape[0] - 1):
         n_in, n_out, w, b, x, _ = table[layer]
         y, code = table[layer + 1, PLANE], _code(table, layer)
         if code in (_RELU, NONE):
@@ -75,18 +113,16 @@ def forward(tile: Any, table: Array, vector: Array, room: int, cols: int) -> int
         else:
             _product(tile, vector[w:], n_in, 1, vector[b:], 1, x, room, room, PLAIN, n_out, n_in, cols)
             invoke(leaf_of(tile, code, VALUE), (planes[room], planes[y], n_out, cols, planes.shape[1]))
-    return int(table[layers, PLANE])
 
 
-@compiled
+@stage(BACKWARD, "table vector word vector word word word")
 def backward(
-    tile: Any, table: Array, vector: Array, gy: int, here: int, there: int, g: Array, wanted: bool,
-    want_x: bool, cols: int,
-) -> int:  # fmt: skip
-    """Carry the cotangent ``gy`` of the output back; the planes of the input's, if wanted, are returned.
+    tile: Any, table: Array, vector: Array, gy: int, g: Array, wanted: int, want_x: int, cols: int
+) -> None:
+    """Carry the cotangent ``gy`` of the output back.
 
-    ``wanted`` adds the gradients of the weights to ``g``, a flat vector. ``here`` and ``there`` are
-    overwritten, and so is ``gy`` where the output has an activation.
+    ``wanted`` adds the gradients of the weights to ``g``, a flat vector. Where the output has an activation,
+    ``gy`` is overwritten.
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
@@ -97,20 +133,19 @@ def backward(
         if wanted:
             _gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
         if layer > 0 or want_x:
-            gx = here if step % 2 == 0 else there
+            gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
             _pull(tile, table, layer, vector, gy, gx, cols)
             if layer > 0 and table[layers, IN] != _RELU:
                 x, n = planes[table[layer, PLANE]], table[layer, IN]
                 invoke(leaf_of(tile, table[layers, IN], SLOPE), (x, planes[gx], planes[gx], n, cols, stride))
             gy = gx
-    return gy
 
 
-@compiled
-def push(tile: Any, table: Array, vector: Array, room: int, cols: int) -> int:
-    """From the tangents of the input to those of the output, whose first plane is returned; weights stay."""
-    layers, planes = table.shape[0] - 1, tile.planes
-    for layer in range(layers):
+@stage(PUSH, "table vector word")
+def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
+    """From the tangents of the input to those of the output; weights stay."""
+    planes, room = tile.planes, tile.at[HERE]
+    for layer in range(table.shape[0] - 1):
         n_in, n_out, w, _, _, dx = table[layer]
         dy, y, code = table[layer + 1, TANGENT], table[layer + 1, PLANE], _code(table, layer)
         if code in (_RELU, NONE):
@@ -120,18 +155,17 @@ def push(tile: Any, table: Array, vector: Array, room: int, cols: int) -> int:
             _product(tile, vector[w:], n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
             ends = planes[y], planes[room], planes[dy]
             invoke(leaf_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
-    return int(table[layers, TANGENT])
 
 
-@compiled
+@stage(BACKWARD_ALONG, "table vector word word vector vector word word word word")
 def backward_along(
-    tile: Any, table: Array, vector: Array, gy: int, dgy: int, rooms: int, turn: int, g: Array, dg: Array,
-    plain: bool, bent: bool, want_x: bool, cols: int,
-) -> int:  # fmt: skip
-    """The tangent of ``backward`` along the tangents that ``push`` left; planes of the input's are returned.
+    tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, plain: int, bent: int,
+    want_x: int, cols: int,
+) -> None:  # fmt: skip
+    """The tangent of ``backward`` along the tangents that ``push`` left.
 
-    ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Four rooms of
-    ``turn`` planes are overwritten, and so are ``gy`` and ``dgy`` where the output has an activation.
+    ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Where the output
+    has an activation, ``gy`` and ``dgy`` are overwritten.
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
@@ -146,8 +180,8 @@ def backward_along(
             _gather(tile, table, layer, dgy, x, dg, True, cols)
             _gather(tile, table, layer, gy, dx, dg, False, cols)
         if layer > 0 or want_x:
-            gx = rooms + (step % 2) * turn
-            dgx = gx + 2 * turn
+            gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
+            dgx = tile.at[D_HERE] if step % 2 == 0 else tile.at[D_THERE]
             if layer > 0:
                 _pull(tile, table, layer, vector, gy, gx, cols)
             _pull(tile, table, layer, vector, dgy, dgx, cols)
@@ -155,4 +189,3 @@ def backward_along(
                 ends = planes[x], planes[dx], planes[gx], planes[dgx]
                 invoke(leaf_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride))
             gy, dgy = gx, dgx
-    return dgy

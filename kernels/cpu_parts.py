@@ -1,59 +1,50 @@
-"""A batch in parts: each is some tiles in a row, whose gradients are gathered in the part's own memory.
+"""The loop of an update: models, parts of a batch, tiles of a part.
 
-The parts are summed in their order at the end, so that it never shows which thread did which.
+A part is some tiles in a row, whose gradients are gathered in memory of its own. The parts are summed in
+their order at the end, so that it never shows which thread did which.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import Any
 
-from vsmnp.arrays import Array
-
-from .cpu_elementary import formula
-from .cpu_tiles import WIDTH, Noise
+from .cpu_compile import compiled
+from .cpu_finish import finish
+from .cpu_layout import WIDTH
+from .cpu_records import CHOOSING, OPTIMAL, L, Noise
+from .cpu_vectors import perform
 
 #: A batch is cut into at most so many parts.
 PARTS = 8
 
 
-class Room(NamedTuple):
-    """What is gathered of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
-
-    ``plain`` is what the joint Fisher divergence multiplies by tau at the end; for others it is empty.
-    """
-
-    parts: Array
-    plain: Array
-    g: Array
-    sums: Array
-
-
-class Source(NamedTuple):
-    """Noise of one model's update, and of its probe."""
-
-    seed: int
-    stream: int
-    probe: int
-    step: int
-
-
-@formula
-def begin(room: Any, tile: Any, tiles: int, p: int, batch: int) -> Any:
-    """Forget part p; the first rows of its tiles."""
-    room.parts[p] = 0
-    room.plain[p] = 0
-    room.sums[p] = 0
-    start = p * tiles * tile.at[WIDTH]
-    return range(start, min(batch, start + tiles * tile.at[WIDTH]), tile.at[WIDTH])
-
-
-@formula
-def noise_of(source: Any) -> Any:
-    """The noise of the samples."""
-    return Noise(source.seed, source.stream, source.step)
-
-
-@formula
-def probe_of(source: Any) -> Any:
-    """The noise of the probe."""
-    return Noise(source.seed, source.probe, source.step)
+@compiled
+def update(
+    tile: Any, room: Any, given: Any, plan: Any, low: int, high: int, first: int, last: int, turn: int,
+    end: int, gathers: bool, finishes: bool,
+) -> None:  # fmt: skip
+    """Turns ``turn .. end`` of models ``low .. high``: gather parts ``first .. last``, finish, or both."""
+    width, batch = tile.at[WIDTH], given.x.shape[0]
+    for r in range(low, high):
+        phi, theta = given.phi.vector[r], given.theta.vector[r]
+        for each in range(turn, end):
+            if each == CHOOSING:
+                given.chosen[r, L] = theta[plan.log_sd]
+                if plan.gamma != OPTIMAL:
+                    continue
+            if gathers:
+                tau = math.exp(-2 * given.chosen[r, L])
+                noise = Noise(given.seeds[r], plan.stream, given.step)
+                for p in range(first, last):
+                    g, plain, sums = room.parts[p], room.plain[p], room.sums[p]
+                    g[:] = 0
+                    plain[:] = 0
+                    sums[:] = 0
+                    start = p * plan.tiles * width
+                    for row in range(start, min(batch, start + plan.tiles * width), width):
+                        rows = min(width, batch - row)
+                        where = noise, tau, row, rows, plan, each
+                        perform(tile.leaves[plan.share], (tile, phi, theta, given.x, *where, g, plain, sums))
+            if finishes:
+                finish(tile, room, given, plan, r, each)

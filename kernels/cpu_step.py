@@ -16,8 +16,8 @@ import numpy as np
 from vsmnp.arrays import Array
 from vsmnp.steps import STEP_TERMS, FusedStep, OptimizerSpec, StepSpec, StepTerms
 
-from .cpu_losses import InferenceUpdate, LearningUpdate, Update
-from .cpu_update import Fate, Side
+from .cpu_losses import Update, updates
+from .cpu_records import Fate, Given, Side
 
 #: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
 MOST_PARAMETERS = 1 << 18
@@ -25,6 +25,12 @@ MOST_PARAMETERS = 1 << 18
 
 def _rates(moves: OptimizerSpec) -> Array:
     return np.array([moves.beta1, moves.beta2, moves.eps] if moves.adam else [])
+
+
+@lru_cache(maxsize=4)
+def _signed(seeds: tuple[int, ...]) -> Array:
+    """The same 64 bits as signed numbers, which are what compiled code passes on."""
+    return np.array(seeds, np.uint64).view(np.int64)
 
 
 class CpuStep:
@@ -38,55 +44,57 @@ class CpuStep:
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
     ) -> StepTerms:
         """One step; see :class:`~vsmnp.steps.FusedStep`."""
-        spec, models = self.spec, state.phi.shape[0]
-        encoder, decoder = self._updates(xs[0].shape[2])
+        spec, models, batch = self.spec, state.phi.shape[0], xs[0].shape[2]
+        encoder, decoder = self._updates(batch)
         memory = state.phi_memory
         phi = Side(state.phi, memory.m, memory.v, memory.t, encoder_lr, self._rates[0])
         memory = state.theta_memory
         theta = Side(state.theta, memory.m, memory.v, memory.t, decoder_lr, self._rates[1])
-        fate = Fate(state.alive, state.cause, state.died_at, state.step)
+        fate = Fate(
+            state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, state.step
+        )
         inferred = np.zeros((len(STEP_TERMS[spec.inference.loss]), models))
         learned = np.zeros((len(STEP_TERMS[spec.learning.loss]), models))
-        for j in range(spec.encoder_steps):
-            step = state.step * spec.encoder_steps + j
-            self._run(encoder, state, phi, theta, xs[j], seeds, step, fate, inferred)
-        self._run(decoder, state, phi, theta, xs[spec.encoder_steps], seeds, state.step, fate, learned)
+        common, chosen = (phi, theta, fate), np.zeros((models, 3))
+        signed = _signed(tuple(seeds))
+        turns = []
+        for j, x in enumerate(xs):
+            x = np.ascontiguousarray(x.reshape(x.shape[2:]))
+            if j < spec.encoder_steps:
+                step = state.step * spec.encoder_steps + j
+                turns.append((encoder, Given(*common, x, signed, chosen, inferred, step)))
+            else:
+                turns.append((decoder, Given(*common, x, signed, chosen, learned, state.step)))
+        self._run(turns, models)
         return StepTerms(inferred.astype(state.phi.dtype), learned.astype(state.phi.dtype))
 
     @cached_property
-    def _updates(self) -> Callable[[int], tuple[Update, Update]]:
-        @lru_cache(maxsize=4)
-        def made(batch: int) -> tuple[Update, Update]:
-            return InferenceUpdate(self.spec, batch), LearningUpdate(self.spec, batch)
-
-        return made
+    def _updates(self) -> Callable[[int], tuple[Update, ...]]:
+        return lru_cache(maxsize=4)(lambda batch: tuple(updates(self.spec, batch)))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
-    def _run(
-        self, update: Update, state: Any, phi: Side, theta: Side, x: Array, seeds: Sequence[int], step: int,
-        fate: Fate, terms: Array,
-    ) -> None:  # fmt: skip
-        """One update of every model."""
-        x = np.ascontiguousarray(x.reshape(x.shape[2:]))
-        models, threads = len(seeds), self.spec.threads
+    def _run(self, turns: Sequence[tuple[Update, Given]], models: int) -> None:
+        """All updates of every model: models are shared among the threads, or else the parts of a batch."""
+        threads = min(self.spec.threads, models)
+        for update, given in turns:
+            update.prepare(given)
 
-        def some(thread: int, low: int, high: int) -> None:
-            for r in range(low, high):
-                update.one_model(thread, state, phi, theta, x, r, seeds[r], step, fate, terms)
+        def some(thread: int) -> None:
+            low, high = models * thread // threads, models * (thread + 1) // threads
+            for update, given in turns:
+                update.models(thread, given, low, high)
 
-        if threads == 1:
-            some(0, 0, models)
-        elif models == 1:
-            update.one_model(0, state, phi, theta, x, 0, seeds[0], step, fate, terms, self._pool)
-        else:
-            sharers = min(threads, models)
-            cuts = [models * i // sharers for i in range(sharers + 1)]
-            jobs = [self._pool.submit(some, i, cuts[i], cuts[i + 1]) for i in range(sharers)]
-            for job in jobs:
-                job.result()
+        if self.spec.threads > 1 and models == 1:
+            for update, given in turns:
+                update.shared(self._pool, given)
+            return
+        jobs = [self._pool.submit(some, thread) for thread in range(1, threads)]
+        some(0)
+        for job in jobs:
+            job.result()
 
 
 def fused_step(spec: StepSpec) -> FusedStep | None:

@@ -16,6 +16,15 @@ def total(x: Any) -> Any:
     return result
 
 
+@reassociating
+def total_squares(x: Any) -> Any:
+    """The sum of a row's squares."""
+    result = x.dtype.type(0)
+    for i in range(x.size):
+        result += x[i] * x[i]
+    return result
+
+
 @formula
 def sum_each(x: Any, width: int, out: Any) -> None:
     """``out[n]`` is the sum of the n-th ``width`` elements of ``x``."""

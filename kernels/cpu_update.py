@@ -1,52 +1,22 @@
-"""What ends an update of the fused step: gradients summed, terms, who is still alive, the optimiser."""
+"""Pieces of what ends an update: gradients summed, who is still alive, the optimiser's step."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vsmnp.arrays import Array
 
-from .cpu_compile import compiled
+from .cpu_elementary import formula
 from .cpu_optim import adam_row, sgd_row
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
-class Side(NamedTuple):
-    """The arrays of one network: parameters, and what its optimiser needs and remembers.
-
-    Attributes
-    ----------
-    vector, m, v : Array
-        ``(R, P)``; moments ``(R, 0)`` for plain gradient descent.
-    t, lr : Array
-        ``(R,)``, counters of updates and step sizes.
-    rates : Array
-        ``(3,)``: beta1, beta2, eps of Adam in double precision; empty for plain gradient descent.
-    """
-
-    vector: Array
-    m: Array
-    v: Array
-    t: Array
-    lr: Array
-    rates: Array
-
-
-class Fate(NamedTuple):
-    """Who is alive, and what broke first and when, each ``(R,)``; see ``State``."""
-
-    alive: Array
-    cause: Array
-    died_at: Array
-    step: int
-
-
-@compiled
-def gathered(parts: Array, g: Array) -> None:
+@formula
+def gathered(parts: Any, g: Any) -> None:
     """Sum the parts ``(., P)`` of a gradient, in their order, into ``g (P,)``."""
     for i in range(g.size):  # element by element: an assignment of arrays compiles its error message as well
         g[i] = parts[0, i]
@@ -56,7 +26,7 @@ def gathered(parts: Array, g: Array) -> None:
             g[i] += part[i]
 
 
-@compiled
+@formula
 def all_finite(g: Array) -> bool:
     """Whether every entry is finite."""
     bad = 0
@@ -65,7 +35,7 @@ def all_finite(g: Array) -> bool:
     return bad == 0
 
 
-@compiled
+@formula
 def move(side: Any, r: int, g: Array) -> None:
     """One step of the optimiser for model r."""
     real = g.dtype.type
@@ -80,7 +50,14 @@ def move(side: Any, r: int, g: Array) -> None:
         sgd_row(side.vector[r], g, side.lr[r])
 
 
-@compiled
+@formula
+def _bury(fate: Any, r: int, place: int) -> None:
+    fate.alive[r] = False
+    fate.cause[r] = place + 1
+    fate.died_at[r] = fate.step + 1
+
+
+@formula
 def judge(fate: Any, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
     """Note the first of the ``terms (., R)``, or else the gradient, that is not finite.
 
@@ -98,14 +75,7 @@ def judge(fate: Any, r: int, first: int, terms: Array, left_out: int, fine: bool
         _bury(fate, r, place)
 
 
-@compiled
-def _bury(fate: Any, r: int, place: int) -> None:
-    fate.alive[r] = False
-    fate.cause[r] = place + 1
-    fate.died_at[r] = fate.step + 1
-
-
-@compiled
+@formula
 def reconstruction(square: float, l: float, d_x: int) -> float:
     """``-log N(x; g, gamma I)`` from ``|x - g|^2``, in nats."""
     value: float = 0.5 * math.exp(-2 * l) * square + d_x * (l + _HALF_LOG_2PI)

@@ -180,3 +180,27 @@ def _invoke(context: Any, address: Any, arguments: Any) -> Any:
 
 #: Call the function at an address: arrays go as pointers to their first elements, integers as 64 bits.
 invoke: Formula = cast(Formula, intrinsic(_invoke))
+
+
+def _perform(context: Any, address: Any, arguments: Any) -> Any:
+    def passed(kind: Any) -> Any:
+        if isinstance(kind, types.Integer | types.Boolean):
+            return types.int64
+        return types.float64 if isinstance(kind, types.Float) else kind
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
+        place, packed = given
+        values = [
+            context.cast(builder, builder.extract_value(packed, n), kind, passed(kind))
+            for n, kind in enumerate(signature.args[1])
+        ]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        builder.call(builder.inttoptr(place, kind.as_pointer()), values)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, arguments), generate
+
+
+#: Call the function at an address: arrays and records go as they are, integers and flags as 64 bits, reals in
+#: double precision.
+perform: Formula = cast(Formula, intrinsic(_perform))

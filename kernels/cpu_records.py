@@ -1,0 +1,143 @@
+"""What the compiled loops of the fused step are given, and what they fill."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vsmnp.arrays import Array
+
+#: How a loss ends: what its terms and its slope in l are made of.
+KL, FISHER, JOINT, ELBO, SCORE_MATCHING = range(5)
+#: What becomes of gamma.
+FIXED, LEARNED, OPTIMAL = range(3)
+#: The turns of an update: what an optimal gamma is read from, and the gradient.
+CHOOSING, TRAINING = range(2)
+#: What ``Given.chosen`` holds: l of an update, and whether an optimal gamma was kept as it was, or floored.
+L, KEPT, FLOORED = range(3)
+
+
+class Side(NamedTuple):
+    """The arrays of one network: parameters, and what its optimiser needs and remembers.
+
+    Attributes
+    ----------
+    vector, m, v : Array
+        ``(R, P)``; moments ``(R, 0)`` for plain gradient descent.
+    t, lr : Array
+        ``(R,)``, counters of updates and step sizes.
+    rates : Array
+        ``(3,)``: beta1, beta2, eps of Adam in double precision; empty for plain gradient descent.
+    """
+
+    vector: Array
+    m: Array
+    v: Array
+    t: Array
+    lr: Array
+    rates: Array
+
+
+class Fate(NamedTuple):
+    """Who is alive, what broke first and when, and what became of gamma, each ``(R,)``; see ``State``."""
+
+    alive: Array
+    cause: Array
+    died_at: Array
+    gamma_kept: Array
+    gamma_floored: Array
+    step: int
+
+
+class Plan(NamedTuple):
+    """What an update does, the same in every step.
+
+    Attributes
+    ----------
+    kind, share : int
+        The loss, and the stage that computes a tile's share of its gradient.
+    tiles : int
+        Of a part.
+    learns : int
+        Whether theta is trained, else phi.
+    weight : float
+        A factor on the loss.
+    follows, by_probe : int
+        Whether z follows phi; whether the score's norm comes from a probe.
+    forms : Array
+        ``(2, 4)``, a turn's quadratic form ``(c_each, c_mean, d_each, d_mean)``.
+    gamma, gamma_floor : int, float
+        Its rule, and the least optimal one.
+    log_sd : int
+        Where l lies in theta.
+    first_cause, left_out : int
+        The place of the first term among the causes of death, and a term that has none (-1: all have).
+    stream, probe : int
+        Of the noise.
+    """
+
+    kind: int
+    share: int
+    tiles: int
+    learns: int
+    weight: float
+    follows: int
+    by_probe: int
+    forms: Array
+    gamma: int
+    gamma_floor: float
+    log_sd: int
+    first_cause: int
+    left_out: int
+    stream: int
+    probe: int
+
+
+class Given(NamedTuple):
+    """What an update works on.
+
+    Attributes
+    ----------
+    phi, theta : Side
+        Both networks.
+    fate : Fate
+        Of the models.
+    x : Array
+        ``(N, D)``.
+    seeds : Array
+        ``(R,)``.
+    chosen : Array
+        ``(R, 3)``, in double precision.
+    terms : Array
+        ``(terms, R)``, in double precision.
+    step : int
+        Of the noise.
+    """
+
+    phi: Side
+    theta: Side
+    fate: Fate
+    x: Array
+    seeds: Array
+    chosen: Array
+    terms: Array
+    step: int
+
+
+class Room(NamedTuple):
+    """What is gathered of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
+
+    ``plain`` is what the joint Fisher divergence multiplies by tau at the end; for others it is empty.
+    """
+
+    parts: Array
+    plain: Array
+    g: Array
+    sums: Array
+
+
+class Noise(NamedTuple):
+    """Where in the randomness an update is."""
+
+    seed: int
+    stream: int
+    step: int
