@@ -73,7 +73,61 @@ class Linear(ABC):
         return self.adjoint(k, gy), None if dgy is None else self.adjoint(k, dgy)
 
 
-class Bilinear(ABC):
+class Weighted(ABC):
+    """A layer that is linear in its weights: the tangent of its ``vjp`` is made of that ``vjp`` itself.
+
+    The author writes ``vjp``, what the weights hear along the tangent of the cache, and, where the layer is
+    not linear in x, what ``gx`` changes by along it.
+    """
+
+    @abstractmethod
+    def vjp(
+        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
+    ) -> Array | None:
+        """As every layer has it."""
+
+    @abstractmethod
+    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
+        """``dgp += `` the tangent along ``dc`` of the gradient in the weights."""
+
+    def along(self, p: Params, dp: Params) -> Params:
+        """The parameters whose ``vjp`` is its tangent along ``dp``."""
+        return dp
+
+    def curvature(self, k: Kernels, p: Params, c: Cache, dc: Cache, gy: Array, gx: Array) -> Array | None:
+        """The tangent of ``gx`` along ``dc``; zero where x enters linearly."""
+        return None
+
+    def vjp_jvp(
+        self,
+        k: Kernels,
+        p: Params,
+        c: Cache,
+        gy: Array,
+        gp: Params | None,
+        dp: Params | None,
+        dc: Cache,
+        dgy: Array | None,
+        dgp: Params | None,
+        want_x: bool = True,
+    ) -> tuple[Array | None, Array | None]:
+        if dgp is not None:
+            if dgy is not None:
+                self.vjp(k, p, c, dgy, dgp, want_x=False)
+            if dc is not None:
+                self.accumulate_along(k, p, dc, gy, dgp)
+        gx = self.vjp(k, p, c, gy, gp, want_x)
+        if gx is None:
+            return None, None
+        dgx = None if dgy is None else self.vjp(k, p, c, dgy, None)
+        if dp is not None:
+            dgx = plus(dgx, self.vjp(k, self.along(p, dp), c, gy, None))
+        if dc is not None:
+            dgx = plus(dgx, self.curvature(k, p, c, dc, gy, gx))
+        return gx, dgx
+
+
+class Bilinear(Weighted):
     """``y = B(w, x) + b``: the author writes ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached."""
 
     @property
@@ -135,31 +189,8 @@ class Bilinear(ABC):
             self._accumulate(k, gy, c, gp)
         return self.adjoint_x(k, gy, p["w"]) if want_x else None
 
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        if dgp is not None:
-            if dgy is not None:
-                self._accumulate(k, dgy, c, dgp)
-            if dc is not None:
-                self._accumulate_w(k, gy, dc, dgp)
-        gx = self.vjp(k, p, c, gy, gp, want_x)
-        if not want_x:
-            return None, None
-        dgx = None if dgy is None else self.adjoint_x(k, dgy, p["w"])
-        if dp is not None:
-            dgx = plus(dgx, self.adjoint_x(k, gy, dp["w"]))
-        return gx, dgx
+    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
+        self._accumulate_w(k, gy, dc, dgp)
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ shift", ICML 2015.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
-from .families import plus
+from .families import Weighted, plus
 from .types import Array, Cache, Kernels, Params, Shapes
 
 #: Added to every variance; channels vary by far more.
@@ -37,8 +37,8 @@ def _rate(variance: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Normalisation(ABC):
-    """What the two layers share: slots, and the rules of ``y = scale h + shift``.
+class Normalisation(Weighted):
+    """What the two layers share: slots, and that ``y = scale h + shift`` is linear in two of them.
 
     Parameters
     ----------
@@ -51,6 +51,9 @@ class Normalisation(ABC):
     @property
     def shapes(self) -> Shapes:
         return dict.fromkeys(("scale", "shift", "mean", "variance"), (self.channels,))
+
+    def along(self, p: Params, dp: Params) -> Params:
+        return {**p, "scale": dp["scale"]}
 
     @abstractmethod
     def statistics(self, k: Kernels, c: Cache) -> Params:
@@ -90,7 +93,7 @@ class BatchNorm(Normalisation):
         self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
     ) -> tuple[Array | None, Cache]:
         h, _, variance = c
-        dc: Cache = (None, None, None)
+        dc: Cache = None
         dy: Array | None = None
         if dx is not None:
             r, dx = _rate(variance), _with_samples(dx, h)
@@ -118,42 +121,17 @@ class BatchNorm(Normalisation):
         total, slope = (_shared(sums, h) / _count(h) for sums in (total, slope))
         return k.channel_combine([(gy, along), (h, -along * slope)], -along * total)
 
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
+    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
+        dgp["scale"][...] += k.channel_sums(dc[0], gy).sum(1)
+
+    def curvature(self, k: Kernels, p: Params, c: Cache, dc: Cache, gy: Array, gx: Array) -> Array | None:
         h, _, variance = c
-        dh, _, dvariance = dc or (None, None, None)
-        gy = _with_samples(gy, h)
-        gx = self.vjp(k, p, c, gy, gp, want_x)
-        if dgp is not None:
-            if dgy is not None:
-                self.vjp(k, p, c, dgy, dgp, want_x=False)
-            if dh is not None:
-                dgp["scale"][...] += k.channel_sums(dh, gy).sum(1)
-        if gx is None:
-            return None, None
-        dgx = None
-        if dgy is not None:
-            dgx = self.vjp(k, p, c, dgy, None)
-        if dp is not None:
-            dgx = plus(dgx, self.vjp(k, {"scale": dp["scale"]}, c, gy, None))
-        if dh is not None and dvariance is not None:
-            r = _rate(variance)
-            along = r * p["scale"][:, None]
-            slope, dslope = _mean(k, h, gy, h), _mean(k, dh, gy, h)
-            parts = [(gx, -0.5 * r * r * dvariance), (dh, -along * slope), (h, -along * dslope)]
-            dgx = plus(dgx, k.channel_combine(parts, None))
-        return gx, dgx
+        dh, _, dvariance = dc
+        r = _rate(variance)
+        along = r * p["scale"][:, None]
+        slope, dslope = _mean(k, h, gy, h), _mean(k, dh, gy, h)
+        parts = [(gx, -0.5 * r * r * dvariance), (dh, -along * slope), (h, -along * dslope)]
+        return k.channel_combine(parts, None)
 
 
 def _with_samples(v: Array, h: Array) -> Array:
@@ -213,30 +191,5 @@ class FrozenNorm(Normalisation):
             gp["scale"][...] += k.channel_sums(self._normalised(k, p, c), gy).sum(1)
         return k.channel_combine([(gy, self._slope(p))], None) if want_x else None
 
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        if dgp is not None:
-            if dgy is not None:
-                self.vjp(k, p, c, dgy, dgp, want_x=False)
-            if dc is not None:
-                dh_gy = k.channel_sums(dc, gy).sum(1)
-                dgp["scale"][...] += dh_gy * _rate(p["variance"])
-        gx = self.vjp(k, p, c, gy, gp, want_x)
-        if not want_x:
-            return None, None
-        dgx = None if dgy is None else self.vjp(k, p, c, dgy, None)
-        if dp is not None:
-            dslope = (dp["scale"] * _rate(p["variance"]))[:, None]
-            dgx = plus(dgx, k.channel_combine([(gy, dslope)], None))
-        return gx, dgx
+    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
+        dgp["scale"][...] += k.channel_sums(dc, gy).sum(1) * _rate(p["variance"])
