@@ -163,7 +163,9 @@ def test_moments_are_the_same_bits_wherever_they_lie(
 ) -> None:
     """In the block or in memory; one model dies in its second step."""
     launcher.shared_bytes = MEMORIES[0]
-    settings = replace(TINY, inference=inference, encoder_steps=3, encoder_data="fresh", seeds=(0, 1, 2))
+    settings = replace(
+        TINY, inference=inference, encoder_steps=2, encoder_data="fresh", seeds=(0, 1, 2), batch_size=9
+    )
     states = []
     for held in (True, False):
         trainer = trainer_of(kernel_set(launcher, geometry), settings)
