@@ -1,4 +1,4 @@
-"""The two kinds of updates of the fused step: which loop does which loss, with what, in whose memory."""
+"""The two kinds of updates of the fused step: which stages do which loss, with what, in whose memory."""
 
 from __future__ import annotations
 
@@ -73,9 +73,11 @@ def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
             stages += (CURVATURE, *_SECOND_ORDER)
     if kind == JOINT:
         stages += (SCORE_NORM, *_SECOND_ORDER)
+    stream, _, probe = spec.streams
     plan = Plan(
-        kind, share, 0, False, loss.weight, loss.follows, loss.probe, np.zeros((2, 4)), FIXED, 0.0,
-        spec.log_sd, 0, -1, spec.streams[0], spec.streams[2],
+        kind=kind, share=share, tiles=0, learns=False, weight=loss.weight, follows=loss.follows,
+        by_probe=loss.probe, forms=np.zeros((2, 4)), gamma=FIXED, gamma_floor=0.0, log_sd=spec.log_sd,
+        first_cause=0, left_out=-1, stream=stream, probe=probe,
     )  # fmt: skip
     return plan, stages
 
@@ -91,11 +93,12 @@ def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
     if kind == JOINT:
         stages += (GAPS, SCORE_NORM, *_SECOND_ORDER)
     gamma = {"fixed": FIXED, "learn": LEARNED, "optimal": OPTIMAL}[loss.gamma]
-    first = len(STEP_TERMS[spec.inference.loss]) + 1
+    _, stream, probe = spec.streams
     plan = Plan(
-        kind, share, 0, True, 1.0, False, loss.probe, _forms(loss.form_for_gamma, loss.form), gamma,
-        loss.gamma_floor, spec.log_sd, first,
-        1 if kind == SCORE_MATCHING and not loss.form.crosses else -1, *spec.streams[1:],
+        kind=kind, share=share, tiles=0, learns=True, weight=1.0, follows=False, by_probe=loss.probe,
+        forms=_forms(loss.form_for_gamma, loss.form), gamma=gamma, gamma_floor=loss.gamma_floor,
+        log_sd=spec.log_sd, first_cause=len(STEP_TERMS[spec.inference.loss]) + 1,
+        left_out=1 if kind == SCORE_MATCHING and not loss.form.crosses else -1, stream=stream, probe=probe,
     )  # fmt: skip
     return plan, stages
 
