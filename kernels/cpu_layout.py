@@ -15,7 +15,7 @@ from vsmnp.arrays import Array
 from vsmnp.steps import NetworkSpec, StepSpec
 
 from .cpu_affine import ROW_BYTES
-from .cpu_leaves import CODES, LEAVES, NONE, STAGES, addresses
+from .cpu_leaves import CODES, LEAVES, NONE, addresses
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256
@@ -23,7 +23,7 @@ COLUMNS = 256
 #: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S.
 WIDTH, SAMPLES, D_Z, D_X, SCALE = range(5)
 #: First planes of a tile's parts: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps, d, b,
-#: g - x, s^q, a cotangent of g (or of the encoder's output); four work rows; and four rooms in which
+#: g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; and four rooms in which
 #: cotangents and their tangents take turns.
 _PLANES = range(5, 20)
 MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THERE, D_HERE, D_THERE = _PLANES
@@ -32,7 +32,7 @@ MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THER
 #: codes of the activations between the layers and past the last one.
 IN, OUT, W, B, PLANE, TANGENT = range(6)
 #: Where the addresses of the stages are, past those of the leaves.
-_STAGES = range(LEAVES, LEAVES + STAGES)
+_STAGES = range(LEAVES, LEAVES + 18)
 (
     FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
     SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH,
@@ -107,16 +107,18 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool) -> Tile:
     rooms = 4 if second_order else 2
     sizes = [
         encoder, decoder, *((encoder, decoder) if second_order else (0, 0)),
-        d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 4,
+        d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 3,
         *[widest] * rooms, *[0] * (4 - rooms),
     ]  # fmt: skip
     used = {spec.scale, spec.encoder.activation, spec.decoder.activation, spec.decoder.output or spec.scale}
     starts = np.concatenate([[0], np.cumsum(sizes)])
     at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
+    places = np.zeros(_STAGES.stop, np.int64)
+    places[:LEAVES] = addresses(dtype, used, second_order)
     # an odd number of cache lines, so that a column does not fall into few sets of the cache
     lanes = ROW_BYTES // dtype.itemsize
     stride = (width * samples // lanes | 1) * lanes
     return Tile(
         _aligned((int(starts[-1]), stride), dtype), _table(spec.encoder, starts[0], starts[2]),
-        _table(spec.decoder, starts[1], starts[3]), at, addresses(dtype, used, second_order), np.zeros(1),
+        _table(spec.decoder, starts[1], starts[3]), at, places, np.zeros(1),
     )  # fmt: skip

@@ -48,9 +48,8 @@ NONE = -1
 #: Where the addresses are in their array; those of an activation come after its code's three places.
 AFFINE, OUTER, DRAW, PHILOX, NORMALS, FIRST = range(6)
 VALUE, SLOPE, CURVE = range(3)
-#: How many places there are, and how many the stages of ``cpu_layout`` take after them.
+#: How many places there are.
 LEAVES = FIRST + 3 * len(CODES)
-STAGES = 18
 
 
 def _affine(
@@ -193,7 +192,7 @@ def _activation(name: str) -> tuple[tuple[Leaf, str], ...]:
 
 def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool) -> Array:
     """Where each leaf is, for the activations in use; they stay there as long as the process lives."""
-    found = np.zeros(LEAVES + STAGES, np.int64)
+    found = np.zeros(LEAVES, np.int64)
     found[:FIRST] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
     for name in set(activations) & set(_FORMULAS):
         start = FIRST + 3 * CODES[name]
