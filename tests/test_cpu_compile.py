@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
+import numba
 import pytest
 
 from vsmnp.kernels import cpu_compile
@@ -26,3 +28,18 @@ def test_another_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     cpu_compile._sources.cache_clear()
     assert stamp() != before
     cpu_compile._sources.cache_clear()
+
+
+def test_an_index_that_names_what_is_gone_is_no_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def loop(x: float) -> float:
+        return x + 2
+
+    file = cpu_compile.compiled(loop)._cache._cache_file  # type: ignore[attr-defined]
+    gone = b"cvsmnp.kernels.no_such_module\nThing\n."  # an index is a version and the bytes of the rest
+    Path(file._index_path).parent.mkdir(parents=True, exist_ok=True)
+    Path(file._index_path).write_bytes(pickle.dumps(numba.__version__) + gone)
+    assert cpu_compile.compiled(loop)(1.0) == 3.0
