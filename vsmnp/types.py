@@ -81,14 +81,35 @@ class Kernels(Protocol):
     def channel_moments(self, x: Array) -> tuple[Array, Array]:
         """Mean and variance of each channel of ``x (R,S,N,...,C)``, both ``(R,1,C)``."""
 
-    def channel_sums(self, a: Array, b: Array | None) -> Array:
-        """``sum a b`` over N and space, ``(R,S,C)``; without b it is 1. R and S broadcast."""
+    def channel_combine(
+        self, parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
+    ) -> Array:
+        """``sum_i c_i v_i + shift`` for parts ``(v (R,S,N,...,C), c (R,S,C))``; all R and S broadcast.
 
-    def channel_combine(self, parts: Sequence[tuple[Array, Array]], shift: Array | None) -> Array:
-        """``sum_i c_i v_i + shift`` for parts ``(v (R,S,N,...,C), c (R,S,C))``; all R and S broadcast."""
+        ``out`` may be the first v, and no other.
+        """
 
-    def activation(self, f: ActivationName, x: Array) -> Array:
-        """``y = f(x)``."""
+    def activation(
+        self,
+        f: ActivationName,
+        x: Array,
+        slope: Array | None = None,
+        shift: Array | None = None,
+        out: Array | None = None,
+    ) -> Array:
+        """``y = f(slope x + shift)`` for ``x (R,S,N,...,C)`` and numbers of each channel, ``(R,S,C)``.
+
+        R and S broadcast; a slope that is not given is 1, a shift 0. ``out`` may be x.
+        """
+
+    def activation_sums(
+        self, f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
+    ) -> tuple[Array, Array, Array | None]:
+        """``u = f'(a) gy`` given ``y = f(a)``, and over N and space ``sum u`` and ``sum u (x - centre)``.
+
+        ``y, gy, x (R,S,N,...,C)``, centre and sums ``(R,S,C)``; R and S broadcast. Without f, u is gy itself;
+        without x there is no second sum; without a centre it is 0.
+        """
 
     def activation_slope(self, f: ActivationName, y: Array, v: Array) -> Array:
         """``f'(x) v`` given ``y = f(x)``; S of either argument broadcasts."""
