@@ -6,7 +6,7 @@ to the last bit.
 
 from __future__ import annotations
 
-from .cpu_channels import channel_combine, channel_moments, channel_sums
+from .cpu_channels import activation_sums, channel_combine, channel_moments
 from .cpu_conv import conv, conv_adjoint_w, conv_adjoint_x
 from .cpu_linear import add_bias, gemm, sum_rows
 from .cpu_optim import adam, finite, sgd
@@ -20,12 +20,12 @@ __all__ = [
     "activation",
     "activation_curve",
     "activation_slope",
+    "activation_sums",
     "adam",
     "add_bias",
     "asarray",
     "channel_combine",
     "channel_moments",
-    "channel_sums",
     "conv",
     "conv_adjoint_w",
     "conv_adjoint_x",

@@ -25,10 +25,28 @@ def row(x: Array, r: int, s: int) -> Any:
 def _value_loop(f: Formula) -> Formula:
     @compiled
     def value(x: Array, y: Array) -> None:  # (M,)
-        for i in range(x.size):
+        for i in range(y.size):
             y[i] = f(x[i])
 
     return value
+
+
+def _affine_loop(value: Formula) -> Formula:
+    @compiled
+    def affine(x: Array, slope: Array, shift: Array, y: Array) -> None:
+        # x (R|1, S|1, M), slope, shift (R|1, S|1, W), y (R, S, M), which may be x
+        size, width = y.shape[2], slope.shape[2]
+        line = np.empty(width, x.dtype)
+        for r in range(y.shape[0]):
+            for s in range(y.shape[1]):
+                x_row, slope_row, shift_row = row(x, r, s), row(slope, r, s), row(shift, r, s)
+                for low in range(0, size, width):
+                    to, given = y[r, s, low : low + width], x_row[low : low + width]
+                    for i in range(to.size):
+                        line[i] = slope_row[i] * given[i] + shift_row[i]
+                    value(line, to)
+
+    return affine
 
 
 def _slope_loop(h: Formula) -> Formula:
@@ -61,15 +79,17 @@ def _curve_loop(h: Formula, dh: Formula) -> Formula:
 
 
 class Loops(NamedTuple):
-    """The three loops of an activation; a straight line has no curve."""
+    """The loops of an activation; a straight line has no curve."""
 
     value: Formula
+    affine: Formula
     slope: Formula
     curve: Formula | None
 
 
 def _loops(f: Formula, h: Formula, dh: Formula | None) -> Loops:
-    return Loops(_value_loop(f), _slope_loop(h), None if dh is None else _curve_loop(h, dh))
+    value = _value_loop(f)
+    return Loops(value, _affine_loop(value), _slope_loop(h), None if dh is None else _curve_loop(h, dh))
 
 
 LOOPS: Mapping[str, Loops] = MappingProxyType({
@@ -94,11 +114,44 @@ def _folded(*arrays: Array) -> tuple[Array, list[Array]]:
     return out, [x.reshape(*x.shape[:2], math.prod(sample)) for x in full]
 
 
-def activation(f: ActivationName, x: Array) -> Array:
-    """``y = f(x)``."""
-    x = contiguous(x)
-    y = np.empty_like(x)
-    LOOPS[f].value(x.reshape(x.size), y.reshape(y.size))
+#: Numbers that the innermost loop takes at once, at least: coefficients of fewer channels are repeated.
+_LANES = 256
+
+
+def lanes(channels: int) -> int:
+    """How many times coefficients of so many channels are repeated."""
+    return max(1, _LANES // channels)
+
+
+def repeated(c: Array, many: int, dtype: np.dtype[Any]) -> Array:
+    """``c (R|1, S|1, C)`` as ``(R|1, S|1, many C)``."""
+    return contiguous(np.tile(c, many) if many > 1 else c, dtype)
+
+
+def activation(
+    f: ActivationName,
+    x: Array,
+    slope: Array | None = None,
+    shift: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """``y = f(slope x + shift)``."""
+    given = [c for c in (slope, shift) if c is not None]
+    lead = np.broadcast_shapes(*(v.shape[:2] for v in (x, *given)))
+    y = out if out is not None and out.flags.c_contiguous else np.empty((*lead, *x.shape[2:]), x.dtype)
+    if given or y is x:  # the plain loop would not know that two arrays are one
+        many, size = lanes(x.shape[-1]), math.prod(x.shape[2:])
+        steep, high = (
+            np.full((1, 1, many * x.shape[-1]), default, x.dtype) if c is None else repeated(c, many, x.dtype)
+            for c, default in ((slope, 1), (shift, 0))
+        )
+        flat = contiguous(x).reshape(*x.shape[:2], size)
+        LOOPS[f].affine(flat, steep, high, y.reshape(*lead, size))
+    else:
+        LOOPS[f].value(contiguous(x).reshape(x.size), y.reshape(y.size))
+    if out is not None and y is not out:
+        out[...] = y
+        return out
     return y
 
 

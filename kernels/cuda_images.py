@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vsmnp.types import Array, Shape, Window
+from vsmnp.types import ActivationName, Array, Shape, Window
 
-from .cuda_linear import Linear
-from .cuda_part import common, flag, from_model_to_model
+from .cuda_linear import ROWS_A_THREAD, Linear
+from .cuda_part import WARP, blocks, common, flag, from_model_to_model, operand
 from .windows import Windows
 
 #: Elements that the windows of a tile of images may take: 256 MiB of float32.
@@ -96,43 +96,72 @@ class Images(Linear):
     def channel_moments(self, x: Array) -> tuple[Array, Array]:
         """Mean and variance over S, N and space, around a first mean."""
         count = math.prod(x.shape[1:-1])
-        first = self.channel_sums(x, None).sum(1, keepdims=True) / count
+        first = self._of_all_samples(self.activation_sums(None, None, x, None, None)[1]) / count
         centred = self.channel_combine([(x, first * 0 + 1)], -first)
-        off = self.channel_sums(centred, None).sum(1, keepdims=True) / count
-        square = self.channel_sums(centred, centred).sum(1, keepdims=True) / count
-        return first + off, square - off * off
+        _, total, square = self.activation_sums(None, None, centred, centred, None)
+        off = self._of_all_samples(total) / count
+        return first + off, self._of_all_samples(square) / count - off * off
 
-    def channel_sums(self, a: Array, b: Array | None) -> Array:
-        """``sum a b`` over N and space."""
-        product = a if b is None else a * b
-        models, samples, channels = *product.shape[:2], product.shape[-1]
-        sums = self.machine.xp.zeros((models * samples, channels), product.dtype)
-        rows = product.reshape(models * samples, 1, math.prod(product.shape[2:-1]), channels)
-        return self.sum_rows(rows, sums).reshape(models, samples, channels)
+    def _of_all_samples(self, sums: Array | None) -> Array:
+        assert sums is not None
+        total: Array = sums.sum(1, keepdims=True)
+        return total
 
-    def channel_combine(self, parts: Sequence[tuple[Array, Array]], shift: Array | None) -> Array:
+    def activation_sums(
+        self, f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
+    ) -> tuple[Array, Array, Array | None]:
+        """``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``: a pass, whose chunks are then joined."""
+        given = [v for v in (gy, y, x, centre) if v is not None]
+        dtype, channels = common(*given), gy.shape[-1]
+        models, samples = np.broadcast_shapes(*(v.shape[:2] for v in given))
+        rows = math.prod(gy.shape[2:-1])
+        columns = min(WARP, 1 << (channels - 1).bit_length())
+        chunk = ROWS_A_THREAD * (self.threads // columns)
+        chunks = max(1, blocks(rows, chunk))
+        sums = self.machine.xp.zeros((2, models * samples, chunks, channels), dtype)
+        u = gy if y is None else self.empty((models, samples, *gy.shape[2:]), dtype)
+        if u.size:
+            centre = self.machine.xp.zeros((1, 1, channels), dtype) if centre is None else centre
+            filled = (gy if y is None else y, gy, gy if x is None else x, centre)
+            steps = [operand(self.contiguous(v, dtype)) for v in filled]
+            grid = chunks, blocks(channels, columns), min(models * samples, self.most_rows)
+            self.launch("channels", dtype, f"{f or 'no'}_sums", grid,
+                        *(number for step in steps for number in step), flag(x is not None), models, samples,
+                        rows, channels, chunk, np.int32(columns), sums if y is None else u,
+                        flag(y is not None), sums)  # fmt: skip
+        if chunks > 1:
+            joined = self.machine.xp.zeros((2 * models * samples, channels), dtype)
+            sums = self.sum_rows(sums.reshape(2 * models * samples, 1, chunks, channels), joined)
+        total, cross = sums.reshape(2, models, samples, channels)
+        if y is not None:  # x alone may differ between models or samples
+            u = u[: max(len(y), len(gy)), : max(y.shape[1], gy.shape[1])]
+        return u, total, None if x is None else cross
+
+    def channel_combine(
+        self, parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
+    ) -> Array:
         """``sum_i c_i v_i + shift``, two parts a pass."""
-        (u, a), *rest = parts
-        v, b = rest[0] if rest else (u, a)
-        small = (a, b, a if shift is None else shift)
-        models, samples = np.broadcast_shapes(*(x.shape[:2] for x in (u, v, *small)))
-        dtype, inner = u.dtype, u.shape[2:]
-        out = self.empty((models, samples, *inner), dtype)
-        if out.size:
-            size = math.prod(inner)
-            steps = [self._operand(x, dtype) for x in (u, a, v, b, small[2])]
-            self.launch("channels", dtype, "combine", self.flat_grid(size, models * samples),
-                        *(number for step in steps for number in step), flag(bool(rest)),
-                        flag(shift is not None), models, samples, size, inner[-1], out)  # fmt: skip
-        if len(rest) > 1:
-            out = out + self.channel_combine(rest[1:], None)
-        return out
+        small = [] if shift is None else [shift]
+        lead = np.broadcast_shapes(*(x.shape[:2] for x in (*(v for part in parts for v in part), *small)))
+        u = parts[0][0]
+        to = self.empty((*lead, *u.shape[2:]), u.dtype) if out is None else out
+        with self.in_place(to) as (whole,):
+            for i in range(0, len(parts) if to.size else 0, 2):
+                self._combine(parts[i : i + 2], None if i else shift, i > 0, whole)
+        return to
 
-    def _operand(self, x: Array, dtype: np.dtype[Any]) -> tuple[Array, int, int]:
-        """A contiguous ``x (R|1, S|1, ...)`` and its steps from model to model and from sample to sample."""
-        x = self.contiguous(x, dtype)
-        size = math.prod(x.shape[2:])
-        return x, x.shape[1] * size if x.shape[0] > 1 else 0, size if x.shape[1] > 1 else 0
+    def _combine(
+        self, parts: Sequence[tuple[Array, Array]], shift: Array | None, accumulate: bool, out: Array
+    ) -> None:
+        """One or two parts into a contiguous ``out``."""
+        (u, a), (v, b) = parts[0], parts[-1]
+        models, samples, *inner = out.shape
+        size = math.prod(inner)
+        steps = [operand(self.contiguous(x, out.dtype)) for x in (u, a, v, b, a if shift is None else shift)]
+        self.launch("channels", out.dtype, "combine", self.flat_grid(size, models * samples),
+                    *(number for step in steps for number in step), flag(len(parts) > 1),
+                    flag(shift is not None), flag(accumulate), models, samples, size, inner[-1],
+                    out)  # fmt: skip
 
 
 def _numbers(windows: Windows) -> tuple[np.int32, ...]:

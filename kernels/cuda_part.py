@@ -110,6 +110,13 @@ def from_model_to_model(x: Array) -> int:
     return x.strides[0] // x.itemsize if x.shape[0] > 1 else 0
 
 
+def operand(x: Array) -> tuple[Array, int, int]:
+    """A contiguous ``x (R|1, S|1, ...)`` and its steps from model to model and from sample to sample."""
+    models, samples, *sample = x.shape
+    size = math.prod(sample)
+    return x, samples * size if models > 1 else 0, size if samples > 1 else 0
+
+
 def common(*arrays: Array) -> np.dtype[Any]:
     """The dtype that holds what each array holds."""
     return np.result_type(*(x.dtype for x in arrays))

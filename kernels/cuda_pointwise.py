@@ -8,7 +8,7 @@ import numpy as np
 
 from vsmnp.types import ActivationName, Array, Shape
 
-from .cuda_part import Part, common, flag, volume
+from .cuda_part import Part, common, flag, operand, volume
 
 
 class _Folded(NamedTuple):
@@ -16,12 +16,6 @@ class _Folded(NamedTuple):
 
     shape: tuple[int, int, int]
     steps: tuple[tuple[Array, int, int], ...]
-
-
-def _step(x: Array, size: int) -> tuple[Array, int, int]:
-    """A contiguous ``x (R|1, S|1, M)`` and its steps from model to model and from sample to sample."""
-    models, samples = x.shape[:2]
-    return x, samples * size if models > 1 else 0, size if samples > 1 else 0
 
 
 class Pointwise(Part):
@@ -35,14 +29,31 @@ class Pointwise(Part):
         models, samples, *sample = shape
         size = volume(tuple(sample))
         full = (self.stretched(x, (*x.shape[:2], *sample), dtype) for x in arrays)
-        return _Folded((models, samples, size), tuple(_step(x, size) for x in full))
+        return _Folded((models, samples, size), tuple(map(operand, full)))
 
-    def activation(self, f: ActivationName, x: Array) -> Array:
-        """``y = f(x)``."""
-        x = self.contiguous(x)
-        y = self.empty(x.shape, x.dtype)
-        if x.size:
-            self.launch("pointwise", x.dtype, f"{f}_value", self.flat_grid(x.size, 1), x, x.size, y)
+    def activation(
+        self,
+        f: ActivationName,
+        x: Array,
+        slope: Array | None = None,
+        shift: Array | None = None,
+        out: Array | None = None,
+    ) -> Array:
+        """``y = f(slope x + shift)``."""
+        small = [c for c in (slope, shift) if c is not None]
+        lead = np.broadcast_shapes(x.shape[:2], *(c.shape[:2] for c in small))
+        y = self.empty((*lead, *x.shape[2:]), x.dtype) if out is None else out
+        if y.size:
+            models, samples, size = (*lead, volume(x.shape[2:])) if small else (1, 1, x.size)
+            channels, x = x.shape[-1], x if small else self.contiguous(x).reshape(1, 1, x.size)
+            x_at, slope_at, shift_at = (
+                operand(self.contiguous(v, x.dtype)) if v is not None else (y, 0, 0)
+                for v in (x, slope, shift)
+            )
+            with self.in_place(y) as (whole,):
+                self.launch("pointwise", x.dtype, f"{f}_value", self.flat_grid(size, models * samples),
+                            *x_at, *slope_at, flag(slope is not None), *shift_at, flag(shift is not None),
+                            models, samples, size, channels, whole)  # fmt: skip
         return y
 
     def activation_slope(self, f: ActivationName, y: Array, v: Array) -> Array:

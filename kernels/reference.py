@@ -10,9 +10,9 @@ from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, 
 
 from .activations import CURVE, SLOPE, VALUE
 from .reference_conv import (
+    activation_sums,
     channel_combine,
     channel_moments,
-    channel_sums,
     conv,
     conv_adjoint_w,
     conv_adjoint_x,
@@ -22,12 +22,12 @@ __all__ = [
     "activation",
     "activation_curve",
     "activation_slope",
+    "activation_sums",
     "adam",
     "add_bias",
     "asarray",
     "channel_combine",
     "channel_moments",
-    "channel_sums",
     "conv",
     "conv_adjoint_w",
     "conv_adjoint_x",
@@ -106,9 +106,21 @@ def sum_rows(gy: Array, out: Array) -> Array:
 # --- pointwise ------------------------------------------------------------------------------------
 
 
-def activation(f: ActivationName, x: Array) -> Array:
-    """``y = f(x)``."""
-    return VALUE[f](x)
+def activation(
+    f: ActivationName,
+    x: Array,
+    slope: Array | None = None,
+    shift: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """``y = f(slope x + shift)``."""
+    inner = tuple(range(2, x.ndim - 1))
+    x = x if slope is None else x * np.expand_dims(slope, inner)
+    x = x if shift is None else x + np.expand_dims(shift, inner)
+    if out is None:
+        return VALUE[f](x)
+    out[...] = VALUE[f](x)
+    return out
 
 
 def activation_slope(f: ActivationName, y: Array, v: Array) -> Array:

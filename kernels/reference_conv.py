@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vsmnp.types import Array, Shape, Window
+from vsmnp.types import ActivationName, Array, Shape, Window
+
+from .activations import SLOPE
 
 
 def _framed(x: Array, pad: int) -> Array:
@@ -71,13 +73,25 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
     return mean[:, None].astype(x.dtype), variance[:, None].astype(x.dtype)
 
 
-def channel_sums(a: Array, b: Array | None) -> Array:
-    """``sum a b`` over N and space."""
-    product = a if b is None else a * b
-    return np.stack([one.sum(tuple(range(1, one.ndim - 1))) for one in product])
+def _sums(v: Array) -> Array:
+    """Over N and space, one model at a time."""
+    return np.stack([one.sum(tuple(range(1, one.ndim - 1))) for one in v])
 
 
-def channel_combine(parts: Sequence[tuple[Array, Array]], shift: Array | None) -> Array:
+def activation_sums(
+    f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``."""
+    u = gy if f is None or y is None else np.asarray(SLOPE[f](y) * gy)
+    if x is None:
+        return u, _sums(u), None
+    v = x if centre is None else x - np.expand_dims(centre, _inner(x))
+    return u, _sums(np.broadcast_to(u, np.broadcast_shapes(u.shape, v.shape))), _sums(u * v)
+
+
+def channel_combine(
+    parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
+) -> Array:
     """``sum_i c_i v_i + shift``."""
     inner = _inner(parts[0][0])
     terms = [np.expand_dims(c, inner) * v for v, c in parts]
@@ -85,4 +99,7 @@ def channel_combine(parts: Sequence[tuple[Array, Array]], shift: Array | None) -
     total = terms[0]
     for term in terms[1:]:
         total = total + term
-    return np.asarray(total)
+    if out is None:
+        return np.asarray(total)
+    out[...] = total
+    return out

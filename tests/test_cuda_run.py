@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from laws import agree
 from strategies import few
 from test_image_kernels import (  # noqa: F401
+    test_activation_of_affine_maps,
+    test_activation_sums,
+    test_activation_sums_join_their_parts,
     test_channel_combine,
     test_channel_moments,
-    test_channel_sums,
     test_conv,
     test_conv_adjoint_w,
     test_conv_adjoint_x,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few
-from test_kernels import Draws, both, check, draws
+from test_kernels import ACTIVATIONS, Draws, both, check, double, draws, output
 
-from vsmnp.kernels import ON_HOST, load
-from vsmnp.types import Array, Kernels, Window
+from vsmnp.kernels import ON_HOST, load, reference
+from vsmnp.types import ActivationName, Array, Kernels, Window
 
 #: Windows with an image: halving, keeping, leaving pixels out, all of it, one pixel, wider frame than image;
 #: and some with several blocks of places, which may take fewer products.
@@ -72,20 +73,55 @@ def _several(draws: Draws) -> list[Array]:
 
 
 @few
-@given(draws)
-def test_channel_sums(k: Kernels, draws: Draws) -> None:
-    a, b, _, _ = _several(draws)
-    check(draws, both(k, "channel_sums", a, b))
-    check(draws, both(k, "channel_sums", a, None))
+@given(draws, st.sampled_from(ACTIVATIONS))
+def test_activation_sums(k: Kernels, draws: Draws, f: ActivationName) -> None:
+    gy, x, centre, _ = _several(draws)
+    y = output(draws, f, draws.maybe_one(len(x)), draws.maybe_one(x.shape[1]), *gy.shape[2:])
+    for seen in ((None, None), (x, None), (x, centre)):
+        check(draws, both(k, "activation_sums", f, y, gy, *seen))
+        check(draws, both(k, "activation_sums", None, None, gy, *seen))
+    assert k.activation_sums(None, None, gy, x, centre)[0] is gy
+
+
+@pytest.mark.parametrize("rows", [1, 31, 1025, 9000])
+@pytest.mark.parametrize("channels", [1, 3, 40, 300])
+def test_activation_sums_join_their_parts(k: Kernels, rows: int, channels: int) -> None:
+    """Of integers they are exact, however many blocks there are."""
+    rng = np.random.default_rng(rows)
+    y, gy, x = (rng.integers(-3, 4, (2, 1, rows, channels)).astype(np.float64) for _ in range(3))
+    centre = rng.integers(-3, 4, (2, 1, channels)).astype(np.float64)
+    for actual, expected in zip(*both(k, "activation_sums", "relu", y, gy, x, centre), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+@few
+@given(draws, st.sampled_from(ACTIVATIONS))
+def test_activation_of_affine_maps(k: Kernels, draws: Draws, f: ActivationName) -> None:
+    x, _, slope, shift = _several(draws)
+    for line in ((None, shift), (slope, None), (slope, shift)):
+        check(draws, both(k, "activation", f, x, *line))
+        y = draws.layout(double(reference.activation(f, x, *line)))
+        y[: len(x), : x.shape[1]] = x
+        whole = double(y)
+        assert k.activation(f, y, *line, out=y) is y
+        check(draws, (y, reference.activation(f, whole, *map(double, line))))
 
 
 @few
 @given(draws)
 def test_channel_combine(k: Kernels, draws: Draws) -> None:
     u, v, a, b = _several(draws)
-    for parts in ([(u, a)], [(u, a), (v, b)], [(u, a), (v, b), (u, b)]):
+    many = [(u, a), (v, b), (u, b), (v, a), (u, a)]
+    for count in range(1, 1 + len(many)):
         for shift in (None, b):
-            check(draws, both(k, "channel_combine", parts, shift))
+            actual, expected = both(k, "channel_combine", many[:count], shift)
+            check(draws, (actual, expected))
+            out = draws.layout(actual)
+            assert k.channel_combine(many[:count], shift, out) is out
+            check(draws, (out, expected))
+            first = draws.layout(np.broadcast_to(u, actual.shape))
+            assert k.channel_combine([(first, a), *many[1:count]], shift, first) is first
+            check(draws, (first, expected))
 
 
 @few

@@ -1,36 +1,115 @@
-// Combinations of images with one number a channel: what a normalisation is beside its sums.
-#include "real.cuh"
+// Images and one number a channel: combinations, and the sums that an activation's slope is taken along with.
+//
+// Inputs are (R, S, M, C) and (R, S, C); a Step says how far one moves from one model and from one sample to the next,
+// 0 where it is shared.
+#include "activations.cuh"
 
-struct Operand {
+struct Step {
     Index model, sample;
     __device__ Index at(Index row, Index samples) const { return row / samples * model + row % samples * sample; }
 };
 
-//     out[r, s, m, c] = a[r, s, c] u[r, s, m, c] + b[r, s, c] v[r, s, m, c] + shift[r, s, c]
+//     out[r, s, m, c] (+)= a[r, s, c] u[r, s, m, c] + b[r, s, c] v[r, s, m, c] + shift[r, s, c]
 //
-// out (R, S, M, C) contiguous; each input moves by its own steps from model to model and from sample to sample, 0 where
-// it is shared. Without `second` b and v are unread, without `shifted` shift is. Grid: x over the M C elements of a row,
-// y over the R S rows; both stride on.
+// out (R, S, M, C) contiguous, which may be u. Without `second` b and v are unread, without `shifted` shift is. Grid: x
+// over the M C elements of a row, y over the R S rows; both stride on.
 KERNEL combine(
-    const real *__restrict__ u, Index u_model, Index u_sample, const real *__restrict__ a, Index a_model, Index a_sample,
+    const real *u, Index u_model, Index u_sample, const real *__restrict__ a, Index a_model, Index a_sample,
     const real *__restrict__ v, Index v_model, Index v_sample, const real *__restrict__ b, Index b_model, Index b_sample,
-    const real *__restrict__ shift, Index shift_model, Index shift_sample, int second, int shifted, Index models,
-    Index samples, Index size, Index channels, real *__restrict__ out
+    const real *__restrict__ shift, Index shift_model, Index shift_sample, int second, int shifted, int accumulate,
+    Index models, Index samples, Index size, Index channels, real *out
 ) {
     const Index step = (Index)gridDim.x * blockDim.x;
     for (Index row = blockIdx.y; row < models * samples; row += gridDim.y) {
-        const real *u_row = u + Operand{u_model, u_sample}.at(row, samples);
-        const real *a_row = a + Operand{a_model, a_sample}.at(row, samples);
-        const real *v_row = v + Operand{v_model, v_sample}.at(row, samples);
-        const real *b_row = b + Operand{b_model, b_sample}.at(row, samples);
-        const real *shift_row = shift + Operand{shift_model, shift_sample}.at(row, samples);
+        const real *u_row = u + Step{u_model, u_sample}.at(row, samples);
+        const real *a_row = a + Step{a_model, a_sample}.at(row, samples);
+        const real *v_row = v + Step{v_model, v_sample}.at(row, samples);
+        const real *b_row = b + Step{b_model, b_sample}.at(row, samples);
+        const real *shift_row = shift + Step{shift_model, shift_sample}.at(row, samples);
 #pragma unroll 1
         for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < size; i += step) {
             const Index c = i % channels;
             real total = a_row[c] * u_row[i];
             if (second) total += b_row[c] * v_row[i];
             if (shifted) total += shift_row[c];
-            out[row * size + i] = total;
+            out[row * size + i] = accumulate ? out[row * size + i] + total : total;
         }
     }
 }
+
+//     u = f'(a) gy from y = f(a);     sums[0] = sum u,     sums[1] = sum u (x - centre)     over the rows m of a chunk
+//
+// As sum_rows (linear.cu) sums a chunk: a block takes `chunk` rows in a tile of `columns` channels (a power of two, at
+// most 32); thread t sums every (threads / columns)-th row of its channel t mod columns, and the first threads add those
+// sums in order. u (R, S, M, C), unwritten where `kept` is 0; sums (2, R S, chunks, C), the second unwritten without
+// `crossed`, where x and centre are unread. Grid: x over chunks, y over tiles of channels, z over the R S rows, which
+// stride on.
+template <class F>
+__device__ inline void sums_of(
+    const real *y, Step y_step, const real *gy, Step gy_step, const real *x, Step x_step, const real *centre,
+    Step centre_step, int crossed, Index models, Index samples, Index rows, Index channels, Index chunk, int columns,
+    real *u, int kept, real *sums, real *totals, real *crosses
+) {
+    const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = blockDim.x / columns;
+    const Index c = (Index)blockIdx.y * columns + column, chunks = gridDim.x;
+    const Index first = blockIdx.x * chunk, last = first + chunk < rows ? first + chunk : rows;
+    for (Index row = blockIdx.z; row < models * samples; row += gridDim.z) {
+        const real *y_row = y + y_step.at(row, samples), *gy_row = gy + gy_step.at(row, samples);
+        const real *x_row = x + x_step.at(row, samples), *centre_row = centre + centre_step.at(row, samples);
+        real total = 0, cross = 0;
+        if (c < channels) {
+            const real middle = crossed ? centre_row[c] : 0;
+#pragma unroll 1
+            for (Index m = first + lane; m < last; m += lanes) {
+                const Index i = m * channels + c;
+                const real value = F::slope(y_row[i]) * gy_row[i];
+                if (kept) u[row * rows * channels + i] = value;
+                total += value;
+                if (crossed) cross += value * (x_row[i] - middle);
+            }
+        }
+        totals[threadIdx.x] = total;
+        crosses[threadIdx.x] = cross;
+        __syncthreads();
+        if (lane == 0 && c < channels) {
+            total = cross = 0;
+            for (int i = 0; i < lanes; ++i) {
+                total += totals[i * columns + column];
+                cross += crosses[i * columns + column];
+            }
+            const Index place = (row * chunks + blockIdx.x) * channels + c;
+            sums[place] = total;
+            if (crossed) sums[models * samples * chunks * channels + place] = cross;
+        }
+        __syncthreads();
+    }
+}
+
+// No activation.
+struct None {
+    __device__ static real slope(real) { return 1; }
+};
+
+#define SUMS(f, F)                                                                                                   \
+    KERNEL f##_sums(                                                                                                 \
+        const real *__restrict__ y, Index y_model, Index y_sample, const real *__restrict__ gy, Index gy_model,      \
+        Index gy_sample, const real *__restrict__ x, Index x_model, Index x_sample, const real *__restrict__ centre, \
+        Index centre_model, Index centre_sample, int crossed, Index models, Index samples, Index rows,               \
+        Index channels, Index chunk, int columns, real *__restrict__ u, int kept, real *__restrict__ sums            \
+    ) {                                                                                                              \
+        SHARED(real, totals, MAX_THREADS);                                                                           \
+        SHARED(real, crosses, MAX_THREADS);                                                                          \
+        sums_of<F>(                                                                                                  \
+            y, Step{y_model, y_sample}, gy, Step{gy_model, gy_sample}, x, Step{x_model, x_sample}, centre,           \
+            Step{centre_model, centre_sample}, crossed, models, samples, rows, channels, chunk, columns, u, kept,    \
+            sums, totals, crosses                                                                                    \
+        );                                                                                                           \
+    }
+
+SUMS(no, None)
+SUMS(relu, Relu)
+SUMS(elu, Elu)
+SUMS(softplus, Softplus)
+SUMS(sigmoid, Sigmoid)
+SUMS(tanh, Tanh)
+SUMS(exp, Exp)

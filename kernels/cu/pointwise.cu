@@ -3,7 +3,8 @@
 // Arrays are (R, S, M); a Step says how far an input moves from one model and from one sample to the next, 0 where it
 // is shared. Grid: x over the M elements of a row, y over the R S rows; both stride on.
 //
-//     activation   y = f(x)                                 x, y (count,), grid x only
+//     activation   y = f(slope x + shift)                   y (R, S, M), which may be x; slope and shift (R, S, C) of the
+//                                                           C innermost elements, unread where their flag is 0
 //     slope        out = f'(x) v                            out (R, S, M); y, v may be shared
 //     curve        out = f'(x) dgy + f''(x) dx gy           out (R, S, M); y, dy = f'(x) dx, gy, dgy may be shared;
 //                                                           a term whose flag is 0 is zero and its array unread
@@ -15,10 +16,25 @@ struct Step {
 };
 
 template <class F>
-__device__ inline void values(const real *x, Index count, real *y) {
+__device__ inline void values(
+    const real *x, Step x_step, const real *slope, Step slope_step, int sloped, const real *shift, Step shift_step,
+    int shifted, Index models, Index samples, Index size, Index channels, real *y
+) {
     const Index stride = (Index)gridDim.x * blockDim.x;
+    for (Index row = blockIdx.y; row < models * samples; row += gridDim.y) {
+        const real *x_row = x + x_step.at(row, samples), *slope_row = slope + slope_step.at(row, samples);
+        const real *shift_row = shift + shift_step.at(row, samples);
 #pragma unroll 1
-    for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < count; i += stride) y[i] = F::value(x[i]);
+        for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < size; i += stride) {
+            real value = x_row[i];
+            if (sloped || shifted) {
+                const Index c = i % channels;
+                if (sloped) value *= slope_row[c];
+                if (shifted) value += shift_row[c];
+            }
+            y[row * size + i] = F::value(value);
+        }
+    }
 }
 
 template <class F>
@@ -54,8 +70,15 @@ __device__ inline void curves(
 }
 
 #define ACTIVATION(f, F)                                                                                             \
-    KERNEL f##_value(const real *__restrict__ x, Index count, real *__restrict__ y) {                                \
-        values<F>(x, count, y);                                                                                      \
+    KERNEL f##_value(                                                                                                \
+        const real *x, Index x_model, Index x_sample, const real *__restrict__ slope, Index slope_model,             \
+        Index slope_sample, int sloped, const real *__restrict__ shift, Index shift_model, Index shift_sample,       \
+        int shifted, Index models, Index samples, Index size, Index channels, real *y                                \
+    ) {                                                                                                              \
+        values<F>(                                                                                                   \
+            x, Step{x_model, x_sample}, slope, Step{slope_model, slope_sample}, sloped, shift,                       \
+            Step{shift_model, shift_sample}, shifted, models, samples, size, channels, y                             \
+        );                                                                                                           \
     }                                                                                                                \
     KERNEL f##_slope(                                                                                                \
         const real *__restrict__ y, Index y_model, Index y_sample, const real *__restrict__ v, Index v_model,        \

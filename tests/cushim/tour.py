@@ -32,6 +32,8 @@ def _pointwise(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
     y = np.linspace(0.1, 0.9, 2 * 2 * 5 * 27).astype(dtype).reshape(2, 2, 5, 27)
     for f in get_args(ActivationName):
         k.activation(f, y)
+        k.activation(f, y, y[:, :1, 0], y[:1, :, 0])
+        k.activation_sums(f, y[:1], y[:, :1], y, y[:1, :, 0])
         k.activation_slope(f, y[:, :1], y[:1])
         k.activation_curve(f, y[:, :1], y[:1], y, y)
 
@@ -78,6 +80,7 @@ def _images(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
         k.conv_adjoint_x(y, w, window, (4, 5))
         k.conv_adjoint_w(y, x, window, w)
     k.channel_moments(x)
+    k.activation_sums(None, None, x, None, None)
     k.channel_combine([(x, np.ones((2, 1, 3), dtype))] * 3, None)
 
 
