@@ -29,7 +29,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.kernels.activations", "vsmnp.kernels.scalar"),
     ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.files", "vsmnp.history"),
     # rules and data
+    ("vsmnp.weighted",),
     ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),
+    ("vsmnp.activated",),
     ("vsmnp.layers", "vsmnp.conv", "vsmnp.norm", "vsmnp.toy_layers", "vsmnp.compose", "vsmnp.gaussian"),
     # model
     ("vsmnp.nets", "vsmnp.statistics", "vsmnp.posteriors", "vsmnp.mixture_posterior", "vsmnp.setting_values"),

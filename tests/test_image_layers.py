@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
+from vsmnp.activated import Activated
 from vsmnp.compose import Chain, Residual
 from vsmnp.conv import (
     AveragePool,
@@ -25,7 +26,7 @@ from vsmnp.conv import (
     UpsampledConv,
 )
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import Tanh
+from vsmnp.layers import Softplus, Tanh
 from vsmnp.layout import Layout
 from vsmnp.norm import EPSILON, BatchNorm, FrozenNorm, Normalisation
 from vsmnp.statistics import batch_statistics, frozen, move_statistics
@@ -63,10 +64,12 @@ UNCOUPLED: dict[str, Build] = {
     "last": lambda a, b, c: Built(ChannelsLast((a, b, c)), (a * b * c,)),
     "first": lambda a, b, c: Built(ChannelsFirst((a, b, c)), (b, c, a)),
     "frozen": lambda a, b, c: Built(Held(FrozenNorm(a)), (b, c, a)),
+    "frozen and softplus": lambda a, b, c: Built(Held(Activated(FrozenNorm(a), Softplus())), (b, c, a)),
     "frozen features": lambda a, b, c: Built(Held(FrozenNorm(a)), (a,)),
 }
 COUPLED: dict[str, Build] = {
     "batch norm": lambda a, b, c: Built(Held(BatchNorm(a)), (b, c, a)),
+    "batch norm and tanh": lambda a, b, c: Built(Held(Activated(BatchNorm(a), Tanh())), (b, c, a)),
     "batch norm of features": lambda a, b, c: Built(Held(BatchNorm(a)), (a,)),
     "chain": lambda a, b, c: Built(
         Chain((Conv(a, b, Window(3, 1, 1), (2, 2), bias=False), Held(BatchNorm(b)), Tanh())), (2, 2, a)
@@ -83,7 +86,7 @@ OF_ONE_SAMPLE = (laws.one_input_serves_all_samples, laws.one_cotangent_serves_al
 class Held:
     """A normalisation with given running statistics: what is left of its parameters has gradients."""
 
-    norm: Normalisation
+    norm: Normalisation | Activated
 
     @property
     def shapes(self) -> Shapes:
@@ -93,7 +96,7 @@ class Held:
         """Parameters and constant statistics, those of a tangent or gradient included."""
         if p is None:
             return None
-        channels = np.arange(1.0, 1.0 + self.norm.channels)
+        channels = np.arange(1.0, 1.0 + self.norm.shapes["mean"][0])
         statistics = np.broadcast_to(channels, p["scale"].shape)
         return {**p, "mean": 0.1 * statistics, "variance": statistics}
 

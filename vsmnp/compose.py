@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
-from .families import NO_PARAMETERS, plus
+from .activated import Activated, are_one
+from .families import NO_PARAMETERS, Pointwise
 from .types import Array, Cache, Kernels, Layer, Params, Shapes
+from .weighted import Weighted, plus
 
 
 def _part(p: Params | None, name: str) -> Params | None:
@@ -20,9 +23,28 @@ def _own(p: Params, name: str) -> Params:
 
 @dataclass(frozen=True)
 class Chain:
-    """``y = f_L( ... f_1(x))``; sub-layer i keeps its parameters under the name ``str(i)``."""
+    """``y = f_L( ... f_1(x))``; sub-layer i keeps its parameters under the name ``str(i)``.
+
+    It computes ``stages``, and there is one cache for each.
+    """
 
     layers: tuple[Layer, ...]
+
+    @cached_property
+    def stages(self) -> tuple[tuple[str, Layer], ...]:
+        """Names of parameters and sub-layers, where an activation is one with the layer before it."""
+        stages: list[tuple[str, Layer]] = []
+        taken = False
+        for i, layer in enumerate(self.layers):
+            behind = self.layers[i + 1] if i + 1 < len(self.layers) else None
+            if taken:
+                taken = False
+            elif behind is not None and are_one(layer, behind):
+                stages.append((str(i), Activated(cast(Weighted, layer), cast(Pointwise, behind))))
+                taken = True
+            else:
+                stages.append((str(i), layer))
+        return tuple(stages)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -31,8 +53,8 @@ class Chain:
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         caches = []
-        for i, layer in enumerate(self.layers):
-            x, c = layer.forward(k, _own(p, str(i)), x)
+        for name, layer in self.stages:
+            x, c = layer.forward(k, _own(p, name), x)
             caches.append(c)
         return x, tuple(caches)
 
@@ -40,8 +62,8 @@ class Chain:
         self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
     ) -> tuple[Array | None, Cache]:
         tangents = []
-        for i, layer in enumerate(self.layers):
-            dx, dc = layer.jvp(k, _own(p, str(i)), c[i], _part(dp, str(i)), dx)
+        for (name, layer), c_layer in zip(self.stages, c, strict=True):
+            dx, dc = layer.jvp(k, _own(p, name), c_layer, _part(dp, name), dx)
             tangents.append(dc)
         return dx, tuple(tangents)
 
@@ -50,10 +72,10 @@ class Chain:
     ) -> Array | None:
         g: Array | None = gy
         first = self._first_needed(want_x)
-        for i in reversed(range(first, len(self.layers))):
+        for i in reversed(range(first, len(self.stages))):
             assert g is not None
-            name = str(i)
-            g = self.layers[i].vjp(k, _own(p, name), c[i], g, _part(gp, name), want_x or i > first)
+            name, layer = self.stages[i]
+            g = layer.vjp(k, _own(p, name), c[i], g, _part(gp, name), want_x or i > first)
         return g if want_x else None
 
     def vjp_jvp(
@@ -72,20 +94,20 @@ class Chain:
         g: Array | None = gy
         dg = dgy
         first = self._first_needed(want_x)
-        for i in reversed(range(first, len(self.layers))):
+        for i in reversed(range(first, len(self.stages))):
             assert g is not None
-            name, dci = str(i), None if dc is None else dc[i]
-            g, dg = self.layers[i].vjp_jvp(
+            (name, layer), dc_layer = self.stages[i], None if dc is None else dc[i]
+            g, dg = layer.vjp_jvp(
                 k, _own(p, name), c[i], g, _part(gp, name),
-                _part(dp, name), dci, dg, _part(dgp, name), want_x or i > first,
+                _part(dp, name), dc_layer, dg, _part(dgp, name), want_x or i > first,
             )  # fmt: skip
         return (g, dg) if want_x else (None, None)
 
     def _first_needed(self, want_x: bool) -> int:
-        """Where a backward sweep may stop: at the first layer with parameters, if nobody wants gx."""
+        """Where a backward sweep may stop: at the first stage with parameters, if nobody wants gx."""
         if want_x:
             return 0
-        return next((i for i, layer in enumerate(self.layers) if layer.shapes), len(self.layers))
+        return next((i for i, (_, layer) in enumerate(self.stages) if layer.shapes), len(self.stages))
 
 
 @dataclass(frozen=True)

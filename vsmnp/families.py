@@ -18,15 +18,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .types import ActivationName, Array, Cache, Kernels, Params, Shapes
+from .weighted import Affine, Heard, Line, plus
 
 NO_PARAMETERS: Shapes = {}
-
-
-def plus(a: Array | None, b: Array | None) -> Array | None:
-    """``a + b``, where None is zero."""
-    if a is None or b is None:
-        return a if b is None else b
-    return a + b
 
 
 class Linear(ABC):
@@ -73,61 +67,7 @@ class Linear(ABC):
         return self.adjoint(k, gy), None if dgy is None else self.adjoint(k, dgy)
 
 
-class Weighted(ABC):
-    """A layer that is linear in its weights: the tangent of its ``vjp`` is made of that ``vjp`` itself.
-
-    The author writes ``vjp``, what the weights hear along the tangent of the cache, and, where the layer is
-    not linear in x, what ``gx`` changes by along it.
-    """
-
-    @abstractmethod
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        """As every layer has it."""
-
-    @abstractmethod
-    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
-        """``dgp += `` the tangent along ``dc`` of the gradient in the weights."""
-
-    def along(self, p: Params, dp: Params) -> Params:
-        """The parameters whose ``vjp`` is its tangent along ``dp``."""
-        return dp
-
-    def curvature(self, k: Kernels, p: Params, c: Cache, dc: Cache, gy: Array, gx: Array) -> Array | None:
-        """The tangent of ``gx`` along ``dc``; zero where x enters linearly."""
-        return None
-
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        if dgp is not None:
-            if dgy is not None:
-                self.vjp(k, p, c, dgy, dgp, want_x=False)
-            if dc is not None:
-                self.accumulate_along(k, p, dc, gy, dgp)
-        gx = self.vjp(k, p, c, gy, gp, want_x)
-        if gx is None:
-            return None, None
-        dgx = None if dgy is None else self.vjp(k, p, c, dgy, None)
-        if dp is not None:
-            dgx = plus(dgx, self.vjp(k, self.along(p, dp), c, gy, None))
-        if dc is not None:
-            dgx = plus(dgx, self.curvature(k, p, c, dc, gy, gx))
-        return gx, dgx
-
-
-class Bilinear(Weighted):
+class Bilinear(Affine):
     """``y = B(w, x) + b``: the author writes ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached."""
 
     @property
@@ -155,12 +95,14 @@ class Bilinear(Weighted):
         """``out += `` the gradient in b of ``<gy, b>``."""
         k.sum_rows(gy, out)
 
-    def _accumulate(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
-        self._accumulate_w(k, gy, x, gp)
-        if "b" in self.shapes:
-            if gy.shape[1] < x.shape[1]:  # one cotangent stands for all S samples
-                gy = gy.repeat(x.shape[1], axis=1)
-            self.adjoint_b(k, gy, gp["b"])
+    def _accumulate_b(self, k: Kernels, g: Heard, x: Array, gp: Params) -> None:
+        if g.total is not None:
+            gp["b"][...] += g.total.sum(1)
+            return
+        gy = g.values
+        if gy.shape[1] < x.shape[1]:  # one cotangent stands for all S samples
+            gy = gy.repeat(x.shape[1], axis=1)
+        self.adjoint_b(k, gy, gp["b"])
 
     def _accumulate_w(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
         if x.shape[1] < gy.shape[1]:  # one input serves all S cotangents
@@ -182,12 +124,29 @@ class Bilinear(Weighted):
             dy = plus(dy, self.add_bias(k, dy_w, dp["b"]) if "b" in self.shapes else dy_w)
         return dy, dx
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
+    def line(self, k: Kernels, p: Params, x: Array) -> Line:
+        bias = p["b"][:, None] if "b" in self.shapes else None
+        return Line(self.apply(k, p["w"], x), None, bias, True, x)
+
+    def hear(
+        self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
+        weights: bool,
+    ) -> Heard:  # fmt: skip
+        if f is None or y is None:
+            return Heard(gy)
+        if not (weights and "b" in self.shapes):
+            return Heard(k.activation_slope(f, y, gy))
+        u, total, _ = k.activation_sums(f, y, gy, None, None)
+        return Heard(u, total)
+
+    def pull(
+        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, want_x: bool = True
     ) -> Array | None:
         if gp is not None:
-            self._accumulate(k, gy, c, gp)
-        return self.adjoint_x(k, gy, p["w"]) if want_x else None
+            self._accumulate_w(k, g.values, c, gp)
+            if "b" in self.shapes:
+                self._accumulate_b(k, g, c, gp)
+        return self.adjoint_x(k, g.values, p["w"]) if want_x else None
 
     def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
         self._accumulate_w(k, gy, dc, dgp)

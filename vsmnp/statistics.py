@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .activated import Activated
 from .compose import Chain, Residual
 from .norm import BatchNorm, FrozenNorm, Normalisation
 from .types import Array, Cache, Kernels, Layer, Params
@@ -19,7 +20,7 @@ MOMENTUM = 0.1
 def _parts(layer: Layer) -> Iterator[tuple[str, int, Layer]]:
     """The sub-layers of a composed layer: their names, their places in its cache, themselves."""
     if isinstance(layer, Chain):
-        yield from ((str(i), i, part) for i, part in enumerate(layer.layers))
+        yield from ((name, place, part) for place, (name, part) in enumerate(layer.stages))
     elif isinstance(layer, Residual):
         yield "body", 0, layer.body
         if layer.shortcut is not None:
@@ -40,6 +41,8 @@ def frozen(layer: Layer) -> Layer:
 
 def batch_statistics(k: Kernels, layer: Layer, c: Cache) -> Params:
     """The mean and variance that each normalisation saw: the branches of ``shapes`` that lead to one."""
+    if isinstance(layer, Activated):
+        return batch_statistics(k, layer.layer, c[0])
     if isinstance(layer, Normalisation):
         return layer.statistics(k, c)
     tree: dict[str, Any] = {}

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .families import NO_PARAMETERS, Linear, Pointwise, plus
+from .families import NO_PARAMETERS, Linear, Pointwise
 from .types import ActivationName, Array, Cache, Kernels, Layer, Params, Shapes
+from .weighted import plus
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""A chain, which takes activations on the way of the layers before them, is its layers one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import laws
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import Built, cases, few
+
+from vsmnp.activated import Activated
+from vsmnp.compose import Chain
+from vsmnp.conv import Conv, ConvTranspose, UpsampledConv
+from vsmnp.kernels import ON_HOST, load
+from vsmnp.layers import ACTIVATIONS, Dense, Relu, Softplus, Tanh
+from vsmnp.norm import BatchNorm, FrozenNorm
+from vsmnp.statistics import batch_statistics
+from vsmnp.toy_layers import SharpSoftplus
+from vsmnp.types import Array, Kernels, Layer, Params, Window
+
+
+@dataclass(frozen=True)
+class OneByOne(Chain):
+    """The chain whose every stage is one layer."""
+
+    @property
+    def stages(self) -> tuple[tuple[str, Layer], ...]:  # type: ignore[override]
+        return tuple((str(i), layer) for i, layer in enumerate(self.layers))
+
+
+HALVING = Window(4, 2, 1)
+#: A layer with weights, its input and its channels, for three drawn widths.
+WEIGHTED: dict[str, Callable[[int, int, int], tuple[Layer, tuple[int, ...], int]]] = {
+    "dense": lambda a, b, c: (Dense(a, b), (a,), b),
+    "conv": lambda a, b, c: (Conv(a, b, HALVING, (4, 2)), (4, 2, a), b),
+    "conv without bias": lambda a, b, c: (Conv(a, b, Window(3, 1, 1), (2, c), bias=False), (2, c, a), b),
+    "transposed conv": lambda a, b, c: (ConvTranspose(a, b, HALVING, (4, 2)), (2, 1, a), b),
+    "upsampled conv": lambda a, b, c: (UpsampledConv(a, b, (c, 2)), (c, 2, a), b),
+}
+NORMS: dict[str, Callable[[int], tuple[Layer, ...]]] = {
+    "": lambda channels: (),
+    "batch norm": lambda channels: (BatchNorm(channels),),
+    "frozen norm": lambda channels: (FrozenNorm(channels),),
+}
+
+
+@pytest.fixture(scope="module", params=ON_HOST)
+def k(request: pytest.FixtureRequest) -> Kernels:
+    return load(request.param)
+
+
+def _positive(p: Params) -> Params:
+    """The parameters of two layers or one, with running variances that are some."""
+    return {i: {name: a * a + 0.5 if name == "variance" else a for name, a in part.items()}
+            for i, part in p.items()}  # fmt: skip
+
+
+def _several(x: Array) -> Array:
+    """A batch whose variance is one."""
+    return np.concatenate([x, 1 - 0.5 * x, x[..., ::-1] + 1], axis=2)
+
+
+@pytest.mark.parametrize("f", ACTIVATIONS)
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("weighted", WEIGHTED)
+@settings(few, max_examples=5)
+@given(st.data())
+def test_a_chain_is_its_layers_one_by_one(
+    k: Kernels, weighted: str, norm: str, f: str, data: st.DataObject
+) -> None:
+    def build(a: int, b: int, c: int) -> Built:
+        layer, sample, channels = WEIGHTED[weighted](a, b, c)
+        return Built(Chain((layer, *NORMS[norm](channels), ACTIVATIONS[f])), sample)
+
+    chain, p, x, rng = data.draw(cases(build))
+    assert isinstance(chain, Chain)
+    one_by_one = OneByOne(chain.layers)
+    assert chain.shapes == one_by_one.shapes
+    assert len(chain.stages) == len(chain.layers) - 1
+    shared, narrow = data.draw(st.booleans()), data.draw(st.booleans())
+    x = _several(x[:, :1] if shared else x)
+    given = laws.draw(k, one_by_one, _positive(p), x, rng)
+    if shared:  # one input serves all cotangents and tangents
+        given = replace(given, gy=rng.standard_normal((len(given.gy), 3, *given.gy.shape[2:])))
+        given = replace(given, dgy=rng.standard_normal(given.gy.shape))
+    elif narrow:  # one cotangent serves all samples
+        given = replace(given, gy=given.gy[:, :1], dgy=given.dgy[:, :1] if given.dgy is not None else None)
+    without = dict.fromkeys(data.draw(st.sets(st.sampled_from(("dp", "dx", "dgy")))))
+    given = replace(given, **without)  # type: ignore[arg-type]
+    for want_x in (True, False):
+        found, expected = (laws.run(k, layer, given, want_x=want_x) for layer in (chain, one_by_one))
+        laws.agree(found, expected, 1e-12)
+
+
+def test_statistics_of_a_batch_are_found_behind_an_activation(k: Kernels) -> None:
+    layers = Dense(3, 2), BatchNorm(2), Relu(), Dense(2, 2)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 2, 5, 3))
+    p = {str(i): {name: rng.standard_normal((1, *shape)) for name, shape in layer.shapes.items()}
+         for i, layer in enumerate(layers) if layer.shapes}  # fmt: skip
+    found, expected = (
+        batch_statistics(k, net, net.forward(k, p, x)[1]) for net in (Chain(layers), OneByOne(layers))
+    )
+    assert found.keys() == {"1"}
+    laws.agree(found, expected)
+
+
+def test_an_activation_is_taken_on_the_way_where_there_is_one() -> None:
+    layers = Tanh(), Dense(2, 3), Tanh(), Softplus(), Dense(3, 3), SharpSoftplus(2.0), Dense(3, 1)
+    assert Chain(layers).stages == (
+        ("0", Tanh()), ("1", Activated(Dense(2, 3), Tanh())), ("3", Softplus()), ("4", Dense(3, 3)),
+        ("5", SharpSoftplus(2.0)), ("6", Dense(3, 1)),
+    )  # fmt: skip
+
+
+def test_a_layer_and_its_activation_make_one_array(k: Kernels) -> None:
+    """The output is the cache, and where the layer makes its own memory there is no other."""
+    x = np.random.default_rng(0).standard_normal((1, 1, 4, 3))
+    p = {"w": np.ones((1, 2, 3)), "b": np.ones((1, 2))}
+    made = Dense(3, 2).line(k, p, x)
+    assert made.temporary
+    y, (seen, kept) = Activated(Dense(3, 2), Tanh()).forward(k, p, x)
+    assert (seen is x, kept is y) == (True, True)
+    assert k.activation("tanh", made.x, made.slope, made.shift, made.x) is made.x
+    laws.agree(made.x, y)
