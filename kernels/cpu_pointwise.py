@@ -25,13 +25,13 @@ def row(x: Array, r: int, s: int) -> Any:
 def _value_loop(f: Formula) -> Formula:
     @compiled
     def value(x: Array, y: Array) -> None:  # (M,)
-        for i in range(y.size):
+        for i in range(x.size):
             y[i] = f(x[i])
 
     return value
 
 
-def _affine_loop(value: Formula) -> Formula:
+def _affine_loop(f: Formula) -> Formula:
     @compiled
     def affine(x: Array, slope: Array, shift: Array, y: Array) -> None:
         # x (R|1, S|1, M), slope, shift (R|1, S|1, W), y (R, S, M), which may be x
@@ -44,7 +44,8 @@ def _affine_loop(value: Formula) -> Formula:
                     to, given = y[r, s, low : low + width], x_row[low : low + width]
                     for i in range(to.size):
                         line[i] = slope_row[i] * given[i] + shift_row[i]
-                    value(line, to)
+                    for i in range(to.size):
+                        to[i] = f(line[i])
 
     return affine
 
@@ -88,8 +89,7 @@ class Loops(NamedTuple):
 
 
 def _loops(f: Formula, h: Formula, dh: Formula | None) -> Loops:
-    value = _value_loop(f)
-    return Loops(value, _affine_loop(value), _slope_loop(h), None if dh is None else _curve_loop(h, dh))
+    return Loops(_value_loop(f), _affine_loop(f), _slope_loop(h), None if dh is None else _curve_loop(h, dh))
 
 
 LOOPS: Mapping[str, Loops] = MappingProxyType({
