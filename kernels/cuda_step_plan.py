@@ -95,8 +95,6 @@ def _unsupported(spec: StepSpec) -> str | None:
     """What of a step these kernels have no code for, in a few words."""
     if spec.inference.loss not in LOSSES or spec.learning.loss not in LOSSES:
         return "the joint Fisher divergence"
-    if spec.inference.loss == "fisher" and spec.inference.follows:
-        return "the reparametrised Fisher divergence"
     if spec.encoder.output is not None:
         return "an activation at the encoder's end"
     return None
@@ -116,12 +114,18 @@ def obstacle(spec: StepSpec, shared_memory: int) -> str | None:
     return None
 
 
+def second_order(spec: StepSpec) -> bool:
+    """Whether a step needs tangents of the decoder: z follows phi in a Fisher divergence."""
+    return spec.inference.loss == "fisher" and spec.inference.follows
+
+
 def _shared_numbers(spec: StepSpec, rows: int) -> int:
     encoder, decoder = _network(spec.encoder), _network(spec.decoder)
     parameters = encoder.packed + decoder.packed + max(encoder.packed, decoder.packed)
     features = encoder.features + decoder.features + 2 * max(encoder.widest, decoder.widest)
     scores = spec.encoder.widths[0] if spec.learning.form.crosses else 0
-    return parameters + (features + 2 * spec.d_z + scores) * (rows + PADDING)
+    tangents = decoder.features if second_order(spec) else 0
+    return parameters + (features + 2 * spec.d_z + scores + tangents) * (rows + PADDING)
 
 
 def _bytes(spec: StepSpec, rows: int, moments: int = 0) -> int:

@@ -27,9 +27,9 @@ def _flags(architecture: str) -> tuple[str, ...]:
 
 
 def _marks(topic: str, dtype: np.dtype[Any], architecture: str) -> tuple[pytest.MarkDecorator, ...]:
-    """A fused step in double precision takes ten seconds; where it takes most registers is always tried."""
-    double = topic.startswith("step") and dtype == np.float64
-    return (pytest.mark.slow,) if double and architecture != ARCHITECTURES[-1] else ()
+    """A fused step takes up to ten seconds; where it takes most registers is always tried."""
+    long = topic.startswith("step_second") or (topic.startswith("step") and dtype == np.float64)
+    return (pytest.mark.slow,) if long and architecture != ARCHITECTURES[-1] else ()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"objective": "m1", "inference": "fisher", "optimizer": "sgd", "encoder_optimizer": "sgd"},
     {"objective": "m2", "inference": "fisher", "samples": 2, "activation": "sigmoid", "gamma": "optimal"},
     {"objective": "m3", "inference": "fisher", "encoder_steps": 2, "encoder_data": "fresh", "latent": 3},
+    {"inference": "fisher-reparam", "activation": "softplus", "latent": 3, "encoder_steps": 2},
+    {"inference": "fisher-reparam", "samples": 3, "activation": "tanh", "sigmoid_output": True},
+    {"objective": "m2", "inference": "fisher-reparam", "hidden": (5,), "samples": 2, "gamma": "optimal"},
+    {"objective": "m3", "inference": "fisher-reparam", "activation": "elu", "scale": "softplus"},
 )
 
 
@@ -105,7 +109,7 @@ def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, man
 
 
 @pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
-@pytest.mark.parametrize("inference", ["kl", "fisher"])
+@pytest.mark.parametrize("inference", ["kl", "fisher", "fisher-reparam"])
 def test_models_die_as_they_do_composed(launcher: ShimLauncher, inference: str, many: int) -> None:
     """One has a parameter that is none, one a gamma whose square overflows; their neighbour lives on."""
     settings = replace(TINY, objective="m1", inference=inference, seeds=(0, 1, 2))
@@ -201,6 +205,19 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
         assert plan.words[place_of("MOMENTS")] == held
 
 
+def test_tangents_take_room_only_where_z_follows() -> None:
+    """As many planes as the decoder has features, so that the tile may have fewer rows."""
+    wide = replace(TINY, hidden=(30, 30), dtype="float32")
+    steps = [replace(wide, inference=inference) for inference in ("fisher", "fisher-reparam")]
+    specs = [Trainer.build(reference, settings, load_data("mixture")).spec for settings in steps]
+    plans = [cuda_step_plan.plan(spec, 227 * 1024) for spec in specs if spec is not None]
+    features = 2 + 30 + 30 + 2
+    stride = plans[0].rows + cuda_step_plan.PADDING
+    assert plans[0].rows == plans[1].rows
+    assert plans[1].shared_numbers - plans[0].shared_numbers == features * stride
+    assert [cuda_step_plan.plan(spec, 163 * 1024).rows for spec in specs if spec is not None] == [64, 32]
+
+
 def test_float32_agrees(launcher: ShimLauncher) -> None:
     launcher.shared_bytes = MEMORIES[0]
     settings = replace(TINY, dtype="float32", objective="m2", inference="fisher")
@@ -226,7 +243,6 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
     launcher.shared_bytes = MEMORIES[0]
     k = kernel_set(launcher, GEOMETRIES[0])
     for choice, words in (
-        ({"inference": "fisher-reparam"}, "reparametrised Fisher divergence"),
         ({"objective": "fae", "inference": "fisher"}, "joint Fisher divergence"),
         ({"hidden": (400, 400)}, "bytes of shared memory"),
         ({"samples": 65}, "bytes of shared memory"),

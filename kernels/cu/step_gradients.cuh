@@ -1,11 +1,11 @@
 // The gradients of both updates over a range of a minibatch, tile by tile; they gather in w.g, sums come back.
 //
 // A range is what one block has: the whole minibatch, or a part of it. Losses are means over all `batch` data.
-#include "step_tile.cuh"
+#include "step_tangents.cuh"
 
 struct Minibatch {
     const real *x;  // (N, D)
-    Index batch, low, high;
+    int batch, low, high;
     wide seed;
     word stream, step;
 };
@@ -28,48 +28,54 @@ __device__ inline int data_of_a_tile(const Work &w, int samples) { return w.plan
 //
 //     KL      tau mean |e|^2 / 2 + KL[q || p]:  gmu = sum gz + mu / N,  gs = sum gz eps + (s - 1/s) / N
 //     FISHER  weight mean |d|^2 / 2, z held fixed, d = z - eps/s - b:  gmu = mean d / s^2,  gs = mean 2 d eps / s^2
+//             z following phi, c = d - H d:  gmu = mean c,  gs = mean (c + d / s^2) eps
 __device__ inline Sums infer(const Work &w, const Minibatch &m, real tau, real *partial) {
-    const int samples = w.plan[INFERENCE_SAMPLES], kl = w.plan[INFERENCE_LOSS] == KL, stride = w.stride;
+    const int samples = w.plan[INFERENCE_SAMPLES], stride = w.stride;
+    const bool kl = !SECOND_ORDER && w.plan[INFERENCE_LOSS] == KL;
     const real per_datum = (real)1 / (real)m.batch, per_row = per_datum / (real)samples;
-    const real weight = kl ? tau * per_row : -tau, fisher = w.number(INFERENCE_WEIGHT) * per_row;
+    const real weight = kl ? tau * per_row : -tau, share = kl ? (real)1 : w.number(INFERENCE_WEIGHT) * per_row;
     const real *const mu = w.encoder.result(stride), *const g = w.decoder.result(stride);
-    const real *const z = w.decoder.input(0, stride);
+    const real *const z = w.decoder.input(0, stride), *const gap = w.along.input(0, stride);
     Sums sums = {0, 0, 0};
     const int most = data_of_a_tile(w, samples);
-    for (Index low = m.low; low < m.high; low += most) {
-        const int here = (int)(m.high - low < most ? m.high - low : most), rows = samples * here, all = filled(here);
+    for (int low = m.low; low < m.high; low += most) {
+        const int here = m.high - low < most ? m.high - low : most, rows = samples * here, all = filled(here);
         encode(w, m.x, low, here);
         sample(w, m.seed, m.stream, m.step, samples, low, here, m.batch);
         forward(w.decoder, rows, stride);
         EACH(item, rows * w.d_x) {
             const int row = item % rows, d = item / rows, place = d * stride + row;
-            const real e = g[place] - m.x[(low + row % here) * w.d_x + d];
+            const real e = g[place] - m.x[(Index)(low + row % here) * w.d_x + d];
             if (kl) sums.square += e * e;
             w.here[place] = weight * e;
         }
         __syncthreads();
         close_output(w, rows);
-        const real *const gz = backward(w.decoder, w.here, w.there, nullptr, true, rows, stride);
-        real *const features = gz == w.here ? w.there : w.here;
+        const real *pulled = backward(w.decoder, w.here, w.there, nullptr, true, rows, stride);
+        if (SECOND_ORDER) {
+            gaps(w, pulled, here, rows);
+            pulled = curvature(w, tau, here, rows);
+        }
+        real *const features = pulled == w.here ? w.there : w.here;
         if (kl) sums.divergence += divergence(w, here);
         EACH(item, all * w.d_z) {
             const int n = item % all, k = item / all * stride;
-            const real sd = w.sd[k + n];
+            const real sd = w.sd[k + n], information = 1 / (sd * sd);
             real gmu = 0, gs = 0;
             if (n < here) {
                 for (int row = n; row < rows; row += here) {
-                    const real e = w.eps[k + row];
-                    const real v = kl ? gz[k + row] : z[k + row] - e / sd - gz[k + row];
-                    if (!kl) sums.square += v * v;
-                    gmu += v;
-                    gs += v * e;
+                    const real e = w.eps[k + row], back = pulled[k + row];
+                    const real d = kl ? (real)0 : SECOND_ORDER ? gap[k + row] : z[k + row] - e / sd - back;
+                    const real to_mu = kl ? back : SECOND_ORDER ? d - back : d * information;
+                    if (!kl) sums.square += d * d;
+                    gmu += to_mu;
+                    gs += (to_mu + d * information) * e;
                 }
+                gmu *= share;
+                gs *= share;
                 if (kl) {
                     gmu += per_datum * mu[k + n];
                     gs += per_datum * (sd - 1 / sd);
-                } else {
-                    gmu *= fisher / (sd * sd);
-                    gs *= 2 * fisher / (sd * sd);
                 }
             }
             features[k + n] = gmu;
@@ -98,8 +104,8 @@ __device__ inline Sums learn(
     const real *const g = w.decoder.result(stride);
     Sums sums = {0, 0, 0};
     const int most = data_of_a_tile(w, samples);
-    for (Index low = m.low; low < m.high; low += most) {
-        const int here = (int)(m.high - low < most ? m.high - low : most), rows = samples * here;
+    for (int low = m.low; low < m.high; low += most) {
+        const int here = m.high - low < most ? m.high - low : most, rows = samples * here;
         encode(w, m.x, low, here);
         sample(w, m.seed, m.stream, m.step, samples, low, here, m.batch);
         if (crosses) scores(w, samples, here);
@@ -107,7 +113,7 @@ __device__ inline Sums learn(
         forward(w.decoder, rows, stride);
         EACH(item, here * w.d_x) {
             const int n = item % here, d = item / here * stride;
-            const real x = m.x[(low + n) * w.d_x + item / here];
+            const real x = m.x[(Index)(low + n) * w.d_x + item / here];
             real mean = 0, square = 0, q_mean = 0, cross = 0;
             for (int row = n; row < rows; row += here) {
                 const real e = g[d + row] - x, q = crosses ? w.s_q[d + row] : (real)0;

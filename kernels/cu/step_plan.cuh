@@ -2,7 +2,9 @@
 //
 // A plan is a row of ints, written by `cuda_step_plan.py` in the order of `Place`; after it stand the layer tables of
 // both perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, a tile of rows of
-// every activation and, where the plan says so, the moments of the encoder, packed like its parameters. Rows are the fast axis: x[i * stride + row], so that neighbouring threads read neighbouring rows.
+// every activation and, in a step of second order, of the decoder's tangents; where the plan says so the moments of the
+// encoder too, packed like its parameters. Rows are the fast axis: x[i * stride + row], so that neighbouring threads read
+// neighbouring rows. Which order a step is of is known when it is compiled, as SECOND_ORDER.
 #include "activations.cuh"
 #include "sums.cuh"
 
@@ -57,6 +59,7 @@ struct Work {
     const real *numbers;
     int d_x, d_z, stride;
     Net encoder, decoder;
+    Net along;           // the decoder's tangents, in steps of second order
     real *g;             // gradient of the network that is updated, packed
     real *here, *there;  // cotangents that take turns
     real *eps, *sd, *s_q;
@@ -95,10 +98,14 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     next += w.d_z * w.stride;
     w.s_q = next;
     next += plan[CROSSES] ? w.d_x * w.stride : 0;
+    real *const dz_tile = next;
+    next += SECOND_ORDER ? plan[DECODER_FEATURES] * w.stride : 0;
     w.m = next;
     w.v = next + plan[ENCODER_PACKED];
     w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, phi, x_tile};
     w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], theta, z_tile};
+    w.along = w.decoder;
+    w.along.tile = dz_tile;
     return w;
 }
 
@@ -123,5 +130,18 @@ __device__ inline real slope_of(int f, real y) {
         case SIGMOID: return Sigmoid::slope(y);
         case EXP: return y;
         default: return 1;
+    }
+}
+
+// f'' over f'.
+__device__ inline real curve_of(int f, real y) {
+    switch (f) {
+        case RELU: return Relu::curve(y);
+        case TANH: return Tanh::curve(y);
+        case SOFTPLUS: return Softplus::curve(y);
+        case ELU: return Elu::curve(y);
+        case SIGMOID: return Sigmoid::curve(y);
+        case EXP: return Exp::curve(y);
+        default: return 0;
     }
 }

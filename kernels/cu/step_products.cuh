@@ -1,6 +1,6 @@
 // The three products of a perceptron on a tile of rows, in shared memory, by tiles of registers.
 //
-//     forward    y[o] = f(b[o] + sum over i of w[o, i] x[i])      a thread: 4 outputs of 4 rows
+//     forward    y[o] = f(b[o] + sum over i of w[o, i] x[i])      a thread: 4 outputs of 4 rows; b not for tangents
 //     backward   gx[i] = f'(x[i]) sum over o of gy[o] w[o, i]     a thread: 4 inputs of 4 rows
 //     gather     gw[o, i] += sum over rows of gy[o] x[i]          a thread: 4 outputs by 4 inputs, some of the rows
 //
@@ -15,7 +15,9 @@ struct alignas(16) Four {
 
 __device__ inline Four four(const real *p) { return *reinterpret_cast<const Four *>(p); }
 
-__device__ inline void forward_layer(const Layer &l, const real *p, const real *x, real *y, int groups, int stride, int f) {
+__device__ inline void forward_layer(
+    const Layer &l, const real *p, const real *x, real *y, int groups, int stride, int f, bool biased
+) {
     const int tiles = (l.out + 3) / 4;
     for (int item = threadIdx.x; item < groups * tiles; item += blockDim.x) {
         const int row = item % groups * 4, o = item / groups * 4;
@@ -26,7 +28,7 @@ __device__ inline void forward_layer(const Layer &l, const real *p, const real *
             const int out = o + j < l.out ? o + j : l.out - 1;  // what has no place is computed twice and left
             w[j] = l.w + out * l.in_padded;
 #pragma unroll
-            for (int k = 0; k < 4; ++k) sum[j][k] = p[l.b + out];
+            for (int k = 0; k < 4; ++k) sum[j][k] = biased ? p[l.b + out] : (real)0;
         }
         int i = 0;
 #pragma unroll 1
@@ -157,7 +159,7 @@ __device__ inline void gather_layer(const Layer &l, const real *x, const real *g
 __device__ inline void forward(const Net &net, int rows, int stride) {
     for (int l = 0; l < net.layers; ++l) {
         const int f = l + 1 < net.layers ? net.activation : net.output;
-        forward_layer(net.layer(l), net.p, net.input(l, stride), net.input(l + 1, stride), (rows + 3) / 4, stride, f);
+        forward_layer(net.layer(l), net.p, net.input(l, stride), net.input(l + 1, stride), (rows + 3) / 4, stride, f, true);
     }
 }
 

@@ -11,12 +11,12 @@
 __device__ inline int filled(int rows) { return (rows + 3) / 4 * 4; }
 
 // x (N, D) into the encoder, then mu in its output and sd = S(rho) beside it.
-__device__ inline void encode(const Work &w, const real *x, Index low, int here) {
+__device__ inline void encode(const Work &w, const real *x, int low, int here) {
     const int rows = filled(here);
     real *const to = w.encoder.input(0, w.stride);
     EACH(item, rows * w.d_x) {
         const int n = item / w.d_x, d = item % w.d_x;
-        to[d * w.stride + n] = n < here ? x[(low + n) * w.d_x + d] : (real)0;
+        to[d * w.stride + n] = n < here ? x[(Index)(low + n) * w.d_x + d] : (real)0;
     }
     __syncthreads();
     forward(w.encoder, here, w.stride);
@@ -31,7 +31,7 @@ __device__ inline void encode(const Work &w, const real *x, Index low, int here)
 // z = mu + sd eps into the decoder. eps is the normal at the flat place of (s, n, k) in (S, N, Z): a thread makes the
 // four of one Philox block and keeps those of this tile.
 __device__ inline void sample(
-    const Work &w, wide seed, word stream, word step, int samples, Index low, int here, Index batch
+    const Work &w, wide seed, word stream, word step, int samples, int low, int here, int batch
 ) {
     real *const z = w.decoder.input(0, w.stride);
     const real *const mu = w.encoder.result(w.stride);

@@ -1,0 +1,53 @@
+// A whole training step of a model in one block: J encoder updates and one decoder update, for thousands at once.
+//
+// Parameters, one gradient and a tile of rows stay in shared memory, and where the plan says so the encoder's moments
+// through all J updates; a minibatch and other moments are read where they lie, once an update. Noise is made on the way.
+// Grid: x over models, which stride on.
+// x (U, N, D) holds the minibatches, x_use apart (0 where all are one), the decoder's last.
+#include "step_update.cuh"
+
+__device__ inline void clear(real *g, int count) {
+    EACH(i, count) g[i] = 0;
+    __syncthreads();
+}
+
+STEP_KERNEL whole_step(
+    const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas,
+    const real *__restrict__ x, Index x_use, Index batch, const wide *__restrict__ seeds, STEP_NOW,
+    STEP_STATE, Index shared_numbers
+) {
+    DYNAMIC(real, memory, shared_numbers);
+    SHARED(real, partial, MAX_THREADS / WARP);
+    const Work w = work_in(memory, plan, numbers);
+    const word now = step + rate * ticks[0];
+    const Flags flags = {alive, cause, died_at, kept, floored, now};
+    const int updates = plan[ENCODER_STEPS];
+    for (Index r = blockIdx.x; r < models; r += gridDim.x) {
+        pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
+        pack(w.decoder, theta + r * plan[DECODER_SIZE]);
+        const real log_sd = theta[r * plan[DECODER_SIZE] + plan[LOG_SD]];
+        if (plan[MOMENTS]) fetch_moments(w, ENCODER_VECTOR, r);
+        Minibatch m = {x, (int)batch, 0, (int)batch, seeds[r], (word)plan[INFERENCE_STREAM], 0};
+#pragma unroll 1
+        for (int j = 0; j < updates; ++j) {
+            m.x = x + j * x_use;
+            m.step = now * updates + j;
+            clear(w.g, plan[ENCODER_PACKED]);
+            const Sums sums = infer(w, m, precision(log_sd), partial);
+            finish_inference(w, sums, batch, log_sd, plan[MOMENTS], ENCODER_VECTOR, flags, betas, r, models, inferred);
+        }
+        if (plan[MOMENTS]) put_back(w, ENCODER_VECTOR, r);
+        m.x = x + updates * x_use;
+        m.stream = (word)plan[LEARNING_STREAM];
+        m.step = now;
+        clear(w.g, plan[DECODER_PACKED]);
+        Gamma gamma = {log_sd, 0, 0};
+        Sums sums;
+#pragma unroll 1  // the gradient is the last pass; what gamma is chosen by takes one before
+        for (int last = plan[GAMMA] != OPTIMAL_GAMMA; last < 2; ++last) {
+            sums = learn_at(w, m, gamma.log_sd, last, partial);
+            if (!last) gamma = choose(w, sums, batch, log_sd);
+        }
+        finish_learning(w, sums, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);
+    }
+}
