@@ -62,7 +62,7 @@ class _Affine:
     def finish(self, sums: list[ir.Value], o: ir.Value, r: ir.Value, lanes: int) -> None:
         """Do what the mode says to the sums of outputs ``o ..``, and store them."""
         at, builder = self.at, self.at.builder
-        zero = ir.Constant(at.vector(lanes), [0.0] * lanes)
+        zero = at.all(0.0, lanes)
         places = [at.plus(at.times(at.plus(o, n), self.stride), r) for n in range(len(sums))]
         relu, masked, plain, other, done = (
             builder.append_basic_block(kind) for kind in ("relu", "masked", "plain", "other", "kept")

@@ -24,6 +24,10 @@ from .cpu_elementary import OPTIONS
 
 _Function = TypeVar("_Function")
 
+#: How a loop is compiled in which every operation rounds as NumPy's does; said aloud, as an option that is
+#: not said is taken from the function that calls this one first.
+ROUNDED: Any = {"error_model": "numpy", "fastmath": False}
+
 
 @cache
 def _sources() -> str:
@@ -57,14 +61,14 @@ def _keep(made: Any) -> None:
 
 
 def _njit(function: _Function, options: Any) -> _Function:
-    made = numba.njit(nogil=True, **options)(function)
+    made = numba.njit(nogil=True, no_cfunc_wrapper=True, **options)(function)
     _keep(made)
     return cast(_Function, made)
 
 
-def callback(function: Callable[..., None], signature: Any) -> Any:
+def callback(function: Callable[..., None], signature: Any, options: Any = OPTIONS) -> Any:
     """Compile a loop for one signature, at once; what is returned has its ``address``."""
-    made = CFunc(function, normalize_signature(signature), locals={}, options=OPTIONS)
+    made = CFunc(function, normalize_signature(signature), locals={}, options=options)
     _keep(made)
     made.compile()
     return made
@@ -77,8 +81,7 @@ def compiled(function: _Function) -> _Function:
 
 def rounded(function: _Function) -> _Function:
     """Compile a loop in which every operation rounds as NumPy's does: bit-equal to the reference."""
-    # said aloud, because an option that is not said is taken from the function that calls this one first
-    return _njit(function, {"error_model": "numpy", "fastmath": False})
+    return _njit(function, ROUNDED)
 
 
 def contiguous(x: Array, dtype: Any = None) -> Array:

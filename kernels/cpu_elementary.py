@@ -29,7 +29,7 @@ from numba.extending import intrinsic, overload, register_jitable
 #: How Numba compiles a loop: contraction to fused multiply-adds, but NaN and infinity keep their meaning.
 OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
 #: How it compiles a formula: into the loop, which could not become vector instructions otherwise.
-INLINE: Any = {**OPTIONS, "forceinline": True}
+INLINE: Any = {**OPTIONS, "forceinline": True, "no_cfunc_wrapper": True}
 
 Formula = Callable[..., Any]
 

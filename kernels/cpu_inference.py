@@ -45,6 +45,7 @@ from .cpu_network import (
 from .cpu_samples import blank, decode, encode, kl_sum, place, scaled
 from .cpu_stages import SHARE, stage
 from .cpu_sums import total
+from .cpu_views import row_of, run_of
 
 
 @stage(KL_SHARE, SHARE)
@@ -64,14 +65,14 @@ def kl(
     gz = inputs_pulled(tile, tile.decoder)  # times gamma and the number of samples
     share, one, to_sample = real(1.0 / batch), real(1), real(tau / (batch * samples))
     for z in range(d_z):
-        gmu, grho = planes[at[FEATURES] + z], planes[at[FEATURES] + d_z + z]
-        mu, s, ds = planes[at[MU] + z], planes[at[S] + z], planes[at[DS] + z]
+        gmu, grho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+        mu, s, ds = row_of(planes, at[MU] + z), row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
         for i in range(width):
             gmu[i] = share * mu[i]
             grho[i] = share * (s[i] - one / s[i])
         for j in range(samples):
-            gz_j = planes[gz + z, j * width : (j + 1) * width]
-            eps = planes[at[EPS] + z, j * width : (j + 1) * width]
+            gz_j = run_of(planes, gz + z, j * width, width)
+            eps = run_of(planes, at[EPS] + z, j * width, width)
             for i in range(width):
                 each = to_sample * gz_j[i]
                 gmu[i] += each
@@ -87,18 +88,21 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
     """``b = J'(x - g)/gamma`` and ``d = z - eps/s - b`` into their planes; the sum of ``|d|^2`` is found."""
     at, planes = tile.at, tile.planes
     width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
-    work = planes[at[WORK], :rows]
+    work = run_of(planes, at[WORK], 0, rows)
     real = work.dtype.type
     scaled(tile, at[RESIDUAL], at[D_X], real(-tau), at[COTANGENT])
     backward(tile, tile.decoder, theta, at[COTANGENT], theta, False, True, samples * width)
     scaled(tile, inputs_pulled(tile, tile.decoder), d_z, real(1), at[SCORE])
     result, one = 0.0, real(1)
     for z in range(d_z):
-        s = planes[at[S] + z]
+        s = row_of(planes, at[S] + z)
         for j in range(samples):
-            columns = slice(j * width, j * width + rows)
-            place_j, eps = planes[tile.decoder[0, PLANE] + z, columns], planes[at[EPS] + z, columns]
-            b, d = planes[at[SCORE] + z, columns], planes[at[GAP] + z, columns]
+            place_j = run_of(planes, tile.decoder[0, PLANE] + z, j * width, rows)
+            eps = run_of(planes, at[EPS] + z, j * width, rows)
+            b, d = (
+                run_of(planes, at[SCORE] + z, j * width, rows),
+                run_of(planes, at[GAP] + z, j * width, rows),
+            )
             for i in range(rows):
                 d[i] = place_j[i] - eps[i] * (one / s[i]) - b[i]
                 work[i] = d[i] * d[i]
@@ -132,18 +136,19 @@ def pull_gap(
     one, two, weight, to_score = real(1), real(2), real(share), real(score_weight)
     hessian_d = inputs_pulled_along(tile, tile.decoder)  # if z follows
     for z in range(d_z):
-        gmu, grho = planes[at[FEATURES] + z], planes[at[FEATURES] + d_z + z]
-        s, ds = planes[at[S] + z], planes[at[DS] + z]
+        gmu, grho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+        s, ds = row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
         for i in range(width):
             gmu[i] = 0
             grho[i] = 0
         for j in range(at[SAMPLES]):
-            columns = slice(j * width, (j + 1) * width)
-            eps, d, b = (
-                planes[at[EPS] + z, columns], planes[at[GAP] + z, columns], planes[at[SCORE] + z, columns],
-            )  # fmt: skip
+            eps, d = (
+                run_of(planes, at[EPS] + z, j * width, width),
+                run_of(planes, at[GAP] + z, j * width, width),
+            )
+            b = run_of(planes, at[SCORE] + z, j * width, width)
             if follows:
-                hd = planes[hessian_d + z, columns]
+                hd = run_of(planes, hessian_d + z, j * width, width)
                 for i in range(width):
                     c = d[i] - hd[i] - to_score * b[i]
                     gmu[i] += c

@@ -43,6 +43,7 @@ from .cpu_records import Noise
 from .cpu_samples import blank, decode, draw, encode, place, scaled
 from .cpu_stages import SHARE, stage
 from .cpu_sums import total
+from .cpu_views import row_of, run_of
 
 _EXP = CODES["exp"]
 
@@ -64,7 +65,7 @@ def _directions(
                 w[z, i] = root * planes[at[HERE] + d_z + z, i]
         return
     for z in range(d_z):
-        eps = planes[at[EPS] + z, j * width : (j + 1) * width]
+        eps = run_of(planes, at[EPS] + z, j * width, width)
         for i in range(width):
             u[z, i] = eps[i]
             w[z, i] = eps[i] * eps[i] - real(1)
@@ -77,9 +78,9 @@ def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> N
     width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
     one, two, three, weight = real(1), real(2), real(3), real(share)
     for z in range(d_z):
-        s, ds, u_z, w_z = planes[at[S] + z], planes[at[DS] + z], u[z], w[z]
-        y_mu, y_rho = planes[y + z], planes[y + d_z + z]
-        to_mu, to_rho = planes[at[COTANGENT] + z], planes[at[COTANGENT] + d_z + z]
+        s, ds, u_z, w_z = row_of(planes, at[S] + z), row_of(planes, at[DS] + z), row_of(u, z), row_of(w, z)
+        y_mu, y_rho = row_of(planes, y + z), row_of(planes, y + d_z + z)
+        to_mu, to_rho = row_of(planes, at[COTANGENT] + z), row_of(planes, at[COTANGENT] + d_z + z)
         for i in range(width):
             # S'' of S = exp is S; of S = softplus it is S'(1 - S')
             dds = s[i] if at[SCALE] == _EXP else ds[i] * (one - ds[i])
@@ -106,13 +107,13 @@ def score_norm(
     width, d_z, d_x, real = at[WIDTH], at[D_Z], at[D_X], planes.dtype.type
     share = 1.0 / (batch * at[SAMPLES])
     u, w = np.empty((d_z, width), planes.dtype), np.empty((d_z, width), planes.dtype)
-    work = planes[at[WORK], :rows]
+    work = run_of(planes, at[WORK], 0, rows)
     result = 0.0
     for j in range(at[SAMPLES]):
         _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
         for z in range(d_z):
-            amu, arho = planes[at[FEATURES] + z], planes[at[FEATURES] + d_z + z]
-            s, ds = planes[at[S] + z], planes[at[DS] + z]
+            amu, arho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+            s, ds = row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
             for i in range(width):
                 amu[i] = u[z, i] / s[i]
                 arho[i] = w[z, i] / s[i] * ds[i]
@@ -120,7 +121,7 @@ def score_norm(
         backward(tile, tile.encoder, phi, at[FEATURES], g, False, True, width)
         s_q = inputs_pulled(tile, tile.encoder)
         for d in range(d_x):
-            score = planes[s_q + d]
+            score = row_of(planes, s_q + d)
             for i in range(rows):
                 work[i] = score[i] * score[i]
             result += total(work)
@@ -171,11 +172,13 @@ def joint_learning(
     sums[1] += tile.found[0]
     gaps(tile, theta, rows, tau)
     sums[0] += tile.found[0]
-    work = planes[at[WORK], :rows]
+    work = run_of(planes, at[WORK], 0, rows)
     for z in range(at[D_Z]):
         for j in range(samples):
-            columns = slice(j * width, j * width + rows)
-            d, b = planes[at[GAP] + z, columns], planes[at[SCORE] + z, columns]
+            d, b = (
+                run_of(planes, at[GAP] + z, j * width, rows),
+                run_of(planes, at[SCORE] + z, j * width, rows),
+            )
             for i in range(rows):
                 work[i] = d[i] * b[i]
             sums[3] += total(work)

@@ -16,6 +16,7 @@ from vsmnp.steps import NetworkSpec, StepSpec
 
 from .cpu_affine import ROW_BYTES
 from .cpu_leaves import CODES, LEAVES, NONE, addresses
+from .cpu_philox import BLOCKS
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256
@@ -23,19 +24,22 @@ COLUMNS = 256
 #: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S.
 WIDTH, SAMPLES, D_Z, D_X, SCALE = range(5)
 #: First planes of a tile's parts: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps, d, b,
-#: g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; and four rooms in which
-#: cotangents and their tangents take turns.
-_PLANES = range(5, 20)
-MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THERE, D_HERE, D_THERE = _PLANES
+#: g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; four rooms in which cotangents
+#: and their tangents take turns; and room for random words, numbers made of them, and these in order.
+_PLANES = range(5, 23)
+(
+    MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THERE, D_HERE, D_THERE, DICE,
+    NUMBERS, IN_ORDER,
+) = _PLANES  # fmt: skip
 #: Columns of a network's table, a row a layer and one for the output: widths, places of weights and bias
 #: in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row holds the
 #: codes of the activations between the layers and past the last one.
 IN, OUT, W, B, PLANE, TANGENT = range(6)
 #: Where the addresses of the stages are, past those of the leaves.
-_STAGES = range(LEAVES, LEAVES + 18)
+_STAGES = range(LEAVES, LEAVES + 19)
 (
     FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
-    SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH,
+    SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH, MIX,
 ) = _STAGES  # fmt: skip
 
 
@@ -98,23 +102,25 @@ def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def tile(spec: StepSpec, samples: int, batch: int, second_order: bool) -> Tile:
+def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: bool) -> Tile:
     """Memory for tiles of a batch of that size; tangents only where a gradient is of second order."""
     dtype, width = np.dtype(spec.dtype), tile_width(batch, samples, spec.dtype)
     d_x, d_z = spec.encoder.widths[0], spec.d_z
     widest = max(*spec.encoder.widths, *spec.decoder.widths)
     encoder, decoder = sum(spec.encoder.widths), sum(spec.decoder.widths)
     rooms = 4 if second_order else 2
+    # of each sample at most 2 d_z numbers a row (probes), and what rounds them up to blocks of the generator
+    random = blocks(samples * (width * 2 * d_z + 4 * (BLOCKS + 1)), width * samples)
     sizes = [
         encoder, decoder, *((encoder, decoder) if second_order else (0, 0)),
         d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 3,
-        *[widest] * rooms, *[0] * (4 - rooms),
+        *[widest] * rooms, *[0] * (4 - rooms), *[random] * 3,
     ]  # fmt: skip
     used = {spec.scale, spec.encoder.activation, spec.decoder.activation, spec.decoder.output or spec.scale}
     starts = np.concatenate([[0], np.cumsum(sizes)])
     at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
     places = np.zeros(_STAGES.stop, np.int64)
-    places[:LEAVES] = addresses(dtype, used, second_order)
+    places[:LEAVES] = addresses(dtype, used, second_order, adam)
     # an odd number of cache lines, so that a column does not fall into few sets of the cache
     lanes = ROW_BYTES // dtype.itemsize
     stride = (width * samples // lanes | 1) * lanes

@@ -6,7 +6,6 @@ from typing import Any
 
 from vsmnp.arrays import Array
 
-from .cpu_elementary import formula
 from .cpu_layout import (
     COTANGENT,
     D_X,
@@ -14,6 +13,7 @@ from .cpu_layout import (
     DS,
     EPS,
     FEATURES,
+    MIX,
     QUADRATIC_SHARE,
     RESIDUAL,
     S_Q,
@@ -28,6 +28,7 @@ from .cpu_records import ELBO, TRAINING
 from .cpu_samples import blank, decode, encode, kl_sum, place, scaled
 from .cpu_stages import SHARE, stage
 from .cpu_sums import total, total_squares
+from .cpu_views import row_of, run_of
 
 
 @stage(SCORES, "vector")
@@ -37,10 +38,13 @@ def scores(tile: Any, phi: Array) -> None:
     width, d_z = at[WIDTH], at[D_Z]
     one = planes.dtype.type(1)
     for j in range(at[SAMPLES]):
-        columns = slice(j * width, (j + 1) * width)
         for z in range(d_z):
-            amu, arho = planes[at[FEATURES] + z], planes[at[FEATURES] + d_z + z]
-            s, ds, eps = planes[at[S] + z], planes[at[DS] + z], planes[at[EPS] + z, columns]
+            amu, arho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+            s, ds, eps = (
+                row_of(planes, at[S] + z),
+                row_of(planes, at[DS] + z),
+                run_of(planes, at[EPS] + z, j * width, width),
+            )
             for i in range(width):
                 inverse = one / s[i]
                 amu[i] = eps[i] * inverse
@@ -48,31 +52,30 @@ def scores(tile: Any, phi: Array) -> None:
         backward(tile, tile.encoder, phi, at[FEATURES], phi, False, True, width)
         score = inputs_pulled(tile, tile.encoder)
         for d in range(at[D_X]):
-            source, target = planes[score + d], planes[at[S_Q] + d, columns]
+            source, target = row_of(planes, score + d), run_of(planes, at[S_Q] + d, j * width, width)
             for i in range(width):
                 target[i] = source[i]
 
 
-@formula
-def _mix(
-    tile: Any, form: Any, crosses: bool, to_square: float, to_cross: float, rows: int, sums: Array
+@stage(MIX, "sums word real real word sums")
+def mix(
+    tile: Any, form: Array, crosses: int, to_square: float, to_cross: float, rows: int, sums: Array
 ) -> None:
     """What means over the samples, and ``s^q``, add to the sums; the cotangent of g."""
     at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
     width, samples = at[WIDTH], at[SAMPLES]
     c_each, c_mean, d_each, d_mean = real(form[0]), real(form[1]), real(form[2]), real(form[3])
     per_sample, square_weight, cross_weight = real(1.0 / samples), real(to_square), real(to_cross)
-    e_mean, q_mean, cross = (
-        planes[at[WORK], :width],
-        planes[at[WORK] + 1, :width],
-        planes[at[WORK] + 2, :width],
-    )
+    e_mean, q_mean = run_of(planes, at[WORK], 0, width), run_of(planes, at[WORK] + 1, 0, width)
+    cross = run_of(planes, at[WORK] + 2, 0, width)
     for d in range(at[D_X]):
         for i in range(width):
             e_mean[i], q_mean[i], cross[i] = 0, 0, 0
         for j in range(samples):
-            columns = slice(j * width, (j + 1) * width)
-            e, q = planes[at[RESIDUAL] + d, columns], planes[at[S_Q] + d, columns]
+            e, q = (
+                run_of(planes, at[RESIDUAL] + d, j * width, width),
+                run_of(planes, at[S_Q] + d, j * width, width),
+            )
             for i in range(width):
                 e_mean[i] += per_sample * e[i]
             if crosses:
@@ -83,11 +86,13 @@ def _mix(
         if crosses:
             for i in range(width):
                 cross[i] = d_each * cross[i] + d_mean * q_mean[i] * e_mean[i]
-            sums[1] += total(cross[:rows])
+            sums[1] += total(run_of(planes, at[WORK] + 2, 0, rows))
         for j in range(samples):
-            columns = slice(j * width, (j + 1) * width)
-            e, q = planes[at[RESIDUAL] + d, columns], planes[at[S_Q] + d, columns]
-            gy = planes[at[COTANGENT] + d, columns]
+            e, q = (
+                run_of(planes, at[RESIDUAL] + d, j * width, width),
+                run_of(planes, at[S_Q] + d, j * width, width),
+            )
+            gy = run_of(planes, at[COTANGENT] + d, j * width, width)
             for i in range(width):
                 gy[i] = square_weight * (c_each * e[i] + c_mean * e_mean[i])
             if crosses:
@@ -103,7 +108,7 @@ def quadratic(
 ) -> None:  # fmt: skip
     """The ELBO, M1, M2 or M3, by the turn's form; sums of ``a``, ``h`` and KL[q || p] over the samples."""
     at, batch, real = tile.at, x.shape[0], x.dtype.type
-    width, samples, form = at[WIDTH], at[SAMPLES], plan.forms[turn]
+    width, samples, form = at[WIDTH], at[SAMPLES], row_of(plan.forms, turn)
     crosses = form[2] != 0.0 or form[3] != 0.0
     w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
     encode(tile, phi, x, row, rows)
@@ -114,7 +119,7 @@ def quadratic(
     decode(tile, theta, rows)
     sums[0] += form[0] * tile.found[0] / samples
     if crosses or form[1] != 0.0:
-        _mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
+        mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
     else:
         scaled(tile, at[RESIDUAL], at[D_X], real(w_square * form[0] / (batch * samples)), at[COTANGENT])
     if turn == TRAINING:

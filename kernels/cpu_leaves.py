@@ -17,12 +17,15 @@ from numba import carray, types
 from vsmnp.arrays import Array
 
 from .cpu_affine import affine
-from .cpu_compile import callback
-from .cpu_elementary import Formula, exp
+from .cpu_compile import ROUNDED, callback
+from .cpu_elementary import OPTIONS, Formula, exp
+from .cpu_optim import adam_row, sgd_row
 from .cpu_outer import outer
-from .cpu_random import count_blocks, normals_of_lanes, philox_rounds
+from .cpu_philox import BLOCKS
+from .cpu_random import normals_loop, words_loop
 from .cpu_sums import total
 from .cpu_vectors import invoke
+from .cpu_views import beyond, run_of
 from .scalar import (
     elu,
     elu_curve,
@@ -46,7 +49,7 @@ Leaf: TypeAlias = Callable[..., None]
 CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
 NONE = -1
 #: Where the addresses are in their array; those of an activation come after its code's three places.
-AFFINE, OUTER, DRAW, PHILOX, NORMALS, FIRST = range(6)
+AFFINE, OUTER, DRAW, WORDS, NORMALS, MOVE, FIRST = range(7)
 VALUE, SLOPE, CURVE = range(3)
 #: How many places there are.
 LEAVES = FIRST + 3 * len(CODES)
@@ -67,7 +70,7 @@ def _outer(
     if biased:
         planes, sums = carray(gy, (n_out, stride)), carray(b, (n_out,))
         for o in range(n_out):
-            sums[o] += total(planes[o, :rows])
+            sums[o] += total(run_of(planes, o, 0, rows))
 
 
 def _value_leaf(f: Formula) -> Leaf:
@@ -109,60 +112,66 @@ def _curve_leaf(h: Formula, dh: Formula) -> Leaf:
     return curve
 
 
-def _philox(words: Any, blocks: int, seed: int) -> None:
-    """All rounds of counters ``(4, blocks)``."""
-    philox_rounds(carray(words, (4, blocks), np.uint32), np.uint64(seed))
-
-
-def _normals(words: Any, numbers: Any, blocks: int) -> None:
-    """Normals of words, both ``(2, 2, blocks)``."""
-    normals_of_lanes(carray(words, (2, 2, blocks), np.uint32), carray(numbers, (2, 2, blocks)))
-
-
 def _draw(
     seed: int, stream: int, step: int, row: int, batch: int, samples: int, rows: int, width: int, signs: int,
-    out: Any, apart: int, stride: int, philox: int, normals: int,
+    out: Any, apart: int, stride: int, dice: Any, numbers: Any, in_order: Any, words: int, normals: int,
 ) -> None:  # fmt: skip
     """Normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, of every sample.
 
-    Those of a sample begin ``batch`` rows after its predecessor's, and fill columns ``apart`` of its.
+    Those of a sample begin ``batch`` rows after its predecessor's, and fill columns ``apart`` of its. What
+    comes after the planes is room, and the addresses of the loops of randomness.
     """
-    planes = carray(out, (width, stride))
-    blocks = -(-rows * width // 4) + 1  # one more than a sample fills, as it may begin inside a block
-    words, numbers = np.empty((4, samples * blocks), np.uint32), np.empty((4, samples * blocks), planes.dtype)
+    needed = (rows * width + 3) // 4 + 1  # one more than a sample fills, as it may begin inside a block
+    blocks = (needed + BLOCKS - 1) // BLOCKS * BLOCKS
+    count = samples * blocks
+    bits, lanes = carray(dice, (4 * count,)), carray(numbers, (4, count))
     for j in range(samples):
-        start = np.uint64((row + j * batch) * width // 4)
-        count_blocks(words[:, j * blocks : (j + 1) * blocks], start, np.uint64(stream), np.uint64(step))
-    invoke(philox, (words, samples * blocks, seed))
+        start = (row + j * batch) * width // 4
+        invoke(words, (beyond(bits, j * blocks), count, blocks, seed, stream, step, start))
     if signs:
-        for lane in range(4):
-            for i in range(samples * blocks):
-                numbers[lane, i] = 1 - 2 * np.int32(words[lane, i] >> np.uint32(31))
+        flat = carray(numbers, (4 * count,))
+        for i in range(4 * count):
+            flat[i] = 1 - 2 * np.int32(bits[i] >> np.uint32(31))
     else:
-        invoke(normals, (words, numbers, samples * blocks))
-    in_order = np.empty(4 * blocks, planes.dtype)
+        invoke(normals, (bits, lanes, count))
+    ordered, planes = carray(in_order, (4 * blocks,)), carray(out, (width, stride))
     for j in range(samples):
-        a, b, c, d = (
-            numbers[0, j * blocks : (j + 1) * blocks], numbers[1, j * blocks : (j + 1) * blocks],
-            numbers[2, j * blocks : (j + 1) * blocks], numbers[3, j * blocks : (j + 1) * blocks],
-        )  # fmt: skip
-        for i in range(blocks):
-            in_order[4 * i], in_order[4 * i + 1], in_order[4 * i + 2], in_order[4 * i + 3] = (
-                a[i], b[i], c[i], d[i],
-            )  # fmt: skip
+        for lane in range(4):
+            one = run_of(lanes, lane, j * blocks, blocks)
+            for i in range(blocks):
+                ordered[4 * i + lane] = one[i]
         skip = (row + j * batch) * width % 4
         for p in range(width):
-            plane = planes[p, j * apart :]
+            plane = run_of(planes, p, j * apart, rows)
             for i in range(rows):
-                plane[i] = in_order[skip + i * width + p]
+                plane[i] = ordered[skip + i * width + p]
+
+
+def _adam(
+    p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
+    rate1: float, rate2: float, eps: float,
+) -> None:  # fmt: skip
+    """A step of Adam for ``size`` parameters; see :func:`~.cpu_optim.adam_row`."""
+    vector, real = carray(p, (size,)), carray(p, (size,)).dtype.type
+    adam_row(
+        vector, carray(g, (size,)), carray(m, (size,)), carray(v, (size,)), real(lr), real(correction1),
+        real(correction2), real(rate1), real(rate2), real(eps),
+    )  # fmt: skip
+
+
+def _sgd(
+    p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
+    rate1: float, rate2: float, eps: float,
+) -> None:  # fmt: skip
+    """A plain gradient step, which needs no more than the rate."""
+    vector = carray(p, (size,))
+    sgd_row(vector, carray(g, (size,)), vector.dtype.type(lr))
 
 
 _FIRST = (
     (_affine, "pwwpwpppwwwww"),
     (_outer, "ppppwwwww"),
-    (_draw, "wwwwwwwwwpwwww"),
-    (_philox, "iww"),
-    (_normals, "ipw"),
+    (_draw, "wwwwwwwwwpwwippww"),
 )
 #: f, f' = h(y), h'(y) of each activation; a relu's are in the products.
 _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
@@ -180,8 +189,10 @@ def _compiled(leaf: Leaf, letters: str, dtype: np.dtype[Any]) -> Any:
         "p": types.CPointer(numba.from_dtype(dtype)),
         "i": types.CPointer(types.uint32),
         "w": types.int64,
+        "r": types.float64,
     }
-    return callback(leaf, types.void(*(kinds[letter] for letter in letters)))
+    options = ROUNDED if leaf in (_adam, _sgd) else OPTIONS
+    return callback(leaf, types.void(*(kinds[letter] for letter in letters)), options)
 
 
 @cache
@@ -190,10 +201,12 @@ def _activation(name: str) -> tuple[tuple[Leaf, str], ...]:
     return (_value_leaf(f), "ppwww"), (_slope_leaf(h), "pppwww"), (_curve_leaf(h, dh), "ppppwww")
 
 
-def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool) -> Array:
-    """Where each leaf is, for the activations in use; they stay there as long as the process lives."""
+def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, adam: bool) -> Array:
+    """Where each leaf is, for what is in use; they stay there as long as the process lives."""
     found = np.zeros(LEAVES, np.int64)
-    found[:FIRST] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
+    found[: len(_FIRST)] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
+    found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address
+    found[MOVE] = _compiled(_adam if adam else _sgd, "ppppwrrrrrr", dtype).address
     for name in set(activations) & set(_FORMULAS):
         start = FIRST + 3 * CODES[name]
         for kind, (leaf, letters) in enumerate(_activation(name)[: 3 if curved else 2]):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
 
 from vsmnp.arrays import Array, QuadraticForm
-from vsmnp.steps import STEP_TERMS, InferenceSpec, LearningSpec, StepSpec
+from vsmnp.steps import STEP_TERMS, InferenceSpec, LearningSpec, OptimizerSpec, StepSpec
 
 from . import cpu_inference, cpu_joint, cpu_learning  # noqa: F401  (their stages)
 from .cpu_layout import (
@@ -24,6 +26,7 @@ from .cpu_layout import (
     JOINT_LEARNING_SHARE,
     JOINT_SHARE,
     KL_SHARE,
+    MIX,
     PLACE,
     PULL_GAP,
     PUSH,
@@ -55,10 +58,33 @@ from .cpu_stages import ready
 
 _COMMON = FORWARD, BACKWARD, ENCODE, PLACE, DECODE, FINISH
 _SECOND_ORDER = PUSH, BACKWARD_ALONG
+_NONE = np.zeros((0, 5))
 
 
 def _forms(*forms: QuadraticForm) -> Array:
     return np.array([(form.c_each, form.c_mean, form.d_each, form.d_mean) for form in forms])
+
+
+def _terms(kind: int, weight: float, d_x: int, batch: int, samples: int) -> Array:
+    """The terms of a loss in the order of ``STEP_TERMS``, and what else its slope in l is made of."""
+    rows = batch * samples
+    divergence = (-1, -d_x, 1, 0, 0)
+    reconstruction = d_x, 0.5 * d_x * math.log(2 * math.pi)
+    terms = {
+        KL: [(0, 0.5 / rows, 1, *reconstruction), (1, 1 / batch, 0, 0, 0)],
+        FISHER: [(0, 0.5 * weight / rows, 0, 0, 0)],
+        ELBO: [(0, 0.5 / batch, 1, *reconstruction), (2, 1 / batch, 0, 0, 0)],
+        SCORE_MATCHING: [(0, 0.5 / batch, 2, 0, 0), (1, 1 / batch, 1, 0, 0), divergence],
+        JOINT: [
+            (0, 0.5 / rows, 0, 0, 0), (1, 0.5 / rows, 2, 0, 0), divergence, (2, 0.5 / rows, 0, 0, 0),
+            (3, 2 / rows, 0, 0, 0),
+        ],
+    }  # fmt: skip
+    return np.array(terms[kind], np.float64)
+
+
+def _optimizer(moves: OptimizerSpec) -> dict[str, Any]:
+    return {"beta1": moves.beta1, "beta2": moves.beta2, "eps": moves.eps}
 
 
 def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
@@ -76,8 +102,9 @@ def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
     stream, _, probe = spec.streams
     plan = Plan(
         kind=kind, share=share, tiles=0, learns=False, weight=loss.weight, follows=loss.follows,
-        by_probe=loss.probe, forms=np.zeros((2, 4)), gamma=FIXED, gamma_floor=0.0, log_sd=spec.log_sd,
-        first_cause=0, left_out=-1, stream=stream, probe=probe,
+        by_probe=loss.probe, forms=np.zeros((2, 4)), terms=_NONE, gamma=FIXED, gamma_floor=0.0,
+        log_sd=spec.log_sd, first_cause=0, left_out=-1, stream=stream, probe=probe,
+        **_optimizer(spec.encoder_optimizer),
     )  # fmt: skip
     return plan, stages
 
@@ -88,17 +115,21 @@ def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
     kind = {"elbo": ELBO, "score-matching": SCORE_MATCHING, "joint": JOINT}[loss.loss]
     share = JOINT_LEARNING_SHARE if kind == JOINT else QUADRATIC_SHARE
     stages: tuple[int, ...] = (*_COMMON, share)
-    if loss.form.crosses or loss.form_for_gamma.crosses:
+    forms = loss.form, loss.form_for_gamma
+    if any(form.crosses for form in forms):
         stages += (SCORES,)
+    if any(form.crosses or form.c_mean for form in forms):
+        stages += (MIX,)
     if kind == JOINT:
         stages += (GAPS, SCORE_NORM, *_SECOND_ORDER)
     gamma = {"fixed": FIXED, "learn": LEARNED, "optimal": OPTIMAL}[loss.gamma]
     _, stream, probe = spec.streams
     plan = Plan(
         kind=kind, share=share, tiles=0, learns=True, weight=1.0, follows=False, by_probe=loss.probe,
-        forms=_forms(loss.form_for_gamma, loss.form), gamma=gamma, gamma_floor=loss.gamma_floor,
+        forms=_forms(loss.form_for_gamma, loss.form), terms=_NONE, gamma=gamma, gamma_floor=loss.gamma_floor,
         log_sd=spec.log_sd, first_cause=len(STEP_TERMS[spec.inference.loss]) + 1,
         left_out=1 if kind == SCORE_MATCHING and not loss.form.crosses else -1, stream=stream, probe=probe,
+        **_optimizer(spec.decoder_optimizer),
     )  # fmt: skip
     return plan, stages
 
@@ -121,9 +152,13 @@ class Update:
         plan, self._stages = _learning(spec) if learns else _inference(spec)
         dtype, size = np.dtype(spec.dtype), (spec.decoder if learns else spec.encoder).size
         second_order = BACKWARD_ALONG in self._stages
-        self._tiles: list[Tile] = [tile(spec, loss.samples, batch, second_order) for _ in range(spec.threads)]
+        adam = (spec.decoder_optimizer if learns else spec.encoder_optimizer).adam
+        self._tiles: list[Tile] = [
+            tile(spec, loss.samples, batch, second_order, adam) for _ in range(spec.threads)
+        ]
         count = blocks(batch, int(self._tiles[0].at[WIDTH]))
-        self._plan = plan._replace(tiles=blocks(count, PARTS))
+        terms = _terms(plan.kind, plan.weight, spec.encoder.widths[0], batch, loss.samples)
+        self._plan = plan._replace(tiles=blocks(count, PARTS), terms=terms)
         self._parts = blocks(count, self._plan.tiles)
         plain = size if learns and plan.kind == JOINT else 0
         self._rooms = [

@@ -31,6 +31,7 @@ from .cpu_layout import (
 from .cpu_leaves import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 from .cpu_stages import stage
 from .cpu_vectors import invoke
+from .cpu_views import beyond, row_of
 
 _RELU = CODES["relu"]
 
@@ -52,7 +53,7 @@ def leaf_of(tile: Any, code: int, kind: int) -> Any:
 def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int, y: int, mask: int, mode: int,
              n_out: int, n_in: int, cols: int) -> None:  # fmt: skip
     planes = tile.planes
-    ends = planes[x], planes[y], planes[mask]
+    ends = row_of(planes, x), row_of(planes, y), row_of(planes, mask)
     sizes = n_out, n_in, cols, planes.shape[1]
     invoke(tile.leaves[AFFINE], (w, w_o, w_i, b, biased, *ends, mode, *sizes))
 
@@ -62,7 +63,7 @@ def _pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols
     """``gx = w' gy``, and past a relu below that its slope."""
     n_in, n_out, w, x = table[layer, IN], table[layer, OUT], table[layer, W], table[layer, PLANE]
     mode = MASKED if layer > 0 and _code(table, layer - 1) == _RELU else PLAIN
-    _product(tile, vector[w:], 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
+    _product(tile, beyond(vector, w), 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
 
 
 @formula
@@ -72,7 +73,14 @@ def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: 
     sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
     invoke(
         tile.leaves[OUTER],
-        (planes[gy], planes[x], g[table[layer, W] :], g[table[layer, B] :], biased, *sizes),
+        (
+            row_of(planes, gy),
+            row_of(planes, x),
+            beyond(g, table[layer, W]),
+            beyond(g, table[layer, B]),
+            biased,
+            *sizes,
+        ),
     )
 
 
@@ -105,14 +113,18 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """From the planes of the input to those of the output."""
     planes, room = tile.planes, tile.at[HERE]
     for layer in range(table.shape[0] - 1):
-        n_in, n_out, w, b, x, _ = table[layer]
+        n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
+        w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
         y, code = table[layer + 1, PLANE], _code(table, layer)
         if code in (_RELU, NONE):
             mode = RELU if code == _RELU else PLAIN
-            _product(tile, vector[w:], n_in, 1, vector[b:], 1, x, y, y, mode, n_out, n_in, cols)
+            _product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
         else:
-            _product(tile, vector[w:], n_in, 1, vector[b:], 1, x, room, room, PLAIN, n_out, n_in, cols)
-            invoke(leaf_of(tile, code, VALUE), (planes[room], planes[y], n_out, cols, planes.shape[1]))
+            _product(tile, w, n_in, 1, b, 1, x, room, room, PLAIN, n_out, n_in, cols)
+            invoke(
+                leaf_of(tile, code, VALUE),
+                (row_of(planes, room), row_of(planes, y), n_out, cols, planes.shape[1]),
+            )
 
 
 @stage(BACKWARD, "table vector word vector word word word")
@@ -126,8 +138,11 @@ def backward(
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
-        y, n = planes[table[layers, PLANE]], table[layers - 1, OUT]
-        invoke(leaf_of(tile, table[layers, OUT], SLOPE), (y, planes[gy], planes[gy], n, cols, stride))
+        y, n = row_of(planes, table[layers, PLANE]), table[layers - 1, OUT]
+        invoke(
+            leaf_of(tile, table[layers, OUT], SLOPE),
+            (y, row_of(planes, gy), row_of(planes, gy), n, cols, stride),
+        )
     for step in range(layers):
         layer = layers - 1 - step
         if wanted:
@@ -136,8 +151,11 @@ def backward(
             gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
             _pull(tile, table, layer, vector, gy, gx, cols)
             if layer > 0 and table[layers, IN] != _RELU:
-                x, n = planes[table[layer, PLANE]], table[layer, IN]
-                invoke(leaf_of(tile, table[layers, IN], SLOPE), (x, planes[gx], planes[gx], n, cols, stride))
+                x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
+                invoke(
+                    leaf_of(tile, table[layers, IN], SLOPE),
+                    (x, row_of(planes, gx), row_of(planes, gx), n, cols, stride),
+                )
             gy = gx
 
 
@@ -146,14 +164,15 @@ def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """From the tangents of the input to those of the output; weights stay."""
     planes, room = tile.planes, tile.at[HERE]
     for layer in range(table.shape[0] - 1):
-        n_in, n_out, w, _, _, dx = table[layer]
+        n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
+        w = beyond(vector, table[layer, W])
         dy, y, code = table[layer + 1, TANGENT], table[layer + 1, PLANE], _code(table, layer)
         if code in (_RELU, NONE):
             mode = MASKED if code == _RELU else PLAIN
-            _product(tile, vector[w:], n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
+            _product(tile, w, n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
         else:
-            _product(tile, vector[w:], n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
-            ends = planes[y], planes[room], planes[dy]
+            _product(tile, w, n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
+            ends = row_of(planes, y), row_of(planes, room), row_of(planes, dy)
             invoke(leaf_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
 
 
@@ -169,7 +188,12 @@ def backward_along(
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
-        ends = planes[table[layers, PLANE]], planes[table[layers, TANGENT]], planes[gy], planes[dgy]
+        ends = (
+            row_of(planes, table[layers, PLANE]),
+            row_of(planes, table[layers, TANGENT]),
+            row_of(planes, gy),
+            row_of(planes, dgy),
+        )
         invoke(leaf_of(tile, table[layers, OUT], CURVE), (*ends, table[layers - 1, OUT], cols, stride))
     for step in range(layers):
         layer = layers - 1 - step
@@ -186,6 +210,6 @@ def backward_along(
                 _pull(tile, table, layer, vector, gy, gx, cols)
             _pull(tile, table, layer, vector, dgy, dgx, cols)
             if layer > 0 and table[layers, IN] != _RELU:
-                ends = planes[x], planes[dx], planes[gx], planes[dgx]
+                ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
                 invoke(leaf_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride))
             gy, dgy = gx, dgx

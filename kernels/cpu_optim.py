@@ -7,10 +7,11 @@ import numpy as np
 from vsmnp.types import Array
 
 from .cpu_compile import compiled, contiguous, in_place, rounded
+from .cpu_elementary import rounded_formula
 from .scalar import adam_moments, adam_move
 
 
-@rounded
+@rounded_formula
 def adam_row(
     p: Array, g: Array, m: Array, v: Array, lr: float, correction1: float, correction2: float, rate1: float,
     rate2: float, eps: float,
@@ -56,7 +57,7 @@ def adam(
               np.array(rates, p.dtype), contiguous(alive, np.bool_))  # fmt: skip
 
 
-@rounded
+@rounded_formula
 def sgd_row(p: Array, g: Array, lr: float) -> None:
     """One model's step, ``(P,)``."""
     for i in range(p.size):

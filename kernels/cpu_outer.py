@@ -47,7 +47,7 @@ class _Outer:
                     updated[n] = at.fma(passing, row, sums[n])
             return updated
 
-        nothing = ir.Constant(at.vector(lanes), [0.0] * lanes)
+        nothing = at.all(0.0, lanes)
         sums = at.count(self.zero, self.rows, lanes, [nothing] * (outputs * inputs), add)
         for n in range(outputs):
             row = at.plus(at.times(at.plus(o, n), self.g_o), i)

@@ -3,85 +3,62 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import carray, types
 
 from vsmnp.types import Array, DType, Shape
 
-from .cpu_compile import compiled
-from .cpu_elementary import Formula, formula
-from .scalar import philox_round, to_normals, to_uniforms
-
-#: Blocks that stay in the first-level cache while they go through the rounds.
-TILE = 512
-
-_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+from .cpu_compile import callback
+from .cpu_philox import BLOCKS, philox
+from .scalar import to_normals
 
 
-@formula
-def count_blocks(lanes: Any, start: Any, stream: Any, step: Any) -> None:
-    """The counters of the blocks from ``start`` on, ``(4, blocks)``."""
-    c0, c1, c2, c3 = lanes[0], lanes[1], lanes[2], lanes[3]
-    for j in range(c0.size):
-        block = start + np.uint64(j)
-        c0[j], c1[j], c2[j], c3[j] = block & _LOW, step, stream, block >> _HALF
+def _words(words: Any, apart: int, count: int, seed: int, stream: int, step: int, start: int) -> None:
+    """Blocks ``start .. start + count``, in lanes that are ``apart``."""
+    philox(carray(words, (4 * apart,), np.uint32), apart, count, seed, stream, step, start)
 
 
-@compiled
-def philox_rounds(lanes: Array, seed: np.uint64) -> None:
-    """All rounds of counters ``(4, blocks)``, which become words."""
-    # one round over a whole tile becomes vector instructions, ten over a block do not
-    for low in range(0, lanes.shape[1], TILE):
-        c0, c1, c2, c3 = (
-            lanes[0, low : low + TILE], lanes[1, low : low + TILE],
-            lanes[2, low : low + TILE], lanes[3, low : low + TILE],
-        )  # fmt: skip
-        k0, k1 = seed & _LOW, seed >> _HALF
-        for _ in range(10):
-            key0, key1 = np.uint32(k0), np.uint32(k1)
-            for j in range(c0.size):
-                c0[j], c1[j], c2[j], c3[j] = philox_round(c0[j], c1[j], c2[j], c3[j], key0, key1)
-            k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+def _normals_of(dtype: np.dtype[Any]) -> Any:
+    zero = dtype.type(0)
+
+    def normals(words: Any, numbers: Any, count: int) -> None:
+        """Normals ``(4, count)`` of words: Box-Muller on lanes 0 and 1, and on 2 and 3."""
+        w, z = carray(words, (4, count), np.uint32), carray(numbers, (4, count), dtype)
+        for pair in range(0, 4, 2):
+            a, b, z_a, z_b = w[pair], w[pair + 1], z[pair], z[pair + 1]
+            for j in range(count):
+                z_a[j], z_b[j] = to_normals(a[j], b[j], zero)
+
+    return normals
 
 
-@compiled
-def _philox_lanes(seeds: Array, stream: np.uint64, step: np.uint64, start: np.uint64, lanes: Array) -> None:
-    """The blocks from ``start``, ``(R, 4, blocks)``."""
-    for r in range(lanes.shape[0]):
-        count_blocks(lanes[r], start, stream, step)
-        philox_rounds(lanes[r], seeds[r])
+@cache
+def words_loop() -> Any:
+    """The compiled loop that makes words; counts are multiples of ``BLOCKS``."""
+    return callback(_words, types.void(types.voidptr, *[types.int64] * 6))
 
 
-def _pair_loop(pair: Formula) -> Formula:
-    """A loop that makes two numbers of every two neighbouring words."""
-
-    @compiled
-    def pairs(lanes: Array, out: Array) -> None:  # (2R, 2, blocks)
-        zero = out.dtype.type(0)
-        for q in range(out.shape[0]):
-            a, b, out_a, out_b = lanes[q, 0], lanes[q, 1], out[q, 0], out[q, 1]
-            for j in range(out_a.size):
-                one, two = pair(a[j], b[j], zero)
-                out_a[j] = one
-                out_b[j] = two
-
-    return pairs
+@cache
+def normals_loop(dtype: np.dtype[Any]) -> Any:
+    """The compiled loop that makes normals of words."""
+    return callback(_normals_of(dtype), types.void(types.voidptr, types.voidptr, types.int64))
 
 
-_uniforms = _pair_loop(to_uniforms)
-#: Normals ``(2R, 2, blocks)`` of lanes.
-normals_of_lanes = _pair_loop(to_normals)
+def _signed(word: Any) -> int:
+    """The same 64 bits as a signed number."""
+    return int(np.uint64(word).view(np.int64))
 
 
 def _lanes(seeds: Array, stream: int, step: int, count: int, first: int) -> Array:
-    """The blocks that hold words ``first .. first + count``, ``(R, 4, blocks)``."""
+    """The blocks that hold words ``first .. first + count``, and a few more, ``(R, 4, blocks)``."""
     start, stop = first // 4, -(-(first + count) // 4)
-    lanes = np.empty((len(seeds), 4, stop - start), np.uint32)
-    _philox_lanes(
-        np.ascontiguousarray(seeds, np.uint64), np.uint64(stream), np.uint64(step), np.uint64(start), lanes
-    )
+    lanes = np.empty((len(seeds), 4, -(-(stop - start) // BLOCKS) * BLOCKS), np.uint32)
+    for words, seed in zip(lanes, seeds, strict=True):
+        blocks = lanes.shape[2]
+        words_loop().ctypes(words.ctypes.data, blocks, blocks, _signed(seed), stream, step, start)
     return lanes
 
 
@@ -92,16 +69,6 @@ def _in_order(lanes: Array, shape: Shape, first: int) -> Array:
     return flat[:, first % 4 : first % 4 + math.prod(shape)].reshape(models, *shape)
 
 
-def _drawn(
-    pairs: Formula, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int
-) -> Array:
-    lanes = _lanes(seeds, stream, step, math.prod(shape), first)
-    halves = (2 * lanes.shape[0], 2, lanes.shape[2])
-    numbers = np.empty(lanes.shape, dtype)
-    pairs(lanes.reshape(halves), numbers.reshape(halves))
-    return _in_order(numbers, shape, first)
-
-
 def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
     """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, i // 2**34)``."""
     return _in_order(_lanes(seeds, stream, step, count, first), (count,), first)
@@ -109,12 +76,18 @@ def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> A
 
 def uniform(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
     """The top 24 bits of each word over 2**24: exact in float32."""
-    return _drawn(_uniforms, seeds, stream, step, shape, dtype, first)
+    numbers = (_lanes(seeds, stream, step, math.prod(shape), first) >> 8).astype(dtype)
+    numbers *= 2.0**-24
+    return _in_order(numbers, shape, first)
 
 
 def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
     """Box-Muller: normals 2j and 2j+1 from uniforms 2j (radius) and 2j+1 (angle)."""
-    return _drawn(normals_of_lanes, seeds, stream, step, shape, dtype, first)
+    lanes = _lanes(seeds, stream, step, math.prod(shape), first)
+    numbers = np.empty(lanes.shape, dtype)
+    for words, normals in zip(lanes, numbers, strict=True):
+        normals_loop(numbers.dtype).ctypes(words.ctypes.data, normals.ctypes.data, lanes.shape[2])
+    return _in_order(numbers, shape, first)
 
 
 def sample(mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0) -> Array:

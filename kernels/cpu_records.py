@@ -8,6 +8,9 @@ from vsmnp.arrays import Array
 
 #: How a loss ends: what its terms and its slope in l are made of.
 KL, FISHER, JOINT, ELBO, SCORE_MATCHING = range(5)
+#: A term of a loss, or a part of its slope in l that no term shows, as a row of a table: it is ``factor``
+#: times gamma^-power times a sum over the batch (1 where that is -1), plus ``per_l l`` and a constant.
+WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
 #: What becomes of gamma.
 FIXED, LEARNED, OPTIMAL = range(3)
 #: The turns of an update: what an optimal gamma is read from, and the gradient.
@@ -16,25 +19,21 @@ CHOOSING, TRAINING = range(2)
 L, KEPT, FLOORED = range(3)
 
 
-class Side(NamedTuple):
-    """The arrays of one network: parameters, and what its optimiser needs and remembers.
+class Moves(NamedTuple):
+    """What the optimiser of the trained network needs and remembers.
 
     Attributes
     ----------
-    vector, m, v : Array
-        ``(R, P)``; moments ``(R, 0)`` for plain gradient descent.
+    m, v : Array
+        ``(R, P)``; ``(R, 0)`` for plain gradient descent.
     t, lr : Array
         ``(R,)``, counters of updates and step sizes.
-    rates : Array
-        ``(3,)``: beta1, beta2, eps of Adam in double precision; empty for plain gradient descent.
     """
 
-    vector: Array
     m: Array
     v: Array
     t: Array
     lr: Array
-    rates: Array
 
 
 class Fate(NamedTuple):
@@ -65,6 +64,8 @@ class Plan(NamedTuple):
         Whether z follows phi; whether the score's norm comes from a probe.
     forms : Array
         ``(2, 4)``, a turn's quadratic form ``(c_each, c_mean, d_each, d_mean)``.
+    terms : Array
+        ``(terms, 5)``, rows as above.
     gamma, gamma_floor : int, float
         Its rule, and the least optimal one.
     log_sd : int
@@ -73,6 +74,8 @@ class Plan(NamedTuple):
         The place of the first term among the causes of death, and a term that has none (-1: all have).
     stream, probe : int
         Of the noise.
+    beta1, beta2, eps : float
+        Of Adam; plain gradient descent has none.
     """
 
     kind: int
@@ -83,6 +86,7 @@ class Plan(NamedTuple):
     follows: int
     by_probe: int
     forms: Array
+    terms: Array
     gamma: int
     gamma_floor: float
     log_sd: int
@@ -90,6 +94,9 @@ class Plan(NamedTuple):
     left_out: int
     stream: int
     probe: int
+    beta1: float
+    beta2: float
+    eps: float
 
 
 class Given(NamedTuple):
@@ -97,8 +104,10 @@ class Given(NamedTuple):
 
     Attributes
     ----------
-    phi, theta : Side
-        Both networks.
+    phi, theta : Array
+        ``(R, P)``, both networks.
+    moves : Moves
+        Of the trained one.
     fate : Fate
         Of the models.
     x : Array
@@ -113,8 +122,9 @@ class Given(NamedTuple):
         Of the noise.
     """
 
-    phi: Side
-    theta: Side
+    phi: Array
+    theta: Array
+    moves: Moves
     fate: Fate
     x: Array
     seeds: Array

@@ -15,10 +15,13 @@ from .cpu_layout import (
     D_X,
     D_Z,
     DECODE,
+    DICE,
     DS,
     ENCODE,
     EPS,
+    IN_ORDER,
     MU,
+    NUMBERS,
     PLACE,
     PLANE,
     RESIDUAL,
@@ -28,11 +31,12 @@ from .cpu_layout import (
     WORK,
     S,
 )
-from .cpu_leaves import DRAW, NORMALS, PHILOX, SLOPE, VALUE
+from .cpu_leaves import DRAW, NORMALS, SLOPE, VALUE, WORDS
 from .cpu_network import forward, leaf_of, outputs
 from .cpu_stages import stage
 from .cpu_sums import total, total_squares
 from .cpu_vectors import invoke
+from .cpu_views import row_of, run_of
 
 
 @formula
@@ -42,7 +46,9 @@ def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
     if rows < width:
         for p in range(first, first + n):
             for j in range(samples):
-                tile.planes[p, j * width + rows : (j + 1) * width] = 0
+                past = run_of(tile.planes, p, j * width + rows, width - rows)
+                for i in range(past.size):
+                    past[i] = 0
 
 
 @formula
@@ -50,7 +56,7 @@ def scaled(tile: Any, source: int, n: int, factor: Any, target: int) -> None:
     """``target = factor source``, n planes of all samples."""
     cols = tile.at[SAMPLES] * tile.at[WIDTH]
     for p in range(n):
-        x, y = tile.planes[source + p], tile.planes[target + p]
+        x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
         for i in range(cols):
             y[i] = factor * x[i]
 
@@ -60,10 +66,13 @@ def draw(
     tile: Any, noise: Any, row: int, rows: int, batch: int, width: int, signs: bool, first: int, samples: int
 ) -> None:
     """The numbers of rows ``row ..`` of some samples, ``width`` a row, into planes from ``first`` on."""
-    out, stride = tile.planes[first], tile.planes.shape[1]
+    out, stride = row_of(tile.planes, first), tile.planes.shape[1]
     place = noise.seed, noise.stream, noise.step, row, batch
-    ends = out, tile.at[WIDTH], stride, tile.leaves[PHILOX], tile.leaves[NORMALS]
-    invoke(tile.leaves[DRAW], (*place, samples, rows, width, signs, *ends))
+    room = row_of(tile.planes, tile.at[DICE]), row_of(tile.planes, tile.at[NUMBERS])
+    ends = row_of(tile.planes, tile.at[IN_ORDER]), tile.leaves[WORDS], tile.leaves[NORMALS]
+    invoke(
+        tile.leaves[DRAW], (*place, samples, rows, width, signs, out, tile.at[WIDTH], stride, *room, *ends)
+    )
 
 
 @stage(ENCODE, "vector data word word")
@@ -73,19 +82,19 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
     width, d_z, stride = at[WIDTH], at[D_Z], planes.shape[1]
     first = tile.encoder[0, PLANE]
     for d in range(x.shape[1]):
-        plane = planes[first + d]
+        plane = row_of(planes, first + d)
         for i in range(rows):
             plane[i] = x[low + i, d]
     blank(tile, first, x.shape[1], rows, 1)
     forward(tile, tile.encoder, phi, width)
     features = outputs(tile.encoder)
     for z in range(d_z):
-        mu, source, one = planes[at[MU] + z], planes[features + z], planes[at[DS] + z]
+        mu, source, one = row_of(planes, at[MU] + z), row_of(planes, features + z), row_of(planes, at[DS] + z)
         for i in range(width):
             mu[i] = source[i]
             one[i] = 1
-    s, ds = planes[at[S]], planes[at[DS]]
-    invoke(leaf_of(tile, at[SCALE], VALUE), (planes[features + d_z], s, d_z, width, stride))
+    s, ds = row_of(planes, at[S]), row_of(planes, at[DS])
+    invoke(leaf_of(tile, at[SCALE], VALUE), (row_of(planes, features + d_z), s, d_z, width, stride))
     invoke(leaf_of(tile, at[SCALE], SLOPE), (s, ds, ds, d_z, width, stride))
 
 
@@ -97,24 +106,23 @@ def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
     draw(tile, noise, low, rows, batch, d_z, False, at[EPS], at[SAMPLES])
     blank(tile, at[EPS], d_z, rows, at[SAMPLES])
     for z in range(d_z):
-        mu, s, eps, to = (
-            planes[at[MU] + z], planes[at[S] + z], planes[at[EPS] + z], planes[tile.decoder[0, PLANE] + z],
-        )  # fmt: skip
+        mu, s = row_of(planes, at[MU] + z), row_of(planes, at[S] + z)
         for j in range(at[SAMPLES]):
-            eps_j, to_j = eps[j * width : (j + 1) * width], to[j * width : (j + 1) * width]
+            eps = run_of(planes, at[EPS] + z, j * width, width)
+            to = run_of(planes, tile.decoder[0, PLANE] + z, j * width, width)
             for i in range(width):
-                to_j[i] = mu[i] + s[i] * eps_j[i]
+                to[i] = mu[i] + s[i] * eps[i]
 
 
 @formula
 def kl_sum(tile: Any, rows: int) -> float:
     """The sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile."""
     at, planes = tile.at, tile.planes
-    work = planes[at[WORK], :rows]
+    work = run_of(planes, at[WORK], 0, rows)
     result = 0.0
     half, one = work.dtype.type(0.5), work.dtype.type(1)
     for z in range(at[D_Z]):
-        mu, s = planes[at[MU] + z], planes[at[S] + z]
+        mu, s = row_of(planes, at[MU] + z), row_of(planes, at[S] + z)
         for i in range(rows):
             work[i] = half * (mu[i] * mu[i] + s[i] * s[i] - one) - log(s[i])
         result += total(work)
@@ -129,14 +137,13 @@ def decode(tile: Any, theta: Array, rows: int) -> None:
     forward(tile, tile.decoder, theta, at[SAMPLES] * width)
     out = outputs(tile.decoder)
     for d in range(at[D_X]):
-        x = planes[tile.encoder[0, PLANE] + d]
+        x = row_of(planes, tile.encoder[0, PLANE] + d)
         for j in range(at[SAMPLES]):
-            columns = slice(j * width, j * width + rows)
-            g, e = planes[out + d, columns], planes[at[RESIDUAL] + d, columns]
+            g, e = run_of(planes, out + d, j * width, rows), run_of(planes, at[RESIDUAL] + d, j * width, rows)
             for i in range(rows):
                 e[i] = g[i] - x[i]
     blank(tile, at[RESIDUAL], at[D_X], rows, at[SAMPLES])
     result = 0.0
     for d in range(at[D_X]):
-        result += total_squares(planes[at[RESIDUAL] + d, : at[SAMPLES] * width])
+        result += total_squares(run_of(planes, at[RESIDUAL] + d, 0, at[SAMPLES] * width))
     tile.found[0] = result

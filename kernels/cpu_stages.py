@@ -15,10 +15,10 @@ import numba
 from numba import types
 
 from .cpu_compile import callback
-from .cpu_elementary import Formula, formula
+from .cpu_elementary import Formula
 from .cpu_layout import Tile
 from .cpu_records import Noise
-from .cpu_vectors import perform
+from .cpu_vectors import performer
 
 Body: TypeAlias = Callable[..., None]
 
@@ -38,12 +38,7 @@ def stage(place: int, arguments: str) -> Callable[[Body], Formula]:
 
     def made(body: Body) -> Formula:
         _STAGES[place] = body, tuple(arguments.split())
-
-        @formula
-        def call(tile: Any, *rest: Any) -> None:
-            perform(tile.leaves[place], (tile, *rest))
-
-        return call
+        return performer("leaves", place)
 
     return made
 

@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 
 from vsmnp.arrays import Array
-from vsmnp.steps import STEP_TERMS, FusedStep, OptimizerSpec, StepSpec, StepTerms
+from vsmnp.steps import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .cpu_losses import Update, updates
-from .cpu_records import Fate, Given, Side
+from .cpu_records import Fate, Given, Moves
 
 #: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
 MOST_PARAMETERS = 1 << 18
-
-
-def _rates(moves: OptimizerSpec) -> Array:
-    return np.array([moves.beta1, moves.beta2, moves.eps] if moves.adam else [])
 
 
 @lru_cache(maxsize=4)
@@ -38,7 +34,6 @@ class CpuStep:
 
     def __init__(self, spec: StepSpec) -> None:
         self.spec = spec
-        self._rates = _rates(spec.encoder_optimizer), _rates(spec.decoder_optimizer)
 
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
@@ -47,24 +42,26 @@ class CpuStep:
         spec, models, batch = self.spec, state.phi.shape[0], xs[0].shape[2]
         encoder, decoder = self._updates(batch)
         memory = state.phi_memory
-        phi = Side(state.phi, memory.m, memory.v, memory.t, encoder_lr, self._rates[0])
+        encoder_moves = Moves(memory.m, memory.v, memory.t, encoder_lr)
         memory = state.theta_memory
-        theta = Side(state.theta, memory.m, memory.v, memory.t, decoder_lr, self._rates[1])
+        decoder_moves = Moves(memory.m, memory.v, memory.t, decoder_lr)
         fate = Fate(
             state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, state.step
         )
         inferred = np.zeros((len(STEP_TERMS[spec.inference.loss]), models))
         learned = np.zeros((len(STEP_TERMS[spec.learning.loss]), models))
-        common, chosen = (phi, theta, fate), np.zeros((models, 3))
+        chosen = np.zeros((models, 3))
         signed = _signed(tuple(seeds))
         turns = []
         for j, x in enumerate(xs):
             x = np.ascontiguousarray(x.reshape(x.shape[2:]))
             if j < spec.encoder_steps:
                 step = state.step * spec.encoder_steps + j
-                turns.append((encoder, Given(*common, x, signed, chosen, inferred, step)))
+                rest = encoder_moves, fate, x, signed, chosen, inferred, step
+                turns.append((encoder, Given(state.phi, state.theta, *rest)))
             else:
-                turns.append((decoder, Given(*common, x, signed, chosen, learned, state.step)))
+                rest = decoder_moves, fate, x, signed, chosen, learned, state.step
+                turns.append((decoder, Given(state.phi, state.theta, *rest)))
         self._run(turns, models)
         return StepTerms(inferred.astype(state.phi.dtype), learned.astype(state.phi.dtype))
 

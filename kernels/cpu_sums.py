@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cpu_elementary import formula, reassociating
+from .cpu_views import window
 
 
 @reassociating
@@ -29,4 +30,4 @@ def total_squares(x: Any) -> Any:
 def sum_each(x: Any, width: int, out: Any) -> None:
     """``out[n]`` is the sum of the n-th ``width`` elements of ``x``."""
     for n in range(out.size):
-        out[n] = total(x[n * width : (n + 1) * width])
+        out[n] = total(window(x, n * width, width))

@@ -10,20 +10,21 @@ import numpy as np
 from vsmnp.arrays import Array
 
 from .cpu_elementary import formula
-from .cpu_optim import adam_row, sgd_row
-
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+from .cpu_vectors import invoke
+from .cpu_views import row_of
 
 
 @formula
-def gathered(parts: Any, g: Any) -> None:
-    """Sum the parts ``(., P)`` of a gradient, in their order, into ``g (P,)``."""
+def gathered(parts: Any, plain: Any, factor: Any, g: Any) -> None:
+    """Sum the parts ``(., P)`` of a gradient, and ``factor`` times the plain ones, in order, into g."""
     for i in range(g.size):  # element by element: an assignment of arrays compiles its error message as well
-        g[i] = parts[0, i]
-    for p in range(1, parts.shape[0]):
-        part = parts[p]
-        for i in range(g.size):
+        g[i] = 0
+    for p in range(parts.shape[0]):
+        part, other = row_of(parts, p), row_of(plain, p)
+        for i in range(part.size):
             g[i] += part[i]
+        for i in range(other.size):
+            g[i] += factor * other[i]
 
 
 @formula
@@ -36,25 +37,14 @@ def all_finite(g: Array) -> bool:
 
 
 @formula
-def move(side: Any, r: int, g: Array) -> None:
-    """One step of the optimiser for model r."""
-    real = g.dtype.type
-    side.t[r] += 1
-    if side.rates.size:
-        beta1, beta2, n = side.rates[0], side.rates[1], float(side.t[r])
-        adam_row(
-            side.vector[r], g, side.m[r], side.v[r], side.lr[r], real(1 - beta1**n), real(1 - beta2**n),
-            real(1 - beta1), real(1 - beta2), real(side.rates[2]),
-        )  # fmt: skip
-    else:
-        sgd_row(side.vector[r], g, side.lr[r])
-
-
-@formula
-def _bury(fate: Any, r: int, place: int) -> None:
-    fate.alive[r] = False
-    fate.cause[r] = place + 1
-    fate.died_at[r] = fate.step + 1
+def move(leaf: int, plan: Any, moves: Any, r: int, p: Array, g: Array) -> None:
+    """One step of the optimiser, whose address that is, for the parameters ``p (P,)`` of model r."""
+    moves.t[r] += 1
+    n = float(moves.t[r])
+    memory = row_of(moves.m, r), row_of(moves.v, r)
+    corrections = 1 - plan.beta1**n, 1 - plan.beta2**n
+    rates = 1 - plan.beta1, 1 - plan.beta2, plan.eps
+    invoke(leaf, (p, g, *memory, p.size, moves.lr[r], *corrections, *rates))
 
 
 @formula
@@ -63,20 +53,14 @@ def judge(fate: Any, r: int, first: int, terms: Array, left_out: int, fine: bool
 
     A term that is ``left_out`` has no place among the causes.
     """
-    place, loss = first, 0.0
+    place, loss, broken = first, 0.0, -1
     for i in range(terms.shape[0]):
-        if i == left_out:
-            continue
-        if fate.alive[r] and not math.isfinite(terms[i, r]):
-            _bury(fate, r, place)
-        loss += terms[i, r]
-        place += 1
-    if fate.alive[r] and not (fine and math.isfinite(loss)):
-        _bury(fate, r, place)
-
-
-@formula
-def reconstruction(square: float, l: float, d_x: int) -> float:
-    """``-log N(x; g, gamma I)`` from ``|x - g|^2``, in nats."""
-    value: float = 0.5 * math.exp(-2 * l) * square + d_x * (l + _HALF_LOG_2PI)
-    return value
+        if i != left_out:
+            loss += terms[i, r]
+            if broken < 0 and not math.isfinite(terms[i, r]):
+                broken = place
+            place += 1
+    if broken < 0 and not (fine and math.isfinite(loss)):
+        broken = place
+    if broken >= 0 and fate.alive[r]:
+        fate.alive[r], fate.cause[r], fate.died_at[r] = False, broken + 1, fate.step + 1

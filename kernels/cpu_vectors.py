@@ -30,10 +30,17 @@ class Writer:
         self.builder = builder
         self.real, self.size = _REALS[dtype]
 
-    def vector(self, lanes: int) -> ir.VectorType:
-        return ir.VectorType(self.real, lanes)
+    def vector(self, lanes: int) -> ir.Type:
+        """The type of so many numbers, of which one is no vector."""
+        return ir.VectorType(self.real, lanes) if lanes > 1 else self.real
+
+    def all(self, value: float, lanes: int) -> ir.Constant:
+        """A constant in all lanes."""
+        return ir.Constant(self.vector(lanes), [value] * lanes if lanes > 1 else value)
 
     def splat(self, value: ir.Value, lanes: int) -> ir.Value:
+        if lanes == 1:
+            return value
         kind = self.vector(lanes)
         one = self.builder.insert_element(
             ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
@@ -55,8 +62,9 @@ class Writer:
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         letter = "f32" if self.size == 4 else "f64"
+        lanes = f"v{a.type.count}" if isinstance(a.type, ir.VectorType) else ""
         kind = ir.FunctionType(a.type, [a.type] * 3)
-        fma = get_or_insert_function(self.builder.module, kind, f"llvm.fma.v{a.type.count}{letter}")
+        fma = get_or_insert_function(self.builder.module, kind, f"llvm.fma.{lanes}{letter}")
         return self.builder.call(fma, [a, b, c])
 
     def times(self, a: ir.Value, b: Any) -> ir.Value:
@@ -160,6 +168,12 @@ def pointers(context: Any, builder: ir.IRBuilder, kinds: Any, arguments: Any) ->
     ]
 
 
+def _passed(kind: Any) -> Any:
+    if isinstance(kind, types.Integer | types.Boolean):
+        return types.int64
+    return types.float64 if isinstance(kind, types.Float) else kind
+
+
 def _invoke(context: Any, address: Any, arguments: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
         place, packed = given
@@ -168,9 +182,7 @@ def _invoke(context: Any, address: Any, arguments: Any) -> Any:
             value = builder.extract_value(packed, n)
             if isinstance(kind, types.Array):
                 value = create_struct_proxy(kind)(context, builder, value).data
-            elif isinstance(kind, types.Integer):
-                value = context.cast(builder, value, kind, types.int64)
-            values.append(value)
+            values.append(context.cast(builder, value, kind, _passed(kind)))
         kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
         builder.call(builder.inttoptr(place, kind.as_pointer()), values)
         return context.get_dummy_value()
@@ -178,25 +190,26 @@ def _invoke(context: Any, address: Any, arguments: Any) -> Any:
     return types.void(types.int64, arguments), generate
 
 
-#: Call the function at an address: arrays go as pointers to their first elements, integers as 64 bits.
+#: Call the function at an address: arrays go as pointers to their first elements, integers and flags as 64
+#: bits, reals in double precision.
 invoke: Formula = cast(Formula, intrinsic(_invoke))
 
 
-def _perform(context: Any, address: Any, arguments: Any) -> Any:
-    def passed(kind: Any) -> Any:
-        if isinstance(kind, types.Integer | types.Boolean):
-            return types.int64
-        return types.float64 if isinstance(kind, types.Float) else kind
+def _call(context: Any, builder: ir.IRBuilder, place: ir.Value, kinds: Any, given: Sequence[ir.Value]) -> Any:
+    values = [
+        context.cast(builder, value, kind, _passed(kind)) for value, kind in zip(given, kinds, strict=True)
+    ]
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+    builder.call(builder.inttoptr(place, kind.as_pointer()), values)
+    return context.get_dummy_value()
 
+
+def _perform(context: Any, address: Any, arguments: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
         place, packed = given
-        values = [
-            context.cast(builder, builder.extract_value(packed, n), kind, passed(kind))
-            for n, kind in enumerate(signature.args[1])
-        ]
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-        builder.call(builder.inttoptr(place, kind.as_pointer()), values)
-        return context.get_dummy_value()
+        kinds = signature.args[1]
+        values = [builder.extract_value(packed, n) for n in range(len(kinds))]
+        return _call(context, builder, place, kinds, values)
 
     return types.void(types.int64, arguments), generate
 
@@ -204,3 +217,21 @@ def _perform(context: Any, address: Any, arguments: Any) -> Any:
 #: Call the function at an address: arrays and records go as they are, integers and flags as 64 bits, reals in
 #: double precision.
 perform: Formula = cast(Formula, intrinsic(_perform))
+
+
+def performer(field: str, place: int) -> Formula:
+    """A call, with all its arguments, of the function whose address the first has in a place of a field."""
+
+    def call(context: Any, record: Any, *rest: Any) -> Any:
+        n = record.fields.index(field)
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
+            first, packed = given
+            table = create_struct_proxy(record[n])(context, builder, builder.extract_value(first, n))
+            address = builder.load(builder.gep(table.data, [ir.Constant(WORD, place)]))
+            others = [builder.extract_value(packed, i) for i in range(len(rest))]
+            return _call(context, builder, address, (record, *rest), (first, *others))
+
+        return types.void(record, types.StarArgTuple(rest)), generate
+
+    return cast(Formula, intrinsic(call))

@@ -15,6 +15,7 @@ import numpy as np
 from numba import cuda
 
 from . import scalar
+from .scalar import PHILOX_KEYS, PHILOX_MULTIPLIERS, PHILOX_ROUNDS
 
 Formula = Callable[..., Any]
 
@@ -36,9 +37,17 @@ def _on_card(function: Formula, **names: Any) -> Formula:
     return cast(Formula, cuda.jit(device=True)(there))
 
 
-_LOW, _HALF, _ROUNDS = np.uint64(0xFFFFFFFF), np.uint64(32), 10
-_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_round = _on_card(scalar.philox_round)
+_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_W0, _W1 = (np.uint64(step) for step in PHILOX_KEYS)
+_M0, _M1 = (np.uint64(multiplier) for multiplier in PHILOX_MULTIPLIERS)
+
+
+@cuda.jit(device=True)
+def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
+    """One round of Philox4x32 on words held in uint32."""
+    p0, p1 = _M0 * np.uint64(c0), _M1 * np.uint64(c2)
+    high0, high1 = np.uint32(p0 >> _HALF), np.uint32(p1 >> _HALF)
+    return np.uint32(high1 ^ c1 ^ k0), np.uint32(p1), np.uint32(high0 ^ c3 ^ k1), np.uint32(p0)
 
 
 @cuda.jit(device=True)
@@ -46,7 +55,7 @@ def philox(seed: Any, stream: Any, step: Any, block: Any) -> Any:
     """The words ``4 block .. 4 block + 3`` of a stream."""
     c0, c1, c2, c3 = np.uint32(block & _LOW), np.uint32(step), np.uint32(stream), np.uint32(block >> _HALF)
     k0, k1 = seed & _LOW, seed >> _HALF
-    for _ in range(_ROUNDS):
+    for _ in range(PHILOX_ROUNDS):
         c0, c1, c2, c3 = _round(c0, c1, c2, c3, np.uint32(k0), np.uint32(k1))
         k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
     return c0, c1, c2, c3

@@ -130,16 +130,8 @@ def exp_curve(y: Any) -> Any:
 
 # --- randomness -----------------------------------------------------------------------------------
 
-_HALF = np.uint64(32)
-_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-
-
-@formula
-def philox_round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
-    """One round of Philox4x32 on words held in uint32."""
-    p0, p1 = _M0 * np.uint64(c0), _M1 * np.uint64(c2)
-    high0, high1 = np.uint32(p0 >> _HALF), np.uint32(p1 >> _HALF)
-    return np.uint32(high1 ^ c1 ^ k0), np.uint32(p1), np.uint32(high0 ^ c3 ^ k1), np.uint32(p0)
+#: Philox4x32: its rounds, what they multiply by, and what the two halves of the key move by between them.
+PHILOX_ROUNDS, PHILOX_MULTIPLIERS, PHILOX_KEYS = 10, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 
 @formula

@@ -18,7 +18,7 @@ DTYPES = [np.float32, np.float64]
 
 def leaf(which: int, letters: str, dtype: Any) -> Any:
     kinds = {"p": c_void_p, "w": c_longlong}
-    address = int(addresses(np.dtype(dtype), ["exp"], False)[which])
+    address = int(addresses(np.dtype(dtype), ["exp"], False, True)[which])
     return CFUNCTYPE(None, *(kinds[letter] for letter in letters))(address)
 
 
