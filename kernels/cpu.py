@@ -9,12 +9,12 @@ from __future__ import annotations
 from .cpu_channels import activation_sums, channel_combine, channel_moments
 from .cpu_conv import conv, conv_adjoint_w, conv_adjoint_x
 from .cpu_linear import add_bias, gemm, sum_rows
-from .cpu_optim import adam, finite, sgd
+from .cpu_optim import adam, sgd
 from .cpu_pointwise import activation, activation_curve, activation_slope
 from .cpu_random import normal, sample, uniform, words
 from .cpu_step import fused_step
 from .cpu_terms import posterior_fisher, residual_forms
-from .reference import asarray, recorder, to_host, zeros
+from .reference import asarray, finite, recorder, to_host, zeros
 
 __all__ = [
     "activation",

@@ -38,10 +38,16 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
+def _digest(*what: Any) -> str:
+    return sha256(repr(what).encode()).hexdigest()[:16]
+
+
 def _keep(made: Any) -> None:
     """Keep machine code on disk for as long as no source of the set changes.
 
-    Numba looks at the file of a loop alone, and would not see a change of a formula that the loop calls.
+    Numba looks at the file of a loop alone, and would not see a change of a formula that the loop calls. It
+    also numbers the files of machine code, and two processes that take a number at once would each write to
+    the other's: here each is named after what it is for.
     """
     try:
         made.enable_caching()
@@ -57,7 +63,15 @@ def _keep(made: Any) -> None:
         except Exception:  # it names what an older version had
             return {}
 
+    def save(key: Any, data: Any) -> None:
+        name = f"{Path(file._index_name).stem}.{_digest(key, file._source_stamp)}.nbc"
+        overloads = index()
+        overloads[key] = name
+        file._save_data(name, data)
+        file._save_index(overloads)
+
     file._load_index = index
+    file.save = save
 
 
 def _njit(function: _Function, options: Any) -> _Function:

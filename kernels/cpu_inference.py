@@ -60,7 +60,8 @@ def kl(
     place(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[0] += tile.found[0]
-    sums[1] += kl_sum(tile, rows)
+    kl_sum(tile, rows)
+    sums[1] += tile.found[0]
     backward(tile, tile.decoder, theta, at[RESIDUAL], g, False, True, samples * width)
     gz = inputs_pulled(tile, tile.decoder)  # times gamma and the number of samples
     share, one, to_sample = real(1.0 / batch), real(1), real(tau / (batch * samples))
@@ -90,9 +91,9 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
     width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
     work = run_of(planes, at[WORK], 0, rows)
     real = work.dtype.type
-    scaled(tile, at[RESIDUAL], at[D_X], real(-tau), at[COTANGENT])
+    scaled(tile, at[RESIDUAL], at[D_X], -tau, at[COTANGENT])
     backward(tile, tile.decoder, theta, at[COTANGENT], theta, False, True, samples * width)
-    scaled(tile, inputs_pulled(tile, tile.decoder), d_z, real(1), at[SCORE])
+    scaled(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at[SCORE])
     result, one = 0.0, real(1)
     for z in range(d_z):
         s = row_of(planes, at[S] + z)
@@ -114,12 +115,12 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
 @stage(CURVATURE, "vector real")
 def curvature(tile: Any, theta: Array, tau: float) -> None:
     """``H d``, H the Hessian of ``log p(x|z)`` in z: the decoder's backward sweep along ``dz = d``."""
-    at, real = tile.at, tile.planes.dtype.type
+    at = tile.at
     cols = at[SAMPLES] * at[WIDTH]
-    scaled(tile, at[GAP], at[D_Z], real(1), tile.decoder[0, TANGENT])
+    scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
     push(tile, tile.decoder, theta, cols)
-    scaled(tile, at[RESIDUAL], at[D_X], real(-tau), at[COTANGENT])
-    scaled(tile, outputs_along(tile.decoder), at[D_X], real(-tau), at[S_Q])
+    scaled(tile, at[RESIDUAL], at[D_X], -tau, at[COTANGENT])
+    scaled(tile, outputs_along(tile.decoder), at[D_X], -tau, at[S_Q])
     backward_along(tile, tile.decoder, theta, at[COTANGENT], at[S_Q], theta, theta, False, False, True, cols)
 
 

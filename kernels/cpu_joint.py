@@ -104,7 +104,7 @@ def score_norm(
 ) -> None:  # fmt: skip
     """Find the sum of ``|s^q|^2`` over the tile's samples; the gradient of half its mean, if wanted."""
     at, planes = tile.at, tile.planes
-    width, d_z, d_x, real = at[WIDTH], at[D_Z], at[D_X], planes.dtype.type
+    width, d_z, d_x = at[WIDTH], at[D_Z], at[D_X]
     share = 1.0 / (batch * at[SAMPLES])
     u, w = np.empty((d_z, width), planes.dtype), np.empty((d_z, width), planes.dtype)
     work = run_of(planes, at[WORK], 0, rows)
@@ -126,11 +126,11 @@ def score_norm(
                 work[i] = score[i] * score[i]
             result += total(work)
         if wanted:
-            scaled(tile, s_q, d_x, real(1), tile.encoder[0, TANGENT])
+            scaled(tile, s_q, d_x, 1.0, tile.encoder[0, TANGENT])
             push(tile, tile.encoder, phi, width)
             _bend(tile, outputs_along(tile.encoder), u, w, not (by_probe or follows), share)
             blank(tile, at[COTANGENT], 2 * d_z, rows, 1)
-            scaled(tile, at[FEATURES], 2 * d_z, real(share), at[FEATURES])
+            scaled(tile, at[FEATURES], 2 * d_z, share, at[FEATURES])
             backward_along(
                 tile, tile.encoder, phi, at[FEATURES], at[COTANGENT], g, g, False, True, False, width
             )
@@ -164,7 +164,7 @@ def joint_learning(
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
     """The gradient in theta but for l, ``tau plain + g``; sums as above, and of ``d . b``."""
-    at, planes, batch, real = tile.at, tile.planes, x.shape[0], x.dtype.type
+    at, planes, batch = tile.at, tile.planes, x.shape[0]
     width, samples = at[WIDTH], at[SAMPLES]
     encode(tile, phi, x, row, rows)
     place(tile, noise, batch, row, rows)
@@ -182,9 +182,9 @@ def joint_learning(
             for i in range(rows):
                 work[i] = d[i] * b[i]
             sums[3] += total(work)
-    scaled(tile, at[GAP], at[D_Z], real(1), tile.decoder[0, TANGENT])
+    scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
     push(tile, tile.decoder, theta, samples * width)
-    share = real(tau / (batch * samples))
+    share = tau / (batch * samples)
     scaled(tile, at[RESIDUAL], at[D_X], share, at[COTANGENT])
     scaled(tile, outputs_along(tile.decoder), at[D_X], share, at[S_Q])
     backward_along(

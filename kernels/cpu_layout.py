@@ -36,10 +36,11 @@ _PLANES = range(5, 23)
 #: codes of the activations between the layers and past the last one.
 IN, OUT, W, B, PLANE, TANGENT = range(6)
 #: Where the addresses of the stages are, past those of the leaves.
-_STAGES = range(LEAVES, LEAVES + 19)
+_STAGES = range(LEAVES, LEAVES + 22)
 (
     FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
     SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH, MIX,
+    BLANK, SCALED, KL_SUM,
 ) = _STAGES  # fmt: skip
 
 

@@ -107,13 +107,15 @@ def quadratic(
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
     """The ELBO, M1, M2 or M3, by the turn's form; sums of ``a``, ``h`` and KL[q || p] over the samples."""
-    at, batch, real = tile.at, x.shape[0], x.dtype.type
+    at, batch = tile.at, x.shape[0]
     width, samples, form = at[WIDTH], at[SAMPLES], row_of(plan.forms, turn)
     crosses = form[2] != 0.0 or form[3] != 0.0
     w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
     encode(tile, phi, x, row, rows)
     place(tile, noise, batch, row, rows)
-    sums[2] += kl_sum(tile, rows)
+    if plan.kind == ELBO:
+        kl_sum(tile, rows)
+        sums[2] += tile.found[0]
     if crosses:
         scores(tile, phi)
     decode(tile, theta, rows)
@@ -121,6 +123,6 @@ def quadratic(
     if crosses or form[1] != 0.0:
         mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
     else:
-        scaled(tile, at[RESIDUAL], at[D_X], real(w_square * form[0] / (batch * samples)), at[COTANGENT])
+        scaled(tile, at[RESIDUAL], at[D_X], w_square * form[0] / (batch * samples), at[COTANGENT])
     if turn == TRAINING:
         backward(tile, tile.decoder, theta, at[COTANGENT], g, True, False, samples * width)

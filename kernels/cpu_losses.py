@@ -16,6 +16,7 @@ from . import cpu_inference, cpu_joint, cpu_learning  # noqa: F401  (their stage
 from .cpu_layout import (
     BACKWARD,
     BACKWARD_ALONG,
+    BLANK,
     CURVATURE,
     DECODE,
     ENCODE,
@@ -26,11 +27,13 @@ from .cpu_layout import (
     JOINT_LEARNING_SHARE,
     JOINT_SHARE,
     KL_SHARE,
+    KL_SUM,
     MIX,
     PLACE,
     PULL_GAP,
     PUSH,
     QUADRATIC_SHARE,
+    SCALED,
     SCORE_NORM,
     SCORES,
     WIDTH,
@@ -56,7 +59,7 @@ from .cpu_records import (
 )
 from .cpu_stages import ready
 
-_COMMON = FORWARD, BACKWARD, ENCODE, PLACE, DECODE, FINISH
+_COMMON = FORWARD, BACKWARD, ENCODE, PLACE, DECODE, FINISH, BLANK, SCALED
 _SECOND_ORDER = PUSH, BACKWARD_ALONG
 _NONE = np.zeros((0, 5))
 
@@ -93,7 +96,9 @@ def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
     kind = {"kl": KL, "fisher": FISHER, "joint": JOINT}[loss.loss]
     share = {KL: KL_SHARE, FISHER: FISHER_SHARE, JOINT: JOINT_SHARE}[kind]
     stages: tuple[int, ...] = (*_COMMON, share)
-    if kind != KL:
+    if kind == KL:
+        stages += (KL_SUM,)
+    else:
         stages += GAPS, PULL_GAP
         if loss.follows:
             stages += (CURVATURE, *_SECOND_ORDER)
@@ -120,6 +125,8 @@ def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
         stages += (SCORES,)
     if any(form.crosses or form.c_mean for form in forms):
         stages += (MIX,)
+    if kind == ELBO:
+        stages += (KL_SUM,)
     if kind == JOINT:
         stages += (GAPS, SCORE_NORM, *_SECOND_ORDER)
     gamma = {"fixed": FIXED, "learn": LEARNED, "optimal": OPTIMAL}[loss.gamma]

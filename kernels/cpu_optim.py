@@ -6,7 +6,7 @@ import numpy as np
 
 from vsmnp.types import Array
 
-from .cpu_compile import compiled, contiguous, in_place, rounded
+from .cpu_compile import contiguous, in_place, rounded
 from .cpu_elementary import rounded_formula
 from .scalar import adam_moments, adam_move
 
@@ -76,19 +76,3 @@ def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
     t += alive
     with in_place(p) as (p_c,):
         _sgd(p_c, contiguous(g, p.dtype), contiguous(lr), contiguous(alive, np.bool_))
-
-
-@compiled
-def _finite(g: Array, out: Array) -> None:
-    for r in range(g.shape[0]):
-        row, bad = g[r], 0
-        for i in range(row.size):
-            bad |= not np.isfinite(row[i])
-        out[r] = bad == 0
-
-
-def finite(g: Array) -> Array:
-    """Every entry of ``g[r]`` is finite."""
-    out = np.empty(g.shape[0], np.bool_)
-    _finite(contiguous(g).reshape(g.shape[0], g[0].size if len(g) else 0), out)
-    return out

@@ -12,6 +12,7 @@ from vsmnp.arrays import Array
 
 from .cpu_elementary import formula, log
 from .cpu_layout import (
+    BLANK,
     D_X,
     D_Z,
     DECODE,
@@ -20,6 +21,7 @@ from .cpu_layout import (
     ENCODE,
     EPS,
     IN_ORDER,
+    KL_SUM,
     MU,
     NUMBERS,
     PLACE,
@@ -27,6 +29,7 @@ from .cpu_layout import (
     RESIDUAL,
     SAMPLES,
     SCALE,
+    SCALED,
     WIDTH,
     WORK,
     S,
@@ -39,7 +42,7 @@ from .cpu_vectors import invoke
 from .cpu_views import row_of, run_of
 
 
-@formula
+@stage(BLANK, "word word word word")
 def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
     """Zeros in the columns past the end of the batch."""
     width = tile.at[WIDTH]
@@ -51,14 +54,14 @@ def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
                     past[i] = 0
 
 
-@formula
-def scaled(tile: Any, source: int, n: int, factor: Any, target: int) -> None:
+@stage(SCALED, "word word real word")
+def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
     """``target = factor source``, n planes of all samples."""
-    cols = tile.at[SAMPLES] * tile.at[WIDTH]
+    cols, weight = tile.at[SAMPLES] * tile.at[WIDTH], tile.planes.dtype.type(factor)
     for p in range(n):
         x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
         for i in range(cols):
-            y[i] = factor * x[i]
+            y[i] = weight * x[i]
 
 
 @formula
@@ -114,9 +117,9 @@ def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
                 to[i] = mu[i] + s[i] * eps[i]
 
 
-@formula
-def kl_sum(tile: Any, rows: int) -> float:
-    """The sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile."""
+@stage(KL_SUM, "word")
+def kl_sum(tile: Any, rows: int) -> None:
+    """Find the sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile."""
     at, planes = tile.at, tile.planes
     work = run_of(planes, at[WORK], 0, rows)
     result = 0.0
@@ -126,7 +129,7 @@ def kl_sum(tile: Any, rows: int) -> float:
         for i in range(rows):
             work[i] = half * (mu[i] * mu[i] + s[i] * s[i] - one) - log(s[i])
         result += total(work)
-    return result
+    tile.found[0] = result
 
 
 @stage(DECODE, "vector word")

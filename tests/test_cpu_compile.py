@@ -43,3 +43,22 @@ def test_an_index_that_names_what_is_gone_is_no_index(
     Path(file._index_path).parent.mkdir(parents=True, exist_ok=True)
     Path(file._index_path).write_bytes(pickle.dumps(numba.__version__) + gone)
     assert cpu_compile.compiled(loop)(1.0) == 3.0
+
+
+def test_machine_code_of_two_types_never_shares_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that both find an empty index write to two files, and a third finds the right one."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def loop(x: float) -> float:
+        return x / 2
+
+    for one in (3.0, 3):
+        assert cpu_compile.compiled(loop)(one) == 1.5
+        for index in tmp_path.rglob("*.nbi"):
+            kept = index.read_bytes()
+            index.unlink()
+    assert len(list(tmp_path.rglob("*.nbc"))) == 2
+    index.write_bytes(kept)
+    assert cpu_compile.compiled(loop)(3) == 1.5
