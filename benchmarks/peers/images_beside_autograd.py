@@ -1,25 +1,46 @@
 """Full-width networks of images beside PyTorch on MNIST: equal parameters, minibatches and noise.
 
     python benchmarks/peers/images_beside_autograd.py --arch dcgan --steps 50
-    python benchmarks/peers/images_beside_autograd.py --arch resnet18 --steps 50 --activation tanh
+    python benchmarks/peers/images_beside_autograd.py --arch resnet18 --steps 50 --beside double rounded
 
-Both losses of both are printed at each step, and the largest relative difference of a loss at the end. How
-long their steps take is measured by ``vsmnp bench --suite images``.
+The sides are the engine (vsmnp) and PyTorch; on demand also ``double``, PyTorch in double precision from the
+same float32 numbers, and ``rounded``, the same with nothing but its parameters rounded to float32 after every
+update, which no float32 implementation can avoid. It prints how far their losses come apart, and how far the
+first gradients are from those in double precision. How long steps take is measured by ``vsmnp bench --suite
+images``.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
-from vsmnp.bench import Case, Noise, PeerFolder, Problem
+from vsmnp.bench import Case, Contender, Evaluation, Noise, PeerFolder, Problem
 from vsmnp.bench.contender import Product
 from vsmnp.bench.peers import folder_of_checkout
+from vsmnp.config import Settings
 from vsmnp.data import load_data
+
+#: Of plain gradient descent: the losses fall about as far as by Adam with the paper's step size.
+RATE = 1e-10
+
+
+@dataclass(frozen=True)
+class Descent(Case):
+    """A case that is trained by plain gradient descent."""
+
+    @property
+    def settings(self) -> Settings:
+        return replace(super().settings, optimizer="sgd", encoder_optimizer="sgd", lr=RATE, encoder_lr=RATE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +60,63 @@ class OnMNIST(Problem):
         return chosen + np.asarray(0.1, dtype) * noise
 
 
+class Rounding:
+    """An optimiser that leaves its parameters as float32 would hold them."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, params: list[torch.Tensor]) -> None:
+        self.optimizer, self.params = optimizer, params
+
+    def step(self) -> None:
+        self.optimizer.step()
+        with torch.no_grad():
+            for p in self.params:
+                p.copy_(p.float())
+
+
+def pytorch(peer: ModuleType, problem: OnMNIST, double: bool = False, rounded: bool = False) -> Contender:
+    """PyTorch on the problem; in double precision from the same numbers, if that is wanted."""
+    contender = peer.make(problem)
+    if double:
+        for name in ("phi", "theta"):
+            doubled = [p.detach().double().requires_grad_() for p in getattr(contender, name)]
+            setattr(contender, name, doubled)
+        contender.minibatches = contender.minibatches.double()
+    settings = problem.case.settings
+    pairs = (contender.phi, settings.encoder_lr), (contender.theta, settings.lr)
+    if settings.optimizer == "sgd":
+        contender.optimizers = [torch.optim.SGD(p, lr=lr) for p, lr in pairs]
+    else:
+        contender.optimizers = [torch.optim.Adam(p, lr=lr, fused=True) for p, lr in pairs]
+    if rounded:
+        contender.optimizers = [Rounding(o, p) for o, (p, _) in zip(contender.optimizers, pairs, strict=True)]
+    return contender
+
+
+def gradient_error(found: Evaluation, exact: Evaluation) -> list[float]:
+    """Of the encoder and the decoder, ``|g - exact| / |exact|`` of each array: their median."""
+    errors = []
+    for g, e in ((found.g_phi, exact.g_phi), (found.g_theta, exact.g_theta)):
+        sizes = {name: float(np.linalg.norm(array)) for name, array in e.items()}
+        each = [float(np.linalg.norm(g[name] - e[name])) / size for name, size in sizes.items() if size > 0]
+        errors.append(float(np.median(each)))
+    return errors
+
+
+def differences(losses: Mapping[str, list[list[float]]]) -> list[dict[str, Any]]:
+    """For each pair of sides, the largest relative difference so far of both losses, by steps done."""
+    pairs = [("vsmnp", "pytorch")]
+    if "double" in losses:
+        pairs += [(side, "double") for side in losses if side != "double"]
+    rows: list[dict[str, Any]] = []
+    for side, other in pairs:
+        a, b = np.array(losses[side]), np.array(losses[other])
+        largest = np.maximum.accumulate(np.abs(a - b) / np.abs(b))
+        for steps in sorted({s for s in (1, 2, 5, 10, 20, 50) if s < len(a)} | {len(a)}):
+            encoder, decoder = map(float, largest[steps - 1])
+            rows.append({"side": side, "from": other, "steps": steps, "encoder": encoder, "decoder": decoder})
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -47,31 +125,52 @@ def main() -> None:
     parser.add_argument("--objective", default="m1", choices=["elbo", "m1", "m2"])
     parser.add_argument("--inference", default="kl", choices=["kl", "fisher"])
     parser.add_argument("--activation", default="relu", choices=["relu", "elu", "tanh"])
+    parser.add_argument("--optimizer", default="adam", choices=["adam", "sgd"])
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--beside", nargs="*", default=[], choices=["double", "rounded"], help="more sides")
     parser.add_argument("--data-dir", default="")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    case = Case.of_images(
+    case = (Descent if given.optimizer == "sgd" else Case).of_images(
         given.arch, objective=given.objective, inference=given.inference, activation=given.activation,
         dtype=given.dtype, width=given.width, batch_size=given.batch_size, kernels="cpu",
     )  # fmt: skip
     problem = OnMNIST(case, given.steps, given.data_dir)
-    mine, theirs = Product(problem), PeerFolder(folder_of_checkout()).load("torch-eager").make(problem)
-    worst = np.zeros(2)
+    peer = PeerFolder(folder_of_checkout()).load("torch-eager")
+    sides: dict[str, Contender] = {"vsmnp": Product(problem), "pytorch": pytorch(peer, problem)}
+    if given.beside:
+        sides["double"] = pytorch(peer, problem, double=True)
+    if "rounded" in given.beside:
+        sides["rounded"] = pytorch(peer, problem, double=True, rounded=True)
+
+    gradients: dict[str, list[float]] = {}
+    if "double" in sides:
+        found = {name: sides[name].evaluate(problem.noise(0)) for name in ("vsmnp", "pytorch", "double")}
+        gradients = {name: gradient_error(found[name], found["double"]) for name in ("vsmnp", "pytorch")}
+    losses: dict[str, list[list[float]]] = {name: [] for name in sides}
     for t in range(given.steps):
         noise: Noise = problem.noise(t)
-        mine.step()
-        theirs.step(noise)
-        pairs = [(float(a[0]), float(b[0])) for a, b in zip(mine.losses(), theirs.losses(), strict=True)]
-        worst = np.maximum(worst, [abs(a - b) / abs(b) for a, b in pairs])
-        print(t, *(value for pair in pairs for value in pair), flush=True)
+        for name, side in sides.items():
+            side.step(noise)
+            losses[name].append([float(value[0]) for value in side.losses()])
+        last = ", ".join("{} {:.8g} {:.8g}".format(name, *values[-1]) for name, values in losses.items())
+        print(f"step {t + 1}: {last}", file=sys.stderr, flush=True)
+
+    rows = differences(losses)
+    if given.json:
+        print(json.dumps({"case": case.name, "gradients": gradients, "rows": rows, "losses": losses}))
+        return
     print(
-        f"{case.name}: largest relative difference of a loss in {given.steps} steps "
-        f"{worst[0]:.1e} (encoder), {worst[1]:.1e} (decoder)"
+        f"{case.name}, {given.optimizer}: losses of encoder and decoder, largest relative difference so far"
     )
+    for row in rows:
+        print("{side:8s} from {from:8s} {steps:3d} steps  {encoder:.1e}  {decoder:.1e}".format(**row))
+    for name, (encoder, decoder) in gradients.items():
+        print(f"{name:8s} from double    first gradients, median of the arrays  {encoder:.1e}  {decoder:.1e}")
 
 
 if __name__ == "__main__":
