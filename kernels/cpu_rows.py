@@ -31,13 +31,14 @@ class _Terms:
     ) -> None:
         self.x, self.g, self.q, self.v, self.samples, self.apart, self.count, self.numbers, *self.out = given
         self.at, self.crosses, self.wanted, self.summed = Writer(builder, dtype), crosses, wanted, summed
+        self.factors = [
+            self.at.load(self.numbers, ir.Constant(WORD, n)) for n in range(9)
+        ]  # before any store
 
     def some(self, r: ir.Value, lanes: int, totals: list[ir.Value]) -> list[ir.Value]:
         """Dimensions ``r .. r + lanes``: the sums of e.e, (mean e)^2, q.e and (mean q).(mean e) go on."""
         at, builder = self.at, self.at.builder
-        share, each, mean, cross_each, cross_mean, *parts = (
-            at.splat(at.load(self.numbers, ir.Constant(WORD, n)), lanes) for n in range(9)
-        )
+        share, each, mean, cross_each, cross_mean, *parts = (at.splat(n, lanes) for n in self.factors)
         zero, x_r = at.all(0.0, lanes), at.load(self.x, r, lanes)
 
         def add(s: ir.Value, inner: list[ir.Value]) -> list[ir.Value]:
@@ -123,11 +124,12 @@ class _Gaps:
         self.mu, self.s, self.eps, self.b, self.samples, self.apart, self.count, self.numbers, *out = given
         self.d, self.loss, self.gmu, self.gs = out
         self.at = Writer(builder, dtype)
+        self.factors = [self.at.load(self.numbers, ir.Constant(WORD, n)) for n in range(3)]
 
     def some(self, r: ir.Value, lanes: int) -> None:
         """Dimensions ``r .. r + lanes`` of all samples."""
         at, builder = self.at, self.at.builder
-        share, twice, half = (at.splat(at.load(self.numbers, ir.Constant(WORD, n)), lanes) for n in range(3))
+        share, twice, half = (at.splat(n, lanes) for n in self.factors)
         mu, s = at.load(self.mu, r, lanes), at.load(self.s, r, lanes)
         inverse = builder.fdiv(at.all(1.0, lanes), s)
         width = builder.fsub(s, inverse)
