@@ -28,7 +28,7 @@ def _vector(context: Any, builder: ir.IRBuilder, kind: Any, data: ir.Value, coun
     return made._getvalue()
 
 
-def _start(context: Any, builder: ir.IRBuilder, kind: Any, array: Any, place: list[ir.Value]) -> ir.Value:
+def _start(builder: ir.IRBuilder, array: Any, place: list[ir.Value]) -> ir.Value:
     """Where row ``place`` of an array begins, by the axes before the last."""
     lengths, at = unpack_tuple(builder, array.shape), ir.Constant(_WORD, 0)
     for index, length in zip(place, lengths[1:], strict=True):
@@ -49,7 +49,7 @@ def _run_of(context: Any, a: Any, place: Any, first: Any, count: Any) -> Any:
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
         array = make_array(a)(context, builder, given[0])
-        start = _start(context, builder, a, array, _places(context, builder, place, given[1]))
+        start = _start(builder, array, _places(context, builder, place, given[1]))
         return _vector(context, builder, result, builder.gep(start, [given[2]]), given[3])
 
     return result(a, place, types.int64, types.int64), generate
@@ -64,7 +64,7 @@ def _row_of(context: Any, a: Any, place: Any) -> Any:
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
         array = make_array(a)(context, builder, given[0])
-        start = _start(context, builder, a, array, _places(context, builder, place, given[1]))
+        start = _start(builder, array, _places(context, builder, place, given[1]))
         return _vector(context, builder, result, start, unpack_tuple(builder, array.shape)[-1])
 
     return result(a, place), generate
