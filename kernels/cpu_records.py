@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vsmnp.arrays import Array
 
-#: How a loss ends: what its terms and its slope in l are made of.
+#: The losses.
 KL, FISHER, JOINT, ELBO, SCORE_MATCHING = range(5)
 #: A term of a loss, or a part of its slope in l that no term shows, as a row of a table: it is ``factor``
 #: times gamma^-power times a sum over the batch (1 where that is -1), plus ``per_l l`` and a constant.
