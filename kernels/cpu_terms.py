@@ -23,6 +23,8 @@ from .cpu_views import row_of, run_of
 TILE = 1024
 #: From so many dimensions on, a datum is summed at once.
 WIDE = 64
+#: Loops over at most so many samples are written out.
+KNOWN = 8
 
 
 def _numbers(form: QuadraticForm, w_square: Array, w_cross: Array, samples: int, dtype: Any) -> Array:
@@ -36,10 +38,14 @@ def _numbers(form: QuadraticForm, w_square: Array, w_cross: Array, samples: int,
     return numbers
 
 
+def _known(samples: int) -> int:
+    return samples if samples <= KNOWN else 0
+
+
 @cache
 def _narrow(crosses: bool, wanted: bool) -> Any:
     """The loop for data of few dimensions and one kind of form."""
-    cross, want, kept = int(crosses), int(wanted), 0
+    cross, want, kept, unheld = int(crosses), int(wanted), 0, 0
 
     @compiled
     def narrow(
@@ -54,7 +60,7 @@ def _narrow(crosses: bool, wanted: bool) -> Any:
             for low in range(0, size, tile):
                 m, rest = min(tile, size - low), samples * size - low
                 form_terms(
-                    cross, want, kept, run_of(x, r % x.shape[0], low, m), run_of(g, r, low, rest),
+                    cross, want, kept, unheld, run_of(x, r % x.shape[0], low, m), run_of(g, r, low, rest),
                     run_of(q, r, low, rest), run_of(v, r, low, rest), samples, size, m,
                     row_of(numbers, r), a_each, h_each,
                 )  # fmt: skip
@@ -66,9 +72,9 @@ def _narrow(crosses: bool, wanted: bool) -> Any:
 
 
 @cache
-def _wide(crosses: bool, wanted: bool) -> Any:
+def _wide(crosses: bool, wanted: bool, held: int) -> Any:
     """The loop for data of many dimensions and one kind of form."""
-    cross, want, summed = int(crosses), int(wanted), 1
+    cross, want, summed, hold = int(crosses), int(wanted), 1, int(held)
 
     @compiled
     def wide(
@@ -83,9 +89,9 @@ def _wide(crosses: bool, wanted: bool) -> Any:
                 low = n * width
                 rest = samples * size - low
                 form_terms(
-                    cross, want, summed, run_of(x, r % x.shape[0], low, width), run_of(g, r, low, rest),
-                    run_of(q, r, low, rest), run_of(v, r, low, rest), samples, size, width, weights, sums,
-                    sums,
+                    cross, want, summed, hold, run_of(x, r % x.shape[0], low, width),
+                    run_of(g, r, low, rest), run_of(q, r, low, rest), run_of(v, r, low, rest),
+                    samples, size, width, weights, sums, sums,
                 )  # fmt: skip
                 a[r, n] = weights[5] * sums[0] + weights[6] * sums[1]
                 if cross:
@@ -110,7 +116,8 @@ def residual_forms(
     g = contiguous(g)
     v = np.empty(shape, dtype) if want_gradient else g
     flat = models, samples * batch * width
-    loop = (_wide if width >= WIDE else _narrow)(s_q is not None, want_gradient)
+    kind = s_q is not None, want_gradient
+    loop = _wide(*kind, _known(samples)) if width >= WIDE else _narrow(*kind)
     loop(
         contiguous(x, dtype).reshape(x.shape[0], batch * width),
         g.reshape(flat),
@@ -124,24 +131,31 @@ def residual_forms(
     return a, h, v if want_gradient else None
 
 
-@compiled
-def _fisher(
-    mu: Array, s: Array, eps: Array, b: Array, width: int, d: Array, loss: Array, gmu: Array, gs: Array
-) -> None:
-    # mu, s, gmu, gs (R, NZ), eps, b, d (R, S NZ), loss (R, N)
-    models, size = mu.shape
-    samples, tile = d.shape[1] // size, max(1, TILE // width) * width
-    each, numbers = np.empty(tile, d.dtype), np.empty(3, d.dtype)
-    numbers[0], numbers[1], numbers[2] = 1 / samples, 2 / samples, 0.5 / samples
-    for r in range(models):
-        for low in range(0, size, tile):
-            m, rest = min(tile, size - low), samples * size - low
-            gap_terms(
-                run_of(mu, r, low, m), run_of(s, r, low, m), run_of(eps, r, low, rest),
-                run_of(b, r, low, rest), samples, size, m, numbers, run_of(d, r, low, rest), each,
-                run_of(gmu, r, low, m), run_of(gs, r, low, m),
-            )  # fmt: skip
-            sum_each(each, width, run_of(loss, r, low // width, m // width))
+@cache
+def _fisher(known: int) -> Any:
+    """The loop for so many samples, or for any number (0)."""
+    written = int(known)
+
+    @compiled
+    def fisher(
+        mu: Array, s: Array, eps: Array, b: Array, width: int, d: Array, loss: Array, gmu: Array, gs: Array
+    ) -> None:
+        # mu, s, gmu, gs (R, NZ), eps, b, d (R, S NZ), loss (R, N)
+        models, size = mu.shape
+        samples, tile = d.shape[1] // size, max(1, TILE // width) * width
+        each, numbers = np.empty(tile, d.dtype), np.empty(3, d.dtype)
+        numbers[0], numbers[1], numbers[2] = 1 / samples, 2 / samples, 0.5 / samples
+        for r in range(models):
+            for low in range(0, size, tile):
+                m, rest = min(tile, size - low), samples * size - low
+                gap_terms(
+                    written, run_of(mu, r, low, m), run_of(s, r, low, m), run_of(eps, r, low, rest),
+                    run_of(b, r, low, rest), samples, size, m, numbers, run_of(d, r, low, rest), each,
+                    run_of(gmu, r, low, m), run_of(gs, r, low, m),
+                )  # fmt: skip
+                sum_each(each, width, run_of(loss, r, low // width, m // width))
+
+    return fisher
 
 
 def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, Array, Array, Array]:
@@ -152,7 +166,7 @@ def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, 
     moment = (models, 1, batch, width)
     d, loss = np.empty(shape, dtype), np.empty((models, batch), dtype)
     gmu, gs = np.empty(moment, dtype), np.empty(moment, dtype)
-    _fisher(
+    _fisher(_known(samples))(
         stretched(mu, moment, dtype).reshape(one),
         stretched(s, moment, dtype).reshape(one),
         stretched(eps, shape, dtype).reshape(each),

@@ -98,6 +98,14 @@ class Writer:
         builder.position_at_end(after)
         return carried
 
+    def each(self, stop: ir.Value, known: int, sums: list[ir.Value], body: Formula) -> list[Any]:
+        """``for i in range(stop): sums = body(i, sums)``, written out if ``stop`` is known (and not 0)."""
+        if not known:
+            return self.count(ir.Constant(WORD, 0), stop, 1, sums, body)
+        for i in range(known):
+            sums = body(ir.Constant(WORD, i), sums)
+        return sums
+
     def loop(self, start: ir.Value, stop: ir.Value, by: int, body: Formula) -> None:
         """``for i in range(start, stop, by): body(i)``."""
 
