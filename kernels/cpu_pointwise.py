@@ -33,19 +33,19 @@ def _value_loop(f: Formula) -> Formula:
 
 def _affine_loop(f: Formula) -> Formula:
     @compiled
-    def affine(x: Array, slope: Array, shift: Array, y: Array) -> None:
-        # x (R|1, S|1, M), slope, shift (R|1, S|1, W), y (R, S, M), which may be x
+    def affine(x: Array, slope: Array, shift: Array, y: Array, in_place: bool) -> None:
+        # x (R|1, S|1, M), slope, shift (R|1, S|1, W), y (R, S, M), which is x if in_place
         size, width = y.shape[2], slope.shape[2]
-        line = np.empty(width, x.dtype)
         for r in range(y.shape[0]):
             for s in range(y.shape[1]):
                 x_row, slope_row, shift_row = row(x, r, s), row(slope, r, s), row(shift, r, s)
                 for low in range(0, size, width):
                     to, given = y[r, s, low : low + width], x_row[low : low + width]
-                    for i in range(to.size):
-                        line[i] = slope_row[i] * given[i] + shift_row[i]
-                    for i in range(to.size):
-                        to[i] = f(line[i])
+                    if not in_place:
+                        for i in range(to.size):
+                            to[i] = given[i]
+                    for i in range(to.size):  # of one array alone: for two, the loop would not be vectorised
+                        to[i] = f(slope_row[i] * to[i] + shift_row[i])
 
     return affine
 
@@ -146,7 +146,7 @@ def activation(
             for c, default in ((slope, 1), (shift, 0))
         )
         flat = contiguous(x).reshape(*x.shape[:2], size)
-        LOOPS[f].affine(flat, steep, high, y.reshape(*lead, size))
+        LOOPS[f].affine(flat, steep, high, y.reshape(*lead, size), y is x)
     else:
         LOOPS[f].value(contiguous(x).reshape(x.size), y.reshape(y.size))
     if out is not None and y is not out:
