@@ -61,19 +61,19 @@ def _evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any
     return slope
 
 
-@stage(FINISH, "room given plan word word")
-def finish(tile: Any, room: Any, given: Any, plan: Any, r: int, turn: int) -> None:
+@stage(FINISH, "room given now plan word word")
+def finish(tile: Any, room: Any, given: Any, now: Any, plan: Any, r: int, turn: int) -> None:
     """End a turn of model r, all of whose parts are gathered."""
     chosen, fate, g = row_of(given.chosen, r), given.fate, room.g
     if turn == CHOOSING:
-        _choose(room.sums, plan.gamma_floor, given.x.shape[0], given.x.shape[1], chosen)
+        _choose(room.sums, plan.gamma_floor, now.x.shape[0], now.x.shape[1], chosen)
         return
     l = chosen[L]
     gathered(room.parts, room.plain, g.dtype.type(math.exp(-2 * l)), g)
     slope = _evaluated(plan.terms, room.sums, l, r, given.terms)
     if plan.gamma == LEARNED:
         g[plan.log_sd] = slope
-    judge(fate, r, plan.first_cause, given.terms, plan.left_out, all_finite(g))
+    judge(fate, now.step, r, plan.first_cause, given.terms, plan.left_out, all_finite(g))
     if not fate.alive[r]:
         return
     if plan.gamma == OPTIMAL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ from .cpu_layout import (
     blocks,
     tile,
 )
-from .cpu_parts import PARTS, update
+from .cpu_parts import PARTS, Loop, Work
 from .cpu_records import (
     CHOOSING,
     ELBO,
@@ -54,6 +55,7 @@ from .cpu_records import (
     SCORE_MATCHING,
     TRAINING,
     Given,
+    Now,
     Plan,
     Room,
 )
@@ -87,7 +89,7 @@ def _terms(kind: int, weight: float, d_x: int, batch: int, samples: int) -> Arra
 
 
 def _optimizer(moves: OptimizerSpec) -> dict[str, Any]:
-    return {"beta1": moves.beta1, "beta2": moves.beta2, "eps": moves.eps}
+    return {"beta1": float(moves.beta1), "beta2": float(moves.beta2), "eps": float(moves.eps)}
 
 
 def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
@@ -106,8 +108,8 @@ def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
         stages += (SCORE_NORM, *_SECOND_ORDER)
     stream, _, probe = spec.streams
     plan = Plan(
-        kind=kind, share=share, tiles=0, learns=False, weight=loss.weight, follows=loss.follows,
-        by_probe=loss.probe, forms=np.zeros((2, 4)), terms=_NONE, gamma=FIXED, gamma_floor=0.0,
+        kind=kind, share=share, tiles=0, learns=0, weight=float(loss.weight), follows=int(loss.follows),
+        by_probe=int(loss.probe), forms=np.zeros((2, 4)), terms=_NONE, gamma=FIXED, gamma_floor=0.0,
         log_sd=spec.log_sd, first_cause=0, left_out=-1, stream=stream, probe=probe,
         **_optimizer(spec.encoder_optimizer),
     )  # fmt: skip
@@ -132,9 +134,10 @@ def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
     gamma = {"fixed": FIXED, "learn": LEARNED, "optimal": OPTIMAL}[loss.gamma]
     _, stream, probe = spec.streams
     plan = Plan(
-        kind=kind, share=share, tiles=0, learns=True, weight=1.0, follows=False, by_probe=loss.probe,
-        forms=_forms(loss.form_for_gamma, loss.form), terms=_NONE, gamma=gamma, gamma_floor=loss.gamma_floor,
-        log_sd=spec.log_sd, first_cause=len(STEP_TERMS[spec.inference.loss]) + 1,
+        kind=kind, share=share, tiles=0, learns=1, weight=1.0, follows=0, by_probe=int(loss.probe),
+        forms=_forms(loss.form_for_gamma, loss.form), terms=_NONE, gamma=gamma,
+        gamma_floor=float(loss.gamma_floor), log_sd=spec.log_sd,
+        first_cause=len(STEP_TERMS[spec.inference.loss]) + 1,
         left_out=1 if kind == SCORE_MATCHING and not loss.form.crosses else -1, stream=stream, probe=probe,
         **_optimizer(spec.decoder_optimizer),
     )  # fmt: skip
@@ -175,41 +178,40 @@ class Update:
             )
             for _ in range(spec.threads)
         ]  # fmt: skip
-        self._ready = False
+        self._given: Given | None = None
+        self._own: list[Loop] = []
+        self._shared: list[Loop] = []
 
     def prepare(self, given: Given) -> None:
-        """Compile what is called by its address, before the first update."""
-        if not self._ready:
-            for each in self._tiles:
-                ready(each, self._stages, room=self._rooms[0], given=given, plan=self._plan)
-            self._ready = True
+        """Compile what is called by its address, for these arrays, unless that is done."""
+        if given is self._given:
+            return
+        rooms, plan = self._rooms, self._plan
+        example = Now(np.zeros((1, 1), rooms[0].g.dtype), 0, 0)
+        for each in self._tiles:
+            ready(each, self._stages, room=rooms[0], given=given, now=example, plan=plan)
+        pairs = zip(self._tiles, rooms, strict=True)
+        self._own = [Loop(Work(each, room, given, plan)) for each, room in pairs]
+        self._shared = [Loop(Work(each, rooms[0], given, plan)) for each in self._tiles]
+        self._given = given
 
-    def models(self, thread: int, given: Given, low: int, high: int) -> None:
+    def models(self, thread: int, now: Now, low: int, high: int) -> None:
         """Models ``low .. high``, in the memory of a thread."""
-        self._run(thread, self._rooms[thread], given, low, high, 0, self._parts, CHOOSING, TRAINING + 1)
+        self._own[thread](now, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
 
-    def shared(self, pool: Executor, given: Given) -> None:
+    def shared(self, pool: Executor, now: Now) -> None:
         """A single model, whose parts are shared among the threads of a pool."""
-        sharers, room = min(len(self._tiles), self._parts), self._rooms[0]
+        sharers = min(len(self._tiles), self._parts)
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
         for turn in (CHOOSING, TRAINING):
+            turns = turn, turn + 1
             jobs = [
-                pool.submit(
-                    self._run, i, room, given, 0, 1, cuts[i], cuts[i + 1], turn, turn + 1, True, False
-                )
-                for i in range(sharers)
+                pool.submit(loop, now, (0, 1), parts, turns, finishes=False)
+                for loop, parts in zip(self._shared, pairwise(cuts), strict=False)
             ]
             for job in jobs:
                 job.result()
-            self._run(0, room, given, 0, 1, 0, 0, turn, turn + 1, False, True)
-
-    def _run(
-        self, thread: int, room: Room, given: Given, low: int, high: int, first: int, last: int, turn: int,
-        end: int, gathers: bool = True, finishes: bool = True,
-    ) -> None:  # fmt: skip
-        update(
-            self._tiles[thread], room, given, self._plan, low, high, first, last, turn, end, gathers, finishes
-        )
+            self._shared[0](now, (0, 1), (0, 0), turns, gathers=False)
 
 
 def updates(spec: StepSpec, batch: int) -> Iterator[Update]:

@@ -7,20 +7,35 @@ their order at the end, so that it never shows which thread did which.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numba
+from numba import carray, types
 
 from vsmnp.arrays import Array
 
-from .cpu_compile import compiled
+from .cpu_compile import callback
 from .cpu_elementary import formula
 from .cpu_finish import finish
-from .cpu_layout import WIDTH
-from .cpu_records import CHOOSING, OPTIMAL, L, Noise
+from .cpu_held import held, packed
+from .cpu_layout import D_X, WIDTH, Tile
+from .cpu_records import CHOOSING, OPTIMAL, Given, L, Noise, Now, Plan, Room
 from .cpu_vectors import perform
 from .cpu_views import row_of
 
 #: A batch is cut into at most so many parts.
 PARTS = 8
+
+
+class Work(NamedTuple):
+    """All that an update works on in the memory of one thread, the same in every step."""
+
+    tile: Tile
+    room: Room
+    given: Given
+    plan: Plan
 
 
 @formula
@@ -30,13 +45,13 @@ def clear(v: Array) -> None:
         v[i] = 0
 
 
-@compiled
-def update(
-    tile: Any, room: Any, given: Any, plan: Any, low: int, high: int, first: int, last: int, turn: int,
-    end: int, gathers: bool, finishes: bool,
+def _update(
+    work: Any, data: Any, batch: int, noise: int, step: int, low: int, high: int, first: int, last: int,
+    turn: int, end: int, gathers: int, finishes: int,
 ) -> None:  # fmt: skip
-    """Turns ``turn .. end`` of models ``low .. high``: gather parts ``first .. last``, finish, or both."""
-    width, batch = tile.at[WIDTH], given.x.shape[0]
+    tile, room, given, plan = held(work)
+    now = Now(carray(data, (batch, tile.at[D_X]), tile.planes.dtype), noise, step)
+    width = tile.at[WIDTH]
     for r in range(low, high):
         phi, theta = row_of(given.phi, r), row_of(given.theta, r)
         for each in range(turn, end):
@@ -46,7 +61,7 @@ def update(
                     continue
             if gathers:
                 tau = math.exp(-2 * given.chosen[r, L])
-                noise = Noise(given.seeds[r], plan.stream, given.step)
+                place = Noise(given.seeds[r], plan.stream, now.noise)
                 for p in range(first, last):
                     g, plain, sums = row_of(room.parts, p), row_of(room.plain, p), row_of(room.sums, p)
                     clear(g)
@@ -55,7 +70,31 @@ def update(
                     start = p * plan.tiles * width
                     for row in range(start, min(batch, start + plan.tiles * width), width):
                         rows = min(width, batch - row)
-                        where = noise, tau, row, rows, plan, each
-                        perform(tile.leaves[plan.share], (tile, phi, theta, given.x, *where, g, plain, sums))
+                        where = place, tau, row, rows, plan, each
+                        perform(tile.leaves[plan.share], (tile, phi, theta, now.x, *where, g, plain, sums))
             if finishes:
-                finish(tile, room, given, plan, r, each)
+                finish(tile, room, given, now, plan, r, each)
+
+
+@cache
+def _compiled(work: Any) -> Callable[..., None]:
+    signature = types.void(types.CPointer(work), types.voidptr, *[types.int64] * 11)
+    return callback(_update, signature).ctypes  # type: ignore[no-any-return]
+
+
+class Loop:
+    """The loop over ``work``: called by addresses and numbers alone."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._packed = work, packed(work)  # the one has the addresses of the other's arrays
+        self._place = self._packed.ctypes.data
+        self._call = _compiled(numba.typeof(work))
+
+    def __call__(
+        self, now: Now, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
+        gathers: bool = True, finishes: bool = True,
+    ) -> None:  # fmt: skip
+        """Turns of some models, each from .. to: gather parts of the gradient, finish, or both."""
+        x, noise, step = now
+        place = x.ctypes.data, len(x), noise, step
+        self._call(self._place, *place, *models, *parts, *turns, gathers, finishes)

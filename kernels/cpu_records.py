@@ -44,7 +44,6 @@ class Fate(NamedTuple):
     died_at: Array
     gamma_kept: Array
     gamma_floored: Array
-    step: int
 
 
 class Plan(NamedTuple):
@@ -100,7 +99,7 @@ class Plan(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What an update works on.
+    """What an update works on, the same arrays in every step.
 
     Attributes
     ----------
@@ -110,26 +109,28 @@ class Given(NamedTuple):
         Of the trained one.
     fate : Fate
         Of the models.
-    x : Array
-        ``(N, D)``.
     seeds : Array
         ``(R,)``.
     chosen : Array
         ``(R, 3)``, in double precision.
     terms : Array
         ``(terms, R)``, in double precision.
-    step : int
-        Of the noise.
     """
 
     phi: Array
     theta: Array
     moves: Moves
     fate: Fate
-    x: Array
     seeds: Array
     chosen: Array
     terms: Array
+
+
+class Now(NamedTuple):
+    """What an update works on in one step: the minibatch ``x (N, D)``, its place in the noise, the step."""
+
+    x: Array
+    noise: int
     step: int
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from vsmnp.arrays import Array
 from vsmnp.steps import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .cpu_losses import Update, updates
-from .cpu_records import Fate, Given, Moves
+from .cpu_records import Fate, Given, Moves, Now
 
 #: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
 MOST_PARAMETERS = 1 << 18
@@ -34,36 +35,41 @@ class CpuStep:
 
     def __init__(self, spec: StepSpec) -> None:
         self.spec = spec
+        self._met: tuple[Array, ...] = ()
 
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
     ) -> StepTerms:
         """One step; see :class:`~vsmnp.steps.FusedStep`."""
-        spec, models, batch = self.spec, state.phi.shape[0], xs[0].shape[2]
-        encoder, decoder = self._updates(batch)
-        memory = state.phi_memory
-        encoder_moves = Moves(memory.m, memory.v, memory.t, encoder_lr)
-        memory = state.theta_memory
-        decoder_moves = Moves(memory.m, memory.v, memory.t, decoder_lr)
-        fate = Fate(
-            state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, state.step
-        )
-        inferred = np.zeros((len(STEP_TERMS[spec.inference.loss]), models))
-        learned = np.zeros((len(STEP_TERMS[spec.learning.loss]), models))
-        chosen = np.zeros((models, 3))
-        signed = _signed(tuple(seeds))
-        turns = []
-        for j, x in enumerate(xs):
-            x = np.ascontiguousarray(x.reshape(x.shape[2:]))
-            if j < spec.encoder_steps:
-                step = state.step * spec.encoder_steps + j
-                rest = encoder_moves, fate, x, signed, chosen, inferred, step
-                turns.append((encoder, Given(state.phi, state.theta, *rest)))
-            else:
-                rest = decoder_moves, fate, x, signed, chosen, learned, state.step
-                turns.append((decoder, Given(state.phi, state.theta, *rest)))
-        self._run(turns, models)
-        return StepTerms(inferred.astype(state.phi.dtype), learned.astype(state.phi.dtype))
+        spec, phi, theta = self.spec, state.phi_memory, state.theta_memory
+        fate = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
+        self._meet(
+            state.phi, state.theta, phi.m, phi.v, phi.t, encoder_lr, theta.m, theta.v, theta.t, decoder_lr,
+            *fate, _signed(tuple(seeds)),
+        )  # fmt: skip
+        encoder, decoder = self._updates(xs[0].shape[2])
+        encoder.prepare(self._encoder)
+        decoder.prepare(self._decoder)
+        *batches, last = (np.ascontiguousarray(x.reshape(x.shape[2:]), spec.dtype) for x in xs)
+        place = state.step * spec.encoder_steps
+        turns = [(encoder, Now(x, place + j, state.step)) for j, x in enumerate(batches)]
+        self._run([*turns, (decoder, Now(last, state.step, state.step))], state.phi.shape[0])
+        inferred, learned = (given.terms.astype(spec.dtype) for given in (self._encoder, self._decoder))
+        return StepTerms(inferred, learned)
+
+    def _meet(self, *arrays: Array) -> None:
+        """Note what the updates work on, unless it is what they worked on before."""
+        if len(arrays) == len(self._met) and all(map(is_, arrays, self._met)):
+            return
+        phi, theta, *others, seeds = self._met = arrays
+        fate, models = Fate(*others[8:]), len(phi)
+
+        def given(loss: str, moves: Moves) -> Given:
+            terms = np.zeros((len(STEP_TERMS[loss]), models))
+            return Given(phi, theta, moves, fate, seeds, np.zeros((models, 3)), terms)
+
+        self._encoder = given(self.spec.inference.loss, Moves(*others[:4]))
+        self._decoder = given(self.spec.learning.loss, Moves(*others[4:8]))
 
     @cached_property
     def _updates(self) -> Callable[[int], tuple[Update, ...]]:
@@ -73,20 +79,18 @@ class CpuStep:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
-    def _run(self, turns: Sequence[tuple[Update, Given]], models: int) -> None:
+    def _run(self, turns: Sequence[tuple[Update, Now]], models: int) -> None:
         """All updates of every model: models are shared among the threads, or else the parts of a batch."""
         threads = min(self.spec.threads, models)
-        for update, given in turns:
-            update.prepare(given)
 
         def some(thread: int) -> None:
             low, high = models * thread // threads, models * (thread + 1) // threads
-            for update, given in turns:
-                update.models(thread, given, low, high)
+            for update, now in turns:
+                update.models(thread, now, low, high)
 
         if self.spec.threads > 1 and models == 1:
-            for update, given in turns:
-                update.shared(self._pool, given)
+            for update, now in turns:
+                update.shared(self._pool, now)
             return
         jobs = [self._pool.submit(some, thread) for thread in range(1, threads)]
         some(0)

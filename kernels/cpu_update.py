@@ -48,7 +48,7 @@ def move(leaf: int, plan: Any, moves: Any, r: int, p: Array, g: Array) -> None:
 
 
 @formula
-def judge(fate: Any, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
+def judge(fate: Any, step: int, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
     """Note the first of the ``terms (., R)``, or else the gradient, that is not finite.
 
     A term that is ``left_out`` has no place among the causes.
@@ -63,4 +63,4 @@ def judge(fate: Any, r: int, first: int, terms: Array, left_out: int, fine: bool
     if broken < 0 and not (fine and math.isfinite(loss)):
         broken = place
     if broken >= 0 and fate.alive[r]:
-        fate.alive[r], fate.cause[r], fate.died_at[r] = False, broken + 1, fate.step + 1
+        fate.alive[r], fate.cause[r], fate.died_at[r] = False, broken + 1, step + 1

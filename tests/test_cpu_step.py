@@ -157,3 +157,20 @@ def test_a_large_network_is_left_to_blas() -> None:
     assert trainer.spec is not None
     assert trainer.spec.encoder.size + trainer.spec.decoder.size > cpu_step.MOST_PARAMETERS
     assert trainer.fused is None
+
+
+def test_a_state_of_other_arrays_is_followed() -> None:
+    chosen = Settings(**{**BASE, "objective": "m2", "samples": 2})
+    trainer = Trainer.build(K, chosen, dataset_of(chosen))
+    one, other = trainer.initial_state(), trainer.initial_state()
+    trainer.step(one)
+    left = one.copy()
+    moved = one.copy()
+    for state in (other, moved, other, moved):
+        trainer.step(state)
+    for a, b in zip(Course(other, []).vectors(), Course(one, []).vectors(), strict=True):
+        assert not np.array_equal(a, b)
+    agree(Course(one, []), Course(left, []), 0.0)
+    for _ in range(2):
+        trainer.step(one)
+    agree(Course(moved, []), Course(one, []), 0.0)

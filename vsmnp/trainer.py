@@ -184,7 +184,8 @@ class Trainer:
             return self._composed(state, t, minibatch)
         assert self.spec is not None
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
-        terms = self.fused(replace(state, step=t), xs, self.settings.seeds, *self.step_sizes)
+        here = state if state.step is t else replace(state, step=t)  # recorded, t counts by itself
+        terms = self.fused(here, xs, self.settings.seeds, *self.step_sizes)
         inference, learning = self.spec.inference, self.spec.learning
         inferred = outcome(inference.loss, NO_FORM, terms.inference)
         return Info(inferred, outcome(learning.loss, learning.form, terms.learning))
