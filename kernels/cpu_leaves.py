@@ -23,7 +23,6 @@ from .cpu_optim import adam_row, sgd_row
 from .cpu_outer import outer
 from .cpu_philox import BLOCKS
 from .cpu_random import normals_loop, words_loop
-from .cpu_sums import total
 from .cpu_vectors import invoke
 from .cpu_views import beyond, run_of
 from .scalar import (
@@ -66,11 +65,7 @@ def _outer(
     gy: Any, x: Any, w: Any, b: Any, biased: int, n_out: int, n_in: int, rows: int, stride: int
 ) -> None:  # fmt: skip
     """``w += gy x'``, and ``b += sum gy`` if there is a bias."""
-    outer(gy, x, w, n_in, n_out, n_in, rows, stride)
-    if biased:
-        planes, sums = carray(gy, (n_out, stride)), carray(b, (n_out,))
-        for o in range(n_out):
-            sums[o] += total(run_of(planes, o, 0, rows))
+    outer(gy, x, w, b, biased, n_in, n_out, n_in, rows, stride)
 
 
 def _value_leaf(f: Formula) -> Leaf:

@@ -10,14 +10,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core.cgutils import create_struct_proxy, get_or_insert_function
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 Formula = Callable[..., Any]
 
 #: Bytes of a vector register.
 VECTOR_BYTES = 32
+
+
+def _features() -> str:
+    """What the processor can do for which loops are compiled, as LLVM names it."""
+    return str(get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
+
+
+#: How many there are: AVX-512 doubles their number, and a block of a product may be twice as large.
+REGISTERS = 32 if "+avx512vl" in _features() else 16
 
 WORD = ir.IntType(64)
 _REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}

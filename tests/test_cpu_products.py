@@ -12,7 +12,9 @@ from vsmnp.arrays import Array
 from vsmnp.kernels.cpu_affine import MASKED, PLAIN, RELU, ROW_BYTES
 from vsmnp.kernels.cpu_leaves import AFFINE, OUTER, addresses
 
-SHAPES = [(1, 1), (2, 30), (30, 2), (7, 5), (6, 12), (13, 9), (4, 4), (5, 3), (9, 6), (8, 7), (3, 11)]
+SHAPES = [
+    (1, 1), (2, 30), (30, 2), (7, 5), (6, 12), (13, 9), (4, 4), (5, 3), (9, 6), (8, 7), (3, 11), (17, 14),
+]  # fmt: skip
 DTYPES = [np.float32, np.float64]
 
 
@@ -70,10 +72,11 @@ def test_outer_accumulates(dtype: Any, shape: tuple[int, int]) -> None:
 
 
 def test_a_relu_lets_what_is_no_number_through() -> None:
-    x, w, b = np.full((1, 16), np.nan, np.float32), np.ones(1, np.float32), np.zeros(1, np.float32)
-    y = np.zeros((1, 16), np.float32)
+    rows = ROW_BYTES // 4
+    x, w, b = np.full((1, rows), np.nan, np.float32), np.ones(1, np.float32), np.zeros(1, np.float32)
+    y = np.zeros((1, rows), np.float32)
     ends = (x.ctypes.data, y.ctypes.data, y.ctypes.data)
     leaf(AFFINE, "pwwpwpppwwwww", np.float32)(
-        w.ctypes.data, 1, 1, b.ctypes.data, 1, *ends, RELU, 1, 1, 16, 16
+        w.ctypes.data, 1, 1, b.ctypes.data, 1, *ends, RELU, 1, 1, rows, rows
     )
     assert np.isnan(y).all()
