@@ -42,7 +42,7 @@ from .cpu_layout import (
     blocks,
     tile,
 )
-from .cpu_parts import PARTS, Loop, Work
+from .cpu_parts import PARTS, Here, Loop, Work
 from .cpu_records import (
     CHOOSING,
     ELBO,
@@ -195,23 +195,23 @@ class Update:
         self._shared = [Loop(Work(each, rooms[0], given, plan)) for each in self._tiles]
         self._given = given
 
-    def models(self, thread: int, now: Now, low: int, high: int) -> None:
+    def models(self, thread: int, here: Here, low: int, high: int) -> None:
         """Models ``low .. high``, in the memory of a thread."""
-        self._own[thread](now, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
+        self._own[thread](here, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
 
-    def shared(self, pool: Executor, now: Now) -> None:
+    def shared(self, pool: Executor, here: Here) -> None:
         """A single model, whose parts are shared among the threads of a pool."""
         sharers = min(len(self._tiles), self._parts)
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
         for turn in (CHOOSING, TRAINING):
             turns = turn, turn + 1
             jobs = [
-                pool.submit(loop, now, (0, 1), parts, turns, finishes=False)
+                pool.submit(loop, here, (0, 1), parts, turns, finishes=False)
                 for loop, parts in zip(self._shared, pairwise(cuts), strict=False)
             ]
             for job in jobs:
                 job.result()
-            self._shared[0](now, (0, 1), (0, 0), turns, gathers=False)
+            self._shared[0](here, (0, 1), (0, 0), turns, gathers=False)
 
 
 def updates(spec: StepSpec, batch: int) -> Iterator[Update]:

@@ -82,6 +82,23 @@ def _compiled(work: Any) -> Callable[..., None]:
     return callback(_update, signature).ctypes  # type: ignore[no-any-return]
 
 
+class Here(NamedTuple):
+    """Where in a run an update is: what changes from step to step.
+
+    Attributes
+    ----------
+    x, batch : int
+        The address of the minibatch ``(N, D)``, C-contiguous, which whoever calls keeps; and N.
+    noise, step : int
+        The place in the noise, and the step.
+    """
+
+    x: int
+    batch: int
+    noise: int
+    step: int
+
+
 class Loop:
     """The loop over ``work``: called by addresses and numbers alone."""
 
@@ -91,10 +108,8 @@ class Loop:
         self._call = _compiled(numba.typeof(work))
 
     def __call__(
-        self, now: Now, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
+        self, here: Here, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
         gathers: bool = True, finishes: bool = True,
     ) -> None:  # fmt: skip
         """Turns of some models, each from .. to: gather parts of the gradient, finish, or both."""
-        x, noise, step = now
-        place = x.ctypes.data, len(x), noise, step
-        self._call(self._place, *place, *models, *parts, *turns, gathers, finishes)
+        self._call(self._place, *here, *models, *parts, *turns, gathers, finishes)

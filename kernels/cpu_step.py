@@ -18,7 +18,8 @@ from vsmnp.arrays import Array
 from vsmnp.steps import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .cpu_losses import Update, updates
-from .cpu_records import Fate, Given, Moves, Now
+from .cpu_parts import Here
+from .cpu_records import Fate, Given, Moves
 
 #: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
 MOST_PARAMETERS = 1 << 18
@@ -50,10 +51,16 @@ class CpuStep:
         encoder, decoder = self._updates(xs[0].shape[2])
         encoder.prepare(self._encoder)
         decoder.prepare(self._decoder)
-        *batches, last = (np.ascontiguousarray(x.reshape(x.shape[2:]), spec.dtype) for x in xs)
-        place = state.step * spec.encoder_steps
-        turns = [(encoder, Now(x, place + j, state.step)) for j, x in enumerate(batches)]
-        self._run([*turns, (decoder, Now(last, state.step, state.step))], state.phi.shape[0])
+        kept: list[Array] = []  # as long as their addresses are in use
+        work, step, place = [], state.step, state.step * spec.encoder_steps
+        for j, x in enumerate(xs):
+            if j == 0 or x is not xs[j - 1]:
+                kept.append(np.ascontiguousarray(x.reshape(x.shape[2:]), spec.dtype))
+                data = kept[-1].ctypes.data, len(kept[-1])
+            learns = j == spec.encoder_steps
+            update, noise = (decoder, step) if learns else (encoder, place + j)
+            work.append((update, Here(*data, noise, step)))
+        self._run(work, state.phi.shape[0])
         inferred, learned = (given.terms.astype(spec.dtype) for given in (self._encoder, self._decoder))
         return StepTerms(inferred, learned)
 
@@ -79,18 +86,18 @@ class CpuStep:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
-    def _run(self, turns: Sequence[tuple[Update, Now]], models: int) -> None:
+    def _run(self, work: Sequence[tuple[Update, Here]], models: int) -> None:
         """All updates of every model: models are shared among the threads, or else the parts of a batch."""
         threads = min(self.spec.threads, models)
 
         def some(thread: int) -> None:
             low, high = models * thread // threads, models * (thread + 1) // threads
-            for update, now in turns:
-                update.models(thread, now, low, high)
+            for update, here in work:
+                update.models(thread, here, low, high)
 
         if self.spec.threads > 1 and models == 1:
-            for update, now in turns:
-                update.shared(self._pool, now)
+            for update, here in work:
+                update.shared(self._pool, here)
             return
         jobs = [self._pool.submit(some, thread) for thread in range(1, threads)]
         some(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -22,15 +22,34 @@ from .recorded import RecordedStep
 from .rng import Key, Stream
 from .state import State, new_state
 from .statistics import move_statistics
-from .types import Array, FusedStep, Kernels, StepSpec
+from .types import Array, FusedStep, Kernels, StepSpec, StepTerms
 
 
 @dataclass(frozen=True)
 class Info:
-    """What one training step saw: the last encoder update's loss, and the decoder update's."""
+    """What one training step saw: the last encoder update's loss, and the decoder update's.
 
-    inference: Outcome
-    learning: Outcome
+    Parameters
+    ----------
+    outcomes : callable
+        Both, made when one is asked for: most steps are not.
+    """
+
+    outcomes: Callable[[], tuple[Outcome, Outcome]]
+
+    @cached_property
+    def _both(self) -> tuple[Outcome, Outcome]:
+        return self.outcomes()
+
+    @property
+    def inference(self) -> Outcome:
+        """Of the last encoder update."""
+        return self._both[0]
+
+    @property
+    def learning(self) -> Outcome:
+        """Of the decoder update."""
+        return self._both[1]
 
     def report(self) -> dict[str, Array]:
         """Both losses and all their terms, each ``(R,)`` in nats."""
@@ -163,17 +182,26 @@ class Trainer:
             self.k.asarray(self.batches.clean(t * self.batches_per_step + use))
             for use in range(self.batches_per_step)
         ]
-        info = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
+        seen = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
         state.step += 1
-        return info
+        return Info(partial(self._outcomes, seen))
+
+    def _outcomes(self, seen: StepTerms | tuple[Outcome, Outcome]) -> tuple[Outcome, Outcome]:
+        """What either kind of step saw; a replayed one overwrites it."""
+        if not isinstance(seen, StepTerms):
+            return seen
+        assert self.spec is not None
+        inference, learning = self.spec.inference, self.spec.learning
+        inferred = outcome(inference.loss, NO_FORM, seen.inference)
+        return inferred, outcome(learning.loss, learning.form, seen.learning)
 
     @cached_property
-    def recorded(self) -> RecordedStep[Info] | None:
+    def recorded(self) -> RecordedStep[StepTerms | tuple[Outcome, Outcome]] | None:
         """The step as a recording, where the kernel set makes one."""
         recorder = self.k.recorder()
         return None if recorder is None else RecordedStep(recorder, self._work)
 
-    def _work(self, state: State, t: int, clean: Sequence[Array]) -> Info:
+    def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
         """Step t, in place, on its clean minibatches; the last one serves all later uses."""
 
         def minibatch(use: int) -> Array:
@@ -182,15 +210,11 @@ class Trainer:
 
         if self.fused is None:
             return self._composed(state, t, minibatch)
-        assert self.spec is not None
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
         here = state if state.step is t else replace(state, step=t)  # recorded, t counts by itself
-        terms = self.fused(here, xs, self.settings.seeds, *self.step_sizes)
-        inference, learning = self.spec.inference, self.spec.learning
-        inferred = outcome(inference.loss, NO_FORM, terms.inference)
-        return Info(inferred, outcome(learning.loss, learning.form, terms.learning))
+        return self.fused(here, xs, self.settings.seeds, *self.step_sizes)
 
-    def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> Info:
+    def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
         """Step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, the decoder's last."""
         k, settings = self.k, self.settings
         key, encoder_steps = Key(settings.seeds), settings.encoder_steps
@@ -214,7 +238,7 @@ class Trainer:
             k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
         )
         self._place_statistics(state, learned)
-        return Info(inferred, learned)
+        return inferred, learned
 
     def audit(self, state: State, info: Info) -> None:
         """Bury the models whose parameters are not finite: the loss would say so one step later."""

@@ -21,6 +21,7 @@ from .arrays import Window as Window
 from .recording import Recorder as Recorder
 from .steps import FusedStep as FusedStep
 from .steps import StepSpec as StepSpec
+from .steps import StepTerms as StepTerms
 
 #: A tree of parameter shapes: ``{"w": (3, 2), "b": (3,)}``, nested once per composed layer.
 Shapes: TypeAlias = Mapping[str, Any]
