@@ -309,7 +309,9 @@ def test_a_picture_shows_what_was_varied_and_what_was_compared(tmp_path: Path) -
     assert markdown(rows).count("| a/1 |") == 2
 
 
-@pytest.mark.parametrize("name", ["numpy-plain", "torch-eager", "torch-vmap", "jax-jit", "jax-vmap"])
+@pytest.mark.parametrize(
+    "name", ["numpy-plain", "torch-backward", "torch-eager", "torch-vmap", "jax-jit", "jax-vmap"]
+)
 @pytest.mark.parametrize(("objective", "inference"), STEPS)
 def test_peers_of_the_checkout_agree(name: str, objective: str, inference: str) -> None:
     """Where their frameworks are installed; the noise, the losses and the gradients are the product's."""

@@ -35,6 +35,8 @@ PEERS = MappingProxyType({
 })  # fmt: skip
 ENSEMBLE_PEERS = ("torch-vmap", "jax-vmap")
 IMAGE_PEERS = ("torch-eager",)
+#: And where steps on a CPU are timed: PyTorch as it is usually written, beside the lean way of the others.
+USUAL_PEERS = ("torch-backward",)
 
 #: K-ELBO ... F-M3 of the summary.
 HEADLINE = (
@@ -240,8 +242,8 @@ def peers_of(part: Part, device: str) -> tuple[str, ...]:
         return ENSEMBLE_PEERS
     if isinstance(part, KernelPart | ProductPart | EpochPart):
         return ()
-    if isinstance(part, StepPart | PeakPart) and part.case.image is not None:
-        return IMAGE_PEERS
+    lean = IMAGE_PEERS if isinstance(part, StepPart | PeakPart) and part.case.image else PEERS[device]
     if isinstance(part, StepPart) and part.case.models > 1:
         return ENSEMBLE_PEERS if part.axis is None else ()
-    return PEERS[device]
+    timed = device == "cpu" and isinstance(part, StepPart) and part.axis is None
+    return (*USUAL_PEERS, *lean) if timed else lean

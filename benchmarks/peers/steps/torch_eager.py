@@ -33,8 +33,13 @@ __all__ = ["TorchEager", "make", "obstacle"]
 Params = Sequence[Tensor]
 
 
-def inference_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
-    """KL or the posterior Fisher divergence, z held fixed or following phi."""
+def inference_loss(
+    spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor, keeps_graph: bool = False
+) -> Tensor:
+    """KL or the posterior Fisher divergence, z held fixed or following phi.
+
+    The graph of the score, which only the latter's gradient needs, can be kept for both.
+    """
     mu, s = encode(spec, phi, x)
     z = mu + s * eps
     if name == "kl":
@@ -43,7 +48,7 @@ def inference_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor,
     if not follows:
         z = z.detach().requires_grad_()
     likelihood = log_likelihood(theta, x, decode(spec, theta, z)).sum()
-    (b,) = torch.autograd.grad(likelihood, z, create_graph=follows)
+    (b,) = torch.autograd.grad(likelihood, z, create_graph=follows or keeps_graph)
     d = z - (eps / s if follows else (z - mu) / s.square()) - b
     return 0.5 * d.square().sum(-1).mean()
 
