@@ -152,7 +152,12 @@ def steps() -> dict[str, Any]:
 def agreement() -> dict[str, float]:
     """Largest relative distance of a run's parameters from the reference's, in float64."""
     found = {}
-    for objective, inference in (("elbo", "kl"), ("m2", "fisher"), ("m3", "fisher-reparam")):
+    for objective, inference in (
+        ("elbo", "kl"),
+        ("m2", "fisher"),
+        ("m3", "fisher-reparam"),
+        ("fae", "fisher"),
+    ):
         settings = Settings(hidden=(8,), activation="tanh", samples=2, batch_size=50, steps=20, seeds=(0, 1),
                             dtype="float64", objective=objective, inference=inference)  # fmt: skip
         ends = []

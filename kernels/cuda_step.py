@@ -10,7 +10,7 @@ TFLOP/s. A block of 128 threads takes 68 kB of shared memory in tiles of 64 rows
 multiprocessor where it has 228 kB, two where it has 164 kB; where a block may have 99 or 64 kB, tiles are of
 32 or 16 rows. Two layers of 100 take 220 kB in tiles of 32 rows, one block a multiprocessor of the largest
 cards; elsewhere their step is composed. Where z follows phi in a Fisher divergence the decoder's tangents
-take one more tile: 85 kB for two layers of 30.
+take one more tile: 85 kB for two layers of 30; for the Fisher autoencoder the encoder's another: 103 kB.
 
 An update reads and writes the moments of its network once, 18 kB for two layers of 30 and 18 GB a second for
 a million updates. A whole step holds the encoder's in shared memory for its J updates where J > 1 and that
@@ -31,7 +31,7 @@ from vsmnp.arrays import Array
 from vsmnp.steps import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .cuda_part import Part, blocks
-from .cuda_step_plan import NARROW_THREADS, Plan, narrow, obstacle, plan, second_order
+from .cuda_step_plan import NARROW_THREADS, Plan, joint, narrow, obstacle, plan, second_order
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,10 @@ class CudaStep:
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
     ) -> StepTerms:
         models, on_machine = state.phi.shape[0], self.part.machine.seeds(np.asarray(seeds, np.uint64))
-        terms = self.part.empty((2, models), self._dtype), self.part.empty((3, models), self._dtype)
+        sides, least = (self.spec.inference, self.spec.learning), (2, 3)
+        counts = [len(STEP_TERMS[side.loss]) for side in sides]
+        rows = map(max, counts, least)
+        terms = [self.part.empty((count, models), self._dtype) for count in rows]
         arrays = (
             *self._vector(state.phi, state.phi_memory, encoder_lr),
             *self._vector(state.theta, state.theta_memory, decoder_lr),
@@ -90,7 +93,6 @@ class CudaStep:
             self._whole(state.step, xs, on_machine, models, arrays)
         else:
             self._parted(state, xs, on_machine, models, arrays)
-        counts = [len(STEP_TERMS[side.loss]) for side in (self.spec.inference, self.spec.learning)]
         return StepTerms(terms[0][: counts[0]], terms[1][: counts[1]])
 
     def _whole(
@@ -127,7 +129,7 @@ class CudaStep:
         chunk = blocks(blocks(batch, tile), min(blocks(batch, tile), MOST_PARTS)) * tile
         parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == _INFER else 1]
         gradients = self.part.empty((models, parts, packed), dtype)
-        sums, form_sums = (self.part.empty((models, parts, 3), dtype) for _ in range(2))
+        sums, form_sums = (self.part.empty((models, parts, 4), dtype) for _ in range(2))
         x = self.part.contiguous(x, dtype)
         optimal = side == _LEARN and self.spec.learning.gamma == "optimal"
         for which, out in ((_FORMS, form_sums), (side, sums))[0 if optimal else 1 :]:
@@ -147,7 +149,8 @@ class CudaStep:
     def _launch(
         self, way: str, kernel: str, grid: tuple[int, ...], *arguments: Any, moments: int = 0
     ) -> None:
-        topic = f"step{'_second' if second_order(self.spec) else ''}{way}"
+        order = "_joint" if joint(self.spec) else "_second" if second_order(self.spec) else ""
+        topic = f"step{order}{way}"
         numbers = self.plan.shared_numbers + moments
         module = self.part.machine.module(topic, self._dtype)
         module.launch(kernel, grid, (self._threads,), [*arguments, numbers], numbers * self._dtype.itemsize)

@@ -16,7 +16,9 @@ from vsmnp.steps import NetworkSpec, StepSpec
 ACTIVATIONS: Mapping[str | None, int] = MappingProxyType({
     None: -1, "relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5,
 })  # fmt: skip
-LOSSES: Mapping[str, int] = MappingProxyType({"kl": 0, "fisher": 1, "elbo": 2, "score-matching": 3})
+LOSSES: Mapping[str, int] = MappingProxyType({
+    "kl": 0, "fisher": 1, "elbo": 2, "score-matching": 3, "joint": 4,
+})  # fmt: skip
 GAMMAS: Mapping[str, int] = MappingProxyType({"fixed": 0, "learn": 1, "optimal": 2})
 
 #: Rows of a tile, the most first. Fewer leave too little work between two barriers.
@@ -25,7 +27,8 @@ ROWS = (64, 32, 16)
 PADDING = 4
 #: Threads of a block where no layer is wider than this.
 NARROW, NARROW_THREADS = 32, 128
-#: Blocks that the registers of a multiprocessor have room for, of narrow networks and of others.
+#: Blocks that the registers of a multiprocessor have room for, of narrow networks and of others; half as many
+#: of the joint Fisher divergence.
 MOST_BLOCKS, MOST_WIDE_BLOCKS = 4, 2
 #: Bytes of a block that kernels take beside what they are given.
 RESERVED = 2048
@@ -93,8 +96,8 @@ def _network(spec: NetworkSpec) -> _Network:
 
 def _unsupported(spec: StepSpec) -> str | None:
     """What of a step these kernels have no code for, in a few words."""
-    if spec.inference.loss not in LOSSES or spec.learning.loss not in LOSSES:
-        return "the joint Fisher divergence"
+    if joint(spec) != (spec.learning.loss == "joint"):
+        return "the joint Fisher divergence of one network alone"
     if spec.encoder.output is not None:
         return "an activation at the encoder's end"
     return None
@@ -114,8 +117,13 @@ def obstacle(spec: StepSpec, shared_memory: int) -> str | None:
     return None
 
 
+def joint(spec: StepSpec) -> bool:
+    """Whether a step is the Fisher autoencoder's: it needs tangents of both networks."""
+    return spec.inference.loss == "joint"
+
+
 def second_order(spec: StepSpec) -> bool:
-    """Whether a step needs tangents of the decoder: z follows phi in a Fisher divergence."""
+    """Whether a step needs tangents of the decoder alone: z follows phi in a Fisher divergence."""
     return spec.inference.loss == "fisher" and spec.inference.follows
 
 
@@ -124,7 +132,8 @@ def _shared_numbers(spec: StepSpec, rows: int) -> int:
     parameters = encoder.packed + decoder.packed + max(encoder.packed, decoder.packed)
     features = encoder.features + decoder.features + 2 * max(encoder.widest, decoder.widest)
     scores = spec.encoder.widths[0] if spec.learning.form.crosses else 0
-    tangents = decoder.features if second_order(spec) else 0
+    tangents = encoder.features + decoder.features if joint(spec) else 0
+    tangents += decoder.features if second_order(spec) else 0
     return parameters + (features + 2 * spec.d_z + scores + tangents) * (rows + PADDING)
 
 
@@ -156,6 +165,7 @@ def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
     if spec.encoder_steps < 2 or not spec.encoder_optimizer.adam:
         return 0
     moments, most = 2 * _network(spec.encoder).packed, MOST_BLOCKS if narrow(spec) else MOST_WIDE_BLOCKS
+    most = most // 2 if joint(spec) else most
     blocks, blocks_with = (min(most, shared_memory // _bytes(spec, rows, held)) for held in (0, moments))
     return moments if blocks_with == blocks else 0
 
@@ -175,7 +185,7 @@ def plan(spec: StepSpec, shared_memory: int) -> Plan:
         int(spec.encoder_optimizer.adam), int(spec.decoder_optimizer.adam), spec.encoder_steps,
         *spec.streams[:2], spec.log_sd, spec.encoder.size, spec.decoder.size, encoder.packed, decoder.packed,
         encoder.features, decoder.features, max(encoder.widest, decoder.widest), rows,
-        int(moments > 0),
+        int(moments > 0), int(spec.inference.follows), int(spec.inference.probe), spec.streams[2],
     ]  # fmt: skip
     numbers = [
         spec.inference.weight, form.c_each, form.c_mean, form.d_each, form.d_mean,

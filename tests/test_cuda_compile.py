@@ -18,6 +18,8 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 MOST_REGISTERS = {np.dtype(np.float32): 96, np.dtype(np.float64): 128}
 #: Of the fused steps, which keep tiles of products in registers: two blocks, or one in double precision.
 MOST_REGISTERS_OF_A_STEP = {np.dtype(np.float32): 128, np.dtype(np.float64): 255}
+#: Of the joint divergence's, whose two blocks on a multiprocessor have 128 threads.
+MOST_REGISTERS_OF_A_JOINT_STEP = 255
 #: Bytes of shared memory of a block that every card gives without being asked.
 MOST_SHARED = 48 * 1024
 
@@ -28,7 +30,8 @@ def _flags(architecture: str) -> tuple[str, ...]:
 
 def _marks(topic: str, dtype: np.dtype[Any], architecture: str) -> tuple[pytest.MarkDecorator, ...]:
     """A fused step takes up to ten seconds; where it takes most registers is always tried."""
-    long = topic.startswith("step_second") or (topic.startswith("step") and dtype == np.float64)
+    of_second_order = topic.startswith(("step_second", "step_joint"))
+    long = of_second_order or (topic.startswith("step") and dtype == np.float64)
     return (pytest.mark.slow,) if long and architecture != ARCHITECTURES[-1] else ()
 
 
@@ -47,6 +50,7 @@ def test_kernels_compile_and_spill_nothing(topic: str, dtype: np.dtype[Any], arc
     assert sorted(found) == sorted(kernel_names(text))
     assert {kernel: taken for kernel, taken in found.items() if taken.spilled or taken.stack} == {}
     most = (MOST_REGISTERS_OF_A_STEP if topic.startswith("step") else MOST_REGISTERS)[dtype]
+    most = MOST_REGISTERS_OF_A_JOINT_STEP if topic.startswith("step_joint") else most
     assert max(taken.registers for taken in found.values()) <= most
     assert max(taken.shared for taken in found.values()) <= MOST_SHARED
 

@@ -40,7 +40,12 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"inference": "fisher-reparam", "samples": 3, "activation": "tanh", "sigmoid_output": True},
     {"objective": "m2", "inference": "fisher-reparam", "hidden": (5,), "samples": 2, "gamma": "optimal"},
     {"objective": "m3", "inference": "fisher-reparam", "activation": "elu", "scale": "softplus"},
-)
+    {"objective": "fae", "inference": "fisher", "activation": "tanh", "latent": 3, "encoder_steps": 2},
+    {"objective": "fae", "inference": "fisher-reparam", "samples": 3, "activation": "elu", "gamma": "0.3"},
+    {"objective": "fae", "inference": "fisher", "activation": "softplus", "samples": 2, "scale": "softplus"},
+    {"objective": "fae", "inference": "fisher-reparam", "score_norm": "probe", "sigmoid_output": True,
+     "activation": "sigmoid", "hidden": (5,), "samples": 2, "encoder_steps": 2},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +114,15 @@ def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, man
 
 
 @pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
-@pytest.mark.parametrize("inference", ["kl", "fisher", "fisher-reparam"])
-def test_models_die_as_they_do_composed(launcher: ShimLauncher, inference: str, many: int) -> None:
+@pytest.mark.parametrize(
+    ("objective", "inference"),
+    [("m1", "kl"), ("m1", "fisher"), ("m1", "fisher-reparam"), ("fae", "fisher-reparam")],
+)
+def test_models_die_as_they_do_composed(
+    launcher: ShimLauncher, objective: str, inference: str, many: int
+) -> None:
     """One has a parameter that is none, one a gamma whose square overflows; their neighbour lives on."""
-    settings = replace(TINY, objective="m1", inference=inference, seeds=(0, 1, 2))
+    settings = replace(TINY, objective=objective, inference=inference, seeds=(0, 1, 2))
     ends: list[tuple[State, Info]] = []
     for k in (kernel_set(launcher, GEOMETRIES[0]), reference):
         launcher.shared_bytes = MEMORIES[0]
@@ -205,17 +215,19 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
         assert plan.words[place_of("MOMENTS")] == held
 
 
-def test_tangents_take_room_only_where_z_follows() -> None:
-    """As many planes as the decoder has features, so that the tile may have fewer rows."""
+def test_tangents_take_room_only_where_they_are() -> None:
+    """As many planes as a network has features, so that the tile may have fewer rows."""
     wide = replace(TINY, hidden=(30, 30), dtype="float32")
     steps = [replace(wide, inference=inference) for inference in ("fisher", "fisher-reparam")]
+    steps += [replace(wide, objective="fae", inference="fisher")]
     specs = [Trainer.build(reference, settings, load_data("mixture")).spec for settings in steps]
     plans = [cuda_step_plan.plan(spec, 227 * 1024) for spec in specs if spec is not None]
-    features = 2 + 30 + 30 + 2
+    decoder, encoder = 2 + 30 + 30 + 2, 2 + 30 + 30 + 4
     stride = plans[0].rows + cuda_step_plan.PADDING
-    assert plans[0].rows == plans[1].rows
-    assert plans[1].shared_numbers - plans[0].shared_numbers == features * stride
-    assert [cuda_step_plan.plan(spec, 163 * 1024).rows for spec in specs if spec is not None] == [64, 32]
+    assert plans[0].rows == plans[1].rows == plans[2].rows
+    assert plans[1].shared_numbers - plans[0].shared_numbers == decoder * stride
+    assert plans[2].shared_numbers - plans[1].shared_numbers == encoder * stride
+    assert [cuda_step_plan.plan(spec, 163 * 1024).rows for spec in specs if spec is not None] == [64, 32, 32]
 
 
 def test_float32_agrees(launcher: ShimLauncher) -> None:
@@ -243,7 +255,6 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
     launcher.shared_bytes = MEMORIES[0]
     k = kernel_set(launcher, GEOMETRIES[0])
     for choice, words in (
-        ({"objective": "fae", "inference": "fisher"}, "joint Fisher divergence"),
         ({"hidden": (400, 400)}, "bytes of shared memory"),
         ({"samples": 65}, "bytes of shared memory"),
     ):

@@ -44,6 +44,7 @@ FUSED: list[dict[str, Any]] = [
     {"objective": "m3", "inference": "fisher", "gamma": "optimal", "encoder_data": "fresh", "noise": 0.0},
     {"objective": "m2", "encoder_steps": 1, "noise": 0.0},
     {"objective": "elbo", "lr": 1e200, "gamma": "1.0"},
+    {"objective": "fae", "inference": "fisher-reparam", "score_norm": "probe"},
 ]
 
 

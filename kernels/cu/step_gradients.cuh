@@ -10,15 +10,17 @@ struct Minibatch {
     word stream, step;
 };
 
-// Sums over a range, of one datum each: |e|^2 or |d|^2, and KL; or a, h and KL.
+// Sums over a range: |e|^2 or |d|^2, and KL; or a, h and KL; or, of the joint divergence, |d|^2, |e|^2, |s^q|^2 and d.b.
 struct Sums {
-    real square, cross, divergence;
+    real square, cross, divergence, aligned;
 };
+constexpr int SUMS = 4;
 
 __device__ inline Sums sums_of_block(Sums s, real *partial) {
     s.square = sum_of_block(s.square, partial);
     s.cross = sum_of_block(s.cross, partial);
     s.divergence = sum_of_block(s.divergence, partial);
+    if (JOINT) s.aligned = sum_of_block(s.aligned, partial);
     return s;
 }
 
@@ -36,7 +38,7 @@ __device__ inline Sums infer(const Work &w, const Minibatch &m, real tau, real *
     const real weight = kl ? tau * per_row : -tau, share = kl ? (real)1 : w.number(INFERENCE_WEIGHT) * per_row;
     const real *const mu = w.encoder.result(stride), *const g = w.decoder.result(stride);
     const real *const z = w.decoder.input(0, stride), *const gap = w.along.input(0, stride);
-    Sums sums = {0, 0, 0};
+    Sums sums = {0, 0, 0, 0};
     const int most = data_of_a_tile(w, samples);
     for (int low = m.low; low < m.high; low += most) {
         const int here = m.high - low < most ? m.high - low : most, rows = samples * here, all = filled(here);
@@ -102,7 +104,7 @@ __device__ inline Sums learn(
     const int samples = w.plan[LEARNING_SAMPLES], crosses = w.plan[CROSSES], stride = w.stride;
     const real per_sample = (real)1 / (real)samples, per_row = per_sample / (real)m.batch;
     const real *const g = w.decoder.result(stride);
-    Sums sums = {0, 0, 0};
+    Sums sums = {0, 0, 0, 0};
     const int most = data_of_a_tile(w, samples);
     for (int low = m.low; low < m.high; low += most) {
         const int here = m.high - low < most ? m.high - low : most, rows = samples * here;

@@ -9,12 +9,13 @@ enum Side { INFER, LEARN, FORMS };
 
 // The sums of a model's parts, in order.
 __device__ inline Sums joined_sums(const real *sums, Index r, int parts) {
-    Sums total = {0, 0, 0};
+    Sums total = {0, 0, 0, 0};
     for (int part = 0; part < parts; ++part) {
-        const real *const s = sums + (r * parts + part) * 3;
+        const real *const s = sums + (r * parts + part) * SUMS;
         total.square += s[0];
         total.cross += s[1];
         total.divergence += s[2];
+        total.aligned += s[3];
     }
     return total;
 }
@@ -25,7 +26,7 @@ __device__ inline Gamma gamma_of(const Work &w, const real *theta, const real *f
     return choose(w, joined_sums(form_sums, r, parts), batch, log_sd);
 }
 
-// gradients (R, parts, packed) of one side, sums (R, parts, 3); form_sums are those that side FORMS left behind.
+// gradients (R, parts, packed) of one side, sums (R, parts, SUMS); form_sums are those that side FORMS left behind.
 // Grid: x over the parts of `chunk` data, y over models, which stride on.
 STEP_KERNEL step_part(
     const int *__restrict__ plan, const real *__restrict__ numbers, const real *__restrict__ x, Index batch,
@@ -46,14 +47,15 @@ STEP_KERNEL step_part(
         const Minibatch m = {x, (int)batch, (int)low, (int)high, seeds[r], stream, step + rate * ticks[0]};
         const Gamma gamma = side == LEARN ? gamma_of(w, theta, form_sums, r, parts, batch)
                                           : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
-        const Sums found = side == INFER ? infer(w, m, precision(gamma.log_sd), partial)
-                                         : learn_at(w, m, gamma.log_sd, side == LEARN, partial);
+        const Sums found = side == INFER ? inference_at(w, m, gamma.log_sd, partial)
+                                         : learning_at(w, m, gamma.log_sd, side == LEARN, partial);
         const Index place = r * parts + blockIdx.x;
         if (side != FORMS) EACH(i, packed) gradients[place * packed + i] = w.g[i];
         if (threadIdx.x == 0) {
-            sums[place * 3] = found.square;
-            sums[place * 3 + 1] = found.cross;
-            sums[place * 3 + 2] = found.divergence;
+            sums[place * SUMS] = found.square;
+            sums[place * SUMS + 1] = found.cross;
+            sums[place * SUMS + 2] = found.divergence;
+            sums[place * SUMS + 3] = found.aligned;
         }
         __syncthreads();
     }

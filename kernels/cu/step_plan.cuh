@@ -2,9 +2,10 @@
 //
 // A plan is a row of ints, written by `cuda_step_plan.py` in the order of `Place`; after it stand the layer tables of
 // both perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, a tile of rows of
-// every activation and, in a step of second order, of the decoder's tangents; where the plan says so the moments of the
-// encoder too, packed like its parameters. Rows are the fast axis: x[i * stride + row], so that neighbouring threads read
-// neighbouring rows. Which order a step is of is known when it is compiled, as SECOND_ORDER.
+// every activation and, in a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the
+// encoder's; where the plan says so the moments of the encoder too, packed like its parameters. Rows are the fast axis:
+// x[i * stride + row], so that neighbouring threads read neighbouring rows. What a step is of is known when it is compiled,
+// as SECOND_ORDER and JOINT.
 #include "activations.cuh"
 #include "sums.cuh"
 
@@ -14,8 +15,9 @@
     type *const name = reinterpret_cast<type *>(dynamic_memory)
 #endif
 
-// Two blocks a multiprocessor, at least: 128 registers a thread. Double precision needs more, and gets what there is.
-constexpr int STEP_BLOCKS = sizeof(real) == sizeof(float) ? 2 : 1;
+// Two blocks a multiprocessor, at least: 128 registers a thread. Double precision needs more, and gets what there is; so
+// does the joint divergence, of whose blocks, 128 threads and 103 kB for two layers of 30, two fit all the same.
+constexpr int STEP_BLOCKS = sizeof(real) == sizeof(float) && !JOINT ? 2 : 1;
 #define STEP_KERNEL extern "C" __global__ void __launch_bounds__(MAX_THREADS, STEP_BLOCKS)
 
 enum Place {
@@ -23,7 +25,7 @@ enum Place {
     DATA, LATENT, INFERENCE_LOSS, INFERENCE_SAMPLES, LEARNING_LOSS, LEARNING_SAMPLES, CROSSES, GAMMA,
     ENCODER_ADAM, DECODER_ADAM, ENCODER_STEPS, INFERENCE_STREAM, LEARNING_STREAM, LOG_SD,
     ENCODER_SIZE, DECODER_SIZE, ENCODER_PACKED, DECODER_PACKED, ENCODER_FEATURES, DECODER_FEATURES, WIDEST, ROWS,
-    MOMENTS, PLACES
+    MOMENTS, FOLLOWS, BY_PROBE, PROBE_STREAM, PLACES
 };
 enum Number {
     INFERENCE_WEIGHT, C_EACH, C_MEAN, D_EACH, D_MEAN, GAMMA_C_EACH, GAMMA_C_MEAN, GAMMA_D_EACH, GAMMA_D_MEAN,
@@ -59,7 +61,7 @@ struct Work {
     const real *numbers;
     int d_x, d_z, stride;
     Net encoder, decoder;
-    Net along;           // the decoder's tangents, in steps of second order
+    Net along, encoder_along;  // tangents of both, in steps that have them
     real *g;             // gradient of the network that is updated, packed
     real *here, *there;  // cotangents that take turns
     real *eps, *sd, *s_q;
@@ -100,12 +102,16 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     next += plan[CROSSES] ? w.d_x * w.stride : 0;
     real *const dz_tile = next;
     next += SECOND_ORDER ? plan[DECODER_FEATURES] * w.stride : 0;
+    real *const dx_tile = next;
+    next += JOINT ? plan[ENCODER_FEATURES] * w.stride : 0;
     w.m = next;
     w.v = next + plan[ENCODER_PACKED];
     w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, phi, x_tile};
     w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], theta, z_tile};
     w.along = w.decoder;
     w.along.tile = dz_tile;
+    w.encoder_along = w.encoder;
+    w.encoder_along.tile = dx_tile;
     return w;
 }
 

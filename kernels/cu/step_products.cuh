@@ -105,7 +105,9 @@ __device__ inline void backward_layer(
     __syncthreads();
 }
 
-__device__ inline void gather_layer(const Layer &l, const real *x, const real *gy, real *g, int groups, int stride) {
+__device__ inline void gather_layer(
+    const Layer &l, const real *x, const real *gy, real *g, int groups, int stride, bool biased
+) {
     const int outs = (l.out + 3) / 4, tiles = outs * (l.in_padded / 4);
     int share = 1;  // threads that share a tile, side by side, each with some of the rows
     while (share < 8 && 2 * share * tiles <= blockDim.x) share *= 2;
@@ -133,7 +135,7 @@ __device__ inline void gather_layer(const Layer &l, const real *x, const real *g
 #pragma unroll
                     for (int k = 0; k < 4; ++k) sum[j][c] += gy4[j].at[k] * x4.at[k];
             }
-            if (i == 0)
+            if (biased && i == 0)
 #pragma unroll
                 for (int j = 0; j < 4; ++j) bias[j] += (gy4[j].at[0] + gy4[j].at[1]) + (gy4[j].at[2] + gy4[j].at[3]);
         }
@@ -150,7 +152,7 @@ __device__ inline void gather_layer(const Layer &l, const real *x, const real *g
 #pragma unroll
                     for (int c = 0; c < 4; ++c)
                         if (i + c < l.in) g[l.w + (o + j) * l.in_padded + i + c] += sum[j][c];
-                    if (i == 0) g[l.b + o + j] += bias[j];
+                    if (biased && i == 0) g[l.b + o + j] += bias[j];
                 }
     }
     __syncthreads();
@@ -169,7 +171,7 @@ __device__ inline real *backward(const Net &net, real *here, real *there, real *
     for (int l = net.layers - 1; l >= 0; --l) {
         const Layer layer = net.layer(l);
         const real *x = net.input(l, stride);
-        if (g) gather_layer(layer, x, here, g, (rows + 3) / 4, stride);
+        if (g) gather_layer(layer, x, here, g, (rows + 3) / 4, stride, true);
         if (l > 0 || want_x) {
             backward_layer(layer, net.p, x, here, there, (rows + 3) / 4, stride, l > 0 ? net.activation : NO_ACTIVATION);
             real *const turn = here;

@@ -1,3 +1,3 @@
 // A whole training step in one block, where z follows phi in a Fisher divergence: a gradient of second order.
-constexpr bool SECOND_ORDER = true;
+constexpr bool SECOND_ORDER = true, JOINT = false;
 #include "step_whole.cuh"

@@ -1,5 +1,5 @@
 // What follows a gradient: the terms of its loss, who dies of it, where gamma goes, and the optimiser.
-#include "step_gradients.cuh"
+#include "step_joint.cuh"
 
 // The arrays of a run that a step reads and writes; (R, P) and (R,).
 struct Vector {
@@ -18,7 +18,7 @@ struct Flags {
 #define STEP_NOW const word *__restrict__ ticks, word rate, word step
 
 // As a kernel's parameters: phi, theta and moments (R, P), counters, step sizes and flags (R,), and the terms of both
-// losses, inferred (2, R) and learned (3, R).
+// losses, inferred (2, R) and learned (3, R), of the joint divergence (4, R).
 #define STEP_STATE                                                                                                   \
     real *__restrict__ phi, real *__restrict__ phi_m, real *__restrict__ phi_v, Index *__restrict__ phi_t,           \
         const real *__restrict__ phi_lr, real *__restrict__ theta, real *__restrict__ theta_m,                       \
@@ -136,7 +136,26 @@ __device__ inline real reconstruction(real square, real log_sd, int d_x) {
     return (real)0.5 * precision(log_sd) * square + (real)d_x * (log_sd + (real)0.91893853320467274178);
 }
 
-// After the gradient in phi: terms (2, R), burial, and the optimiser.
+// The four terms of the joint divergence, written and judged in their order, `first` being the place of the first one's
+// cause; one thread of a block.
+__device__ inline void judge_joint(
+    const Work &w, const Sums &sums, real share, real tau, bool fine, int first, const Flags &flags, Index r,
+    Index models, real *terms
+) {
+    const real half = (real)0.5 * share, term[4] = {
+        half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence
+    };
+    real loss = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        terms[i * models + r] = term[i];
+        loss += term[i];
+        mark(flags, r, is_finite(term[i]), first + i);
+    }
+    mark(flags, r, fine && is_finite(loss), first + 4);
+}
+
+// After the gradient in phi: terms (2, R) or (4, R), burial, and the optimiser.
 __device__ inline void finish_inference(
     const Work &w, const Sums &sums, Index batch, real log_sd, bool held, const Vector &phi, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
@@ -144,7 +163,8 @@ __device__ inline void finish_inference(
     const int kl = w.plan[INFERENCE_LOSS] == KL;
     const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
     const bool fine = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
-    if (threadIdx.x == 0) {
+    if (JOINT && threadIdx.x == 0) judge_joint(w, sums, share, precision(log_sd), fine, 0, flags, r, models, terms);
+    if (!JOINT && threadIdx.x == 0) {
         const real first = kl ? reconstruction(sums.square * share, log_sd, w.d_x)
                               : (real)0.5 * w.number(INFERENCE_WEIGHT) * sums.square * share;
         const real second = kl ? sums.divergence / (real)batch : (real)0;
@@ -173,18 +193,21 @@ __device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, rea
     return Gamma{(real)0.5 * log(gamma < floor ? floor : gamma), 0, gamma < floor};
 }
 
-// After the gradient in theta: terms (3, R), burial, gamma, and the optimiser.
+// After the gradient in theta: terms (3, R) or (4, R), burial, gamma, and the optimiser.
 __device__ inline void finish_learning(
     const Work &w, const Sums &sums, Index batch, const Gamma &gamma, const Vector &theta, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
 ) {
     const int elbo = w.plan[LEARNING_LOSS] == ELBO, place = w.plan[LOG_SD];
-    const int first = w.plan[INFERENCE_LOSS] == KL ? 3 : 2;
+    const int first = JOINT ? 5 : w.plan[INFERENCE_LOSS] == KL ? 3 : 2;
+    const real share = (real)1 / ((real)batch * (real)w.plan[LEARNING_SAMPLES]);
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(gamma.log_sd), d_x = w.d_x;
     const bool learns = w.plan[GAMMA] == LEARNED_GAMMA;
-    const real slope = !learns ? (real)0 : elbo ? d_x - tau * a : -2 * tau * (tau * a + h - d_x);
+    const real joint = 2 * share * (sums.aligned - tau * tau * sums.cross) + 2 * tau * d_x;
+    const real slope = !learns ? (real)0 : JOINT ? joint : elbo ? d_x - tau * a : -2 * tau * (tau * a + h - d_x);
     const bool fine = all_finite(w.g, w.plan[DECODER_PACKED], slope);
-    if (threadIdx.x == 0) {
+    if (JOINT && threadIdx.x == 0) judge_joint(w, sums, share, tau, fine, first, flags, r, models, terms);
+    if (!JOINT && threadIdx.x == 0) {
         real term[3] = {(real)0.5 * tau * tau * a, tau * h, -tau * d_x};
         if (elbo) {
             term[0] = reconstruction(a, gamma.log_sd, w.d_x);

@@ -33,7 +33,7 @@ STEP_KERNEL whole_step(
             m.x = x + j * x_use;
             m.step = now * updates + j;
             clear(w.g, plan[ENCODER_PACKED]);
-            const Sums sums = infer(w, m, precision(log_sd), partial);
+            const Sums sums = inference_at(w, m, log_sd, partial);
             finish_inference(w, sums, batch, log_sd, plan[MOMENTS], ENCODER_VECTOR, flags, betas, r, models, inferred);
         }
         if (plan[MOMENTS]) put_back(w, ENCODER_VECTOR, r);
@@ -45,7 +45,7 @@ STEP_KERNEL whole_step(
         Sums sums;
 #pragma unroll 1  // the gradient is the last pass; what gamma is chosen by takes one before
         for (int last = plan[GAMMA] != OPTIMAL_GAMMA; last < 2; ++last) {
-            sums = learn_at(w, m, gamma.log_sd, last, partial);
+            sums = learning_at(w, m, gamma.log_sd, last, partial);
             if (!last) gamma = choose(w, sums, batch, log_sd);
         }
         finish_learning(w, sums, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);

@@ -87,8 +87,12 @@ def _images(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
 def _steps(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
     settings = Settings(hidden=(5, 3), samples=2, batch_size=9, seeds=(0, 1), dtype=str(dtype), steps=1,
                         log_every=1, objective="m3", gamma="optimal", encoder_steps=2)  # fmt: skip
-    for inference in ("kl", "fisher", "fisher-reparam"):
-        trainer = Trainer.build(k, replace(settings, inference=inference), load_data("mixture"))
+    joint = replace(settings, objective="fae", gamma="learn", inference="fisher", score_norm="probe")
+    by_inference = [
+        replace(settings, inference=inference) for inference in ("kl", "fisher", "fisher-reparam")
+    ]
+    for chosen in (*by_inference, joint, replace(joint, inference="fisher-reparam", score_norm="pathwise")):
+        trainer = Trainer.build(k, chosen, load_data("mixture"))
         fused, state = trainer.fused, trainer.initial_state()
         assert isinstance(fused, CudaStep)
         for many in (1, 3):
