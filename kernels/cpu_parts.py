@@ -49,6 +49,7 @@ def _update(
     work: Any, data: Any, batch: int, noise: int, step: int, low: int, high: int, first: int, last: int,
     turn: int, end: int, gathers: int, finishes: int,
 ) -> None:  # fmt: skip
+    """Turns ``turn .. end`` of models ``low .. high``: gather parts ``first .. last``, finish, or both."""
     tile, room, given, plan = held(work)
     now = Now(carray(data, (batch, tile.at[D_X]), tile.planes.dtype), noise, step)
     width = tile.at[WIDTH]
