@@ -31,10 +31,15 @@ def load(name: str, tf32: bool = False) -> Kernels:
     Raises
     ------
     ConfigError
-        If there is no set of that name.
+        If there is no set of that name, or Numba is told not to compile the one that it compiles.
     """
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
+    if name == "cpu" and import_module("numba").config.DISABLE_JIT:
+        raise ConfigError(
+            "NUMBA_DISABLE_JIT is set, and the kernel set 'cpu' is compiled by Numba: unset it, or take "
+            "--kernels reference."
+        )
     module = import_module(f"vsmnp.kernels.{name.replace('-', '_')}")
     return cast(Kernels, module.with_tf32() if tf32 else module)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from laws import agree
 from strategies import few, many, seeds
 
+from vsmnp.errors import ConfigError
 from vsmnp.fusing import step_spec
 from vsmnp.kernels import NAMES, ON_HOST, load, reference
 from vsmnp.model import GaussianVAE
@@ -455,3 +456,12 @@ def test_a_loop_compiles_where_no_cache_can_be_kept() -> None:
     scope: dict[str, Any] = {}
     exec("def twice(x): return x + x", scope)  # a function without a file has no place for a cache
     assert compiled(scope["twice"])(1.5) == 3.0
+
+
+def test_a_set_that_is_compiled_wants_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    load.cache_clear()
+    with pytest.raises(ConfigError, match="NUMBA_DISABLE_JIT is set"):
+        load("cpu")
+    assert load("reference").name == "reference"
+    load.cache_clear()
