@@ -215,6 +215,17 @@ def test_unreadable_networks_are_explained(session: Any, tmp_path: Path) -> None
         OnnxFeatures(tmp_path / "bad.onnx")
 
 
+def test_a_failure_without_words_is_named(
+    session: Any, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(session, "run", fail)
+    with pytest.raises(DataError, match=r"does not take images .*: MemoryError\."):
+        OnnxFeatures(network, "pooled")(X, IMAGE)
+
+
 def test_without_onnxruntime_the_sentence_says_what_to_install(
     network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

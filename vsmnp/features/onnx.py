@@ -184,4 +184,5 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise DataError(f"{what}: {str(error).splitlines()[0].rstrip('.')}.") from error
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError(f"{what}: {reason[0].rstrip('.')}.") from error
