@@ -157,6 +157,9 @@ def test_bad_input_is_explained() -> None:
         metrics.FeatureMoments(3).add(x[:, :2])
     with pytest.raises(DataError, match="NaN or infinity"):
         metrics.moments_of(np.where(x > 0, x, np.nan))
+    with pytest.raises(DataError, match=r"beyond 1e\+20"):
+        metrics.moments_of(np.where(x > 0, x, 1e21))
+    assert np.isfinite([fid(1e20 * x, 0 * x), *metrics.kernel_distance(1e20 * x, 0 * x)]).all()
     with pytest.raises(DataError, match="at least 2 samples"):
         metrics.moments_of(x[:1])
     with pytest.raises(DataError, match="one extractor"):

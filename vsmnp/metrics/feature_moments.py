@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import DataError
 from ..types import Array
 
+#: Larger features (in magnitude) are refused: the variance of the cubic kernel takes their twelfth power.
+LARGEST = 1e20
 #: ``(d,)`` and ``(d, d)``.
 MeanAndCovariance: TypeAlias = tuple[Array, Array]
 
@@ -38,7 +40,7 @@ class FeatureMoments:
         Raises
         ------
         DataError
-            If they have another number of columns, or one of them is not finite.
+            If they have another number of columns, or one of them is not finite or beyond 1e20.
         """
         if block.ndim != 2 or block.shape[1] != len(self._mean):
             raise DataError(
@@ -47,8 +49,11 @@ class FeatureMoments:
         if not len(block):
             return
         block = block.astype(np.float64)
-        if not np.isfinite(block).all():
-            raise DataError("Features hold NaN or infinity: the model or the extractor has broken down.")
+        if not (np.abs(block) <= LARGEST).all():  # nor is NaN
+            raise DataError(
+                f"Features hold NaN or infinity, or values beyond {LARGEST:g}: the model or the extractor "
+                "has broken down."
+            )
         mean = block.mean(0)
         centred, shift = block - mean, mean - self._mean
         total = self.count + len(block)
