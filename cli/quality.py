@@ -69,6 +69,7 @@ class QualityOptions:
         """FID and KID of a run, with a progress bar; None if they were not asked for."""
         if not self.fid:
             return None
+        from vsmnp.data.formats import READERS
         from vsmnp.sample_quality import quality_of_files, sample_quality
 
         path = Path(self.features)
@@ -77,7 +78,8 @@ class QualityOptions:
             def tell(done: int, total: int) -> None:
                 progress.at(100 * done // total)
 
-            if not self.features.startswith("lenet") and path.suffix.lower() not in _EXTRACTORS:
+            named = self.features.startswith("lenet") and path.suffix.lower() not in READERS
+            if not named and path.suffix.lower() not in _EXTRACTORS:
                 return quality_of_files(path, self._reference(run), tell)
             return sample_quality(run, self._extractor(run, path), self.fid_samples, tell)
 

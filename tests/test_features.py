@@ -310,16 +310,20 @@ def test_compare_has_columns_for_them(folder: Path, tmp_path: Path) -> None:
     assert told[0]["quality"]["extractor"] == "lenet-fashion"
 
 
-def test_features_of_files_are_compared_with_those_of_the_data(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["x.npy", "lenet_samples.npy"])
+def test_features_of_files_are_compared_with_those_of_the_data(
+    name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = Settings(
         dataset=str(place / "images.npz"), kernels="reference", steps=1, batch_size=20, hidden=(3,)
     )
     Session.new(settings, folder=tmp_path / "single").train()
     rng = np.random.default_rng(0)
     x, y = rng.random((20, 3)), rng.random((30, 3))
-    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / name, x)
     np.save(tmp_path / "y.npy", y)
-    asked = ("evaluate", tmp_path / "single", "--fid", "--json", "--features", tmp_path / "x.npy")
+    monkeypatch.chdir(tmp_path)
+    asked = ("evaluate", "single", "--fid", "--json", "--features", name)
     told = json.loads(vsmnp(*asked, "--reference", tmp_path / "y.npy").stdout)
     expected = metrics.frechet_distance(metrics.moments_of(x), metrics.moments_of(y))
     assert told["fid"] == pytest.approx(expected, rel=1e-9)
