@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsmnp.classifier import Classifier, save
+from vsmnp.classifier import load as classifier_of
 from vsmnp.classifier.lenet import lenet5
 from vsmnp.cli.main import main
 from vsmnp.errors import CheckpointError, ConfigError, DataError, Interrupted, StorageError
@@ -234,6 +235,22 @@ def test_sample_quality_is_measured_once(
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data == first.data
     drawn = load("fig4").reproduce(tmp_path, plan, _ignore)
     assert records.last(drawn.data["rows"]) == final
+
+
+def test_other_features_in_a_file_of_the_same_name_are_measured(
+    trained: Plan, features: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.lenet"
+    shown = []
+    for seed in (1, 2):
+        classifier = classifier_of(Path(features))
+        vector = np.random.default_rng(seed).permutation(classifier.vector, axis=1)
+        save(replace(classifier, vector=vector), path)
+        shown.append(load(GRID).reproduce(tmp_path, replace(trained, features=str(path)), _ignore).data)
+    assert shown[0]["features"][0]["sha256"] != shown[1]["features"][0]["sha256"]
+    assert records.last(shown[0]["rows"]) != records.last(shown[1]["rows"])
+    path.unlink()
+    assert load(GRID).reproduce(tmp_path, replace(trained, features=str(path)), _ignore).data == shown[1]
 
 
 def test_data_without_a_classifier_have_no_quality(trained: Plan, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from ... import checkpoint
 from ...classifier import SUFFIX, load, shipped
 from ...classifier.store import SHIPPED
-from ...errors import CheckpointError
-from ...features import Extractor, LenetFeatures, OnnxFeatures
+from ...errors import CheckpointError, DataError
+from ...features import Extractor, LenetFeatures, OnnxFeatures, sha256_of
 from ...files import write_text
 from ...folders import CHECKPOINT
 from ...runs import Run, load_run
@@ -50,16 +50,23 @@ def judge(place: Path, run: Run | None, features: str) -> None:
         return
     found = sample_quality(run, extractor)
     figures = {name: values[0] for name, values in found.figures.items()}
-    known = {"of": checkpoint.seal(place / CHECKPOINT), "features": features, **figures, "about": found.about}
+    known = {
+        "of": checkpoint.seal(place / CHECKPOINT), "features": features, "file": _file(features), **figures,
+        "about": found.about,
+    }  # fmt: skip
     write_text(place / DISTANCES, json.dumps(known))
 
 
 def read(place: Path, features: str) -> Mapping[str, Any]:
-    """What is known of the run in a folder as it stands, by these features; nothing if it is not."""
+    """What is known of the run in a folder as it stands, by these features; nothing if it is not.
+
+    Features of a file that is gone are those that were measured.
+    """
     try:
         known = json.loads((place / DISTANCES).read_text())
-        fresh = known["of"] == checkpoint.seal(place / CHECKPOINT) and known["features"] == features
-        return known if fresh else {}
+        if known["of"] != checkpoint.seal(place / CHECKPOINT) or known["features"] != features:
+            return {}
+        return known if _file(features) in ("", known["file"]) else {}
     except (OSError, ValueError, TypeError, KeyError, CheckpointError):
         return {}
 
@@ -74,6 +81,14 @@ def about(places: Iterable[Path], features: str) -> list[Mapping[str, Any]]:
     """What the distances of the runs in these folders are of, each kind once."""
     known = [known["about"] for place in places if (known := read(place, features))]
     return [each for i, each in enumerate(known) if each not in known[:i]]
+
+
+def _file(features: str) -> str:
+    """SHA-256 of the file that the features are of; empty if they are of none."""
+    try:
+        return "" if features == LENET else sha256_of(Path(features))
+    except DataError:
+        return ""
 
 
 def _extractor(run: Run, features: str) -> Extractor | None:
