@@ -468,6 +468,15 @@ def test_a_file_that_is_no_record_is_refused(damage: str | None, tmp_path: Path)
         records.read(path)
 
 
+@pytest.mark.parametrize("lost", [1e200, math.inf])
+def test_a_seed_that_is_lost_spoils_no_mean_of_the_others(lost: float) -> None:
+    rows = [*_rows({A: 1, B: 2}), *_rows({A: 3, B: lost}, seed=1)]
+    found = records.estimates(rows, "fid")
+    assert found[A] == Estimate(2, 1)
+    assert found[B].mean == lost / 2
+    assert not found[B].error < math.inf
+
+
 def test_an_infinite_metric_survives_the_file(tmp_path: Path) -> None:
     (row,) = _rows({A: math.inf}, "neg_elbo")
     (again,) = records.read(records.record("x", [row]).write(tmp_path))

@@ -68,7 +68,8 @@ def estimate(rows: Sequence[Row], metric: str) -> Estimate | None:
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return Estimate(mean)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    deviations = [value - mean for value in values]
+    variance = math.fsum(d * d for d in deviations) / (len(values) - 1)  # a power would raise on overflow
     return Estimate(mean, math.sqrt(variance / len(values)))
 
 
