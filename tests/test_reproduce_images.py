@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
@@ -292,6 +294,27 @@ def test_stopping_processes_is_no_failure(plan: Plan) -> None:
     wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
     with pytest.raises(Interrupted, match="the same command goes on"):
         training.finish_all(wanted, replace(plan, jobs=2), _ignore, lambda: True)
+
+
+_ENDLESS = """
+from pathlib import Path
+from test_reproduce_images import METHOD_NAMES, TINY, Plan, cells, training
+
+plan = Plan(TINY.lasting(1e6), Path({runs!r}), ({images!r},), methods=("K-ELBO", "K-M1"), jobs=2)
+training.finish_all(cells(plan, "mlp", METHOD_NAMES), plan, lambda done, total: print(done, flush=True))
+"""
+
+
+def test_processes_do_not_outlive_the_one_that_they_work_for(images: Path, tmp_path: Path) -> None:
+    """They share its standard output, which ends when the last of them does."""
+    script = _ENDLESS.format(runs=str(tmp_path / "runs"), images=str(images))
+    employer = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+    )
+    assert employer.stdout is not None
+    assert employer.stdout.readline()
+    employer.kill()
+    employer.communicate(timeout=600)
 
 
 @pytest.mark.parametrize("name", [each.name for each in BUDGETS])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -121,6 +122,8 @@ def _evaluated(session: Session) -> Run:
 _tidings: SimpleQueue[tuple[int, int]]
 _employer: int
 _enough: Event
+#: Held while the process works.
+_working = threading.Lock()
 
 
 def _in_processes(
@@ -159,6 +162,16 @@ def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) 
     _tidings, _employer, _enough = tidings, employer, enough
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
+    threading.Thread(target=_leave_with_employer, daemon=True).start()
+
+
+def _leave_with_employer() -> None:
+    """End this process after a killed employer: a pool's idle process would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    with _working:  # what is at work stops and saves first
+        os._exit(1)
 
 
 def _finish_there(plan: Plan, quality: bool, index: int, cell: Cell) -> None:
@@ -171,4 +184,5 @@ def _finish_there(plan: Plan, quality: bool, index: int, cell: Cell) -> None:
             told = parts
             _tidings.put((index, parts))
 
-    finish(cell, plan, quality, tell, lambda: _enough.is_set() or os.getppid() != _employer)
+    with _working:
+        finish(cell, plan, quality, tell, lambda: _enough.is_set() or os.getppid() != _employer)
