@@ -333,6 +333,19 @@ def test_a_full_disk(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatc
     assert list(cache.iterdir()) == []
 
 
+def test_a_file_larger_than_the_system_allows(tmp_path: Path, cache: Path) -> None:
+    resource = pytest.importorskip("resource")
+    folder = fill(tmp_path / "x", n=4, height=64, width=64)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(StorageError, match=r"could not be written .*XDG_CACHE_HOME"):
+            load_data(str(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(cache.iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_made(tmp_path: Path, cache: Path) -> None:
     cache.parent.write_text("a file where a folder should be")
     with pytest.raises(StorageError, match=r"cannot be created .*XDG_CACHE_HOME"):

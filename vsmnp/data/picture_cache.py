@@ -126,9 +126,12 @@ def _make(path: Path, listing: Listing, key: str) -> None:
         if first is None:
             raise reader.nothing()
         with replacing(path, _CURE) as temporary:
-            with h5py.File(temporary, "w") as file:
-                table = file.create_dataset("pixels", (n_files, first.size), np.uint8, dcpl=_in_one_piece())
-                offset = table.id.get_offset()
+            try:
+                with h5py.File(temporary, "w") as file:
+                    shape, where = (n_files, first.size), _in_one_piece()
+                    offset = file.create_dataset("pixels", shape, np.uint8, dcpl=where).id.get_offset()
+            except RuntimeError as error:  # what HDF5 makes of a system that refuses so large a file
+                raise OSError(str(error)) from error
             _reserve(temporary, offset + n_files * first.size)
             pixels = np.memmap(temporary, np.uint8, "r+", offset, (n_files, first.size))
             counts: list[int] = []
