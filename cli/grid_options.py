@@ -60,7 +60,8 @@ _OPTIONS = (
     click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
                  help="Runs that are trained at a time, a process each."),
     click.option("--features", default="lenet", show_default=True,
-                 help="Whose features FID and KID compare: lenet, a FILE.lenet, or a network FILE.onnx."),
+                 help="Whose features FID and KID compare: lenet, lenet-mnist, lenet-fashion, a FILE.lenet, "
+                 "or a network FILE.onnx."),
     click.option("--no-train", is_flag=True, help="Draw what there is, as far as it got."),
 )  # fmt: skip
 
@@ -78,7 +79,8 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     Raises
     ------
     UsageError
-        If an option of the grid stands beside a figure without one, or --quick beside another budget.
+        If an option of the grid stands beside a figure without one, --quick beside another budget, or a file
+        of features is not there.
     """
     named = [
         parameter for parameter in values
@@ -94,6 +96,9 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
     from vsmnp.reproduce.images import Plan, budget
 
+    features = Path(values["features"])
+    if features.suffix and not (values["no_train"] or features.is_file()):
+        raise click.UsageError(f"There is no file --features {features}: name one, or leave the option out.")
     data_dir = values["data_dir"]
     return Plan(
         budget("quick" if quick else values["budget"]).lasting(values["epochs"]), values["runs"],

@@ -232,6 +232,17 @@ def test_a_picture_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch
     refused(folder, cache, r"0\d\.png may not be read: change its permissions")
 
 
+def test_a_failing_disk_is_no_broken_picture(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(path: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    folder = fill(tmp_path / "x", 2)
+    monkeypatch.setattr(Image, "open", failing)
+    refused(folder, cache, r"0\d\.png could not be read \(Input/output error\)")
+
+
 def test_options_that_make_no_sense(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.eye(3))
     for name in ("star", "mnist", str(tmp_path / "x.npy")):

@@ -265,6 +265,8 @@ def test_features_that_cannot_be_had_are_one_sentence(trained: Plan, tmp_path: P
     plan = replace(trained, features=str(tmp_path / "none.lenet"))
     with pytest.raises(CheckpointError, match="does not exist: train one"):
         load(GRID).reproduce(tmp_path, plan, _ignore)
+    with pytest.raises(DataError, match="No classifier of nothing comes with vsmnp"):
+        load(GRID).reproduce(tmp_path, replace(trained, features="lenet-nothing"), _ignore)
 
 
 # --- processes ------------------------------------------------------------------------------------
@@ -517,6 +519,7 @@ def _run(*arguments: str) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("fig4", "--features", "nosuch.onnx"), "There is no file --features nosuch.onnx: name one"),
         (("fig1", "--jobs", "2"), "fig1 has no grid of image runs: leave out --jobs."),
         (("fig4", "--quick", "--budget", "paper"), "Give --quick or --budget paper, not both."),
         (("fig4", "--methods", "K-M4"), "'K-M4' is not one of K-ELBO, K-M1"),

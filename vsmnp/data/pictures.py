@@ -70,7 +70,7 @@ def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
     Raises
     ------
     DataError
-        If the file is a sound picture that the options do not fit, may not be read, or is gone.
+        If the file is a sound picture that the options do not fit, may not or cannot be read, or is gone.
     """
     from PIL import Image
 
@@ -94,6 +94,8 @@ def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
     except FileNotFoundError as error:
         raise DataError(f"{path} has gone while its folder was read: try again.") from error
     except Exception as error:  # Pillow's decoders raise nearly every exception there is on corrupt bytes
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not a decoder's
+            raise DataError(f"{path} could not be read ({error.strerror}): see to its disk.") from error
         return Broken(" ".join(str(error).split()) or type(error).__name__)
 
 

@@ -96,8 +96,10 @@ def _extractor(run: Run, features: str) -> Extractor | None:
     path = Path(features)
     if path.suffix.lower() == ".onnx":
         return OnnxFeatures(path, threads=run.settings.threads)
-    if features != LENET:
+    if path.suffix.lower() == SUFFIX:
         return LenetFeatures(run.vae.k, load(path))
+    if features != LENET:
+        return LenetFeatures(run.vae.k, shipped(features.removeprefix(f"{LENET}-")))
     if not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
         return None
     return LenetFeatures(run.vae.k, shipped(run.dataset.name))
