@@ -18,10 +18,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .cpu_vectors import REGISTERS, WORD, Formula, Writer
+from .cpu_vectors import VECTOR_BYTES, WORD, Formula, Writer
 
-#: Bytes of the rows that a block takes: two vectors of AVX2, or two of AVX-512, which are twice as long.
-ROW_BYTES = 4 * REGISTERS
+#: Bytes of the rows that a block takes.
+ROW_BYTES = 2 * VECTOR_BYTES
 #: Outputs of a block; its sums, rows and weight fill the registers of AVX2.
 OUTPUTS = 6
 #: So few outputs leave registers for twice the rows, without which sums would wait for each other.

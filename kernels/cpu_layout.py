@@ -17,6 +17,7 @@ from vsmnp.steps import NetworkSpec, StepSpec
 from .cpu_affine import ROW_BYTES
 from .cpu_leaves import CODES, LEAVES, NONE, addresses
 from .cpu_philox import BLOCKS
+from .memory import empty_at_line
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256
@@ -95,12 +96,11 @@ def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
     return table
 
 
-def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
+def _planes(count: int, stride: int, dtype: np.dtype[Any]) -> Array:
     """Zeros that begin at a cache line, as then no vector of a plane lies across two."""
-    size = shape[0] * shape[1] * dtype.itemsize
-    memory = np.zeros(size + ROW_BYTES, np.uint8)
-    start = -memory.ctypes.data % ROW_BYTES
-    return memory[start : start + size].view(dtype).reshape(shape)
+    planes = empty_at_line((count, stride), dtype, ROW_BYTES)
+    planes.fill(0)
+    return planes
 
 
 def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: bool) -> Tile:
@@ -126,6 +126,6 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: boo
     lanes = ROW_BYTES // dtype.itemsize
     stride = (width * samples // lanes | 1) * lanes
     return Tile(
-        _aligned((int(starts[-1]), stride), dtype), _table(spec.encoder, starts[0], starts[2]),
+        _planes(int(starts[-1]), stride, dtype), _table(spec.encoder, starts[0], starts[2]),
         _table(spec.decoder, starts[1], starts[3]), at, places, np.zeros(1),
     )  # fmt: skip

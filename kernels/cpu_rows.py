@@ -12,10 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .cpu_vectors import VECTOR_BYTES, WORD, Formula, Writer, pointers
-
-#: Bytes that are read at once: a line of the cache.
-LINE_BYTES = 2 * VECTOR_BYTES
+from .cpu_vectors import LINE_BYTES, WORD, Formula, Writer, pointers
 
 _NONE = ir.Constant(WORD, 0)
 
@@ -31,12 +28,15 @@ class _Kind(NamedTuple):
         If all samples stay in registers from their sum to their cotangent, their number; else 0, and g and
         s^q are read twice: from the first-level cache, unless the distance of samples makes them evict each
         other there.
+    streamed : bool
+        Whether v goes to memory past the caches; each of its rows must be whole cache lines.
     """
 
     crosses: bool
     wanted: bool
     summed: bool
     held: int
+    streamed: bool
 
 
 class _Terms:
@@ -82,7 +82,11 @@ class _Terms:
             def write(s: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
                 place, e, q_s = held[s.constant] if kind.held else read(s)
                 slope = at.fma(each, e, start)
-                at.store(at.fma(cross_each, q_s, slope) if kind.crosses else slope, self.v, place, lanes)
+                value = at.fma(cross_each, q_s, slope) if kind.crosses else slope
+                if kind.streamed and lanes > 1:
+                    at.stream(value, self.v, place)
+                else:
+                    at.store(value, self.v, place, lanes)
                 return []
 
             at.each(self.samples, kind.held, [], write)
@@ -112,14 +116,14 @@ class _Terms:
 
 
 def _form_terms(
-    context: Any, crosses: Any, wanted: Any, summed: Any, held: Any, x: Any, g: Any, q: Any, v: Any,
-    samples: Any, apart: Any, count: Any, numbers: Any, out: Any, out_h: Any,
+    context: Any, crosses: Any, wanted: Any, summed: Any, held: Any, streamed: Any, x: Any, g: Any, q: Any,
+    v: Any, samples: Any, apart: Any, count: Any, numbers: Any, out: Any, out_h: Any,
 ) -> Any:  # fmt: skip
-    literals = crosses, wanted, summed, held
+    literals = crosses, wanted, summed, held, streamed
     kind = _Kind(*(literal.literal_value for literal in literals))
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        given = pointers(context, builder, signature.args[4:], arguments[4:])
+        given = pointers(context, builder, signature.args[5:], arguments[5:])
         _Terms(builder, x.dtype, kind, given).write()
         return context.get_dummy_value()
 
@@ -127,13 +131,25 @@ def _form_terms(
     return types.void(*literals, x, g, q, v, word, word, word, numbers, out, out_h), generate
 
 
-#: For four literals (whether there is a cross term, whether the cotangent is wanted, whether dimensions are
-#: summed, and how many samples are held in registers: all, or 0) and arrays that start at a datum: its
-#: ``x (D,)``; ``g``, ``q`` and ``v (S, .)`` with samples ``apart`` elements apart; ``count`` dimensions; and
-#: ``numbers``: 1/S, then what multiplies e, mean e, s^q and its mean in v, then what multiplies the four sums
-#: below in a and h. The result is ``(4,)`` sums, of e.e over all samples, of (mean e)^2, of q.e and of
-#: (mean q).(mean e); or a and h of each dimension.
+#: For five literals (whether there is a cross term, whether the cotangent is wanted, whether dimensions are
+#: summed, how many samples are held in registers: all, or 0, and whether v goes past the caches) and arrays
+#: that start at a datum: its ``x (D,)``; ``g``, ``q`` and ``v (S, .)`` with samples ``apart`` elements apart;
+#: ``count`` dimensions; and ``numbers``: 1/S, then what multiplies e, mean e, s^q and its mean in v, then
+#: what multiplies the four sums below in a and h. The result is ``(4,)`` sums, of e.e over all samples, of
+#: (mean e)^2, of q.e and of (mean q).(mean e); or a and h of each dimension.
 form_terms: Formula = cast(Formula, intrinsic(prefer_literal=True)(_form_terms))
+
+
+def _settle(context: Any) -> Any:
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+#: After it, other threads see what went to memory past the caches.
+settle: Formula = cast(Formula, intrinsic(_settle))
 
 
 class _Gaps:

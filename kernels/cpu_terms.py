@@ -15,9 +15,11 @@ import numpy as np
 from vsmnp.types import Array, QuadraticForm
 
 from .cpu_compile import compiled, contiguous, stretched
-from .cpu_rows import form_terms, gap_terms
+from .cpu_rows import form_terms, gap_terms, settle
 from .cpu_sums import sum_each
+from .cpu_vectors import LINE_BYTES
 from .cpu_views import row_of, run_of
+from .memory import empty_at_line
 
 #: Elements of a tile.
 TILE = 1024
@@ -25,6 +27,9 @@ TILE = 1024
 WIDE = 64
 #: Loops over at most so many samples are written out.
 KNOWN = 8
+#: A gradient of so many bytes is out of the caches before anything reads it. It goes past them: nothing is
+#: fetched only to be overwritten, and what is still to be read stays.
+STREAMED_BYTES = 2**25
 
 
 def _numbers(form: QuadraticForm, w_square: Array, w_cross: Array, samples: int, dtype: Any) -> Array:
@@ -45,7 +50,7 @@ def _known(samples: int) -> int:
 @cache
 def _narrow(crosses: bool, wanted: bool) -> Any:
     """The loop for data of few dimensions and one kind of form."""
-    cross, want, kept, unheld = int(crosses), int(wanted), 0, 0
+    cross, want, kept, unheld, cached = int(crosses), int(wanted), 0, 0, 0
 
     @compiled
     def narrow(
@@ -60,9 +65,9 @@ def _narrow(crosses: bool, wanted: bool) -> Any:
             for low in range(0, size, tile):
                 m, rest = min(tile, size - low), samples * size - low
                 form_terms(
-                    cross, want, kept, unheld, run_of(x, r % x.shape[0], low, m), run_of(g, r, low, rest),
-                    run_of(q, r, low, rest), run_of(v, r, low, rest), samples, size, m,
-                    row_of(numbers, r), a_each, h_each,
+                    cross, want, kept, unheld, cached, run_of(x, r % x.shape[0], low, m),
+                    run_of(g, r, low, rest), run_of(q, r, low, rest), run_of(v, r, low, rest), samples, size,
+                    m, row_of(numbers, r), a_each, h_each,
                 )  # fmt: skip
                 sum_each(a_each, width, run_of(a, r, low // width, m // width))
                 if cross:
@@ -72,9 +77,9 @@ def _narrow(crosses: bool, wanted: bool) -> Any:
 
 
 @cache
-def _wide(crosses: bool, wanted: bool, held: int) -> Any:
+def _wide(crosses: bool, wanted: bool, held: int, streamed: bool) -> Any:
     """The loop for data of many dimensions and one kind of form."""
-    cross, want, summed, hold = int(crosses), int(wanted), 1, int(held)
+    cross, want, summed, hold, stream = int(crosses), int(wanted), 1, int(held), int(streamed)
 
     @compiled
     def wide(
@@ -89,13 +94,15 @@ def _wide(crosses: bool, wanted: bool, held: int) -> Any:
                 low = n * width
                 rest = samples * size - low
                 form_terms(
-                    cross, want, summed, hold, run_of(x, r % x.shape[0], low, width),
+                    cross, want, summed, hold, stream, run_of(x, r % x.shape[0], low, width),
                     run_of(g, r, low, rest), run_of(q, r, low, rest), run_of(v, r, low, rest),
                     samples, size, width, weights, sums, sums,
                 )  # fmt: skip
                 a[r, n] = weights[5] * sums[0] + weights[6] * sums[1]
                 if cross:
                     h[r, n] = weights[7] * sums[2] + weights[8] * sums[3]
+        if stream:
+            settle()
 
     return wide
 
@@ -114,10 +121,12 @@ def residual_forms(
     models, samples, batch, width = shape = g.shape
     a, h = np.empty((models, batch), dtype), np.zeros((models, batch), dtype)
     g = contiguous(g)
-    v = np.empty(shape, dtype) if want_gradient else g
+    rows_are_lines = width * dtype.itemsize % LINE_BYTES == 0
+    streamed = want_gradient and rows_are_lines and g.nbytes >= STREAMED_BYTES
+    v = empty_at_line(shape, dtype) if want_gradient else g
     flat = models, samples * batch * width
     kind = s_q is not None, want_gradient
-    loop = _wide(*kind, _known(samples)) if width >= WIDE else _narrow(*kind)
+    loop = _wide(*kind, _known(samples), streamed) if width >= WIDE else _narrow(*kind)
     loop(
         contiguous(x, dtype).reshape(x.shape[0], batch * width),
         g.reshape(flat),

@@ -17,17 +17,17 @@ from numba.extending import intrinsic
 
 Formula = Callable[..., Any]
 
-#: Bytes of a vector register.
-VECTOR_BYTES = 32
-
 
 def _features() -> str:
     """What the processor can do for which loops are compiled, as LLVM names it."""
     return str(get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
 
 
-#: How many there are: AVX-512 doubles their number, and a block of a product may be twice as large.
-REGISTERS = 32 if "+avx512vl" in _features() else 16
+#: How many vector registers there are, and the bytes of one: AVX-512 doubles both.
+REGISTERS, VECTOR_BYTES = (32, 64) if "+avx512vl" in _features() else (16, 32)
+
+#: Bytes of a line of the cache.
+LINE_BYTES = 64
 
 WORD = ir.IntType(64)
 _REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}
@@ -69,6 +69,13 @@ class Writer:
         if lanes > 1:
             place = self.builder.bitcast(place, self.vector(lanes).as_pointer())
         self.builder.store(value, place, align=self.size)
+
+    def stream(self, value: ir.Value, base: ir.Value, at: ir.Value) -> None:
+        """Store a whole line of the cache, which begins there, to memory and past the cache."""
+        place = self.builder.bitcast(self.builder.gep(base, [at]), value.type.as_pointer())
+        stored = self.builder.store(value, place, align=LINE_BYTES)
+        one = ir.Constant(ir.IntType(32), 1)
+        stored.set_metadata("nontemporal", self.builder.module.add_metadata([one]))
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         letter = "f32" if self.size == 4 else "f64"

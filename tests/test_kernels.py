@@ -381,6 +381,22 @@ def test_residual_forms_of_wide_data(k: Kernels, width: int, form: QuadraticForm
             np.testing.assert_allclose(k.to_host(actual), truth, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("samples", [3, 9])
+def test_a_gradient_that_no_cache_holds_is_that_of_its_parts(samples: int) -> None:
+    from vsmnp.kernels.cpu_terms import STREAMED_BYTES
+
+    k, rng, width = load("cpu"), np.random.default_rng(samples), 1008
+    batch = -(-STREAMED_BYTES // (8 * samples * width))
+    x, (g, q) = rng.standard_normal((1, batch, width)), rng.standard_normal((2, 1, samples, batch, width))
+    form, weight = QuadraticForm(-0.5, 1.5, 1.25, -0.25), np.array([1.5])
+    whole = k.residual_forms(x[:, None], g, q, form, weight, weight)
+    for part in np.array_split(np.arange(batch), 3):
+        some = k.residual_forms(x[:, None, part], g[:, :, part], q[:, :, part], form, weight, weight)
+        for got, expected in zip(whole, some, strict=True):
+            assert got is not None
+            np.testing.assert_array_equal(got[..., part, :] if got.ndim == 4 else got[:, part], expected)
+
+
 # --- optimisers -----------------------------------------------------------------------------------
 
 
