@@ -7,7 +7,7 @@ and they run without the interpreter's lock, so that threads may train models si
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +47,8 @@ def _keep(made: Any) -> None:
 
     Numba looks at the file of a loop alone, and would not see a change of a formula that the loop calls. It
     also numbers the files of machine code, and two processes that take a number at once would each write to
-    the other's: here each is named after what it is for.
+    the other's: here each is named after what it is for. A file that is cut short or cannot be written only
+    means that a loop is compiled again.
     """
     try:
         made.enable_caching()
@@ -55,13 +56,19 @@ def _keep(made: Any) -> None:
         return
     file = made._cache._cache_file
     file._source_stamp = file._source_stamp, _sources()
-    read = file._load_index
+    read, read_data, write = file._load_index, file._load_data, made._cache.save_overload
 
     def index() -> Any:
         try:
             return read()
         except Exception:  # it names what an older version had
             return {}
+
+    def machine_code(name: str) -> Any:
+        try:
+            return read_data(name)
+        except Exception as error:  # as if there were no such file
+            raise OSError(f"{name} cannot be read") from error
 
     def save(key: Any, data: Any) -> None:
         name = f"{Path(file._index_name).stem}.{_digest(key, file._source_stamp)}.nbc"
@@ -70,8 +77,12 @@ def _keep(made: Any) -> None:
         file._save_data(name, data)
         file._save_index(overloads)
 
-    file._load_index = index
-    file.save = save
+    def save_overload(signature: Any, compiled: Any) -> None:
+        with suppress(OSError):
+            write(signature, compiled)
+
+    file._load_index, file._load_data, file.save = index, machine_code, save
+    made._cache.save_overload = save_overload
 
 
 def _njit(function: _Function, options: Any) -> _Function:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numba
@@ -62,3 +63,33 @@ def test_machine_code_of_two_types_never_shares_a_file(
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
     index.write_bytes(kept)
     assert cpu_compile.compiled(loop)(3) == 1.5
+
+
+def test_machine_code_that_was_cut_short_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def loop(x: float) -> float:
+        return x * 3
+
+    assert cpu_compile.compiled(loop)(1.0) == 3.0
+    (file,) = tmp_path.rglob("*.nbc")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    assert cpu_compile.compiled(loop)(1.0) == 3.0
+    assert len(file.read_bytes()) == len(whole)
+
+
+def test_a_folder_that_cannot_be_written_to_costs_the_cache_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+
+    def loop(x: float) -> float:
+        return x - 4
+
+    made = cpu_compile.compiled(loop)
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_text("no folder")
+    assert made(5.0) == 1.0
