@@ -11,6 +11,7 @@ import click
 from vsmnp.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
 from vsmnp.reproduce.images import NAMES as GRID_NAMES
 
+from .onnx_options import ONNX_OPTIONS
 from .options import IntegerList
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ _OPTIONS = (
     click.option("--features", default="lenet", show_default=True,
                  help="Whose features FID and KID compare: lenet, lenet-mnist, lenet-fashion, a FILE.lenet, "
                  "or a network FILE.onnx."),
+    *ONNX_OPTIONS,
     click.option("--no-train", is_flag=True, help="Draw what there is, as far as it got."),
 )  # fmt: skip
 
@@ -94,14 +96,18 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
         return None
     if quick and "budget" in named and values["budget"] != "quick":
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
-    from vsmnp.reproduce.images import Plan, budget
+    from vsmnp.reproduce.images import Features, Plan, budget
 
-    features = Path(values["features"])
-    if features.suffix and not (values["no_train"] or features.is_file()):
-        raise click.UsageError(f"There is no file --features {features}: name one, or leave the option out.")
+    features = Features(
+        values["features"],
+        **{field: values[f"onnx_{field}"] for field in ("output", "layout", "scaling", "size")},
+    )
+    path = Path(features.name)
+    if path.suffix and not (values["no_train"] or path.is_file()):
+        raise click.UsageError(f"There is no file --features {path}: name one, or leave the option out.")
     data_dir = values["data_dir"]
     return Plan(
         budget("quick" if quick else values["budget"]).lasting(values["epochs"]), values["runs"],
         values["datasets"], values["seeds"], values["archs"], values["methods"],
-        "" if data_dir is None else str(data_dir), values["jobs"], values["features"], not values["no_train"],
+        "" if data_dir is None else str(data_dir), values["jobs"], features, not values["no_train"],
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .console import Progress
+from .onnx_options import ONNX_OPTIONS
 
 if TYPE_CHECKING:
     from vsmnp.features import Extractor
@@ -37,18 +38,7 @@ _OPTIONS = (
         "--fid-samples", type=click.IntRange(min=0), default=0,
         help="Generated images a model; default: as many as the test set has.",
     ),
-    click.option("--onnx-output", default="", help="Output of the ONNX network, if it has several."),
-    click.option(
-        "--onnx-layout", type=click.Choice(("nchw", "nhwc")), default="nchw", show_default=True,
-        help="Where channels stand in its input.",
-    ),
-    click.option(
-        "--onnx-scaling", type=click.Choice(("unit", "signed", "bytes")), default="unit", show_default=True,
-        help="Its pixels: in [0, 1], in [-1, 1], or from 0 to 255.",
-    ),
-    click.option(
-        "--onnx-size", type=click.IntRange(min=0), default=0, help="Side to which images are resized for it."
-    ),
+    *ONNX_OPTIONS,
 )  # fmt: skip
 
 

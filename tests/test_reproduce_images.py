@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,7 @@ from vsmnp.classifier.lenet import lenet5
 from vsmnp.cli.main import main
 from vsmnp.errors import CheckpointError, ConfigError, DataError, Interrupted, StorageError
 from vsmnp.evaluations import Evaluations
+from vsmnp.features import OnnxInput
 from vsmnp.layout import Layout
 from vsmnp.reproduce.images import (
     NAMES,
@@ -50,10 +52,12 @@ from vsmnp.reproduce.images.claims import (
     Rule,
     Worse,
 )
+from vsmnp.reproduce.images.features import Features
 from vsmnp.reproduce.images.fig4 import CLAIMS
 from vsmnp.reproduce.images.methods import METHODS
 from vsmnp.reproduce.images.methods import NAMES as METHOD_NAMES
 from vsmnp.runs import Session
+from vsmnp.types import Array, Shape
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
 TINY = Budget(
@@ -226,7 +230,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_sample_quality_is_measured_once(
     trained: Plan, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = replace(trained, features=features)
+    plan = replace(trained, features=Features(features))
     first = load(GRID).reproduce(tmp_path, plan, _ignore)
     final = records.last(first.data["rows"])
     assert all(row["fid"] > 0 and math.isfinite(row["kid"]) for row in final)
@@ -243,16 +247,42 @@ def test_other_features_in_a_file_of_the_same_name_are_measured(
     trained: Plan, features: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.lenet"
-    shown = []
+    plan, shown = replace(trained, features=Features(str(path))), []
     for seed in (1, 2):
         classifier = classifier_of(Path(features))
         vector = np.random.default_rng(seed).permutation(classifier.vector, axis=1)
         save(replace(classifier, vector=vector), path)
-        shown.append(load(GRID).reproduce(tmp_path, replace(trained, features=str(path)), _ignore).data)
+        shown.append(load(GRID).reproduce(tmp_path, plan, _ignore).data)
     assert shown[0]["features"][0]["sha256"] != shown[1]["features"][0]["sha256"]
     assert records.last(shown[0]["rows"]) != records.last(shown[1]["rows"])
     path.unlink()
-    assert load(GRID).reproduce(tmp_path, replace(trained, features=str(path)), _ignore).data == shown[1]
+    assert load(GRID).reproduce(tmp_path, plan, _ignore).data == shown[1]
+
+
+def test_a_network_is_shown_images_as_the_options_say_and_again_when_they_change(
+    trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+
+    class Network:
+        name, sha256 = "network", "0"
+
+        def __init__(self, path: Path, output: str, enters: OnnxInput, threads: int) -> None:
+            shown.append((path.name, output, enters))
+
+        def __call__(self, x: Array, image: Shape | None) -> Array:
+            return x[:, :3]
+
+    monkeypatch.setattr("vsmnp.features.OnnxFeatures", Network)
+    path = tmp_path / "any.onnx"
+    path.write_bytes(b"network")
+    for size in (8, 8, 9):
+        features = Features(str(path), "pooled", "nhwc", "signed", size)
+        load(GRID).reproduce(tmp_path, replace(trained, features=features), _ignore)
+    runs = len(shown) // 2
+    expected = [("any.onnx", "pooled", OnnxInput("nhwc", "signed", size)) for size in (8, 9)]
+    assert shown == [expected[0]] * runs + [expected[1]] * runs
+    assert runs > 0
 
 
 def test_data_without_a_classifier_have_no_quality(trained: Plan, tmp_path: Path) -> None:
@@ -262,11 +292,11 @@ def test_data_without_a_classifier_have_no_quality(trained: Plan, tmp_path: Path
 
 
 def test_features_that_cannot_be_had_are_one_sentence(trained: Plan, tmp_path: Path) -> None:
-    plan = replace(trained, features=str(tmp_path / "none.lenet"))
+    plan = replace(trained, features=Features(str(tmp_path / "none.lenet")))
     with pytest.raises(CheckpointError, match="does not exist: train one"):
         load(GRID).reproduce(tmp_path, plan, _ignore)
     with pytest.raises(DataError, match="No classifier of nothing comes with vsmnp"):
-        load(GRID).reproduce(tmp_path, replace(trained, features="lenet-nothing"), _ignore)
+        load(GRID).reproduce(tmp_path, replace(trained, features=Features("lenet-nothing")), _ignore)
 
 
 # --- processes ------------------------------------------------------------------------------------
@@ -514,6 +544,24 @@ def test_an_infinite_metric_survives_the_file(tmp_path: Path) -> None:
 
 def _run(*arguments: str) -> Any:
     return CliRunner().invoke(main, ["reproduce", *arguments])
+
+
+def test_the_command_line_says_how_images_enter_a_network() -> None:
+    from vsmnp.cli.grid_options import grid_options, plan_of
+
+    plans = []
+
+    @click.command()
+    @click.pass_context
+    @grid_options
+    def command(ctx: click.Context, **values: Any) -> None:
+        plans.append(plan_of(ctx, "table1", False, values))
+
+    options = "--onnx-output pooled --onnx-layout nhwc --onnx-scaling bytes --onnx-size 299"
+    for given in ("--no-train --features any.onnx " + options, "--no-train"):
+        assert CliRunner().invoke(command, given.split()).exit_code == 0
+    found = [plan.features for plan in plans]
+    assert found == [Features("any.onnx", "pooled", "nhwc", "bytes", 299), Features("lenet")]
 
 
 @pytest.mark.parametrize(

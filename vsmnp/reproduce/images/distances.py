@@ -9,22 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from ... import checkpoint
-from ...classifier import SUFFIX, load, shipped
-from ...classifier.store import SHIPPED
-from ...errors import CheckpointError, DataError
-from ...features import Extractor, LenetFeatures, OnnxFeatures, sha256_of
+from ...errors import CheckpointError
 from ...files import write_text
 from ...folders import CHECKPOINT
 from ...runs import Run, load_run
 from ...sample_quality import sample_quality
+from .features import Features
 from .records import QUALITY
 
 DISTANCES = "distances.json"
-#: The features of our own classifier of the data.
-LENET = "lenet"
 
 
-def judge(place: Path, run: Run | None, features: str) -> None:
+def judge(place: Path, run: Run | None, features: Features) -> None:
     """Measure FID and KID of the run in a folder, unless they are known of its state and these features.
 
     Parameters
@@ -33,9 +29,8 @@ def judge(place: Path, run: Run | None, features: str) -> None:
         Of the run.
     run : Run or None
         The run, if it was loaded already.
-    features : str
-        ``lenet``, a FILE.lenet of ``vsmnp classifier`` or a network FILE.onnx. Of data that no classifier
-        comes with, ``lenet`` measures nothing.
+    features : Features
+        Those of our own classifier measure nothing of data that it does not come with.
 
     Raises
     ------
@@ -45,61 +40,39 @@ def judge(place: Path, run: Run | None, features: str) -> None:
     if run is None and read(place, features):
         return
     run = run or load_run(place)
-    extractor = _extractor(run, features)
+    extractor = features.extractor(run)
     if extractor is None:
         return
     found = sample_quality(run, extractor)
     figures = {name: values[0] for name, values in found.figures.items()}
     known = {
-        "of": checkpoint.seal(place / CHECKPOINT), "features": features, "file": _file(features), **figures,
-        "about": found.about,
+        "of": checkpoint.seal(place / CHECKPOINT), "features": features.label, "file": features.sha256,
+        **figures, "about": found.about,
     }  # fmt: skip
     write_text(place / DISTANCES, json.dumps(known))
 
 
-def read(place: Path, features: str) -> Mapping[str, Any]:
+def read(place: Path, features: Features) -> Mapping[str, Any]:
     """What is known of the run in a folder as it stands, by these features; nothing if it is not.
 
     Features of a file that is gone are those that were measured.
     """
     try:
         known = json.loads((place / DISTANCES).read_text())
-        if known["of"] != checkpoint.seal(place / CHECKPOINT) or known["features"] != features:
+        if known["of"] != checkpoint.seal(place / CHECKPOINT) or known["features"] != features.label:
             return {}
-        return known if _file(features) in ("", known["file"]) else {}
+        return known if features.sha256 in ("", known["file"]) else {}
     except (OSError, ValueError, TypeError, KeyError, CheckpointError):
         return {}
 
 
-def figures(place: Path, features: str) -> dict[str, float]:
+def figures(place: Path, features: Features) -> dict[str, float]:
     """``fid`` and ``kid`` of a run, if they are known; infinite if it diverged."""
     known = read(place, features)
     return {name: math.inf if known[name] is None else known[name] for name in QUALITY if name in known}
 
 
-def about(places: Iterable[Path], features: str) -> list[Mapping[str, Any]]:
+def about(places: Iterable[Path], features: Features) -> list[Mapping[str, Any]]:
     """What the distances of the runs in these folders are of, each kind once."""
     known = [known["about"] for place in places if (known := read(place, features))]
     return [each for i, each in enumerate(known) if each not in known[:i]]
-
-
-def _file(features: str) -> str:
-    """SHA-256 of the file that the features are of; empty if they are of none."""
-    try:
-        return "" if features == LENET else sha256_of(Path(features))
-    except DataError:
-        return ""
-
-
-def _extractor(run: Run, features: str) -> Extractor | None:
-    """The extractor of that name; None for data that no classifier comes with."""
-    path = Path(features)
-    if path.suffix.lower() == ".onnx":
-        return OnnxFeatures(path, threads=run.settings.threads)
-    if path.suffix.lower() == SUFFIX:
-        return LenetFeatures(run.vae.k, load(path))
-    if features != LENET:
-        return LenetFeatures(run.vae.k, shipped(features.removeprefix(f"{LENET}-")))
-    if not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
-        return None
-    return LenetFeatures(run.vae.k, shipped(run.dataset.name))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .budgets import Budget
+from .features import Features
 from .methods import NAMES
 
 
@@ -31,8 +32,8 @@ class Plan:
         Where image files are looked for first.
     jobs : int
         Processes that train at a time.
-    features : str
-        Whose features FID and KID compare; see :func:`.distances.judge`.
+    features : Features
+        Whose features FID and KID compare.
     train : bool
         Whether what is missing is trained, or left out.
     """
@@ -45,7 +46,7 @@ class Plan:
     methods: tuple[str, ...] = NAMES
     data_dir: str = ""
     jobs: int = 1
-    features: str = "lenet"
+    features: Features = Features()  # noqa: RUF009
     train: bool = True
 
     @property
