@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .console import mean_and_error, print_json, say, table
-from .options import json_option, quiet_option
+from .options import iwae_option, json_option, quiet_option
 from .quality import QualityOptions, quality_note, quality_options
 from .results import evaluate_with_progress, evaluation_json
 
@@ -27,6 +27,7 @@ Examples:
 @click.option(
     "--draws", type=click.IntRange(min=2), default=100_000, show_default=True, help="Samples from the prior."
 )
+@iwae_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -38,7 +39,13 @@ Examples:
 @json_option
 @quiet_option
 def command(
-    runs: tuple[Path, ...], draws: int, out: Path, as_json: bool, quiet: bool, **quality: Any
+    runs: tuple[Path, ...],
+    draws: int,
+    iwae_samples: int,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    **quality: Any,
 ) -> None:
     """Tabulate and plot the evaluations of several RUNS, means over their models."""
     from vsmnp.figures import comparison
@@ -49,7 +56,8 @@ def command(
         say(f"Evaluating {folder}", quiet or as_json)
         measured = QualityOptions(**quality).measure(run, quiet or as_json)
         figures = {} if measured is None else measured.figures
-        evaluations.append({**evaluate_with_progress(run, quiet or as_json, draws), **figures})
+        found = evaluate_with_progress(run, quiet or as_json, draws, iwae_samples)
+        evaluations.append({**found, **figures})
         qualities.append(measured)
     comparison(loaded, evaluations, out)
     if as_json:

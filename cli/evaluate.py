@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .console import print_json
-from .options import json_option, quiet_option
+from .options import iwae_option, json_option, quiet_option
 from .quality import QualityOptions, quality_note, quality_options
 from .results import evaluate_with_progress, evaluation_json, evaluation_table
 
@@ -28,10 +28,11 @@ Examples:
     "--draws", type=click.IntRange(min=2), default=100_000, show_default=True,
     help="Samples from the prior for the likelihood.",
 )  # fmt: skip
+@iwae_option
 @quality_options
 @json_option
 @quiet_option
-def command(run: Path, draws: int, as_json: bool, quiet: bool, **quality: Any) -> None:
+def command(run: Path, draws: int, iwae_samples: int, as_json: bool, quiet: bool, **quality: Any) -> None:
     """Evaluate the run in folder RUN on its test set.
 
     Each figure stands beside its floor, where one is known: the entropy of the data or of the noise. FID
@@ -42,7 +43,7 @@ def command(run: Path, draws: int, as_json: bool, quiet: bool, **quality: Any) -
 
     loaded = load_run(run)
     measured = QualityOptions(**quality).measure(loaded, quiet or as_json)
-    evaluation = evaluate_with_progress(loaded, quiet or as_json, draws)
+    evaluation = evaluate_with_progress(loaded, quiet or as_json, draws, iwae_samples)
     if measured is not None:
         evaluation |= measured.figures
     if as_json:

@@ -82,4 +82,9 @@ def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, A
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
 )
+iwae_option = click.option(
+    "--iwae-samples", type=click.IntRange(min=0), default=100, show_default=True,
+    help="Posterior samples a datum for the importance-weighted bound, most of the work on images; 0: leave "
+    "it out.",
+)  # fmt: skip
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no explanations.")

@@ -28,14 +28,17 @@ _MEANING = {
 }
 
 
-def evaluate_with_progress(run: Run, quiet: bool, draws: int | None = None) -> Evaluation:
-    """Every metric, with a progress bar."""
-    from vsmnp.evaluation import PRIOR_DRAWS, evaluate
+def evaluate_with_progress(
+    run: Run, quiet: bool, draws: int | None = None, iwae_samples: int | None = None
+) -> Evaluation:
+    """Every metric, with a progress bar; None is the usual number."""
+    from vsmnp.evaluation import IWAE_SAMPLES, PRIOR_DRAWS, evaluate
 
     with Progress("Evaluating", 100, quiet) as progress:
         return evaluate(
-            run, draws or PRIOR_DRAWS, lambda done, total: progress.at(100 * done // max(total, 1))
-        )
+            run, draws or PRIOR_DRAWS, lambda done, total: progress.at(100 * done // max(total, 1)),
+            IWAE_SAMPLES if iwae_samples is None else iwae_samples,
+        )  # fmt: skip
 
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:

@@ -389,6 +389,8 @@ def test_evaluate_prints_numbers_for_one_model_and_lists_for_several(one: Path, 
     assert list(both) == METRICS
     assert all(len(values) == 2 for values in both.values())
     assert found == json.loads(succeeds("evaluate", one, "--json", "--draws", "50"))
+    without = json.loads(succeeds("evaluate", one, "--json", "--draws", "50", "--iwae-samples", "0"))
+    assert without == {**found, "iwae": None}
     assert found["nll"] != json.loads(succeeds("evaluate", one, "--json", "--draws", "51"))["nll"]
 
 
