@@ -43,7 +43,7 @@ def test_an_example_parses(line: str) -> None:
 
 
 def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(evaluation.evaluate, "__defaults__", (500, None))
+    monkeypatch.setattr(evaluation.evaluate, "__defaults__", (500, None, 10))
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block is not None
     assert "steps=2000" in block[1]
