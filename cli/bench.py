@@ -86,11 +86,14 @@ def command(
     from vsmnp.bench.machine import choose_cores, cores, use_cores
     from vsmnp.bench.peers import PeerFolder, folder_of_checkout
     from vsmnp.bench.suites import Choice, plan
-    from vsmnp.errors import ConfigError
-    from vsmnp.files import write_text
+    from vsmnp.figures.canvas import check_picture
+    from vsmnp.files import check_place, write_text
 
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {plot}.")
+    if plot is not None:
+        check_picture(plot)
+    for path in (markdown, None if json_file in (None, "-") else Path(str(json_file))):
+        if path is not None:
+            check_place(path, "name another file")
     suite, quick, threads = chosen.pop("suite"), chosen.pop("quick"), chosen.pop("threads")
     everywhere = cores()
     template = Case(threads=threads or 1, **chosen)

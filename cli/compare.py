@@ -49,8 +49,10 @@ def command(
 ) -> None:
     """Tabulate and plot the evaluations of several RUNS, means over their models."""
     from vsmnp.figures import comparison
+    from vsmnp.figures.canvas import check_picture
     from vsmnp.runs import load_run
 
+    check_picture(out)
     loaded, evaluations, qualities = [load_run(folder) for folder in runs], [], []
     for folder, run in zip(runs, loaded, strict=True):
         say(f"Evaluating {folder}", quiet or as_json)

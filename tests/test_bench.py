@@ -280,6 +280,20 @@ def test_bad_input_is_one_sentence(same_cores: None, arguments: tuple[str, ...],
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize("option", ["--json", "--markdown", "--plot"])
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_measured(
+    same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr("vsmnp.cli.bench._measure", None)
+    (tmp_path / "folder.png").mkdir()
+    for place in ("nowhere/rows.png", "folder.png"):
+        done = invoke(*TINY_STEPS, option, str(tmp_path / place))
+        assert done.exit_code in (1, 2)
+        assert place in done.output
+        assert "Traceback" not in done.output
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder.png"]
+
+
 def test_a_peer_without_its_framework_is_an_error_only_by_name(same_cores: None, tmp_path: Path) -> None:
     (tmp_path / "absent.py").write_text("import no_such_framework\n")
     few = (*TINY_STEPS, "--objective", "m1", "--inference", "kl", "--peers", str(tmp_path))

@@ -455,6 +455,16 @@ def test_compare_tabulates_and_draws(one: Path, two: Path, tmp_path: Path) -> No
     assert [list(entry) for entry in found] == [["run", *METRICS]] * 2
 
 
+def test_compare_says_before_the_work_that_its_picture_cannot_be_written(
+    one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vsmnp.cli.compare.evaluate_with_progress", None)
+    for place in ("both.jpg", "nowhere/both.png"):
+        done = vsmnp("compare", one, "--out", tmp_path / place)
+        assert done.exit_code in (1, 2)
+        assert place in done.output
+
+
 def test_info_describes_the_installation_and_a_run(two: Path) -> None:
     here = json.loads(succeeds("info", "--json"))
     assert here["vsmnp"] == __version__

@@ -44,6 +44,23 @@ def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
     return path
 
 
+def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
+    """Say before the work what would be said after it, of a file that is to be written.
+
+    Raises
+    ------
+    StorageError
+        If ``path`` is a folder, or nothing can be written beside it. ``cure`` is what the sentence ends with.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise StorageError(f"{path} could not be written ({error.strerror or error}): {cure}.") from error
+
+
 @contextlib.contextmanager
 def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place, durably, if the block succeeds.

@@ -10,12 +10,27 @@ from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
 from ..errors import ConfigError, LibraryError
-from ..files import write_whole
+from ..files import check_place, write_whole
 from .style import DATA, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+def check_picture(path: Path) -> None:
+    """Say before the work whether a picture can be written there.
+
+    Raises
+    ------
+    ConfigError
+        If the path does not end in .png.
+    StorageError
+        If it cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {path}.")
+    check_place(path)
 
 
 @contextmanager
@@ -41,8 +56,7 @@ def drawing(path: str | Path, title: str, width: float, height: float) -> Iterat
         raise LibraryError("Pictures are drawn by Matplotlib: pip install matplotlib.") from error
 
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {path}.")
+    check_picture(path)
     look: dict[Any, Any] = {name: v for name, v in rcParamsDefault.items() if not name.startswith("backend")}
     look.update(STYLE)
     with rc_context(look):
