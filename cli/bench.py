@@ -86,14 +86,18 @@ def command(
     from vsmnp.bench.machine import choose_cores, cores, use_cores
     from vsmnp.bench.peers import PeerFolder, folder_of_checkout
     from vsmnp.bench.suites import Choice, plan
+    from vsmnp.errors import ConfigError
     from vsmnp.figures.canvas import check_picture
     from vsmnp.files import check_place, write_text
 
     if plot is not None:
-        check_picture(plot)
-    for path in (markdown, None if json_file in (None, "-") else Path(str(json_file))):
-        if path is not None:
-            check_place(path, "name another file")
+        check_picture(plot, "name another file")
+    files = [path for path in (markdown, None if json_file in (None, "-") else Path(str(json_file))) if path]
+    for path in files:
+        check_place(path, "name another file")
+    places = [path.resolve() for path in (*files, *((plot,) if plot else ()))]
+    if len(set(places)) < len(places):
+        raise ConfigError("--json, --markdown and --plot name one file twice: name one for each.")
     suite, quick, threads = chosen.pop("suite"), chosen.pop("quick"), chosen.pop("threads")
     everywhere = cores()
     template = Case(threads=threads or 1, **chosen)

@@ -294,6 +294,24 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_is_measured(
     assert [path.name for path in tmp_path.rglob("*")] == ["folder.png"]
 
 
+def test_pipes_stay_links_are_followed_and_no_file_is_named_twice(
+    same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vsmnp.cli.bench._measure", lambda *_: [])
+    os.mkfifo(tmp_path / "pipe")
+    done = invoke(*TINY_STEPS, "--json", str(tmp_path / "pipe"))
+    assert done.exit_code == 1
+    assert "pipe could not be written (it is no file but a pipe or a device)" in done.output
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link").symlink_to("target")
+    assert invoke(*TINY_STEPS, "--json", str(tmp_path / "link")).exit_code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "target").read_text()) == []
+    twice = invoke(*TINY_STEPS, "--json", str(tmp_path / "target"), "--markdown", str(tmp_path / "link"))
+    assert twice.exit_code == 2
+    assert "name one file twice" in twice.output
+
+
 def test_a_peer_without_its_framework_is_an_error_only_by_name(same_cores: None, tmp_path: Path) -> None:
     (tmp_path / "absent.py").write_text("import no_such_framework\n")
     few = (*TINY_STEPS, "--objective", "m1", "--inference", "kl", "--peers", str(tmp_path))

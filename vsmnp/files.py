@@ -44,18 +44,27 @@ def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
     return path
 
 
+def _target(path: Path) -> Path:
+    """The file that is replaced: what a link points to, and never a folder, a pipe or a device."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "it is no file but a pipe or a device")
+    return target
+
+
 def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
     """Say before the work what would be said after it, of a file that is to be written.
 
     Raises
     ------
     StorageError
-        If ``path`` is a folder, or nothing can be written beside it. ``cure`` is what the sentence ends with.
+        If ``path`` is a folder, a pipe or a device, or nothing can be written beside it. ``cure`` is what the
+        sentence ends with.
     """
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=_target(path).parent):
             pass
     except OSError as error:
         raise StorageError(f"{path} could not be written ({error.strerror or error}): {cure}.") from error
@@ -68,20 +77,21 @@ def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        If the disk is full or the folder cannot be written; ``path`` is then untouched, as it is when the
-        block fails. ``cure`` is what the sentence ends with.
+        If the disk is full, the folder cannot be written or ``path`` is no file; it is then untouched, as it
+        is when the block fails. ``cure`` is what the sentence ends with.
     """
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        target = _target(path)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
         yield Path(temporary)
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
         temporary = None
-        folder = os.open(path.parent, os.O_RDONLY)
+        folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

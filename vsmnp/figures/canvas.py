@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def check_picture(path: Path) -> None:
+def check_picture(path: Path, cure: str = "choose another place with --out") -> None:
     """Say before the work whether a picture can be written there.
 
     Raises
@@ -26,11 +26,11 @@ def check_picture(path: Path) -> None:
     ConfigError
         If the path does not end in .png.
     StorageError
-        If it cannot be written.
+        If it cannot be written; ``cure`` is what the sentence ends with.
     """
     if path.suffix.lower() != ".png":
         raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {path}.")
-    check_place(path)
+    check_place(path, cure)
 
 
 @contextmanager
