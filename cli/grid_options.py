@@ -11,7 +11,7 @@ import click
 from vsmnp.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
 from vsmnp.reproduce.images import NAMES as GRID_NAMES
 
-from .onnx_options import ONNX_OPTIONS
+from .onnx_options import ONNX_OPTIONS, feature_choice
 from .options import IntegerList
 
 if TYPE_CHECKING:
@@ -96,12 +96,9 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
         return None
     if quick and "budget" in named and values["budget"] != "quick":
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
-    from vsmnp.reproduce.images import Features, Plan, budget
+    from vsmnp.reproduce.images import Plan, budget
 
-    features = Features(
-        values["features"],
-        **{field: values[f"onnx_{field}"] for field in ("output", "layout", "scaling", "size")},
-    )
+    features = feature_choice(values)
     path = Path(features.name)
     if path.suffix and not (values["no_train"] or path.is_file()):
         raise click.UsageError(f"There is no file --features {path}: name one, or leave the option out.")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
+
+from vsmnp.feature_choice import FeatureChoice
 
 ONNX_OPTIONS = (
     click.option("--onnx-output", default="", help="Output of the ONNX network, if it has several."),
@@ -18,3 +23,9 @@ ONNX_OPTIONS = (
         "--onnx-size", type=click.IntRange(min=0), default=0, help="Side to which images are resized for it."
     ),
 )  # fmt: skip
+
+
+def feature_choice(values: Mapping[str, Any]) -> FeatureChoice:
+    """The choice of a command with these options and ``--features``."""
+    fields = ("output", "layout", "scaling", "size")
+    return FeatureChoice(values["features"], **{field: values[f"onnx_{field}"] for field in fields})

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .console import Progress
-from .onnx_options import ONNX_OPTIONS
+from .onnx_options import ONNX_OPTIONS, feature_choice
 
 if TYPE_CHECKING:
-    from vsmnp.features import Extractor
     from vsmnp.runs import Run
     from vsmnp.sample_quality import SampleQuality
 
@@ -71,18 +70,7 @@ class QualityOptions:
             named = self.features.startswith("lenet") and path.suffix.lower() not in READERS
             if not named and path.suffix.lower() not in _EXTRACTORS:
                 return quality_of_files(path, self._reference(run), tell)
-            return sample_quality(run, self._extractor(run, path), self.fid_samples, tell)
-
-    def _extractor(self, run: Run, path: Path) -> Extractor:
-        from vsmnp.classifier import SUFFIX, load, shipped
-        from vsmnp.features import LenetFeatures, OnnxFeatures, OnnxInput
-
-        if path.suffix.lower() != ".onnx":
-            own = path.suffix.lower() == SUFFIX
-            name = self.features.removeprefix("lenet").removeprefix("-") or run.dataset.name
-            return LenetFeatures(run.vae.k, load(path) if own else shipped(name))
-        enters = OnnxInput(self.onnx_layout, self.onnx_scaling, self.onnx_size)  # type: ignore[arg-type]
-        return OnnxFeatures(path, self.onnx_output, enters, run.settings.threads)
+            return sample_quality(run, feature_choice(vars(self)).extractor(run), self.fid_samples, tell)
 
     def _reference(self, run: Run) -> Path:
         if self.reference is None:

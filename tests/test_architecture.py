@@ -53,7 +53,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.trainer",),
     ("vsmnp.loop", "vsmnp.evaluations"),
     ("vsmnp.runs",),
-    ("vsmnp.evaluation", "vsmnp.sample_quality"),
+    ("vsmnp.evaluation", "vsmnp.feature_choice", "vsmnp.sample_quality"),
     # the paper
     ("vsmnp.derivations",),
     # faces

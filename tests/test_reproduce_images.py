@@ -24,6 +24,7 @@ from vsmnp.classifier.lenet import lenet5
 from vsmnp.cli.main import main
 from vsmnp.errors import CheckpointError, ConfigError, DataError, Interrupted, StorageError
 from vsmnp.evaluations import Evaluations
+from vsmnp.feature_choice import FeatureChoice
 from vsmnp.features import OnnxInput
 from vsmnp.layout import Layout
 from vsmnp.reproduce.images import (
@@ -52,7 +53,6 @@ from vsmnp.reproduce.images.claims import (
     Rule,
     Worse,
 )
-from vsmnp.reproduce.images.features import Features
 from vsmnp.reproduce.images.fig4 import CLAIMS
 from vsmnp.reproduce.images.methods import METHODS
 from vsmnp.reproduce.images.methods import NAMES as METHOD_NAMES
@@ -230,7 +230,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_sample_quality_is_measured_once(
     trained: Plan, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = replace(trained, features=Features(features))
+    plan = replace(trained, features=FeatureChoice(features))
     first = load(GRID).reproduce(tmp_path, plan, _ignore)
     final = records.last(first.data["rows"])
     assert all(row["fid"] > 0 and math.isfinite(row["kid"]) for row in final)
@@ -247,7 +247,7 @@ def test_other_features_in_a_file_of_the_same_name_are_measured(
     trained: Plan, features: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.lenet"
-    plan, shown = replace(trained, features=Features(str(path))), []
+    plan, shown = replace(trained, features=FeatureChoice(str(path))), []
     for seed in (1, 2):
         classifier = classifier_of(Path(features))
         vector = np.random.default_rng(seed).permutation(classifier.vector, axis=1)
@@ -277,7 +277,7 @@ def test_a_network_is_shown_images_as_the_options_say_and_again_when_they_change
     path = tmp_path / "any.onnx"
     path.write_bytes(b"network")
     for size in (8, 8, 9):
-        features = Features(str(path), "pooled", "nhwc", "signed", size)
+        features = FeatureChoice(str(path), "pooled", "nhwc", "signed", size)
         load(GRID).reproduce(tmp_path, replace(trained, features=features), _ignore)
     runs = len(shown) // 2
     expected = [("any.onnx", "pooled", OnnxInput("nhwc", "signed", size)) for size in (8, 9)]
@@ -292,11 +292,11 @@ def test_data_without_a_classifier_have_no_quality(trained: Plan, tmp_path: Path
 
 
 def test_features_that_cannot_be_had_are_one_sentence(trained: Plan, tmp_path: Path) -> None:
-    plan = replace(trained, features=Features(str(tmp_path / "none.lenet")))
+    plan = replace(trained, features=FeatureChoice(str(tmp_path / "none.lenet")))
     with pytest.raises(CheckpointError, match="does not exist: train one"):
         load(GRID).reproduce(tmp_path, plan, _ignore)
     with pytest.raises(DataError, match="No classifier of nothing comes with vsmnp"):
-        load(GRID).reproduce(tmp_path, replace(trained, features=Features("lenet-nothing")), _ignore)
+        load(GRID).reproduce(tmp_path, replace(trained, features=FeatureChoice("lenet-nothing")), _ignore)
 
 
 # --- processes ------------------------------------------------------------------------------------
@@ -561,7 +561,7 @@ def test_the_command_line_says_how_images_enter_a_network() -> None:
     for given in ("--no-train --features any.onnx " + options, "--no-train"):
         assert CliRunner().invoke(command, given.split()).exit_code == 0
     found = [plan.features for plan in plans]
-    assert found == [Features("any.onnx", "pooled", "nhwc", "bytes", 299), Features("lenet")]
+    assert found == [FeatureChoice("any.onnx", "pooled", "nhwc", "bytes", 299), FeatureChoice("lenet")]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from .budgets import NAMES as BUDGETS
 from .budgets import budget
 from .catalogue import ARCHITECTURES, NAMES, load
-from .features import Features
 from .methods import NAMES as METHODS
 from .plan import Plan
 
-__all__ = ["ARCHITECTURES", "BUDGETS", "METHODS", "NAMES", "Features", "Plan", "budget", "load"]
+__all__ = ["ARCHITECTURES", "BUDGETS", "METHODS", "NAMES", "Plan", "budget", "load"]

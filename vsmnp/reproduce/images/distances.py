@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from ... import checkpoint
+from ...classifier import SUFFIX
+from ...classifier.store import SHIPPED
 from ...errors import CheckpointError
+from ...feature_choice import LENET, FeatureChoice
 from ...files import write_text
 from ...folders import CHECKPOINT
 from ...runs import Run, load_run
 from ...sample_quality import sample_quality
-from .features import Features
 from .records import QUALITY
 
 DISTANCES = "distances.json"
 
 
-def judge(place: Path, run: Run | None, features: Features) -> None:
+def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
     """Measure FID and KID of the run in a folder, unless they are known of its state and these features.
 
     Parameters
@@ -29,8 +31,8 @@ def judge(place: Path, run: Run | None, features: Features) -> None:
         Of the run.
     run : Run or None
         The run, if it was loaded already.
-    features : Features
-        Those of our own classifier measure nothing of data that it does not come with.
+    features : FeatureChoice
+        Of data that no classifier comes with, ``lenet`` measures nothing.
 
     Raises
     ------
@@ -40,10 +42,9 @@ def judge(place: Path, run: Run | None, features: Features) -> None:
     if run is None and read(place, features):
         return
     run = run or load_run(place)
-    extractor = features.extractor(run)
-    if extractor is None:
+    if features.name == LENET and not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
         return
-    found = sample_quality(run, extractor)
+    found = sample_quality(run, features.extractor(run))
     figures = {name: values[0] for name, values in found.figures.items()}
     known = {
         "of": checkpoint.seal(place / CHECKPOINT), "features": features.label, "file": features.sha256,
@@ -52,7 +53,7 @@ def judge(place: Path, run: Run | None, features: Features) -> None:
     write_text(place / DISTANCES, json.dumps(known))
 
 
-def read(place: Path, features: Features) -> Mapping[str, Any]:
+def read(place: Path, features: FeatureChoice) -> Mapping[str, Any]:
     """What is known of the run in a folder as it stands, by these features; nothing if it is not.
 
     Features of a file that is gone are those that were measured.
@@ -66,13 +67,13 @@ def read(place: Path, features: Features) -> Mapping[str, Any]:
         return {}
 
 
-def figures(place: Path, features: Features) -> dict[str, float]:
+def figures(place: Path, features: FeatureChoice) -> dict[str, float]:
     """``fid`` and ``kid`` of a run, if they are known; infinite if it diverged."""
     known = read(place, features)
     return {name: math.inf if known[name] is None else known[name] for name in QUALITY if name in known}
 
 
-def about(places: Iterable[Path], features: Features) -> list[Mapping[str, Any]]:
+def about(places: Iterable[Path], features: FeatureChoice) -> list[Mapping[str, Any]]:
     """What the distances of the runs in these folders are of, each kind once."""
     known = [known["about"] for place in places if (known := read(place, features))]
     return [each for i, each in enumerate(known) if each not in known[:i]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...feature_choice import FeatureChoice
 from .budgets import Budget
-from .features import Features
 from .methods import NAMES
 
 
@@ -32,7 +32,7 @@ class Plan:
         Where image files are looked for first.
     jobs : int
         Processes that train at a time.
-    features : Features
+    features : FeatureChoice
         Whose features FID and KID compare.
     train : bool
         Whether what is missing is trained, or left out.
@@ -46,7 +46,7 @@ class Plan:
     methods: tuple[str, ...] = NAMES
     data_dir: str = ""
     jobs: int = 1
-    features: Features = Features()  # noqa: RUF009
+    features: FeatureChoice = FeatureChoice()  # noqa: RUF009
     train: bool = True
 
     @property

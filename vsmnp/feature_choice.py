@@ -1,4 +1,4 @@
-"""Whose features the FID and KID of a grid compare."""
+"""Whose features FID and KID compare, as the user names them; light, for command lines and plans."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ...features import Extractor
-    from ...runs import Run
+    from .features import Extractor
+    from .runs import Run
 
 #: The features of our own classifier of the data.
 LENET = "lenet"
 
 
 @dataclass(frozen=True)
-class Features:
+class FeatureChoice:
     """A choice of features.
 
     Attributes
@@ -46,25 +46,24 @@ class Features:
     @property
     def sha256(self) -> str:
         """SHA-256 of the file that they are of; empty if they are of none."""
-        from ...errors import DataError
-        from ...features import sha256_of
+        from .errors import DataError
+        from .features import sha256_of
 
         try:
             return "" if self.name == LENET else sha256_of(Path(self.name))
         except DataError:
             return ""
 
-    def extractor(self, run: Run) -> Extractor | None:
-        """What computes them of a run's images; None for data that no classifier comes with.
+    def extractor(self, run: Run) -> Extractor:
+        """What computes them of a run's images; ``lenet`` is the classifier of its own data.
 
         Raises
         ------
         VsmnpError
             If the features cannot be had.
         """
-        from ...classifier import SUFFIX, load, shipped
-        from ...classifier.store import SHIPPED
-        from ...features import LenetFeatures, OnnxFeatures, OnnxInput
+        from .classifier import SUFFIX, load, shipped
+        from .features import LenetFeatures, OnnxFeatures, OnnxInput
 
         path = Path(self.name)
         if self.is_network:
@@ -72,8 +71,5 @@ class Features:
             return OnnxFeatures(path, self.output, enters, run.settings.threads)
         if path.suffix.lower() == SUFFIX:
             return LenetFeatures(run.vae.k, load(path))
-        if self.name != LENET:
-            return LenetFeatures(run.vae.k, shipped(self.name.removeprefix(f"{LENET}-")))
-        if not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
-            return None
-        return LenetFeatures(run.vae.k, shipped(run.dataset.name))
+        name = self.name.removeprefix(LENET).removeprefix("-") or run.dataset.name
+        return LenetFeatures(run.vae.k, shipped(name))
