@@ -17,7 +17,7 @@ from vsmnp.steps import NetworkSpec, StepSpec
 from .cpu_affine import ROW_BYTES
 from .cpu_leaves import CODES, LEAVES, NONE, addresses
 from .cpu_philox import BLOCKS
-from .memory import empty_at_line
+from .memory import empty_at
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256
@@ -97,8 +97,8 @@ def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
 
 
 def _planes(count: int, stride: int, dtype: np.dtype[Any]) -> Array:
-    """Zeros that begin at a cache line, as then no vector of a plane lies across two."""
-    planes = empty_at_line((count, stride), dtype, ROW_BYTES)
+    """Zeros that begin at a whole block, as then no vector of a plane lies across two cache lines."""
+    planes = empty_at(ROW_BYTES, (count, stride), dtype)
     planes.fill(0)
     return planes
 

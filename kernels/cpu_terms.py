@@ -19,7 +19,7 @@ from .cpu_rows import form_terms, gap_terms, settle
 from .cpu_sums import sum_each
 from .cpu_vectors import LINE_BYTES
 from .cpu_views import row_of, run_of
-from .memory import empty_at_line
+from .memory import empty_at
 
 #: Elements of a tile.
 TILE = 1024
@@ -123,7 +123,7 @@ def residual_forms(
     g = contiguous(g)
     rows_are_lines = width * dtype.itemsize % LINE_BYTES == 0
     streamed = want_gradient and rows_are_lines and g.nbytes >= STREAMED_BYTES
-    v = empty_at_line(shape, dtype) if want_gradient else g
+    v = empty_at(LINE_BYTES, shape, dtype) if want_gradient else g
     flat = models, samples * batch * width
     kind = s_q is not None, want_gradient
     loop = _wide(*kind, _known(samples), streamed) if width >= WIDE else _narrow(*kind)

@@ -30,10 +30,10 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _LARGEST)
 
 
-def empty_at_line(shape: Shape, dtype: Any, line: int = 64) -> Array:
-    """An array that is not filled yet and begins at a cache line, or at a multiple of so many bytes."""
+def empty_at(multiple: int, shape: Shape, dtype: Any) -> Array:
+    """An array that is not filled yet and begins at a multiple of so many bytes, such as a cache line."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + line, np.uint8)
-    start = -memory.ctypes.data % line
+    memory = np.empty(size + multiple, np.uint8)
+    start = -memory.ctypes.data % multiple
     made: Array = memory[start : start + size].view(dtype).reshape(shape)
     return made
