@@ -321,6 +321,27 @@ def test_a_peer_without_its_framework_is_an_error_only_by_name(same_cores: None,
     assert invoke(*few, "--peer", "all").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def (", "failed (SyntaxError"),
+        ("1 / 0", "failed (ZeroDivisionError"),
+        ("", "has no function obstacle(problem)"),
+        ("def obstacle(p): 1 / 0\ndef make(p): ...", "failed (ZeroDivisionError"),
+        ("def obstacle(p): return None\ndef make(p): 1 / 0", "failed (ZeroDivisionError"),
+    ],
+)
+def test_a_peer_that_fails_is_one_sentence_and_the_others_go_on(
+    same_cores: None, tmp_path: Path, source: str, said: str
+) -> None:
+    (tmp_path / "bad.py").write_text(source)
+    few = (*TINY_STEPS, "--objective", "m1", "--inference", "kl", "--peers", str(tmp_path))
+    done = invoke(*few, "--peer", "bad")
+    assert done.exit_code == 2
+    assert f"The peer 'bad' {said}" in done.output
+    assert invoke(*few, "--peer", "all").exit_code == 0
+
+
 def test_every_suite_has_cases_on_every_device() -> None:
     for device in ("cpu", "gpu"):
         for suite in ("summary", "steps", "kernels", "scaling", "ensemble", "images", "all"):

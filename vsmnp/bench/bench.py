@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Protocol
 
 from ..errors import ConfigError
+from .agreement import disagreement
 from .contender import Contender, Peer
 from .machine import card, describe
-from .peers import PeerFolder
+from .peers import PeerError, PeerFolder, blamed
 from .problem import Problem
 from .row import Row
 from .timing import Pace
@@ -52,31 +53,46 @@ class Bench:
         """``cpu``, or the card's name."""
         return card() if kind == "gpu" else "cpu"
 
-    def contenders(
-        self, problem: Problem, names: tuple[str, ...]
-    ) -> Iterator[tuple[str, Callable[[Problem], Contender]]]:
-        """What makes the peers that can take part; of each other one, the reason is told.
+    def agreeing(self, problem: Problem) -> tuple[dict[str, Contender], list[str]]:
+        """The peers that compute the same, ready to be timed; and the names of those that do not.
 
         Raises
         ------
         ConfigError
-            If a peer is missing that was asked for by name.
+            If a peer is missing, or fails, that was asked for by name.
         """
-        for name in names:
+        agreed: dict[str, Contender] = {}
+        strangers = []
+        for name in self.peers:
             try:
-                peer: Peer = self.folder.load(name)
-                obstacle = peer.obstacle(problem)
-            except ConfigError as error:
+                peer = self._able(name, problem)
+                if peer is None:
+                    continue
+                with blamed(name):
+                    wrong = disagreement(problem, peer.make)
+                    if wrong is None:
+                        agreed[name] = peer.make(problem)
+            except PeerError as error:
                 if self.insist:
                     raise
                 self.note(str(error))
                 continue
-            if obstacle is None:
-                yield name, peer.make
-            elif self.insist and len(self.peers) == 1:
-                raise ConfigError(f"The peer '{name}' cannot run {problem.case.name}: {obstacle}")
-            else:
-                self.note(f"{problem.case.name} without {name}: {obstacle}")
+            if wrong is not None:
+                strangers.append(name)
+                self.note(f"{problem.case.name}: {name} computes something else and is not timed: {wrong}.")
+        return agreed, strangers
+
+    def _able(self, name: str, problem: Problem) -> Peer | None:
+        """The peer of that name, if nothing keeps it from the problem; else the reason is told."""
+        peer = self.folder.load(name)
+        with blamed(name):
+            obstacle = peer.obstacle(problem)
+        if obstacle is None:
+            return peer
+        if self.insist and len(self.peers) == 1:
+            raise ConfigError(f"The peer '{name}' cannot run {problem.case.name}: {obstacle}")
+        self.note(f"{problem.case.name} without {name}: {obstacle}")
+        return None
 
 
 class Part(Protocol):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from . import alone, timing
-from .agreement import disagreement
 from .bench import Bench
 from .case import Case
 from .contender import Product
@@ -51,13 +50,7 @@ class EnsemblePart:
         """In this process."""
         case, problem = self.case, Problem(self.case)
         mine, alone = Product(problem), Product(Problem(replace(case, models=1, threads=1)))
-        agreed = {}
-        for name, make in bench.contenders(problem, bench.peers):
-            wrong = disagreement(problem, make)
-            if wrong is None:
-                agreed[name] = make(problem)
-            else:
-                bench.note(f"{case.name}: {name} computes something else and is not timed: {wrong}.")
+        agreed, _ = bench.agreeing(problem)
         times = timing.interleaved([mine, alone, *agreed.values()], bench.pace)
         times[0] /= case.models
         times[2:] /= case.models

@@ -7,6 +7,8 @@ installation is told of a folder by ``--peers``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -14,7 +16,7 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import cast
 
-from ..errors import ConfigError
+from ..errors import ConfigError, VsmnpError
 from .contender import Peer
 
 #: The name that the folder has as a package, whatever it is called.
@@ -25,6 +27,29 @@ def folder_of_checkout() -> Path | None:
     """``benchmarks/peers/steps`` of the source checkout that this file lies in, if it does."""
     folder = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "steps"
     return folder if folder.is_dir() else None
+
+
+class PeerError(ConfigError):
+    """A peer is missing or fails."""
+
+
+@contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """What is raised inside is the peer's, and one sentence: a peer is anybody's code.
+
+    Raises
+    ------
+    PeerError
+        In place of any exception but the project's own.
+    """
+    try:
+        yield
+    except VsmnpError:
+        raise
+    except Exception as error:
+        raise PeerError(
+            f"The peer '{name}' failed ({type(error).__name__}: {error}): mend it or leave it out."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -63,21 +88,26 @@ class PeerFolder:
 
         Raises
         ------
-        ConfigError
-            If there is none, or its framework is not installed.
+        PeerError
+            If there is none, its framework is not installed, or it is no peer.
         """
         if name not in self.names:
             where = f"in {self.folder}" if self.folder else "without a folder of peers (see --peers)"
             known = f": choose one of {', '.join(self.names)}" if self.names else ""
-            raise ConfigError(f"There is no peer '{name}' {where}{known}.")
+            raise PeerError(f"There is no peer '{name}' {where}{known}.")
         self._become_a_package()
-        try:
-            return cast(Peer, import_module(f"{PACKAGE}.{name.replace('-', '_')}"))
-        except ImportError as error:
-            raise ConfigError(
-                f"The peer '{name}' needs {error.name or error}, which is not installed: install it or leave "
-                "the peer out."
-            ) from error
+        with blamed(name):
+            try:
+                module = import_module(f"{PACKAGE}.{name.replace('-', '_')}")
+            except ImportError as error:
+                raise PeerError(
+                    f"The peer '{name}' needs {error.name or error}, which is not installed: install it or "
+                    "leave the peer out."
+                ) from error
+        for function in ("obstacle", "make"):
+            if not callable(getattr(module, function, None)):
+                raise PeerError(f"The peer '{name}' has no function {function}(problem): write one.")
+        return cast(Peer, module)
 
     def _become_a_package(self) -> None:
         known = sys.modules.get(PACKAGE)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import timing
-from .agreement import disagreement
 from .bench import Bench
 from .case import Case
-from .contender import Contender, Product
+from .contender import Product
 from .counts import step_bytes, step_flops
 from .limits import product
 from .problem import Problem
@@ -43,15 +42,7 @@ class StepPart:
     def rows(self, bench: Bench) -> Iterator[Row]:
         case, problem = self.case, Problem(self.case)
         mine = Product(problem)
-        agreed: dict[str, Contender] = {}
-        strangers = []
-        for name, make in bench.contenders(problem, bench.peers):
-            wrong = disagreement(problem, make)
-            if wrong is None:
-                agreed[name] = make(problem)
-            else:
-                strangers.append(name)
-                bench.note(f"{case.name}: {name} computes something else and is not timed: {wrong}.")
+        agreed, strangers = bench.agreeing(problem)
         shape = (case.batch_size, max(case.hidden)) if case.image is None else LARGE
         limit, flops = product(problem.k, *shape, case.dtype)
         limit = timing.Call(limit.step, mine.wait)
