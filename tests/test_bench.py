@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +24,8 @@ from vsmnp.bench.bench import Bench
 from vsmnp.bench.contender import Product
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
 from vsmnp.bench.epochs import EpochPart
-from vsmnp.bench.memory import measure
+from vsmnp.bench.machine import describe
+from vsmnp.bench.memory import PeakPart, measure
 from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.bench.picture import draw
 from vsmnp.bench.steps import StepPart
@@ -385,11 +388,60 @@ def test_pytorch_agrees_on_images(arch: str, objective: str, inference: str) -> 
     assert disagreement(Problem(case), peer.make) is None
 
 
-def test_a_measurement_alone_says_why_it_failed() -> None:
+@pytest.fixture
+def lifeline() -> Iterator[int]:
+    """What the process of a measurement reads; it ends when the other end closes."""
+    read, held = os.pipe()
+    yield read
+    os.close(read)
+    os.close(held)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are looked up in /proc")
+def test_a_measurement_ends_with_the_one_that_waits_for_it() -> None:
+    case = replace(TINY, hidden=(300, 300), batch_size=100_000, models=2)
+    order = {"kind": "peak", "who": "vsmnp", "case": case.to_mapping(), "folder": None, "cores": []}
+    code = (
+        "import json, sys; from vsmnp.bench import alone; "
+        "print('at work', flush=True); alone.run(json.loads(sys.argv[1]), [], 1)"
+    )
+    command = [sys.executable, "-c", code, json.dumps(order)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        while not children.read_text():
+            time.sleep(0.01)
+        child = Path(f"/proc/{children.read_text().strip()}")
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_peak_memory_has_a_row_where_no_peer_can_be_measured(tmp_path: Path) -> None:
+    (tmp_path / "absent.py").write_text("import no_such_framework\n")
+    told: list[str] = []
+    bench = Bench(PeerFolder(tmp_path), ("absent",), False, HASTE, told.append)
+    (row,) = PeakPart(TINY).rows(bench)
+    assert row.peer is None
+    assert row.peak_mb is not None
+    assert "needs no_such_framework" in told[0]
+
+
+def test_what_is_chosen_for_the_linear_algebra_is_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert describe().endswith("OPENBLAS_CORETYPE=Haswell")
+    monkeypatch.delenv("OPENBLAS_CORETYPE")
+    assert "OPENBLAS_CORETYPE" not in describe()
+
+
+def test_a_measurement_alone_says_why_it_failed(lifeline: int) -> None:
     order = {"kind": "peak", "who": "nobody", "case": TINY.to_mapping(), "folder": None, "cores": []}
     done = subprocess.run(
         [sys.executable, "-m", "vsmnp.bench.process", json.dumps(order)],
-        capture_output=True, text=True, check=True, env={**os.environ},
+        capture_output=True, text=True, check=True, env={**os.environ}, stdin=lifeline,
     )  # fmt: skip
     assert "There is no peer 'nobody'" in json.loads(done.stdout)["error"]
     assert load("reference").name == "reference"

@@ -25,10 +25,15 @@ def run(order: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
         If the measurement could not be made; the sentence is its own.
     """
     environment = {**os.environ, **dict.fromkeys(_POOLS, "1"), "NUMBA_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        [sys.executable, "-m", "vsmnp.bench.process", json.dumps({**order, "cores": list(cores)})],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    lifeline, held = os.pipe()  # closes when this process ends, however it does
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "vsmnp.bench.process", json.dumps({**order, "cores": list(cores)})],
+            env=environment, stdin=lifeline, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(lifeline)
+        os.close(held)
     lines = done.stdout.strip().splitlines()
     try:
         answer = json.loads(lines[-1])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 
+#: Of the environment, that make products faster or slower.
+_CHOICES = ("OPENBLAS_CORETYPE", "NUMBA_CPU_NAME")
 _PACKAGES = ("numpy", "numba", "cupy-cuda13x", "cupy-cuda12x", "torch", "jax")
 
 
@@ -58,7 +60,7 @@ def card() -> str:
 
 
 def describe() -> str:
-    """One line: processor, cores, system, Python, and the packages that matter."""
+    """One line: processor, cores, system, Python, the packages that matter and what is chosen for them."""
     parts = [
         f"{processor()}, {os.cpu_count()} cores",
         platform.system(),
@@ -69,4 +71,5 @@ def describe() -> str:
             parts.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
+    parts += [f"{name}={os.environ[name]}" for name in _CHOICES if os.environ.get(name)]
     return ", ".join(parts)

@@ -42,17 +42,17 @@ class PeakPart:
             f"memory/{self.case.name}", bench.device(self.case.device), self.case.threads,
             peak_mb=mine, machine=bench.machine,
         )  # fmt: skip
-        if not bench.peers:
-            yield base
+        compared = []
         for name in bench.peers:
             try:
                 theirs = self._peak(name, replace(self.case, kernels="reference"), bench)
             except ConfigError as error:
-                if bench.insist:
+                if bench.insist and len(bench.peers) == 1:
                     raise
                 bench.note(str(error))
                 continue
-            yield replace(base, peer=name, peer_peak_mb=theirs, ratio=theirs / mine)
+            compared.append(replace(base, peer=name, peer_peak_mb=theirs, ratio=theirs / mine))
+        yield from compared or [base]
 
     def _peak(self, who: str, case: Case, bench: Bench) -> float:
         order = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +15,16 @@ from .alone import answer_of
 from .machine import use_cores
 
 
+def _end_with_standard_input() -> None:
+    """End this process when whoever waits for its answer is gone."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
 def main() -> None:
-    """Carry out the order in the first argument and print one line of JSON."""
+    """Carry out the order in the first argument and print one line of JSON; end when standard input does."""
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
     order: Mapping[str, Any] = json.loads(sys.argv[1])
     if order["cores"]:
         use_cores(order["cores"])
