@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vsmnp.bench.row import Row
 
 _SUITES = ("summary", "steps", "kernels", "scaling", "ensemble", "memory", "images", "all")
+#: What to do about a file that cannot be written.
+_ANOTHER = "name another file"
 
 
 @click.command(
@@ -53,7 +55,7 @@ Examples:
 @click.option("--repeats", type=click.IntRange(min=7), default=9, show_default=True,
               help="Rounds that medians are over.")  # fmt: skip
 @click.option("--peer", "peers", multiple=True, metavar="NAME",
-              help="Whom to compare with: a name, none or all; default: PyTorch and JAX.")  # fmt: skip
+              help="Whom to compare steps with: a name, none or all; default: PyTorch and JAX.")  # fmt: skip
 @click.option("--peers", "folder", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of peers; default: that of a source checkout.")  # fmt: skip
 @click.option("--json", "json_file", metavar="FILE", help="Write all rows as JSON; - for the screen.")
@@ -86,18 +88,10 @@ def command(
     from vsmnp.bench.machine import choose_cores, cores, use_cores
     from vsmnp.bench.peers import PeerFolder, folder_of_checkout
     from vsmnp.bench.suites import Choice, plan
-    from vsmnp.errors import ConfigError
-    from vsmnp.figures.canvas import check_picture
-    from vsmnp.files import check_place, write_text
+    from vsmnp.files import write_text
 
-    if plot is not None:
-        check_picture(plot, "name another file")
-    files = [path for path in (markdown, None if json_file in (None, "-") else Path(str(json_file))) if path]
-    for path in files:
-        check_place(path, "name another file")
-    places = [path.resolve() for path in (*files, *((plot,) if plot else ()))]
-    if len(set(places)) < len(places):
-        raise ConfigError("--json, --markdown and --plot name one file twice: name one for each.")
+    rows_file = None if json_file in (None, "-") else Path(str(json_file))
+    _check_places(rows_file, markdown, plot)
     suite, quick, threads = chosen.pop("suite"), chosen.pop("quick"), chosen.pop("threads")
     everywhere = cores()
     template = Case(threads=threads or 1, **chosen)
@@ -113,14 +107,29 @@ def command(
         click.echo(json_text([row.to_mapping() for row in rows]))
     else:
         click.echo(table(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows]))
-        if json_file is not None:
-            write_text(Path(json_file), json_text([row.to_mapping() for row in rows]) + "\n")
+        if rows_file is not None:
+            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n")
     if markdown is not None:
         write_text(markdown, report.markdown(rows))
     if plot is not None:
         from vsmnp.bench.picture import draw
 
         draw(rows, plot)
+
+
+def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | None) -> None:
+    """Say before the work what cannot be written after it."""
+    from vsmnp.errors import ConfigError
+    from vsmnp.figures.canvas import check_picture
+    from vsmnp.files import check_place
+
+    if plot is not None:
+        check_picture(plot, _ANOTHER)
+    named = [path for path in (rows_file, markdown, plot) if path is not None]
+    for path in named:
+        check_place(path, _ANOTHER)
+    if len({path.resolve() for path in named}) < len(named):
+        raise ConfigError("--json, --markdown and --plot name one file twice: name one for each.")
 
 
 def _measure(
