@@ -54,6 +54,12 @@ def _target(path: Path) -> Path:
     return target
 
 
+def _refused(path: Path, error: OSError, cure: str) -> StorageError:
+    """The sentence of a file that could not be written."""
+    full = "free some space, or " if error.errno in _FULL and cure == _ELSEWHERE else ""
+    return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{cure}.")
+
+
 def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
     """Say before the work what would be said after it, of a file that is to be written.
 
@@ -67,7 +73,7 @@ def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
         with tempfile.TemporaryFile(dir=_target(path).parent):
             pass
     except OSError as error:
-        raise StorageError(f"{path} could not be written ({error.strerror or error}): {cure}.") from error
+        raise _refused(path, error, cure) from error
 
 
 @contextlib.contextmanager
@@ -97,10 +103,7 @@ def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
         finally:
             os.close(folder)
     except OSError as error:
-        full = "free some space, or " if error.errno in _FULL and cure == _ELSEWHERE else ""
-        raise StorageError(
-            f"{path} could not be written ({error.strerror or error}): {full}{cure}."
-        ) from error
+        raise _refused(path, error, cure) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
