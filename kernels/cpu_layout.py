@@ -14,10 +14,10 @@ import numpy as np
 from vsmnp.arrays import Array
 from vsmnp.steps import NetworkSpec, StepSpec
 
+from .aligned import empty_at
 from .cpu_affine import ROW_BYTES
 from .cpu_leaves import CODES, LEAVES, NONE, addresses
 from .cpu_philox import BLOCKS
-from .memory import empty_at
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256

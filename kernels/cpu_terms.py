@@ -14,12 +14,12 @@ import numpy as np
 
 from vsmnp.types import Array, QuadraticForm
 
+from .aligned import empty_at
 from .cpu_compile import compiled, contiguous, stretched
 from .cpu_rows import form_terms, gap_terms, settle
 from .cpu_sums import sum_each
 from .cpu_vectors import LINE_BYTES
 from .cpu_views import row_of, run_of
-from .memory import empty_at
 
 #: Elements of a tile.
 TILE = 1024

@@ -1,20 +1,14 @@
-"""Where memory begins, and that it stays with the process when it is freed.
+"""Freed memory stays with the process, so that the temporaries of a step are not mapped anew each step.
 
 The C library hands large blocks back to the operating system as soon as they are freed; the next step
 then pays for fresh pages, a third of the time of a step of two layers of 100. Where the library is not
-glibc, nothing is changed. NumPy's own arrays begin anywhere in a cache line.
+glibc, nothing is changed.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 import sys
-from typing import Any
-
-import numpy as np
-
-from vsmnp.types import Array, Shape
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST = 2**31 - 1
@@ -28,12 +22,3 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST)
         mallopt(_M_TRIM_THRESHOLD, _LARGEST)
-
-
-def empty_at(multiple: int, shape: Shape, dtype: Any) -> Array:
-    """An array that is not filled yet and begins at a multiple of so many bytes, such as a cache line."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + multiple, np.uint8)
-    start = -memory.ctypes.data % multiple
-    made: Array = memory[start : start + size].view(dtype).reshape(shape)
-    return made
