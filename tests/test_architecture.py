@@ -21,13 +21,13 @@ FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
 #: and the files of one package may import each other as long as no circle closes.
 FLOORS: tuple[tuple[str, ...], ...] = (
     # words
-    ("vsmnp.arrays",),
+    ("vsmnp.arrays", "vsmnp.version"),
     ("vsmnp.steps", "vsmnp.recording"),
     ("vsmnp.types", "vsmnp.errors"),
     # machine
-    ("vsmnp.kernels.cpu_elementary",),
+    ("vsmnp.kernels.cpu_elementary", "vsmnp.files"),
     ("vsmnp.kernels.activations", "vsmnp.kernels.scalar"),
-    ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.files", "vsmnp.history"),
+    ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.history"),
     # rules and data
     ("vsmnp.weighted",),
     ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),

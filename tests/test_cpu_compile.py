@@ -9,7 +9,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from vsmnp.kernels import cpu_compile
+from vsmnp.kernels import cpu_code_folder, cpu_compile
 
 
 def stamp() -> object:
@@ -21,14 +21,14 @@ def stamp() -> object:
 
 def test_another_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "formula.py").write_text("one")
-    monkeypatch.setattr(cpu_compile, "__file__", str(tmp_path / "cpu_compile.py"))
-    cpu_compile._sources.cache_clear()
+    monkeypatch.setattr(cpu_code_folder, "SOURCES", tmp_path)
+    cpu_code_folder.sources.cache_clear()
     before = stamp()
     assert stamp() == before
     (tmp_path / "formula.py").write_text("two")
-    cpu_compile._sources.cache_clear()
+    cpu_code_folder.sources.cache_clear()
     assert stamp() != before
-    cpu_compile._sources.cache_clear()
+    cpu_code_folder.sources.cache_clear()
 
 
 def test_an_index_that_names_what_is_gone_is_no_index(

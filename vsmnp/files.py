@@ -24,9 +24,9 @@ _ELSEWHERE = "choose another place with --out"
 
 def user_cache() -> Path:
     """The folder for what can be made or fetched again: under ``$XDG_CACHE_HOME`` or its like."""
-    import pooch
+    from platformdirs import user_cache_path
 
-    return Path(pooch.os_cache("vsmnp"))
+    return user_cache_path("vsmnp")
 
 
 def make_folder(path: Path, cure: str = "choose another with --out") -> Path:

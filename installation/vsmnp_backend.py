@@ -1,0 +1,68 @@
+"""Build with setuptools, and first heal an installation that an earlier version left broken.
+
+Earlier versions kept machine code in ``site-packages/vsmnp``, of which no installer knows. It outlived the package, and the
+folder that it lay in was then found in place of a checkout that is installed with ``pip install -e``. An
+installer builds with the interpreter of the environment that it installs into, and before it removes what is
+installed there: that is when these files are removed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import site
+import sysconfig
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from setuptools import build_meta
+from setuptools.build_meta import *  # noqa: F403
+
+_Settings = Mapping[str, Any] | None
+
+#: What Numba calls its files: indices, machine code, and either as it was being written.
+_FILE = re.compile(r".+\.(nbi|nbc)(\.tmp\.[0-9a-f]+)?")
+
+
+def build_wheel(
+    wheel_directory: str, config_settings: _Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build a wheel, after what earlier versions left where it may be installed is removed."""
+    heal()
+    return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+
+
+def build_editable(
+    wheel_directory: str, config_settings: _Settings = None, metadata_directory: str | None = None
+) -> str:
+    """Build an editable wheel, likewise."""
+    heal()
+    return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
+
+
+def heal() -> None:
+    """Remove left machine code of vsmnp from every place where this interpreter finds packages of its own."""
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    for place in places:
+        remove_machine_code(Path(place) / "vsmnp")
+
+
+def remove_machine_code(package: Path) -> None:
+    """Remove Numba's files from the ``__pycache__`` of ``package/kernels``, and folders that they leave empty.
+
+    Nothing else is removed, and nothing at all through a link: what it points to is not an installation.
+    A file that cannot be removed is left where it is.
+    """
+    below = package / "kernels" / "__pycache__"
+    if any(path.is_symlink() for path in (package, below.parent, below)) or not below.is_dir():
+        return
+    for file in below.iterdir():
+        if not _FILE.fullmatch(file.name):
+            continue
+        with suppress(OSError):
+            file.unlink()
+    for emptied in (below, below.parent, package):
+        with suppress(OSError):  # it holds something else
+            os.rmdir(emptied)
