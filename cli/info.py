@@ -36,12 +36,14 @@ def _installation() -> dict[str, Any]:
 
     from vsmnp import __version__
     from vsmnp.kernels import NAMES, gpu_obstacle
+    from vsmnp.kernels.cpu_code_folder import code_folder
 
     packages = {name: version(name) for name in ("numpy", "scipy", "numba", "h5py", "click", "matplotlib")}
     return {
         "vsmnp": __version__, "python": platform.python_version(), **packages,
         "machine": platform.machine(), "cores": os.cpu_count(), "kernel sets": ", ".join(NAMES),
         "gpu": gpu_obstacle() or "ready for --device gpu",
+        "machine code": str(code_folder() or "not kept, as there is no home folder: set NUMBA_CACHE_DIR"),
     }  # fmt: skip
 
 

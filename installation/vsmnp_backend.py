@@ -1,9 +1,9 @@
 """Build with setuptools, and first heal an installation that an earlier version left broken.
 
-Earlier versions kept machine code in ``site-packages/vsmnp``, of which no installer knows. It outlived the package, and the
-folder that it lay in was then found in place of a checkout that is installed with ``pip install -e``. An
-installer builds with the interpreter of the environment that it installs into, and before it removes what is
-installed there: that is when these files are removed.
+Earlier versions kept machine code in ``site-packages/vsmnp/kernels/__pycache__``. No installer knew of it, so it
+outlived the package, and the folder that was left was then found in place of a checkout that is installed with
+``pip install -e``. An installer builds with the interpreter of the environment that it installs into, before it
+removes what is installed there: that is when these files are removed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import site
+import sys
 import sysconfig
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,7 +30,7 @@ _FILE = re.compile(r".+\.(nbi|nbc)(\.tmp\.[0-9a-f]+)?")
 def build_wheel(
     wheel_directory: str, config_settings: _Settings = None, metadata_directory: str | None = None
 ) -> str:
-    """Build a wheel, after what earlier versions left where it may be installed is removed."""
+    """Build a wheel, once the environment is rid of what earlier versions left."""
     heal()
     return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
 
@@ -37,14 +38,16 @@ def build_wheel(
 def build_editable(
     wheel_directory: str, config_settings: _Settings = None, metadata_directory: str | None = None
 ) -> str:
-    """Build an editable wheel, likewise."""
+    """Build an editable wheel, once the environment is rid of what earlier versions left."""
     heal()
     return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
 
 
 def heal() -> None:
-    """Remove left machine code of vsmnp from every place where this interpreter finds packages of its own."""
-    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages()}
+    """Remove machine code of earlier versions from wherever this interpreter finds packages."""
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    if sys.prefix == sys.base_prefix:  # a virtual environment has no packages of the user's
+        places.add(site.getusersitepackages())
     for place in places:
         remove_machine_code(Path(place) / "vsmnp")
 
@@ -59,10 +62,9 @@ def remove_machine_code(package: Path) -> None:
     if any(path.is_symlink() for path in (package, below.parent, below)) or not below.is_dir():
         return
     for file in below.iterdir():
-        if not _FILE.fullmatch(file.name):
-            continue
-        with suppress(OSError):
-            file.unlink()
+        if _FILE.fullmatch(file.name):
+            with suppress(OSError):
+                file.unlink()
     for emptied in (below, below.parent, package):
         with suppress(OSError):  # it holds something else
             os.rmdir(emptied)
