@@ -1,9 +1,9 @@
 """Build with setuptools, and first heal an installation that an earlier version left broken.
 
-Earlier versions kept machine code in ``site-packages/vsmnp/kernels/__pycache__``. No installer knew of it, so it
-outlived the package, and the folder that was left was then found in place of a checkout that is installed with
-``pip install -e``. An installer builds with the interpreter of the environment that it installs into, before it
-removes what is installed there: that is when these files are removed.
+Earlier versions kept machine code in ``site-packages/vsmnp/kernels/__pycache__``. No installer knew of it, so
+it outlived the package, and the folder that was left was then found in place of a checkout that is installed
+with ``pip install -e``. An installer builds with the interpreter of the environment that it installs into,
+before it removes what is installed there: that is when these files are removed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def heal() -> None:
 
 
 def remove_machine_code(package: Path) -> None:
-    """Remove Numba's files from the ``__pycache__`` of ``package/kernels``, and folders that they leave empty.
+    """Remove Numba's files from ``package/kernels/__pycache__``, and the folders that they leave empty.
 
     Nothing else is removed, and nothing at all through a link: what it points to is not an installation.
     A file that cannot be removed is left where it is.

@@ -34,7 +34,9 @@ class _Place(_SourceFileBackedLocatorMixin, _CacheLocator):
     def __init__(self, function: Callable[..., Any], file: str, folder: Path) -> None:
         self._py_file, self._lineno = file, function.__code__.co_firstlineno
         self._ours = Path(file).is_relative_to(SOURCES)
-        below = Path(file).parent.relative_to(SOURCES) if self._ours else self.get_suitable_cache_subpath(file)
+        below = (
+            Path(file).parent.relative_to(SOURCES) if self._ours else self.get_suitable_cache_subpath(file)
+        )
         self._folder = folder / below
 
     @classmethod
