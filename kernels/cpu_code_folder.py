@@ -77,8 +77,8 @@ def claim(folder: Path) -> None:
 def remove_unused(above: Path, age: float = UNUSED) -> None:
     """Remove machine code below ``above`` from folders that no process has marked for ``age`` seconds.
 
-    A younger file stays in any case: it is being written, or was written by a process that still runs. Nothing
-    but Numba's files in folders of our own naming is removed, and such a folder when it is empty.
+    A younger file stays in any case: it is being written, or was written by a process that still runs.
+    Nothing but Numba's files in folders of our own naming is removed, and such a folder when it is empty.
     """
     oldest = time.time() - age
     for folder in above.iterdir():

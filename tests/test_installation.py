@@ -192,7 +192,7 @@ def test_the_commands_of_the_readme_in_order(fresh: Environment) -> None:
 def test_an_installation_that_an_earlier_version_left_broken_is_healed(
     fresh: Environment, installed: bool
 ) -> None:
-    """Its machine code is there when ``pip install -e .`` begins, with the version that left it or without."""
+    """Its machine code is there as ``pip install -e .`` begins, with or without the version that left it."""
     if installed:
         fresh.type("pip install .")
     _left_by_an_earlier_version(fresh.packages)

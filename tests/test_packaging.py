@@ -73,6 +73,7 @@ def test_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
     for name in BUILT_FROM:
         shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "installation", source / "installation", ignore=ignored)
     installed = {
         "/".join([*package.split("."), *path.relative_to(source / folder).parts])
         for folder, package in FOLDERS.items()

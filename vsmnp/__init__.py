@@ -3,7 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .version import VERSION as __version__
+from .version import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
     from .api import train
