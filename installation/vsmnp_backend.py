@@ -32,7 +32,8 @@ def build_wheel(
 ) -> str:
     """Build a wheel, once the environment is rid of what earlier versions left."""
     heal()
-    return build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    return name
 
 
 def build_editable(
@@ -40,7 +41,8 @@ def build_editable(
 ) -> str:
     """Build an editable wheel, once the environment is rid of what earlier versions left."""
     heal()
-    return build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
+    name: str = build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
+    return name
 
 
 def heal() -> None:

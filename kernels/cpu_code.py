@@ -96,7 +96,7 @@ class _Kept(FunctionCache):
             super().save_overload(sig, data)
 
 
-def keep(made: Any, function: Callable[..., Any]) -> None:
+def keep(made: Any, function: Any) -> None:
     """Let what Numba ``made`` of ``function`` look for its machine code on disk, and leave it there."""
     with suppress(RuntimeError):  # there is no place for it: each process compiles afresh
         made._cache = _Kept(function)

@@ -22,6 +22,7 @@ def stamp() -> object:
 def test_another_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "formula.py").write_text("one")
     monkeypatch.setattr(cpu_code_folder, "SOURCES", tmp_path)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     cpu_code_folder.sources.cache_clear()
     before = stamp()
     assert stamp() == before
