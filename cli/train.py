@@ -74,10 +74,10 @@ def command(
     --evaluate-every also evaluation.csv.
     Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
     """
-    ctx.with_resource(notes_of("vsmnp.kernels", quiet or as_json))
+    ctx.with_resource(notes_of("vsmnp", quiet or as_json))
     chosen = chosen_settings(ctx, environment=resume is None)
-    session = (
-        _resumed(resume, chosen, preset, config, out)
+    session = ctx.with_resource(
+        _resumed(resume, chosen, preset, config, out, dry_run)
         if resume
         else _started(chosen, preset, config, out, dry_run)
     )
@@ -111,15 +111,18 @@ def _started(
         chosen = preset_values(preset, chosen)
     settings = Settings.from_mapping(chosen)
     prepare_process(settings.threads)
-    from vsmnp.folders import free_folder
     from vsmnp.runs import Session
 
-    folder = None if dry_run else out or free_folder(settings)
-    return Session.new(settings, folder=folder)
+    return Session.new(settings, folder=None if dry_run else out, named=not dry_run)
 
 
 def _resumed(
-    folder: Path, chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None
+    folder: Path,
+    chosen: dict[str, Any],
+    preset: str | None,
+    config: Path | None,
+    out: Path | None,
+    dry_run: bool,
 ) -> Session:
     for option, value in (("--preset", preset), ("--config", config), ("--out", out)):
         if value is not None:
@@ -129,7 +132,7 @@ def _resumed(
         prepare_process(Settings.from_mapping(load_toml(config_file)).threads)
     from vsmnp.runs import Session
 
-    return Session.resumed(folder, chosen)
+    return Session.resumed(folder, chosen, dry=dry_run)
 
 
 def _size(session: Session) -> dict[str, Any]:

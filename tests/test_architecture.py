@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # machine
     ("vsmnp.kernels.cpu_elementary", "vsmnp.files"),
     ("vsmnp.kernels.activations", "vsmnp.kernels.scalar"),
-    ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.history"),
+    ("vsmnp.kernels", "vsmnp.rng", "vsmnp.layout", "vsmnp.locks", "vsmnp.history"),
     # rules and data
     ("vsmnp.weighted",),
     ("vsmnp.families", "vsmnp.optim", "vsmnp.data", "vsmnp.tables", "vsmnp.checkpoint"),
@@ -48,7 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "vsmnp.resolution",
     ),
     # runs
-    ("vsmnp.build", "vsmnp.fusing", "vsmnp.recorded", "vsmnp.classifier"),
+    ("vsmnp.build", "vsmnp.fusing", "vsmnp.recorded", "vsmnp.classifier", "vsmnp.places"),
     ("vsmnp.trained", "vsmnp.features"),
     ("vsmnp.trainer",),
     ("vsmnp.loop", "vsmnp.evaluations"),

@@ -76,6 +76,7 @@ def test_a_half_trained_cell_goes_on_where_it_stopped(tmp_path: Path) -> None:
     session = Session.new(shorter.settings, folder=tmp_path / "half" / cell.name)
     session.trainer.step(session.state)
     session.save(session.state)
+    session.close()
     half = grid.train_cell(cell, tmp_path / "half", lambda step: None)
     np.testing.assert_array_equal(half.vae.theta, whole.vae.theta)
 

@@ -168,6 +168,7 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tm
     session = Session.new(replace(cell.settings, log_every=1), folder=plan.folder / cell.name)
     session.trainer.step(session.state)
     session.save(session.state)
+    session.close()
     plan = replace(plan, methods=("K-M1",))
     found = load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
     assert found.data["unfinished"] == [cell.name]

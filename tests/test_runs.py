@@ -24,7 +24,7 @@ from vsmnp import checkpoint, runs, toml
 from vsmnp.config import FREE_TO_CHANGE, Settings
 from vsmnp.data.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, DivergenceError, Interrupted, StorageError
-from vsmnp.folders import free_folder
+from vsmnp.folders import claim_named
 from vsmnp.loop import Watch
 from vsmnp.runs import Session, load_run
 from vsmnp.setting_values import option_name
@@ -207,12 +207,13 @@ def test_a_new_name_is_found_for_every_run(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     names = set()
     for _ in range(3):
-        folder = free_folder(replace(TINY, objective="m2", as_published=True))
-        assert not folder.exists()
-        assert folder.parent == Path("runs")
-        assert folder.name.startswith("mixture-kl-m2-as-published-seeds5-6")
-        folder.mkdir(parents=True)
-        names.add(folder.name)
+        before = set(Path("runs").glob("*"))
+        lock = claim_named(replace(TINY, objective="m2", as_published=True))
+        assert lock.folder not in before
+        assert lock.folder.parent == Path("runs")
+        assert lock.folder.name.startswith("mixture-kl-m2-as-published-seeds5-6")
+        lock.release()
+        names.add(lock.folder.name)
     assert len(names) == 3
 
 

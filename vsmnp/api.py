@@ -66,8 +66,8 @@ def train(
 
         chosen = preset_values(preset, chosen)
     dataset = None if data is None or isinstance(data, str) else data
-    session = Session.new(Settings.from_mapping(chosen), dataset, None if out is None else Path(out))
-    notes = advice(session.trainer.settings, session.trainer.model.d_x)
-    for note in (*notes, *session.trainer.batches.dataset.notes):
-        warnings.warn(note, UserWarning, stacklevel=2)
-    return session.train(watch)
+    with Session.new(Settings.from_mapping(chosen), dataset, None if out is None else Path(out)) as session:
+        notes = advice(session.trainer.settings, session.trainer.model.d_x)
+        for note in (*notes, *session.trainer.batches.dataset.notes):
+            warnings.warn(note, UserWarning, stacklevel=2)
+        return session.train(watch)

@@ -24,8 +24,8 @@ _BLOCK = 512
 _MAGIC = b"vsmnp checkpoint 1\n"
 
 
-def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> None:
-    """Write arrays (names with ``/`` become groups) and JSON attributes, atomically and sealed.
+def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> str:
+    """Write arrays (names with ``/`` become groups) and JSON attributes, atomically; the :func:`seal` of it.
 
     Raises
     ------
@@ -40,8 +40,10 @@ def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any])
             file.create_dataset(name, data=np.asarray(array))
         file.attrs["vsmnp"] = json.dumps(attributes)
     payload = image.getvalue()[_BLOCK:]
-    seal = hashlib.sha256(payload).hexdigest().encode()
-    write_whole(path, (_MAGIC + b"sha256 " + seal + b"\n").ljust(_BLOCK, b"\0") + payload)
+    seal = hashlib.sha256(payload).hexdigest()
+    header = _MAGIC + f"sha256 {seal}\n".encode()
+    write_whole(path, header.ljust(_BLOCK, b"\0") + payload)
+    return seal
 
 
 def seal(path: Path) -> str:
@@ -55,11 +57,17 @@ def seal(path: Path) -> str:
     try:
         with path.open("rb") as file:
             header = file.read(_BLOCK)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     if not header.startswith(_MAGIC):
         raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
     return header[len(_MAGIC) :].rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
+
+
+def _missing(path: Path) -> CheckpointError:
+    return CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.")
 
 
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -75,7 +83,7 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.") from error
+        raise _missing(path) from error
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
     if not content.startswith(_MAGIC):

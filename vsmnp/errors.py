@@ -27,6 +27,10 @@ class StorageError(VsmnpError):
     """A file that could not be written: full disk, unwritable folder."""
 
 
+class LockedError(StorageError):
+    """A run that another process, or another session of this one, has locked."""
+
+
 class CheckpointError(VsmnpError):
     """A checkpoint that is truncated, foreign or does not fit the settings."""
 

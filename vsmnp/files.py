@@ -18,6 +18,8 @@ from .errors import StorageError
 
 #: Errors of a disk that holds no more.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Seconds after which a temporary file is nobody's, where no lock says so.
+ABANDONED = 86_400.0
 #: What to do about a place that cannot be written, where --out names it.
 _ELSEWHERE = "choose another place with --out"
 
@@ -42,6 +44,25 @@ def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
     except OSError as error:
         raise StorageError(f"The folder {path} cannot be created ({error.strerror}): {cure}.") from error
     return path
+
+
+def make_new_folder(path: Path) -> bool:
+    """Create a folder in one that exists; whether it was this call that created it.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be created.
+    """
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StorageError(
+            f"The folder {path} cannot be created ({error.strerror}): choose another with --out."
+        ) from error
+    return True
 
 
 def _target(path: Path) -> Path:
@@ -122,10 +143,11 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def remove_leftovers(path: Path, age: float = 0.0) -> None:
+def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
     """Remove the temporary files that killed writers of ``path`` left beside it.
 
-    Only those older than ``age`` seconds: younger ones may belong to a writer that is still at work.
+    Only those older than ``age`` seconds: younger ones may belong to a writer that is still at work. Zero is
+    for the holder of a lock without which nobody writes ``path``.
     """
     for left in path.parent.glob(f".{path.name}.*"):
         with contextlib.suppress(OSError):

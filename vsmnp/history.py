@@ -6,9 +6,12 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .errors import CheckpointError
 from .types import Array
 
 
@@ -53,3 +56,17 @@ class History:
             for r, seed in enumerate(seeds):
                 writer.writerow([step, seed, *(repr(float(c[row][r])) for c in self.columns.values())])
         return text.getvalue()
+
+
+def stored_history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], path: Path) -> History:
+    """The history in a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If it is not that of this version; the sentence names its ``path``.
+    """
+    try:
+        return History.from_arrays(arrays, attributes["columns"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"The history in {path} is not that of this version ({error}).") from error

@@ -11,7 +11,7 @@ from typing import Any
 from .config import FREE_TO_CHANGE, Settings
 from .data import NAMES, Dataset, load_data
 from .data.pictures import as_channels
-from .errors import ConfigError
+from .errors import CheckpointError, ConfigError
 from .kernels import choose, device_of
 from .setting_values import option_name
 
@@ -50,6 +50,22 @@ def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Set
                 "keeps its mathematics, so leave the option out or start a new run."
             )
     return wanted
+
+
+def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
+    """The settings in the attributes of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If they are not those of this version; the sentence names its ``path``.
+    """
+    try:
+        return Settings.from_mapping(attributes["settings"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"The settings in {path} are not those of this version ({str(error).rstrip('.')})."
+        ) from error
 
 
 def dataset_of(settings: Settings) -> Dataset:

@@ -9,20 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import checkpoint, toml
 from .config import Settings
 from .data import Dataset
 from .data.dataset import fingerprint
 from .errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from .evaluations import Evaluations
-from .files import remove_leftovers, write_text
-from .folders import CHECKPOINT, CONFIG, EVALUATION, METRICS, claim
-from .history import History
+from .folders import CHECKPOINT, CONFIG, EVALUATION, METRICS, hold
+from .history import History, stored_history
 from .kernels import load, stand_in
 from .loop import Watch, run_loop
-from .resolution import changed, dataset_of, resolved
+from .places import Place
+from .resolution import changed, dataset_of, resolved, stored
 from .state import State, from_arrays, to_arrays
 from .trained import TrainedVAE
 from .trainer import Trainer
@@ -58,6 +56,8 @@ class Run:
         Where it lives, if on disk.
     evaluations : Evaluations
         The rows of ``evaluation.csv``.
+    seal : str
+        Of the checkpoint with this state; see :func:`vsmnp.checkpoint.seal`.
     """
 
     settings: Settings
@@ -69,44 +69,65 @@ class Run:
     gamma_floored: Array
     folder: Path | None = None
     evaluations: Evaluations = field(default_factory=Evaluations)
+    seal: str = ""
 
 
 @dataclass
 class Session:
-    """A run about to be trained, from its beginning or from where it stopped."""
+    """A run about to be trained, from its beginning or from where it stopped.
+
+    Its folder is locked until it is trained or closed; in a ``with`` statement, until the end of that.
+    """
 
     trainer: Trainer
     state: State
     history: History
-    folder: Path | None
+    place: Place = field(default_factory=Place)
     evaluations: Evaluations = field(default_factory=Evaluations)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     @classmethod
-    def new(cls, settings: Settings, dataset: Dataset | None = None, folder: Path | None = None) -> Session:
+    def new(
+        cls,
+        settings: Settings,
+        dataset: Dataset | None = None,
+        folder: Path | None = None,
+        named: bool = False,
+    ) -> Session:
         """Resolve the settings, load the data and claim the folder.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Empty, or to be created.
+        named : bool
+            Whether without a folder there shall be one under ``runs/``; else nothing is written.
 
         Raises
         ------
         ConfigError, DataError, DeviceError, StorageError
             If a setting, the data, the device or the folder is at fault.
         """
-        settings = resolved(settings)
+        asked, settings = settings, resolved(settings)
         dataset = dataset or dataset_of(settings)
         settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
         trainer = Trainer.build(load(settings.kernels, settings.tf32), settings, dataset)
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
-        session = cls(trainer, trainer.initial_state(), History(), folder)
-        if folder is not None:
-            claim(folder)
+        place = Place.claimed(asked, folder, named)
+        with place.released_on_failure():
+            session = cls(trainer, trainer.initial_state(), History(), place)
             session.save(session.state)
         return session
 
     @classmethod
     def resumed(
-        cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False
+        cls,
+        folder: Path,
+        changes: Mapping[str, Any] | None = None,
+        to_read: bool = False,
+        dry: bool = False,
     ) -> Session:
         """Take up a run where its last checkpoint left it.
 
@@ -115,7 +136,10 @@ class Session:
         changes : mapping, optional
             Settings that shall be others from now on.
         to_read : bool
-            Whether nothing will be trained: a run of a GPU can then be read on a machine without one.
+            Whether nothing will be trained: a run of a GPU can then be read on a machine without one, and one
+            that is being trained as far as it got.
+        dry : bool
+            Whether it is only asked how the run would go on; its folder is not locked then.
 
         Raises
         ------
@@ -123,10 +147,24 @@ class Session:
             If the checkpoint is missing, damaged or foreign, or the data are no longer the same.
         ConfigError
             If ``changes`` would change the mathematics of the run.
+        LockedError
+            If another session is training it.
+        StorageError
+            If its folder cannot be locked.
         """
+        checkpoint.seal(folder / CHECKPOINT)  # only a folder with a run is locked
+        place = Place(folder, None if to_read or dry else hold(folder))
+        with place.released_on_failure():
+            return cls._from_checkpoint(folder, place, changes or {}, to_read)
+
+    @classmethod
+    def _from_checkpoint(
+        cls, folder: Path, place: Place, changes: Mapping[str, Any], to_read: bool
+    ) -> Session:
+        place.seal = checkpoint.seal(folder / CHECKPOINT)  # before: a newer checkpoint is then none of ours
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
-        settings = _settings_of(attributes, folder)
-        settings = settings if to_read else changed(settings, changes or {}, folder)
+        settings = stored(attributes, folder / CHECKPOINT)
+        settings = settings if to_read else changed(settings, changes, folder)
         kernels = stand_in(settings.kernels) if to_read else settings.kernels
         k = load(kernels, settings.tf32 and kernels == settings.kernels)
         trainer = Trainer.build(k, settings, dataset_of(settings), may_fuse=bool(attributes.get("fused")))
@@ -143,8 +181,9 @@ class Session:
                 f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "
                 "for: raise --steps or --epochs."
             )
-        history, evaluations = _history(arrays, attributes, folder), Evaluations.from_arrays(arrays)
-        session = cls(trainer, state, history, folder, evaluations)
+        history = stored_history(arrays, attributes, folder / CHECKPOINT)
+        evaluations = Evaluations.from_arrays(arrays)
+        session = cls(trainer, state, history, place, evaluations)
         if attributes.get("data") != session.fingerprint:
             raise CheckpointError(
                 f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained "
@@ -158,21 +197,18 @@ class Session:
         return fingerprint(self.trainer.batches.dataset, self.trainer.settings.data_seed)
 
     @property
+    def folder(self) -> Path | None:
+        """Where it lives, if on disk."""
+        return self.place.folder
+
+    @property
     def total_steps(self) -> int:
         """Decoder updates when the run is done."""
         return self.trainer.total_steps
 
     def seconds_per_step(self, repeats: int = 3) -> float:
-        """Measured on a copy of the state, compilation and first-use costs left out."""
-        trial = self.state.copy()
-        with np.errstate(all="ignore"):  # the loop explains what is not finite
-            self.trainer.step(trial)
-            self.trainer.k.to_host(trial.alive)  # which waits for a device
-            start = time.perf_counter()
-            for _ in range(repeats):
-                self.trainer.step(trial)
-            self.trainer.k.to_host(trial.alive)
-        return (time.perf_counter() - start) / repeats
+        """Measured on a copy of the state; see :meth:`vsmnp.trainer.Trainer.seconds_per_step`."""
+        return self.trainer.seconds_per_step(self.state.copy(), repeats)
 
     def train(self, watch: Watch | None = None) -> Run:
         """Run to the end, saving on the way.
@@ -185,13 +221,18 @@ class Session:
             If the watch asked to stop; the state of the last row was saved.
         StorageError
             If a file could not be written.
+        LockedError
+            If another session is training it.
         """
+        with self.place.held():
+            return self._train(watch or Watch())
+
+    def _train(self, watch: Watch) -> Run:
         if not self.trainer.k.to_host(self.state.alive).any():
             raise DivergenceError(
                 f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
                 "run."
             )
-        watch = watch or Watch()
         last = self.state.copy()
         every = self.trainer.settings.log_every
 
@@ -227,7 +268,8 @@ class Session:
         trainer = self.trainer
         vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
         return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
-                   state.gamma_kept, state.gamma_floored, self.folder, self.evaluations)  # fmt: skip
+                   state.gamma_kept, state.gamma_floored, self.folder, self.evaluations,
+                   self.place.seal)  # fmt: skip
 
     def save(self, state: State) -> None:
         """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""
@@ -244,14 +286,24 @@ class Session:
             "columns": list(self.history.columns),
             "fused": trainer.fused is not None,
         }
-        checkpoint.save(self.folder / CHECKPOINT, arrays, attributes)
-        write_text(self.folder / CONFIG, toml.dumps(trainer.settings))
-        write_text(self.folder / METRICS, self.history.to_csv(trainer.settings.seeds))
+        seeds = trainer.settings.seeds
+        texts = {CONFIG: toml.dumps(trainer.settings), METRICS: self.history.to_csv(seeds)}
         if self.evaluations.rows.steps:
-            write_text(self.folder / EVALUATION, self.evaluations.rows.to_csv(trainer.settings.seeds))
-        for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):
-            remove_leftovers(self.folder / name)
+            texts[EVALUATION] = self.evaluations.rows.to_csv(seeds)
+        self.place.write(arrays, attributes, texts)
         self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Let other sessions have the folder."""
+        self.place.release()
+
+    def __enter__(self) -> Session:
+        self.place.kept = True
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.place.kept = False
+        self.close()
 
 
 def load_run(folder: str | Path) -> Run:
@@ -265,21 +317,3 @@ def load_run(folder: str | Path) -> Run:
     folder = Path(folder)
     session = Session.resumed(folder.parent if folder.name == CHECKPOINT else folder, to_read=True)
     return session.run(session.state)
-
-
-def _history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], folder: Path) -> History:
-    try:
-        return History.from_arrays(arrays, attributes["columns"])
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"The history in {folder / CHECKPOINT} is not that of this version ({error})."
-        ) from error
-
-
-def _settings_of(attributes: Mapping[str, Any], folder: Path) -> Settings:
-    try:
-        return Settings.from_mapping(attributes["settings"])
-    except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(
-            f"The settings in {folder / CHECKPOINT} are not those of this version ({str(error).rstrip('.')})."
-        ) from error

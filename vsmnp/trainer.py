@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -264,6 +265,17 @@ class Trainer:
             log_sd[:] = np.where(state.alive, learned.gamma.log_sd, log_sd)
             state.gamma_kept += learned.gamma.kept & state.alive
             state.gamma_floored += learned.gamma.floored & state.alive
+
+    def seconds_per_step(self, trial: State, repeats: int) -> float:
+        """Measured on ``trial``, which is trained; compilation and first-use costs are left out."""
+        with np.errstate(all="ignore"):  # the loop explains what is not finite
+            self.step(trial)
+            self.k.to_host(trial.alive)  # which waits for a device
+            start = time.perf_counter()
+            for _ in range(repeats):
+                self.step(trial)
+            self.k.to_host(trial.alive)
+        return (time.perf_counter() - start) / repeats
 
 
 def _mark(state: State, fine: Array, place: int) -> None:

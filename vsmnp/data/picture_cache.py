@@ -23,8 +23,6 @@ from ..types import Array, Shape
 from .picture_reader import Listing, Reader
 from .rows import fits, mapped
 
-#: Seconds after which a half-made cache is nobody's.
-_ABANDONED = 86_400.0
 #: What to do about a cache that cannot be written.
 _CURE = "free some space there, or set XDG_CACHE_HOME to a folder on another disk"
 
@@ -70,7 +68,7 @@ def decoded(listing: Listing, name: str, memory_budget: float) -> Decoded:
     found = _open(path, key, memory_budget)
     if found is None:
         make_folder(path.parent, _CURE)
-        remove_leftovers(path, _ABANDONED)
+        remove_leftovers(path)
         _make(path, listing, key)
         found = _open(path, key, memory_budget)
     if found is None:

@@ -54,7 +54,9 @@ def open_cell(cell: Cell, folder: Path) -> Session:
     if not cell.settings.steps:
         changes["epochs"] = cell.settings.epochs
     session = Session.resumed(place, changes)
-    check_same(session.trainer.settings, resolved(cell.settings), place)
+    assert session.place is not None
+    with session.place.released_on_failure():
+        check_same(session.trainer.settings, resolved(cell.settings), place)
     return session
 
 
@@ -87,7 +89,8 @@ def finish_session(session: Session, watch: Watch) -> Run:
 
 def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
     """The trained run of a cell, from its folder as far as it got; raises as the two above do."""
-    return finish_session(open_cell(cell, folder), Watch(on_step=on_step))
+    with open_cell(cell, folder) as session:
+        return finish_session(session, Watch(on_step=on_step))
 
 
 def train_grid(

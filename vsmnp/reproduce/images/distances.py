@@ -47,7 +47,7 @@ def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
     found = sample_quality(run, features.extractor(run))
     figures = {name: values[0] for name, values in found.figures.items()}
     known = {
-        "of": checkpoint.seal(place / CHECKPOINT), "features": features.label, "file": features.sha256,
+        "of": run.seal, "features": features.label, "file": features.sha256,
         **figures, "about": found.about,
     }  # fmt: skip
     write_text(place / DISTANCES, json.dumps(known))

@@ -88,7 +88,7 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
         "data": run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[:SAMPLES],
     }  # fmt: skip
     attributes = {
-        "of": checkpoint.seal(run.folder / CHECKPOINT), "labels": dict(labels), "rows": rows,
+        "of": run.seal, "labels": dict(labels), "rows": rows,
         "shape": list(run.dataset.shape), "settings": settings.to_mapping(), "finished": finished,
     }  # fmt: skip
     checkpoint.save(run.folder / MEASURED, arrays, attributes)

@@ -95,11 +95,11 @@ def finish(
     if known is not None:
         check_same(known.settings, resolved(cell.settings), place)
     if plan.train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
-        session = open_cell(cell, plan.folder)
-        total = max(session.total_steps, 1)
-        finish_session(session, Watch(on_step=lambda step: tell(_TRAINED * step // total), stop=stop))
-        run = _evaluated(session)
-        known = measure(run, cell.labels, True)
+        with open_cell(cell, plan.folder) as session:
+            total = max(session.total_steps, 1)
+            finish_session(session, Watch(on_step=lambda step: tell(_TRAINED * step // total), stop=stop))
+            run = _evaluated(session)
+            known = measure(run, cell.labels, True)
     elif known is None and (place / CHECKPOINT).exists():
         session = Session.resumed(place, to_read=True)
         run = _evaluated(session)
