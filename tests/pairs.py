@@ -19,6 +19,8 @@ PATIENCE = 60.0
 TINY = Settings(
     kernels="reference", steps=8, log_every=2, batch_size=10, hidden=(3,), samples=2, seeds=(5, 6)
 )
+#: The same as the command line has it.
+CHOSEN = {name: value for name, value in TINY.to_mapping().items() if name != "epochs"}
 #: By which the runs of a pair are told from each other.
 RATES = (1e-3, 1e-2)
 
@@ -37,7 +39,7 @@ class Outcome(NamedTuple):
 Job: TypeAlias = Callable[[int, Meet, Path], Outcome]
 
 
-def _attempt(meet: Meet, begin: Callable[[], Session], finish: Callable[[Session], object]) -> Outcome:
+def _attempt(meet: Meet, begin: Callable[[], Session]) -> Outcome:
     """Begin at the same instant; whoever succeeds keeps what it has until the other has tried too."""
     session = None
     meet()
@@ -48,7 +50,7 @@ def _attempt(meet: Meet, begin: Callable[[], Session], finish: Callable[[Session
         outcome = Outcome("", type(error).__name__, str(error))
     meet()
     if session is not None:
-        finish(session)
+        session.close()
     return outcome
 
 
@@ -57,19 +59,19 @@ def by_default_name(which: int, meet: Meet, place: Path) -> Outcome:
     from vsmnp.cli import train
 
     os.chdir(place)
-    chosen = {**TINY.to_mapping(), "lr": RATES[which]}
-    return _attempt(meet, lambda: train._started(chosen, None, None, None, False), Session.train)
+    chosen = {**CHOSEN, "lr": RATES[which]}
+    return _attempt(meet, lambda: train._started(chosen, None, None, None, False))
 
 
 def by_one_name(which: int, meet: Meet, place: Path) -> Outcome:
     """The same with an --out that is there and empty, or is not there."""
     settings = replace(TINY, lr=RATES[which])
-    return _attempt(meet, lambda: Session.new(settings, folder=place / "run"), Session.train)
+    return _attempt(meet, lambda: Session.new(settings, folder=place / "run"))
 
 
 def by_resuming(which: int, meet: Meet, place: Path) -> Outcome:
     """``vsmnp train --resume`` up to its first step."""
-    return _attempt(meet, lambda: Session.resumed(place / "run"), Session.train)
+    return _attempt(meet, lambda: Session.resumed(place / "run"))
 
 
 def to_the_end(which: int, meet: Meet, place: Path) -> Outcome:
@@ -80,7 +82,7 @@ def to_the_end(which: int, meet: Meet, place: Path) -> Outcome:
         session.train()
         return session
 
-    return _attempt(meet, train, lambda session: None)
+    return _attempt(meet, train)
 
 
 def _work(which: int, meeting: Any, tasks: Any) -> None:
@@ -89,7 +91,11 @@ def _work(which: int, meeting: Any, tasks: Any) -> None:
     Synthetic.n_train, Synthetic.n_test = 400, 40
     while (task := tasks.recv()) is not None:
         job, place = task
-        tasks.send(job(which, lambda: meeting.wait(PATIENCE), place))
+        try:
+            tasks.send(job(which, lambda: meeting.wait(PATIENCE), place))
+        except Exception as error:
+            meeting.abort()  # the other need not wait
+            tasks.send(Outcome("", type(error).__name__, str(error)))
 
 
 @contextlib.contextmanager
@@ -108,7 +114,10 @@ def pair() -> Iterator[Callable[[Job, Path], list[Outcome]]]:
     def at_once(job: Job, place: Path) -> list[Outcome]:
         for here, _ in pipes:
             here.send((job, place))
-        return [_received(here) for here, _ in pipes]
+        outcomes = [_received(here) for here, _ in pipes]
+        if meeting.broken:
+            meeting.reset()
+        return outcomes
 
     try:
         yield at_once

@@ -31,7 +31,7 @@ LOCK = ".lock"
 _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 #: Seconds in which a holder has written who it is, or a lock file that is just removed has gone.
 _PATIENCE = 0.5
-#: Characters of a command that a sentence has room for.
+#: Characters of a command, or of a name, that a sentence has room for.
 _LONGEST = 200
 
 _log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def _holder(path: Path) -> str:
     try:
         about: Any = json.loads(path.read_bytes()[:4096])
         pid = int(about["pid"])
-        host, since, command = (str(about[key]) for key in ("host", "since", "command"))
+        host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
     except (OSError, ValueError, TypeError, KeyError):
         return ""
     if pid == os.getpid() and host == platform.node():
