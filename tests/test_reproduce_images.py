@@ -210,6 +210,24 @@ def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
 
 
+def test_what_is_measured_of_a_run_that_goes_on_meanwhile_is_measured_again(
+    plan: Plan, features: str
+) -> None:
+    """It is of the checkpoint that was read, not of the one that is there when it is written."""
+    (cell,) = cells(plan, "mlp", ("K-M1",))
+    place, choice = plan.folder / cell.name, FeatureChoice(features)
+    with Session.new(replace(cell.settings, log_every=1), folder=place) as session:
+        for newer in (False, True):
+            read = training._evaluated(Session.resumed(place, to_read=True))
+            if newer:
+                session.trainer.step(session.state)
+                session.save(session.state)
+            measured.measure(read, cell.labels, False)
+            distances.judge(place, read, choice)
+            assert (measured.read(place) is None) == newer
+            assert (distances.read(place, choice) == {}) == newer
+
+
 @pytest.mark.parametrize("damage", [b"", b"vsmnp checkpoint 1\n", b"\0" * 1000])
 def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("K-M1",))
@@ -348,6 +366,10 @@ def test_processes_do_not_outlive_the_one_that_they_work_for(images: Path, tmp_p
     assert employer.stdout.readline()
     employer.kill()
     employer.communicate(timeout=600)
+    folders = [path.parent for path in tmp_path.rglob("checkpoint.h5")]
+    assert folders
+    for folder in folders:
+        Session.resumed(folder).close()
 
 
 @pytest.mark.parametrize("name", [each.name for each in BUDGETS])
