@@ -524,26 +524,35 @@ def test_a_sentence_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> 
     assert len(str(refusal.value)) < 1000
 
 
-def test_a_lock_file_that_was_removed_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_lock_file_that_was_removed_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
     """It is opened, then removed by its holder (a file server may keep it by another name), then locked."""
     import fcntl
 
-    first, real, late = lock_folder(tmp_path), fcntl.flock, []
+    first, real, late, others = lock_folder(tmp_path), fcntl.flock, [], []
 
     def flock(descriptor: int, operation: int) -> None:
         if not late:
             late.append(descriptor)
             os.link(tmp_path / LOCK, tmp_path / ".nfs0001")
             first.release()
+            if taken:
+                others.append(lock_folder(tmp_path))
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    second = lock_folder(tmp_path)
+    if taken:
+        with pytest.raises(LockedError):
+            lock_folder(tmp_path)
+    else:
+        others.append(lock_folder(tmp_path))
     assert late
     assert (tmp_path / LOCK).exists()
     with pytest.raises(LockedError):
         lock_folder(tmp_path)
-    second.release()
+    others[0].release()
     assert os.listdir(tmp_path) == [".nfs0001"]
 
 
