@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -340,7 +341,7 @@ def test_the_second_is_told_in_one_sentence_who_is_first(
         assert result.stdout == ""
         (line,) = result.stderr.strip().splitlines()
         assert line.startswith(
-            f"Error: The run in {folder} is in use by process {holder.pid} on {locks.platform.node()} ('-c "
+            f"Error: The run in {folder} is in use by process {holder.pid} on {platform.node()} ('-c "
         )
         assert f"--resume {folder}', since 2" in line
         assert line.endswith("): wait until that has ended, or choose another folder with --out.")
@@ -531,7 +532,9 @@ def test_a_lock_file_that_was_removed_locks_nothing(
     """It is opened, then removed by its holder (a file server may keep it by another name), then locked."""
     import fcntl
 
-    first, real, late, others = lock_folder(tmp_path), fcntl.flock, [], []
+    first, real = lock_folder(tmp_path), fcntl.flock
+    late: list[int] = []
+    others: list[locks.FolderLock] = []
 
     def flock(descriptor: int, operation: int) -> None:
         if not late:
