@@ -35,8 +35,9 @@ from .cuda_step_plan import NARROW_THREADS, Plan, joint, narrow, obstacle, plan,
 
 _log = logging.getLogger(__name__)
 
-#: With at least this many models, each has one block.
-MANY = 64
+#: With so many models for each multiprocessor of the card, each model has a block of its own: none of the
+#: multiprocessors is idle, and two blocks live on each where they fit.
+MANY_A_MULTIPROCESSOR = 2
 #: Parts of a minibatch at most: more would cost more to add up than they save.
 MOST_PARTS = 128
 _INFER, _LEARN, _FORMS = range(3)
@@ -52,7 +53,8 @@ class Step(Part):
         if reason is not None:
             _log.info(reason)
             return None
-        step = CudaStep(self, spec, plan(spec, shared_memory))
+        many = MANY_A_MULTIPROCESSOR * self.machine.launcher.multiprocessors()
+        step = CudaStep(self, spec, plan(spec, shared_memory), many)
         _log.info(step.plan)
         return step
 
@@ -74,7 +76,7 @@ class CudaStep:
     part: Part
     spec: StepSpec
     plan: Plan
-    many: int = MANY
+    many: int
 
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array

@@ -59,6 +59,9 @@ class Launcher(Protocol):
     def shared_memory(self) -> int:
         """Bytes of shared memory that a block may be given."""
 
+    def multiprocessors(self) -> int:
+        """How many multiprocessors share the blocks of a launch."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -141,6 +144,12 @@ class CupyLauncher:
         import cupy
 
         return int(cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
+
+    def multiprocessors(self) -> int:
+        """What this device has."""
+        import cupy
+
+        return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
 
     def multiply(
         self,

@@ -163,6 +163,18 @@ def test_a_member_of_an_ensemble_is_the_single_run_of_its_seed(launcher: ShimLau
         np.testing.assert_array_equal(single.theta[0], ensemble.theta[r])
 
 
+@pytest.mark.parametrize("processors", [132, 7])
+def test_models_get_a_block_each_where_they_fill_the_card(launcher: ShimLauncher, processors: int) -> None:
+    """From two models for each multiprocessor on; fewer share the work of each model among blocks."""
+    few = ShimLauncher(launcher.folder, shared_bytes=MEMORIES[1], processors=processors)
+    for models, kernel in ((2 * processors - 1, "step_part"), (2 * processors, "whole_step")):
+        settings = replace(TINY, hidden=(2,), batch_size=2, seeds=tuple(range(models)), inference="kl")
+        trainer = Trainer.build(kernel_set(few, Geometry(32, 3, 65535, 0)), settings, load_data("mixture"))
+        few.launched.clear()
+        run(trainer, trainer.initial_state(), 1)
+        assert {"step_part", "whole_step"} & few.launched == {kernel}
+
+
 def without_moments(step: CudaStep) -> CudaStep:
     """The same step with the encoder's moments left in memory."""
     words = step.plan.words.copy()

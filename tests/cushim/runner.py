@@ -175,6 +175,8 @@ class ShimLauncher:
         Whether kernels work on copies with margins; a sanitizer wants the arrays themselves.
     shared_bytes : int
         Of shared memory that a block may be given.
+    processors : int
+        Multiprocessors that it says it has.
     """
 
     folder: Path
@@ -182,6 +184,7 @@ class ShimLauncher:
     flags: Sequence[str] = FLAGS
     guarded: bool = True
     shared_bytes: int = 227 * 1024
+    processors: int = 132
     launched: set[str] = field(default_factory=set)
 
     def compile(self, source: str) -> ShimModule:
@@ -191,6 +194,10 @@ class ShimLauncher:
     def shared_memory(self) -> int:
         """That of the largest card, unless a test wants less."""
         return self.shared_bytes
+
+    def multiprocessors(self) -> int:
+        """Those of a large card, unless a test wants others."""
+        return self.processors
 
     def multiply(
         self,
