@@ -155,7 +155,8 @@ class CudaStep:
         topic = f"step{order}{way}"
         numbers = self.plan.shared_numbers + moments
         module = self.part.machine.module(topic, self._dtype)
-        module.launch(kernel, grid, (self._threads,), [*arguments, numbers], numbers * self._dtype.itemsize)
+        module.launch(kernel, grid, (self._threads,), [*arguments, numbers], numbers * self._dtype.itemsize,
+                      self.plan.carve_out)  # fmt: skip
 
     @cached_property
     def _dtype(self) -> np.dtype[Any]:

@@ -51,6 +51,9 @@ class Plan:
         Numbers of the encoder's and of the decoder's packed parameters.
     rows : int
         Of a tile.
+    carve_out : int
+        Percent of a multiprocessor's fast memory, the most that can be shared, which is to be shared: enough
+        for as many blocks as the plan counts on. The rest caches what lies in the card's memory.
     """
 
     words: Array
@@ -60,6 +63,7 @@ class Plan:
     moments: int
     packed: tuple[int, int]
     rows: int
+    carve_out: int
 
     def __str__(self) -> str:
         """What a block keeps, in a sentence."""
@@ -156,6 +160,21 @@ def narrow(spec: StepSpec) -> bool:
     return max(*spec.encoder.widths, *spec.decoder.widths) <= NARROW
 
 
+def _blocks(spec: StepSpec, rows: int, moments: int, shared_memory: int) -> int:
+    """Blocks that live on a multiprocessor, by its registers and its shared memory.
+
+    The latter is at least what one block may be given.
+    """
+    most = MOST_BLOCKS if narrow(spec) else MOST_WIDE_BLOCKS
+    most = most // 2 if joint(spec) else most
+    return min(most, shared_memory // _bytes(spec, rows, moments))
+
+
+def _carve_out(spec: StepSpec, rows: int, moments: int, shared_memory: int) -> int:
+    need = _blocks(spec, rows, moments, shared_memory) * _bytes(spec, rows, moments)
+    return -(-100 * need // shared_memory)
+
+
 def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
     """Numbers of the encoder's moments in shared memory.
 
@@ -164,9 +183,8 @@ def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
     """
     if spec.encoder_steps < 2 or not spec.encoder_optimizer.adam:
         return 0
-    moments, most = 2 * _network(spec.encoder).packed, MOST_BLOCKS if narrow(spec) else MOST_WIDE_BLOCKS
-    most = most // 2 if joint(spec) else most
-    blocks, blocks_with = (min(most, shared_memory // _bytes(spec, rows, held)) for held in (0, moments))
+    moments = 2 * _network(spec.encoder).packed
+    blocks, blocks_with = (_blocks(spec, rows, held, shared_memory) for held in (0, moments))
     return moments if blocks_with == blocks else 0
 
 
@@ -197,5 +215,5 @@ def plan(spec: StepSpec, shared_memory: int) -> Plan:
     return Plan(
         np.array([*words, *encoder.table, *decoder.table], np.int32), np.array(numbers, spec.dtype),
         np.array(betas, np.float64), _shared_numbers(spec, rows), moments, (encoder.packed, decoder.packed),
-        rows,
+        rows, _carve_out(spec, rows, moments, shared_memory),
     )  # fmt: skip

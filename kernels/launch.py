@@ -30,9 +30,14 @@ class Module(Protocol):
     """The kernels of one translation unit."""
 
     def launch(
-        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
-    ) -> None:
-        """Start a kernel: arrays go as pointers, ``int`` as ``long long``, NumPy scalars as their type."""
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
+        carve_out: int | None = None,
+    ) -> None:  # fmt: skip
+        """Start a kernel: arrays go as pointers, ``int`` as ``long long``, NumPy scalars as their type.
+
+        ``carve_out`` is the percentage of a multiprocessor's fast memory, the most that can be shared, which
+        this kernel's blocks are to share; by default the driver divides it.
+        """
 
 
 class Launcher(Protocol):
@@ -120,12 +125,15 @@ class CupyModule:
         self._raw = cupy.RawModule(code=source, options=OPTIONS)
 
     def launch(
-        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
-    ) -> None:
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
+        carve_out: int | None = None,
+    ) -> None:  # fmt: skip
         """Start a kernel on the current stream."""
         function = self._raw.get_function(kernel)
         if shared_memory > function.max_dynamic_shared_size_bytes:
             function.max_dynamic_shared_size_bytes = shared_memory
+        if carve_out is not None and carve_out != function.preferred_shared_memory_carveout:
+            function.preferred_shared_memory_carveout = carve_out
         function(grid, block, tuple(arguments), shared_mem=shared_memory)
 
 

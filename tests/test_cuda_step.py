@@ -227,6 +227,40 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
         assert plan.words[place_of("MOMENTS")] == held
 
 
+@pytest.mark.parametrize("kilobytes", [227, 163, 99, 64])
+def test_what_is_shared_is_enough_for_the_blocks_that_are_counted_on(kilobytes: int) -> None:
+    """Of all that can be, a percentage which the driver rounds up; the rest is cache."""
+    narrow = replace(TINY, hidden=(30, 30), dtype="float32")
+    joint = replace(narrow, objective="fae", inference="fisher")
+    choices: tuple[dict[str, Any], ...] = ({"encoder_steps": 2}, {"hidden": (50, 50)}, {"hidden": (8,)})
+    others = (replace(narrow, **choice) for choice in choices)
+    for settings in (narrow, joint, *others):
+        spec = Trainer.build(reference, settings, load_data("mixture")).spec
+        assert spec is not None
+        plan = cuda_step_plan.plan(spec, kilobytes * 1024)
+        block = 4 * (plan.shared_numbers + plan.moments) + cuda_step_plan.RESERVED
+        most = 4 if settings.hidden[0] <= 32 else 2
+        blocks = min(most // 2 if settings.objective == "fae" else most, kilobytes * 1024 // block)
+        share = kilobytes * 1024 * plan.carve_out / 100
+        assert blocks * block <= share < blocks * block + kilobytes * 1024 / 100
+        assert blocks >= 1
+
+
+def test_every_launch_of_a_step_asks_for_the_same_share(launcher: ShimLauncher) -> None:
+    """So that no multiprocessor is divided anew between two launches; other kernels ask for none."""
+    launcher.shared_bytes = MEMORIES[0]
+    for many, kernels in ((ONE_BLOCK, {"whole_step"}), (MANY_BLOCKS, {"step_part", "step_finish"})):
+        launcher.carve_outs.clear()
+        trainer = trainer_of(
+            kernel_set(launcher, GEOMETRIES[0]), replace(TINY, encoder_steps=2, noise=0.1), many
+        )
+        run(trainer, trainer.initial_state(), 1)
+        assert isinstance(trainer.fused, CudaStep)
+        assert set(launcher.carve_outs) > kernels
+        for kernel, (_, share) in launcher.carve_outs.items():
+            assert share == (trainer.fused.plan.carve_out if kernel in kernels else None)
+
+
 def test_tangents_take_room_only_where_they_are() -> None:
     """As many planes as a network has features, so that the tile may have fewer rows."""
     wide = replace(TINY, hidden=(30, 30), dtype="float32")

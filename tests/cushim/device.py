@@ -64,11 +64,12 @@ class DeviceModule:
     inside: Module
 
     def launch(
-        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
-    ) -> None:
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
+        carve_out: int | None = None,
+    ) -> None:  # fmt: skip
         """Note the addresses, not the numbers."""
         given = [opened(argument) for argument in arguments]
-        do(lambda: self.inside.launch(kernel, grid, block, given, shared_memory))
+        do(lambda: self.inside.launch(kernel, grid, block, given, shared_memory, carve_out))
 
 
 class DeviceLauncher(ShimLauncher):

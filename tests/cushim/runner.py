@@ -124,16 +124,21 @@ class ShimModule:
         return _Kernel(call, tuple(signature().decode().split(";")[:-1]))
 
     def launch(
-        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0
-    ) -> None:
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
+        carve_out: int | None = None,
+    ) -> None:  # fmt: skip
         """Run a kernel to its end.
 
         Raises
         ------
         RuntimeError
-            If the arguments are not the kernel's, or it leaves its arrays, diverges at a barrier or waits
-            for ever.
+            If the arguments are not the kernel's, it is given more shared memory than a block may have, or a
+            share of it that is none, or it leaves its arrays, diverges at a barrier or waits for ever.
         """
+        most = self._launcher.shared_bytes
+        if shared_memory > most or not 0 <= (carve_out or 0) <= 100:
+            raise RuntimeError(f"{kernel}: {shared_memory} bytes of {most} and {carve_out} percent of them.")
+        self._launcher.carve_outs[kernel] = shared_memory, carve_out
         call, parameters = self._kernel(kernel)
         given = tuple(_letters(a) for a in arguments)
         wanted = tuple(p.removeprefix("in ").removeprefix("out ") for p in parameters)
@@ -177,6 +182,8 @@ class ShimLauncher:
         Of shared memory that a block may be given.
     processors : int
         Multiprocessors that it says it has.
+    launched, carve_outs : set and dict
+        Kernels that were launched, and the shared memory and its share that each was given last.
     """
 
     folder: Path
@@ -186,6 +193,7 @@ class ShimLauncher:
     shared_bytes: int = 227 * 1024
     processors: int = 132
     launched: set[str] = field(default_factory=set)
+    carve_outs: dict[str, tuple[int, int | None]] = field(default_factory=dict)
 
     def compile(self, source: str) -> ShimModule:
         """Compile now."""
