@@ -21,6 +21,9 @@ LOSSES: Mapping[str, int] = MappingProxyType({
 })  # fmt: skip
 GAMMAS: Mapping[str, int] = MappingProxyType({"fixed": 0, "learn": 1, "optimal": 2})
 
+#: Numbers that the kernels of a divided update keep of a model, beside its gradient.
+FINDINGS = 7
+
 #: Rows of a tile, the most first. Fewer leave too little work between two barriers.
 ROWS = (64, 32, 16)
 #: Elements between the same row of neighbouring features, beyond the rows.

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from cushim.runner import ShimLauncher
 from cushim.sets import Geometry, kernel_set, libraries
+from hypothesis import given
+from hypothesis import strategies as st
 from laws import agree
+from strategies import few
 
 from vsmnp.config import Settings
 from vsmnp.data import load_data
@@ -53,9 +56,9 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> ShimLauncher:
     return ShimLauncher(libraries(tmp_path_factory))
 
 
-def names(kind: str) -> list[str]:
-    """Of an enumeration in the kernels' header."""
-    text = (source.FOLDER / "step_plan.cuh").read_text(encoding="utf-8")
+def names(kind: str, header: str = "step_plan.cuh") -> list[str]:
+    """Of an enumeration in one of the kernels' headers."""
+    text = (source.FOLDER / header).read_text(encoding="utf-8")
     found = re.search(rf"enum {kind} \{{(.*?)\}};", text, re.S)
     assert found is not None
     return re.findall(r"\w+", found[1])
@@ -175,6 +178,74 @@ def test_models_get_a_block_each_where_they_fill_the_card(launcher: ShimLauncher
         assert {"step_part", "whole_step"} & few.launched == {kernel}
 
 
+@few
+@given(
+    case=st.sampled_from((1, 3, 5)),
+    hidden=st.lists(st.integers(1, 20), min_size=1, max_size=2).map(tuple),
+    batch=st.integers(1, 40),
+    models=st.integers(1, 3),
+    most_blocks=st.sampled_from((2, 3, 4096)),
+    seed=st.integers(0, 9),
+    broken=st.booleans(),
+)
+def test_a_divided_update_is_the_same_bits_on_any_number_of_blocks(
+    launcher: ShimLauncher, case: int, hidden: tuple[int, ...], batch: int, models: int, most_blocks: int,
+    seed: int, broken: bool,
+) -> None:  # fmt: skip
+    """Of one and of several, in whatever order they take turns; also where a model dies."""
+    launcher.shared_bytes = MEMORIES[0]
+    settings = replace(
+        TINY, **{**CHOICES[case], "hidden": hidden}, batch_size=batch, seeds=tuple(range(models))
+    )
+    ends = []
+    for geometry in (Geometry(32, 1, 1, 0), Geometry(32, most_blocks, 65535, seed)):
+        trainer = trainer_of(kernel_set(launcher, geometry), settings, MANY_BLOCKS)
+        state = trainer.initial_state()
+        run(trainer, state, 1)
+        if broken:
+            state.phi[0, 0] = np.nan
+        with np.errstate(all="ignore"):
+            info = run(trainer, state, 1)
+        assert state.alive.tolist() == [not broken] + [True] * (models - 1)
+        ends.append((to_arrays(trainer.k, trainer.model, state), info.report()))
+    for ours, theirs in zip(*ends, strict=True):
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+@pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
+def test_a_model_dies_of_a_gradient_that_overflows_somewhere(launcher: ShimLauncher, many: int) -> None:
+    """In the last weights alone, of some of the blocks, while all terms are finite."""
+    launcher.shared_bytes = MEMORIES[0]
+    settings = replace(TINY, objective="elbo", activation="relu", hidden=(40,), gamma="1.0", inference="kl")
+    ends = []
+    for k in (kernel_set(launcher, Geometry(32, 4096, 65535, 1)), reference):
+        trainer = trainer_of(k, settings, many)
+        state = trainer.initial_state()
+        run(trainer, state, 1)
+        last = trainer.model.decoder_part(state.theta)
+        last["0"]["b"][0], last["2"]["w"][0], last["2"]["b"][0] = 1e250, 0, 1e100
+        with np.errstate(all="ignore"):
+            info = run(trainer, state, 1)
+        assert info.causes()[int(state.cause[0]) - 1] == "the decoder's gradient"
+        last["0"]["b"][0], last["2"]["b"][0] = 0, 0
+        ends.append((state, info))
+    same(ends[0], ends[1])
+
+
+def test_a_slice_of_a_gradient_is_small() -> None:
+    """Computed, not measured: what one block of ``step_sum`` reads for two layers of 100, in kB."""
+    wide = replace(TINY, hidden=(100, 100), samples=1, dtype="float32", batch_size=1000)
+    spec = Trainer.build(reference, wide, load_data("mixture")).spec
+    assert spec is not None
+    plan = cuda_step_plan.plan(spec, 227 * 1024)
+    parts, threads = -(-1000 // plan.rows), 256
+    assert (plan.rows, parts, -(-plan.packed[0] // threads)) == (32, 32, 43)
+    assert round(4 * plan.packed[0] * parts / 1e6, 1) == 1.4
+    assert round(4 * threads * parts / 1e3) == 33
+
+
 def without_moments(step: CudaStep) -> CudaStep:
     """The same step with the encoder's moments left in memory."""
     words = step.plan.words.copy()
@@ -249,7 +320,10 @@ def test_what_is_shared_is_enough_for_the_blocks_that_are_counted_on(kilobytes: 
 def test_every_launch_of_a_step_asks_for_the_same_share(launcher: ShimLauncher) -> None:
     """So that no multiprocessor is divided anew between two launches; other kernels ask for none."""
     launcher.shared_bytes = MEMORIES[0]
-    for many, kernels in ((ONE_BLOCK, {"whole_step"}), (MANY_BLOCKS, {"step_part", "step_finish"})):
+    for many, kernels in (
+        (ONE_BLOCK, {"whole_step"}),
+        (MANY_BLOCKS, {"step_part", "step_sum", "step_finish"}),
+    ):
         launcher.carve_outs.clear()
         trainer = trainer_of(
             kernel_set(launcher, GEOMETRIES[0]), replace(TINY, encoder_steps=2, noise=0.1), many
@@ -328,3 +402,4 @@ def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     assert plan.words[places.index("LOG_SD")] == spec.log_sd
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
+    assert names("Finding", "step_parts.cuh").index("FINDINGS") == cuda_step_plan.FINDINGS

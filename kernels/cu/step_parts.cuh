@@ -1,8 +1,12 @@
 // A training step of a few models by many blocks: each has a part of the minibatch, and gradients meet in memory.
 //
-// An update is two launches. `step_part` leaves each block's gradient and sums behind; `step_finish` adds them up in
-// the order of the parts and does what `whole_step` does after a gradient. No block waits for another, and no sum depends on
-// when it ran. The optimal gamma takes one more launch before, of `step_part` for the sums alone.
+// An update is three launches. `step_part` leaves each block's gradient and sums behind; `step_sum` adds them up in the
+// order of the parts, each block a slice of the gradient; of that, each block of `step_finish` moves a slice of the
+// parameters. No block waits for another, and no sum depends on when it ran nor on how many there are. The optimal gamma
+// takes one more launch before, of `step_part` for the sums alone.
+//
+// What all blocks of `step_finish` read and one of them changes is copied by `step_sum`: log sqrt(gamma), who is alive, and
+// the count of updates.
 #include "step_update.cuh"
 
 enum Side { INFER, LEARN, FORMS };
@@ -61,29 +65,83 @@ STEP_KERNEL step_part(
     }
 }
 
-// Grid: x over models, which stride on.
-STEP_KERNEL step_finish(
-    const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
-    int side, int parts, const real *__restrict__ gradients, const real *__restrict__ sums,
-    const real *__restrict__ form_sums, STEP_NOW, STEP_STATE, Index shared_numbers
+// What `step_finish` knows of a model, beside its gradient.
+enum Finding { SQUARE, CROSS, DIVERGENCE, ALIGNED, LOG_SD_NOW, GAMMA_KEPT, GAMMA_FLOORED, FINDINGS };
+
+// totals (R, packed); fine (R, slices): a slice of the gradient has nothing but numbers; found (R, FINDINGS); updates (R,):
+// the number of this one, or 0 where the model is dead. Grid: x over slices, y over models, which stride on.
+STEP_KERNEL step_sum(
+    const int *__restrict__ plan, const real *__restrict__ numbers, Index batch, int side, int parts,
+    const real *__restrict__ gradients, const real *__restrict__ sums, const real *__restrict__ form_sums,
+    const real *__restrict__ theta, const bool *__restrict__ alive, const Index *__restrict__ t, Index models,
+    real *__restrict__ totals, bool *__restrict__ fine, real *__restrict__ found, Index *__restrict__ updates
 ) {
-    DYNAMIC(real, memory, shared_numbers);
-    const Work w = work_in(memory, plan, numbers);
-    const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
+    const Work w = told(plan, numbers);
     const int packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
-    for (Index r = blockIdx.x; r < models; r += gridDim.x) {
-        EACH(i, packed) {
+    const Crew crew = blocks_along_x();
+    for (Index r = blockIdx.y; r < models; r += gridDim.y) {
+        int bad = 0;
+        for (int i = crew.first; i < packed; i += crew.size) {
             real total = 0;
             for (int part = 0; part < parts; ++part) total += gradients[(r * parts + part) * packed + i];
-            w.g[i] = total;
+            totals[r * packed + i] = total;
+            bad |= !is_finite(total);
         }
+        bad = __syncthreads_or(bad);
+        if (threadIdx.x) continue;
+        fine[r * gridDim.x + blockIdx.x] = !bad;
+        if (blockIdx.x) continue;
+        const Sums all = joined_sums(sums, r, parts);
         const Gamma gamma = side == LEARN ? gamma_of(w, theta, form_sums, r, parts, batch)
                                           : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
-        const Sums found = joined_sums(sums, r, parts);
-        __syncthreads();
-        if (side == INFER)
-            finish_inference(w, found, batch, gamma.log_sd, false, ENCODER_VECTOR, flags, betas, r, models, inferred);
-        else
-            finish_learning(w, found, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);
+        real *const here = found + r * FINDINGS;
+        here[SQUARE] = all.square;
+        here[CROSS] = all.cross;
+        here[DIVERGENCE] = all.divergence;
+        here[ALIGNED] = all.aligned;
+        here[LOG_SD_NOW] = gamma.log_sd;
+        here[GAMMA_KEPT] = (real)gamma.kept;
+        here[GAMMA_FLOORED] = (real)gamma.floored;
+        updates[r] = alive[r] ? t[r] + 1 : 0;
+    }
+}
+
+// Grid: x over slices of the parameters, y over models; both stride on.
+STEP_KERNEL step_finish(
+    const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
+    int side, int slices, const real *__restrict__ totals, const bool *__restrict__ fine, const real *__restrict__ found,
+    const Index *__restrict__ updates, STEP_NOW, STEP_STATE
+) {
+    const Work w = told(plan, numbers);
+    const bool infers = side == INFER;
+    const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
+    const Vector vector = infers ? ENCODER_VECTOR : DECODER_VECTOR;
+    const Net net = infers ? w.encoder : w.decoder;
+    const int packed = plan[infers ? ENCODER_PACKED : DECODER_PACKED], size = plan[infers ? ENCODER_SIZE : DECODER_SIZE];
+    const int adam = plan[infers ? ENCODER_ADAM : DECODER_ADAM];
+    for (Index r = blockIdx.y; r < models; r += gridDim.y) {
+        const real *const here = found + r * FINDINGS;
+        const Sums sums = {here[SQUARE], here[CROSS], here[DIVERGENCE], here[ALIGNED]};
+        const Gamma gamma = {here[LOG_SD_NOW], (int)here[GAMMA_KEPT], (int)here[GAMMA_FLOORED]};
+        const Learned judged = infers ? Learned{inference_terms(w, sums, batch, gamma.log_sd), 0, 0}
+                                      : learning_terms(w, sums, batch, gamma.log_sd);
+        int bad = !is_finite(judged.slope);
+        EACH(i, slices) bad |= !fine[r * slices + i];
+        const Index update = updates[r], broke = judge(judged.terms, !__syncthreads_or(bad), judged.first);
+        const bool moves = update && !broke, writes = blockIdx.x == 0 && threadIdx.x == 0;
+        if (writes) {
+            note(judged.terms, broke, update > 0, flags, r, models, infers ? inferred : learned);
+            if (moves && !infers) place_gamma(w, gamma, vector, flags, r);
+            if (moves) vector.t[r] = update;
+        }
+        if (!moves) continue;
+        const Optimiser rule = rule_at(adam, infers ? betas : betas + 2, w.number(infers ? ENCODER_EPS : DECODER_EPS), update, vector.lr[r]);
+        real *const p = vector.p + r * size;
+        const real *const g = totals + r * packed;
+        const Held moments = moments_of(vector, adam, r * size);
+        each_parameter(net, blocks_along_x(), [&](int flat, int place) {
+            p[flat] = plus(p[flat], -rule.way(g[place], moments.m + flat, moments.v + flat));
+        });
+        if (writes && !infers) move_log_sd(rule, p, moments, plan[LOG_SD], judged.slope);
     }
 }

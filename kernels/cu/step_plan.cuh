@@ -71,24 +71,32 @@ struct Work {
     __device__ real number(Number place) const { return numbers[place]; }
 };
 
-__device__ inline Work work_in(real *memory, const int *plan, const real *numbers) {
-    Work w;
+// The plan alone: networks without memory.
+__device__ inline Work told(const int *plan, const real *numbers) {
+    Work w = {};
     w.plan = plan;
     w.numbers = numbers;
     w.d_x = plan[DATA];
     w.d_z = plan[LATENT];
     w.stride = plan[ROWS] + 4;  // four more than rows: rows of different features lie in different banks
     const int *encoder = plan + PLACES, *decoder = encoder + 8 * (plan[ENCODER_LAYERS] + 1);
+    w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, nullptr, nullptr};
+    w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], nullptr, nullptr};
+    return w;
+}
+
+__device__ inline Work work_in(real *memory, const int *plan, const real *numbers) {
+    Work w = told(plan, numbers);
     real *next = memory;
-    real *const phi = next;
+    w.encoder.p = next;
     next += plan[ENCODER_PACKED];
-    real *const theta = next;
+    w.decoder.p = next;
     next += plan[DECODER_PACKED];
     w.g = next;
     next += plan[ENCODER_PACKED] > plan[DECODER_PACKED] ? plan[ENCODER_PACKED] : plan[DECODER_PACKED];
-    real *const x_tile = next;
+    w.encoder.tile = next;
     next += plan[ENCODER_FEATURES] * w.stride;
-    real *const z_tile = next;
+    w.decoder.tile = next;
     next += plan[DECODER_FEATURES] * w.stride;
     w.here = next;
     next += plan[WIDEST] * w.stride;
@@ -100,18 +108,14 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     next += w.d_z * w.stride;
     w.s_q = next;
     next += plan[CROSSES] ? w.d_x * w.stride : 0;
-    real *const dz_tile = next;
+    w.along = w.decoder;
+    w.along.tile = next;
     next += SECOND_ORDER ? plan[DECODER_FEATURES] * w.stride : 0;
-    real *const dx_tile = next;
+    w.encoder_along = w.encoder;
+    w.encoder_along.tile = next;
     next += JOINT ? plan[ENCODER_FEATURES] * w.stride : 0;
     w.m = next;
     w.v = next + plan[ENCODER_PACKED];
-    w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, phi, x_tile};
-    w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], theta, z_tile};
-    w.along = w.decoder;
-    w.along.tile = dz_tile;
-    w.encoder_along = w.encoder;
-    w.encoder_along.tile = dx_tile;
     return w;
 }
 

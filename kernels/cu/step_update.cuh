@@ -1,4 +1,6 @@
 // What follows a gradient: the terms of its loss, who dies of it, where gamma goes, and the optimiser.
+//
+// Every thread judges for itself, from the same numbers; one writes what was found.
 #include "step_joint.cuh"
 
 // The arrays of a run that a step reads and writes; (R, P) and (R,).
@@ -41,14 +43,6 @@ __device__ inline void pack(const Net &net, const real *flat) {
     __syncthreads();
 }
 
-// Note what broke first, and when: one thread of a block.
-__device__ inline void mark(const Flags &f, Index r, bool fine, int place) {
-    if (!f.alive[r] || fine) return;
-    f.alive[r] = false;
-    f.cause[r] = place + 1;
-    f.died_at[r] = (Index)f.now + 1;
-}
-
 __device__ inline bool all_finite(const real *g, int count, real slope) {
     int bad = !is_finite(slope);
     EACH(i, count) bad |= !is_finite(g[i]);
@@ -68,14 +62,23 @@ struct Optimiser {
     }
 };
 
+// Threads that share the parameters of a model: a block, or all blocks along x. EACH is among those of a block.
+struct Crew {
+    int first, size;
+};
+__device__ inline Crew block_alone() { return Crew{(int)threadIdx.x, (int)blockDim.x}; }
+__device__ inline Crew blocks_along_x() {
+    return Crew{(int)(blockIdx.x * blockDim.x + threadIdx.x), (int)(gridDim.x * blockDim.x)};
+}
+
 // Every parameter of a network by its places in the flat and in the packed vector; a thread sees the same ones each time.
 template <class Visit>
-__device__ inline void each_parameter(const Net &net, Visit visit) {
+__device__ inline void each_parameter(const Net &net, const Crew &crew, Visit visit) {
     for (int l = 0; l < net.layers; ++l) {
         const Layer layer = net.layer(l);
-        EACH(item, layer.out * layer.in)
-        visit(layer.w_flat + item, layer.w + item / layer.in * layer.in_padded + item % layer.in);
-        EACH(o, layer.out) visit(layer.b_flat + o, layer.b + o);
+        for (int item = crew.first; item < layer.out * layer.in; item += crew.size)
+            visit(layer.w_flat + item, layer.w + item / layer.in * layer.in_padded + item % layer.in);
+        for (int o = crew.first; o < layer.out; o += crew.size) visit(layer.b_flat + o, layer.b + o);
     }
 }
 
@@ -87,7 +90,7 @@ struct Held {
 // Moments come into the block before its first update, and go back with the parameters after its last.
 __device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
-    each_parameter(w.encoder, [&](int flat, int packed) {
+    each_parameter(w.encoder, block_alone(), [&](int flat, int packed) {
         w.m[packed] = phi.m[first + flat];
         w.v[packed] = phi.v[first + flat];
     });
@@ -95,36 +98,49 @@ __device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) 
 
 __device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
-    each_parameter(w.encoder, [&](int flat, int packed) {
+    each_parameter(w.encoder, block_alone(), [&](int flat, int packed) {
         phi.p[first + flat] = w.encoder.p[packed];
         phi.m[first + flat] = w.m[packed];
         phi.v[first + flat] = w.v[packed];
     });
 }
 
+// The optimiser's rule at the update of that number, the first being 1.
+__device__ inline Optimiser rule_at(int adam, const double *betas, real eps, Index update, real lr) {
+    return Optimiser{adam, (real)(1 - betas[0]), (real)(1 - betas[1]), eps,
+                     (real)(1 - pow(betas[0], (double)update)), (real)(1 - pow(betas[1], (double)update)), lr};
+}
+
+// The moments of a model in memory; a rule that has none leaves them alone.
+__device__ inline Held moments_of(const Vector &vector, int adam, Index first) {
+    return adam ? Held{vector.m + first, vector.v + first} : Held{vector.p + first, vector.p + first};
+}
+
+// log sqrt(gamma), at place `log_sd` of the flat vector, moves by its slope: one thread.
+__device__ inline void move_log_sd(const Optimiser &rule, real *p, const Held &moments, int log_sd, real slope) {
+    p[log_sd] = plus(p[log_sd], -rule.way(slope, moments.m + log_sd, moments.v + log_sd));
+}
+
 // Move the parameters of a living model: the packed copy, and those in memory unless the moments are `held` in the block,
-// when all go back together. `slope` is the one of log sqrt(gamma), at place `log_sd` of the flat vector, or has none where
-// that is negative. All threads of a block.
+// when all go back together. `slope` is the one of log sqrt(gamma), which is none where `log_sd` is negative. All threads
+// of a block.
 __device__ inline void move(
     const Net &net, const real *g, const Held &held, const Vector &vector, Index r, int size, int adam,
     const double *betas, real eps, int log_sd, real slope, bool alive
 ) {
     if (alive) {
-        const Index steps = vector.t[r] + 1;
-        const Optimiser rule = {adam, (real)(1 - betas[0]), (real)(1 - betas[1]), eps,
-                                (real)(1 - pow(betas[0], (double)steps)), (real)(1 - pow(betas[1], (double)steps)),
-                                vector.lr[r]};
+        const Optimiser rule = rule_at(adam, betas, eps, vector.t[r] + 1, vector.lr[r]);
         real *const p = vector.p + r * size;
-        real *const m = adam ? vector.m + r * size : p, *const v = adam ? vector.v + r * size : p;
+        const Held moments = moments_of(vector, adam, r * size);
         if (held.m)
-            each_parameter(net, [&](int, int packed) {
+            each_parameter(net, block_alone(), [&](int, int packed) {
                 net.p[packed] = plus(net.p[packed], -rule.way(g[packed], held.m + packed, held.v + packed));
             });
         else
-            each_parameter(net, [&](int flat, int packed) {
-                net.p[packed] = p[flat] = plus(p[flat], -rule.way(g[packed], m + flat, v + flat));
+            each_parameter(net, block_alone(), [&](int flat, int packed) {
+                net.p[packed] = p[flat] = plus(p[flat], -rule.way(g[packed], moments.m + flat, moments.v + flat));
             });
-        if (log_sd >= 0 && threadIdx.x == 0) p[log_sd] = plus(p[log_sd], -rule.way(slope, m + log_sd, v + log_sd));
+        if (log_sd >= 0 && threadIdx.x == 0) move_log_sd(rule, p, moments, log_sd, slope);
     }
     __syncthreads();
     if (alive && threadIdx.x == 0) vector.t[r] += 1;
@@ -136,47 +152,64 @@ __device__ inline real reconstruction(real square, real log_sd, int d_x) {
     return (real)0.5 * precision(log_sd) * square + (real)d_x * (log_sd + (real)0.91893853320467274178);
 }
 
-// The four terms of the joint divergence, written and judged in their order, `first` being the place of the first one's
-// cause; one thread of a block.
-__device__ inline void judge_joint(
-    const Work &w, const Sums &sums, real share, real tau, bool fine, int first, const Flags &flags, Index r,
-    Index models, real *terms
-) {
-    const real half = (real)0.5 * share, term[4] = {
-        half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence
-    };
-    real loss = 0;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        terms[i * models + r] = term[i];
-        loss += term[i];
-        mark(flags, r, is_finite(term[i]), first + i);
-    }
-    mark(flags, r, fine && is_finite(loss), first + 4);
+// The terms of a loss. Bits of `written` say which are reported, of `counted` which are its summands.
+constexpr int MOST_TERMS = 4;
+struct Terms {
+    real term[MOST_TERMS];
+    int written, counted;
+};
+
+__device__ inline Terms terms_of_joint(const Work &w, const Sums &sums, real share, real tau) {
+    const real half = (real)0.5 * share;
+    return Terms{{half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence}, 15, 15};
 }
 
-// After the gradient in phi: terms (2, R) or (4, R), burial, and the optimiser.
+// What broke first of the terms, in their order, and the gradient, `first` being the place of the first term's cause: its
+// place plus 1, or 0.
+__device__ inline Index judge(const Terms &found, bool fine, int first) {
+    real loss = 0;
+    int cause = 0, next = first;
+#pragma unroll
+    for (int i = 0; i < MOST_TERMS; ++i) {
+        if (!(found.counted >> i & 1)) continue;
+        loss += found.term[i];
+        ++next;
+        if (!cause && !is_finite(found.term[i])) cause = next;
+    }
+    return !cause && !(fine && is_finite(loss)) ? next + 1 : cause;
+}
+
+// Write the terms (MOST_TERMS or fewer, R), and who died of what and when: one thread of a model.
+__device__ inline void note(const Terms &found, Index cause, bool alive, const Flags &f, Index r, Index models, real *terms) {
+#pragma unroll
+    for (int i = 0; i < MOST_TERMS; ++i)
+        if (found.written >> i & 1) terms[i * models + r] = found.term[i];
+    if (!alive || !cause) return;
+    f.alive[r] = false;
+    f.cause[r] = cause;
+    f.died_at[r] = (Index)f.now + 1;
+}
+
+// The terms of the inference objective, (2, R) or (4, R).
+__device__ inline Terms inference_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
+    const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
+    if (JOINT) return terms_of_joint(w, sums, share, precision(log_sd));
+    if (w.plan[INFERENCE_LOSS] == KL)
+        return Terms{{reconstruction(sums.square * share, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
+    return Terms{{(real)0.5 * w.number(INFERENCE_WEIGHT) * sums.square * share, 0, 0, 0}, 1, 1};
+}
+
+// After the gradient in phi: terms, burial, and the optimiser. All threads of a block.
 __device__ inline void finish_inference(
     const Work &w, const Sums &sums, Index batch, real log_sd, bool held, const Vector &phi, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
 ) {
-    const int kl = w.plan[INFERENCE_LOSS] == KL;
-    const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
-    const bool fine = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
-    if (JOINT && threadIdx.x == 0) judge_joint(w, sums, share, precision(log_sd), fine, 0, flags, r, models, terms);
-    if (!JOINT && threadIdx.x == 0) {
-        const real first = kl ? reconstruction(sums.square * share, log_sd, w.d_x)
-                              : (real)0.5 * w.number(INFERENCE_WEIGHT) * sums.square * share;
-        const real second = kl ? sums.divergence / (real)batch : (real)0;
-        terms[r] = first;
-        if (kl) terms[models + r] = second;
-        mark(flags, r, is_finite(first), 0);
-        if (kl) mark(flags, r, is_finite(second), 1);
-        mark(flags, r, fine && is_finite(first + second), 1 + kl);
-    }
-    __syncthreads();
+    const bool alive = flags.alive[r], fine = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
+    const Terms found = inference_terms(w, sums, batch, log_sd);
+    const Index cause = judge(found, fine, 0);
+    if (threadIdx.x == 0) note(found, cause, alive, flags, r, models, terms);
     const Held moments = {held ? w.m : nullptr, w.v};
-    move(w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas, w.number(ENCODER_EPS), -1, 0, flags.alive[r]);
+    move(w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas, w.number(ENCODER_EPS), -1, 0, alive && !cause);
 }
 
 struct Gamma {
@@ -193,42 +226,49 @@ __device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, rea
     return Gamma{(real)0.5 * log(gamma < floor ? floor : gamma), 0, gamma < floor};
 }
 
-// After the gradient in theta: terms (3, R) or (4, R), burial, gamma, and the optimiser.
+// The terms of the learning objective, (3, R) or (4, R), the place of its first cause, and the slope of log sqrt(gamma).
+struct Learned {
+    Terms terms;
+    int first;
+    real slope;
+};
+
+__device__ inline Learned learning_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
+    const bool elbo = w.plan[LEARNING_LOSS] == ELBO, learns = w.plan[GAMMA] == LEARNED_GAMMA;
+    const real share = (real)1 / ((real)batch * (real)w.plan[LEARNING_SAMPLES]);
+    const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(log_sd), d_x = w.d_x;
+    if (JOINT) {
+        const real slope = 2 * share * (sums.aligned - tau * tau * sums.cross) + 2 * tau * d_x;
+        return Learned{terms_of_joint(w, sums, share, tau), 5, learns ? slope : (real)0};
+    }
+    const int first = w.plan[INFERENCE_LOSS] == KL ? 3 : 2;
+    if (elbo) {
+        const Terms terms = {{reconstruction(a, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
+        return Learned{terms, first, learns ? d_x - tau * a : (real)0};
+    }
+    const Terms terms = {{(real)0.5 * tau * tau * a, tau * h, -tau * d_x, 0}, 7, w.plan[CROSSES] ? 7 : 5};
+    return Learned{terms, first, learns ? -2 * tau * (tau * a + h - d_x) : (real)0};
+}
+
+// The gamma of a closed form: one thread of a living model.
+__device__ inline void place_gamma(const Work &w, const Gamma &gamma, const Vector &theta, const Flags &flags, Index r) {
+    if (w.plan[GAMMA] != OPTIMAL_GAMMA) return;
+    theta.p[r * w.plan[DECODER_SIZE] + w.plan[LOG_SD]] = gamma.log_sd;
+    flags.kept[r] += gamma.kept;
+    flags.floored[r] += gamma.floored;
+}
+
+// After the gradient in theta: terms, burial, gamma, and the optimiser. All threads of a block.
 __device__ inline void finish_learning(
     const Work &w, const Sums &sums, Index batch, const Gamma &gamma, const Vector &theta, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
 ) {
-    const int elbo = w.plan[LEARNING_LOSS] == ELBO, place = w.plan[LOG_SD];
-    const int first = JOINT ? 5 : w.plan[INFERENCE_LOSS] == KL ? 3 : 2;
-    const real share = (real)1 / ((real)batch * (real)w.plan[LEARNING_SAMPLES]);
-    const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(gamma.log_sd), d_x = w.d_x;
-    const bool learns = w.plan[GAMMA] == LEARNED_GAMMA;
-    const real joint = 2 * share * (sums.aligned - tau * tau * sums.cross) + 2 * tau * d_x;
-    const real slope = !learns ? (real)0 : JOINT ? joint : elbo ? d_x - tau * a : -2 * tau * (tau * a + h - d_x);
-    const bool fine = all_finite(w.g, w.plan[DECODER_PACKED], slope);
-    if (JOINT && threadIdx.x == 0) judge_joint(w, sums, share, tau, fine, first, flags, r, models, terms);
-    if (!JOINT && threadIdx.x == 0) {
-        real term[3] = {(real)0.5 * tau * tau * a, tau * h, -tau * d_x};
-        if (elbo) {
-            term[0] = reconstruction(a, gamma.log_sd, w.d_x);
-            term[1] = sums.divergence / (real)batch;
-            term[2] = 0;
-        }
-        real loss = 0;
-        int next = first;
-        for (int i = 0; i < (elbo ? 2 : 3); ++i) {
-            terms[i * models + r] = term[i];
-            if (i == 1 && !elbo && !w.plan[CROSSES]) continue;  // a form that has no such term
-            loss += term[i];
-            mark(flags, r, is_finite(term[i]), next++);
-        }
-        mark(flags, r, fine && is_finite(loss), next);
-        if (w.plan[GAMMA] == OPTIMAL_GAMMA && flags.alive[r]) {
-            theta.p[r * w.plan[DECODER_SIZE] + place] = gamma.log_sd;
-            flags.kept[r] += gamma.kept;
-            flags.floored[r] += gamma.floored;
-        }
+    const Learned found = learning_terms(w, sums, batch, gamma.log_sd);
+    const bool alive = flags.alive[r], fine = all_finite(w.g, w.plan[DECODER_PACKED], found.slope);
+    const Index cause = judge(found.terms, fine, found.first);
+    if (threadIdx.x == 0) {
+        note(found.terms, cause, alive, flags, r, models, terms);
+        if (alive && !cause) place_gamma(w, gamma, theta, flags, r);
     }
-    __syncthreads();
-    move(w.decoder, w.g, Held{nullptr, nullptr}, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2, w.number(DECODER_EPS), place, slope, flags.alive[r]);
+    move(w.decoder, w.g, Held{nullptr, nullptr}, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2, w.number(DECODER_EPS), w.plan[LOG_SD], found.slope, alive && !cause);
 }
