@@ -26,7 +26,7 @@ from vsmnp.kernels import load
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's cache of this test's own, and no $VSMNP_DATA."""
-    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda project: tmp_path / "cache")
     monkeypatch.delenv("VSMNP_DATA", raising=False)
     return tmp_path / "cache" / "pictures"
 
