@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
@@ -135,6 +136,17 @@ def test_nothing_goes_through_a_link(level: str, tmp_path: Path) -> None:
 def test_where_nothing_was_left_there_is_nothing_to_do(tmp_path: Path) -> None:
     _backend().remove_machine_code(tmp_path / "vsmnp")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_source_distribution_holds_what_builds_it(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(ROOT, source, ignore=ASIDE)
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    _run(sys.executable, "-c", build, cwd=source)
+    (path,) = tmp_path.glob("vsmnp-*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "installation/vsmnp_backend.py"} <= names
 
 
 # --- the README's commands, in order --------------------------------------------------------------
