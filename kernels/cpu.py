@@ -14,7 +14,7 @@ from .cpu_pointwise import activation, activation_curve, activation_slope
 from .cpu_random import normal, sample, uniform, words
 from .cpu_step import fused_step
 from .cpu_terms import posterior_fisher, residual_forms
-from .reference import asarray, finite, recorder, to_host, zeros
+from .reference import asarray, finite, gather, recorder, room, to_host, zeros
 
 __all__ = [
     "activation",
@@ -31,12 +31,14 @@ __all__ = [
     "conv_adjoint_x",
     "finite",
     "fused_step",
+    "gather",
     "gemm",
     "name",
     "normal",
     "posterior_fisher",
     "recorder",
     "residual_forms",
+    "room",
     "sample",
     "sgd",
     "sum_rows",

@@ -23,6 +23,7 @@ words, uniform, normal, sample = _set.words, _set.uniform, _set.normal, _set.sam
 residual_forms, posterior_fisher = _set.residual_forms, _set.posterior_fisher
 adam, sgd, finite = _set.adam, _set.sgd, _set.finite
 fused_step, recorder = _set.fused_step, _set.recorder
+room, gather = _set.room, _set.gather
 
 
 def with_tf32() -> CudaKernels:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vsmnp.types import Array, DType, Recorder, Shape
 
+from .cuda_gather import Gather
 from .cuda_images import Images
 from .cuda_optim import Optimisers
 from .cuda_pointwise import Pointwise
@@ -16,7 +17,7 @@ from .cuda_step import Step
 from .cuda_terms import Terms
 
 
-class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step):
+class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step, Gather):
     """Every kernel of the protocol, in CUDA C for float32 and float64."""
 
     name = "cuda"

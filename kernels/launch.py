@@ -67,6 +67,9 @@ class Launcher(Protocol):
     def multiprocessors(self) -> int:
         """How many multiprocessors share the blocks of a launch."""
 
+    def free_memory(self) -> int:
+        """Bytes of memory that nobody uses."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -158,6 +161,13 @@ class CupyLauncher:
         import cupy
 
         return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
+
+    def free_memory(self) -> int:
+        """What this device says it has."""
+        import cupy
+
+        free, _ = cupy.cuda.Device().mem_info
+        return int(free)
 
     def multiply(
         self,

@@ -33,12 +33,14 @@ __all__ = [
     "conv_adjoint_x",
     "finite",
     "fused_step",
+    "gather",
     "gemm",
     "name",
     "normal",
     "philox4x32",
     "posterior_fisher",
     "residual_forms",
+    "room",
     "sgd",
     "sum_rows",
     "to_host",
@@ -66,6 +68,19 @@ def to_host(x: Array) -> Array:
 def zeros(shape: Shape, dtype: DType) -> Array:
     """Zeros."""
     return np.zeros(shape, dtype)
+
+
+def room() -> int:
+    """None: training data stay where they are."""
+    return 0
+
+
+def gather(table: Array, order: Array, index: int, batch: int, divisor: float, dtype: DType) -> Array:
+    """Rows of the table, in the order of the epoch that holds the minibatch."""
+    slots, used = order.shape
+    epoch, place = divmod(index * batch, used)
+    rows = table[order[epoch % slots, place : place + batch]].astype(dtype)
+    return np.asarray(rows / np.dtype(dtype).type(divisor))[None, None]
 
 
 # --- linear algebra -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from vsmnp.types import DType
 FOLDER = Path(__file__).parent / "cu"
 #: Every file of kernels.
 TOPICS = (
-    "channels", "fisher", "linear", "optim", "pointwise", "random", "sample", "step", "step_joint",
+    "channels", "fisher", "gather", "linear", "optim", "pointwise", "random", "sample", "step", "step_joint",
     "step_joint_tiled", "step_second", "step_second_tiled", "step_tiled", "terms", "windows",
 )  # fmt: skip
 #: What ``real`` is for each dtype.

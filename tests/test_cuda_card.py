@@ -32,6 +32,7 @@ from test_kernels import (  # noqa: F401
     test_activation_slope,
     test_add_bias,
     test_finite_flags_the_members_with_a_bad_entry,
+    test_gather_is_exact,
     test_gemm,
     test_sample_is_made_of_the_normals_of_its_key,
     test_sgd_is_bit_equal_and_leaves_the_dead_alone,

@@ -43,6 +43,7 @@ from test_kernels import (  # noqa: F401  (collected here once more, with the fi
     test_add_bias,
     test_arrays_come_and_go,
     test_finite_flags_the_members_with_a_bad_entry,
+    test_gather_is_exact,
     test_gemm,
     test_posterior_fisher,
     test_read_only_inputs_are_welcome,

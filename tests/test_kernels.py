@@ -115,6 +115,32 @@ def check(draws: Draws, pair: tuple[Any, Any]) -> None:
     agree(tuple(map(double, actual)), expected, 3 * draws.tolerance)
 
 
+# --- data -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("batch", "per_epoch", "epochs"), [(1, 1, 1), (4, 3, 1), (37, 2, 3)])
+@pytest.mark.parametrize("pixels", [False, True])
+def test_gather_is_exact(
+    k: Kernels, pixels: bool, batch: int, per_epoch: int, epochs: int, dtype: np.dtype[Any]
+) -> None:
+    """Every minibatch of the epochs that are there, and of one more, which takes the first one's place."""
+    rng, n, width = np.random.default_rng(batch), batch * per_epoch + 2, 5
+    table = (
+        rng.integers(0, 256, (n, width), np.uint8)
+        if pixels
+        else rng.standard_normal((n, width)).astype(dtype)
+    )
+    order = np.stack([rng.permutation(n)[: batch * per_epoch] for _ in range(epochs)]).astype(np.int32)
+    divisor = 255.0 if pixels else 1.0
+    for index in range((epochs + 1) * per_epoch):
+        x = k.gather(table, order, index, batch, divisor, dtype)
+        epoch, place = index // per_epoch % epochs, index % per_epoch * batch
+        rows = table[order[epoch, place : place + batch]].astype(dtype)
+        assert (x.shape, x.dtype) == ((1, 1, batch, width), dtype)
+        np.testing.assert_array_equal(x[0, 0], rows / dtype.type(divisor))
+
+
 # --- the protocol ---------------------------------------------------------------------------------
 
 METHODS = [name for name, value in vars(Kernels).items() if inspect.isfunction(value) and name[0] != "_"]

@@ -13,6 +13,7 @@ from .build import build_inference, build_learning, build_model
 from .config import Settings
 from .data import Dataset
 from .data.batches import Batches
+from .data.store import Store
 from .errors import ConfigError
 from .fusing import NO_FORM, outcome, step_spec
 from .initial import initial_parameters
@@ -127,6 +128,12 @@ class Trainer:
         encoder, decoder = (self.k.asarray(np.full(models, size, dtype)) for size in sizes)
         return encoder, decoder
 
+    @cached_property
+    def store(self) -> Store | None:
+        """The training data where the kernels compute, if that is not the host's memory."""
+        room = self.k.room()
+        return Store(self.batches, self.batches_per_step, room) if room else None
+
     @property
     def batches_per_step(self) -> int:
         """Minibatches that one step consumes: J when the encoder sees fresh ones."""
@@ -178,11 +185,10 @@ class Trainer:
         Encoder update j of step t takes its noise from ``(INFERENCE, t J + j)``, the decoder update from
         ``(LEARNING, t)``. Nothing in it waits for a device: who died and why is read off the state later.
         """
-        t = state.step
-        clean = [
-            self.k.asarray(self.batches.clean(t * self.batches_per_step + use))
-            for use in range(self.batches_per_step)
-        ]
+        t, first = state.step, state.step * self.batches_per_step
+        indices = range(first, first + self.batches_per_step)
+        gathered = self.store is not None and self.store.bring(first)
+        clean = [] if gathered else [self.k.asarray(self.batches.clean(index)) for index in indices]
         seen = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
         state.step += 1
         return Info(partial(self._outcomes, seen))
@@ -203,7 +209,14 @@ class Trainer:
         return None if recorder is None else RecordedStep(recorder, self._work)
 
     def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
-        """Step t, in place, on its clean minibatches; the last one serves all later uses."""
+        """Step t, in place, on its clean minibatches, gathered here if none are given.
+
+        The last one serves all later uses.
+        """
+        if not clean:
+            assert self.store is not None
+            count = self.batches_per_step
+            clean = [self.store.clean(t * count + use) for use in range(count)]
 
         def minibatch(use: int) -> Array:
             x = clean[min(use, len(clean) - 1)]

@@ -182,6 +182,8 @@ class ShimLauncher:
         Of shared memory that a block may be given.
     processors : int
         Multiprocessors that it says it has.
+    free_bytes : int
+        Of memory that it says are free.
     launched, carve_outs : set and dict
         Kernels that were launched, and the shared memory and its share that each was given last.
     """
@@ -192,6 +194,7 @@ class ShimLauncher:
     guarded: bool = True
     shared_bytes: int = 227 * 1024
     processors: int = 132
+    free_bytes: int = 2**30
     launched: set[str] = field(default_factory=set)
     carve_outs: dict[str, tuple[int, int | None]] = field(default_factory=dict)
 
@@ -206,6 +209,10 @@ class ShimLauncher:
     def multiprocessors(self) -> int:
         """Those of a large card, unless a test wants others."""
         return self.processors
+
+    def free_memory(self) -> int:
+        """A gigabyte, unless a test wants less."""
+        return self.free_bytes
 
     def multiply(
         self,

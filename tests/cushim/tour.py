@@ -22,6 +22,7 @@ def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
         _pointwise(k, dtype)
         _linear(k, dtype)
         _random(k, dtype)
+        _data(k, dtype)
         _terms(k, dtype)
         _optimisers(k, dtype)
         _images(k, dtype)
@@ -53,6 +54,13 @@ def _random(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
         k.normal(seeds, 1, 2, (count,), dtype, first)
     moments = np.ones((2, 1, 5, 3), dtype)
     k.sample(moments, moments, seeds, 1, 2, 4, 3)
+
+
+def _data(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    order = np.arange(90, dtype=np.int32)[::-1].reshape(2, 45)
+    for stored in (dtype, np.uint8):
+        for index in (0, 9):
+            k.gather(np.ones((90, 13), stored), order, index, 9, 3.0, dtype)
 
 
 def _terms(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:

@@ -60,10 +60,14 @@ class Batches:
     def clean(self, index: int) -> Array:
         """Minibatch ``index``, ``(1, 1, N, D)``, without noise."""
         epoch, place = divmod(index, self.per_epoch)
+        return self.rows(epoch)[place * self.batch_size : (place + 1) * self.batch_size][None, None]
+
+    def rows(self, epoch: int) -> Rows:
+        """The samples of an epoch in their order, of which the first ``per_epoch`` N make its minibatches."""
         if epoch != self._epoch or self._rows is None:
             self._rows = self.dataset.stream(self.data_seed, epoch, self.dtype)
             self._epoch = epoch
-        return self._rows[place * self.batch_size : (place + 1) * self.batch_size][None, None]
+        return self._rows
 
     def noisy(self, index: int, use: int) -> Array:
         """Minibatch ``index`` with the input noise of its ``use``-th use in the run."""

@@ -1,0 +1,117 @@
+"""Training data in the memory where the kernels compute, and minibatches that are gathered there.
+
+A fixed set is sent once, pixels as bytes; an epoch is then a row of indices. Data that are drawn afresh are
+sent once an epoch. Either way a minibatch is a kernel that is told its index, so a recorded step holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..types import Array
+from .batches import Batches
+from .rows import Rows, Stored, pieces
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Store:
+    """The epochs that one step needs, beside each other.
+
+    Parameters
+    ----------
+    batches : Batches
+        What the minibatches are.
+    count : int
+        Minibatches of a step.
+    room : int
+        Bytes that the data may take.
+    """
+
+    batches: Batches
+    count: int
+    room: int
+    _table: Array | None = field(default=None, init=False)
+    _order: Array | None = field(default=None, init=False)
+    _divisor: float = field(default=1.0, init=False)
+    _epochs: list[int] = field(default_factory=list, init=False)
+    _rows: list[Rows | None] = field(default_factory=list, init=False)
+    _too_large: bool = field(default=False, init=False)
+
+    def bring(self, first: int) -> bool:
+        """Bring the epochs of minibatches ``first .. first + count``; false where the data do not fit."""
+        epoch, last = (index // self.batches.per_epoch for index in (first, first + self.count - 1))
+        if self._table is None and not self._too_large:
+            self._lay_out(self.batches.rows(epoch))
+        if self._too_large:
+            return False
+        for each in range(epoch, last + 1):
+            slot = each % self._slots
+            if self._epochs[slot] != each:
+                self._fill(slot, self.batches.rows(each))
+                self._epochs[slot] = each
+        return True
+
+    def clean(self, index: int) -> Array:
+        """Minibatch ``index``, ``(1, 1, N, D)``, without noise."""
+        assert self._table is not None
+        assert self._order is not None
+        batches = self.batches
+        return batches.k.gather(
+            self._table, self._order, index, batches.batch_size, self._divisor, batches.dtype
+        )
+
+    @property
+    def _used(self) -> int:
+        """Rows of an epoch that make its minibatches."""
+        return self.batches.per_epoch * self.batches.batch_size
+
+    @property
+    def _slots(self) -> int:
+        """The most epochs that a step takes minibatches of."""
+        return 1 + -(-(self.count - 1) // self.batches.per_epoch)
+
+    def _lay_out(self, rows: Rows) -> None:
+        """Take the memory, if there is enough, and bring what stays as it is."""
+        k, batches, dim = self.batches.k, self.batches, self.batches.dataset.dim
+        stored = rows if isinstance(rows, Stored) else None
+        pixels = stored is not None and stored.values.dtype == np.uint8
+        dtype = np.dtype(np.uint8 if pixels else batches.dtype)
+        count = self._slots * self._used if stored is None else len(stored.values)
+        size = count * dim * dtype.itemsize + 4 * self._slots * self._used
+        self._too_large = size > self.room or count >= 2**31
+        if self._too_large:
+            _log.info(
+                f"The training data take {size:,} bytes, and {self.room:,} of the GPU's memory are for them: "
+                "minibatches are sent step by step."
+            )
+            return
+        _log.info(f"The training data, {size:,} bytes, lie on the GPU, where minibatches are gathered.")
+        self._table, self._epochs, self._rows = (
+            k.zeros((count, dim), dtype),
+            [-1] * self._slots,
+            [None] * self._slots,
+        )
+        self._order = k.asarray(np.arange(self._slots * self._used, dtype=np.int32).reshape(self._slots, -1))
+        if stored is not None:
+            self._divisor = stored.divisor if pixels else 1.0
+            numbers = Stored(stored.values, batches.dtype, stored.divisor)
+            for piece in pieces(count, dim):
+                here = stored.values[piece].reshape(-1, dim) if pixels else numbers[piece]
+                self._table[piece] = k.asarray(here)
+
+    def _fill(self, slot: int, rows: Rows) -> None:
+        """Bring an epoch: the order of stored samples, or others unless they are the ones that lie there."""
+        assert self._table is not None
+        assert self._order is not None
+        k, used = self.batches.k, self._used
+        if isinstance(rows, Stored):
+            order = np.arange(len(rows)) if rows.order is None else rows.order
+            self._order[slot] = k.asarray(order[:used].astype(np.int32))
+        elif rows is not self._rows[slot]:
+            self._table[slot * used : (slot + 1) * used] = k.asarray(rows[:used])
+            self._rows[slot] = rows
