@@ -1,7 +1,13 @@
 #!/usr/bin/env bash
-# Everything that a GPU can settle, in one command and nine minutes: installs the tree without asking a registry,
-# runs the tests, the sanitizers and the measurements, and writes gpu.json and gpu.md to $OUT (default:
-# benchmarks/results). PYTHON names the interpreter (default python3); CuPy, pytest and hypothesis must be there.
+# Everything that a GPU can settle, in one command of less than nine and a half minutes: installs the tree
+# without asking a registry, compiles, trains by the headline command, tests, measures, runs the sanitizers and
+# a profile. Each part has a limit of its own, and gpu.json and gpu.md in $OUT (default: benchmarks/results) hold
+# every row as soon as it is known. Names of parts choose some: benchmarks/gpu.sh compile train.
+# PYTHON names the interpreter (default python3); CuPy, pytest and hypothesis must be there. BUDGET is
+# the seconds of all parts together. REHEARSAL=1 makes everything small, where a CPU stands for the card.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-exec "${PYTHON:-python3}" benchmarks/gpu_report.py "${OUT:-benchmarks/results}"
+here=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit
+out=${OUT:-$PWD/results}
+case $out in /*) ;; *) out=$here/$out ;; esac
+exec "${PYTHON:-python3}" -m gpu "$out" "$@"

@@ -1,14 +1,18 @@
-"""`benchmarks/gpu.sh` comes to its end on any machine, and says what each part lacked or found."""
+"""`benchmarks/gpu.sh` comes to its end on any machine, and all that it finds is on the disk at once."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,55 +21,200 @@ from vsmnp.kernels import gpu_obstacle
 ROOT = Path(__file__).resolve().parent.parent
 #: What a bare machine with a GPU need not have.
 LEAN = ("pooch", "sympy", "tqdm", "matplotlib", "PIL")
+#: A row, and then what is planted.
+ROW = "from gpu.rows import write_row; write_row(found=1); print('said', flush=True)\n"
 
 
 @pytest.fixture(scope="module")
-def report() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gpu_report", ROOT / "benchmarks" / "gpu_report.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gpu_report"] = module
-    spec.loader.exec_module(module)
-    return module
+def gpu() -> Iterator[SimpleNamespace]:
+    """The modules of `benchmarks/gpu`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        from gpu import __main__ as main
+        from gpu import page, parts, process, record, rows
+
+        yield SimpleNamespace(main=main, page=page, parts=parts, process=process, record=record, rows=rows)
+
+
+def planted(gpu: SimpleNamespace, name: str, code: str, seconds: float = 20.0, **options: Any) -> Any:
+    """A part that runs some Python."""
+    return gpu.process.Part(
+        name, "planted", lambda: (sys.executable, "-c", code), seconds, needs_gpu=False, **options
+    )
+
+
+def reported(gpu: SimpleNamespace, folder: Path, chosen: list[Any], budget: float = 100.0) -> dict[str, Any]:
+    """What a report of these parts holds, by name."""
+    gpu.main.main(folder, chosen, budget, folder)
+    found = json.loads((folder / "gpu.json").read_text())
+    return {part["name"]: part for part in found["parts"]}
+
+
+def test_limits_add_up_to_less_than_the_budget(gpu: SimpleNamespace) -> None:
+    everything = gpu.parts.parts(Path("scratch"))
+    assert sum(part.seconds for part in everything) < gpu.parts.BUDGET < 570
+    names = [part.name for part in everything]
+    assert len(set(names)) == len(names)
+    first = ["install", "card", "compile", "train", "evaluate"]
+    assert names[: len(first)] == first
+    assert next(part for part in everything if part.name == "train").shown == (
+        "vsmnp train --objective m2 --device gpu"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "why"),
+    [
+        ("import time; time.sleep(600)", "out of time", "it was stopped after 1 s"),
+        ("import os; os._exit(3)", "failed", "exit code 3: said"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "failed", "it was ended by SIGSEGV"),
+        ("raise RuntimeError('wrong')", "failed", "exit code 1: RuntimeError: wrong"),
+        ("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+         "out of time", "it was stopped after 1 s"),
+    ],
+    ids=["hangs", "leaves", "crashes", "raises", "ignores"],
+)  # fmt: skip
+def test_a_part_that_goes_wrong_leaves_its_rows_and_the_others_go_on(
+    gpu: SimpleNamespace, tmp_path: Path, code: str, status: str, why: str
+) -> None:
+    seconds = 1.0 if status == "out of time" else 20.0
+    chosen = [planted(gpu, "wrong", ROW + code, seconds), planted(gpu, "next", ROW)]
+    found = reported(gpu, tmp_path, chosen, budget=21.0 if status == "out of time" else 100.0)
+    assert (found["wrong"]["status"], found["wrong"]["why"]) == (status, why)
+    assert found["wrong"]["rows"] == [{"found": 1}]
+    assert found["wrong"]["output"][0] == "said"
+    assert (found["next"]["status"], found["next"]["rows"]) == ("passed", [{"found": 1}])
+    page = (tmp_path / "gpu.md").read_text()
+    assert why in page
+    assert sorted(os.listdir(tmp_path)) == ["gpu.json", "gpu.md"]
+
+
+def _alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_what_a_part_started_ends_with_it(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    """At the limit, and also where the part ends and leaves somebody behind."""
+    code = """
+import subprocess, sys, time
+from gpu.rows import write_row
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+write_row(child=child.pid)
+"""
+    late = planted(gpu, "late", code + "time.sleep(600)", 2.0)
+    found = reported(gpu, tmp_path, [late, planted(gpu, "early", code)], budget=22.0)
+    children = [found[name]["rows"][0]["child"] for name in ("late", "early")]
+    end = time.monotonic() + 10
+    while any(map(_alive, children)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(_alive, children))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
+def test_a_command_that_is_cut_off_leaves_all_rows_so_far(
+    gpu: SimpleNamespace, tmp_path: Path, number: signal.Signals
+) -> None:
+    code = f"""
+import signal, sys
+sys.path.insert(0, {str(ROOT / "benchmarks")!r})
+from pathlib import Path
+from gpu.__main__ import _stop, main
+from gpu.process import Part
+signal.signal(signal.SIGTERM, _stop)
+row = {ROW!r}
+parts = [Part(name, "planted", lambda code=code: (sys.executable, "-c", code), 60, needs_gpu=False)
+         for name, code in (("first", row), ("second", row + "import time; time.sleep(600)"), ("third", row))]
+main(Path({str(tmp_path)!r}), parts, 300, Path({str(tmp_path)!r}))
+"""
+    file, page = tmp_path / "gpu.json", tmp_path / "gpu.md"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if page.exists() and page.read_text().count("| found |") == 2:
+                break
+            time.sleep(0.02)
+        process.send_signal(number)
+        process.wait(30)
+    found = json.loads(file.read_text())["parts"]
+    assert [part["rows"] for part in found] == [[{"found": 1}], [{"found": 1}], []]
+    cut = ["running", "waiting"] if number == signal.SIGKILL else ["stopped", "stopped"]
+    assert [part["status"] for part in found] == ["passed", *cut]
+    assert page.read_text().count("| found |") == 2
+
+
+def test_time_that_is_left_goes_to_the_next_part_and_no_part_takes_another_s(
+    gpu: SimpleNamespace, tmp_path: Path
+) -> None:
+    chosen = [planted(gpu, "a", "", 30), planted(gpu, "b", "import time; time.sleep(3)", 1),
+              planted(gpu, "c", "", 30)]  # fmt: skip
+    found = reported(gpu, tmp_path, chosen, budget=61.5)
+    assert found["b"]["status"] == "passed"
+    assert found["b"]["limit"] > 20
+    assert found["a"]["limit"] <= 30.5
+    found = reported(gpu, tmp_path, [planted(gpu, "a", "", 30), planted(gpu, "b", "", 30)], budget=31.0)
+    assert (found["a"]["status"], found["a"]["why"]) == ("skipped", "the time of all parts is used up")
+    assert found["b"]["status"] == "passed"
+
+
+def test_the_page_is_made_again_from_the_report(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    reported(gpu, tmp_path, [planted(gpu, "first", ROW)])
+    page = tmp_path / "gpu.md"
+    before = page.read_text()
+    page.unlink()
+    command = [sys.executable, "-m", "gpu.page", str(tmp_path / "gpu.json")]
+    subprocess.run(command, cwd=ROOT / "benchmarks", check=True)
+    assert page.read_text() == before
+    assert "## first: planted" in before
+
+
+def test_no_file_names_a_place_of_this_machine(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    code = f"print({str(ROOT / 'kernels' / 'x.py')!r}, {str(tmp_path / 'y')!r}, {sys.prefix!r}, '~')"
+    found = reported(gpu, tmp_path, [planted(gpu, "first", code)])
+    assert found["first"]["output"] == ["./kernels/x.py $OUT/y $PREFIX ~"]
+    for name in ("gpu.json", "gpu.md"):
+        text = (tmp_path / name).read_text()
+        assert str(ROOT) not in text
+        assert str(tmp_path) not in text
+
+
+def test_rows_of_a_command_are_read_while_its_file_grows(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    assert gpu.rows.read_rows(path) == []
+    path.write_text('{"a": 1}\n{"a": 2}\n{"a":')
+    assert gpu.rows.read_rows(path) == [{"a": 1}, {"a": 2}]
+    path.write_text('[{"a": 1}, {"a": 2}]\n')
+    assert gpu.rows.read_rows(path) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_tool_that_is_not_there_is_named(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    absent = gpu.process.Part("x", "planted", lambda: ("/nowhere/compute-sanitizer", "y"), 5, needs_gpu=False)
+    found = reported(gpu, tmp_path, [absent])
+    assert found["x"]["status"] == "skipped"
+    assert found["x"]["why"] == "compute-sanitizer is not on this machine"
 
 
 @pytest.mark.skipif(gpu_obstacle() is None, reason="this machine has a GPU")
-def test_without_a_gpu_every_part_says_so(
-    report: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nothing = report.Part("install", [sys.executable, "-c", ""], 60, needs_gpu=False)
-    monkeypatch.setattr(report, "install", lambda: nothing)
-    report.main(str(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == ["gpu.json", "gpu.md"]
-    found = json.loads((tmp_path / "gpu.json").read_text())
-    assert [part["name"] for part in found["parts"]] == [
-        "install", "questions", "tests", "bench", "memcheck", "racecheck",
-    ]  # fmt: skip
-    for part in found["parts"][1:]:
-        assert (part["status"], part["why"]) == ("skipped", gpu_obstacle())
-    assert found["machine"]["gpu"] == gpu_obstacle()
-    assert (tmp_path / "gpu.md").read_text().count(str(gpu_obstacle())) == 6
+def test_without_a_gpu_every_part_says_so(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    chosen = gpu.parts.parts(tmp_path)[1:]
+    found = reported(gpu, tmp_path, chosen, gpu.parts.BUDGET)
+    assert found["card"]["status"] == "failed"
+    for name, part in found.items():
+        if name != "card":
+            assert (part["status"], part["why"]) == ("skipped", gpu_obstacle())
+    assert (tmp_path / "gpu.md").read_text().count(str(gpu_obstacle())) >= len(chosen)
 
 
-def test_a_part_passes_fails_or_runs_out_of_time(report: ModuleType, tmp_path: Path) -> None:
-    path = tmp_path / "x.json"
-
-    def performed(code: str, **options: object) -> tuple[str, object]:
-        part = report.Part("x", [sys.executable, "-c", code], 2, **options)
-        record = report.perform(part, None, 60)
-        return record.status, record.result or record.why
-
-    assert performed("print(1); print('two')") == ("passed", "two")
-    assert performed("raise SystemExit('gone')") == ("failed", "gone")
-    assert performed("import time; time.sleep(60)") == ("out of time", "more than 2 s")
-    write = f"open({str(path)!r}, 'w').write('[1]')"
-    assert performed(write, writes=path) == ("passed", [1])
-    status, why = performed("", writes=tmp_path / "none.json")
-    assert status == "failed"
-    assert "no JSON" in str(why)
-    assert report.perform(report.Part("x", ["/nowhere"], 2), None, 60).status == "skipped"
-    assert report.perform(report.Part("x", [sys.executable], 2), None, 1).status == "skipped"
+def test_the_script_takes_names_of_parts_and_says_which_there_are(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", str(ROOT / "benchmarks" / "gpu.sh"), "nonsense"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "OUT": "out", "PYTHON": sys.executable}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert re.search("There is no part 'nonsense': name some of install, card, compile, ", done.stdout)
 
 
 def test_training_and_the_gpu_tests_need_no_other_library(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""Measure what a card and its host take for one call: medians over rounds, each of at least twenty calls."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import cupy
+
+#: Calls between two events, and rounds that the median is over.
+CALLS, ROUNDS = 20, 7
+
+
+def on_device(work: Callable[[], object], calls: int = CALLS) -> float:
+    """Return the median microseconds of a call between two events on the default stream.
+
+    The default stream waits for all others, so work on a stream of its own counts too. Where a call is
+    shorter on the card than on the host, this is the host's time.
+    """
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        start, end = cupy.cuda.Event(), cupy.cuda.Event()
+        start.record()
+        for _ in range(calls):
+            work()
+        end.record()
+        end.synchronize()
+        times.append(1e3 * cupy.cuda.get_elapsed_time(start, end) / calls)
+    return float(statistics.median(times))
+
+
+def on_host(work: Callable[[], object], calls: int = 200) -> float:
+    """Return the median microseconds that the host needs for one call, the card's work left to go on."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        cupy.cuda.Device().synchronize()
+        start = time.perf_counter()
+        for _ in range(calls):
+            work()
+        times.append(1e6 * (time.perf_counter() - start) / calls)
+    cupy.cuda.Device().synchronize()
+    return statistics.median(times)

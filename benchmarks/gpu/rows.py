@@ -1,0 +1,57 @@
+"""Write a part's findings where the report reads them, one line of JSON each, as soon as each is known."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+#: Names the file of rows in the environment of a part.
+VARIABLE = "VSMNP_GPU_ROWS"
+
+
+def write_row(**values: Any) -> None:
+    """Append a row to the file that the environment names; without one, print it.
+
+    Parameters
+    ----------
+    **values : Any
+        Columns and what JSON can hold.
+    """
+    line = json.dumps(values)
+    path = os.environ.get(VARIABLE)
+    if path is None:
+        print(line, flush=True)
+        return
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read a file of rows, or a file that is one JSON list; a line that is cut off is left out.
+
+    Returns
+    -------
+    list of dict
+        Empty where there is no file yet.
+    """
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError:
+        return []
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        pass
+    else:
+        return whole if isinstance(whole, list) else [whole]
+    rows = []
+    for line in text.splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
