@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,8 @@ Examples:
               help="Whom to compare steps with: a name, none or all; default: PyTorch and JAX.")  # fmt: skip
 @click.option("--peers", "folder", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of peers; default: that of a source checkout.")  # fmt: skip
-@click.option("--json", "json_file", metavar="FILE", help="Write all rows as JSON; - for the screen.")
+@click.option("--json", "json_file", metavar="FILE",
+              help="Write all rows as JSON, each as it is known; - for the screen.")  # fmt: skip
 @click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write a Markdown table.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw a PNG image.")
 @quiet_option
@@ -102,13 +104,17 @@ def command(
     parts = plan(choice)
     use_cores(mine)
     known = PeerFolder(folder or folder_of_checkout())
-    rows = _measure(parts, choice, known, peers, repeats, tuple(everywhere), quiet)
+
+    def keep(rows: list[Row]) -> None:
+        if rows_file is not None:
+            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n")
+
+    rows = _measure(parts, choice, known, peers, repeats, tuple(everywhere), quiet, keep)
+    keep(rows)
     if json_file == "-":
         click.echo(json_text([row.to_mapping() for row in rows]))
     else:
         click.echo(table(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows]))
-        if rows_file is not None:
-            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n")
     if markdown is not None:
         write_text(markdown, report.markdown(rows))
     if plot is not None:
@@ -134,9 +140,9 @@ def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | No
 
 def _measure(
     parts: Any, choice: Any, folder: Any, peers: tuple[str, ...], repeats: int, cores: tuple[int, ...],
-    quiet: bool,
+    quiet: bool, keep: Callable[[list[Row]], None],
 ) -> list[Row]:  # fmt: skip
-    """All rows, with progress on standard error."""
+    """All rows, with progress on standard error; ``keep`` gets those so far after each."""
     from vsmnp.bench.bench import Bench
     from vsmnp.bench.suites import peers_of
     from vsmnp.bench.timing import Pace
@@ -164,6 +170,8 @@ def _measure(
             if folder.folder is None and not insist:
                 names = ()
             bench = Bench(folder, names, insist, pace, note, cores)
-            rows += part.rows(bench)
+            for row in part.rows(bench):
+                rows.append(row)
+                keep(rows)
         progress.at(len(parts))
     return rows

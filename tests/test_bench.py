@@ -254,6 +254,27 @@ def test_rows_have_the_columns_and_files_are_written(same_cores: None, tmp_path:
     assert files[2].read_bytes().startswith(b"\x89PNG")
 
 
+def test_rows_are_kept_as_they_are_measured(
+    same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cut off in its second case has its first on the disk; before that, what was there stays."""
+    file, rows, seen = tmp_path / "rows.json", StepPart.rows, list[str]()
+    file.write_text("older")
+
+    def cut(part: StepPart, bench: Bench) -> Iterator[Row]:
+        seen.append(file.read_text())
+        if len(seen) == 2:
+            raise RuntimeError("cut off")
+        yield from rows(part, bench)
+
+    monkeypatch.setattr(StepPart, "rows", cut)
+    chosen = ("--objective", "m1", "--objective", "m2", "--inference", "kl", "--peer", "none")
+    with pytest.raises(RuntimeError, match="cut off"):
+        invoke(*TINY_STEPS, *chosen, "--json", str(file))
+    assert seen[0] == "older"
+    assert [row["case"] for row in json.loads(file.read_text())] == ["K-M1/4x1/S2/N5"]
+
+
 def test_json_goes_to_the_screen_alone(same_cores: None) -> None:
     done = invoke(*TINY_STEPS, "--objective", "fae", "--inference", "fisher", "--peer", "none", "--json", "-")
     (row,) = json.loads(done.stdout)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cushim.device import DeviceLauncher, device
 from cushim.hosted import Hosted
 from cushim.runner import ShimLauncher
 from cushim.sets import GEOMETRIES, kernel_set, libraries
@@ -46,9 +47,15 @@ from test_rng import (  # noqa: F401
     test_words_are_philox_blocks,
 )
 
+from vsmnp.config import Settings
+from vsmnp.data import load_data
 from vsmnp.kernels import load, reference
 from vsmnp.kernels.cuda_set import CudaKernels
+from vsmnp.kernels.cuda_step import CudaStep
 from vsmnp.kernels.launch import card
+from vsmnp.state import to_arrays
+from vsmnp.trainer import Trainer
+from vsmnp.types import Kernels
 
 
 @pytest.fixture(
@@ -103,6 +110,63 @@ def test_a_captured_step_is_the_step_on_the_card(choice: dict[str, Any], many: i
         _, here, _ = trained(reference, settings)  # type: ignore[arg-type]
         for name, array in there.items():
             agree((array.astype(np.float64),), (here[name].astype(np.float64),), 1e-8)
+
+
+#: Every objective with every inference.
+PAIRS = [
+    *product(("elbo", "m1", "m2", "m3"), ("kl", "fisher", "fisher-reparam")),
+    *product(("fae",), ("fisher", "fisher-reparam")),
+]
+#: Largest distance from the reference in double precision, over the largest movement of the same array. Adam
+#: divides small gradients by their own size, so that parameters carry more rounding than moments do.
+ROUNDED = {"parameters": 1e-3, "m": 2e-5, "v": 2e-5}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("card", marks=pytest.mark.gpu), pytest.param("shim", marks=pytest.mark.slow)],
+)
+def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kernels:
+    """The set itself, whose arrays stay where they are."""
+    if request.param == "card":
+        return load("cuda")
+    return device(DeviceLauncher(libraries(tmp_path_factory)))
+
+
+def moved(k: Kernels, settings: Settings, many: int | None) -> dict[str, np.ndarray[Any, Any]]:
+    """How far each array of a state is from its beginning after three steps."""
+    trainer = Trainer.build(k, settings, load_data("mixture"), may_fuse=many is not None)
+    if many is not None:
+        assert isinstance(trainer.fused, CudaStep)
+        object.__setattr__(trainer, "fused", replace(trainer.fused, many=many))
+    state = trainer.initial_state()
+    ends = []
+    for steps in (0, 3):
+        for _ in range(steps):
+            trainer.step(state)
+        ends.append({n: np.array(x, np.float64) for n, x in to_arrays(k, trainer.model, state).items()})
+    return {name: ends[1][name] - before for name, before in ends[0].items()}
+
+
+@pytest.mark.parametrize("many", [1, 10**6], ids=["whole", "parted"])
+@pytest.mark.parametrize("models", [1, 200])
+@pytest.mark.parametrize(("objective", "inference"), PAIRS)
+def test_a_fused_step_in_single_precision_is_the_reference_s(
+    bare: Kernels, objective: str, inference: str, models: int, many: int
+) -> None:
+    sizes = ((30, 30), 200) if models == 1 else ((5, 3), 20)
+    settings = replace(TINY, objective=objective, inference=inference, seeds=tuple(range(models)), noise=0.0,
+                       hidden=sizes[0], batch_size=sizes[1], dtype="float32")  # fmt: skip
+    there = moved(bare, settings, many)
+    here = moved(reference, replace(settings, dtype="float64"), None)  # type: ignore[arg-type]
+    seen = set()
+    for name, expected in here.items():
+        kind = name.split("/")[1] if "/" in name else name
+        if kind in ROUNDED:
+            seen.add(kind)
+            distance = np.abs(there[name] - expected).max() / np.abs(expected).max()
+            assert distance < ROUNDED[kind], name
+    assert seen == set(ROUNDED)
 
 
 @pytest.mark.gpu

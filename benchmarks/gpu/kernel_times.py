@@ -63,10 +63,11 @@ def measure(models: int, fused: bool) -> list[dict[str, Any]]:
         block: Sequence[int],
         arguments: Any,
         shared: int = 0,
+        *rest: Any,
     ) -> None:
         start, end = cupy.cuda.Event(), cupy.cuda.Event()
         start.record()
-        launch(self, kernel, tuple(grid), tuple(block), arguments, shared)
+        launch(self, kernel, tuple(grid), tuple(block), arguments, shared, *rest)
         end.record()
         spans[kernel, tuple(grid), tuple(block), shared].append((start, end))
 
