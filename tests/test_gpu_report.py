@@ -189,6 +189,17 @@ def test_rows_of_a_command_are_read_while_its_file_grows(gpu: SimpleNamespace, t
     assert gpu.rows.read_rows(path) == [{"a": 1}, {"a": 2}]
 
 
+def test_every_test_of_a_part_is_a_row(gpu: SimpleNamespace, tmp_path: Path) -> None:
+    """Also where the suite clears the environment and holds the output back."""
+    command = (sys.executable, *gpu.parts._PYTEST, str(ROOT / "tests" / "test_layout.py"), "-m", "not gpu")
+    part = gpu.process.Part("laws", "planted", lambda: command, 60, needs_gpu=False)
+    found = reported(gpu, tmp_path, [part])["laws"]
+    assert found["status"] == "passed", found["output"]
+    assert len(found["rows"]) > 3
+    assert {row["outcome"] for row in found["rows"]} == {"passed"}
+    assert all(row["test"].startswith("test_layout.py::test_") for row in found["rows"])
+
+
 def test_a_tool_that_is_not_there_is_named(gpu: SimpleNamespace, tmp_path: Path) -> None:
     absent = gpu.process.Part("x", "planted", lambda: ("/nowhere/compute-sanitizer", "y"), 5, needs_gpu=False)
     found = reported(gpu, tmp_path, [absent])

@@ -7,6 +7,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from .process import Part
@@ -17,7 +18,7 @@ from .sizes import rehearsal
 BUDGET = 565.0
 _MAIN = "from vsmnp.cli import main; main()"
 _PYTEST = (
-    "-m", "pytest", "-q", "-m", "gpu", "-o", "addopts=", "-o", "filterwarnings=default",
+    "-m", "pytest", "-v", "-m", "gpu", "-o", "addopts=", "-o", "filterwarnings=default",
     "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "gpu.pytest_rows",
     "--durations=10", "--tb=short",
 )  # fmt: skip
@@ -40,7 +41,7 @@ def parts(scratch: Path) -> list[Part]:
 
     train: tuple[str, ...] = ("train", "--objective", "m2", "--device", "gpu")
     rows = scratch / "bench.json"
-    bench: tuple[str, ...] = ("bench", "--quick", "--device", "gpu", "--peer", "torch-eager")
+    bench: tuple[str, ...] = ("bench", "--quick", "--device", "gpu", "--peer", _peer())
     evaluate: tuple[str, ...] = ("evaluate",)
     if rehearsal():
         train, evaluate = (*train, "--steps", "20", "--batch-size", "20"), (*evaluate, "--draws", "1000")
@@ -82,6 +83,12 @@ def _script() -> tuple[str, ...]:
     return (str(script),) if script.exists() else (sys.executable, "-c", _MAIN)
 
 
+def _peer() -> str:
+    """One peer whose framework is here: bench refuses one that is named and is not."""
+    known = {"torch": "torch-eager", "jax": "jax-jit"}
+    return next((peer for module, peer in known.items() if find_spec(module) is not None), "none")
+
+
 def _run(scratch: Path) -> str:
     """The run that the headline command left.
 
@@ -107,7 +114,7 @@ def _sanitizer(tool: str) -> tuple[str, ...]:
 def _profiler() -> tuple[str, ...]:
     """Nsight Compute with the clocks as they are, on the kernels of the fused step."""
     return (
-        _tool("ncu"), "--clock-control", "none", "--kernel-name", "regex:whole_step|step_part|step_finish",
+        _tool("ncu"), "--clock-control", "none", "--kernel-name", "regex:whole_step|step_part|step_sum|step_finish",
         "--launch-count", "6", "--section", "SpeedOfLight", "--section", "Occupancy",
         "--section", "LaunchStats",
     )  # fmt: skip

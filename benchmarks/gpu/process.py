@@ -19,8 +19,8 @@ from .rows import VARIABLE, read_rows
 
 #: Seconds between two looks at a part that runs.
 PAUSE = 0.25
-#: Lines of a part's output that are kept.
-TAIL = 60
+#: Lines of a part's output that are kept, the first and the last, and how long one may be.
+HEAD, TAIL, WIDTH = 30, 60, 400
 #: Seconds before its limit at which a part is asked to end, so that it may save what it has.
 GRACE = 2.0
 
@@ -125,7 +125,10 @@ def _read(record: Record, output: Path, rows: Path) -> bool:
     before = record.rows, record.output
     text = output.read_bytes().decode("utf-8", errors="replace")
     lines = [line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n")]
-    record.rows, record.output = read_rows(rows), [line for line in lines if line][-TAIL:]
+    lines = [line[:WIDTH] for line in lines if line]
+    if len(lines) > HEAD + TAIL:
+        lines = [*lines[:HEAD], f"... {len(lines) - HEAD - TAIL} lines ...", *lines[-TAIL:]]
+    record.rows, record.output = read_rows(rows), lines
     return before != (record.rows, record.output)
 
 

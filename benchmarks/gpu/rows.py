@@ -7,20 +7,23 @@ import os
 from pathlib import Path
 from typing import Any
 
-#: Names the file of rows in the environment of a part.
-VARIABLE = "VSMNP_GPU_ROWS"
+#: Names the file of rows in the environment of a part; `vsmnp` takes options from VSMNP_*.
+VARIABLE = "GPU_ROWS"
+
+
+#: Looked up once: tests may change the environment of their process.
+_FILE = os.environ.get(VARIABLE)
 
 
 def write_row(**values: Any) -> None:
-    """Append a row to the file that the environment names; without one, print it.
+    """Append a row to the file that the environment named at the start; without one, print it.
 
     Parameters
     ----------
     **values : Any
         Columns and what JSON can hold.
     """
-    line = json.dumps(values)
-    path = os.environ.get(VARIABLE)
+    line, path = json.dumps(values), _FILE
     if path is None:
         print(line, flush=True)
         return
