@@ -114,7 +114,7 @@ def _sanitizer(tool: str) -> tuple[str, ...]:
 def _profiler() -> tuple[str, ...]:
     """Nsight Compute with the clocks as they are, on the kernels of the fused step."""
     return (
-        _tool("ncu"), "--clock-control", "none", "--kernel-name", "regex:whole_step|step_part|step_sum|step_finish",
-        "--launch-count", "6", "--section", "SpeedOfLight", "--section", "Occupancy",
-        "--section", "LaunchStats",
+        _tool("ncu"), "--clock-control", "none",
+        "--kernel-name", "regex:whole_step|step_part|step_sum|step_finish", "--launch-count", "8",
+        "--section", "SpeedOfLight", "--section", "Occupancy", "--section", "LaunchStats",
     )  # fmt: skip
