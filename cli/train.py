@@ -207,7 +207,7 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
     from vsmnp.figures import curves, samples
 
     assert run.folder is not None
-    kept, floored = (int(run.vae.k.to_host(count).sum()) for count in (run.gamma_kept, run.gamma_floored))
+    kept, floored = (int(count.sum()) for count in (run.gamma_kept, run.gamma_floored))
     if kept:
         say(f"Note: {kept} batch(es) had no optimal gamma (b <= 0); the last gamma was kept there.", quiet)
     if floored:

@@ -37,7 +37,9 @@ class CupyRecorder:
     def rehearse(self, work: Callable[[], T]) -> T:
         """Do the work now: kernels are compiled, and the pool gets the memory that it needs."""
         with self._apart():
-            return work()
+            result = work()
+            self._count()
+        return result
 
     def record(self, work: Callable[[], T]) -> T:
         """Capture the work, which does not run, and a last kernel that counts the replay."""
@@ -46,10 +48,14 @@ class CupyRecorder:
             self._stream.begin_capture(self._cupy.cuda.runtime.streamCaptureModeRelaxed)
             try:
                 result = work()
-                self.ticks += 1
+                self._count()
             finally:
                 self._graph = self._stream.end_capture()
         return result
+
+    def _count(self) -> None:
+        """Count a replay, by a kernel that is compiled when it runs first: in a rehearsal, not in a capture."""
+        self.ticks += 1
 
     def replay(self) -> None:
         """Launch the graph on its stream; the default stream waits for it."""

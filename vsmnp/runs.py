@@ -268,8 +268,8 @@ class Session:
         trainer = self.trainer
         vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
         return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
-                   state.gamma_kept, state.gamma_floored, self.folder, self.evaluations,
-                   self.place.seal)  # fmt: skip
+                   *map(trainer.k.to_host, (state.gamma_kept, state.gamma_floored)), self.folder,
+                   self.evaluations, self.place.seal)  # fmt: skip
 
     def save(self, state: State) -> None:
         """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""

@@ -64,7 +64,8 @@ class State:
         ):
             pairs += [(mine.m, theirs.m), (mine.v, theirs.v), (mine.t, theirs.t)]
         for now, then in pairs:
-            now[which] = then[which]
+            chosen = which if now.ndim == 1 else which[:, None]
+            now[...] = np.where(chosen, then, now)
 
 
 #: The arrays ``(R,)`` of a state that are not parameters.

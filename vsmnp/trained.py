@@ -62,7 +62,7 @@ class TrainedVAE:
         DataError
             If ``z`` has another shape.
         """
-        z = _numbers(z)
+        z = self._numbers(z)
         models = len(self.theta)
         if z.ndim not in (2, 3) or z.shape[-1] != self.model.d_z or (z.ndim == 3 and len(z) != models):
             raise DataError(
@@ -114,7 +114,7 @@ class TrainedVAE:
         return self._marginal(x, draws)[1]
 
     def outcome(self, objective: Objective | str, x: Array, step: int = 0, samples: int = 5) -> Outcome:
-        """Loss, terms and gradients of any objective on a batch, as arrays.
+        """Loss, terms and gradients of any objective on a batch, as NumPy arrays.
 
         Parameters
         ----------
@@ -135,7 +135,8 @@ class TrainedVAE:
         if isinstance(objective, str):
             objective = named_objective(objective, samples)
         key = Key(self.seeds, Stream.OUTCOME, step)
-        return objective(self.k, self.model, self.phi, self.theta, self._batch(x), key)
+        seen = objective(self.k, self.model, self.phi, self.theta, self._batch(x), key)
+        return seen.on_host(self.k)
 
     def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
         batch = self.k.to_host(self._batch(x))[:, 0]
@@ -148,7 +149,7 @@ class TrainedVAE:
         return np.concatenate([log_p for log_p, _ in each]), np.concatenate([score for _, score in each])
 
     def _batch(self, x: Array) -> Array:
-        x = _numbers(x)
+        x = self._numbers(x)
         models, d_x = len(self.phi), self.model.d_x
         if x.ndim not in (2, 3) or x.shape[-1] != d_x or (x.ndim == 3 and len(x) != models):
             raise DataError(
@@ -156,9 +157,9 @@ class TrainedVAE:
             )
         return self.k.asarray(x[None, None] if x.ndim == 2 else x[:, None], self.theta.dtype)
 
-
-def _numbers(x: Array) -> Array:
-    x = np.asarray(x)
-    if x.dtype.kind not in "biuf":
-        raise DataError(f"The model needs real numbers, not {x.dtype}.")
-    return x
+    def _numbers(self, x: Array) -> Array:
+        """``x`` on the host, whatever it is and wherever it lies."""
+        x = np.asarray(self.k.to_host(x))
+        if x.dtype.kind not in "biuf":
+            raise DataError(f"The model needs real numbers, not {x.dtype}.")
+        return x

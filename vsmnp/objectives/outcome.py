@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol, cast
 
 from ..model import GaussianVAE
 from ..rng import Key
@@ -38,6 +38,10 @@ class Outcome:
     gamma: Choice | None = None
     statistics: tuple[Params, Params] = ({}, {})
 
+    def on_host(self, k: Kernels) -> Outcome:
+        """Fetch every array from the device of ``k``."""
+        return cast(Outcome, _fetched(k, self))
+
 
 class Objective(Protocol):
     """A loss with hand-derived gradients: pure, nothing is mutated."""
@@ -50,3 +54,15 @@ class Objective(Protocol):
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         """Evaluate on a batch ``x (R|1, 1, N, D)`` with the posterior noise of ``key``."""
+
+
+def _fetched(k: Kernels, value: Any) -> Any:
+    """The arrays inside records, mappings and tuples as NumPy arrays."""
+    if value is None:
+        return None
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {each.name: _fetched(k, getattr(value, each.name)) for each in fields(value)}
+        return replace(value, **inside)
+    if isinstance(value, Mapping):
+        return {name: _fetched(k, each) for name, each in value.items()}
+    return tuple(_fetched(k, each) for each in value) if isinstance(value, tuple) else k.to_host(value)
