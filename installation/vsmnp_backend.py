@@ -13,8 +13,9 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _Settings = Mapping[str, Any] | None
 
 #: What Numba calls its files: indices, machine code, and either as it was being written.
 _FILE = re.compile(r".+\.(nbi|nbc)(\.tmp\.[0-9a-f]+)?")
+#: The variable that names a further configuration file of a build.
+_EXTRA = "DIST_EXTRA_CONFIG"
 
 
 def build_wheel(
@@ -32,7 +35,8 @@ def build_wheel(
 ) -> str:
     """Build a wheel, once the environment is rid of what earlier versions left."""
     heal()
-    name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    with _own_build_folder():
+        name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
     return name
 
 
@@ -43,6 +47,23 @@ def build_editable(
     heal()
     name: str = build_meta.build_editable(wheel_directory, config_settings, metadata_directory)
     return name
+
+
+@contextmanager
+def _own_build_folder() -> Iterator[None]:
+    """Build in a temporary folder, as ``build/`` of the checkout may hold modules of an older tree."""
+    with tempfile.TemporaryDirectory() as folder:
+        extra = Path(folder) / "distutils.cfg"
+        extra.write_text(f"[build]\nbuild_base = {folder}\n", encoding="utf-8")
+        before = os.environ.get(_EXTRA)
+        os.environ[_EXTRA] = str(extra)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_EXTRA]
+            else:
+                os.environ[_EXTRA] = before
 
 
 def heal() -> None:

@@ -67,7 +67,6 @@ def test_folders_install_under_vsmnp() -> None:
 
 
 def test_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
-    # A copy, because a `build` folder that an earlier build left behind would leak into the wheel.
     source, ignored = tmp_path / "source", shutil.ignore_patterns("__pycache__", ".*")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
@@ -80,7 +79,11 @@ def test_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
         for path in (source / folder).rglob("*")
         if path.is_file() and path.suffix != ".md"
     }
+    gone = source / "build" / "lib" / "vsmnp" / "gone.py"  # what an earlier build of another tree left
+    gone.parent.mkdir(parents=True)
+    gone.write_text("")
     _python("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
+    assert [path.name for path in (source / "build").rglob("*.py")] == ["gone.py"]
     (path,) = tmp_path.glob("vsmnp-*.whl")
     with ZipFile(path) as wheel:
         files = {name for name in wheel.namelist() if ".dist-info/" not in name}
