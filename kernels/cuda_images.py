@@ -90,7 +90,8 @@ class Images(Linear):
             part = given[:, tile.start * windows.count : tile.stop * windows.count]
             rows = self._gathered(images[:, tile], windows)
             self.gemm(part, rows, ta=True, out=flat, accumulate=True)
-        if not np.may_share_memory(flat, out):  # by their bounds, which wait for nothing; a copy lies apart
+        # A copy lies apart from out; whether bounds overlap is known without the device.
+        if not np.may_share_memory(flat, out):
             out[...] = flat.reshape(out.shape)
 
     def channel_moments(self, x: Array) -> tuple[Array, Array]:

@@ -54,7 +54,7 @@ class CupyRecorder:
         return result
 
     def _count(self) -> None:
-        """Count a replay, by a kernel that is compiled when it runs first: in a rehearsal, not in a capture."""
+        """Count a replay, by a kernel that a rehearsal compiles and a capture finds ready."""
         self.ticks += 1
 
     def replay(self) -> None:

@@ -24,6 +24,8 @@ from .source import joined
 
 #: For the compiler; CuPy adds the architecture and ``-ftz=true``.
 OPTIONS = ("-std=c++17",)
+#: Bytes of shared memory that every card gives a block of any kernel; more is asked for, kernel by kernel.
+GRANTED = 48 * 1024
 
 
 class Module(Protocol):
@@ -120,23 +122,32 @@ class Machine:
 
 
 class CupyModule:
-    """A CuPy module: compiled by NVRTC at the first launch, and kept on disk by CuPy."""
+    """A CuPy module: compiled by NVRTC at the first launch, and kept on disk by CuPy.
+
+    The driver is asked once for each kernel and for the most shared memory that its launches took so far: to
+    ask at every launch takes longer than the launch.
+    """
 
     def __init__(self, source: str) -> None:
         import cupy
 
-        self._raw = cupy.RawModule(code=source, options=OPTIONS)
+        raw = cupy.RawModule(code=source, options=OPTIONS)
+        self._kernel: Callable[[str], Any] = cache(raw.get_function)
+        self._granted: dict[str, int] = {}
+        self._carved: dict[str, int] = {}
 
     def launch(
         self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
         carve_out: int | None = None,
     ) -> None:  # fmt: skip
         """Start a kernel on the current stream."""
-        function = self._raw.get_function(kernel)
-        if shared_memory > function.max_dynamic_shared_size_bytes:
+        function = self._kernel(kernel)
+        if shared_memory > self._granted.get(kernel, GRANTED):
             function.max_dynamic_shared_size_bytes = shared_memory
-        if carve_out is not None and carve_out != function.preferred_shared_memory_carveout:
+            self._granted[kernel] = shared_memory
+        if carve_out is not None and carve_out != self._carved.get(kernel):
             function.preferred_shared_memory_carveout = carve_out
+            self._carved[kernel] = carve_out
         function(grid, block, tuple(arguments), shared_mem=shared_memory)
 
 

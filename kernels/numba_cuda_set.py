@@ -24,10 +24,19 @@ class NumbaCudaKernels(CudaKernels):
     name = "numba-cuda"
 
     def _start(self, kernel: Any, grid: Shape, block: Shape, *arguments: Any) -> None:
-        """Start a kernel on the stream of the arrays' library; NumPy, in a simulation, has none."""
+        """Start a kernel on the stream of the arrays' library; NumPy, in a simulation, has none.
+
+        Numba would wait for that stream once for every array of another library. There is no need: what fills
+        the arrays was started on the same stream, and a stream keeps its order.
+        """
         library = getattr(self.machine.xp, "cuda", None)
-        stream = cuda.external_stream(library.get_current_stream().ptr) if library else 0
-        kernel[grid, block, stream](*arguments)
+        if library is None:
+            kernel[grid, block, 0](*arguments)
+            return
+        stream = cuda.external_stream(library.get_current_stream().ptr)
+        kernel[grid, block, stream](
+            *(cuda.as_cuda_array(a, sync=False) if cuda.is_cuda_array(a) else a for a in arguments)
+        )
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
         """Steps are composed: a fused one would be of CUDA C alone."""

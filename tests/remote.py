@@ -1,12 +1,17 @@
 """Arrays of another device: they know NumPy's operators and functions, and nothing else opens them.
 
+They refuse what CuPy refuses, in its words, and what CuPy answers only after the host has waited for the
+device: the truth and the value of an element, the addresses of elements, boolean masks and whatever else has
+a shape that depends on values. Masks are refused outside of a recorded step, too: ``where`` does the same
+without a wait. Rows may be iterated over, since they are views; single numbers may not.
+
 While a tape is in the machine, what is done to them is noted on it as well: views and new arrays are made at
 once, with numbers that do not matter; whatever fills or changes memory is done by whoever plays the tape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -29,6 +34,29 @@ def shut(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return Remote(np.asarray(value))
     return tuple(shut(item) for item in value) if isinstance(value, tuple | list) else value
+
+
+#: What CuPy says of an array that is to become NumPy's, and of NumPy's among its own.
+NO_CONVERSION = (
+    "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array "
+    "explicitly."
+)
+MIXED = "Unsupported type <class 'numpy.ndarray'>"
+NO_FILL = "non-scalar numpy.ndarray cannot be used for fill"
+#: Functions whose result CuPy has only after a wait.
+WAITING = frozenset({
+    np.shares_memory, np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress,
+    np.array_repr, np.array_str, np.array2string, np.histogram, np.setdiff1d, np.intersect1d,
+})  # fmt: skip
+#: Methods that fetch.
+FETCHING = frozenset({"item", "tolist", "tobytes", "tofile", "dump", "dumps", "nonzero", "compress"})
+
+
+class Waits(TypeError):
+    """The host would wait for the device."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} of an array of another device would make the host wait for it.")
 
 
 def _arrays(value: Any) -> list[np.ndarray]:
@@ -60,6 +88,23 @@ def do(action: Callable[[], object]) -> None:
     action() if Remote.tape is None else Remote.tape.append(action)
 
 
+def _of_the_host(value: Any) -> bool:
+    """Whether NumPy's arrays are among the arguments."""
+    return bool(_arrays(value))
+
+
+def _check_place(place: Any) -> None:
+    """Refuse masks, and indices that would be sent while a step is recorded."""
+    for part in place if isinstance(place, tuple) else (place,):
+        array = opened(part) if isinstance(part, Remote | np.ndarray | list) else None
+        if array is None:
+            continue
+        if np.asarray(array).dtype == bool:
+            raise Waits("A boolean mask")
+        if Remote.tape is not None and not isinstance(part, Remote):
+            raise RuntimeError("Indices of the host are sent while a step is recorded.")
+
+
 class Remote(NDArrayOperatorsMixin):
     """An array that lives elsewhere."""
 
@@ -69,17 +114,27 @@ class Remote(NDArrayOperatorsMixin):
         self.inside = inside
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise TypeError("An array of another device becomes a NumPy array by to_host only.")
+        raise TypeError(NO_CONVERSION)
 
-    def __bool__(self) -> bool:
-        raise TypeError("The truth of an array of another device would wait for it.")
+    def _value(self, *_: Any) -> Any:
+        raise Waits("The value")
 
-    __float__ = __int__ = __bool__
+    __bool__ = __float__ = __int__ = __complex__ = __index__ = _value
+    __repr__ = __str__ = __format__ = _value
+
+    def __iter__(self) -> Iterator[Remote]:
+        if self.inside.ndim < 2:
+            raise Waits("Each number")
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, _: Any) -> bool:
+        raise Waits("The content")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        for value in inputs:
-            if isinstance(value, np.ndarray) and value.ndim:
-                raise TypeError(f"{ufunc.__name__} mixes arrays of two devices.")
+        if _of_the_host((inputs, options)):
+            raise TypeError(MIXED)
+        if method not in ("__call__", "outer") and ufunc not in (np.add, np.multiply):
+            raise NotImplementedError(f"`cupy_{ufunc.__name__}.{method}` is not supported yet")
         function, target = getattr(ufunc, method), options.get("out")
         if not target:
             return made(function, inputs, options)
@@ -88,14 +143,21 @@ class Remote(NDArrayOperatorsMixin):
         return target[0]
 
     def __array_function__(self, function: Callable[..., Any], _: Any, args: Any, options: Any) -> Any:
-        return made(function, args, options)
+        if function in WAITING:
+            raise Waits(function.__name__)
+        if _of_the_host((args, options)):
+            raise TypeError(MIXED)
+        result = made(function, args, options)
+        return bool(opened(result)) if function is np.may_share_memory else result
 
     def __getitem__(self, place: Any) -> Remote:
+        _check_place(place)
         return made(lambda a, where: np.asarray(a[where]), (self, place), {})  # type: ignore[no-any-return]
 
     def __setitem__(self, place: Any, value: Any) -> None:
-        if isinstance(value, np.ndarray):
-            raise TypeError("A NumPy array is written into an array of another device.")
+        _check_place(place)
+        if isinstance(value, np.ndarray | list | tuple):
+            raise ValueError(NO_FILL)
         where, given = opened(place), opened(value)
         do(lambda: self.inside.__setitem__(where, given))
 
@@ -103,6 +165,10 @@ class Remote(NDArrayOperatorsMixin):
         return len(self.inside)
 
     def __getattr__(self, name: str) -> Any:
+        if name in FETCHING:
+            raise Waits(name)
+        if name.startswith("__") or name in ("ctypes", "data"):  # the memory's place would open it to NumPy
+            raise AttributeError(name)
         found = getattr(self.inside, name)
         if not callable(found) or isinstance(found, np.dtype):
             return found

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cushim import planted
-from cushim.runner import ShimLauncher, build
+from cushim.device import DeviceLauncher, device
+from cushim.hosted import Hosted
+from cushim.runner import ShimLauncher, build, kernel_names
 from cushim.sets import libraries
+from cushim.tour import tour
 from cushim.watched import watch
 
+from vsmnp.kernels.source import TOPICS, joined
 from vsmnp.types import Array
 
 X = np.arange(64, dtype=np.float32)
@@ -75,6 +79,15 @@ def test_a_missing_compiler_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match=r"No C\+\+ compiler was found.*install g\+\+"):
         build(planted.ORDERED, tmp_path)
+
+
+def test_the_tour_of_a_card_goes_through_every_kernel(folder: Path) -> None:
+    """As the sanitizer of a card sees it: arrays go to a device that alone opens them, lists of them too."""
+    launcher = DeviceLauncher(folder)
+    tour(Hosted(device(launcher)), [np.dtype(np.float32)])  # type: ignore[arg-type]
+    sources = [joined(topic, np.dtype(np.float32)) for topic in TOPICS]
+    missed = {name for source in sources for name in kernel_names(source)} - launcher.launched
+    assert missed == set()
 
 
 @pytest.mark.slow

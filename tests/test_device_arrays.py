@@ -17,11 +17,15 @@ import numpy as np
 import pytest
 from remote import Remote, opened, shut
 
+from vsmnp.build import build_learning
 from vsmnp.config import Settings
 from vsmnp.data import load_data
+from vsmnp.evaluation import evaluate
+from vsmnp.evaluations import Evaluations
 from vsmnp.history import History
 from vsmnp.kernels import load
 from vsmnp.loop import Watch, run_loop
+from vsmnp.runs import Session
 from vsmnp.trainer import Trainer
 from vsmnp.types import Kernels
 
@@ -81,3 +85,60 @@ def test_a_run_on_another_device_is_the_run_on_the_host(choice: dict[str, Any]) 
     for here, there in zip(*ends, strict=True):
         assert isinstance(there, np.ndarray)
         np.testing.assert_array_equal(here, there)
+
+
+@pytest.mark.parametrize(
+    "choice", [{}, {"posterior": "bernoulli", "objective": "m1"}], ids=["gaussian", "bernoulli"]
+)
+def test_what_is_asked_of_a_trained_model_is_numpy_s(choice: dict[str, Any]) -> None:
+    """Everything that a run says of itself is fetched, and is what the host says."""
+    settings, data = replace(TINY, **choice), load_data("mixture")
+    x, said = data.test(0, np.dtype(np.float64))[:7], []
+    for k in (load("reference"), remote_set()):
+        trainer = Trainer.build(k, settings, data)
+        run = Session(trainer, trainer.initial_state(), History(), None).train()
+        vae = run.vae
+        outcome = vae.outcome(build_learning(replace(settings, gamma="optimal")), x)
+        assert outcome.gamma is not None
+        found = {
+            "gamma": vae.gamma, "encode": vae.encode(x), "decode": vae.decode(vae.encode(x)[0]),
+            "reconstruct": vae.reconstruct(x), "sample": vae.sample(5), "means": vae.sample(5, noise=False),
+            "log_prob": vae.log_prob(x, draws=50), "score": vae.score(np.stack([x, x]), draws=50),
+            "loss": outcome.loss, "terms": tuple(outcome.terms.values()), "g_theta": outcome.g_theta,
+            "chosen": (outcome.gamma.log_sd, outcome.gamma.kept, outcome.gamma.floored),
+            "counts": (run.gamma_kept, run.gamma_floored),
+        }  # fmt: skip
+        evaluation = evaluate(run, prior_draws=100, iwae_samples=2)
+        evaluations = Evaluations()
+        evaluations.add(trainer, trainer.initial_state())
+        said.append((found, evaluation, evaluations.to_arrays()))
+    (here, expected, rows), (there, evaluation, columns) = said
+    for name, value in there.items():
+        pairs = zip(here[name], value, strict=True) if isinstance(value, tuple) else [(here[name], value)]
+        for a, b in pairs:
+            assert type(b) is np.ndarray, name
+            np.testing.assert_array_equal(a, b, err_msg=name)
+    assert evaluation == expected
+    for name, array in columns.items():
+        np.testing.assert_array_equal(array, rows[name], err_msg=name)
+
+
+def test_arrays_of_the_device_may_be_given_to_a_trained_model() -> None:
+    k = remote_set()
+    trainer = Trainer.build(k, TINY, load_data("mixture"))
+    vae = Session(trainer, trainer.initial_state(), History(), None).run(trainer.initial_state()).vae
+    x = np.ones((4, 2))
+    np.testing.assert_array_equal(vae.encode(k.asarray(x))[0], vae.encode(x)[0])
+
+
+def test_a_state_goes_back_without_a_mask() -> None:
+    """Models that died go back to where they were; the others stay."""
+    k = remote_set()
+    trainer = Trainer.build(k, TINY, load_data("mixture"))
+    state, earlier = trainer.initial_state(), trainer.initial_state()
+    trainer.step(state)
+    kept = k.to_host(state.theta).copy()
+    state.restore(earlier, k.asarray(np.array([True, False])))
+    np.testing.assert_array_equal(k.to_host(state.theta)[0], k.to_host(earlier.theta)[0])
+    np.testing.assert_array_equal(k.to_host(state.theta)[1], kept[1])
+    np.testing.assert_array_equal(k.to_host(state.theta_memory.t), [0, 1])

@@ -13,6 +13,7 @@ from cushim.sets import libraries
 from laws import agree
 from remote import Remote
 
+from vsmnp.bench.problem import Resident
 from vsmnp.config import Settings
 from vsmnp.data import load_data
 from vsmnp.errors import DeviceError, DivergenceError
@@ -107,6 +108,28 @@ def test_a_replayed_step_is_the_step_and_the_reference_s(k: DeviceKernels, choic
 @pytest.mark.parametrize("choice", FUSED, ids=str)
 def test_a_replayed_fused_step_is_the_step(k: DeviceKernels, choice: dict[str, Any], many: int) -> None:
     check(k, replace(TINY, **choice), many)
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
+def test_a_convolutional_step_is_recorded(k: DeviceKernels, arch: str) -> None:
+    """Nothing between an image and a gradient asks the device for a number, an address or a mask."""
+    pixels = np.random.default_rng(0).uniform(size=(4, 32 * 32)).astype(np.float32)
+    settings = replace(TINY, objective="m2", arch=arch, width=1 / 32, batch_size=2, seeds=(0,), steps=3,
+                       encoder_steps=1, noise=0.0, activation="relu", dtype="float32")  # fmt: skip
+    ends = []
+    for each in (k, OneByOne(k.machine)):
+        data = Resident(each.asarray(pixels), pixels, is_image=True, image=(1, 32, 32))
+        trainer = Trainer.build(each, settings, data)
+        state = trainer.initial_state()
+        for _ in range(3):
+            trainer.step(state)
+        ends.append(to_arrays(each, trainer.model, state))
+        if trainer.recorded is not None:
+            assert trainer.recorded.obstacle is None
+            assert isinstance(trainer.recorded.recorder, TapeRecorder)
+            assert trainer.recorded.recorder.replays > 0
+    for name, array in ends[0].items():
+        np.testing.assert_array_equal(array, ends[1][name], err_msg=name)
 
 
 def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:

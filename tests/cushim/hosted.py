@@ -14,7 +14,11 @@ _DRAWN = ("words", "uniform", "normal", "sample")
 
 
 class Hosted:
-    """The functions of ``k``: arrays go to its device, and what it changed or returned comes back."""
+    """The functions of ``k``: arrays go to its device, and what it changed or returned comes back.
+
+    Arrays inside tuples and lists do, too. A fused step and a recorder stay as they are: a trainer gives
+    them arrays of the device, which ``asarray`` and ``zeros`` made.
+    """
 
     def __init__(self, k: Kernels) -> None:
         self._k = k
@@ -28,31 +32,30 @@ class Hosted:
             return function
 
         def carried(*args: Any, **options: Any) -> Any:
-            there: dict[int, tuple[Any, Any]] = {}
+            there: list[tuple[np.ndarray, Any]] = []
 
-            def send(value: Any, place: int) -> Any:
-                stays = not isinstance(value, np.ndarray) or (name in _DRAWN and value.dtype == np.uint64)
-                if stays:
+            def send(value: Any) -> Any:
+                if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+                    return type(value)(send(item) for item in value)
+                if not isinstance(value, np.ndarray) or (name in _DRAWN and value.dtype == np.uint64):
                     return value
-                there[place] = value, self._k.asarray(np.array(value))
-                return there[place][1]
+                there.append((value, self._k.asarray(np.array(value))))
+                return there[-1][1]
 
-            sent = [send(value, i) for i, value in enumerate(args)]
-            named = {key: send(value, len(args) + i) for i, (key, value) in enumerate(options.items())}
-            result = function(*sent, **named)
-            for here, copy in there.values():
+            result = function(*send(args), **{key: send(value) for key, value in options.items()})
+            homes = {id(copy): here for here, copy in there}
+
+            def fetch(value: Any) -> Any:
+                if isinstance(value, tuple):
+                    return tuple(fetch(item) for item in value)
+                if not hasattr(value, "dtype"):
+                    return value  # a fused step, a recorder, nothing
+                return homes[id(value)] if id(value) in homes else self._k.to_host(value)
+
+            for here, copy in there:
                 back = self._k.to_host(copy)
                 if not np.array_equal(back, here, equal_nan=True):
                     here[...] = back
-            homes = {id(copy): here for here, copy in there.values()}
-            if isinstance(result, tuple):
-                return tuple(x if x is None else self._k.to_host(x) for x in result)
-            return (
-                homes[id(result)]
-                if id(result) in homes
-                else None
-                if result is None
-                else self._k.to_host(result)
-            )
+            return fetch(result)
 
         return carried
