@@ -115,7 +115,8 @@ def test_a_convolutional_step_is_recorded(k: DeviceKernels, arch: str) -> None:
     """Nothing between an image and a gradient asks the device for a number, an address or a mask."""
     pixels = np.random.default_rng(0).uniform(size=(4, 32 * 32)).astype(np.float32)
     settings = replace(TINY, objective="m2", arch=arch, width=1 / 32, batch_size=2, seeds=(0,), steps=3,
-                       encoder_steps=1, noise=0.0, activation="relu", dtype="float32", hidden=Settings.hidden)  # fmt: skip
+                       encoder_steps=1, noise=0.0, activation="relu", dtype="float32",
+                       hidden=Settings.hidden)  # fmt: skip
     ends = []
     for each in (k, OneByOne(k.machine)):
         data = Resident(each.asarray(pixels), pixels, is_image=True, image=(1, 32, 32))

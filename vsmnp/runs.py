@@ -267,9 +267,9 @@ class Session:
         """The run as it stands."""
         trainer = self.trainer
         vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
+        kept, floored = (trainer.k.to_host(count) for count in (state.gamma_kept, state.gamma_floored))
         return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
-                   *map(trainer.k.to_host, (state.gamma_kept, state.gamma_floored)), self.folder,
-                   self.evaluations, self.place.seal)  # fmt: skip
+                   kept, floored, self.folder, self.evaluations, self.place.seal)  # fmt: skip
 
     def save(self, state: State) -> None:
         """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""
