@@ -80,7 +80,7 @@ def gather(table: Array, order: Array, index: int, batch: int, divisor: float, d
     slots, used = order.shape
     epoch, place = divmod(index * batch, used)
     rows = table[order[epoch % slots, place : place + batch]].astype(dtype)
-    return np.asarray(rows / np.dtype(dtype).type(divisor))[None, None]
+    return np.asarray(rows / np.asarray(divisor, dtype))[None, None]
 
 
 # --- linear algebra -------------------------------------------------------------------------------
