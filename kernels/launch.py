@@ -134,7 +134,7 @@ class CupyModule:
         raw = cupy.RawModule(code=source, options=OPTIONS)
         self._kernel: Callable[[str], Any] = cache(raw.get_function)
         self._granted: dict[str, int] = {}
-        self._carved: dict[str, int] = {}
+        self._shares: dict[str, int] = {}
 
     def launch(
         self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
@@ -145,9 +145,9 @@ class CupyModule:
         if shared_memory > self._granted.get(kernel, GRANTED):
             function.max_dynamic_shared_size_bytes = shared_memory
             self._granted[kernel] = shared_memory
-        if carve_out is not None and carve_out != self._carved.get(kernel):
+        if carve_out is not None and carve_out != self._shares.get(kernel):
             function.preferred_shared_memory_carveout = carve_out
-            self._carved[kernel] = carve_out
+            self._shares[kernel] = carve_out
         function(grid, block, tuple(arguments), shared_mem=shared_memory)
 
 

@@ -21,7 +21,7 @@ class Function:
     """A kernel of CuPy: its attribute is read from the driver and written to it."""
 
     def __init__(self, asked: list[str]) -> None:
-        self.asked, self.bytes, self.launches = asked, GRANTED, 0
+        self.asked, self.bytes, self.launches, self.share = asked, GRANTED, 0, -1
 
     @property
     def max_dynamic_shared_size_bytes(self) -> int:
@@ -32,6 +32,16 @@ class Function:
     def max_dynamic_shared_size_bytes(self, value: int) -> None:
         self.asked.append(f"grant {value}")
         self.bytes = value
+
+    @property
+    def preferred_shared_memory_carveout(self) -> int:
+        self.asked.append("read")
+        return self.share
+
+    @preferred_shared_memory_carveout.setter
+    def preferred_shared_memory_carveout(self, value: int) -> None:
+        self.asked.append(f"share {value}")
+        self.share = value
 
     def __call__(self, grid: Any, block: Any, arguments: Any, *, shared_mem: int) -> None:
         assert shared_mem <= self.bytes, "the driver refuses the launch"
@@ -59,8 +69,8 @@ def test_the_driver_is_asked_once_for_a_kernel(monkeypatch: pytest.MonkeyPatch) 
         module.launch("small", (1,), (1,), ())
         module.launch("small", (1,), (1,), (), GRANTED)
         for shared in (GRANTED + 8, GRANTED + 4, 200 * 1024):
-            module.launch("large", (1,), (1,), (), shared)
-    assert asked == ["get small", "get large", f"grant {GRANTED + 8}", f"grant {200 * 1024}"]
+            module.launch("large", (1,), (1,), (), shared, 44)
+    assert asked == ["get small", "get large", f"grant {GRANTED + 8}", "share 44", f"grant {200 * 1024}"]
     assert [kernel.launches for kernel in raw.kernels.values()] == [6, 9]
 
 
