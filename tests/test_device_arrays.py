@@ -96,7 +96,7 @@ def test_what_is_asked_of_a_trained_model_is_numpy_s(choice: dict[str, Any]) -> 
     x, said = data.test(0, np.dtype(np.float64))[:7], []
     for k in (load("reference"), remote_set()):
         trainer = Trainer.build(k, settings, data)
-        run = Session(trainer, trainer.initial_state(), History(), None).train()
+        run = Session(trainer, trainer.initial_state(), History()).train()
         vae = run.vae
         outcome = vae.outcome(build_learning(replace(settings, gamma="optimal")), x)
         assert outcome.gamma is not None
@@ -126,7 +126,7 @@ def test_what_is_asked_of_a_trained_model_is_numpy_s(choice: dict[str, Any]) -> 
 def test_arrays_of_the_device_may_be_given_to_a_trained_model() -> None:
     k = remote_set()
     trainer = Trainer.build(k, TINY, load_data("mixture"))
-    vae = Session(trainer, trainer.initial_state(), History(), None).run(trainer.initial_state()).vae
+    vae = Session(trainer, trainer.initial_state(), History()).run(trainer.initial_state()).vae
     x = np.ones((4, 2))
     np.testing.assert_array_equal(vae.encode(k.asarray(x))[0], vae.encode(x)[0])
 
