@@ -1,0 +1,98 @@
+"""Give CuPy this folder's libraries in CUDA's place, in a process that has not imported CuPy yet.
+
+Nothing of CuPy is changed on the disk: its module of the CUDA runtime is taken from the folder of built things, the
+libraries that it looks up are loaded under their names before it looks, and its call of NVRTC becomes one of g++.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import compiler
+from .build import RUNTIME
+
+#: Names the folder of built things; processes that are started from here inherit it.
+FOLDER_VARIABLE = "CUDA_ON_CPU"
+LIBRARIES = {"cublas": "libcublas.so.13"}
+
+
+def activate(folder: Path) -> None:
+    """Prepare this process; CuPy itself is imported by whoever needs it."""
+    os.environ["CUPY_ACCELERATORS"] = ""  # CUB's kernels are machine code of a card
+    os.environ["CUPY_CACHE_IN_MEMORY"] = "1"  # what is kept on disk are libraries, in a place of their own
+    sys.meta_path.insert(0, _Finder(folder))
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds CuPy's module of the runtime in the folder, and changes two modules once they are loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._busy = False
+        self._changes = {"cupy.cuda.compiler": self._change_compiler, "cuda.pathfinder": self._change_finding}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name == RUNTIME:
+            ctypes.CDLL(str(self._folder / "libcuda.so.1"), ctypes.RTLD_GLOBAL)
+            return importlib.util.spec_from_file_location(name, next(self._folder.glob("runtime*.so")))
+        if self._busy or name not in self._changes:
+            return None
+        self._busy = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._busy = False
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Then(spec.loader, self._changes[name])
+        return spec
+
+    def _change_compiler(self, module: Any) -> None:
+        folder = self._folder / "kernels"
+
+        def compiled(source: str, options: tuple[str, ...] = (), *_: Any, **named: Any) -> tuple[bytes, Any]:
+            try:
+                library = compiler.build(source, folder, options)
+            except RuntimeError as error:
+                raise module.CompileException(str(error), source, "kern.cu", options) from error
+            names = named.get("name_expressions") or ()
+            return compiler.MARK + os.fsencode(library) + b"\0", {name: name for name in names}
+
+        module._compile_using_nvrtc_no_warning = compiled
+        module._preprocess = lambda *_, **__: ""
+        module._get_nvrtc_version = lambda: (13, 0)
+        module._get_max_compute_capability = lambda: "90"
+
+    def _change_finding(self, module: Any) -> None:
+        def load(name: str) -> Any:
+            if name not in LIBRARIES:
+                raise module.DynamicLibNotFoundError(f"There is no {name} in a CUDA whose device is the host.")
+            path = str(self._folder / LIBRARIES[name])
+            handle = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)._handle
+            return module.LoadedDL(path, False, handle, "the tests")
+
+        module.load_nvidia_dynamic_lib = load
+
+
+class _Then(importlib.abc.Loader):
+    """A loader whose module is changed as soon as it is loaded."""
+
+    def __init__(self, loader: Any, change: Any) -> None:
+        self._loader, self._change = loader, change
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        self._change(module)

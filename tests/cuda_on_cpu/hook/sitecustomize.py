@@ -1,0 +1,11 @@
+"""Python imports this at its start, because ``run.py`` puts this folder on its path."""
+
+import os
+import sys
+from pathlib import Path
+
+if "CUDA_ON_CPU" in os.environ:
+    sys.path.append(str(Path(__file__).parents[2]))
+    from cuda_on_cpu.activate import activate
+
+    activate(Path(os.environ["CUDA_ON_CPU"]))
