@@ -15,28 +15,35 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import compiler
-from .build import RUNTIME
+from .commands import Unavailable
 
-#: Names the folder of built things; processes that are started from here inherit it.
-FOLDER_VARIABLE = "CUDA_ON_CPU"
+RUNTIME = "cupy_backends.cuda.api.runtime"
 LIBRARIES = {"cublas": "libcublas.so.13"}
 
 
-def activate(folder: Path) -> None:
+class Places(NamedTuple):
+    """The folders of the built libraries, of CuPy's module of the runtime, and of compiled kernels."""
+
+    libraries: Path
+    runtime: Path
+    kernels: Path
+
+
+def activate(places: Places) -> None:
     """Prepare this process; CuPy itself is imported by whoever needs it."""
     os.environ["CUPY_ACCELERATORS"] = ""  # CUB's kernels are machine code of a card
     os.environ["CUPY_CACHE_IN_MEMORY"] = "1"  # what is kept on disk are libraries, in a place of their own
-    sys.meta_path.insert(0, _Finder(folder))
+    sys.meta_path.insert(0, _Finder(places))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds CuPy's module of the runtime in the folder, and changes two modules once they are loaded."""
+    """Finds CuPy's module of the runtime, and changes two modules once they are loaded."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._busy = False
         self._changes = {"cupy.cuda.compiler": self._change_compiler, "cuda.pathfinder": self._change_finding}
 
@@ -44,8 +51,8 @@ class _Finder(importlib.abc.MetaPathFinder):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name == RUNTIME:
-            ctypes.CDLL(str(self._folder / "libcuda.so.1"), ctypes.RTLD_GLOBAL)
-            return importlib.util.spec_from_file_location(name, next(self._folder.glob("runtime*.so")))
+            ctypes.CDLL(str(self._places.libraries / "libcuda.so.1"), ctypes.RTLD_GLOBAL)
+            return importlib.util.spec_from_file_location(name, next(self._places.runtime.glob("runtime*.so")))
         if self._busy or name not in self._changes:
             return None
         self._busy = True
@@ -58,12 +65,12 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
     def _change_compiler(self, module: Any) -> None:
-        folder = self._folder / "kernels"
+        folder = self._places.kernels
 
         def compiled(source: str, options: tuple[str, ...] = (), *_: Any, **named: Any) -> tuple[bytes, Any]:
             try:
                 library = compiler.build(source, folder, options)
-            except RuntimeError as error:
+            except Unavailable as error:
                 raise module.CompileException(str(error), source, "kern.cu", options) from error
             names = named.get("name_expressions") or ()
             return compiler.MARK + os.fsencode(library) + b"\0", {name: name for name in names}
@@ -77,7 +84,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         def load(name: str) -> Any:
             if name not in LIBRARIES:
                 raise module.DynamicLibNotFoundError(f"There is no {name} in a CUDA whose device is the host.")
-            path = str(self._folder / LIBRARIES[name])
+            path = str(self._places.libraries / LIBRARIES[name])
             handle = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)._handle
             return module.LoadedDL(path, False, handle, "the tests")
 

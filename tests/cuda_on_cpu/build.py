@@ -1,10 +1,9 @@
 """The libraries that real CuPy finds instead of CUDA's, built once into the user's cache.
 
-``libcuda.so.1`` and ``libcublas.so.13`` are made of ``driver/``. CuPy's wheel has the CUDA runtime linked into one
-module, ``cupy_backends.cuda.api.runtime``: that module is made anew of CuPy's own source distribution, against the
-headers of the toolkit's wheels and ``libcuda.so.1``. Everything else is the wheel as it is.
+``libcuda.so.1`` and ``libcublas.so.13`` are made of ``driver/``, and ``runtime.py`` makes the one module of CuPy that has
+CUDA's runtime linked in. Everything else is CuPy's wheel as it is.
 
-``python tests/cuda_on_cpu/build.py`` builds and prints the folder.
+``python tests/cuda_on_cpu/run.py --build`` builds and prints the folder.
 """
 
 from __future__ import annotations
@@ -15,36 +14,27 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
-import sysconfig
-import tarfile
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
+
+from .commands import Unavailable, run, version
+from .runtime import WHEEL, build_runtime, headers
 
 HERE = Path(__file__).parent
 DRIVER = HERE / "driver"
-WHEEL = "cupy-cuda13x"
-RUNTIME = "cupy_backends.cuda.api.runtime"
-#: Of the toolkit that CuPy's wheel is built for.
-CUDA_VERSION = 13000
 #: A folder that takes the place of the user's cache.
 CACHE_VARIABLE = "CUDA_ON_CPU_CACHE"
-
+#: What has to be installed: the extra ``cuda-tests``.
+PACKAGES = (WHEEL, "unearth", "cython", "nvidia-cuda-runtime", "nvidia-cuda-crt", "nvidia-cuda-profiler-api")
 PARTS = ("streams", "memory", "modules", "device")
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off")
 
 
-class Unavailable(RuntimeError):
-    """What is missing, and what would bring it."""
-
-
-def folder() -> Path:
-    """The folder of the libraries, built where it is not there yet.
+def libraries() -> Path:
+    """The folder of ``libcuda.so.1`` and ``libcublas.so.13``, built where it is not there yet.
 
     Raises
     ------
@@ -52,13 +42,19 @@ def folder() -> Path:
         If something is missing that building needs.
     """
     _check_machine()
-    key = _key()
-    place = cache() / key
-    if not (place / "complete").exists():
-        with _alone(cache() / f"{key}.lock"):
-            if not (place / "complete").exists():
-                _build(place)
-    (place / "kernels").mkdir(exist_ok=True)
+    return _built("driver", _build_driver, [*sorted(DRIVER.iterdir()), HERE / "build.py"])
+
+
+def runtime() -> Path:
+    """The folder of CuPy's module of the runtime, built where it is not there yet; raises as ``libraries``."""
+    _check_machine()
+    return _built("runtime", build_runtime, [HERE / "runtime.py"])
+
+
+def kernels() -> Path:
+    """The folder where compiled kernels are kept under names that tell what they are made of."""
+    place = cache() / "kernels"
+    place.mkdir(exist_ok=True)
     return place
 
 
@@ -80,26 +76,31 @@ def _check_machine() -> None:
         raise Unavailable("CuPy runs on a CUDA in host memory on Linux with x86-64 only.")
     if shutil.which("g++") is None:
         raise Unavailable("There is no C++ compiler: install g++ (Debian and Ubuntu: apt-get install g++).")
-    missing = [name for name in (WHEEL, "unearth", "cython", "nvidia-cuda-runtime") if _version(name) is None]
+    missing = [package for package in PACKAGES if version(package) is None]
     if missing:
-        raise Unavailable(f"{', '.join(missing)} is not installed: pip install -e '.[cuda-tests]'.")
+        raise Unavailable(f"{', '.join(missing)} not installed: pip install -e '.[cuda-tests]'.")
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+def _built(name: str, build: Callable[[Path], None], sources: Iterable[Path]) -> Path:
+    """The folder of what is made of some sources and the installed packages.
 
-
-def _key() -> str:
-    """A name for what is built: everything that it is made of, hashed."""
+    Whoever comes first builds it aside and gives it its name when it is whole; the others wait.
+    """
     digest = hashlib.sha256()
-    for source in (*sorted(DRIVER.iterdir()), Path(__file__)):
+    for source in sources:
         digest.update(source.read_bytes())
-    for word in (*map(str, map(_version, (WHEEL, "cython", "nvidia-cuda-runtime"))), sys.version):
+    for word in (sys.version, *map(str, map(version, PACKAGES))):
         digest.update(word.encode())
-    return digest.hexdigest()[:20]
+    place = cache() / f"{name}-{digest.hexdigest()[:20]}"
+    if not place.exists():
+        with _alone(place.with_suffix(".lock")):
+            if not place.exists():
+                with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+                    fresh = Path(scratch) / "fresh"
+                    fresh.mkdir()
+                    build(fresh)
+                    fresh.rename(place)
+    return place
 
 
 @contextmanager
@@ -110,102 +111,30 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _build(place: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-        fresh = Path(scratch) / "fresh"
-        fresh.mkdir()
-        runtime = _runtime_source(Path(scratch))
-        headers = _headers()
-        module = fresh / f"runtime{sysconfig.get_config_var('EXT_SUFFIX')}"
-        _run(["g++", "-std=c++17", "-O0", "-fPIC", "-shared", "-w", *headers, "-o", str(module), str(runtime)])
-        driver = fresh / "libcuda.so.1"
-        _link(driver, [DRIVER / f"{part}.cpp" for part in PARTS], _undefined(module, "cuda"), headers)
-        _link(fresh / "libcublas.so.13", [DRIVER / "cublas.cpp"], _cublas_names(), [*headers, str(driver)])
-        (fresh / "complete").touch()
-        shutil.rmtree(place, ignore_errors=True)
-        fresh.rename(place)
-
-
-# --- CuPy's own sources ------------------------------------------------------------------------------
-
-
-def _runtime_source(scratch: Path) -> Path:
-    """The module's source as C++, made by Cython."""
-    archive = _source_distribution(scratch)
-    with tarfile.open(archive) as file:
-        parts = [member for member in file.getmembers() if "/cupy_backends/" in member.name]
-        file.extractall(scratch, parts, filter="data")
-    root = next(scratch.glob("cupy-*/cupy_backends")).parent
-    # Outside the sources it could not find their headers, which it names by their places.
-    source = root / "cupy_backends" / "cuda" / "api" / "runtime.cpp"
-    constants = {"CUPY_CUDA_VERSION": CUDA_VERSION, "CUPY_HIP_VERSION": 0, "CUPY_USE_CUDA_PYTHON": False}
-    defined = [word for name, value in constants.items() for word in ("-E", f"{name}={value}")]
-    cython = [sys.executable, "-m", "cython", "-3", "--cplus", *defined, "-o", str(source)]
-    _run([*cython, "cupy_backends/cuda/api/runtime.pyx"], root)
-    return source
-
-
-def _source_distribution(scratch: Path) -> Path:
-    """CuPy's source distribution, from wherever pip is configured to look."""
-    wanted = f"cupy=={_version(WHEEL)}"
-    fetch = [sys.executable, "-m", "unearth", "--no-binary", "--download", str(scratch), wanted]
-    said = []
-    for place in _places():
-        done = subprocess.run([*fetch, *place], capture_output=True, text=True, check=False)
-        found = sorted(scratch.glob("cupy-*.tar.gz"))
-        if found:
-            return found[0]
-        said.append((done.stderr or done.stdout).strip().rpartition("\n")[2])
-    raise Unavailable(f"The source distribution of {wanted} was not found: {' '.join(said)}")
-
-
-def _places() -> list[list[str]]:
-    """Options that name pip's places one by one: its index, its folders, its further indexes."""
-    listed = _run([sys.executable, "-m", "pip", "config", "list"])
-    settings = [line.partition("=") for line in listed.splitlines()]
-    values = {name.rpartition(".")[2]: value.strip("'\"").split() for name, _, value in settings}
-
-    def options(setting: str, option: str) -> list[str]:
-        return [word for value in values.get(setting, []) for word in (option, value)]
-
-    trusted = options("trusted-host", "--trusted-host")
-    index = options("index-url", "--index-url")  # none: unearth has pip's default
-    others = [options("find-links", "--find-link"), options("extra-index-url", "--index-url")]
-    return [[*place, *trusted] for place in (index, *filter(None, others))]
-
-
-def _headers() -> list[str]:
-    """Options for the headers of the toolkit's wheels and of Python."""
-    spec = importlib.util.find_spec("nvidia")
-    roots = [Path(root) for root in (spec.submodule_search_locations or ())] if spec else []
-    found = [root / "cu13" / "include" for root in roots if (root / "cu13/include/cuda_runtime.h").exists()]
-    if not found:
-        raise Unavailable("The toolkit's headers were not found: pip install -e '.[cuda-tests]'.")
-    return [f"-I{found[0]}", f"-I{sysconfig.get_path('include')}"]
-
-
-# --- libraries ---------------------------------------------------------------------------------------
+def _build_driver(place: Path) -> None:
+    options = headers()
+    driver = place / "libcuda.so.1"
+    module = next(runtime().glob("runtime*.so"))
+    _link(driver, [DRIVER / f"{part}.cpp" for part in PARTS], _undefined(module, "cuda"), options)
+    _link(place / "libcublas.so.13", [DRIVER / "cublas.cpp"], _cublas_names(), [*options, str(driver)])
 
 
 def _link(library: Path, sources: Sequence[Path], wanted: set[str], options: Sequence[str]) -> None:
     """Build a library under its own name; entry points that it lacks are there to be refused."""
     name = library.name
+    words = ["-fPIC", *map(str, sources), *options, f"-Wl,-soname,{name}"]
+    if "cublas" in name:
+        versions = library.with_suffix(".versions")
+        versions.write_text(f"{name} {{ global: cu*; }};\n")  # CuPy asks for cuBLAS's symbols under this version
+        words.append(f"-Wl,--version-script,{versions}")
+    run(["g++", *FLAGS, "-o", str(library), *words])
     missing = library.with_suffix(".refused")
-    versions = library.with_suffix(".versions")
-    versions.write_text(f"{name} {{ global: cu*; }};\n")  # CuPy asks for cuBLAS's symbols under this version
-    words = [*map(str, sources), *options, f"-Wl,-soname,{name}"]
-    words += [f"-Wl,--version-script,{versions}"] if "cublas" in name else []
-    own = library.with_suffix(".own")
-    _run(["g++", *FLAGS, "-o", str(own), *words])
-    missing.write_text("".join(f"REFUSE({entry})\n" for entry in sorted(wanted - _defined(own))))
-    refused = [str(DRIVER / "refused.cpp"), f'-DREFUSED="{missing}"']
-    _run(["g++", *FLAGS, "-o", str(library), *words, *refused])
-    for left in (missing, versions, own):
-        left.unlink()
+    missing.write_text("".join(f"REFUSE({entry})\n" for entry in sorted(wanted - _defined(library))))
+    run(["g++", *FLAGS, "-o", str(library), *words, str(DRIVER / "refused.cpp"), f'-DREFUSED="{missing}"'])
 
 
 def _symbols(library: Path, option: str) -> set[str]:
-    lines = _run(["nm", "-D", option, str(library)]).splitlines()
+    lines = run(["nm", "-D", option, str(library)]).splitlines()
     return {line.split()[-1].partition("@")[0] for line in lines}
 
 
@@ -221,18 +150,4 @@ def _cublas_names() -> set[str]:
     spec = importlib.util.find_spec("cupy_backends")
     assert spec is not None
     roots = spec.submodule_search_locations or []
-    library = next(Path(roots[0]).glob("cuda/libs/cublas.*.so"))
-    return _undefined(library, "cublas")
-
-
-def _run(command: Sequence[str], where: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unavailable(f"{' '.join(command[:3])} ... failed:\n{done.stderr[-3000:]}")
-    return done.stdout
-
-
-if __name__ == "__main__":
-    began = time.monotonic()
-    print(folder())
-    print(f"{time.monotonic() - began:.1f} s", file=sys.stderr)
+    return _undefined(next(Path(roots[0]).glob("cuda/libs/cublas.*.so")), "cublas")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from .commands import run
 
 DRIVER = Path(__file__).with_name("driver")
 HEADERS = (DRIVER / "program.hpp", DRIVER / "kernel.hpp", DRIVER.parent.parent / "cushim" / "cushim.hpp")
@@ -48,7 +49,7 @@ def build(source: str, folder: Path, options: Sequence[str] = ()) -> Path:
 
     Raises
     ------
-    RuntimeError
+    Unavailable
         With the compiler's words.
     """
     program = _program(source)
@@ -93,9 +94,4 @@ def _headers_of_cupy() -> Path:
 
 
 def _gcc(arguments: Sequence[str], source: str) -> str:
-    done = subprocess.run(
-        ["g++", *arguments, "-x", "c++", "-"], input=source, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[:4000])
-    return done.stdout
+    return run(["g++", *arguments, "-x", "c++", "-"], text=source)

@@ -1,18 +1,22 @@
 """Run Python with real CuPy on a CUDA whose device is host memory: what follows is what ``python`` would be given.
 
-``python tests/cuda_on_cpu/run.py -m vsmnp train --device gpu``; processes that are started from there are on it too.
+``python tests/cuda_on_cpu/run.py "$(command -v vsmnp)" train --device gpu``; processes that it starts are on it too.
+``--build`` alone builds what is not built yet and prints where it is.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent))
+if __name__ == "__main__":
+    sys.path.append(str(HERE.parent))
 
-from cuda_on_cpu.build import Unavailable, folder  # noqa: E402
+from cuda_on_cpu.build import kernels, libraries, runtime  # noqa: E402
+from cuda_on_cpu.commands import Unavailable  # noqa: E402
 
 
 def environment() -> dict[str, str]:
@@ -23,13 +27,23 @@ def environment() -> dict[str, str]:
     Unavailable
         If it cannot be built here.
     """
+    places = os.pathsep.join(map(str, (libraries(), runtime(), kernels())))
     paths = [str(HERE / "hook"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "CUDA_ON_CPU": str(folder()), "PYTHONPATH": os.pathsep.join(paths)}
+    return {**os.environ, "CUDA_ON_CPU": places, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> None:
+    """Become the Python of the arguments."""
+    began = time.monotonic()
     try:
         prepared = environment()
     except Unavailable as reason:
         sys.exit(f"CuPy cannot be run without a card: {reason}")
-    os.execve(sys.executable, [sys.executable, *sys.argv[1:]], prepared)
+    if arguments == ["--build"]:
+        print(f"{prepared['CUDA_ON_CPU']}\nready after {time.monotonic() - began:.1f} s")
+        return
+    os.execve(sys.executable, [sys.executable, *arguments], prepared)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -6,6 +6,6 @@ from pathlib import Path
 
 if "CUDA_ON_CPU" in os.environ:
     sys.path.append(str(Path(__file__).parents[2]))
-    from cuda_on_cpu.activate import activate
+    from cuda_on_cpu.activate import Places, activate
 
-    activate(Path(os.environ["CUDA_ON_CPU"]))
+    activate(Places(*map(Path, os.environ["CUDA_ON_CPU"].split(os.pathsep))))
