@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from . import compiler
+from .arguments import checked
 from .commands import Unavailable
 
 RUNTIME = "cupy_backends.cuda.api.runtime"
@@ -40,19 +41,25 @@ def activate(places: Places) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds CuPy's module of the runtime, and changes two modules once they are loaded."""
+    """Finds CuPy's module of the runtime, and changes three modules once they are loaded."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._busy = False
-        self._changes = {"cupy.cuda.compiler": self._change_compiler, "cuda.pathfinder": self._change_finding}
+        self._changes = {
+            "cuda.pathfinder": self._change_finding,
+            "cupy.cuda.compiler": self._change_compiler,
+            "cupy": self._change_modules,
+        }
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name == RUNTIME:
             ctypes.CDLL(str(self._places.libraries / "libcuda.so.1"), ctypes.RTLD_GLOBAL)
-            return importlib.util.spec_from_file_location(name, next(self._places.runtime.glob("runtime*.so")))
+            return importlib.util.spec_from_file_location(
+                name, next(self._places.runtime.glob("runtime*.so"))
+            )
         if self._busy or name not in self._changes:
             return None
         self._busy = True
@@ -80,10 +87,17 @@ class _Finder(importlib.abc.MetaPathFinder):
         module._get_nvrtc_version = lambda: (13, 0)
         module._get_max_compute_capability = lambda: "90"
 
+    def _change_modules(self, module: Any) -> None:
+        module.RawModule = checked(
+            module.RawModule, ctypes.CDLL(str(self._places.libraries / "libcuda.so.1"))
+        )
+
     def _change_finding(self, module: Any) -> None:
         def load(name: str) -> Any:
             if name not in LIBRARIES:
-                raise module.DynamicLibNotFoundError(f"There is no {name} in a CUDA whose device is the host.")
+                raise module.DynamicLibNotFoundError(
+                    f"There is no {name} in a CUDA whose device is the host."
+                )
             path = str(self._places.libraries / LIBRARIES[name])
             handle = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)._handle
             return module.LoadedDL(path, False, handle, "the tests")

@@ -125,7 +125,9 @@ def _link(library: Path, sources: Sequence[Path], wanted: set[str], options: Seq
     words = ["-fPIC", *map(str, sources), *options, f"-Wl,-soname,{name}"]
     if "cublas" in name:
         versions = library.with_suffix(".versions")
-        versions.write_text(f"{name} {{ global: cu*; }};\n")  # CuPy asks for cuBLAS's symbols under this version
+        versions.write_text(
+            f"{name} {{ global: cu*; }};\n"
+        )  # CuPy asks for cuBLAS's symbols under this version
         words.append(f"-Wl,--version-script,{versions}")
     run(["g++", *FLAGS, "-o", str(library), *words])
     missing = library.with_suffix(".refused")
