@@ -14,9 +14,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+#: Command lines one after another; evaluations draw less than they would, because a draw is slow here.
 _COMMANDS = """
 import json, sys
+import vsmnp.evaluation
 from vsmnp.cli import main
+vsmnp.evaluation.PRIOR_DRAWS, vsmnp.evaluation.IWAE_SAMPLES = 200, 2
 for arguments in json.loads(sys.argv[1]):
     main(arguments, standalone_mode=False)
 """
@@ -63,6 +66,11 @@ class Device:
         assert done.returncode == 0, done.stderr[-4000:]
         assert "[cuda on cpu]" not in done.stderr, done.stderr
         return done.stdout + done.stderr
+
+    def points(self) -> str:
+        """A small file of points in the plane."""
+        np.save(self.folder / "points.npy", np.random.default_rng(0).standard_normal((60, 2)))
+        return "points.npy"
 
     def counts(self) -> Counter[str]:
         """What the driver counted in all processes so far."""

@@ -32,6 +32,8 @@ MANY = "0-99"
 
 def three_runs(device: Device, options: Sequence[str], tolerance: float = 1e-12) -> None:
     """Train captured, launched and by the reference; captured steps were really replayed."""
+    if "--dataset" not in options:
+        options = ("--dataset", device.points(), *options)
     device.vsmnp(
         ("train", *options, *GPU, "--out", "captured"), ("train", *options, *REFERENCE, "--out", "reference")
     )
