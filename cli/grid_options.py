@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vsmnp.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
-from vsmnp.reproduce.images import NAMES as GRID_NAMES
+from vsmnp.paper.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
+from vsmnp.paper.reproduce.images import NAMES as GRID_NAMES
 
 from .onnx_options import ONNX_OPTIONS, feature_choice
 from .options import IntegerList
 
 if TYPE_CHECKING:
-    from vsmnp.reproduce.images import Plan
+    from vsmnp.paper.reproduce.images import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,7 +96,7 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
         return None
     if quick and "budget" in named and values["budget"] != "quick":
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
-    from vsmnp.reproduce.images import Plan, budget
+    from vsmnp.paper.reproduce.images import Plan, budget
 
     features = feature_choice(values)
     path = Path(features.name)

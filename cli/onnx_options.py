@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vsmnp.feature_choice import FeatureChoice
+from vsmnp.evaluation.feature_choice import FeatureChoice
 
 ONNX_OPTIONS = (
     click.option("--onnx-output", default="", help="Output of the ONNX network, if it has several."),

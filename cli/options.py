@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from vsmnp.config import Settings
-from vsmnp.setting_values import option_name
+from vsmnp.settings.settings import Settings
+from vsmnp.settings.values import option_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,8 +13,8 @@ from .console import Progress
 from .onnx_options import ONNX_OPTIONS, feature_choice
 
 if TYPE_CHECKING:
-    from vsmnp.runs import Run
-    from vsmnp.sample_quality import SampleQuality
+    from vsmnp.evaluation.sample_quality import SampleQuality
+    from vsmnp.runs.session import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,8 +58,8 @@ class QualityOptions:
         """FID and KID of a run, with a progress bar; None if they were not asked for."""
         if not self.fid:
             return None
-        from vsmnp.data.formats import READERS
-        from vsmnp.sample_quality import quality_of_files, sample_quality
+        from vsmnp.data.arrays.formats import READERS
+        from vsmnp.evaluation.sample_quality import quality_of_files, sample_quality
 
         path = Path(self.features)
         with Progress("Comparing features", 100, quiet) as progress:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .console import Progress, mean_and_error, table
 
 if TYPE_CHECKING:
-    from vsmnp.runs import Run
+    from vsmnp.runs.session import Run
 
 Evaluation = dict[str, list[float | None]]
 
@@ -32,7 +32,7 @@ def evaluate_with_progress(
     run: Run, quiet: bool, draws: int | None = None, iwae_samples: int | None = None
 ) -> Evaluation:
     """Every metric, with a progress bar; None is the usual number."""
-    from vsmnp.evaluation import IWAE_SAMPLES, PRIOR_DRAWS, evaluate
+    from vsmnp.evaluation.evaluate import IWAE_SAMPLES, PRIOR_DRAWS, evaluate
 
     with Progress("Evaluating", 100, quiet) as progress:
         return evaluate(
@@ -43,7 +43,7 @@ def evaluate_with_progress(
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:
     """A row a metric: mean over the models, standard error, and the floor."""
-    from vsmnp.evaluation import floors
+    from vsmnp.evaluation.evaluate import floors
 
     known = floors(run)
     rows = []

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from vsmnp.layout import Layout
-from vsmnp.model import GaussianVAE
-from vsmnp.nets import BatchNormRule
-from vsmnp.posteriors import DiagonalGaussian
+from vsmnp.model.layout import Layout
+from vsmnp.model.networks import BatchNormRule
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.types import Array
 
 WIDTH, LATENT, BATCH, SAMPLES = 1 / 32, 3, 3, 2

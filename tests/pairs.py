@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from vsmnp.config import Settings
 from vsmnp.errors import VsmnpError
-from vsmnp.runs import Session
+from vsmnp.runs.session import Session
+from vsmnp.settings.settings import Settings
 
 #: Seconds after which a process that does not come to a meeting has failed.
 PATIENCE = 60.0
@@ -56,7 +56,7 @@ def _attempt(meet: Meet, begin: Callable[[], Session]) -> Outcome:
 
 def by_default_name(which: int, meet: Meet, place: Path) -> Outcome:
     """``vsmnp train`` up to its first step, without --out."""
-    from vsmnp.cli import train
+    from vsmnp.cli.commands import train
 
     os.chdir(place)
     chosen = {**CHOSEN, "lr": RATES[which]}
@@ -86,7 +86,7 @@ def to_the_end(which: int, meet: Meet, place: Path) -> Outcome:
 
 
 def _work(which: int, meeting: Any, tasks: Any) -> None:
-    from vsmnp.data.synthetic import Synthetic
+    from vsmnp.data.synthetic.synthetic import Synthetic
 
     Synthetic.n_train, Synthetic.n_test = 400, 40
     while (task := tasks.recv()) is not None:

@@ -21,9 +21,9 @@ from strategies import few
 from test_kernels import FORMS, TOLERANCE, Draws, both, check, draws
 from test_rng import NORMALS
 
-from vsmnp.kernels import reference
-from vsmnp.kernels.launch import Machine
-from vsmnp.kernels.numba_cuda_set import NumbaCudaKernels
+from vsmnp.kernels.cuda.machine import Machine
+from vsmnp.kernels.numba_cuda.kernel_set import NumbaCudaKernels
+from vsmnp.kernels.reference import kernel_set as reference
 
 assert config.ENABLE_CUDASIM, "run by test_numba_cuda.py"
 

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from laws import STRIDES
 
-from vsmnp.layout import Layout
-from vsmnp.model import GaussianVAE
+from vsmnp.model.layout import Layout
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, DType, Kernels, Layer, Params, Shape
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
-from vsmnp.activated import Activated
-from vsmnp.compose import Chain
-from vsmnp.conv import Conv, ConvTranspose, UpsampledConv
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import ACTIVATIONS, Dense, Relu, Softplus, Tanh
-from vsmnp.norm import BatchNorm, FrozenNorm
-from vsmnp.statistics import batch_statistics
-from vsmnp.toy_layers import SharpSoftplus
+from vsmnp.layers.activated import Activated
+from vsmnp.layers.compose import Chain
+from vsmnp.layers.conv import Conv, ConvTranspose, UpsampledConv
+from vsmnp.layers.dense import ACTIVATIONS, Dense, Relu, Softplus, Tanh
+from vsmnp.layers.norm import BatchNorm, FrozenNorm
+from vsmnp.layers.running_statistics import batch_statistics
+from vsmnp.paper.toy_layers import SharpSoftplus
 from vsmnp.types import Array, Kernels, Layer, Params, Window
 
 

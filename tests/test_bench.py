@@ -32,8 +32,9 @@ from vsmnp.bench.steps import StepPart
 from vsmnp.bench.timing import Call, Pace, interleaved, median, ratio, spread
 from vsmnp.cli import main
 from vsmnp.errors import ConfigError
-from vsmnp.kernels import load, reference
-from vsmnp.trainer import Trainer
+from vsmnp.kernels import load
+from vsmnp.kernels.reference import kernel_set as reference
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Array, Kernels, Shape, Window
 
 TINY = Case(hidden=(5, 3), samples=2, batch_size=6, d_x=3, activation="tanh", kernels="reference")
@@ -230,7 +231,7 @@ def invoke(*arguments: str) -> Any:
 def same_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """The suite's processes share their cores, and their threads."""
     monkeypatch.setattr("vsmnp.bench.machine.use_cores", lambda which: None)
-    monkeypatch.setattr("vsmnp.cli.bench.prepare_process", lambda threads: None)
+    monkeypatch.setattr("vsmnp.cli.commands.bench.prepare_process", lambda threads: None)
 
 
 TINY_STEPS = (
@@ -308,7 +309,7 @@ def test_bad_input_is_one_sentence(same_cores: None, arguments: tuple[str, ...],
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_measured(
     same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    monkeypatch.setattr("vsmnp.cli.bench._measure", None)
+    monkeypatch.setattr("vsmnp.cli.commands.bench._measure", None)
     (tmp_path / "folder.png").mkdir()
     for place in ("nowhere/rows.png", "folder.png"):
         done = invoke(*TINY_STEPS, option, str(tmp_path / place))
@@ -321,7 +322,7 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_is_measured(
 def test_pipes_stay_links_are_followed_and_no_file_is_named_twice(
     same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsmnp.cli.bench._measure", lambda *_: [])
+    monkeypatch.setattr("vsmnp.cli.commands.bench._measure", lambda *_: [])
     os.mkfifo(tmp_path / "pipe")
     done = invoke(*TINY_STEPS, "--json", str(tmp_path / "pipe"))
     assert done.exit_code == 1

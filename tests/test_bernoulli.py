@@ -21,17 +21,17 @@ from strategies import Scene, few, scene, seeds
 from test_objectives import Textbook
 
 import vsmnp
-from vsmnp.bernoulli_posterior import Bernoulli, logistic
-from vsmnp.config import Settings
 from vsmnp.errors import ConfigError
-from vsmnp.evaluation import evaluate
+from vsmnp.evaluation.evaluate import evaluate
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.loop import Watch
 from vsmnp.metrics import iwae_bound, latent_mmd, negative_elbo, posterior_sds, prior_estimate
-from vsmnp.model import GaussianVAE
+from vsmnp.model.bernoulli import Bernoulli, logistic
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M3, JointFisher, Objective, OptimalGamma, PosteriorFisher
 from vsmnp.rng import Key
-from vsmnp.runs import Session
+from vsmnp.runs.session import Session
+from vsmnp.settings.settings import Settings
+from vsmnp.training.loop import Watch
 from vsmnp.types import Array, Kernels
 
 S = 3

@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few, many, seeds
 
-from vsmnp import checkpoint, files
-from vsmnp.checkpoint import load, save
-from vsmnp.config import Settings
+from vsmnp import storage
 from vsmnp.errors import CheckpointError, StorageError
-from vsmnp.runs import Session
+from vsmnp.runs import checkpoint
+from vsmnp.runs.checkpoint import load, save
+from vsmnp.runs.session import Session
+from vsmnp.settings.settings import Settings
 from vsmnp.types import Array
 
 BLOCK = 512
@@ -247,7 +248,7 @@ def test_a_failed_write_leaves_the_old_file_alone(
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(StorageError if isinstance(failure, OSError) else KeyboardInterrupt) as refusal:
-        files.write_whole(path, b"new")
+        storage.write_whole(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
@@ -273,7 +274,7 @@ def test_bytes_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(os, "replace", watched_replace)
-    files.write_whole(path, b"new")
+    storage.write_whole(path, b"new")
     node = path.stat().st_ino
     assert calls == [("fsync", node), ("replace", node), ("fsync", tmp_path.stat().st_ino)]
     assert path.read_bytes() == b"new"
@@ -289,15 +290,15 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         tmp_path / ("x" * 300),
     ):
         with pytest.raises(StorageError) as refusal:
-            files.write_whole(path, b"new")
+            storage.write_whole(path, b"new")
         assert str(path) in str(refusal.value)
     with pytest.raises(StorageError):
-        files.make_folder(tmp_path / "file" / "folder")
+        storage.make_folder(tmp_path / "file" / "folder")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
 def test_the_module_writes_through_the_one_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint is written by :func:`vsmnp.files.write_whole` and in no other way."""
+    """A checkpoint is written by :func:`vsmnp.storage.write_whole` and in no other way."""
     written = {}
     monkeypatch.setattr(checkpoint, "write_whole", lambda path, content: written.update({path: content}))
     save(tmp_path / "checkpoint.h5", {"x": np.zeros(2)}, {})

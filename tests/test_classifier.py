@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp.classifier import Classifier, load, save, shipped, train_classifier
-from vsmnp.classifier.cross_entropy import cross_entropy
-from vsmnp.classifier.lenet import FEATURES, fitted, lenet5
-from vsmnp.classifier.store import SHIPPED
 from vsmnp.cli import main
-from vsmnp.data.finite import Finite
+from vsmnp.data.fixed import Finite
 from vsmnp.errors import CheckpointError, ConfigError, DataError
+from vsmnp.evaluation.classifier import Classifier, load, save, shipped, train_classifier
+from vsmnp.evaluation.classifier.cross_entropy import cross_entropy
+from vsmnp.evaluation.classifier.lenet import FEATURES, fitted, lenet5
+from vsmnp.evaluation.classifier.store import SHIPPED
 from vsmnp.kernels import ON_HOST
 from vsmnp.kernels import load as kernels
-from vsmnp.layout import Layout
+from vsmnp.model.layout import Layout
 from vsmnp.types import Array
 
 K = kernels("cpu")
@@ -180,7 +180,7 @@ def test_there_is_no_other() -> None:
 
 
 def test_the_command_trains_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsmnp.resolution.dataset_of", lambda settings: data())
+    monkeypatch.setattr("vsmnp.settings.resolve.dataset_of", lambda settings: data())
     path = tmp_path / "a.lenet"
     run = CliRunner().invoke(main, ["classifier", "mnist", "--epochs", "2", "--out", str(path), "--json"])
     assert run.exit_code == 0, run.output

@@ -20,16 +20,18 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
-from vsmnp import __version__, checkpoint, figures, toml
+from vsmnp import __version__, figures
 from vsmnp.cli import console, main
 from vsmnp.cli.main import COMMANDS
-from vsmnp.config import Settings
-from vsmnp.data.synthetic import Synthetic
+from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import Interrupted
-from vsmnp.files import write_whole
-from vsmnp.presets import PRESETS
-from vsmnp.runs import load_run
-from vsmnp.setting_values import option_name
+from vsmnp.runs import checkpoint
+from vsmnp.runs.session import load_run
+from vsmnp.settings import toml
+from vsmnp.settings.presets import PRESETS
+from vsmnp.settings.settings import Settings
+from vsmnp.settings.values import option_name
+from vsmnp.storage import write_whole
 
 METRICS = ["nll", "nll_se", "ess", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma"]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -45,7 +47,7 @@ def small() -> Iterator[None]:
             patch.setattr(figures, name, lambda run, path: write_whole(path, PNG))
         patch.setattr(Synthetic, "n_train", 2000)
         patch.setattr(Synthetic, "n_test", 60)
-        patch.setattr("vsmnp.evaluation.PRIOR_DRAWS", 200)
+        patch.setattr("vsmnp.evaluation.evaluate.PRIOR_DRAWS", 200)
         for name in ("OPENBLAS", "OMP", "MKL", "NUMBA"):
             patch.setenv(f"{name}_NUM_THREADS", "1")
         yield
@@ -263,7 +265,9 @@ def test_json_is_one_object(tmp_path: Path) -> None:
 
 def test_what_a_kernel_set_says_of_a_step_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logging.getLogger("vsmnp.kernels.some")
-    monkeypatch.setattr("vsmnp.kernels.reference.fused_step", lambda spec: log.info("It is composed."))
+    monkeypatch.setattr(
+        "vsmnp.kernels.reference.kernel_set.fused_step", lambda spec: log.info("It is composed.")
+    )
     assert "Note: It is composed.\n" in vsmnp("train", *TINY, "--dry-run").stderr
     assert "composed" not in vsmnp("train", *TINY, "--dry-run", "--quiet").stderr
     assert not logging.getLogger("vsmnp.kernels").handlers
@@ -458,7 +462,7 @@ def test_compare_tabulates_and_draws(one: Path, two: Path, tmp_path: Path) -> No
 def test_compare_says_before_the_work_that_its_picture_cannot_be_written(
     one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsmnp.cli.compare.evaluate_with_progress", None)
+    monkeypatch.setattr("vsmnp.cli.commands.compare.evaluate_with_progress", None)
     for place in ("both.jpg", "nowhere/both.png"):
         done = vsmnp("compare", one, "--out", tmp_path / place)
         assert done.exit_code in (1, 2)
@@ -647,7 +651,7 @@ def test_a_request_beyond_the_memory_is_one_sentence(one: Path) -> None:
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import signal
 
-    from vsmnp.trainer import Trainer
+    from vsmnp.training.trainer import Trainer
 
     step: Callable[..., Any] = Trainer.step
 

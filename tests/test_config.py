@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few, many
 
-from vsmnp import toml
-from vsmnp.build import build_inference, build_learning, estimators
-from vsmnp.config import FREE_TO_CHANGE, Settings
 from vsmnp.errors import ConfigError
 from vsmnp.objectives import M2, M3, M2AsPublished, PosteriorFisher
-from vsmnp.presets import PRESETS, preset
-from vsmnp.setting_values import option_name
+from vsmnp.settings import toml
+from vsmnp.settings.presets import PRESETS, preset
+from vsmnp.settings.settings import FREE_TO_CHANGE, Settings
+from vsmnp.settings.values import option_name
+from vsmnp.training.build import build_inference, build_learning, estimators
 
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Settings)}
 
@@ -390,7 +390,7 @@ def test_settings_need_no_numpy() -> None:
     """They are read before the linear algebra is loaded, which fixes its threads."""
     import subprocess
 
-    code = "import sys, vsmnp.config, vsmnp.presets, vsmnp.toml; sys.exit('numpy' in sys.modules)"
+    code = "import sys, vsmnp.settings.settings, vsmnp.settings.presets, vsmnp.settings.toml; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -15,8 +15,8 @@ import pytest
 
 import vsmnp
 import vsmnp.kernels
-from vsmnp.kernels import cpu_code_folder, cpu_compile
-from vsmnp.kernels.cpu_code_folder import UNUSED, claim, code_folder, remove_unused
+from vsmnp.kernels.cpu import compilation, machine_code_folder
+from vsmnp.kernels.cpu.machine_code_folder import UNUSED, claim, code_folder, remove_unused
 
 OLD = time.time() - 2 * UNUSED
 NAME = "0.1.0-00112233445566ff"
@@ -42,16 +42,16 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("formula.py", "deeper/formula.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("one = 1\n")
-    monkeypatch.setattr(cpu_code_folder, "SOURCES", folder)
-    monkeypatch.setattr("vsmnp.kernels.cpu_code.SOURCES", folder)
+    monkeypatch.setattr(machine_code_folder, "SOURCES", folder)
+    monkeypatch.setattr("vsmnp.kernels.cpu.machine_code.SOURCES", folder)
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     return folder
 
 
 def _folder() -> Path:
-    cpu_code_folder.sources.cache_clear()
+    machine_code_folder.sources.cache_clear()
     folder = code_folder()
-    cpu_code_folder.sources.cache_clear()
+    machine_code_folder.sources.cache_clear()
     assert folder is not None
     return folder
 
@@ -61,7 +61,7 @@ def _folder() -> Path:
 
 def test_the_sources_are_all_kernels() -> None:
     assert vsmnp.kernels.__file__ is not None
-    assert Path(vsmnp.kernels.__file__).parent == cpu_code_folder.SOURCES
+    assert Path(vsmnp.kernels.__file__).parent == machine_code_folder.SOURCES
 
 
 @pytest.mark.parametrize("name", ["formula.py", "deeper/formula.py"])
@@ -83,7 +83,7 @@ def test_a_source_of_another_name_has_another_folder(sources: Path) -> None:
 @pytest.mark.parametrize("what", ["VERSION", "numba.__version__", "llvmlite.__version__", "np.__version__"])
 def test_another_version_has_another_folder(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = code_folder()
-    monkeypatch.setattr(f"vsmnp.kernels.cpu_code_folder.{what}", "0.0.99")
+    monkeypatch.setattr(f"vsmnp.kernels.cpu.machine_code_folder.{what}", "0.0.99")
     assert code_folder() != before
 
 
@@ -94,7 +94,7 @@ def test_the_name_says_the_version() -> None:
 def test_it_is_the_users_cache_or_what_numba_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    assert cpu_code_folder.user_cache() in _folder().parents
+    assert machine_code_folder.user_cache() in _folder().parents
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "elsewhere"))
     assert _folder().parent == tmp_path / "elsewhere" / "vsmnp"
     monkeypatch.chdir(tmp_path)
@@ -108,13 +108,13 @@ def test_without_a_home_folder_loops_are_compiled_all_the_same(
     """The user has no home folder, and so `~` stands for itself."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    monkeypatch.setattr(cpu_code_folder, "user_cache", lambda: Path("~/.cache/vsmnp"))
+    monkeypatch.setattr(machine_code_folder, "user_cache", lambda: Path("~/.cache/vsmnp"))
 
     def loop(x: float) -> float:
         return x + 7
 
     assert code_folder() is None
-    assert cpu_compile.compiled(loop)(1.0) == 8.0
+    assert compilation.compiled(loop)(1.0) == 8.0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,8 +132,8 @@ def _loop_of(path: Path, constant: int) -> Callable[[float], float]:
 def test_files_of_one_name_in_two_folders_keep_apart(sources: Path) -> None:
     """Their loops have one name, one line and one bytecode, which is all that Numba looks at in a folder."""
     here, there = _loop_of(sources / "step.py", 1), _loop_of(sources / "deeper" / "step.py", 2)
-    assert cpu_compile.compiled(here)(1.0) == 2.0
-    assert cpu_compile.compiled(there)(1.0) == 3.0
+    assert compilation.compiled(here)(1.0) == 2.0
+    assert compilation.compiled(there)(1.0) == 3.0
     assert len(list((sources.parent / "cache").rglob("*.nbi"))) == 2
 
 
@@ -141,12 +141,12 @@ def test_a_copy_of_the_sources_finds_the_machine_code(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an installed copy finds that of a checkout."""
-    made = cpu_compile.compiled(_loop_of(sources / "step.py", 1))
+    made = compilation.compiled(_loop_of(sources / "step.py", 1))
     made(1.0)
     copy = sources.rename(tmp_path / "copy")
-    monkeypatch.setattr(cpu_code_folder, "SOURCES", copy)
-    monkeypatch.setattr("vsmnp.kernels.cpu_code.SOURCES", copy)
-    found = cpu_compile.compiled(_loop_of(copy / "step.py", 1))
+    monkeypatch.setattr(machine_code_folder, "SOURCES", copy)
+    monkeypatch.setattr("vsmnp.kernels.cpu.machine_code.SOURCES", copy)
+    found = compilation.compiled(_loop_of(copy / "step.py", 1))
     found(1.0)
     assert sum(found.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]
 

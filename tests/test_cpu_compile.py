@@ -9,27 +9,27 @@ from pathlib import Path
 import numba
 import pytest
 
-from vsmnp.kernels import cpu_code_folder, cpu_compile
+from vsmnp.kernels.cpu import compilation, machine_code_folder
 
 
 def stamp() -> object:
     def loop(x: float) -> float:
         return x + 1
 
-    return cpu_compile.compiled(loop)._cache._cache_file._source_stamp  # type: ignore[attr-defined]
+    return compilation.compiled(loop)._cache._cache_file._source_stamp  # type: ignore[attr-defined]
 
 
 def test_another_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "formula.py").write_text("one")
-    monkeypatch.setattr(cpu_code_folder, "SOURCES", tmp_path)
+    monkeypatch.setattr(machine_code_folder, "SOURCES", tmp_path)
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    cpu_code_folder.sources.cache_clear()
+    machine_code_folder.sources.cache_clear()
     before = stamp()
     assert stamp() == before
     (tmp_path / "formula.py").write_text("two")
-    cpu_code_folder.sources.cache_clear()
+    machine_code_folder.sources.cache_clear()
     assert stamp() != before
-    cpu_code_folder.sources.cache_clear()
+    machine_code_folder.sources.cache_clear()
 
 
 def test_an_index_that_names_what_is_gone_is_no_index(
@@ -40,11 +40,11 @@ def test_an_index_that_names_what_is_gone_is_no_index(
     def loop(x: float) -> float:
         return x + 2
 
-    file = cpu_compile.compiled(loop)._cache._cache_file  # type: ignore[attr-defined]
+    file = compilation.compiled(loop)._cache._cache_file  # type: ignore[attr-defined]
     gone = b"cvsmnp.kernels.no_such_module\nThing\n."  # an index is a version and the bytes of the rest
     Path(file._index_path).parent.mkdir(parents=True, exist_ok=True)
     Path(file._index_path).write_bytes(pickle.dumps(numba.__version__) + gone)
-    assert cpu_compile.compiled(loop)(1.0) == 3.0
+    assert compilation.compiled(loop)(1.0) == 3.0
 
 
 def test_machine_code_of_two_types_never_shares_a_file(
@@ -57,13 +57,13 @@ def test_machine_code_of_two_types_never_shares_a_file(
         return x / 2
 
     for one in (3.0, 3):
-        assert cpu_compile.compiled(loop)(one) == 1.5
+        assert compilation.compiled(loop)(one) == 1.5
         for index in tmp_path.rglob("*.nbi"):
             kept = index.read_bytes()
             index.unlink()
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
     index.write_bytes(kept)
-    assert cpu_compile.compiled(loop)(3) == 1.5
+    assert compilation.compiled(loop)(3) == 1.5
 
 
 def test_machine_code_that_was_cut_short_is_compiled_again(
@@ -74,11 +74,11 @@ def test_machine_code_that_was_cut_short_is_compiled_again(
     def loop(x: float) -> float:
         return x * 3
 
-    assert cpu_compile.compiled(loop)(1.0) == 3.0
+    assert compilation.compiled(loop)(1.0) == 3.0
     (file,) = tmp_path.rglob("*.nbc")
     whole = file.read_bytes()
     file.write_bytes(whole[:100])
-    assert cpu_compile.compiled(loop)(1.0) == 3.0
+    assert compilation.compiled(loop)(1.0) == 3.0
     assert len(file.read_bytes()) == len(whole)
 
 
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_written_to_costs_the_cache_alone(
     def loop(x: float) -> float:
         return x - 4
 
-    made = cpu_compile.compiled(loop)
+    made = compilation.compiled(loop)
     shutil.rmtree(tmp_path / "cache")
     (tmp_path / "cache").write_text("no folder")
     assert made(5.0) == 1.0

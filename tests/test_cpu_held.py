@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numba import types
 
-from vsmnp.arrays import Array
-from vsmnp.kernels.cpu_compile import callback
-from vsmnp.kernels.cpu_held import held, packed
+from vsmnp.kernels.cpu.compilation import callback
+from vsmnp.kernels.cpu.step.packed_records import held, packed
+from vsmnp.types.arrays import Array
 
 
 class Inner(NamedTuple):

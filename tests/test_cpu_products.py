@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsmnp.arrays import Array
-from vsmnp.kernels.cpu_affine import MASKED, PLAIN, RELU, ROW_BYTES
-from vsmnp.kernels.cpu_leaves import AFFINE, OUTER, addresses
+from vsmnp.kernels.cpu.step.affine_llvm import MASKED, PLAIN, RELU, ROW_BYTES
+from vsmnp.kernels.cpu.step.inner_loops import AFFINE, OUTER, addresses
+from vsmnp.types.arrays import Array
 
 SHAPES = [
     (1, 1), (2, 30), (30, 2), (7, 5), (6, 12), (13, 9), (4, 4), (5, 3), (9, 6), (8, 7), (3, 11), (17, 14),

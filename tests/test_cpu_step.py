@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsmnp.config import Settings
 from vsmnp.data import Dataset
-from vsmnp.kernels import cpu_step, load
-from vsmnp.runs import dataset_of
-from vsmnp.state import FLAGS, State
-from vsmnp.trainer import Info, Trainer
+from vsmnp.kernels import load
+from vsmnp.kernels.cpu.step import step
+from vsmnp.runs.session import dataset_of
+from vsmnp.settings.settings import Settings
+from vsmnp.training.state import FLAGS, State
+from vsmnp.training.trainer import Info, Trainer
 
 K = load("cpu")
 BASE: dict[str, Any] = {
@@ -155,7 +156,7 @@ def test_a_large_network_is_left_to_blas() -> None:
     chosen = Settings(**{**BASE, "hidden": (500, 500)})
     trainer = Trainer.build(K, chosen, dataset_of(chosen))
     assert trainer.spec is not None
-    assert trainer.spec.encoder.size + trainer.spec.decoder.size > cpu_step.MOST_PARAMETERS
+    assert trainer.spec.encoder.size + trainer.spec.decoder.size > step.MOST_PARAMETERS
     assert trainer.fused is None
 
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from vsmnp.kernels.cpu_views import beyond, row_of, run_of, window
+from vsmnp.kernels.cpu.views import beyond, row_of, run_of, window
 
 
 @numba.njit

@@ -13,11 +13,11 @@ from hypothesis import given
 from test_kernels import Draws, draws, many, test_gemm  # noqa: F401  (asked of the door of this file)
 
 from vsmnp.errors import DeviceError
-from vsmnp.kernels import cublas
-from vsmnp.kernels.cublas import WORKSPACE, Cublas
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.kernels.launch import Machine
-from vsmnp.kernels.matrices import Matrices
+from vsmnp.kernels.cuda import cublas
+from vsmnp.kernels.cuda.cublas import WORKSPACE, Cublas
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.cuda.machine import Machine
+from vsmnp.kernels.cuda.matrices import Matrices
 from vsmnp.types import Array
 
 _int, _pointer, _long = ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong

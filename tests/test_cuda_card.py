@@ -47,14 +47,15 @@ from test_rng import (  # noqa: F401
     test_words_are_philox_blocks,
 )
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
-from vsmnp.kernels import load, reference
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.kernels.cuda_step import CudaStep
-from vsmnp.kernels.launch import card
-from vsmnp.state import to_arrays
-from vsmnp.trainer import Trainer
+from vsmnp.kernels import load
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.cuda.machine import card
+from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.kernels.reference import kernel_set as reference
+from vsmnp.settings.settings import Settings
+from vsmnp.training.state import to_arrays
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Kernels
 
 

@@ -10,8 +10,8 @@ import pytest
 from cushim.nvrtc import build, usage
 from cushim.runner import kernel_names
 
-from vsmnp.kernels.launch import OPTIONS
-from vsmnp.kernels.source import FOLDER, REALS, TOPICS, joined
+from vsmnp.kernels.cuda.machine import OPTIONS
+from vsmnp.kernels.cuda.source import FOLDER, REALS, TOPICS, joined
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 #: Registers of a thread: at least two blocks of 256 threads fit a multiprocessor.

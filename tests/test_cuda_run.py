@@ -62,13 +62,14 @@ from test_rng import (  # noqa: F401
     test_words_are_philox_blocks,
 )
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
-from vsmnp.history import History
-from vsmnp.kernels import reference, source
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.loop import Watch, run_loop
-from vsmnp.trainer import Trainer
+from vsmnp.kernels.cuda import source
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.reference import kernel_set as reference
+from vsmnp.settings.settings import Settings
+from vsmnp.training.history import History
+from vsmnp.training.loop import Watch, run_loop
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import ActivationName, Array, DType, QuadraticForm
 
 

@@ -14,7 +14,7 @@ from cushim.sets import libraries
 from cushim.tour import tour
 from cushim.watched import watch
 
-from vsmnp.kernels.source import TOPICS, joined
+from vsmnp.kernels.cuda.source import TOPICS, joined
 from vsmnp.types import Array
 
 X = np.arange(64, dtype=np.float32)

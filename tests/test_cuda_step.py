@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from laws import agree
 from strategies import few
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
-from vsmnp.kernels import cuda_step_plan, reference, source
-from vsmnp.kernels.cuda_step import CudaStep
-from vsmnp.state import FLAGS, State, to_arrays
-from vsmnp.trainer import Info, Trainer
+from vsmnp.kernels.cuda import source, step_plan
+from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.kernels.reference import kernel_set as reference
+from vsmnp.settings.settings import Settings
+from vsmnp.training.state import FLAGS, State, to_arrays
+from vsmnp.training.trainer import Info, Trainer
 from vsmnp.types import Kernels
 
 TINY = Settings(hidden=(6, 3), batch_size=37, steps=2, log_every=2, seeds=(0, 1), dtype="float64")
@@ -239,7 +240,7 @@ def test_a_slice_of_a_gradient_is_small() -> None:
     wide = replace(TINY, hidden=(100, 100), samples=1, dtype="float32", batch_size=1000)
     spec = Trainer.build(reference, wide, load_data("mixture")).spec
     assert spec is not None
-    plan = cuda_step_plan.plan(spec, 227 * 1024)
+    plan = step_plan.plan(spec, 227 * 1024)
     parts, threads = -(-1000 // plan.rows), 256
     assert (plan.rows, parts, -(-plan.packed[0] // threads)) == (32, 32, 43)
     assert round(4 * plan.packed[0] * parts / 1e6, 1) == 1.4
@@ -293,7 +294,7 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
     ):
         spec = Trainer.build(reference, settings, load_data("mixture")).spec
         assert spec is not None
-        plan = cuda_step_plan.plan(spec, kilobytes * 1024)
+        plan = step_plan.plan(spec, kilobytes * 1024)
         assert (plan.moments > 0) == held == ("moments" in str(plan))
         assert plan.words[place_of("MOMENTS")] == held
 
@@ -308,8 +309,8 @@ def test_what_is_shared_is_enough_for_the_blocks_that_are_counted_on(kilobytes: 
     for settings in (narrow, joint, *others):
         spec = Trainer.build(reference, settings, load_data("mixture")).spec
         assert spec is not None
-        plan = cuda_step_plan.plan(spec, kilobytes * 1024)
-        block = 4 * (plan.shared_numbers + plan.moments) + cuda_step_plan.RESERVED
+        plan = step_plan.plan(spec, kilobytes * 1024)
+        block = 4 * (plan.shared_numbers + plan.moments) + step_plan.RESERVED
         most = 4 if settings.hidden[0] <= 32 else 2
         blocks = min(most // 2 if settings.objective == "fae" else most, kilobytes * 1024 // block)
         share = kilobytes * 1024 * plan.carve_out / 100
@@ -341,13 +342,13 @@ def test_tangents_take_room_only_where_they_are() -> None:
     steps = [replace(wide, inference=inference) for inference in ("fisher", "fisher-reparam")]
     steps += [replace(wide, objective="fae", inference="fisher")]
     specs = [Trainer.build(reference, settings, load_data("mixture")).spec for settings in steps]
-    plans = [cuda_step_plan.plan(spec, 227 * 1024) for spec in specs if spec is not None]
+    plans = [step_plan.plan(spec, 227 * 1024) for spec in specs if spec is not None]
     decoder, encoder = 2 + 30 + 30 + 2, 2 + 30 + 30 + 4
-    stride = plans[0].rows + cuda_step_plan.PADDING
+    stride = plans[0].rows + step_plan.PADDING
     assert plans[0].rows == plans[1].rows == plans[2].rows
     assert plans[1].shared_numbers - plans[0].shared_numbers == decoder * stride
     assert plans[2].shared_numbers - plans[1].shared_numbers == encoder * stride
-    assert [cuda_step_plan.plan(spec, 163 * 1024).rows for spec in specs if spec is not None] == [64, 32, 32]
+    assert [step_plan.plan(spec, 163 * 1024).rows for spec in specs if spec is not None] == [64, 32, 32]
 
 
 def test_float32_agrees(launcher: ShimLauncher) -> None:
@@ -381,12 +382,12 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
         trainer = Trainer.build(k, replace(TINY, **choice), load_data("mixture"))
         assert trainer.spec is not None
         assert trainer.fused is None
-        sentence = cuda_step_plan.obstacle(trainer.spec, MEMORIES[0])
+        sentence = step_plan.obstacle(trainer.spec, MEMORIES[0])
         assert sentence is not None
         assert words in sentence
     trainer = Trainer.build(k, TINY, load_data("mixture"))
     assert trainer.spec is not None
-    assert cuda_step_plan.obstacle(trainer.spec, MEMORIES[0]) is None
+    assert step_plan.obstacle(trainer.spec, MEMORIES[0]) is None
 
 
 def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
@@ -402,4 +403,4 @@ def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     assert plan.words[places.index("LOG_SD")] == spec.log_sd
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
-    assert names("Finding", "step_parts.cuh").index("FINDINGS") == cuda_step_plan.FINDINGS
+    assert names("Finding", "step_parts.cuh").index("FINDINGS") == step_plan.FINDINGS

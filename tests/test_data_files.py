@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsmnp.data import load_data
-from vsmnp.data.files import load_file
+from vsmnp.data.arrays.load import load_file
 from vsmnp.errors import DataError
 
 X = np.random.default_rng(0).normal(size=(20, 3))

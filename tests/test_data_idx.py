@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsmnp.data.idx import read_idx
+from vsmnp.data.mnist.idx import read_idx
 from vsmnp.errors import DataError
 
 

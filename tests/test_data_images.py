@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from test_data_idx import idx_bytes
 
-from vsmnp.data import images as module
 from vsmnp.data import load_data
-from vsmnp.data.download import fetch
-from vsmnp.data.finite import Finite
-from vsmnp.data.images import FASHION, MNIST, SETS, IdxFile, ImageSet, load_images
+from vsmnp.data.fixed import Finite
+from vsmnp.data.mnist import mnist as module
+from vsmnp.data.mnist.download import fetch
+from vsmnp.data.mnist.mnist import FASHION, MNIST, SETS, IdxFile, ImageSet, load_images
 from vsmnp.errors import DataError, StorageError
 
 PIXELS = {

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vsmnp.config import Settings
 from vsmnp.data import Dataset, load_data
 from vsmnp.data.batches import Batches
-from vsmnp.data.celeba import CROP, ORIGINAL
 from vsmnp.data.dataset import fingerprint
-from vsmnp.data.picture_reader import Reader
+from vsmnp.data.pictures.celeba import CROP, ORIGINAL
+from vsmnp.data.pictures.reader import Reader
 from vsmnp.data.rows import MEMORY_BUDGET
 from vsmnp.errors import DataError, StorageError
 from vsmnp.kernels import load
+from vsmnp.settings.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsmnp.data import Bounds, load_data
-from vsmnp.data.synthetic import Synthetic
+from vsmnp.data.synthetic.synthetic import Synthetic
 
 NAMES = ("star", "mixture", "ring", "banana", "pinwheel")
 EXACT = NAMES[:-1]

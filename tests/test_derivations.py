@@ -8,8 +8,8 @@ from importlib import import_module
 
 import pytest
 
-from vsmnp.derivations import Effort, Evidence, Statement, all_statements, judge, weakness
-from vsmnp.derivations.statements import __path__ as files
+from vsmnp.paper.derivations import Effort, Evidence, Statement, all_statements, judge, weakness
+from vsmnp.paper.derivations.statements import __path__ as files
 
 STATEMENTS = {statement.id: statement for statement in all_statements()}
 each = pytest.mark.parametrize("statement", STATEMENTS.values(), ids=list(STATEMENTS))
@@ -53,7 +53,7 @@ def test_ids_are_unique_and_every_file_is_in_the_catalogue() -> None:
     found = [
         s
         for file in pkgutil.iter_modules(files)
-        for s in import_module(f"vsmnp.derivations.statements.{file.name}").STATEMENTS
+        for s in import_module(f"vsmnp.paper.derivations.statements.{file.name}").STATEMENTS
     ]
     assert sorted(s.id for s in found) == sorted(s.id for s in all_statements())
     assert len(STATEMENTS) == len(found)

@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from remote import Remote, opened, shut
 
-from vsmnp.build import build_learning
-from vsmnp.config import Settings
 from vsmnp.data import load_data
-from vsmnp.evaluation import evaluate
-from vsmnp.evaluations import Evaluations
-from vsmnp.history import History
+from vsmnp.evaluation.evaluate import evaluate
 from vsmnp.kernels import load
-from vsmnp.loop import Watch, run_loop
-from vsmnp.runs import Session
-from vsmnp.trainer import Trainer
+from vsmnp.runs.evaluation_log import Evaluations
+from vsmnp.runs.session import Session
+from vsmnp.settings.settings import Settings
+from vsmnp.training.build import build_learning
+from vsmnp.training.history import History
+from vsmnp.training.loop import Watch, run_loop
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Kernels
 
 

@@ -21,7 +21,7 @@ from typed import parse
 from vsmnp.cli.main import COMMANDS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-#: What the build writes from the statements of vsmnp.derivations is the matter of their own tests.
+#: What the build writes from the statements of vsmnp.paper.derivations is the matter of their own tests.
 MADE = {DOCS / "errata.md", *(DOCS / "derivations").glob("*.md")}
 TEXTS = {
     path.relative_to(DOCS).as_posix(): path.read_text()
@@ -33,7 +33,7 @@ TEXTS = {
 GIVEN = {
     "architecture.md": """
 from dataclasses import dataclass
-from vsmnp.families import Linear
+from vsmnp.layers.families import Linear
 from vsmnp.types import Array, Kernels
 """
 }

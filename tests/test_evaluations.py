@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp import checkpoint, metrics
+from vsmnp import metrics
 from vsmnp.cli import main
-from vsmnp.config import Settings
-from vsmnp.data.synthetic import Synthetic
+from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, Interrupted
-from vsmnp.evaluations import COLUMNS, Evaluations
-from vsmnp.loop import Watch
 from vsmnp.rng import Key
-from vsmnp.runs import Session, load_run
+from vsmnp.runs import checkpoint
+from vsmnp.runs.evaluation_log import COLUMNS, Evaluations
+from vsmnp.runs.session import Session, load_run
+from vsmnp.settings.settings import Settings
+from vsmnp.training.loop import Watch
 
 #: Five steps are an epoch, two epochs an evaluation: at steps 10 and 20, and rows at every fourth.
 TINY = Settings(

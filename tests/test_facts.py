@@ -14,12 +14,12 @@ from laws import agree, derivative, derivative_along, norm
 from scipy.optimize import minimize_scalar
 from strategies import Nodes, Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
 
-from vsmnp.compose import Chain
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import ACTIVATIONS, Dense
-from vsmnp.model import GaussianVAE
+from vsmnp.layers.compose import Chain
+from vsmnp.layers.dense import ACTIVATIONS, Dense
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, OptimalGamma, PosteriorFisher
-from vsmnp.posteriors import DiagonalGaussian
 from vsmnp.rng import Key
 from vsmnp.types import Array, Kernels
 

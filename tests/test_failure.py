@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from vsmnp.errors import ConfigError, DataError
-from vsmnp.reproduce import failure, failure_cells, failure_figures, failure_tables, failure_words, grid
-from vsmnp.reproduce.grid import Cell
-from vsmnp.runs import Run, Session
+from vsmnp.paper.reproduce import grid
+from vsmnp.paper.reproduce.failure import cells as failure_cells
+from vsmnp.paper.reproduce.failure import experiment as failure
+from vsmnp.paper.reproduce.failure import findings, measures, tables
+from vsmnp.paper.reproduce.grid import Cell
+from vsmnp.runs.session import Run, Session
 
 _TINY: Mapping[str, Any] = {
     "hidden": (4,),
@@ -35,7 +38,7 @@ def miniature(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failure_cells, "quick_grid", lambda: cells)
     monkeypatch.setattr(failure, "_QUICK_DRAWS", 50)
     monkeypatch.setattr(failure, "_QUICK_REPEATS", 3)
-    monkeypatch.setattr(failure_figures, "_TEST_POINTS", 30)
+    monkeypatch.setattr(measures, "_TEST_POINTS", 30)
 
 
 def _ignore(done: int, total: int) -> None:
@@ -51,13 +54,13 @@ def test_it_runs_and_a_second_time_trains_nothing(tmp_path: Path, monkeypatch: p
         assert [row["objective"] for row in csv.DictReader(file)] == list(failure_cells.OBJECTIVES)
     (row,) = (row for row in first.data["gradient_variance"] if row["objective"] == "m1")
     assert row["ratio_to_m1"] == 1
-    assert failure_tables.read(tmp_path) == (first.data["rows"], first.data["gradient_variance"])
+    assert tables.read(tmp_path) == (first.data["rows"], first.data["gradient_variance"])
 
     def never(*_: object) -> None:
         raise AssertionError("trained or evaluated again")
 
     monkeypatch.setattr(Session, "train", never)
-    monkeypatch.setattr(failure_figures, "prior_estimate", never)
+    monkeypatch.setattr(measures, "prior_estimate", never)
     again = failure.reproduce(tmp_path, True, _ignore)
     assert again.data == first.data
     assert again.findings == first.findings
@@ -93,12 +96,12 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
 def test_damaged_measurements_are_made_again(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failure_figures, "_TEST_POINTS", 30)
+    monkeypatch.setattr(measures, "_TEST_POINTS", 30)
     run = _run(tmp_path)
     assert run.folder is not None
-    expected = failure_figures.measure(run, 50)
+    expected = measures.measure(run, 50)
     (run.folder / "measured.json").write_text(damage)
-    assert failure_figures.measure(run, 50) == expected
+    assert measures.measure(run, 50) == expected
 
 
 def test_reconstruction_variance_of_a_linear_decoder(tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_reconstruction_variance_of_a_linear_decoder(tmp_path: Path) -> None:
     _, s = vae.encode(x)
     w = linear.decoder_part(theta)["w"][0]
     exact = ((s[0] ** 2) @ (w**2).sum(0)).mean()
-    (found,) = failure_figures.reconstruction_variance(run, x)
+    (found,) = measures.reconstruction_variance(run, x)
     # 64 samples of 1000 points: the relative standard error of a variance is sqrt(2/63/1000), if independent
     assert abs(found / exact - 1) < 4 * np.sqrt(2 / 63 / 1000)
 
@@ -139,13 +142,13 @@ def _row(objective: str, nll: float) -> dict[str, Any]:
         "dataset": "mixture", "inference": "kl", "objective": objective, "encoder_steps": 2,
         "activation": "relu", "batch_size": 200, "models": 2,
     }  # fmt: skip
-    figures = {name: [nll, nll] for name in failure_figures.METRICS}
-    return failure_figures.summary(labels, figures)
+    figures = {name: [nll, nll] for name in measures.METRICS}
+    return measures.summary(labels, figures)
 
 
 def test_the_findings_follow_the_numbers() -> None:
     nll = dict.fromkeys(failure_cells.OBJECTIVES, 2.0) | {"elbo": 1.0, "m3-unbiased": 0.5}
-    told = " ".join(failure_words.findings([_row(name, value) for name, value in nll.items()], []))
+    told = " ".join(findings.findings([_row(name, value) for name, value in nll.items()], []))
     assert "m3-unbiased -0.5" in told
     assert "m3-unbiased: at least as good as the ELBO in 1 of 1 settings; at worst -0.5 nats." in told
     assert "m3-as-published: at least as good as the ELBO in 0 of 1 settings; at worst +1 nats." in told
@@ -156,4 +159,4 @@ def test_a_file_that_is_no_record_is_refused(damage: str | None, tmp_path: Path)
     if damage is not None:
         (tmp_path / "failure.csv").write_text(damage)
     with pytest.raises(DataError, match="is not what 'vsmnp reproduce failure' writes"):
-        failure_tables.read(tmp_path)
+        tables.read(tmp_path)

@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 
 from vsmnp import metrics
 from vsmnp.cli import main
-from vsmnp.config import Settings
 from vsmnp.errors import ConfigError, DataError, LibraryError
-from vsmnp.features import OnnxFeatures, OnnxInput, read_features
-from vsmnp.runs import Run, Session
-from vsmnp.sample_quality import distances, sample_quality
+from vsmnp.evaluation.features import OnnxFeatures, OnnxInput, read_features
+from vsmnp.evaluation.sample_quality import distances, sample_quality
+from vsmnp.runs.session import Run, Session
+from vsmnp.settings.settings import Settings
 from vsmnp.types import Array, Shape
 
 
@@ -55,7 +55,7 @@ def folder(place: Path) -> Path:
 @pytest.fixture
 def run(folder: Path) -> Run:
     """The run in the folder."""
-    from vsmnp.runs import load_run
+    from vsmnp.runs.session import load_run
 
     return load_run(folder)
 
@@ -82,7 +82,7 @@ def test_quality_compares_means_of_the_decoder_with_the_clean_test_set(run: Run)
 
 def test_quality_does_not_depend_on_the_blocks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sample_quality(run, Pixels())
-    monkeypatch.setattr("vsmnp.sample_quality.BLOCK", 7)
+    monkeypatch.setattr("vsmnp.evaluation.sample_quality.BLOCK", 7)
     cut = sample_quality(run, Pixels())
     assert whole.about["samples"] == 30
     for name, values in whole.figures.items():

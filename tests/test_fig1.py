@@ -14,9 +14,9 @@ from PIL import Image
 from strategies import few, gauss_hermite, nodes, seeds, sigma_points
 
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.reproduce import fig1
-from vsmnp.reproduce.linear_gaussian import JointDivergence, JointFisherDivergence, JointKL
-from vsmnp.reproduce.tied import Descent, TiedModel, joint_fisher, joint_kl
+from vsmnp.paper.reproduce.fig1 import experiment as fig1
+from vsmnp.paper.reproduce.fig1.linear_gaussian import JointDivergence, JointFisherDivergence, JointKL
+from vsmnp.paper.reproduce.fig1.tied import Descent, TiedModel, joint_fisher, joint_kl
 from vsmnp.types import Array
 
 KINDS = pytest.mark.parametrize("kind", [JointFisherDivergence, JointKL])

@@ -15,14 +15,14 @@ from strategies import gauss_hermite, nodes
 
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
-from vsmnp.reproduce import fig2
-from vsmnp.reproduce.toy_basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
-from vsmnp.reproduce.toy_courses import courses, place
-from vsmnp.reproduce.toy_ensembles import METHODS, Course, Plan, run
-from vsmnp.reproduce.toy_optima import fisher, kl
-from vsmnp.reproduce.toy_picture import picture
-from vsmnp.reproduce.toy_problems import PROBLEMS, Problem
-from vsmnp.reproduce.toy_rows import Row
+from vsmnp.paper.reproduce.fig2 import experiment as fig2
+from vsmnp.paper.reproduce.fig2.basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
+from vsmnp.paper.reproduce.fig2.courses import courses, place
+from vsmnp.paper.reproduce.fig2.ensembles import METHODS, Course, Plan, run
+from vsmnp.paper.reproduce.fig2.optima import fisher, kl
+from vsmnp.paper.reproduce.fig2.picture import picture
+from vsmnp.paper.reproduce.fig2.problems import PROBLEMS, Problem
+from vsmnp.paper.reproduce.fig2.rows import Row
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
 

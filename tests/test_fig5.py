@@ -14,13 +14,13 @@ from laws import DERIVATIVE, agree, derivative
 from scipy.integrate import quad
 
 from vsmnp.kernels import load
-from vsmnp.layout import Layout
-from vsmnp.mixture_posterior import GaussianMixture
-from vsmnp.reproduce import fig5
-from vsmnp.reproduce.mixture_fit import fit, start
-from vsmnp.reproduce.mixture_panels import contour_heights
-from vsmnp.reproduce.mixture_quadrature import ExactPosterior, Grid
-from vsmnp.reproduce.mixture_targets import TARGETS, SidedPosterior
+from vsmnp.model.layout import Layout
+from vsmnp.paper.reproduce.fig5 import experiment as fig5
+from vsmnp.paper.reproduce.fig5.fit import fit, start
+from vsmnp.paper.reproduce.fig5.mixture_posterior import GaussianMixture
+from vsmnp.paper.reproduce.fig5.panels import contour_heights
+from vsmnp.paper.reproduce.fig5.quadrature import ExactPosterior, Grid
+from vsmnp.paper.reproduce.fig5.targets import TARGETS, SidedPosterior
 from vsmnp.types import Array, Params
 
 K = load("reference")

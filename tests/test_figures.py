@@ -20,15 +20,15 @@ from strategies import few, seeds
 
 from vsmnp import figures
 from vsmnp.api import train
-from vsmnp.data.finite import Finite
+from vsmnp.data.fixed import Finite
 from vsmnp.errors import ConfigError, StorageError
 from vsmnp.figures.arrows import one_a_cell
 from vsmnp.figures.labels import headline, run_names
 from vsmnp.figures.mosaic import mosaic
 from vsmnp.figures.panels import Window, first_models, histogram, row_size
 from vsmnp.figures.scales import fit_scale
-from vsmnp.history import History
-from vsmnp.runs import Run
+from vsmnp.runs.session import Run
+from vsmnp.training.history import History
 from vsmnp.types import Array, Shape
 
 #: Every figure of a run, with as few draws as still give a picture.
@@ -342,7 +342,7 @@ def test_a_full_disk_leaves_the_old_picture(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("vsmnp.files.os.fsync", full)
+    monkeypatch.setattr("vsmnp.storage.os.fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
         figures.latent(single, path)
     assert path.read_bytes() == b"old"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from vsmnp.build import build_inference, build_learning
-from vsmnp.config import Settings
-from vsmnp.fusing import outcome, step_spec
 from vsmnp.kernels import load
-from vsmnp.model import GaussianVAE
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import M1, M3, Objective
-from vsmnp.optim import SGD, Adam
-from vsmnp.posteriors import DiagonalGaussian
 from vsmnp.rng import Key, Stream
-from vsmnp.steps import STEP_TERMS, StepSpec
+from vsmnp.settings.settings import Settings
+from vsmnp.training.build import build_inference, build_learning
+from vsmnp.training.fuse import outcome, step_spec
+from vsmnp.training.optimizers import SGD, Adam
+from vsmnp.types.step_spec import STEP_TERMS, StepSpec
 
 MODEL = GaussianVAE.mlp(3, 2, (7, 5), "tanh", "softplus", sigmoid_output=True)
 

@@ -22,8 +22,8 @@ import pytest
 
 from vsmnp import objectives
 from vsmnp.kernels import load
-from vsmnp.layout import Layout
-from vsmnp.model import GaussianVAE
+from vsmnp.model.layout import Layout
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import (
     ELBO,
     KL,
@@ -42,8 +42,8 @@ from vsmnp.objectives import (
     OptimalGamma,
     PosteriorFisher,
 )
-from vsmnp.optim import optimizer
 from vsmnp.rng import Key, Stream
+from vsmnp.training.optimizers import optimizer
 from vsmnp.types import Array, DType, Kernels, Shape
 
 GOLDEN = Path(__file__).parent / "golden" / "golden.h5"

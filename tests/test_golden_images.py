@@ -15,8 +15,8 @@ from image_problems import BATCH, CHANNELS, RULES, SAMPLES, draw, engine, produc
 from test_golden import FISHER_AUTOENCODER, INFERENCE, LEARNING, ReferenceKey, pack
 
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layout import Layout
-from vsmnp.nets import BatchNormRule
+from vsmnp.model.layout import Layout
+from vsmnp.model.networks import BatchNormRule
 from vsmnp.objectives import JointFisher, Objective
 from vsmnp.rng import Stream
 from vsmnp.types import Array

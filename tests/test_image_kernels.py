@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from strategies import few
 from test_kernels import ACTIVATIONS, Draws, both, check, double, draws, output
 
-from vsmnp.kernels import ON_HOST, load, reference
+from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.types import ActivationName, Array, Kernels, Window
 
 #: Windows with an image: halving, keeping, leaving pixels out, all of it, one pixel, wider frame than image;

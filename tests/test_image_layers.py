@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
-from vsmnp.activated import Activated
-from vsmnp.compose import Chain, Residual
-from vsmnp.conv import (
+from vsmnp.kernels import ON_HOST, load
+from vsmnp.layers.activated import Activated
+from vsmnp.layers.compose import Chain, Residual
+from vsmnp.layers.conv import (
     AveragePool,
     ChannelsFirst,
     ChannelsLast,
@@ -25,11 +26,10 @@ from vsmnp.conv import (
     Upsample,
     UpsampledConv,
 )
-from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import Softplus, Tanh
-from vsmnp.layout import Layout
-from vsmnp.norm import EPSILON, BatchNorm, FrozenNorm, Normalisation
-from vsmnp.statistics import batch_statistics, frozen, move_statistics
+from vsmnp.layers.dense import Softplus, Tanh
+from vsmnp.layers.norm import EPSILON, BatchNorm, FrozenNorm, Normalisation
+from vsmnp.layers.running_statistics import batch_statistics, frozen, move_statistics
+from vsmnp.model.layout import Layout
 from vsmnp.types import Array, Cache, Kernels, Params, Shapes, Window
 
 Build = Callable[[int, int, int], Built]

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsmnp.build import batch_norm, build_model
-from vsmnp.config import Settings
 from vsmnp.data import Dataset, load_data
 from vsmnp.errors import ConfigError
-from vsmnp.history import History
 from vsmnp.kernels import load
-from vsmnp.layout import STATISTICS
-from vsmnp.loop import Watch, run_loop
-from vsmnp.model import GaussianVAE
-from vsmnp.nets import BatchNormRule
-from vsmnp.posteriors import DiagonalGaussian
-from vsmnp.runs import Session, load_run
-from vsmnp.trainer import Trainer
+from vsmnp.model.layout import STATISTICS
+from vsmnp.model.networks import BatchNormRule
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
+from vsmnp.runs.session import Session, load_run
+from vsmnp.settings.settings import Settings
+from vsmnp.training.build import batch_norm, build_model
+from vsmnp.training.history import History
+from vsmnp.training.loop import Watch, run_loop
+from vsmnp.training.trainer import Trainer
 
 COUNTS = [
     ("dcgan", 1, 1_476_232, 1_065_984),

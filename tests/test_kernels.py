@@ -15,11 +15,12 @@ from laws import agree
 from strategies import few, many, seeds
 
 from vsmnp.errors import ConfigError
-from vsmnp.fusing import step_spec
-from vsmnp.kernels import NAMES, ON_HOST, load, reference
-from vsmnp.model import GaussianVAE
+from vsmnp.kernels import NAMES, ON_HOST, load
+from vsmnp.kernels.reference import kernel_set as reference
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import KL, M2
-from vsmnp.optim import Adam
+from vsmnp.training.fuse import step_spec
+from vsmnp.training.optimizers import Adam
 from vsmnp.types import ActivationName, Array, Kernels, QuadraticForm
 
 OTHERS = [name for name in ON_HOST if name != "reference"]
@@ -409,7 +410,7 @@ def test_residual_forms_of_wide_data(k: Kernels, width: int, form: QuadraticForm
 
 @pytest.mark.parametrize("samples", [3, 9])
 def test_a_gradient_that_no_cache_holds_is_that_of_its_parts(samples: int) -> None:
-    from vsmnp.kernels.cpu_terms import STREAMED_BYTES
+    from vsmnp.kernels.cpu.terms import STREAMED_BYTES
 
     k, rng, width = load("cpu"), np.random.default_rng(samples), 1008
     batch = -(-STREAMED_BYTES // (8 * samples * width))
@@ -493,7 +494,7 @@ def test_finite_flags_the_members_with_a_bad_entry(k: Kernels, draws: Draws, bad
 
 
 def test_a_loop_compiles_where_no_cache_can_be_kept() -> None:
-    from vsmnp.kernels.cpu_compile import compiled
+    from vsmnp.kernels.cpu.compilation import compiled
 
     scope: dict[str, Any] = {}
     exec("def twice(x): return x + x", scope)  # a function without a file has no place for a cache

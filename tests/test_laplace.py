@@ -14,9 +14,9 @@ from laws import derivative
 from scipy.integrate import quad
 
 from vsmnp.kernels import load
-from vsmnp.reproduce import laplace
-from vsmnp.reproduce import laplace_family as family
-from vsmnp.reproduce.laplace_family import MixtureTarget, NormalTarget, Target
+from vsmnp.paper.reproduce.laplace import experiment as laplace
+from vsmnp.paper.reproduce.laplace import family
+from vsmnp.paper.reproduce.laplace.family import MixtureTarget, NormalTarget, Target
 from vsmnp.rng import Key
 
 EXACT = 1e-10

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsmnp.kernels import numba_cuda_set
-from vsmnp.kernels.graph import CupyRecorder
-from vsmnp.kernels.launch import GRANTED, CupyModule, Machine
-from vsmnp.kernels.numba_cuda_set import NumbaCudaKernels
+from vsmnp.kernels.cuda.graph import CupyRecorder
+from vsmnp.kernels.cuda.machine import GRANTED, CupyModule, Machine
+from vsmnp.kernels.numba_cuda import kernel_set as numba_cuda_set
+from vsmnp.kernels.numba_cuda.kernel_set import NumbaCudaKernels
 
 
 class Function:

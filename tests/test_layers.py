@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
-from vsmnp.compose import Chain, Residual
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import ACTIVATIONS, Dense, Elu, Relu, Reshape, Sigmoid, Softplus, Tanh
-from vsmnp.nets import mlp
+from vsmnp.layers.compose import Chain, Residual
+from vsmnp.layers.dense import ACTIVATIONS, Dense, Elu, Relu, Reshape, Sigmoid, Softplus, Tanh
+from vsmnp.model.networks import mlp
 from vsmnp.types import Kernels, Layer
 
 Build = Callable[[int, int, int], Built]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import many
 
-from vsmnp.layout import ALIGNMENT, Layout
+from vsmnp.model.layout import ALIGNMENT, Layout
 
 _shapes = st.lists(st.integers(1, 7), max_size=3).map(tuple)
 _trees: st.SearchStrategy[Any] = st.dictionaries(

@@ -13,12 +13,12 @@ import pytest
 from laws import agree, norm
 from strategies import nodes, sigma_points
 
-from vsmnp.compose import Chain
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import Dense
-from vsmnp.model import GaussianVAE
+from vsmnp.layers.compose import Chain
+from vsmnp.layers.dense import Dense
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, PosteriorFisher
-from vsmnp.posteriors import DiagonalGaussian
 from vsmnp.rng import Key
 from vsmnp.types import Array, Kernels
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
 from vsmnp.errors import DivergenceError, Interrupted
-from vsmnp.history import History
 from vsmnp.kernels import load
-from vsmnp.loop import Watch, run_loop
-from vsmnp.state import State, to_arrays
-from vsmnp.trainer import Info, Trainer
+from vsmnp.settings.settings import Settings
+from vsmnp.training.history import History
+from vsmnp.training.loop import Watch, run_loop
+from vsmnp.training.state import State, to_arrays
+from vsmnp.training.trainer import Info, Trainer
 from vsmnp.types import Array
 
 K = load("reference")

@@ -11,10 +11,10 @@ import pytest
 from vsmnp import metrics
 from vsmnp.errors import ConfigError, DataError
 from vsmnp.kernels import load
-from vsmnp.layers import Dense
+from vsmnp.layers.dense import Dense
 from vsmnp.metrics import batches, importance, reconstruction
-from vsmnp.model import GaussianVAE
-from vsmnp.posteriors import DiagonalGaussian
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array
 

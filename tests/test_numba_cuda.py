@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vsmnp.kernels import cuda, numba_cuda, scalar
+from vsmnp.kernels.cuda import on_card
+from vsmnp.kernels.formulas import scalar
+from vsmnp.kernels.numba_cuda import on_card
 
 TESTS = Path(__file__).parent
 
@@ -24,13 +26,13 @@ def test_kernels_agree_with_the_reference_in_the_simulator() -> None:
 
 
 def test_it_has_every_kernel_of_the_cuda_set() -> None:
-    public = {name for name in vars(cuda) if not name.startswith("_")} - {
+    public = {name for name in vars(on_card) if not name.startswith("_")} - {
         "annotations",
         "CudaKernels",
         "card",
     }
-    assert public <= set(vars(numba_cuda))
-    assert numba_cuda.name == "numba-cuda"
+    assert public <= set(vars(on_card))
+    assert on_card.name == "numba-cuda"
 
 
 def test_the_formulas_stay_plain_python() -> None:

@@ -20,12 +20,13 @@ from laws import DERIVATIVE, agree, derivative, direction, inner, moved, norm
 from scipy.optimize import minimize_scalar
 from strategies import Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
 
-from vsmnp.compose import Chain
 from vsmnp.errors import ConfigError
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import Dense
-from vsmnp.model import GaussianVAE
-from vsmnp.objectives import (
+from vsmnp.layers.compose import Chain
+from vsmnp.layers.dense import Dense
+from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.vae import GaussianVAE
+from vsmnp.objectives import (  # fmt: skip
     ELBO,
     KL,
     M1,
@@ -41,8 +42,7 @@ from vsmnp.objectives import (
     Objective,
     OptimalGamma,
     PosteriorFisher,
-)  # fmt: skip
-from vsmnp.posteriors import DiagonalGaussian
+)
 from vsmnp.rng import Stream
 from vsmnp.types import Array, Kernels
 

@@ -10,8 +10,8 @@ import click
 import pytest
 from typed import parse
 
-from vsmnp import evaluation
 from vsmnp.cli.main import COMMANDS
+from vsmnp.evaluation import evaluate
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 
@@ -43,7 +43,7 @@ def test_an_example_parses(line: str) -> None:
 
 
 def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(evaluation.evaluate, "__defaults__", (500, None, 10))
+    monkeypatch.setattr(evaluate.evaluate, "__defaults__", (500, None, 10))
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block is not None
     assert "steps=2000" in block[1]

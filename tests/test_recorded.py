@@ -14,17 +14,17 @@ from laws import agree
 from remote import Remote
 
 from vsmnp.bench.problem import Resident
-from vsmnp.config import Settings
 from vsmnp.data import load_data
 from vsmnp.errors import DeviceError, DivergenceError
-from vsmnp.history import History
 from vsmnp.kernels import load
-from vsmnp.kernels.cuda_step import CudaStep
-from vsmnp.loop import Watch, run_loop
-from vsmnp.recording import Tick
-from vsmnp.state import State, to_arrays
-from vsmnp.trainer import Trainer
+from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.settings.settings import Settings
+from vsmnp.training.history import History
+from vsmnp.training.loop import Watch, run_loop
+from vsmnp.training.state import State, to_arrays
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Kernels
+from vsmnp.types.replay import Tick
 
 TINY = Settings(
     hidden=(4,), activation="tanh", samples=2, batch_size=20, steps=5, log_every=3, seeds=(0, 1),

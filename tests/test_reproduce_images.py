@@ -18,16 +18,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp.classifier import Classifier, save
-from vsmnp.classifier import load as classifier_of
-from vsmnp.classifier.lenet import lenet5
 from vsmnp.cli.main import main
 from vsmnp.errors import CheckpointError, ConfigError, DataError, Interrupted, StorageError
-from vsmnp.evaluations import Evaluations
-from vsmnp.feature_choice import FeatureChoice
-from vsmnp.features import OnnxInput
-from vsmnp.layout import Layout
-from vsmnp.reproduce.images import (
+from vsmnp.evaluation.classifier import Classifier, save
+from vsmnp.evaluation.classifier import load as classifier_of
+from vsmnp.evaluation.classifier.lenet import lenet5
+from vsmnp.evaluation.feature_choice import FeatureChoice
+from vsmnp.evaluation.features import OnnxInput
+from vsmnp.model.layout import Layout
+from vsmnp.paper.reproduce.images import (
     NAMES,
     Plan,
     distances,
@@ -40,9 +39,9 @@ from vsmnp.reproduce.images import (
     training,
     verdicts,
 )
-from vsmnp.reproduce.images.budgets import BUDGETS, Budget, budget
-from vsmnp.reproduce.images.cells import cells
-from vsmnp.reproduce.images.claims import (
+from vsmnp.paper.reproduce.images.budgets import BUDGETS, Budget, budget
+from vsmnp.paper.reproduce.images.cells import cells
+from vsmnp.paper.reproduce.images.claims import (
     Alike,
     Answer,
     AtLeast,
@@ -53,10 +52,11 @@ from vsmnp.reproduce.images.claims import (
     Rule,
     Worse,
 )
-from vsmnp.reproduce.images.fig4 import CLAIMS
-from vsmnp.reproduce.images.methods import METHODS
-from vsmnp.reproduce.images.methods import NAMES as METHOD_NAMES
-from vsmnp.runs import Session
+from vsmnp.paper.reproduce.images.fig4 import CLAIMS
+from vsmnp.paper.reproduce.images.methods import METHODS
+from vsmnp.paper.reproduce.images.methods import NAMES as METHOD_NAMES
+from vsmnp.runs.evaluation_log import Evaluations
+from vsmnp.runs.session import Session
 from vsmnp.types import Array, Shape
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
@@ -292,7 +292,7 @@ def test_a_network_is_shown_images_as_the_options_say_and_again_when_they_change
         def __call__(self, x: Array, image: Shape | None) -> Array:
             return x[:, :3]
 
-    monkeypatch.setattr("vsmnp.features.OnnxFeatures", Network)
+    monkeypatch.setattr("vsmnp.evaluation.features.OnnxFeatures", Network)
     path = tmp_path / "any.onnx"
     path.write_bytes(b"network")
     for size in (8, 8, 9):
@@ -607,8 +607,8 @@ def test_options_that_make_no_sense_are_usage_errors(arguments: tuple[str, ...],
 def test_the_command_line_prints_json(
     trained: Plan, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsmnp.reproduce.images.budgets.BUDGETS", (TINY,))
-    monkeypatch.setattr("vsmnp.reproduce.images.budget", lambda name: TINY)
+    monkeypatch.setattr("vsmnp.paper.reproduce.images.budgets.BUDGETS", (TINY,))
+    monkeypatch.setattr("vsmnp.paper.reproduce.images.budget", lambda name: TINY)
     result = _run(
         "fig4", "--datasets", str(images), "--archs", "mlp", "--methods", "K-ELBO,K-M1,K-M2", "--no-train",
         "--runs", str(trained.runs), "--out", str(tmp_path), "--json",

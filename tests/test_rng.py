@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import few, many
 
-from vsmnp.kernels import ON_HOST, load, reference
+from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
 

@@ -20,20 +20,22 @@ import numpy as np
 import pytest
 
 import vsmnp
-from vsmnp import checkpoint, runs, toml
-from vsmnp.config import FREE_TO_CHANGE, Settings
-from vsmnp.data.synthetic import Synthetic
+from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, DivergenceError, Interrupted, StorageError
-from vsmnp.folders import claim_named
-from vsmnp.loop import Watch
-from vsmnp.runs import Session, load_run
-from vsmnp.setting_values import option_name
-from vsmnp.state import State
-from vsmnp.trainer import Info, Trainer
+from vsmnp.runs import checkpoint
+from vsmnp.runs import session as runs
+from vsmnp.runs.folder import claim_named
+from vsmnp.runs.session import Session, load_run
+from vsmnp.settings import toml
+from vsmnp.settings.settings import FREE_TO_CHANGE, Settings
+from vsmnp.settings.values import option_name
+from vsmnp.training.loop import Watch
+from vsmnp.training.state import State
+from vsmnp.training.trainer import Info, Trainer
 
 #: An epoch of a hundred thousand points takes longer to draw than all of a tiny run.
 FEWER_POINTS = (
-    "from vsmnp.data.synthetic import Synthetic; Synthetic.n_train = 4000; Synthetic.n_test = 400; "
+    "from vsmnp.data.synthetic.synthetic import Synthetic; Synthetic.n_train = 4000; Synthetic.n_test = 400; "
 )
 TINY = Settings(
     kernels="reference", steps=8, log_every=2, batch_size=10, hidden=(3,), samples=2, seeds=(5, 6)
@@ -432,7 +434,8 @@ def test_a_disk_that_fills_up_loses_nothing(whole: Path, tmp_path: Path, failing
 
 #: The command line with a checkpoint at every row, so that a signal meets the writing too.
 PROGRAM = (
-    FEWER_POINTS + "import vsmnp.runs as runs; runs.SAVE_EVERY = 0.0; from vsmnp.cli import main; main()"
+    FEWER_POINTS
+    + "import vsmnp.runs.session as runs; runs.SAVE_EVERY = 0.0; from vsmnp.cli import main; main()"
 )
 LONG = replace(TINY, steps=400, log_every=1, seeds=(5,))
 

@@ -13,16 +13,16 @@ from cushim.device import DeviceKernels, DeviceLauncher, TapeRecorder, device
 from cushim.sets import libraries
 from remote import Remote
 
-from vsmnp.config import Settings
 from vsmnp.data import Dataset, load_data
 from vsmnp.data.batches import Batches
-from vsmnp.data.finite import Finite
+from vsmnp.data.fixed import Finite
 from vsmnp.data.store import Store
 from vsmnp.kernels import load
-from vsmnp.recording import Tick
-from vsmnp.state import State, to_arrays
-from vsmnp.trainer import Trainer
+from vsmnp.settings.settings import Settings
+from vsmnp.training.state import State, to_arrays
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Array, DType
+from vsmnp.types.replay import Tick
 
 #: 7 minibatches of 3 in an epoch, and two samples that are left out.
 N, BATCH, PER_EPOCH = 23, 3, 7

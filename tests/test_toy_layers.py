@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
-from vsmnp.compose import Chain
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers import Dense, Relu, Softplus, Tanh
-from vsmnp.toy_layers import Free, Identity, Product, SharpSoftplus
+from vsmnp.layers.compose import Chain
+from vsmnp.layers.dense import Dense, Relu, Softplus, Tanh
+from vsmnp.paper.toy_layers import Free, Identity, Product, SharpSoftplus
 from vsmnp.types import Kernels
 
 Build = Callable[[int, int, int], Built]

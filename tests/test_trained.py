@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Scene, few, scene, scenes, seeds
 
-from vsmnp.build import build_learning
-from vsmnp.config import Settings
 from vsmnp.errors import ConfigError, DataError, VsmnpError
 from vsmnp.kernels import load
-from vsmnp.model import GaussianVAE
-from vsmnp.trained import TrainedVAE
+from vsmnp.model.vae import GaussianVAE
+from vsmnp.runs.trained import TrainedVAE
+from vsmnp.settings.settings import Settings
+from vsmnp.training.build import build_learning
 from vsmnp.types import Array
 
 K = load("reference")

@@ -34,15 +34,18 @@ from pairs import (
     to_the_end,
 )
 
-from vsmnp import checkpoint, files, locks, toml
+from vsmnp import storage
 from vsmnp.cli import main
-from vsmnp.data.synthetic import Synthetic
+from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import LockedError, StorageError, VsmnpError
-from vsmnp.folders import claim, hold
-from vsmnp.locks import LOCK, lock_folder
-from vsmnp.loop import Watch
-from vsmnp.reproduce import grid
-from vsmnp.runs import Session, load_run
+from vsmnp.paper.reproduce import grid
+from vsmnp.runs import checkpoint
+from vsmnp.runs import lock as locks
+from vsmnp.runs.folder import claim, hold
+from vsmnp.runs.lock import LOCK, lock_folder
+from vsmnp.runs.session import Session, load_run
+from vsmnp.settings import toml
+from vsmnp.training.loop import Watch
 
 FILES = ["checkpoint.h5", "config.toml", "metrics.csv"]
 #: What lets both processes do a job.
@@ -213,7 +216,7 @@ def test_two_threads_get_two_default_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    from vsmnp.cli import train
+    from vsmnp.cli.commands import train
 
     chosen = [{**CHOSEN, "lr": rate} for rate in RATES]
     with pytest.MonkeyPatch.context() as patch:
@@ -286,9 +289,9 @@ def test_a_temporary_file_without_a_lock_is_removed_when_it_is_old(tmp_path: Pat
     young, old = (tmp_path / f".cache.h5.{name}" for name in ("young", "old"))
     for left in (young, old):
         left.write_bytes(b"half")
-    long_ago = time.time() - files.ABANDONED - 60
+    long_ago = time.time() - storage.ABANDONED - 60
     os.utime(old, (long_ago, long_ago))
-    files.remove_leftovers(path)
+    storage.remove_leftovers(path)
     assert [left.exists() for left in (young, old)] == [True, False]
 
 
@@ -305,7 +308,7 @@ _HOLDER = """
 import sys
 from pathlib import Path
 from vsmnp.data.synthetic import Synthetic
-from vsmnp.loop import Watch
+from vsmnp.training.loop import Watch
 from vsmnp.runs import Session
 
 Synthetic.n_train, Synthetic.n_test = 400, 40
@@ -385,7 +388,7 @@ def test_a_child_does_not_keep_the_lock_of_a_killed_parent(tmp_path: Path, half:
     folder = tmp_path / "run"
     shutil.copytree(half, folder)
     script = (
-        "import os, sys, time; from pathlib import Path; from vsmnp.folders import hold\n"
+        "import os, sys, time; from pathlib import Path; from vsmnp.runs.folder import hold\n"
         "lock = hold(Path(sys.argv[1]))\n"
         "if child := os.fork(): print(child, flush=True)\n"
         "time.sleep(600)\n"

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from vsmnp.cli import main
-from vsmnp.derivations import Statement, all_statements, catalogue, judge, report, select, slips
-from vsmnp.derivations.skeleton import SKELETON
 from vsmnp.errors import ConfigError
+from vsmnp.paper.derivations import Statement, all_statements, catalogue, judge, report, select, slips
+from vsmnp.paper.derivations.skeleton import SKELETON
 
 
 def _verify(*arguments: str) -> tuple[int, str, str]:

@@ -9,11 +9,11 @@ __version__ = VERSION
 
 if TYPE_CHECKING:
     from .api import train
-    from .config import Settings
     from .data import load_data
-    from .evaluation import evaluate
-    from .model import GaussianVAE
-    from .runs import load_run
+    from .evaluation.evaluate import evaluate
+    from .model.vae import GaussianVAE
+    from .runs.session import load_run
+    from .settings.settings import Settings
 
 _HOMES = {
     "GaussianVAE": "model",

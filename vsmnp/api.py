@@ -6,11 +6,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from .build import advice
-from .config import Settings
 from .data import Dataset
-from .loop import Watch
-from .runs import Run, Session
+from .runs.session import Run, Session
+from .settings.settings import Settings
+from .training.build import advice
+from .training.loop import Watch
 
 
 def train(
@@ -62,7 +62,7 @@ def train(
     if data is not None:
         chosen["dataset"] = data if isinstance(data, str) else data.source
     if preset is not None:
-        from .presets import preset as preset_values
+        from .settings.presets import preset as preset_values
 
         chosen = preset_values(preset, chosen)
     dataset = None if data is None or isinstance(data, str) else data

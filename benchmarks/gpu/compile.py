@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import product
 from typing import Any
 
-from vsmnp.kernels.source import REALS, TOPICS
+from vsmnp.kernels.cuda.source import REALS, TOPICS
 
 from .rows import write_row
 
@@ -47,8 +47,8 @@ def compile_one(topic: str, dtype: str) -> dict[str, Any]:
     import cupy
     from cupy.cuda import compiler
 
-    from vsmnp.kernels.launch import OPTIONS
-    from vsmnp.kernels.source import joined
+    from vsmnp.kernels.cuda.machine import OPTIONS
+    from vsmnp.kernels.cuda.source import joined
 
     compiled: list[str] = []
     build = compiler._compile_using_nvrtc_no_warning

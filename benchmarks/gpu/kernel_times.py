@@ -14,11 +14,11 @@ from typing import Any
 
 import cupy
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
 from vsmnp.kernels import load
-from vsmnp.kernels.launch import CupyModule
-from vsmnp.trainer import Trainer
+from vsmnp.kernels.cuda.machine import CupyModule
+from vsmnp.settings.settings import Settings
+from vsmnp.training.trainer import Trainer
 
 from .rows import write_row
 from .sizes import rehearsal

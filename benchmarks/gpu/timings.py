@@ -17,12 +17,13 @@ import cupy
 import numpy as np
 
 from vsmnp.bench.kernels import KERNELS
-from vsmnp.config import Settings
 from vsmnp.data import load_data
-from vsmnp.kernels import load, reference
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.kernels.launch import card
-from vsmnp.trainer import Trainer
+from vsmnp.kernels import load
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.cuda.machine import card
+from vsmnp.kernels.reference import kernel_set as reference
+from vsmnp.settings.settings import Settings
+from vsmnp.training.trainer import Trainer
 
 from .clock import on_device, on_host
 from .rows import write_row

@@ -11,10 +11,10 @@ import numpy as np
 from cushim.hosted import Hosted
 from cushim.tour import tour
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
 from vsmnp.kernels import load
-from vsmnp.trainer import Trainer
+from vsmnp.settings.settings import Settings
+from vsmnp.training.trainer import Trainer
 
 from .rows import write_row
 

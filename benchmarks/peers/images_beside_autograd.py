@@ -27,8 +27,8 @@ import torch
 from vsmnp.bench import Case, Contender, Evaluation, Noise, PeerFolder, Problem
 from vsmnp.bench.contender import Product
 from vsmnp.bench.peers import folder_of_checkout
-from vsmnp.config import Settings
 from vsmnp.data import load_data
+from vsmnp.settings.settings import Settings
 
 #: Of plain gradient descent: at a quarter of the width, ResNet18's losses fall by a fifth in 20 steps.
 RATE = 1e-10

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsmnp.config import Settings
-from vsmnp.presets import preset
 from vsmnp.rng import Key, Stream
-from vsmnp.runs import Session
+from vsmnp.runs.session import Session
+from vsmnp.settings.presets import preset
+from vsmnp.settings.settings import Settings
 
 STEPS = 150
 

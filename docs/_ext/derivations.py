@@ -1,7 +1,7 @@
 """Pages that the statements themselves write: the derivations and the errata, judged afresh by every build.
 
 ``derivations/index.md`` has a line for each statement, ``derivations/SECTION.md`` its formulas and its
-evidence, and ``errata.md`` those that the paper misprints, in the words of ``vsmnp.derivations.report``.
+evidence, and ``errata.md`` those that the paper misprints, in the words of ``vsmnp.paper.derivations.report``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-    from vsmnp.derivations import Verdict
+    from vsmnp.paper.derivations import Verdict
 
 _DERIVATIONS = """# Derivations
 
@@ -46,8 +46,8 @@ def write_pages(app: Sphinx) -> None:
 
 def pages() -> dict[str, str]:
     """Markdown by path under ``docs/``."""
-    from vsmnp.derivations import all_statements, judge_all, slips
-    from vsmnp.derivations.report import markdown
+    from vsmnp.paper.derivations import all_statements, judge_all, slips
+    from vsmnp.paper.derivations.report import markdown
 
     verdicts = list(judge_all(all_statements()))
     wrong = [verdict for verdict in verdicts if verdict.statement.printed is not None]
@@ -62,7 +62,7 @@ def pages() -> dict[str, str]:
 
 
 def _table(verdicts: Sequence[Verdict]) -> str:
-    from vsmnp.derivations.report import brief, name
+    from vsmnp.paper.derivations.report import brief, name
 
     lines = ["| | statement | as printed | checks of the correct form |", "|---|---|---|---|"]
     for verdict in verdicts:

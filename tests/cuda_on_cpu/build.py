@@ -64,7 +64,7 @@ def cache() -> Path:
     if chosen:
         root = Path(chosen)
     else:
-        from vsmnp.files import user_cache
+        from vsmnp.storage import user_cache
 
         root = user_cache() / "cuda_on_cpu"
     root.mkdir(parents=True, exist_ok=True)

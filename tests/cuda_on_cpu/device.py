@@ -19,13 +19,13 @@ _COMMANDS = """
 import json, sys
 import vsmnp.evaluation
 from vsmnp.cli import main
-vsmnp.evaluation.PRIOR_DRAWS, vsmnp.evaluation.IWAE_SAMPLES = 200, 2
+vsmnp.evaluation.evaluate.PRIOR_DRAWS, vsmnp.evaluation.evaluate.IWAE_SAMPLES = 200, 2
 for arguments in json.loads(sys.argv[1]):
     main(arguments, standalone_mode=False)
 """
 #: Before commands whose steps are to be launched one by one.
 _LAUNCHED = """
-from vsmnp.kernels.launch import CupyLauncher
+from vsmnp.kernels.cuda.machine import CupyLauncher
 CupyLauncher.recorder = lambda self: None
 """
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 from remote import Remote, Tape, do, made, opened
 
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.kernels.launch import Machine, Module
-from vsmnp.kernels.matrices import Matrices
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.cuda.machine import Machine, Module
+from vsmnp.kernels.cuda.matrices import Matrices
 from vsmnp.types import Array, DType, Shape
 
 from .runner import ShimLauncher

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
-from vsmnp.kernels.matrices import Matrices
+from vsmnp.kernels.cuda.matrices import Matrices
 from vsmnp.types import Array, Shape
 
 HEADER = Path(__file__).with_name("cushim.hpp")

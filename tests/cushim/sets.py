@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.kernels.launch import Machine
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.cuda.machine import Machine
 
 from .poisoned import Poisoned
 from .runner import ShimLauncher

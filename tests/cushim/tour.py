@@ -8,11 +8,11 @@ from typing import get_args
 
 import numpy as np
 
-from vsmnp.config import Settings
 from vsmnp.data import load_data
-from vsmnp.kernels.cuda_set import CudaKernels
-from vsmnp.kernels.cuda_step import CudaStep
-from vsmnp.trainer import Trainer
+from vsmnp.kernels.cuda.kernel_set import CudaKernels
+from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.settings.settings import Settings
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import ActivationName, QuadraticForm, Window
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vsmnp.kernels.source import REALS, TOPICS, joined
+from vsmnp.kernels.cuda.source import REALS, TOPICS, joined
 
 from .planted import WATCHED
 from .runner import FLAGS, MISSING, ShimLauncher, build

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
-from ..config import Settings
+from ..settings.settings import Settings
 from ..types import Shape
 
 _LETTER = {"kl": "K", "fisher": "F", "fisher-reparam": "FR"}

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..layout import Layout
+from ..model.layout import Layout
 from ..rng import Key, Stream
-from ..trainer import Info
+from ..training.trainer import Info
 from ..types import Array
 from .problem import Noise, Problem
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..build import batch_norm
-from ..compose import Chain, Residual
-from ..conv import Conv, ConvTranspose, UpsampledConv
-from ..layers import Dense
-from ..model import GaussianVAE
-from ..posteriors import DiagonalGaussian
+from ..layers.compose import Chain, Residual
+from ..layers.conv import Conv, ConvTranspose, UpsampledConv
+from ..layers.dense import Dense
+from ..model.posterior import DiagonalGaussian
+from ..model.vae import GaussianVAE
+from ..training.build import batch_norm
 from ..types import Layer
 from .case import Case
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import alone, timing
+from . import spawn, timing
 from .bench import Bench
 from .case import Case
 from .contender import Product
@@ -41,7 +41,7 @@ class EnsemblePart:
             "insist": bench.insist, "rounds": bench.pace.rounds, "seconds": bench.pace.seconds,
             "folder": str(bench.folder.folder) if bench.folder.folder else None,
         }  # fmt: skip
-        answer = alone.run(order, bench.cores[-self.case.threads :], self.case.threads)
+        answer = spawn.run(order, bench.cores[-self.case.threads :], self.case.threads)
         for note in answer["notes"]:
             bench.note(note)
         yield from (Row(**row) for row in answer["rows"])
@@ -49,9 +49,9 @@ class EnsemblePart:
     def measured(self, bench: Bench) -> Iterator[Row]:
         """In this process."""
         case, problem = self.case, Problem(self.case)
-        mine, alone = Product(problem), Product(Problem(replace(case, models=1, threads=1)))
+        mine, spawn = Product(problem), Product(Problem(replace(case, models=1, threads=1)))
         agreed, _ = bench.agreeing(problem)
-        times = timing.interleaved([mine, alone, *agreed.values()], bench.pace)
+        times = timing.interleaved([mine, spawn, *agreed.values()], bench.pace)
         times[0] /= case.models
         times[2:] /= case.models
         base: dict[str, Any] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from . import alone
+from . import spawn
 from .bench import Bench
 from .case import Case
 from .contender import Product
@@ -59,7 +59,7 @@ class PeakPart:
             "kind": "peak", "who": who, "case": case.to_mapping(),
             "folder": str(bench.folder.folder) if bench.folder.folder else None,
         }  # fmt: skip
-        return float(alone.run(order, bench.cores[-case.threads :], case.threads)["peak_mb"])
+        return float(spawn.run(order, bench.cores[-case.threads :], case.threads)["peak_mb"])
 
 
 def measure(order: Mapping[str, Any]) -> dict[str, float]:

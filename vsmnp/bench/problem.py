@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..build import estimators
 from ..data.dataset import Bounds
 from ..data.rows import Rows
 from ..kernels import choose, load
-from ..layout import Layout
+from ..model.layout import Layout
 from ..rng import Key, Stream
-from ..trainer import Trainer
+from ..training.build import estimators
+from ..training.trainer import Trainer
 from ..types import Array, DType, Kernels, Shape
 from .case import Case
 
@@ -147,7 +147,7 @@ class Problem:
 
     @property
     def estimators(self) -> tuple[str, str]:
-        """How M2 and M3 estimate ``|E s|^2``, and M3's baseline; see :func:`vsmnp.build.estimators`."""
+        """How M2 and M3 estimate ``|E s|^2``, and M3's baseline; see :func:`vsmnp.training.build.estimators`."""
         return estimators(self.case.settings)
 
     @cached_property

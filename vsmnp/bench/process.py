@@ -9,10 +9,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ..kernels.memory import keep_freed_memory
+from ..kernels.cpu.memory import keep_freed_memory
 from . import ensembles, memory
-from .alone import answer_of
 from .machine import use_cores
+from .spawn import answer_of
 
 
 def _end_with_standard_input() -> None:

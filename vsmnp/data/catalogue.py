@@ -6,21 +6,21 @@ import os
 from pathlib import Path
 
 from ..errors import DataError
-from .banana import Banana
-from .celeba import NAME as CELEBA
-from .celeba import describe_celeba, load_celeba
+from .arrays.formats import READERS
+from .arrays.load import load_file
 from .dataset import Dataset
-from .files import load_file
-from .folder import load_folder
-from .formats import READERS
-from .images import SETS, load_images
-from .mixture import Mixture
-from .pictures import Channels, PictureOptions
-from .pinwheel import Pinwheel
-from .ring import Ring
+from .mnist.mnist import SETS, load_images
+from .pictures.celeba import NAME as CELEBA
+from .pictures.celeba import describe_celeba, load_celeba
+from .pictures.decode import Channels, PictureOptions
+from .pictures.folder import load_folder
 from .rows import MEMORY_BUDGET
-from .star import Star
-from .synthetic import Synthetic
+from .synthetic.banana import Banana
+from .synthetic.mixture import Mixture
+from .synthetic.pinwheel import Pinwheel
+from .synthetic.ring import Ring
+from .synthetic.star import Star
+from .synthetic.synthetic import Synthetic
 
 _SYNTHETIC: dict[str, Synthetic] = {
     each.name: each for each in (Star(), Mixture(), Ring(), Banana(), Pinwheel())

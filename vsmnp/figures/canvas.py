@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
 from ..errors import ConfigError, LibraryError
-from ..files import check_place, write_whole
+from ..storage import check_place, write_whole
 from .style import DATA, STYLE
 
 if TYPE_CHECKING:

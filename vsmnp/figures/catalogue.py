@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from ..runs import Run
+from ..runs.session import Run
 from .curves import curves
 from .density import density
 from .evaluation import evaluation

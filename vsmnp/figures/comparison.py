@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
-from ..evaluation import floors
-from ..runs import Run
+from ..evaluation.evaluate import floors
+from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing
 from .labels import plain, run_names
@@ -52,7 +52,7 @@ def comparison(
     runs : sequence of Run
         At least one.
     evaluations : sequence of mapping
-        What :func:`vsmnp.evaluation.evaluate` returned for each run. Standard errors (``*_se``) and
+        What :func:`vsmnp.evaluation.evaluate.evaluate` returned for each run. Standard errors (``*_se``) and
         metrics without a single number are left out.
     path : path
         The PNG file.

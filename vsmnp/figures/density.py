@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
-from ..runs import Run
+from ..runs.session import Run
 from ..types import Array
 from .arrows import Arrows, one_a_cell
 from .canvas import drawing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..config import Settings
-from ..runs import Run
+from ..runs.session import Run
+from ..settings.settings import Settings
 
 _OBJECTIVE = {"elbo": "ELBO", "m1": "M1", "m2": "M2", "m3": "M3", "fae": "Fisher autoencoder"}
 _INFERENCE = {"kl": "KL", "fisher": "Fisher", "fisher-reparam": "Fisher (reparametrised)"}

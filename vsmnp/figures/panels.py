@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..runs import Run
+from ..runs.session import Run
 from ..types import Array
 from .style import DATA
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..metrics import corrupted
 from ..metrics.report import TEST_NOISE
-from ..runs import Run
+from ..runs.session import Run
 from ..types import Array
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import metrics
-from ..runs import Run
+from ..runs.session import Run
 from .canvas import drawing
 from .labels import headline, model_names
 from .panels import first_models

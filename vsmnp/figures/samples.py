@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
-from ..runs import Run
+from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing
 from .labels import headline, model_names

@@ -15,8 +15,8 @@ from typing import TypeAlias
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..model import GaussianVAE
-from ..posteriors import Moments
+from ..model.posterior import Moments
+from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
 from ..types import Array, Kernels
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..gaussian import log_likelihood
-from ..model import GaussianVAE
+from ..model.likelihood import log_likelihood
+from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
 from .batches import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..gaussian import precision
-from ..model import GaussianVAE
+from ..model.likelihood import precision
+from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels
 from .batches import Noise, Progress, batches, check_count, check_seeds, checked, host, posterior_noise

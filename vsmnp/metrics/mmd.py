@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError
-from ..model import GaussianVAE
+from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels
 from .batches import Noise, batches, check_seeds, checked, host, posterior_draws

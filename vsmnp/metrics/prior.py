@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..gaussian import LOG_2PI, precision
-from ..model import GaussianVAE
+from ..model.likelihood import LOG_2PI, precision
+from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
 from ..types import Array, Kernels
 from .batches import Progress, check_count, check_seeds, checked, host, rows_per_pass, spans

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ConfigError
-from ..model import GaussianVAE
+from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, DType, Kernels
 from .batches import ELEMENTS, Noise, check_seeds, checked, host, on_device, rows_per_pass, spans

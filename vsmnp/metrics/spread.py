@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model import GaussianVAE
+from ..model.vae import GaussianVAE
 from ..types import Array, Kernels
 from .batches import batches, check_count, checked, host
 

@@ -2,14 +2,14 @@
 
 from .as_published import M2AsPublished, M3AsPublished
 from .elbo import ELBO
-from .fisher import PosteriorFisher
-from .fisher_autoencoder import JointFisher, JointFisherInference, JointFisherLearning
 from .gamma import FixedGamma, GammaRule, LearnedGamma, OptimalGamma
+from .joint_fisher import JointFisher, JointFisherInference, JointFisherLearning
 from .kl import KL
 from .m1 import M1
 from .m2 import M2
 from .m3 import M3
-from .outcome import Objective, Outcome
+from .objective import Objective, Outcome
+from .posterior_fisher import PosteriorFisher
 
 __all__ = [
     "ELBO",

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model import GaussianVAE
-from ..posteriors import Moments
+from ..model.posterior import Moments
+from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Kernels, QuadraticForm
-from .learning import Learning
+from .quadratic import Learning
 
 
 @dataclass(frozen=True)

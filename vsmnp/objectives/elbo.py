@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..gaussian import log_likelihood
-from ..model import GaussianVAE
-from ..posteriors import Moments
+from ..model.likelihood import log_likelihood
+from ..model.posterior import Moments
+from ..model.vae import GaussianVAE
 from ..types import Array, QuadraticForm
-from .learning import Learning
+from .quadratic import Learning
 
 
 @dataclass(frozen=True)

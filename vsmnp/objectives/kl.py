@@ -2,18 +2,18 @@ r"""Inference by the Kullback-Leibler divergence, reparametrised: the phi-gradie
 
 With :math:`\bar z_i = \partial L/\partial z_i`, the gradients of a Gaussian q are
 :math:`d\mu = \sum_i \bar z_i + \mu` and :math:`ds = \sum_i \bar z_i \epsilon_i + s - 1/s`; those of a
-Bernoulli q are in :mod:`vsmnp.bernoulli_posterior`.
+Bernoulli q are in :mod:`vsmnp.model.bernoulli`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..gaussian import log_likelihood, precision
-from ..model import GaussianVAE
+from ..model.likelihood import log_likelihood, precision
+from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
-from .outcome import Outcome
+from .objective import Outcome
 
 
 @dataclass(frozen=True)

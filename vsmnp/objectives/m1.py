@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import QuadraticForm
-from .learning import Learning
+from .quadratic import Learning
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import QuadraticForm
-from .learning import Learning
+from .quadratic import Learning
 from .squared_mean import SquaredMean, squared_mean
 
 

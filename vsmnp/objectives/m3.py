@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..types import QuadraticForm
-from .learning import Learning
+from .quadratic import Learning
 from .squared_mean import SquaredMean, squared_mean
 
 Baseline: TypeAlias = Literal["leave-one-out", "none"]

@@ -17,8 +17,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ..model import GaussianVAE
-from ..posteriors import Moments
+from ..model.posterior import Moments
+from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
 from ..types import Array, Cache, Kernels
 

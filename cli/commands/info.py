@@ -1,0 +1,60 @@
+"""``vsmnp info``: this installation, or a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..console import print_json, table
+from ..options import json_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  vsmnp info
+  vsmnp info runs/mixture-kl-m1-seed0 --json
+"""
+)
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@json_option
+def command(run: Path | None, as_json: bool) -> None:
+    """Describe this installation, or the settings and progress of the run in folder RUN."""
+    facts = _installation() if run is None else _run(run)
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(table(("fact", "value"), [(key, str(value)) for key, value in facts.items()]))
+
+
+def _installation() -> dict[str, Any]:
+    import os
+    import platform
+    from importlib.metadata import version
+
+    from vsmnp import __version__
+    from vsmnp.kernels import NAMES, gpu_obstacle
+    from vsmnp.kernels.cpu.machine_code_folder import code_folder
+
+    packages = {name: version(name) for name in ("numpy", "scipy", "numba", "h5py", "click", "matplotlib")}
+    return {
+        "vsmnp": __version__, "python": platform.python_version(), **packages,
+        "machine": platform.machine(), "cores": os.cpu_count(), "kernel sets": ", ".join(NAMES),
+        "gpu": gpu_obstacle() or "ready for --device gpu",
+        "machine code": str(code_folder() or "not kept, as there is no home folder: set NUMBA_CACHE_DIR"),
+    }  # fmt: skip
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from vsmnp.runs.session import Session
+
+    session = Session.resumed(folder, to_read=True)
+    alive = session.trainer.k.to_host(session.state.alive)
+    encoder, decoder = session.trainer.parameter_count
+    return {
+        "folder": str(folder), "step": session.state.step, "steps": session.total_steps,
+        "encoder parameters": encoder, "decoder parameters": decoder,
+        "models alive": int(alive.sum()), **session.trainer.settings.to_mapping(),
+    }  # fmt: skip

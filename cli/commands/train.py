@@ -1,0 +1,228 @@
+"""``vsmnp train``: resolve, explain, train, save, evaluate, draw."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vsmnp.errors import ConfigError, LibraryError
+from vsmnp.settings.presets import preset as preset_values
+from vsmnp.settings.settings import Settings
+from vsmnp.settings.toml import load as load_toml
+
+from ..console import Progress, notes_of, print_json, say, table
+from ..interrupt import catch_signals
+from ..options import chosen_settings, json_option, quiet_option, settings_options
+from ..process import prepare_process
+from ..results import evaluate_with_progress, evaluation_json, evaluation_table
+
+if TYPE_CHECKING:
+    from vsmnp.runs.session import Run, Session
+    from vsmnp.training.history import History
+    from vsmnp.training.state import State
+
+_EXAMPLES = """\b
+Examples:
+  vsmnp train                                            M1 with KL inference on the mixture
+  vsmnp train --dataset star --objective m3 --steps 2000
+  vsmnp train --preset paper-2d --dataset star --seeds 0-9 --encoder-steps 10
+  vsmnp train --dataset my.csv --hidden 64,64 --latent 4 --out runs/mine
+  vsmnp train --resume runs/mine --steps 20000
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@settings_options()
+@click.option("--seed", type=int, help="One model with this seed, instead of --seeds.")
+@click.option(
+    "--preset",
+    help="Settings of the paper: paper-2d, paper-2d-large, paper-images, paper-dcgan or paper-resnet18; "
+    "flags override.",
+)
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), help="A config.toml to start from."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the run; default: a new one under runs/."
+)
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the resolved settings, parameters and time; train nothing."
+)
+@json_option
+@quiet_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    preset: str | None,
+    config: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **_: Any,
+) -> None:
+    """Train a Gaussian VAE, save it, evaluate it on the test set and draw its samples.
+
+    The run goes to a folder with config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png, with
+    --evaluate-every also evaluation.csv.
+    Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
+    """
+    ctx.with_resource(notes_of("vsmnp", quiet or as_json))
+    chosen = chosen_settings(ctx, environment=resume is None)
+    session = ctx.with_resource(
+        _resumed(resume, chosen, preset, config, out, dry_run)
+        if resume
+        else _started(chosen, preset, config, out, dry_run)
+    )
+    if not quiet:
+        _advise(session)
+    quiet = quiet or as_json
+    if dry_run:
+        if as_json:
+            print_json({"settings": session.trainer.settings.to_mapping(), **_size(session)})
+        else:
+            _explain(session, click.echo, show_settings=True)
+        return
+    if not quiet:
+        _explain(session, say, show_settings=resume is None)
+    run = _train(session, quiet)
+    _report(run, as_json, quiet)
+
+
+def _started(
+    chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None, dry_run: bool
+) -> Session:
+    if config is not None and preset is not None:
+        raise click.UsageError("Give --preset or --config: a config.toml already holds every setting.")
+    if "steps" in chosen and "epochs" in chosen:
+        raise click.UsageError("Give --steps or --epochs, not both.")
+    if "epochs" in chosen:  # whatever a file says of steps
+        chosen = {**chosen, "steps": 0}
+    if config is not None:
+        chosen = {**load_toml(config), **chosen}
+    if preset is not None:
+        chosen = preset_values(preset, chosen)
+    settings = Settings.from_mapping(chosen)
+    prepare_process(settings.threads)
+    from vsmnp.runs.session import Session
+
+    return Session.new(settings, folder=None if dry_run else out, named=not dry_run)
+
+
+def _resumed(
+    folder: Path,
+    chosen: dict[str, Any],
+    preset: str | None,
+    config: Path | None,
+    out: Path | None,
+    dry_run: bool,
+) -> Session:
+    for option, value in (("--preset", preset), ("--config", config), ("--out", out)):
+        if value is not None:
+            raise click.UsageError(f"--resume takes its settings from the run: leave out {option}.")
+    config_file = folder / "config.toml"
+    with contextlib.suppress(ConfigError):  # before the linear algebra is loaded; the checkpoint knows better
+        prepare_process(Settings.from_mapping(load_toml(config_file)).threads)
+    from vsmnp.runs.session import Session
+
+    return Session.resumed(folder, chosen, dry=dry_run)
+
+
+def _size(session: Session) -> dict[str, Any]:
+    encoder, decoder = session.trainer.parameter_count
+    left = session.total_steps - session.state.step
+    return {
+        "encoder_parameters": encoder,
+        "decoder_parameters": decoder,
+        "steps": session.total_steps,
+        "estimated_seconds": left * session.seconds_per_step() if left > 0 else 0.0,
+    }
+
+
+def _explain(session: Session, tell: Callable[[str], object], show_settings: bool) -> None:
+    """The resolved settings, the size and the time."""
+    from vsmnp.training.build import effective
+
+    trainer = session.trainer
+    if show_settings:
+        tell(table(("setting", "value"), list(effective(trainer.settings).items())))
+    size = _size(session)
+    tell(
+        f"Encoder {size['encoder_parameters']:,} and decoder {size['decoder_parameters']:,} parameters, "
+        f"{len(trainer.settings.seeds)} model(s), step {session.state.step} of {size['steps']:,}; about "
+        f"{size['estimated_seconds']:.0f} s of training to go, then the evaluation."
+    )
+
+
+def _advise(session: Session) -> None:
+    """What the user should know about this choice of settings."""
+    from vsmnp.training.build import advice
+
+    notes = advice(session.trainer.settings, session.trainer.model.d_x)
+    for note in (*notes, *session.trainer.batches.dataset.notes):
+        say(f"Note: {note}")
+
+
+def _train(session: Session, quiet: bool) -> Run:
+    from vsmnp.training.loop import Watch
+
+    with (
+        catch_signals() as stop,
+        Progress("Training", session.total_steps, quiet, session.state.step) as progress,
+    ):
+
+        def on_row(state: State, history: History) -> None:
+            if not history.steps:
+                return
+            row = {name: history.column(name)[-1].mean() for name in history.columns}
+            terms = [name for name in row if name.startswith("learning.") and not name.endswith(".loss")]
+            told = " + ".join(f"{name.removeprefix('learning.')} {row[name]:.4g}" for name in terms)
+            progress.tell(f"loss {row['learning.loss']:.4g} = {told}, gamma {row['gamma']:.3g}")
+
+        def on_evaluation(done: int, total: int) -> None:
+            progress.pause(f"evaluating, {100 * done // total} %")
+
+        watch = Watch(
+            on_step=progress.at,
+            on_row=on_row,
+            on_evaluation=on_evaluation,
+            on_death=lambda text: say(f"Note: {text}"),
+            stop=stop,
+        )
+        run = session.train(watch)
+    recorded = session.trainer.recorded
+    if recorded is not None and recorded.obstacle:
+        say(f"Note: steps were launched kernel by kernel, not as a graph: {recorded.obstacle}", quiet)
+    return run
+
+
+def _report(run: Run, as_json: bool, quiet: bool) -> None:
+    from vsmnp.figures import curves, samples
+
+    assert run.folder is not None
+    kept, floored = (int(count.sum()) for count in (run.gamma_kept, run.gamma_floored))
+    if kept:
+        say(f"Note: {kept} batch(es) had no optimal gamma (b <= 0); the last gamma was kept there.", quiet)
+    if floored:
+        say(f"Note: on {floored} batch(es) the optimal gamma lay below --gamma-floor.", quiet)
+    evaluation = evaluate_with_progress(run, quiet)
+    try:
+        samples(run, run.folder / "samples.png")
+        curves(run, run.folder / "curves.png")
+    except LibraryError as error:
+        say(f"Note: the run has no pictures. {error}", quiet)
+    if as_json:
+        where = {"device": run.settings.device, "tf32": run.settings.tf32}
+        print_json({"run": str(run.folder), "steps": run.step, **where, **evaluation_json(run, evaluation)})
+        return
+    click.echo(evaluation_table(run, evaluation))
+    click.echo(f"Run: {run.folder}")
+    if (run.folder / "samples.png").exists():
+        click.echo(f"Samples beside data: {run.folder / 'samples.png'}")

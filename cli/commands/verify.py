@@ -1,0 +1,114 @@
+"""``vsmnp verify``: the paper's equations, checked one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import Progress, json_text, say, table
+from ..options import json_option, quiet_option
+from ..process import prepare_process
+
+if TYPE_CHECKING:
+    from vsmnp.paper.derivations import Verdict
+    from vsmnp.paper.derivations.textual import Textual
+
+_HEADER = ("id", "title", "as printed", "corrected", "evidence")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  vsmnp verify
+  vsmnp verify --equation 15
+  vsmnp verify --section A.5 --thorough
+  vsmnp verify --errata --markdown --out errata.md
+"""
+)
+@click.option("--equation", metavar="NUMBER", help="One equation, such as 15, or one id of the first column.")
+@click.option("--section", help="One section with its subsections, such as A.5, or engine.")
+@click.option("--errata", is_flag=True, help="Only what the paper misprints.")
+@click.option("--thorough", is_flag=True, help="Errors ten times smaller: many minutes.")
+@click.option("--markdown", "format_", flag_value="markdown", help="Print Markdown with every formula.")
+@click.option(
+    "--html",
+    "format_",
+    flag_value="html",
+    help="Print a web page; its formulas are set by MathJax, from the network.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of the screen."
+)
+@json_option
+@quiet_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    equation: str | None,
+    section: str | None,
+    errata: bool,
+    thorough: bool,
+    format_: str | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check the equations, propositions and steps of the paper, and what the engine rests on.
+
+    Each statement is checked as printed and, where the paper misprints it, as corrected: by computer
+    algebra, by quadrature and closed forms, by finite differences, and by samples through the engine's own
+    code. The exit code is 1 if a statement that should hold does not, and it is named.
+    """
+    if as_json and format_:
+        raise click.UsageError("Give one of --json, --markdown and --html.")
+    prepare_process(1)
+    from vsmnp.paper.derivations import Effort, judge_all, report, select, slips
+    from vsmnp.storage import write_text
+
+    chosen = select(equation, section, errata)
+    words = slips(section) if errata and equation is None else ()
+    quiet = quiet or (as_json and out is None)
+    verdicts = []
+    with Progress("Checking", len(chosen), quiet) as progress:
+        for verdict in judge_all(
+            chosen, Effort(10 if thorough else 1), lambda done, total: progress.at(done)
+        ):
+            verdicts.append(verdict)
+            progress.tell(verdict.statement.id)
+    failed = [verdict.statement.id for verdict in verdicts if not verdict.holds]
+    if as_json:
+        text = json_text([*map(report.row, verdicts), *map(report.textual_row, words)])
+    elif format_ is not None:
+        text = {"markdown": report.markdown, "html": report.page}[format_](verdicts, words)
+    else:
+        text = table(_HEADER, [*map(_cells, verdicts), *map(_words, words)])
+    if out is None:
+        click.echo(text)
+    else:
+        write_text(out, text + "\n")
+    say(_summary(verdicts, len(words)), quiet)
+    if failed:
+        say("Does not hold: " + ", ".join(failed) + ".")
+        ctx.exit(1)
+
+
+def _summary(verdicts: Sequence[Verdict], slips: int) -> str:
+    held = sum(verdict.holds for verdict in verdicts)
+    misprints = sum(verdict.as_printed == "fails" for verdict in verdicts)
+    parts = [f"{held} of {len(verdicts)} statements hold; {misprints} of them not as printed"]
+    return "; ".join(parts[: len(verdicts)] + [f"{slips} slips in the words"] * (slips > 0)) + "."
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    from vsmnp.paper.derivations import report
+
+    statement = verdict.statement
+    shown = report.name(statement), statement.title, verdict.as_printed, verdict.corrected
+    return *shown, report.brief(verdict.evidence)
+
+
+def _words(slip: Textual) -> tuple[str, ...]:
+    return slip.id, slip.where, "fails", "none", f"“{slip.printed}” should be “{slip.correct}”"

@@ -1,0 +1,1 @@
+"""Convolutions of the ``cpu`` set: by gathered windows, or by minimal filtering."""

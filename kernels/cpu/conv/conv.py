@@ -1,0 +1,50 @@
+"""Convolutions of the ``cpu`` set: images as a list, and the way that is faster for their shape."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from vsmnp.types import Array, Shape, Window
+
+from ..compilation import contiguous
+from . import gather, winograd
+from .winograd_matrices import filtering
+
+#: With fewer channels, the combinations take longer than the products that they save.
+FEWEST_CHANNELS = 16
+
+
+def _way(window: Window, image: Shape, w: Array) -> ModuleType:
+    """Fewer products where there are several blocks of 2 x 2 places, else gathered windows."""
+    places = [window.places(pixels) for pixels in image]
+    blocks = all(count % 2 == 0 and count > 2 for count in places)
+    fewer = filtering(window) is not None and blocks and min(w.shape[1], w.shape[4]) >= FEWEST_CHANNELS
+    return winograd if fewer else gather
+
+
+def _listed(x: Array) -> Array:
+    """``(R, S, N, H, W, C)`` as ``(R, S N, H, W C)``, contiguous."""
+    models, samples, count, height, width, channels = x.shape
+    return contiguous(x).reshape(models, samples * count, height, width * channels)
+
+
+def conv(x: Array, w: Array, window: Window) -> Array:
+    """``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
+    image = x.shape[3:5]
+    y = _way(window, image, w).conv(_listed(x), contiguous(w, x.dtype), window, image)
+    places = [window.places(pixels) for pixels in image]
+    result: Array = y.reshape(-1, *x.shape[1:3], *places, w.shape[1])
+    return result
+
+
+def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
+    """``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]``."""
+    gx = _way(window, image, w).conv_adjoint_x(_listed(gy), contiguous(w, gy.dtype), window, image)
+    result: Array = gx.reshape(-1, *gy.shape[1:3], *image, w.shape[4])
+    return result
+
+
+def conv_adjoint_w(gy: Array, x: Array, window: Window, out: Array) -> None:
+    """``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
+    image = x.shape[3:5]
+    _way(window, image, out).conv_adjoint_w(_listed(contiguous(gy, x.dtype)), _listed(x), window, image, out)

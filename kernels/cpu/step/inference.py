@@ -1,0 +1,176 @@
+"""Gradients of the inference objectives on a tile: KL, and the posterior Fisher divergence.
+
+Each adds its share of the gradient of the mean over the batch to ``g (P,)`` and its sums to ``sums``, as
+``cpu_stages.SHARE`` says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsmnp.types.arrays import Array
+
+from ..sums import total
+from ..views import row_of, run_of
+from .perceptron import backward, backward_along, inputs_pulled, inputs_pulled_along, outputs_along, push
+from .sample import blank, decode, encode, kl_sum, place, scaled
+from .stages import SHARE, stage
+from .tile import (
+    COTANGENT,
+    CURVATURE,
+    D_X,
+    D_Z,
+    DS,
+    EPS,
+    FEATURES,
+    FISHER_SHARE,
+    GAP,
+    GAPS,
+    KL_SHARE,
+    MU,
+    PLANE,
+    PULL_GAP,
+    RESIDUAL,
+    S_Q,
+    SAMPLES,
+    SCORE,
+    TANGENT,
+    WIDTH,
+    WORK,
+    S,
+)
+
+
+@stage(KL_SHARE, SHARE)
+def kl(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
+) -> None:  # fmt: skip
+    """``tau A/2 + KL[q || p]``; sums of ``|g - x|^2`` over the samples and of KL."""
+    at, planes, batch, real = tile.at, tile.planes, x.shape[0], x.dtype.type
+    width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    sums[0] += tile.found[0]
+    kl_sum(tile, rows)
+    sums[1] += tile.found[0]
+    backward(tile, tile.decoder, theta, at[RESIDUAL], g, False, True, samples * width)
+    gz = inputs_pulled(tile, tile.decoder)  # times gamma and the number of samples
+    share, one, to_sample = real(1.0 / batch), real(1), real(tau / (batch * samples))
+    for z in range(d_z):
+        gmu, grho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+        mu, s, ds = row_of(planes, at[MU] + z), row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
+        for i in range(width):
+            gmu[i] = share * mu[i]
+            grho[i] = share * (s[i] - one / s[i])
+        for j in range(samples):
+            gz_j = run_of(planes, gz + z, j * width, width)
+            eps = run_of(planes, at[EPS] + z, j * width, width)
+            for i in range(width):
+                each = to_sample * gz_j[i]
+                gmu[i] += each
+                grho[i] += each * eps[i]
+        for i in range(width):
+            grho[i] *= ds[i]
+    blank(tile, at[FEATURES], 2 * d_z, rows, 1)
+    backward(tile, tile.encoder, phi, at[FEATURES], g, True, False, width)
+
+
+@stage(GAPS, "vector word real")
+def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
+    """``b = J'(x - g)/gamma`` and ``d = z - eps/s - b`` into their planes; the sum of ``|d|^2`` is found."""
+    at, planes = tile.at, tile.planes
+    width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
+    work = run_of(planes, at[WORK], 0, rows)
+    real = work.dtype.type
+    scaled(tile, at[RESIDUAL], at[D_X], -tau, at[COTANGENT])
+    backward(tile, tile.decoder, theta, at[COTANGENT], theta, False, True, samples * width)
+    scaled(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at[SCORE])
+    result, one = 0.0, real(1)
+    for z in range(d_z):
+        s = row_of(planes, at[S] + z)
+        for j in range(samples):
+            place_j = run_of(planes, tile.decoder[0, PLANE] + z, j * width, rows)
+            eps = run_of(planes, at[EPS] + z, j * width, rows)
+            b, d = (
+                run_of(planes, at[SCORE] + z, j * width, rows),
+                run_of(planes, at[GAP] + z, j * width, rows),
+            )
+            for i in range(rows):
+                d[i] = place_j[i] - eps[i] * (one / s[i]) - b[i]
+                work[i] = d[i] * d[i]
+            result += total(work)
+    blank(tile, at[GAP], d_z, rows, samples)
+    tile.found[0] = result
+
+
+@stage(CURVATURE, "vector real")
+def curvature(tile: Any, theta: Array, tau: float) -> None:
+    """``H d``, H the Hessian of ``log p(x|z)`` in z: the decoder's backward sweep along ``dz = d``."""
+    at = tile.at
+    cols = at[SAMPLES] * at[WIDTH]
+    scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
+    push(tile, tile.decoder, theta, cols)
+    scaled(tile, at[RESIDUAL], at[D_X], -tau, at[COTANGENT])
+    scaled(tile, outputs_along(tile.decoder), at[D_X], -tau, at[S_Q])
+    backward_along(tile, tile.decoder, theta, at[COTANGENT], at[S_Q], theta, theta, False, False, True, cols)
+
+
+@stage(PULL_GAP, "vector word real real word vector")
+def pull_gap(
+    tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, g: Array
+) -> None:
+    """The encoder's gradient of ``share |d|^2/2``: z held fixed, or with ``H d`` if z follows phi.
+
+    What follows z may also lose ``score_weight b``, the share of M1 in the joint divergence.
+    """
+    at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
+    width, d_z = at[WIDTH], at[D_Z]
+    one, two, weight, to_score = real(1), real(2), real(share), real(score_weight)
+    hessian_d = inputs_pulled_along(tile, tile.decoder)  # if z follows
+    for z in range(d_z):
+        gmu, grho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+        s, ds = row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
+        for i in range(width):
+            gmu[i] = 0
+            grho[i] = 0
+        for j in range(at[SAMPLES]):
+            eps, d = (
+                run_of(planes, at[EPS] + z, j * width, width),
+                run_of(planes, at[GAP] + z, j * width, width),
+            )
+            b = run_of(planes, at[SCORE] + z, j * width, width)
+            if follows:
+                hd = run_of(planes, hessian_d + z, j * width, width)
+                for i in range(width):
+                    c = d[i] - hd[i] - to_score * b[i]
+                    gmu[i] += c
+                    grho[i] += (c + d[i] * (one / (s[i] * s[i]))) * eps[i]
+            else:
+                for i in range(width):
+                    information = one / (s[i] * s[i])
+                    gmu[i] += d[i] * information
+                    grho[i] += two * d[i] * eps[i] * information
+        for i in range(width):
+            gmu[i] *= weight
+            grho[i] *= weight * ds[i]
+    blank(tile, at[FEATURES], 2 * d_z, rows, 1)
+    backward(tile, tile.encoder, phi, at[FEATURES], g, True, False, width)
+
+
+@stage(FISHER_SHARE, SHARE)
+def fisher(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
+) -> None:  # fmt: skip
+    """``weight |d|^2/2``, z held fixed or following phi; the sum of ``|d|^2`` over the samples."""
+    batch = x.shape[0]
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    gaps(tile, theta, rows, tau)
+    sums[0] += tile.found[0]
+    if plan.follows:
+        curvature(tile, theta, tau)
+    pull_gap(tile, phi, rows, plan.weight / (batch * tile.at[SAMPLES]), 0.0, plan.follows, g)

@@ -1,0 +1,209 @@
+"""The inner loops of the fused step, each compiled once and called by its address.
+
+Numba compiles whatever a function calls once more with it, and again with each caller of that: the inner
+loops, with their blocks and polynomials, would be compiled dozens of times. An address keeps them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+from numba import carray, types
+
+from vsmnp.types.arrays import Array
+
+from ...formulas.elementary import OPTIONS, Formula, exp
+from ...formulas.scalar import (
+    elu,
+    elu_curve,
+    elu_slope,
+    exp_curve,
+    exp_slope,
+    sigmoid,
+    sigmoid_curve,
+    sigmoid_slope,
+    softplus,
+    softplus_curve,
+    softplus_slope,
+    tanh,
+    tanh_curve,
+    tanh_slope,
+)
+from ..compilation import ROUNDED, callback
+from ..llvm import invoke
+from ..optimizers import adam_row, sgd_row
+from ..philox_llvm import BLOCKS
+from ..random import normals_loop, words_loop
+from ..views import beyond, run_of
+from .affine_llvm import affine
+from .outer_llvm import outer
+
+Leaf: TypeAlias = Callable[..., None]
+
+#: How activations are told apart in compiled code; ``NONE`` is the identity.
+CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
+NONE = -1
+#: Where the addresses are in their array; those of an activation come after its code's three places.
+AFFINE, OUTER, DRAW, WORDS, NORMALS, MOVE, FIRST = range(7)
+VALUE, SLOPE, CURVE = range(3)
+#: How many places there are.
+LEAVES = FIRST + 3 * len(CODES)
+
+
+def _affine(
+    w: Any, w_o: int, w_i: int, b: Any, biased: int, x: Any, y: Any, mask: Any, mode: int, n_out: int,
+    n_in: int, rows: int, stride: int,
+) -> None:  # fmt: skip
+    affine(w, w_o, w_i, b, biased, x, y, mask, mode, n_out, n_in, rows, stride)
+
+
+def _outer(
+    gy: Any, x: Any, w: Any, b: Any, biased: int, n_out: int, n_in: int, rows: int, stride: int
+) -> None:  # fmt: skip
+    """``w += gy x'``, and ``b += sum gy`` if there is a bias."""
+    outer(gy, x, w, b, biased, n_in, n_out, n_in, rows, stride)
+
+
+def _value_leaf(f: Formula) -> Leaf:
+    def value(x: Any, y: Any, n: int, rows: int, stride: int) -> None:
+        """``y = f(x)`` of n planes; the two must not be the same memory."""
+        xs, ys = carray(x, (n, stride)), carray(y, (n, stride))
+        for p in range(n):
+            x_p, y_p = xs[p, :rows], ys[p, :rows]
+            for i in range(rows):
+                y_p[i] = f(x_p[i])
+
+    return value
+
+
+def _slope_leaf(h: Formula) -> Leaf:
+    def slope(y: Any, v: Any, out: Any, n: int, rows: int, stride: int) -> None:
+        """``out = f' v`` of n planes, from ``y = f(x)``; ``out`` may be ``v``."""
+        ys, vs, outs = carray(y, (n, stride)), carray(v, (n, stride)), carray(out, (n, stride))
+        for p in range(n):
+            y_p, v_p, out_p = ys[p, :rows], vs[p, :rows], outs[p, :rows]
+            for i in range(rows):
+                out_p[i] = v_p[i] * h(y_p[i])
+
+    return slope
+
+
+def _curve_leaf(h: Formula, dh: Formula) -> Leaf:
+    def curve(y: Any, dy: Any, gy: Any, dgy: Any, n: int, rows: int, stride: int) -> None:
+        """``dgy = f' dgy + f'' dx gy``, then ``gy = f' gy``, of n planes, from ``y`` and ``dy = f' dx``."""
+        ys, dys = carray(y, (n, stride)), carray(dy, (n, stride))
+        gys, dgys = carray(gy, (n, stride)), carray(dgy, (n, stride))
+        for p in range(n):
+            y_p, dy_p, gy_p, dgy_p = ys[p, :rows], dys[p, :rows], gys[p, :rows], dgys[p, :rows]
+            for i in range(rows):
+                slope = h(y_p[i])
+                dgy_p[i] = slope * dgy_p[i] + dh(y_p[i]) * dy_p[i] * gy_p[i]
+                gy_p[i] = slope * gy_p[i]
+
+    return curve
+
+
+def _draw(
+    seed: int, stream: int, step: int, row: int, batch: int, samples: int, rows: int, width: int, signs: int,
+    out: Any, apart: int, stride: int, dice: Any, numbers: Any, in_order: Any, words: int, normals: int,
+) -> None:  # fmt: skip
+    """Normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, of every sample.
+
+    Those of a sample begin ``batch`` rows after its predecessor's, and fill columns ``apart`` of its. What
+    comes after the planes is room, and the addresses of the loops of randomness.
+    """
+    needed = (rows * width + 3) // 4 + 1  # one more than a sample fills, as it may begin inside a block
+    blocks = (needed + BLOCKS - 1) // BLOCKS * BLOCKS
+    count = samples * blocks
+    bits, lanes = carray(dice, (4 * count,)), carray(numbers, (4, count))
+    for j in range(samples):
+        start = (row + j * batch) * width // 4
+        invoke(words, (beyond(bits, j * blocks), count, blocks, seed, stream, step, start))
+    if signs:
+        flat = carray(numbers, (4 * count,))
+        for i in range(4 * count):
+            flat[i] = 1 - 2 * np.int32(bits[i] >> np.uint32(31))
+    else:
+        invoke(normals, (bits, lanes, count))
+    ordered, planes = carray(in_order, (4 * blocks,)), carray(out, (width, stride))
+    for j in range(samples):
+        for lane in range(4):
+            one = run_of(lanes, lane, j * blocks, blocks)
+            for i in range(blocks):
+                ordered[4 * i + lane] = one[i]
+        skip = (row + j * batch) * width % 4
+        for p in range(width):
+            plane = run_of(planes, p, j * apart, rows)
+            for i in range(rows):
+                plane[i] = ordered[skip + i * width + p]
+
+
+def _adam(
+    p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
+    rate1: float, rate2: float, eps: float,
+) -> None:  # fmt: skip
+    """A step of Adam for ``size`` parameters; see :func:`~.cpu_optim.adam_row`."""
+    vector, real = carray(p, (size,)), carray(p, (size,)).dtype.type
+    adam_row(
+        vector, carray(g, (size,)), carray(m, (size,)), carray(v, (size,)), real(lr), real(correction1),
+        real(correction2), real(rate1), real(rate2), real(eps),
+    )  # fmt: skip
+
+
+def _sgd(
+    p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
+    rate1: float, rate2: float, eps: float,
+) -> None:  # fmt: skip
+    """A plain gradient step, which needs no more than the rate."""
+    vector = carray(p, (size,))
+    sgd_row(vector, carray(g, (size,)), vector.dtype.type(lr))
+
+
+_FIRST = (
+    (_affine, "pwwpwpppwwwww"),
+    (_outer, "ppppwwwww"),
+    (_draw, "wwwwwwwwwpwwippww"),
+)
+#: f, f' = h(y), h'(y) of each activation; a relu's are in the products.
+_FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
+    "tanh": (tanh, tanh_slope, tanh_curve),
+    "softplus": (softplus, softplus_slope, softplus_curve),
+    "elu": (elu, elu_slope, elu_curve),
+    "sigmoid": (sigmoid, sigmoid_slope, sigmoid_curve),
+    "exp": (exp, exp_slope, exp_curve),
+}
+
+
+@cache
+def _compiled(leaf: Leaf, letters: str, dtype: np.dtype[Any]) -> Any:
+    kinds = {
+        "p": types.CPointer(numba.from_dtype(dtype)),
+        "i": types.CPointer(types.uint32),
+        "w": types.int64,
+        "r": types.float64,
+    }
+    options = ROUNDED if leaf in (_adam, _sgd) else OPTIONS
+    return callback(leaf, types.void(*(kinds[letter] for letter in letters)), options)
+
+
+@cache
+def _activation(name: str) -> tuple[tuple[Leaf, str], ...]:
+    f, h, dh = _FORMULAS[name]
+    return (_value_leaf(f), "ppwww"), (_slope_leaf(h), "pppwww"), (_curve_leaf(h, dh), "ppppwww")
+
+
+def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, adam: bool) -> Array:
+    """Where each leaf is, for what is in use; they stay there as long as the process lives."""
+    found = np.zeros(LEAVES, np.int64)
+    found[: len(_FIRST)] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
+    found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address
+    found[MOVE] = _compiled(_adam if adam else _sgd, "ppppwrrrrrr", dtype).address
+    for name in set(activations) & set(_FORMULAS):
+        start = FIRST + 3 * CODES[name]
+        for kind, (leaf, letters) in enumerate(_activation(name)[: 3 if curved else 2]):
+            found[start + kind] = _compiled(leaf, letters, dtype).address
+    return found

@@ -1,0 +1,195 @@
+"""Both gradients of the Fisher autoencoder on a tile: one plain and one tangent sweep through each network.
+
+Equations (6) and (8): ``|d|^2/2 + tau^2 |e|^2/2 - tau d_x + |s^q|^2/2``. The sweeps are those of
+``vsmnp/objectives/joint_fisher.py`` and ``score_norm.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from vsmnp.types.arrays import Array
+
+from ...formulas.elementary import formula
+from ..sums import total
+from ..views import row_of, run_of
+from .inference import curvature, gaps, pull_gap
+from .inner_loops import CODES
+from .perceptron import backward, backward_along, inputs_pulled, outputs_along, push
+from .records import Noise
+from .sample import blank, decode, draw, encode, place, scaled
+from .stages import SHARE, stage
+from .tile import (
+    COTANGENT,
+    D_X,
+    D_Z,
+    DS,
+    EPS,
+    FEATURES,
+    GAP,
+    HERE,
+    JOINT_LEARNING_SHARE,
+    JOINT_SHARE,
+    RESIDUAL,
+    S_Q,
+    SAMPLES,
+    SCALE,
+    SCORE,
+    SCORE_NORM,
+    TANGENT,
+    WIDTH,
+    WORK,
+    S,
+)
+
+_EXP = CODES["exp"]
+
+
+@formula
+def _directions(
+    tile: Any, probe: Any, by_probe: bool, low: int, rows: int, batch: int, j: int, u: Array, w: Array
+) -> None:
+    """``(u, w)`` of sample j, ``(Z, .)``: ``(eps, eps^2 - 1)``, or signs ``(eta_1, sqrt(2) eta_2)``."""
+    at, planes = tile.at, tile.planes
+    width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
+    if by_probe:
+        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at[HERE], 1)
+        blank(tile, at[HERE], 2 * d_z, rows, 1)
+        root = real(math.sqrt(2.0))
+        for z in range(d_z):
+            for i in range(width):
+                u[z, i] = planes[at[HERE] + z, i]
+                w[z, i] = root * planes[at[HERE] + d_z + z, i]
+        return
+    for z in range(d_z):
+        eps = run_of(planes, at[EPS] + z, j * width, width)
+        for i in range(width):
+            u[z, i] = eps[i]
+            w[z, i] = eps[i] * eps[i] - real(1)
+
+
+@formula
+def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> None:
+    """``share`` times the tangent of ``(u/s, w S'/s)`` along y, to the cotangent; u moves for ``fixed`` z."""
+    at, planes = tile.at, tile.planes
+    width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
+    one, two, three, weight = real(1), real(2), real(3), real(share)
+    for z in range(d_z):
+        s, ds, u_z, w_z = row_of(planes, at[S] + z), row_of(planes, at[DS] + z), row_of(u, z), row_of(w, z)
+        y_mu, y_rho = row_of(planes, y + z), row_of(planes, y + d_z + z)
+        to_mu, to_rho = row_of(planes, at[COTANGENT] + z), row_of(planes, at[COTANGENT] + d_z + z)
+        for i in range(width):
+            # S'' of S = exp is S; of S = softplus it is S'(1 - S')
+            dds = s[i] if at[SCALE] == _EXP else ds[i] * (one - ds[i])
+            inverse = one / s[i]
+            slope, bend = ds[i] * inverse, dds * inverse
+            if fixed:  # eps = (z - mu)/s moves: d eps = -(y_mu + eps S' y_rho)/s
+                twice = two * u_z[i] * slope * inverse
+                square = (one - three * u_z[i] * u_z[i]) * slope * slope + w_z[i] * bend
+                to_mu[i] = weight * (-y_mu[i] * inverse * inverse - twice * y_rho[i])
+                to_rho[i] = weight * (-twice * y_mu[i] + y_rho[i] * square)
+            else:
+                change = y_rho[i] * w_z[i] * (bend - slope * slope) - y_mu[i] * u_z[i] * slope * inverse
+                to_mu[i] = 0
+                to_rho[i] = weight * change
+
+
+@stage(SCORE_NORM, "vector noise word word word word word word vector")
+def score_norm(
+    tile: Any, phi: Array, probe: Any, by_probe: int, follows: int, low: int, rows: int, batch: int,
+    wanted: int, g: Array,
+) -> None:  # fmt: skip
+    """Find the sum of ``|s^q|^2`` over the tile's samples; the gradient of half its mean, if wanted."""
+    at, planes = tile.at, tile.planes
+    width, d_z, d_x = at[WIDTH], at[D_Z], at[D_X]
+    share = 1.0 / (batch * at[SAMPLES])
+    u, w = np.empty((d_z, width), planes.dtype), np.empty((d_z, width), planes.dtype)
+    work = run_of(planes, at[WORK], 0, rows)
+    result = 0.0
+    for j in range(at[SAMPLES]):
+        _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
+        for z in range(d_z):
+            amu, arho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+            s, ds = row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
+            for i in range(width):
+                amu[i] = u[z, i] / s[i]
+                arho[i] = w[z, i] / s[i] * ds[i]
+        blank(tile, at[FEATURES], 2 * d_z, rows, 1)
+        backward(tile, tile.encoder, phi, at[FEATURES], g, False, True, width)
+        s_q = inputs_pulled(tile, tile.encoder)
+        for d in range(d_x):
+            score = row_of(planes, s_q + d)
+            for i in range(rows):
+                work[i] = score[i] * score[i]
+            result += total(work)
+        if wanted:
+            scaled(tile, s_q, d_x, 1.0, tile.encoder[0, TANGENT])
+            push(tile, tile.encoder, phi, width)
+            _bend(tile, outputs_along(tile.encoder), u, w, not (by_probe or follows), share)
+            blank(tile, at[COTANGENT], 2 * d_z, rows, 1)
+            scaled(tile, at[FEATURES], 2 * d_z, share, at[FEATURES])
+            backward_along(
+                tile, tile.encoder, phi, at[FEATURES], at[COTANGENT], g, g, False, True, False, width
+            )
+    tile.found[0] = result
+
+
+@stage(JOINT_SHARE, SHARE)
+def joint_inference(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
+) -> None:  # fmt: skip
+    """The gradient in phi; sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
+    batch = x.shape[0]
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    sums[1] += tile.found[0]
+    gaps(tile, theta, rows, tau)
+    sums[0] += tile.found[0]
+    if plan.follows:
+        curvature(tile, theta, tau)
+    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[SAMPLES]), tau, plan.follows, g)
+    probe = Noise(noise.seed, plan.probe, noise.step)
+    score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
+    sums[2] += tile.found[0]
+
+
+@stage(JOINT_LEARNING_SHARE, SHARE)
+def joint_learning(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
+) -> None:  # fmt: skip
+    """The gradient in theta but for l, ``tau plain + g``; sums as above, and of ``d . b``."""
+    at, planes, batch = tile.at, tile.planes, x.shape[0]
+    width, samples = at[WIDTH], at[SAMPLES]
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    sums[1] += tile.found[0]
+    gaps(tile, theta, rows, tau)
+    sums[0] += tile.found[0]
+    work = run_of(planes, at[WORK], 0, rows)
+    for z in range(at[D_Z]):
+        for j in range(samples):
+            d, b = (
+                run_of(planes, at[GAP] + z, j * width, rows),
+                run_of(planes, at[SCORE] + z, j * width, rows),
+            )
+            for i in range(rows):
+                work[i] = d[i] * b[i]
+            sums[3] += total(work)
+    scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
+    push(tile, tile.decoder, theta, samples * width)
+    share = tau / (batch * samples)
+    scaled(tile, at[RESIDUAL], at[D_X], share, at[COTANGENT])
+    scaled(tile, outputs_along(tile.decoder), at[D_X], share, at[S_Q])
+    backward_along(
+        tile, tile.decoder, theta, at[COTANGENT], at[S_Q], plain, g, True, True, False, samples * width
+    )
+    probe = Noise(noise.seed, plan.probe, noise.step)
+    score_norm(tile, phi, probe, plan.by_probe, False, row, rows, batch, False, phi)
+    sums[2] += tile.found[0]

@@ -1,0 +1,110 @@
+r"""Gradients of weights and biases on a tile, written block by block for the vector unit.
+
+.. math:: g_{oi} \mathrel{+}= y_o \cdot x_i, \qquad b_o \mathrel{+}= y_o \cdot 1
+
+for planes y, x, contiguous along the rows: the sums of a block stay in registers all along the rows, a vector
+each. Four of them are folded together at the end. The last few inputs take the bias with them, as one more
+input of ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ..llvm import REGISTERS, VECTOR_BYTES, WORD, Formula, Writer
+
+#: Inputs of most blocks, and outputs: three quarters of the registers are sums.
+INPUTS, OUTPUTS = 4, 3 * REGISTERS // 16
+#: Outputs of a block of the last few inputs and the bias, by how many these are.
+LAST_OUTPUTS = {inputs: most * REGISTERS // 32 for inputs, most in enumerate((12, 12, 8, 6))}
+
+
+class _Outer:
+    """The loops of one outer product."""
+
+    def __init__(self, builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
+        self.y, self.x, self.g, self.b, biased, self.g_o, self.n_out, self.n_in, self.rows, self.stride = (
+            given
+        )
+        self.at = Writer(builder, dtype)
+        self.lanes, self.zero = VECTOR_BYTES // self.at.size, ir.Constant(WORD, 0)
+        self.has_bias = builder.icmp_signed("!=", biased, self.zero)
+
+    def block(self, o: ir.Value, i: ir.Value, outputs: int, inputs: int, last: bool) -> None:
+        """Some outputs and inputs, all rows; the ``last`` ones of an output with the bias."""
+        at, lanes = self.at, self.lanes
+        y_planes = [at.times(at.plus(o, n), self.stride) for n in range(outputs)]
+        x_planes = [at.times(at.plus(i, n), self.stride) for n in range(inputs)]
+
+        def add(r: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+            kept = [at.load(self.x, at.plus(plane, r), lanes) for plane in x_planes]
+            updated: list[ir.Value] = []
+            for n, plane in enumerate(y_planes):  # the outputs pass by in one register
+                passing, row = at.load(self.y, at.plus(plane, r), lanes), sums[n * each : (n + 1) * each]
+                updated += [at.fma(passing, x, total) for x, total in zip(kept, row, strict=False)]
+                updated += [at.builder.fadd(passing, total) for total in row[inputs:]]
+            return updated
+
+        each = inputs + last
+        sums = at.count(self.zero, self.rows, lanes, [at.all(0.0, lanes)] * (outputs * each), add)
+        for n in range(outputs):
+            row = at.plus(at.times(at.plus(o, n), self.g_o), i)
+            self._gather(sums[n * each : n * each + inputs], row)
+        if last:
+            with at.builder.if_then(self.has_bias):
+                for n in range(outputs):
+                    self._add(self.b, at.plus(o, n), at.folded(sums[n * each + inputs]))
+
+    def _gather(self, sums: list[ir.Value], place: ir.Value) -> None:
+        """Add what the lanes of neighbours come to."""
+        if len(sums) == INPUTS:
+            self._add(self.g, place, self.at.folded_four(sums), INPUTS)
+        else:
+            for m, total in enumerate(sums):
+                self._add(self.g, self.at.plus(place, m), self.at.folded(total))
+
+    def _add(self, to: ir.Value, place: ir.Value, value: ir.Value, lanes: int = 1) -> None:
+        at = self.at
+        at.store(at.builder.fadd(at.load(to, place, lanes), value), to, place, lanes)
+
+    def rows_of(self, o: ir.Value, outputs: int) -> None:
+        """Some outputs, all inputs but the last few."""
+        self.at.loop(self.zero, self.whole, INPUTS, lambda i: self.block(o, i, outputs, INPUTS, False))
+
+    def columns(self, inputs: int) -> None:
+        """The last few inputs and the bias, all outputs."""
+        at, most = self.at, LAST_OUTPUTS[inputs]
+        whole = at.whole(self.n_out, most)
+        at.loop(self.zero, whole, most, lambda o: self.block(o, self.whole, most, inputs, True))
+        rest = at.builder.sub(self.n_out, whole)
+        at.remainders(rest, most, lambda outputs: self.block(whole, self.whole, outputs, inputs, True))
+
+    def write(self) -> None:
+        at, most = self.at, OUTPUTS
+        self.whole = at.whole(self.n_in, INPUTS)
+        whole = at.whole(self.n_out, most)
+        at.loop(self.zero, whole, most, lambda o: self.rows_of(o, most))
+        at.remainders(at.builder.sub(self.n_out, whole), most, lambda outputs: self.rows_of(whole, outputs))
+        rest = at.builder.sub(self.n_in, self.whole)
+        at.remainders(rest, INPUTS, self.columns, lambda: self.columns(0))
+
+
+def _outer(
+    context: Any, y: Any, x: Any, g: Any, b: Any, biased: Any, g_o: Any, n_out: Any, n_in: Any, rows: Any,
+    stride: Any,
+) -> Any:  # fmt: skip
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        _Outer(builder, g.dtype, arguments).write()
+        return context.get_dummy_value()
+
+    word = types.int64
+    return types.void(y, x, g, b, word, word, word, word, word, word), generate
+
+
+#: ``g[o g_o + i] += sum_r y[o, r] x[i, r]`` and, if biased, ``b[o] += sum_r y[o, r]`` over planes ``stride``
+#: apart, for pointers; ``rows`` must be whole vectors.
+outer: Formula = cast(Formula, intrinsic(_outer))

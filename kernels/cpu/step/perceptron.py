@@ -1,0 +1,215 @@
+"""A perceptron on a tile: forward and backward, and the tangents of both along a direction.
+
+Weights are read and their gradients gathered where they lie in the flat vectors. A network is a table, see
+``cpu_layout``. Sweeps leave their results where the formulas at the end of this file say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsmnp.types.arrays import Array
+
+from ...formulas.elementary import formula
+from ..llvm import invoke
+from ..views import beyond, row_of
+from .affine_llvm import MASKED, PLAIN, RELU
+from .inner_loops import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
+from .stages import stage
+from .tile import (
+    BACKWARD,
+    BACKWARD_ALONG,
+    D_HERE,
+    D_THERE,
+    FORWARD,
+    HERE,
+    IN,
+    OUT,
+    PLANE,
+    PUSH,
+    TANGENT,
+    THERE,
+    B,
+    W,
+)
+
+_RELU = CODES["relu"]
+
+
+@formula
+def _code(table: Any, layer: int) -> Any:
+    """The activation past a layer."""
+    last = table.shape[0] - 1
+    return table[last, OUT] if layer == last - 1 else table[last, IN]
+
+
+@formula
+def leaf_of(tile: Any, code: int, kind: int) -> Any:
+    """The address of an activation's loop."""
+    return tile.leaves[FIRST + 3 * code + kind]
+
+
+@formula
+def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int, y: int, mask: int, mode: int,
+             n_out: int, n_in: int, cols: int) -> None:  # fmt: skip
+    planes = tile.planes
+    ends = row_of(planes, x), row_of(planes, y), row_of(planes, mask)
+    sizes = n_out, n_in, cols, planes.shape[1]
+    invoke(tile.leaves[AFFINE], (w, w_o, w_i, b, biased, *ends, mode, *sizes))
+
+
+@formula
+def _pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
+    """``gx = w' gy``, and past a relu below that its slope."""
+    n_in, n_out, w, x = table[layer, IN], table[layer, OUT], table[layer, W], table[layer, PLANE]
+    mode = MASKED if layer > 0 and _code(table, layer - 1) == _RELU else PLAIN
+    _product(tile, beyond(vector, w), 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
+
+
+@formula
+def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
+    """Add to the gradient of a layer: ``w += gy x'``, ``b += sum gy``."""
+    planes = tile.planes
+    sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
+    invoke(
+        tile.leaves[OUTER],
+        (
+            row_of(planes, gy),
+            row_of(planes, x),
+            beyond(g, table[layer, W]),
+            beyond(g, table[layer, B]),
+            biased,
+            *sizes,
+        ),
+    )
+
+
+@formula
+def outputs(table: Any) -> Any:
+    """The first plane of the network's output."""
+    return table[table.shape[0] - 1, PLANE]
+
+
+@formula
+def outputs_along(table: Any) -> Any:
+    """The first plane of the output's tangent."""
+    return table[table.shape[0] - 1, TANGENT]
+
+
+@formula
+def inputs_pulled(tile: Any, table: Any) -> Any:
+    """The first plane of the cotangent that ``backward`` carried to the input."""
+    return tile.at[HERE] if table.shape[0] % 2 == 0 else tile.at[THERE]
+
+
+@formula
+def inputs_pulled_along(tile: Any, table: Any) -> Any:
+    """The first plane of the tangent that ``backward_along`` carried to the input."""
+    return tile.at[D_HERE] if table.shape[0] % 2 == 0 else tile.at[D_THERE]
+
+
+@stage(FORWARD, "table vector word")
+def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
+    """From the planes of the input to those of the output."""
+    planes, room = tile.planes, tile.at[HERE]
+    for layer in range(table.shape[0] - 1):
+        n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
+        w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
+        y, code = table[layer + 1, PLANE], _code(table, layer)
+        if code in (_RELU, NONE):
+            mode = RELU if code == _RELU else PLAIN
+            _product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
+        else:
+            _product(tile, w, n_in, 1, b, 1, x, room, room, PLAIN, n_out, n_in, cols)
+            invoke(
+                leaf_of(tile, code, VALUE),
+                (row_of(planes, room), row_of(planes, y), n_out, cols, planes.shape[1]),
+            )
+
+
+@stage(BACKWARD, "table vector word vector word word word")
+def backward(
+    tile: Any, table: Array, vector: Array, gy: int, g: Array, wanted: int, want_x: int, cols: int
+) -> None:
+    """Carry the cotangent ``gy`` of the output back.
+
+    ``wanted`` adds the gradients of the weights to ``g``, a flat vector. Where the output has an activation,
+    ``gy`` is overwritten.
+    """
+    layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
+    if table[layers, OUT] != NONE:
+        y, n = row_of(planes, table[layers, PLANE]), table[layers - 1, OUT]
+        invoke(
+            leaf_of(tile, table[layers, OUT], SLOPE),
+            (y, row_of(planes, gy), row_of(planes, gy), n, cols, stride),
+        )
+    for step in range(layers):
+        layer = layers - 1 - step
+        if wanted:
+            _gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
+        if layer > 0 or want_x:
+            gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
+            _pull(tile, table, layer, vector, gy, gx, cols)
+            if layer > 0 and table[layers, IN] != _RELU:
+                x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
+                invoke(
+                    leaf_of(tile, table[layers, IN], SLOPE),
+                    (x, row_of(planes, gx), row_of(planes, gx), n, cols, stride),
+                )
+            gy = gx
+
+
+@stage(PUSH, "table vector word")
+def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
+    """From the tangents of the input to those of the output; weights stay."""
+    planes, room = tile.planes, tile.at[HERE]
+    for layer in range(table.shape[0] - 1):
+        n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
+        w = beyond(vector, table[layer, W])
+        dy, y, code = table[layer + 1, TANGENT], table[layer + 1, PLANE], _code(table, layer)
+        if code in (_RELU, NONE):
+            mode = MASKED if code == _RELU else PLAIN
+            _product(tile, w, n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
+        else:
+            _product(tile, w, n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
+            ends = row_of(planes, y), row_of(planes, room), row_of(planes, dy)
+            invoke(leaf_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
+
+
+@stage(BACKWARD_ALONG, "table vector word word vector vector word word word word")
+def backward_along(
+    tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, plain: int, bent: int,
+    want_x: int, cols: int,
+) -> None:  # fmt: skip
+    """The tangent of ``backward`` along the tangents that ``push`` left.
+
+    ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Where the output
+    has an activation, ``gy`` and ``dgy`` are overwritten.
+    """
+    layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
+    if table[layers, OUT] != NONE:
+        ends = (
+            row_of(planes, table[layers, PLANE]),
+            row_of(planes, table[layers, TANGENT]),
+            row_of(planes, gy),
+            row_of(planes, dgy),
+        )
+        invoke(leaf_of(tile, table[layers, OUT], CURVE), (*ends, table[layers - 1, OUT], cols, stride))
+    for step in range(layers):
+        layer = layers - 1 - step
+        x, dx = table[layer, PLANE], table[layer, TANGENT]
+        if plain:
+            _gather(tile, table, layer, gy, x, g, True, cols)
+        if bent:
+            _gather(tile, table, layer, dgy, x, dg, True, cols)
+            _gather(tile, table, layer, gy, dx, dg, False, cols)
+        if layer > 0 or want_x:
+            gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
+            dgx = tile.at[D_HERE] if step % 2 == 0 else tile.at[D_THERE]
+            if layer > 0:
+                _pull(tile, table, layer, vector, gy, gx, cols)
+            _pull(tile, table, layer, vector, dgy, dgx, cols)
+            if layer > 0 and table[layers, IN] != _RELU:
+                ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
+                invoke(leaf_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride))
+            gy, dgy = gx, dgx

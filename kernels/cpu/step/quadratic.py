@@ -1,0 +1,128 @@
+"""Gradients on a tile of the learning objectives that are one quadratic form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsmnp.types.arrays import Array
+
+from ..sums import total, total_squares
+from ..views import row_of, run_of
+from .perceptron import backward, inputs_pulled
+from .records import ELBO, TRAINING
+from .sample import blank, decode, encode, kl_sum, place, scaled
+from .stages import SHARE, stage
+from .tile import (
+    COTANGENT,
+    D_X,
+    D_Z,
+    DS,
+    EPS,
+    FEATURES,
+    MIX,
+    QUADRATIC_SHARE,
+    RESIDUAL,
+    S_Q,
+    SAMPLES,
+    SCORES,
+    WIDTH,
+    WORK,
+    S,
+)
+
+
+@stage(SCORES, "vector")
+def scores(tile: Any, phi: Array) -> None:
+    """``s^q`` of all samples: one backward sweep of the encoder a sample."""
+    at, planes = tile.at, tile.planes
+    width, d_z = at[WIDTH], at[D_Z]
+    one = planes.dtype.type(1)
+    for j in range(at[SAMPLES]):
+        for z in range(d_z):
+            amu, arho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+            s, ds, eps = (
+                row_of(planes, at[S] + z),
+                row_of(planes, at[DS] + z),
+                run_of(planes, at[EPS] + z, j * width, width),
+            )
+            for i in range(width):
+                inverse = one / s[i]
+                amu[i] = eps[i] * inverse
+                arho[i] = (eps[i] * eps[i] - one) * inverse * ds[i]
+        backward(tile, tile.encoder, phi, at[FEATURES], phi, False, True, width)
+        score = inputs_pulled(tile, tile.encoder)
+        for d in range(at[D_X]):
+            source, target = row_of(planes, score + d), run_of(planes, at[S_Q] + d, j * width, width)
+            for i in range(width):
+                target[i] = source[i]
+
+
+@stage(MIX, "sums word real real word sums")
+def mix(
+    tile: Any, form: Array, crosses: int, to_square: float, to_cross: float, rows: int, sums: Array
+) -> None:
+    """What means over the samples, and ``s^q``, add to the sums; the cotangent of g."""
+    at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
+    width, samples = at[WIDTH], at[SAMPLES]
+    c_each, c_mean, d_each, d_mean = real(form[0]), real(form[1]), real(form[2]), real(form[3])
+    per_sample, square_weight, cross_weight = real(1.0 / samples), real(to_square), real(to_cross)
+    e_mean, q_mean = run_of(planes, at[WORK], 0, width), run_of(planes, at[WORK] + 1, 0, width)
+    cross = run_of(planes, at[WORK] + 2, 0, width)
+    for d in range(at[D_X]):
+        for i in range(width):
+            e_mean[i], q_mean[i], cross[i] = 0, 0, 0
+        for j in range(samples):
+            e, q = (
+                run_of(planes, at[RESIDUAL] + d, j * width, width),
+                run_of(planes, at[S_Q] + d, j * width, width),
+            )
+            for i in range(width):
+                e_mean[i] += per_sample * e[i]
+            if crosses:
+                for i in range(width):
+                    q_mean[i] += per_sample * q[i]
+                    cross[i] += per_sample * q[i] * e[i]
+        sums[0] += form[1] * total_squares(e_mean)
+        if crosses:
+            for i in range(width):
+                cross[i] = d_each * cross[i] + d_mean * q_mean[i] * e_mean[i]
+            sums[1] += total(run_of(planes, at[WORK] + 2, 0, rows))
+        for j in range(samples):
+            e, q = (
+                run_of(planes, at[RESIDUAL] + d, j * width, width),
+                run_of(planes, at[S_Q] + d, j * width, width),
+            )
+            gy = run_of(planes, at[COTANGENT] + d, j * width, width)
+            for i in range(width):
+                gy[i] = square_weight * (c_each * e[i] + c_mean * e_mean[i])
+            if crosses:
+                for i in range(width):
+                    gy[i] += cross_weight * (d_each * q[i] + d_mean * q_mean[i])
+    blank(tile, at[COTANGENT], at[D_X], rows, samples)
+
+
+@stage(QUADRATIC_SHARE, SHARE)
+def quadratic(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
+    turn: int, g: Array, plain: Array, sums: Array,
+) -> None:  # fmt: skip
+    """The ELBO, M1, M2 or M3, by the turn's form; sums of ``a``, ``h`` and KL[q || p] over the samples."""
+    at, batch = tile.at, x.shape[0]
+    width, samples, form = at[WIDTH], at[SAMPLES], row_of(plan.forms, turn)
+    crosses = form[2] != 0.0 or form[3] != 0.0
+    w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
+    encode(tile, phi, x, row, rows)
+    place(tile, noise, batch, row, rows)
+    if plan.kind == ELBO:
+        kl_sum(tile, rows)
+        sums[2] += tile.found[0]
+    if crosses:
+        scores(tile, phi)
+    decode(tile, theta, rows)
+    sums[0] += form[0] * tile.found[0] / samples
+    if crosses or form[1] != 0.0:
+        mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
+    else:
+        scaled(tile, at[RESIDUAL], at[D_X], w_square * form[0] / (batch * samples), at[COTANGENT])
+    if turn == TRAINING:
+        backward(tile, tile.decoder, theta, at[COTANGENT], g, True, False, samples * width)

@@ -1,0 +1,152 @@
+"""From the data of a tile to its posterior samples and residuals.
+
+Rows past the end of a batch are carried along: their inputs and the cotangents of their outputs are zero.
+Noise is drawn from its counter tile by tile and never stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsmnp.types.arrays import Array
+
+from ...formulas.elementary import formula, log
+from ..llvm import invoke
+from ..sums import total, total_squares
+from ..views import row_of, run_of
+from .inner_loops import DRAW, NORMALS, SLOPE, VALUE, WORDS
+from .perceptron import forward, leaf_of, outputs
+from .stages import stage
+from .tile import (
+    BLANK,
+    D_X,
+    D_Z,
+    DECODE,
+    DICE,
+    DS,
+    ENCODE,
+    EPS,
+    IN_ORDER,
+    KL_SUM,
+    MU,
+    NUMBERS,
+    PLACE,
+    PLANE,
+    RESIDUAL,
+    SAMPLES,
+    SCALE,
+    SCALED,
+    WIDTH,
+    WORK,
+    S,
+)
+
+
+@stage(BLANK, "word word word word")
+def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
+    """Zeros in the columns past the end of the batch."""
+    width = tile.at[WIDTH]
+    if rows < width:
+        for p in range(first, first + n):
+            for j in range(samples):
+                past = run_of(tile.planes, p, j * width + rows, width - rows)
+                for i in range(past.size):
+                    past[i] = 0
+
+
+@stage(SCALED, "word word real word")
+def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
+    """``target = factor source``, n planes of all samples."""
+    cols, weight = tile.at[SAMPLES] * tile.at[WIDTH], tile.planes.dtype.type(factor)
+    for p in range(n):
+        x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
+        for i in range(cols):
+            y[i] = weight * x[i]
+
+
+@formula
+def draw(
+    tile: Any, noise: Any, row: int, rows: int, batch: int, width: int, signs: bool, first: int, samples: int
+) -> None:
+    """The numbers of rows ``row ..`` of some samples, ``width`` a row, into planes from ``first`` on."""
+    out, stride = row_of(tile.planes, first), tile.planes.shape[1]
+    place = noise.seed, noise.stream, noise.step, row, batch
+    room = row_of(tile.planes, tile.at[DICE]), row_of(tile.planes, tile.at[NUMBERS])
+    ends = row_of(tile.planes, tile.at[IN_ORDER]), tile.leaves[WORDS], tile.leaves[NORMALS]
+    invoke(
+        tile.leaves[DRAW], (*place, samples, rows, width, signs, out, tile.at[WIDTH], stride, *room, *ends)
+    )
+
+
+@stage(ENCODE, "vector data word word")
+def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
+    """``mu``, ``s = S(rho)`` and ``S'(rho)`` of rows ``low ..`` of ``x (N, D)``."""
+    at, planes = tile.at, tile.planes
+    width, d_z, stride = at[WIDTH], at[D_Z], planes.shape[1]
+    first = tile.encoder[0, PLANE]
+    for d in range(x.shape[1]):
+        plane = row_of(planes, first + d)
+        for i in range(rows):
+            plane[i] = x[low + i, d]
+    blank(tile, first, x.shape[1], rows, 1)
+    forward(tile, tile.encoder, phi, width)
+    features = outputs(tile.encoder)
+    for z in range(d_z):
+        mu, source, one = row_of(planes, at[MU] + z), row_of(planes, features + z), row_of(planes, at[DS] + z)
+        for i in range(width):
+            mu[i] = source[i]
+            one[i] = 1
+    s, ds = row_of(planes, at[S]), row_of(planes, at[DS])
+    invoke(leaf_of(tile, at[SCALE], VALUE), (row_of(planes, features + d_z), s, d_z, width, stride))
+    invoke(leaf_of(tile, at[SCALE], SLOPE), (s, ds, ds, d_z, width, stride))
+
+
+@stage(PLACE, "noise word word word")
+def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
+    """Draw the noise of the tile, and put ``z = mu + s eps`` into the decoder's input."""
+    at, planes = tile.at, tile.planes
+    width, d_z = at[WIDTH], at[D_Z]
+    draw(tile, noise, low, rows, batch, d_z, False, at[EPS], at[SAMPLES])
+    blank(tile, at[EPS], d_z, rows, at[SAMPLES])
+    for z in range(d_z):
+        mu, s = row_of(planes, at[MU] + z), row_of(planes, at[S] + z)
+        for j in range(at[SAMPLES]):
+            eps = run_of(planes, at[EPS] + z, j * width, width)
+            to = run_of(planes, tile.decoder[0, PLANE] + z, j * width, width)
+            for i in range(width):
+                to[i] = mu[i] + s[i] * eps[i]
+
+
+@stage(KL_SUM, "word")
+def kl_sum(tile: Any, rows: int) -> None:
+    """Find the sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile."""
+    at, planes = tile.at, tile.planes
+    work = run_of(planes, at[WORK], 0, rows)
+    result = 0.0
+    half, one = work.dtype.type(0.5), work.dtype.type(1)
+    for z in range(at[D_Z]):
+        mu, s = row_of(planes, at[MU] + z), row_of(planes, at[S] + z)
+        for i in range(rows):
+            work[i] = half * (mu[i] * mu[i] + s[i] * s[i] - one) - log(s[i])
+        result += total(work)
+    tile.found[0] = result
+
+
+@stage(DECODE, "vector word")
+def decode(tile: Any, theta: Array, rows: int) -> None:
+    """Decode all samples; ``g - x`` goes into its planes; the sum of its squares is found."""
+    at, planes = tile.at, tile.planes
+    width = at[WIDTH]
+    forward(tile, tile.decoder, theta, at[SAMPLES] * width)
+    out = outputs(tile.decoder)
+    for d in range(at[D_X]):
+        x = row_of(planes, tile.encoder[0, PLANE] + d)
+        for j in range(at[SAMPLES]):
+            g, e = run_of(planes, out + d, j * width, rows), run_of(planes, at[RESIDUAL] + d, j * width, rows)
+            for i in range(rows):
+                e[i] = g[i] - x[i]
+    blank(tile, at[RESIDUAL], at[D_X], rows, at[SAMPLES])
+    result = 0.0
+    for d in range(at[D_X]):
+        result += total_squares(run_of(planes, at[RESIDUAL] + d, 0, at[SAMPLES] * width))
+    tile.found[0] = result

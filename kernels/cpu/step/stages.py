@@ -1,0 +1,62 @@
+"""The pieces of the fused step, each compiled once and called by its address.
+
+What ``cpu_leaves`` are for single loops, stages are for whole pieces of an update: they take arrays and
+records as they are. A call of a stage looks like any other; its first argument is the tile, which has the
+addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, TypeAlias
+
+import numba
+from numba import types
+
+from ...formulas.elementary import Formula
+from ..compilation import callback
+from ..llvm import performer
+from .records import Noise
+from .tile import Tile
+
+Body: TypeAlias = Callable[..., None]
+
+#: A gradient's share of some rows: ``phi, theta, x, noise, tau, row, rows, plan, turn, g, plain, sums``. It
+#: is added to ``g (P,)`` and ``plain (P,)``, and what the loss is made of to ``sums (4,)``.
+SHARE = "vector vector data noise real word word plan word vector vector sums"
+
+_STAGES: dict[int, tuple[Body, tuple[str, ...]]] = {}
+
+
+def stage(place: int, arguments: str) -> Callable[[Body], Formula]:
+    """Make a function a stage, whose address is at that place.
+
+    ``arguments`` names what comes after the tile: ``table``, ``vector (P,)``, ``data (N, D)``, ``sums (4,)``,
+    ``noise``, ``word`` (integers and flags), ``real``, or records that :func:`ready` is told of.
+    """
+
+    def made(body: Body) -> Formula:
+        _STAGES[place] = body, tuple(arguments.split())
+        return performer("leaves", place)
+
+    return made
+
+
+@cache
+def _compiled(place: int, kinds: tuple[Any, ...]) -> Any:
+    return callback(_STAGES[place][0], types.void(*kinds))
+
+
+def ready(tile: Tile, places: Iterable[int], **records: Any) -> None:
+    """Compile stages, and tell the tile where they are; a record's type is that of an example."""
+    real = numba.from_dtype(tile.planes.dtype)
+    kinds = {
+        "table": types.Array(types.int64, 2, "C"), "vector": types.Array(real, 1, "C"),
+        "data": types.Array(real, 2, "C"), "sums": types.Array(types.float64, 1, "C"),
+        "noise": numba.typeof(Noise(0, 0, 0)), "word": types.int64, "real": types.float64,
+        **{name: numba.typeof(record) for name, record in records.items()},
+    }  # fmt: skip
+    for place in places:
+        arguments = (kinds[name] for name in _STAGES[place][1])
+        tile.leaves[place] = _compiled(place, (numba.typeof(tile), *arguments)).address

@@ -1,0 +1,110 @@
+"""A whole training step of the ``cpu`` set: J encoder updates and one decoder update in compiled loops.
+
+Several models are shared among the threads; a single one is cut into the parts of its batch. The result is
+the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from vsmnp.types.arrays import Array
+from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
+
+from .loop import Here
+from .plan import Update, updates
+from .records import Fate, Given, Moves
+
+#: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
+MOST_PARAMETERS = 1 << 18
+
+
+@lru_cache(maxsize=4)
+def _signed(seeds: tuple[int, ...]) -> Array:
+    """The same 64 bits as signed numbers, which are what compiled code passes on."""
+    return np.array(seeds, np.uint64).view(np.int64)
+
+
+class CpuStep:
+    """The fused step of one :class:`~vsmnp.types.step_spec.StepSpec`; each size of batch has memory of its own."""
+
+    def __init__(self, spec: StepSpec) -> None:
+        self.spec = spec
+        self._met: tuple[Array, ...] = ()
+
+    def __call__(
+        self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
+    ) -> StepTerms:
+        """One step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
+        spec, phi, theta = self.spec, state.phi_memory, state.theta_memory
+        fate = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
+        self._meet(
+            state.phi, state.theta, phi.m, phi.v, phi.t, encoder_lr, theta.m, theta.v, theta.t, decoder_lr,
+            *fate, _signed(tuple(seeds)),
+        )  # fmt: skip
+        encoder, decoder = self._updates(xs[0].shape[2])
+        encoder.prepare(self._encoder)
+        decoder.prepare(self._decoder)
+        kept: list[Array] = []  # as long as their addresses are in use
+        work, step, place = [], state.step, state.step * spec.encoder_steps
+        for j, x in enumerate(xs):
+            if j == 0 or x is not xs[j - 1]:
+                kept.append(np.ascontiguousarray(x.reshape(x.shape[2:]), spec.dtype))
+                data = kept[-1].ctypes.data, len(kept[-1])
+            learns = j == spec.encoder_steps
+            update, noise = (decoder, step) if learns else (encoder, place + j)
+            work.append((update, Here(*data, noise, step)))
+        self._run(work, state.phi.shape[0])
+        inferred, learned = (given.terms.astype(spec.dtype) for given in (self._encoder, self._decoder))
+        return StepTerms(inferred, learned)
+
+    def _meet(self, *arrays: Array) -> None:
+        """Note what the updates work on, unless it is what they worked on before."""
+        if len(arrays) == len(self._met) and all(map(is_, arrays, self._met)):
+            return
+        phi, theta, *others, seeds = self._met = arrays
+        fate, models = Fate(*others[8:]), len(phi)
+
+        def given(loss: str, moves: Moves) -> Given:
+            terms = np.zeros((len(STEP_TERMS[loss]), models))
+            return Given(phi, theta, moves, fate, seeds, np.zeros((models, 3)), terms)
+
+        self._encoder = given(self.spec.inference.loss, Moves(*others[:4]))
+        self._decoder = given(self.spec.learning.loss, Moves(*others[4:8]))
+
+    @cached_property
+    def _updates(self) -> Callable[[int], tuple[Update, ...]]:
+        return lru_cache(maxsize=4)(lambda batch: tuple(updates(self.spec, batch)))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.spec.threads, "vsmnp")
+
+    def _run(self, work: Sequence[tuple[Update, Here]], models: int) -> None:
+        """All updates of every model: models are shared among the threads, or else the parts of a batch."""
+        threads = min(self.spec.threads, models)
+
+        def some(thread: int) -> None:
+            low, high = models * thread // threads, models * (thread + 1) // threads
+            for update, here in work:
+                update.models(thread, here, low, high)
+
+        if self.spec.threads > 1 and models == 1:
+            for update, here in work:
+                update.shared(self._pool, here)
+            return
+        jobs = [self._pool.submit(some, thread) for thread in range(1, threads)]
+        some(0)
+        for job in jobs:
+            job.result()
+
+
+def fused_step(spec: StepSpec) -> FusedStep | None:
+    """The fused step, unless the networks are so large that BLAS serves them better."""
+    return CpuStep(spec) if spec.encoder.size + spec.decoder.size <= MOST_PARAMETERS else None

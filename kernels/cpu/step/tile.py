@@ -1,0 +1,131 @@
+"""The memory of a tile of the fused step: which plane and which number is where.
+
+Every feature of the tile is a plane, contiguous along the rows (``cpu_affine``). Columns of the encoder's
+planes are the data of the tile; columns of the decoder's are its samples, one after the other, ``WIDTH``
+columns each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vsmnp.types.arrays import Array
+from vsmnp.types.step_spec import NetworkSpec, StepSpec
+
+from ..allocator import empty_at
+from ..philox_llvm import BLOCKS
+from .affine_llvm import ROW_BYTES
+from .inner_loops import CODES, LEAVES, NONE, addresses
+
+#: Columns of the decoder's planes that a tile aims at.
+COLUMNS = 256
+
+#: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S.
+WIDTH, SAMPLES, D_Z, D_X, SCALE = range(5)
+#: First planes of a tile's parts: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps, d, b,
+#: g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; four rooms in which cotangents
+#: and their tangents take turns; and room for random words, numbers made of them, and these in order.
+_PLANES = range(5, 23)
+(
+    MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THERE, D_HERE, D_THERE, DICE,
+    NUMBERS, IN_ORDER,
+) = _PLANES  # fmt: skip
+#: Columns of a network's table, a row a layer and one for the output: widths, places of weights and bias
+#: in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row holds the
+#: codes of the activations between the layers and past the last one.
+IN, OUT, W, B, PLANE, TANGENT = range(6)
+#: Where the addresses of the stages are, past those of the leaves.
+_STAGES = range(LEAVES, LEAVES + 22)
+(
+    FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
+    SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH, MIX,
+    BLANK, SCALED, KL_SUM,
+) = _STAGES  # fmt: skip
+
+
+class Tile(NamedTuple):
+    """Memory of a tile.
+
+    Attributes
+    ----------
+    planes : Array
+        ``(planes, stride)``.
+    encoder, decoder : Array
+        Tables of the networks, under the names above.
+    at : Array
+        Numbers and first planes, likewise.
+    leaves : Array
+        Addresses of the inner loops and of the stages.
+    found : Array
+        ``(1,)``, the sum that a stage comes to.
+    """
+
+    planes: Array
+    encoder: Array
+    decoder: Array
+    at: Array
+    leaves: Array
+    found: Array
+
+
+def blocks(count: int, size: int) -> int:
+    """How many blocks of ``size`` cover ``count``."""
+    return -(-count // size)
+
+
+def tile_width(batch: int, samples: int, dtype: Any) -> int:
+    """Columns of one sample: near ``COLUMNS`` in all, whole blocks, and the last tile nearly full."""
+    lanes = ROW_BYTES // np.dtype(dtype).itemsize
+    tiles = max(1, round(batch * samples / COLUMNS))
+    width: int = blocks(blocks(batch, tiles), lanes) * lanes
+    return width
+
+
+def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
+    """One row a layer, and one for the output, which holds the codes of the activations instead of widths."""
+    starts = np.concatenate([[0], np.cumsum(spec.widths)])[:-1]
+    table = np.zeros((len(spec.widths), 6), np.int64)
+    table[:-1, IN], table[:-1, OUT], table[:-1, W], table[:-1, B] = (
+        spec.widths[:-1], spec.widths[1:], spec.weights, spec.biases,
+    )  # fmt: skip
+    table[-1, IN] = CODES[spec.activation]
+    table[-1, OUT] = NONE if spec.output is None else CODES[spec.output]
+    table[:, PLANE], table[:, TANGENT] = planes + starts, tangents + starts
+    return table
+
+
+def _planes(count: int, stride: int, dtype: np.dtype[Any]) -> Array:
+    """Zeros that begin at a whole block, as then no vector of a plane lies across two cache lines."""
+    planes = empty_at(ROW_BYTES, (count, stride), dtype)
+    planes.fill(0)
+    return planes
+
+
+def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: bool) -> Tile:
+    """Memory for tiles of a batch of that size; tangents only where a gradient is of second order."""
+    dtype, width = np.dtype(spec.dtype), tile_width(batch, samples, spec.dtype)
+    d_x, d_z = spec.encoder.widths[0], spec.d_z
+    widest = max(*spec.encoder.widths, *spec.decoder.widths)
+    encoder, decoder = sum(spec.encoder.widths), sum(spec.decoder.widths)
+    rooms = 4 if second_order else 2
+    # of each sample at most 2 d_z numbers a row (probes), and what rounds them up to blocks of the generator
+    random = blocks(samples * (width * 2 * d_z + 4 * (BLOCKS + 1)), width * samples)
+    sizes = [
+        encoder, decoder, *((encoder, decoder) if second_order else (0, 0)),
+        d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 3,
+        *[widest] * rooms, *[0] * (4 - rooms), *[random] * 3,
+    ]  # fmt: skip
+    used = {spec.scale, spec.encoder.activation, spec.decoder.activation, spec.decoder.output or spec.scale}
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
+    places = np.zeros(_STAGES.stop, np.int64)
+    places[:LEAVES] = addresses(dtype, used, second_order, adam)
+    # an odd number of cache lines, so that a column does not fall into few sets of the cache
+    lanes = ROW_BYTES // dtype.itemsize
+    stride = (width * samples // lanes | 1) * lanes
+    return Tile(
+        _planes(int(starts[-1]), stride, dtype), _table(spec.encoder, starts[0], starts[2]),
+        _table(spec.decoder, starts[1], starts[3]), at, places, np.zeros(1),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The ``cuda`` kernel set: CUDA C through CuPy, products by cuBLAS."""

@@ -1,0 +1,34 @@
+"""Training data on the card: how much of its memory they may take, and minibatches of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsmnp.types import Array, DType
+
+from .launching import Part
+
+#: Training data are kept on the card where they take at most this part of its free memory: the rest is for
+#: parameters, activations and whoever else uses the card.
+PART_FOR_DATA = 1 / 4
+
+
+class Gather(Part):
+    """``room`` and ``gather``."""
+
+    def room(self) -> int:
+        """A quarter of what is free now."""
+        return int(PART_FOR_DATA * self.machine.launcher.free_memory())
+
+    def gather(
+        self, table: Array, order: Array, index: int, batch: int, divisor: float, dtype: DType
+    ) -> Array:
+        """A kernel that takes the index as others take their step of the randomness: a replay moves it on."""
+        pixels = table.dtype == np.uint8
+        out = self.empty((1, 1, batch, table.shape[1]), dtype)
+        if out.size:
+            self.launch("gather", out.dtype, "gather_pixels" if pixels else "gather_numbers",
+                        self.flat_grid(out.size, 1)[:1], self.contiguous(table, None if pixels else dtype),
+                        self.contiguous(order, np.int32), *order.shape, batch, table.shape[1],
+                        *self.machine.step(index), self.scalar(divisor, out), out)  # fmt: skip
+        return out

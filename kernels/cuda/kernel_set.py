@@ -1,0 +1,40 @@
+"""The ``cuda`` set as one object, on whatever machine it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vsmnp.types import Array, DType, Recorder, Shape
+
+from .conv import Images
+from .gather import Gather
+from .optimizers import Optimisers
+from .pointwise import Pointwise
+from .random import Random
+from .step import Step
+from .terms import Terms
+
+
+class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step, Gather):
+    """Every kernel of the protocol, in CUDA C for float32 and float64."""
+
+    name = "cuda"
+
+    def asarray(self, x: Any, dtype: DType | None = None) -> Array:
+        """``x`` on the machine."""
+        return self.machine.xp.asarray(x, dtype=dtype)  # type: ignore[no-any-return]
+
+    def to_host(self, x: Array) -> Array:
+        """``x`` as a NumPy array; waits until it is there."""
+        get = getattr(x, "get", None)
+        return np.asarray(x) if get is None else np.asarray(get())
+
+    def zeros(self, shape: Shape, dtype: DType) -> Array:
+        """Zeros."""
+        return self.machine.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
+
+    def recorder(self) -> Recorder | None:
+        """Steps become CUDA graphs."""
+        return self.machine.launcher.recorder()

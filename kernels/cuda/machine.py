@@ -1,0 +1,212 @@
+"""How a kernel in source text comes to run: on a card through CuPy, or on anything that keeps this protocol.
+
+The wrappers around the kernels reach arrays, modules and matrix products through a :class:`Machine` alone.
+CuPy is imported when the first array is made, and a module is compiled at its first launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from vsmnp.types import Array, DType, Recorder, Shape
+from vsmnp.types.replay import Tick
+
+from .cublas import Cublas, library_of_cupy
+from .graph import CupyRecorder
+from .matrices import Matrices
+from .source import joined
+
+#: For the compiler; CuPy adds the architecture and ``-ftz=true``.
+OPTIONS = ("-std=c++17",)
+#: Bytes of shared memory that every card gives a block of any kernel; more is asked for, kernel by kernel.
+GRANTED = 48 * 1024
+
+
+class Module(Protocol):
+    """The kernels of one translation unit."""
+
+    def launch(
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
+        carve_out: int | None = None,
+    ) -> None:  # fmt: skip
+        """Start a kernel: arrays go as pointers, ``int`` as ``long long``, NumPy scalars as their type.
+
+        ``carve_out`` is the percentage of a multiprocessor's fast memory, the most that can be shared, which
+        this kernel's blocks are to share; by default the driver divides it.
+        """
+
+
+class Launcher(Protocol):
+    """A machine that runs CUDA C and multiplies matrices."""
+
+    def compile(self, source: str) -> Module:
+        """The kernels of a source; the work may wait until one is launched."""
+
+    def multiply(
+        self,
+        transposed: tuple[bool, bool],
+        sizes: tuple[int, int, int],
+        a: Matrices,
+        b: Matrices,
+        accumulate: bool,
+        c: Matrices,
+        batch: int,
+    ) -> None:
+        """``c (+)= op(a) op(b)`` for each matrix of a batch; ``sizes`` are rows, columns and inner."""
+
+    def recorder(self) -> Recorder | None:
+        """What records launches and replays them, if this machine can."""
+
+    def shared_memory(self) -> int:
+        """Bytes of shared memory that a block may be given."""
+
+    def multiprocessors(self) -> int:
+        """How many multiprocessors share the blocks of a launch."""
+
+    def free_memory(self) -> int:
+        """Bytes of memory that nobody uses."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where arrays live and kernels run.
+
+    Parameters
+    ----------
+    load_arrays : callable
+        Gives the module that makes arrays: NumPy, or something with its names.
+    launcher : Launcher
+        Runs the kernels on those arrays.
+    """
+
+    load_arrays: Callable[[], Any]
+    launcher: Launcher
+
+    @cached_property
+    def xp(self) -> Any:
+        """The module that makes arrays."""
+        return self.load_arrays()
+
+    @cached_property
+    def _module(self) -> Callable[[str, np.dtype[Any]], Module]:
+        return cache(lambda topic, dtype: self.launcher.compile(joined(topic, dtype)))
+
+    def module(self, topic: str, dtype: DType) -> Module:
+        """The kernels of ``<topic>.cu`` for a dtype, compiled once."""
+        return self._module(topic, np.dtype(dtype))
+
+    @cached_property
+    def _still(self) -> Array:
+        """A counter that nobody moves on."""
+        return self.xp.zeros(1, np.uint32)  # type: ignore[no-any-return]
+
+    def step(self, step: int) -> tuple[Array, Any, Any]:
+        """A step of the randomness as kernels take it: ``(ticks, rate, s)`` is ``s + rate * ticks[0]``."""
+        if isinstance(step, Tick):
+            return step.ticks, np.uint32(step.rate), np.uint32(int(step))
+        return self._still, np.uint32(0), np.uint32(step)
+
+    @cached_property
+    def _seeds(self) -> Callable[[tuple[int, ...]], Array]:
+        return cache(lambda seeds: self.xp.asarray(np.array(seeds, np.uint64)))
+
+    def seeds(self, seeds: Array) -> Array:
+        """Seeds of the host on the machine; each tuple of seeds travels once."""
+        return self._seeds(tuple(int(seed) for seed in seeds))
+
+
+class CupyModule:
+    """A CuPy module: compiled by NVRTC at the first launch, and kept on disk by CuPy.
+
+    The driver is asked once for each kernel and for the most shared memory that its launches took so far: to
+    ask at every launch takes longer than the launch.
+    """
+
+    def __init__(self, source: str) -> None:
+        import cupy
+
+        raw = cupy.RawModule(code=source, options=OPTIONS)
+        self._kernel: Callable[[str], Any] = cache(raw.get_function)
+        self._granted: dict[str, int] = {}
+        self._shares: dict[str, int] = {}
+
+    def launch(
+        self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
+        carve_out: int | None = None,
+    ) -> None:  # fmt: skip
+        """Start a kernel on the current stream."""
+        function = self._kernel(kernel)
+        if shared_memory > self._granted.get(kernel, GRANTED):
+            function.max_dynamic_shared_size_bytes = shared_memory
+            self._granted[kernel] = shared_memory
+        if carve_out is not None and carve_out != self._shares.get(kernel):
+            function.preferred_shared_memory_carveout = carve_out
+            self._shares[kernel] = carve_out
+        function(grid, block, tuple(arguments), shared_mem=shared_memory)
+
+
+class CupyLauncher:
+    """The current CUDA device."""
+
+    def __init__(self, tf32: bool = False) -> None:
+        self._cublas = Cublas(library_of_cupy, _bytes, lambda x: int(cast(Any, x.data).ptr), tf32)
+
+    def compile(self, source: str) -> Module:
+        """A lazily compiled module."""
+        return CupyModule(source)
+
+    def shared_memory(self) -> int:
+        """What this device gives a block that asks for it."""
+        import cupy
+
+        return int(cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
+
+    def multiprocessors(self) -> int:
+        """What this device has."""
+        import cupy
+
+        return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
+
+    def free_memory(self) -> int:
+        """What this device says it has."""
+        import cupy
+
+        free, _ = cupy.cuda.Device().mem_info
+        return int(free)
+
+    def multiply(
+        self,
+        transposed: tuple[bool, bool],
+        sizes: tuple[int, int, int],
+        a: Matrices,
+        b: Matrices,
+        accumulate: bool,
+        c: Matrices,
+        batch: int,
+    ) -> None:
+        """CuBLAS, strided and batched, on the current stream."""
+        import cupy
+
+        stream = int(cupy.cuda.get_current_stream().ptr)
+        self._cublas.multiply(stream, transposed, sizes, a, b, accumulate, c, batch)
+
+    def recorder(self) -> Recorder:
+        """A CUDA graph."""
+        return CupyRecorder()
+
+
+def _bytes(count: int) -> Array:
+    import cupy
+
+    return cast(Array, cupy.empty(count, np.uint8))
+
+
+def card(tf32: bool = False) -> Machine:
+    """The current CUDA device, through CuPy; ``tf32`` lets its products round their factors."""
+    return Machine(lambda: import_module("cupy"), CupyLauncher(tf32))

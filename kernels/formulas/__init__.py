@@ -1,0 +1,1 @@
+"""Scalar formulas that the kernel sets compiled by Numba share."""

@@ -1,0 +1,246 @@
+"""MNIST and Fashion-MNIST from their original files: where they may lie and how to know them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import DataError
+from ...storage import user_cache
+from ...types import Array, Shape
+from ..dataset import Bounds, paragraph
+from ..fixed import Finite, sizes
+from .download import fetch
+from .idx import read_idx
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One IDX file: its name, how many images or labels it holds, and how to know it.
+
+    ``sha256`` is of the file as downloaded; ``crc32`` of its values, however they were packed.
+    """
+
+    file: str
+    count: int
+    sha256: str
+    crc32: int
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A set of grey images in two IDX files, their classes in two more, and the mirrors that have them."""
+
+    name: str
+    train: IdxFile
+    test: IdxFile
+    mirrors: tuple[str, ...]
+    about: str
+    shape: Shape = (28, 28)
+    labels: tuple[IdxFile, ...] = ()
+
+    @property
+    def files(self) -> tuple[IdxFile, IdxFile]:
+        """Both files of images, training first."""
+        return self.train, self.test
+
+    def describe(self) -> str:
+        """The paragraph of the set, without reading it."""
+        size = sizes(self.shape, self.train.count, self.test.count)
+        return paragraph(self.name, size, self.about, Bounds())
+
+
+MNIST = ImageSet(
+    name="mnist",
+    train=IdxFile(
+        "train-images-idx3-ubyte.gz",
+        60_000,
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        0xF3639B56,
+    ),
+    test=IdxFile(
+        "t10k-images-idx3-ubyte.gz",
+        10_000,
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        0xE4CA5F57,
+    ),
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    about="""Handwritten digits, grey, pixels in [0, 1] (LeCun, Cortes, Burges 1998; CC BY-SA 3.0). Read from
+    the original IDX files, which are looked for in --data-dir, $VSMNP_DATA and the user's cache, and else
+    downloaded. --image-size 32 puts zeros around the 28 x 28 pixels, as the paper does.""",
+    labels=(
+        IdxFile(
+            "train-labels-idx1-ubyte.gz",
+            60_000,
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            0xBA07E8EF,
+        ),
+        IdxFile(
+            "t10k-labels-idx1-ubyte.gz",
+            10_000,
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            0xEE8604D9,
+        ),
+    ),
+)
+
+FASHION = ImageSet(
+    name="fashion",
+    train=IdxFile(
+        "train-images-idx3-ubyte.gz",
+        60_000,
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        0xAE65DCCD,
+    ),
+    test=IdxFile(
+        "t10k-images-idx3-ubyte.gz",
+        10_000,
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        0x12728439,
+    ),
+    mirrors=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+    about="""Fashion-MNIST: articles of clothing, grey, pixels in [0, 1] (Xiao, Rasul, Vollgraf 2017; MIT).
+    Read from the original IDX files, which are looked for in --data-dir, $VSMNP_DATA and the user's cache,
+    and else downloaded. --image-size 32 puts zeros around the 28 x 28 pixels, as the paper does.""",
+    labels=(
+        IdxFile(
+            "train-labels-idx1-ubyte.gz",
+            60_000,
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            0x2ED6E46A,
+        ),
+        IdxFile(
+            "t10k-labels-idx1-ubyte.gz",
+            10_000,
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            0x242BC73F,
+        ),
+    ),
+)
+
+SETS = (MNIST, FASHION)
+
+
+def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: int = 0) -> Finite:
+    """Find or download the images of a set, and read them.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Which.
+    data_dir : Path or None
+        Where to look first.
+    download : bool
+        Whether they may be downloaded.
+    size : int
+        Side to which zeros around the pixels fill a picture up; 0: as they are.
+
+    Raises
+    ------
+    DataError
+        If they are nowhere and may not be or cannot be downloaded, if one is corrupt, of another shape, or
+        the pixels of another set (MNIST and Fashion-MNIST give their files the same names), or if the side
+        is too small.
+    """
+    if size and size < max(images.shape):
+        axes = " x ".join(str(n) for n in images.shape)
+        raise DataError(
+            f"--image-size {size} is too small for {images.name}: its pictures are {axes}, and zeros are put "
+            f"around them, so say {max(images.shape)} or more."
+        )
+    train, test = _read_parts(images, images.files, images.shape, data_dir, download)
+    shape = (size, size) if size else images.shape
+    return Finite(
+        images.name, shape, _framed(train, shape), _framed(test, shape), images.about, divisor=255.0,
+        read_labels=partial(load_labels, images, data_dir, download) if images.labels else None,
+    )  # fmt: skip
+
+
+def load_labels(images: ImageSet, data_dir: Path | None, download: bool) -> tuple[Array, Array]:
+    """The classes of the training and of the test images, each ``(count,)``, found as the images are.
+
+    Raises
+    ------
+    DataError
+        If the files are nowhere, corrupt, of another length, or the labels of another set.
+    """
+    train, test = _read_parts(images, images.labels, (), data_dir, download)
+    return train.astype(np.int64), test.astype(np.int64)
+
+
+def _framed(pixels: Array, shape: Shape) -> Array:
+    """Flat pictures ``(N, D)`` in the middle of zeros, of ``pixels (N, H, W)``."""
+    around = [
+        ((new - old) // 2, (new - old + 1) // 2) for new, old in zip(shape, pixels.shape[1:], strict=True)
+    ]
+    return np.pad(pixels, [(0, 0), *around]).reshape(len(pixels), -1)
+
+
+def _read_parts(
+    images: ImageSet, parts: Sequence[IdxFile], shape: Shape, data_dir: Path | None, download: bool
+) -> list[Array]:
+    """The values of some files of a set, each ``(count, *shape)`` in uint8."""
+    if data_dir is not None and not os.path.isdir(data_dir):
+        raise DataError(f"The data folder {data_dir} does not exist: create it or name another.")
+    paths = find(images, parts, data_dir)
+    if paths is None:
+        target = user_cache() / images.name
+        if not download:
+            folders = ", ".join(str(folder) for folder in _folders(images, data_dir))
+            raise DataError(
+                f"The files of {images.name} are in none of {folders}: allow the download, "
+                f"or put {' and '.join(part.file for part in parts)} in one of them."
+            )
+        paths = [fetch(part.file, part.sha256, images.mirrors, target) for part in parts]
+    return [_read(path, part, shape, images) for path, part in zip(paths, parts, strict=True)]
+
+
+def find(images: ImageSet, parts: Sequence[IdxFile], data_dir: Path | None) -> list[Path] | None:
+    """The files from the first folder that has them all, packed or unpacked; None if there is none."""
+    for folder in _folders(images, data_dir):
+        paths = [path for part in parts if (path := _packed_or_not(folder / part.file))]
+        if len(paths) == len(parts):
+            return paths
+    return None
+
+
+def _packed_or_not(path: Path) -> Path | None:
+    """The .gz file if it exists, else the unpacked one if that exists."""
+    return next((each for each in (path, path.with_suffix("")) if os.path.isfile(each)), None)
+
+
+def _folders(images: ImageSet, data_dir: Path | None) -> Iterator[Path]:
+    """Where to look, in order: the set's own folder within a place before the place itself."""
+    variable = os.environ.get("VSMNP_DATA")
+    for place in (data_dir, Path(variable) if variable else None, user_cache()):
+        if place is not None:
+            yield from (place / images.name, place)
+
+
+def _read(path: Path, part: IdxFile, shape: Shape, images: ImageSet) -> Array:
+    """The values of one file, ``(count, *shape)`` in uint8, once they are known to be the right ones."""
+    values = read_idx(path)
+    wanted = (part.count, *shape)
+    if values.shape != wanted:
+        raise DataError(f"{path} has shape {values.shape}, not the {wanted} of {images.name}: replace it.")
+    crc32 = zlib.crc32(values.data)
+    for other in SETS:
+        if other.name != images.name and crc32 in (part.crc32 for part in (*other.files, *other.labels)):
+            what = "images" if shape else "labels"
+            raise DataError(
+                f"{path} holds the {what} of {other.name}, not of {images.name}: keep each set "
+                f"in a folder of its own, {images.name}/ and {other.name}/."
+            )
+    return values

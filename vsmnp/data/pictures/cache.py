@@ -1,0 +1,173 @@
+"""Pictures decoded once: an HDF5 file in the user's cache, named after what it was made of.
+
+The file is written beside its final place and renamed when it is whole, and its pixels carry a SHA-256 that
+is checked before they are used: a cache is right, or it is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import StorageError
+from ...storage import make_folder, remove_leftovers, replacing, user_cache
+from ...types import Array, Shape
+from ..rows import fits, mapped
+from .reader import Listing, Reader
+
+#: What to do about a cache that cannot be written.
+_CURE = "free some space there, or set XDG_CACHE_HOME to a folder on another disk"
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The pictures of a listing.
+
+    Attributes
+    ----------
+    train, test : Array
+        ``(N, C H W)`` in uint8, in memory or mapped.
+    image : tuple of int
+        ``(C, H, W)``.
+    digest : str
+        SHA-256 of the pixels.
+    note : str
+        Which pictures could not be read; empty if none.
+    path : Path
+        The cache.
+    """
+
+    train: Array
+    test: Array
+    image: Shape
+    digest: str
+    note: str
+    path: Path
+
+
+def decoded(listing: Listing, name: str, memory_budget: float) -> Decoded:
+    """The pictures of a listing: from the cache, which is made if it is not there or not whole.
+
+    Raises
+    ------
+    DataError
+        If a picture does not fit the others or the options, or none of a part can be read.
+    StorageError
+        If the cache cannot be written.
+    """
+    key = listing.key
+    path = user_cache() / "pictures" / f"{name}-{key[:16]}.h5"
+    found = _open(path, key, memory_budget)
+    if found is None:
+        make_folder(path.parent, _CURE)
+        remove_leftovers(path)
+        _make(path, listing, key)
+        found = _open(path, key, memory_budget)
+    if found is None:
+        raise StorageError(f"The cache {path} was written but cannot be read back: {_CURE}.")
+    return found
+
+
+def _open(path: Path, key: str, memory_budget: float) -> Decoded | None:
+    """A cache that is whole and of this key; None if there is none."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            facts = json.loads(file.attrs["vsmnp"])
+            shape = (file["pixels"].shape[0], int(np.prod(facts["image"])))
+            offset = file["pixels"].id.get_offset()
+        if facts["key"] != key:
+            return None
+        pixels = mapped(str(path), np.uint8, offset, shape)
+        if not fits(pixels.nbytes, memory_budget):
+            return _decoded(pixels, facts, path) if _digest(pixels) == facts["sha256"] else None
+        held = np.array(pixels)
+        return _decoded(held, facts, path) if _digest(held) == facts["sha256"] else None
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError):
+        return None
+
+
+def _decoded(pixels: Array, facts: dict[str, Any], path: Path) -> Decoded:
+    split, end = facts["n_train"], facts["n_train"] + facts["n_test"]
+    return Decoded(
+        pixels[:split], pixels[split:end], tuple(facts["image"]), facts["sha256"], facts["note"], path
+    )
+
+
+def _digest(pixels: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+
+
+def _make(path: Path, listing: Listing, key: str) -> None:
+    """Decode all pictures into a new cache; nothing is left of it if that fails."""
+    import h5py
+    from tqdm import tqdm
+
+    n_files = len(listing.train) + len(listing.test)
+    with (
+        ThreadPoolExecutor(
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        ) as pool,
+        tqdm(desc=f"Reading {listing.folder.name}", total=n_files, unit=" pictures", disable=None) as bar,
+    ):
+        reader = Reader(listing, pool, bar)
+        first = next(reader.train, None)
+        if first is None:
+            raise reader.nothing()
+        with replacing(path, _CURE) as temporary:
+            try:
+                with h5py.File(temporary, "w") as file:
+                    shape, where = (n_files, first.size), _in_one_piece()
+                    offset = file.create_dataset("pixels", shape, np.uint8, dcpl=where).id.get_offset()
+            except RuntimeError as error:  # what HDF5 makes of a system that refuses so large a file
+                raise OSError(str(error)) from error
+            _reserve(temporary, offset + n_files * first.size)
+            pixels = np.memmap(temporary, np.uint8, "r+", offset, (n_files, first.size))
+            counts: list[int] = []
+            for part in (chain((first,), reader.train), reader.test):
+                start = sum(counts)
+                counts.append(0)
+                for picture in part:
+                    pixels[start + counts[-1]] = reader.fitting(picture, first).ravel()
+                    counts[-1] += 1
+            if not counts[1]:
+                raise reader.nothing()
+            pixels.flush()
+            facts = {
+                "key": key, "image": first.shape, "n_train": counts[0], "n_test": counts[1],
+                "note": reader.note(), "sha256": _digest(pixels),
+            }  # fmt: skip
+            del pixels
+            with h5py.File(temporary, "r+") as file:
+                file.attrs["vsmnp"] = json.dumps(facts)
+
+
+def _in_one_piece() -> Any:
+    """HDF5's properties of a table that has its place in the file before anything is written to it."""
+    import h5py
+
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    return properties
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Claim the disk space of the whole file: a mapped file on a full disk would kill the process."""
+    with path.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        file.seek(0)
+        for start in range(0, size, 2**20):
+            file.write(bytes(min(2**20, size - start)))

@@ -1,0 +1,140 @@
+"""One picture file to pixels: cut, sized, and in the number of channels that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from ...errors import DataError
+from ...types import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Channels: TypeAlias = Literal["auto", "1", "3"]
+
+#: What names a picture in a folder.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
+#: Pixels of the largest picture that is opened; a small file that claims more is a trap.
+MOST_PIXELS = 2**26
+#: Pillow's modes that hold one and three channels of bytes as they are.
+_AS_THEY_ARE = {"1": 1, "L": 1, "RGB": 3}
+#: Modes that lose nothing but colour or transparency on the way to grey or RGB.
+_CONVERTIBLE = {*_AS_THEY_ARE, "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"}
+
+
+def as_channels(name: str) -> Channels:
+    """The option of that name; a setting is known to be one."""
+    return "1" if name == "1" else "3" if name == "3" else "auto"
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How pictures become samples of one shape.
+
+    Parameters
+    ----------
+    size : int
+        Side in pixels that they are resized to; 0: as they are.
+    crop : int
+        Side of the square in their middle that is cut out before; 0: the largest one if they are resized,
+        else no cut.
+    channels : {"auto", "1", "3"}
+        As they are, grey, or colour.
+    original : tuple of int, optional
+        ``(width, height)`` that every file must have.
+    """
+
+    size: int = 0
+    crop: int = 0
+    channels: Channels = "auto"
+    original: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file that is no readable picture, and why."""
+
+    reason: str
+
+
+def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
+    """The pixels ``(C, H, W)`` in uint8, or why there are none.
+
+    Pictures are resized by Pillow's bilinear filter, whose support grows with the factor, so that nothing
+    aliases.
+
+    Raises
+    ------
+    DataError
+        If the file is a sound picture that the options do not fit, may not or cannot be read, or is gone.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                return Broken(f"claims {width} x {height} pixels")
+            picture.load()
+            if options.original not in (None, picture.size):
+                wanted = " x ".join(map(str, options.original or ()))
+                raise DataError(
+                    f"{path} is {width} x {height} pixels, not the {wanted} of this set: "
+                    "name the right folder."
+                )
+            return _pixels(picture, path, options)
+    except DataError:
+        raise
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read: change its permissions.") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} has gone while its folder was read: try again.") from error
+    except Exception as error:  # Pillow's decoders raise nearly every exception there is on corrupt bytes
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not a decoder's
+            raise DataError(f"{path} could not be read ({error.strerror}): see to its disk.") from error
+        return Broken(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _pixels(picture: Image, path: Path, options: PictureOptions) -> Array:
+    from PIL.Image import Resampling
+
+    cut = _cut(_converted(picture, path, options.channels), path, options)
+    if options.size and cut.size != (options.size, options.size):
+        cut = cut.resize((options.size, options.size), Resampling.BILINEAR)
+    pixels = np.asarray(cut)
+    return np.ascontiguousarray(np.moveaxis(pixels, 2, 0) if pixels.ndim == 3 else pixels[None])
+
+
+def _converted(picture: Image, path: Path, channels: Channels) -> Image:
+    """The picture in mode L or RGB; as it is if it can be, since a copy takes half as long as decoding."""
+    if channels == "auto" and picture.mode in _AS_THEY_ARE:
+        return _in_mode("L" if _AS_THEY_ARE[picture.mode] == 1 else "RGB", picture)
+    if picture.mode not in _CONVERTIBLE:
+        raise DataError(
+            f"{path} has pixels of Pillow's mode {picture.mode}, not of bytes: save it with 8 bits a channel."
+        )
+    if channels == "auto":
+        raise DataError(
+            f"{path} is neither grey nor RGB but {picture.mode}: say --channels 1 or --channels 3 to convert."
+        )
+    return _in_mode("L" if channels == "1" else "RGB", picture)
+
+
+def _in_mode(mode: str, picture: Image) -> Image:
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _cut(picture: Image, path: Path, options: PictureOptions) -> Image:
+    """The square in the middle that the options ask for, or all of it."""
+    width, height = picture.size
+    side = options.crop or (min(width, height) if options.size else 0)
+    if not side:
+        return picture
+    if side > min(width, height):
+        raise DataError(f"{path} is {width} x {height} pixels, too small for --crop {side}: lower it.")
+    left, top = (width - side) // 2, (height - side) // 2
+    return picture.crop((left, top, left + side, top + side))

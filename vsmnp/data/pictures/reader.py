@@ -1,0 +1,109 @@
+"""All pictures of a folder, read in parallel, handed out in order; what cannot be read is remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError
+from ...types import Array
+from .decode import Broken, PictureOptions, read_picture
+
+#: Of the way pictures become pixels; another one makes caches anew.
+_FORMAT = 1
+#: Pictures that are on their way at once.
+_AT_ONCE = 512
+#: Pictures that a thread reads before it hands them over: each time costs all threads the interpreter's lock.
+_IN_A_ROW = 16
+#: Unreadable pictures that are named; the others are counted.
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A file as its folder lists it."""
+
+    name: str
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which files of a folder are training and which are test pictures, and how they are read."""
+
+    folder: Path
+    train: Sequence[PictureFile]
+    test: Sequence[PictureFile]
+    options: PictureOptions
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of everything that the pixels depend on but the pixels themselves."""
+        files = [[(each.name, each.size, each.changed) for each in part] for part in (self.train, self.test)]
+        what = [_FORMAT, str(self.folder), files, asdict(self.options)]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+class Reader:
+    """Readable pictures in the order of a listing, read in parallel; the others are remembered."""
+
+    def __init__(self, listing: Listing, pool: ThreadPoolExecutor, bar: Any) -> None:
+        self.listing, self._pool, self._bar = listing, pool, bar
+        self.broken: list[tuple[str, str]] = []
+        self._first = self._last = ""
+        self.train, self.test = self._pictures(listing.train), self._pictures(listing.test)
+
+    def _pictures(self, files: Sequence[PictureFile]) -> Iterator[Array]:
+        for start in range(0, len(files), _AT_ONCE):
+            some = files[start : start + _AT_ONCE]
+            rows = [some[i : i + _IN_A_ROW] for i in range(0, len(some), _IN_A_ROW)]
+            read = chain.from_iterable(self._pool.map(self._read, rows))
+            for each, picture in zip(some, read, strict=True):
+                self._bar.update()
+                if isinstance(picture, Broken):
+                    self.broken.append((each.name, picture.reason))
+                    continue
+                self._first, self._last = self._first or each.name, each.name
+                yield picture
+
+    def _read(self, files: Sequence[PictureFile]) -> list[Array | Broken]:
+        listing = self.listing
+        return [read_picture(listing.folder / each.name, listing.options) for each in files]
+
+    def fitting(self, picture: Array, first: Array) -> Array:
+        """The last picture, if it has the shape of the first."""
+        if picture.shape == first.shape:
+            return picture
+        (channels, height, width), (c, h, w) = picture.shape, first.shape
+        if channels != c:
+            raise DataError(
+                f"{self._last} in {self.listing.folder} has {channels} channel(s) but {self._first} has {c}: "
+                "say --channels 1 or --channels 3 to make them agree."
+            )
+        raise DataError(
+            f"{self._last} in {self.listing.folder} is {width} x {height} pixels but {self._first} is "
+            f"{w} x {h}: say --image-size, and --crop if you like, to make them agree."
+        )
+
+    def nothing(self) -> DataError:
+        """What to say when no picture of a part can be read."""
+        name, reason = self.broken[0]
+        return DataError(
+            f"None of the training or none of the test pictures in {self.listing.folder} can be read, "
+            f"{name} for one ({reason}): look at the files."
+        )
+
+    def note(self) -> str:
+        """The sentence about the pictures that were left out."""
+        if not self.broken:
+            return ""
+        named = ", ".join(f"{name} ({reason})" for name, reason in self.broken[:_NAMED])
+        more = f" and {len(self.broken) - _NAMED} more" if len(self.broken) > _NAMED else ""
+        return f"{len(self.broken)} picture(s) could not be read and were left out: {named}{more}."

@@ -1,0 +1,1 @@
+"""Evaluation of a trained run: metrics on its test set, and the quality of its samples."""

@@ -1,0 +1,32 @@
+"""Features that were computed elsewhere, from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...data.arrays.formats import READERS
+from ...errors import DataError
+from ...types import Array
+
+
+def read_features(path: Path) -> Array:
+    """Features ``(N, d)`` from a .npy, .npz, .csv or .h5 file, under the names that data have in it.
+
+    Raises
+    ------
+    DataError
+        If the suffix is unknown, the file missing or corrupt, or it holds no such array of finite numbers.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} holds no features that can be read: use one of {', '.join(READERS)}.")
+    if not path.is_file():
+        raise DataError(f"The file of features {path} does not exist: check its name.")
+    features = reader(path, float("inf")).x
+    if features.ndim != 2 or len(features) < 2 or not features.shape[1]:
+        raise DataError(f"{path} has an array of shape {features.shape}: features are (N, d), N at least 2.")
+    if not np.isfinite(features).all():
+        raise DataError(f"{path} holds NaN or infinity: compute the features again.")
+    return features

@@ -1,0 +1,152 @@
+"""How like the data a model's samples are: FID and KID of their features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..metrics import frechet_distance, kernel_distance, moments_of
+from ..metrics.kernel_distance import SUBSETS
+from ..rng import Key, Stream
+from ..runs.session import Run
+from ..types import Array
+from .features import Extractor, read_features, sha256_of
+
+#: Images that are decoded and shown to the extractor at once.
+BLOCK = 500
+
+#: Called with what is done and what there is in all.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class SampleQuality:
+    """Distances between samples and data, one a model.
+
+    Attributes
+    ----------
+    figures : dict
+        ``fid``, ``kid`` and ``kid_se``, the standard error over the subsets (which overlap); None where a
+        model has diverged.
+    about : dict
+        What they are of: extractor, the SHA-256 of its weights, features a sample, how many samples and
+        which reference.
+    """
+
+    figures: dict[str, list[float | None]]
+    about: dict[str, Any]
+
+
+def sample_quality(
+    run: Run, extractor: Extractor, samples: int = 0, progress: Progress | None = None
+) -> SampleQuality:
+    """FID and KID between what the models of a run generate and its test set.
+
+    Generated images are means of the decoder at draws from the prior, without the likelihood's noise; the
+    reference is the test set as it is, without the noise of the inputs. Both numbers depend on how many
+    there are: the FID falls with them.
+
+    Parameters
+    ----------
+    run : Run
+        Of images.
+    extractor : Extractor
+        What turns images into features.
+    samples : int
+        Generated images a model; 0: as many as the test set has.
+    progress : callable, optional
+        Called with images and subsets done, and all of them.
+
+    Raises
+    ------
+    DataError
+        If the extractor does not take such images.
+    ConfigError
+        If fewer than two samples are asked for.
+    """
+    test = run.dataset.test(run.settings.data_seed, np.dtype(np.float32))
+    samples = samples or len(test)
+    if samples < 2:
+        raise ConfigError(f"A distance between features needs at least 2 samples, not {samples}.")
+    models = len(run.vae.seeds)
+    done = _Counter(len(test) + models * (samples + SUBSETS), progress)
+    reference = _features(_cut(test), extractor, run, done)
+    figures: dict[str, list[float | None]] = {"fid": [], "kid": [], "kid_se": []}
+    for r in range(models):
+        generated = _features(_generated(run, r, samples), extractor, run, done)
+        found = distances(generated, reference, done.at) if np.isfinite(generated).all() else {}
+        done.steps += SUBSETS
+        for name, values in figures.items():
+            values.append(found.get(name))
+    return SampleQuality(figures, {
+        "extractor": extractor.name, "sha256": extractor.sha256, "features": reference.shape[1],
+        "samples": samples, "reference": f"test set of {run.dataset.name}", "reference_samples": len(test),
+    })  # fmt: skip
+
+
+def quality_of_files(generated: Path, reference: Path, progress: Progress | None = None) -> SampleQuality:
+    """FID and KID between features in two files; raises as :func:`.read_features` does."""
+    x, y = read_features(generated), read_features(reference)
+    found = distances(x, y, progress)
+    return SampleQuality({name: [value] for name, value in found.items()}, {
+        "extractor": generated.name, "sha256": sha256_of(generated), "features": x.shape[1],
+        "samples": len(x), "reference": reference.name, "reference_samples": len(y),
+        "reference_sha256": sha256_of(reference),
+    })  # fmt: skip
+
+
+def distances(x: Array, y: Array, progress: Progress | None = None) -> dict[str, float]:
+    """``fid``, ``kid`` and ``kid_se`` between features ``x (N, d)`` and ``y (M, d)``.
+
+    Raises
+    ------
+    DataError
+        If the numbers of columns differ, or a side has fewer than two samples.
+    """
+    fid = frechet_distance(moments_of(x), moments_of(y))
+    kid = kernel_distance(x, y, progress=progress)
+    return {"fid": fid, "kid": kid.mean, "kid_se": kid.sd / SUBSETS**0.5}
+
+
+@dataclass
+class _Counter:
+    """Images and subsets that are done."""
+
+    total: int
+    progress: Progress | None
+    steps: int = field(default=0, init=False)
+
+    def at(self, more: int, _: int = 0) -> None:
+        """``more`` than what was finished before."""
+        if self.progress is not None:
+            self.progress(self.steps + more, self.total)
+
+
+def _cut(x: Array) -> Iterator[Array]:
+    return (x[start : start + BLOCK] for start in range(0, len(x), BLOCK))
+
+
+def _generated(run: Run, r: int, samples: int) -> Iterator[Array]:
+    """Means of model r at draws from the prior, ``(n, D)`` block by block, the draws of ``sample``."""
+    vae = run.vae
+    key, theta = Key(vae.seeds[r : r + 1], Stream.ANCESTRAL), vae.theta[r : r + 1]
+    for start in range(0, samples, BLOCK):
+        shape = (1, min(BLOCK, samples - start), vae.model.d_z)
+        z = vae.model.posterior.prior(vae.k, key, shape, theta.dtype, start * vae.model.d_z)
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged model is None, not a warning
+            yield vae.k.to_host(vae.model.decode(vae.k, theta, z)[0])[0, 0]
+
+
+def _features(blocks: Iterator[Array], extractor: Extractor, run: Run, done: _Counter) -> Array:
+    """Features ``(N, d)`` of the images in ``blocks``."""
+    parts = []
+    for images in blocks:
+        parts.append(extractor(images, run.dataset.image))
+        done.steps += len(images)
+        done.at(0)
+    return np.concatenate(parts)

@@ -1,0 +1,1 @@
+"""The Gaussian VAE: posterior, likelihood, prior, networks, and the layout of its parameters."""

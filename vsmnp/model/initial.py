@@ -1,0 +1,83 @@
+"""Initial parameters: a pure function of each model's seed, the same on every kernel set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from ..kernels import load
+from ..rng import Key, Stream
+from ..types import Array, DType
+from .layout import Layout, Slot
+from .vae import GaussianVAE
+
+
+def _fan_in(layout: Layout, slot: Slot) -> int:
+    """Inputs of one output of the layer that the slot belongs to; a bias looks at its weight."""
+    weight = slot.name.rsplit(".", 1)[0] + ".w"
+    shape = next((s.shape for s in layout.slots if s.name == weight), slot.shape)
+    return int(np.prod(shape[1:], dtype=np.int64))
+
+
+def _uniform(layout: Layout, key: Key, is_decoder: bool) -> Array:
+    """Every weight and bias uniform in +-1/sqrt(fan in)."""
+    draws = 2 * key.uniform(load("reference"), (layout.size,), np.float64) - 1
+    return draws * _spread(layout, lambda slot: _fan_in(layout, slot) ** -0.5)
+
+
+def _normal(layout: Layout, key: Key, is_decoder: bool) -> Array:
+    """The paper's code: weights and decoder biases N(0, .1^2), encoder biases 0."""
+    draws = key.normal(load("reference"), (layout.size,), np.float64)
+    return draws * _spread(layout, lambda slot: 0.1 if is_decoder or slot.name.endswith(".w") else 0.0)
+
+
+def _images(layout: Layout, key: Key, is_decoder: bool) -> Array:
+    """The paper's code for images: decoder weights N(0, .01^2), the encoder uniform."""
+    if not is_decoder:
+        return _uniform(layout, key, is_decoder)
+    draws = key.normal(load("reference"), (layout.size,), np.float64)
+    return draws * _spread(layout, lambda slot: 0.01 if slot.name.endswith(".w") else 0.0)
+
+
+def _spread(layout: Layout, of: Callable[[Slot], float]) -> Array:
+    """One factor for each weight and bias in the flat vector; all else is 0."""
+    spread = np.zeros(layout.size)
+    for slot in layout.slots:
+        if slot.name.rsplit(".", 1)[-1] in ("w", "b"):
+            spread[slot.start : slot.stop] = of(slot)
+    return spread
+
+
+RULES: Mapping[str, Callable[[Layout, Key, bool], Array]] = MappingProxyType(
+    {"uniform": _uniform, "normal": _normal, "images": _images}
+)
+
+#: Where a normalisation starts: it changes nothing.
+_ONE = ("scale", "variance")
+
+
+def initial_parameters(
+    model: GaussianVAE, seeds: tuple[int, ...], rule: str, sd: float, dtype: DType
+) -> tuple[Array, Array]:
+    """``phi (R, P_e)`` and ``theta (R, P_d)``, NumPy arrays.
+
+    Parameters
+    ----------
+    seeds : tuple of int
+        One a model; member r of an ensemble starts where a single run with its seed does.
+    rule : {"uniform", "normal", "images"}
+        Distribution of weights and biases.
+    sd : float
+        Initial ``sqrt(gamma)``.
+    """
+    key = Key(seeds, Stream.PARAMETERS)
+    phi = RULES[rule](model.phi_layout, key, False)
+    theta = RULES[rule](model.theta_layout, key.on(Stream.PARAMETERS, 1), True)
+    for layout, vector in ((model.phi_layout, phi), (model.theta_layout, theta)):
+        for name, values in layout.named(vector):
+            if name.endswith(_ONE):
+                values[...] = 1
+    model.log_sd(theta)[:] = np.log(sd)
+    return phi.astype(dtype), theta.astype(dtype)

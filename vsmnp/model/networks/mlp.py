@@ -1,0 +1,51 @@
+"""The multi-layer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ...errors import ConfigError
+from ...layers.compose import Chain
+from ...layers.dense import ACTIVATIONS, Dense, Sigmoid
+from ...types import Layer
+
+
+def activation_named(name: str) -> Layer:
+    """The activation of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none: choose relu, elu, softplus, sigmoid or tanh.
+    """
+    if name not in ACTIVATIONS:
+        raise ConfigError(f"There is no activation '{name}': choose one of {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]
+
+
+def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = False) -> Chain:
+    """A multi-layer perceptron.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Input, hidden and output widths, at least two numbers.
+    activation : str
+        Between the dense layers: relu, elu, softplus, sigmoid or tanh.
+    sigmoid_output : bool
+        Whether the output passes through a sigmoid.
+
+    Raises
+    ------
+    ConfigError
+        If the activation is unknown or a width is not positive.
+    """
+    between = activation_named(activation)
+    if len(widths) < 2 or min(widths) < 1:
+        raise ConfigError(f"The widths of a network must be positive, got {tuple(widths)}.")
+    layers: list[Layer] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [Dense(n_in, n_out), between]
+    layers[-1:] = [Sigmoid()] if sigmoid_output else []
+    return Chain(tuple(layers))

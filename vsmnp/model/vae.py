@@ -1,0 +1,184 @@
+"""The Gaussian VAE, equation (3): z ~ p(z), x|z ~ N(g(z), gamma I), with q(z|x) of an encoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+
+from ..errors import ConfigError
+from ..layers.running_statistics import batch_statistics, frozen
+from ..types import Array, Cache, Kernels, Layer, Params, Shape
+from .layout import Layout
+from .networks import (
+    BatchNormRule,
+    ImagePlan,
+    dcgan_decoder,
+    dcgan_encoder,
+    mlp,
+    resnet18_decoder,
+    resnet18_encoder,
+)
+from .posterior import DiagonalGaussian, Moments, Posterior
+
+_Network = Callable[[ImagePlan], Layer]
+
+#: Encoder and decoder of the architectures for images.
+_OF_IMAGES: Mapping[str, tuple[_Network, _Network]] = MappingProxyType(
+    {"dcgan": (dcgan_encoder, dcgan_decoder), "resnet18": (resnet18_encoder, resnet18_decoder)}
+)
+
+
+@dataclass(frozen=True)
+class GaussianVAE:
+    """An architecture: what maps to what, without any parameter.
+
+    Parameters live in two flat arrays, ``phi (R, P_e)`` of the encoder and ``theta (R, P_d)`` of the
+    decoder, whose last slot is ``l = log sqrt(gamma)``.
+
+    Parameters
+    ----------
+    encoder : Layer
+        ``x (R|1, 1, N, D) -> (R, 1, N, features)``: ``(mu, rho)`` of a Gaussian, logits of a Bernoulli q.
+    decoder : Layer
+        ``z (R, S, N, Z) -> g (R, S, N, D)``.
+    posterior : Posterior
+        How the encoder's features become q, and what the prior is.
+    d_x : int
+        Data dimension.
+    """
+
+    encoder: Layer
+    decoder: Layer
+    posterior: Posterior
+    d_x: int
+
+    @classmethod
+    def mlp(
+        cls,
+        d_x: int,
+        d_z: int = 2,
+        hidden: Sequence[int] = (30, 30),
+        activation: str = "relu",
+        scale: str = "exp",
+        sigmoid_output: bool = False,
+        posterior: Posterior | None = None,
+    ) -> GaussianVAE:
+        """A VAE of two perceptrons; the decoder mirrors the encoder.
+
+        A ``posterior`` knows ``d_z`` and has no use for ``scale``; by default it is a diagonal Gaussian.
+
+        Raises
+        ------
+        ConfigError
+            If a width, the activation or the scale makes no sense.
+        """
+        if scale not in ("exp", "softplus"):
+            raise ConfigError(f"The posterior scale is exp or softplus, not '{scale}'.")
+        q = posterior or DiagonalGaussian(d_z, "softplus" if scale == "softplus" else "exp")
+        encoder = mlp((d_x, *hidden, q.n_features), activation)
+        decoder = mlp((q.d_z, *reversed(hidden), d_x), activation, sigmoid_output)
+        return cls(encoder, decoder, q, d_x)
+
+    @classmethod
+    def of_images(
+        cls,
+        arch: str,
+        image: Shape,
+        posterior: Posterior,
+        activation: str = "relu",
+        width: float = 1.0,
+        batch_norm: BatchNormRule = "off",
+    ) -> GaussianVAE:
+        """A VAE of convolutional (``dcgan``) or residual (``resnet18``) networks, its mean through a sigmoid.
+
+        Parameters
+        ----------
+        image : tuple of int
+            ``(C, H, W)``: 1 or 3 channels, 32 or 64 pixels a side.
+        width : float
+            What every number of channels is multiplied by.
+        batch_norm : {"off", "coupled", "frozen"}
+            See :mod:`vsmnp.layers.norm`.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such architecture, or none for such images.
+        """
+        if arch not in _OF_IMAGES:
+            raise ConfigError(f"There is no architecture '{arch}': choose one of {', '.join(_OF_IMAGES)}.")
+        encoder, decoder = _OF_IMAGES[arch]
+        plan = ImagePlan(image, posterior.n_features, posterior.d_z, activation, width, batch_norm)
+        return cls(encoder(plan), decoder(plan), posterior, math.prod(image))
+
+    @property
+    def d_z(self) -> int:
+        """Latent dimension."""
+        return self.posterior.d_z
+
+    @property
+    def gaussian_posterior(self) -> DiagonalGaussian:
+        """The posterior, for whoever needs the scores of a Gaussian.
+
+        Raises
+        ------
+        ConfigError
+            If it is another.
+        """
+        if isinstance(self.posterior, DiagonalGaussian):
+            return self.posterior
+        raise ConfigError(
+            f"A {type(self.posterior).__name__} posterior has no scores: Fisher inference, M3 and the Fisher "
+            "autoencoder need --posterior gaussian."
+        )
+
+    @cached_property
+    def phi_layout(self) -> Layout:
+        """Where the encoder's parameters lie in phi."""
+        return Layout({"net": self.encoder.shapes})
+
+    @cached_property
+    def theta_layout(self) -> Layout:
+        """Where the decoder's parameters and ``log_sd`` lie in theta."""
+        return Layout({"net": self.decoder.shapes, "log_sd": ()})
+
+    def encoder_part(self, phi: Array) -> Params:
+        """The encoder's tree in a vector shaped like phi."""
+        return self.phi_layout.views(phi).get("net", {})  # type: ignore[no-any-return]
+
+    def decoder_part(self, theta: Array) -> Params:
+        """The decoder's tree in a vector shaped like theta."""
+        return self.theta_layout.views(theta).get("net", {})  # type: ignore[no-any-return]
+
+    def log_sd(self, theta: Array) -> Array:
+        """``l = log sqrt(gamma)``, ``(R,)``, a view."""
+        return theta[:, self.theta_layout.slots[-1].start]
+
+    def encode(self, k: Kernels, phi: Array, x: Array) -> tuple[Moments, Cache]:
+        """q(z|x) for ``x (R|1, 1, N, D)``, and the encoder's cache."""
+        features, cache = self.encoder.forward(k, self.encoder_part(phi), x)
+        return self.posterior.moments(k, features), cache
+
+    def decode(self, k: Kernels, theta: Array, z: Array) -> tuple[Array, Cache]:
+        """``g(z)`` for ``z (R, S, N, Z)``, and the decoder's cache."""
+        return self.decoder.forward(k, self.decoder_part(theta), z)
+
+    @property
+    def frozen(self) -> GaussianVAE:
+        """The same model on the same parameters, normalised by its running statistics: for evaluation."""
+        return replace(self, encoder=frozen(self.encoder), decoder=frozen(self.decoder))
+
+    def statistics(self, k: Kernels, cache: Cache, decoder_cache: Cache) -> tuple[Params, Params]:
+        """Mean and variance of the batch in every normalisation of the encoder and of the decoder."""
+        encoder = batch_statistics(k, self.encoder, cache)
+        return encoder, batch_statistics(k, self.decoder, decoder_cache)
+
+    def score_q(self, k: Kernels, phi: Array, q: Moments, cache: Cache, eps: Array) -> Array:
+        """``s^q = grad_x log q(z|x)`` with z held fixed, ``(R, S, N, D)``: one encoder vjp a sample."""
+        a = self.gaussian_posterior.score_features(k, q, eps)
+        s_q = self.encoder.vjp(k, self.encoder_part(phi), cache, a, None)
+        assert s_q is not None
+        return s_q

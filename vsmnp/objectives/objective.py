@@ -1,0 +1,68 @@
+"""What an objective is, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol, cast
+
+from ..model.vae import GaussianVAE
+from ..rng import Key
+from ..types import Array, Kernels, Params
+from .gamma import Choice
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A loss, its terms and its gradients, for each of R models.
+
+    Attributes
+    ----------
+    loss : Array
+        ``(R,)``, nats, mean over the batch; the sum of the terms.
+    terms : mapping of str to Array
+        Each ``(R,)``, nats.
+    g_phi, g_theta : Array or None
+        Gradients shaped like phi and theta; None where the objective does not train that network.
+    gamma : Choice or None
+        The gamma that the loss was evaluated at, where a closed form chose it.
+    statistics : pair of Params
+        Mean and variance of the batch in every normalisation of the encoder and of the decoder, in the
+        trees of their parameters; empty where there is none.
+    """
+
+    loss: Array
+    terms: Mapping[str, Array]
+    g_phi: Array | None = None
+    g_theta: Array | None = None
+    gamma: Choice | None = None
+    statistics: tuple[Params, Params] = ({}, {})
+
+    def on_host(self, k: Kernels) -> Outcome:
+        """Fetch every array from the device of ``k``."""
+        return cast(Outcome, _fetched(k, self))
+
+
+class Objective(Protocol):
+    """A loss with hand-derived gradients: pure, nothing is mutated."""
+
+    @property
+    def samples(self) -> int:
+        """S, posterior samples a datum."""
+
+    def __call__(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        """Evaluate on a batch ``x (R|1, 1, N, D)`` with the posterior noise of ``key``."""
+
+
+def _fetched(k: Kernels, value: Any) -> Any:
+    """The arrays inside records, mappings and tuples as NumPy arrays."""
+    if value is None:
+        return None
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {each.name: _fetched(k, getattr(value, each.name)) for each in fields(value)}
+        return replace(value, **inside)
+    if isinstance(value, Mapping):
+        return {name: _fetched(k, each) for name, each in value.items()}
+    return tuple(_fetched(k, each) for each in value) if isinstance(value, tuple) else k.to_host(value)

@@ -1,0 +1,115 @@
+"""What the learning objectives share: encode, sample, decode, a quadratic form, back through the decoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..model.likelihood import precision, score_matching_terms
+from ..model.posterior import Moments
+from ..model.vae import GaussianVAE
+from ..rng import Key
+from ..types import Array, Cache, Kernels, QuadraticForm
+from .gamma import GammaRule, LearnedGamma
+from .objective import Outcome
+
+
+@dataclass(frozen=True)
+class Learning(ABC):
+    """A score-matching objective for theta; subclasses give the quadratic form of their equation.
+
+    The loss of a datum is ``tau^2 a/2 + tau h - tau d_x`` with ``a`` and ``h`` of
+    :class:`~vsmnp.types.protocols.QuadraticForm`; its gradient in g is ``tau^2 a'/2 + tau h'``, and in l it is
+    ``-2 tau (tau a + h - d_x)``.
+
+    Parameters
+    ----------
+    samples : int
+        S, posterior samples a datum.
+    gamma : GammaRule
+        How gamma is found.
+    """
+
+    samples: int = 1
+    gamma: GammaRule = field(default_factory=LearnedGamma)
+
+    @abstractmethod
+    def form(self) -> QuadraticForm:
+        """The estimator, whose gradient trains theta."""
+
+    def form_for_gamma(self) -> QuadraticForm:
+        """The estimator that the optimal gamma is read from: its ``a`` must not be negative."""
+        return self.form()
+
+    def score_q(
+        self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
+    ) -> Array | None:
+        """``s^q`` if the form needs it."""
+        if not self.form().crosses:
+            return None
+        return model.score_q(k, phi, q, cache, model.gaussian_posterior.noise(k, key, self.samples, x))
+
+    def apply(
+        self,
+        k: Kernels,
+        form: QuadraticForm,
+        x: Array,
+        g: Array,
+        s_q: Array | None,
+        tau: Array,
+        want_gradient: bool,
+    ) -> tuple[Array, Array, Array | None]:
+        """``a``, ``h`` averaged over the batch, ``(R,)``, and the gradient of the loss in g."""
+        w_square, w_cross = self.weights(tau)
+        n = g.shape[2]
+        a, h, gg = k.residual_forms(x, g, s_q, form, w_square / n, w_cross / n, want_gradient)
+        return a.mean(1), h.mean(1), gg
+
+    def weights(self, tau: Array) -> tuple[Array, Array]:
+        """What ``a/2`` and ``h`` are multiplied by in the loss."""
+        square: Array = tau**2
+        return square, tau
+
+    def terms(self, model: GaussianVAE, q: Moments, a: Array, h: Array, log_sd: Array) -> Mapping[str, Array]:
+        """The terms of the loss, each ``(R,)`` in nats."""
+        terms = score_matching_terms(a, h, precision(log_sd), model.d_x)
+        return (
+            terms if self.form().crosses else {name: terms[name] for name in ("score_square", "divergence")}
+        )
+
+    def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
+        """``dL/dl``."""
+        slope: Array = -2 * tau * (tau * a + h - d_x)
+        return slope
+
+    def optimum(self, a: Array, h: Array, d_x: int) -> tuple[Array, Array]:
+        """``(a, b)`` with ``gamma* = a / b``."""
+        return a, d_x - h
+
+    def __call__(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        q, cache = model.encode(k, phi, x)
+        g, decoder_cache = model.decode(k, theta, model.posterior.sample(k, key, q, self.samples))
+        s_q = self.score_q(k, model, phi, x, q, cache, key)
+
+        log_sd, choice = model.log_sd(theta), None
+        if self.gamma.closed_form:
+            form = self.form_for_gamma()
+            a, h, _ = self.apply(k, form, x, g, s_q, precision(log_sd), want_gradient=False)
+            choice = self.gamma.choose(log_sd, *self.optimum(a, h, model.d_x))
+            log_sd = choice.log_sd
+        tau = precision(log_sd)
+        a, h, gg = self.apply(k, self.form(), x, g, s_q, tau, want_gradient=True)
+        assert gg is not None
+
+        g_theta = k.zeros(theta.shape, theta.dtype)
+        p, gp = model.decoder_part(theta), model.decoder_part(g_theta)
+        model.decoder.vjp(k, p, decoder_cache, gg, gp, want_x=False)
+        if self.gamma.learns:
+            model.log_sd(g_theta)[:] = self.slope(a, h, tau, model.d_x)
+        terms = self.terms(model, q, a, h, log_sd)
+        loss = sum(terms.values(), start=k.zeros(a.shape, a.dtype))
+        statistics = model.statistics(k, cache, decoder_cache)
+        return Outcome(loss, terms, g_theta=g_theta, gamma=choice, statistics=statistics)

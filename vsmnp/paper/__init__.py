@@ -1,0 +1,1 @@
+"""The paper: its equations as executable statements, and its figures and tables computed anew."""

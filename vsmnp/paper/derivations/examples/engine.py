@@ -1,0 +1,149 @@
+"""A small VAE on the engine's own code, beside quadrature that knows only its two networks as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ....kernels import load
+from ....model.likelihood import precision
+from ....model.vae import GaussianVAE
+from ....objectives import Objective, Outcome
+from ....rng import Key, Stream
+from ....types import Array, Kernels
+from ..evidence import gradient
+from ..quadrature import normal_rule
+
+#: Posterior samples a datum in one call of an objective.
+_SAMPLES = 20_000
+
+
+@dataclass(frozen=True)
+class EngineExample:
+    """One model in float64 on the reference kernels, with a batch.
+
+    Attributes
+    ----------
+    k, model
+        Kernels and architecture.
+    phi, theta : Array
+        ``(1, P_e)``, ``(1, P_d)``.
+    x : Array
+        ``(1, 1, N, D)``.
+    nodes : int
+        Of the rule for one latent coordinate.
+    """
+
+    k: Kernels
+    model: GaussianVAE
+    phi: Array
+    theta: Array
+    x: Array
+    nodes: int = 70
+
+    @classmethod
+    def build(
+        cls,
+        d_x: int = 2,
+        d_z: int = 2,
+        hidden: Sequence[int] = (5,),
+        activation: str = "tanh",
+        n: int = 3,
+        gamma: float = 0.3,
+        seed: int = 4,
+    ) -> EngineExample:
+        """Weights of moderate size, so that nothing is nearly linear and quadrature converges."""
+        model = GaussianVAE.mlp(d_x, d_z, hidden, activation)
+        rng = np.random.default_rng(seed)
+        phi = 0.5 * rng.standard_normal((1, model.phi_layout.size))
+        theta = 0.5 * rng.standard_normal((1, model.theta_layout.size))
+        *_, (_, w), (_, bias) = model.phi_layout.named(phi)
+        w[:, d_z:] *= 0.3  # q is narrow enough for the rules, and wide enough to matter
+        bias[:, d_z:] = -0.7
+        model.log_sd(theta)[:] = 0.5 * np.log(gamma)
+        x = rng.standard_normal((1, 1, n, d_x))
+        return cls(load("reference"), model, phi, theta, x)
+
+    @property
+    def gamma(self) -> float:
+        """Likelihood variance."""
+        return float(1 / precision(self.model.log_sd(self.theta))[0])
+
+    @property
+    def data(self) -> Array:
+        """The batch as ``(N, D)``."""
+        return np.asarray(self.x[0, 0])
+
+    # --- the two networks as plain functions ---
+
+    def q(self, x: Array | None = None) -> tuple[Array, Array]:
+        """``mu, s`` of ``x (N, D)``, each ``(N, Z)``."""
+        batch = self.x if x is None else np.asarray(x)[None, None]
+        q, _ = self.model.encode(self.k, self.phi, batch)
+        return q.mu[0, 0], q.s[0, 0]
+
+    def g(self, z: Array) -> Array:
+        """Decoder mean of ``z (..., Z)``, ``(..., D)``."""
+        flat = np.asarray(z).reshape(1, 1, -1, self.model.d_z)
+        return self.model.decode(self.k, self.theta, flat)[0].reshape(*z.shape[:-1], self.model.d_x)
+
+    def noise(self) -> tuple[Array, Array]:
+        """Nodes ``eps (Q, 1, Z)`` and weights ``(Q,)`` that stand for the posterior noise."""
+        eps, w = normal_rule(self.nodes, self.model.d_z)
+        return eps[:, None, :], w
+
+    def expect(self, f: Callable[[Array, Array], Array]) -> Array:
+        """``E_q f`` for each datum: f sees ``eps (Q, 1, Z)``, ``z (Q, N, Z)``, gives ``(Q, N, ...)``."""
+        eps, w = self.noise()
+        mu, s = self.q()
+        return np.asarray(np.einsum("q,qn...->n...", w, f(eps, mu + s * eps)))
+
+    def score_p(self, z: Array) -> Array:
+        """``s^p`` of ``z (Q, N, Z)``, ``(Q, N, D)``."""
+        return np.asarray((self.g(z) - self.data) / self.gamma)
+
+    def score_q(self, eps: Array) -> Array:
+        """``s^q`` at ``eps (Q, 1, Z)``, z held fixed, ``(Q, N, D)``, by differences of ``log q(z|x)``."""
+        mu, s = self.q()
+        z = mu + s * eps
+
+        def log_q(shift: Array) -> Array:
+            mu_there, s_there = self.q(self.data + shift)
+            e = (z - mu_there) / s_there
+            return np.asarray((-0.5 * e * e - np.log(s_there)).sum(-1))
+
+        return gradient(log_q, np.zeros(self.model.d_x))
+
+    # --- the engine itself ---
+
+    def at(self, phi: Array | None = None, theta: Array | None = None) -> EngineExample:
+        """The same with other parameters."""
+        return replace(
+            self, phi=self.phi if phi is None else phi, theta=self.theta if theta is None else theta
+        )
+
+    def outcomes(
+        self, objective: Callable[[int], Objective], samples: int, value: Callable[[Outcome], Array]
+    ) -> tuple[Array, Array]:
+        """Mean and standard error of what an objective says, from ``samples`` posterior samples a datum.
+
+        Parameters
+        ----------
+        objective : callable
+            ``objective(S)``: the objective with S samples. One without bias in S, or the bias counts.
+        samples : int
+            In all; they are drawn in independent calls.
+        value : callable
+            What to read off the :class:`~vsmnp.objectives.Outcome`: a loss or a gradient, ``(...)``.
+        """
+        calls = max(16, samples // _SAMPLES)
+        ready = objective(max(2, samples // calls))
+        key = Key((11,))
+        values = np.stack([
+            np.asarray(value(ready(self.k, self.model, self.phi, self.theta, self.x,
+                                   key.on(Stream.OUTCOME, step))))
+            for step in range(calls)
+        ])  # fmt: skip
+        return values.mean(0), values.std(0, ddof=1) / np.sqrt(calls)

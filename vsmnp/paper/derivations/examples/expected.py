@@ -1,0 +1,96 @@
+"""The engine's own objectives without sampling noise: one model a node of a rule.
+
+:func:`expected` averages whatever an outcome has, :func:`loss_of` the posterior Fisher divergence, and
+:func:`gradient_in_q` gives a phi-gradient as one in ``(mu, s)``; :func:`with_q` sets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ....model.posterior import DiagonalGaussian, Moments
+from ....objectives import Objective, Outcome, PosteriorFisher
+from ....rng import Key
+from ....types import Array, Kernels
+from ..quadrature import normal_rule
+from .engine import EngineExample
+
+
+@dataclass(frozen=True, eq=False)
+class _AtNodes(DiagonalGaussian):
+    """A posterior whose noise is not drawn: model r sees ``eps[r]`` for every datum."""
+
+    eps: Array = field(default_factory=lambda: np.zeros((1, 1)))
+
+    def sample(self, k: Kernels, key: Key, q: Moments, samples: int) -> Array:
+        return q.place(self.noise(k, key, samples, q.mu))
+
+    def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
+        models, width = self.eps.shape
+        return np.broadcast_to(self.eps[:, None, None], (models, samples, like.shape[2], width))
+
+
+def expected(
+    example: EngineExample,
+    objective: Objective,
+    value: Callable[[Outcome], Array],
+    rule: tuple[Array, Array] | None = None,
+) -> Array:
+    """What an objective with one posterior sample says on average, to the digits of the rule.
+
+    Parameters
+    ----------
+    example : EngineExample
+        Model, parameters and batch.
+    objective : Objective
+        With ``samples = 1``; its expectation is then one over a single eps.
+    value : callable
+        What to read off the :class:`~vsmnp.objectives.Outcome`, ``(R, ...)``.
+    rule : tuple of Array, optional
+        Nodes ``(Q, Z)`` and weights ``(Q,)`` for eps; the Gauss-Hermite rule of the example unless given.
+    """
+    eps, weights = rule if rule is not None else normal_rule(example.nodes, example.model.d_z)
+    posterior = _AtNodes(example.model.d_z, example.model.gaussian_posterior.scale, eps)
+    outcome = objective(
+        example.k,
+        replace(example.model, posterior=posterior),
+        example.phi.repeat(len(eps), 0),
+        example.theta.repeat(len(eps), 0),
+        example.x,
+        Key((0,)),
+    )
+    return np.asarray(np.tensordot(weights, np.asarray(value(outcome)), 1))
+
+
+def gradient_in_q(
+    example: EngineExample, objective: Objective, rule: tuple[Array, Array] | None = None
+) -> Array:
+    """The expected phi-gradient of an objective as ``(dmu, ds)`` of q, ``(2 Z,)``, for a batch of one datum.
+
+    The bias of the encoder's last layer is added to ``(mu, log s)`` itself.
+    """
+    bias = example.model.phi_layout.slots[-1]
+
+    def read(outcome: Outcome) -> Array:
+        assert outcome.g_phi is not None
+        return outcome.g_phi[:, bias.start : bias.stop]
+
+    slope = expected(example, objective, read, rule)
+    slope[example.model.d_z :] /= example.q()[1][0]
+    return slope
+
+
+def with_q(example: EngineExample, mu: Array, s: Array) -> EngineExample:
+    """The same model and data with an encoder whose ``q = N(mu, diag s^2)``, ``(Z,)``, whatever x."""
+    phi = np.zeros_like(example.phi)
+    bias = example.model.phi_layout.slots[-1]
+    phi[0, bias.start : bias.stop] = np.concatenate([mu, np.log(s)])
+    return example.at(phi=phi)
+
+
+def loss_of(example: EngineExample) -> float:
+    """The expected loss of :class:`~vsmnp.objectives.PosteriorFisher`."""
+    return float(expected(example, PosteriorFisher(), lambda outcome: outcome.loss))

@@ -1,0 +1,234 @@
+"""Appendix A.1, from (16) to (8): the expansion of J, its cross terms, and the score trick."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ....objectives import M3
+from ....types import Array
+from ..evidence import gradient, monte_carlo, numeric, statistical, symbolic
+from ..examples.engine import EngineExample
+from ..examples.linear_joint import LINEAR, TOY, Model, constant, engine_terms, joint_fisher, posterior_part
+from ..examples.toy import dot, square
+from ..statement import Effort, Evidence, Form, Statement
+
+_SAMPLES = 1_000_000
+_V = np.array([0.7, -1.1])
+
+# --- (16): the claim is an integrand of the three scores ---
+
+
+def _expansion_symbolic(claim: Any, effort: Effort) -> Evidence:
+    import sympy
+
+    p, q, pi = sympy.symbols("p q pi", real=True)
+    return symbolic(claim(p, q, pi), (p - q - pi) ** 2 / 2, "the integrand, coordinate by coordinate")
+
+
+def _squares(p: Any, q: Any, pi: Any) -> Any:
+    return (p**2 + q**2 + pi**2) / 2
+
+
+def _mean_expansion(claim: Any, model: Model) -> Array:
+    return model.expect(
+        lambda x, z: claim(model.score_p(x, z), model.score_q(x, z), model.score_pi(x)).sum(-1)
+    )
+
+
+def _expansion_on_the_toy(claim: Any, effort: Effort) -> Evidence:
+    truth = joint_fisher(TOY) - posterior_part(TOY)
+    detail = "joint FD less the posterior's"
+    return numeric("quadrature", _mean_expansion(claim, TOY), truth, effort.tolerance(1e-9), detail)
+
+
+def _expansion_by_the_engine(claim: Any, effort: Effort) -> Evidence:
+    samples = effort.samples(_SAMPLES)
+    m1, error = engine_terms(samples)["m1"]
+    detail = f"JointFisher's terms of (8) plus C_pi, linear VAE, {samples:,} samples a datum"
+    return statistical(_mean_expansion(claim, LINEAR), m1 + constant(LINEAR), error, detail)
+
+
+# --- the first cross term: the claim is its value, given the mean square of grad log pi ---
+
+
+def _first_on_the_toy(claim: Any, effort: Effort) -> Evidence:
+    """Through ``|s^q + grad log pi|^2``, so that a zero is compared on a scale."""
+    square_q = TOY.expect(lambda x, z: square(TOY.score_q(x, z)))
+    square_pi = 2 * constant(TOY)
+    truth = TOY.expect(lambda x, z: square(TOY.score_q(x, z) + TOY.score_pi(x)))
+    claimed = square_q + square_pi + 2 * claim(square_pi)
+    return numeric("quadrature", claimed, truth, effort.tolerance(1e-12), "E |s^q + grad log pi|^2")
+
+
+def _first_by_the_engine(claim: Any, effort: Effort) -> Evidence:
+    samples = effort.samples(_SAMPLES)
+    mean, error = _engine_first(samples)
+    detail = (
+        f"E s^q . v for v in the place of grad log pi, the engine's s^q, nonlinear VAE, {samples:,} samples"
+    )
+    return statistical(claim(square(_V)), mean, error, detail)
+
+
+@cache
+def _engine_first(samples: int) -> tuple[Array, Array]:
+    example = EngineExample.build(d_z=1, n=1)
+    q, cache_ = example.model.encode(example.k, example.phi, example.x)
+
+    def draw(rng: np.random.Generator, n: int) -> Array:
+        eps = rng.standard_normal((1, n, 1, 1))
+        s_q = example.model.score_q(example.k, example.phi, q, cache_, eps)
+        return np.asarray(s_q[0, :, 0] @ _V)
+
+    return monte_carlo(draw, samples)
+
+
+# --- the second cross term ---
+
+
+def _second_on_the_toy(claim: Any, effort: Effort) -> Evidence:
+    cross = TOY.expect(lambda x, z: dot(TOY.score_q(x, z), TOY.score_p(x, z)))
+    truth = TOY.expect(lambda x, z: dot(TOY.score_p(x, z), TOY.score_pi(x)))
+    claimed = claim(cross, -TOY.d_x / TOY.gamma)
+    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), "E s^p . grad log pi of the toy")
+
+
+def _second_by_the_engine(claim: Any, effort: Effort) -> Evidence:
+    """The engine's two terms of M3 make the claim, so that the noise is on its side."""
+    samples = effort.samples(_SAMPLES)
+    (cross, divergence), error = _engine_m3(samples)
+    exact = LINEAR.expect(lambda x, z: dot(LINEAR.score_p(x, z), LINEAR.score_pi(x)))
+    detail = (
+        f"E s^p . grad log pi from M3's cross term and divergence, linear VAE, {samples:,} samples a datum"
+    )
+    return statistical(claim(cross, divergence), exact, error[0], detail)
+
+
+@cache
+def _engine_m3(samples: int) -> tuple[Array, Array]:
+    return LINEAR.engine().outcomes(
+        lambda s: M3(samples=s),
+        samples,
+        lambda o: np.array([o.terms["cross"][0], o.terms["divergence"][0]]),
+    )
+
+
+# --- the score trick: the claim is E_q[s^q f], given grad E_q f and E_q grad f ---
+
+
+def _trick_on_the_toy(claim: Any, effort: Effort) -> Evidence:
+    """A bilinear f, one that bends in x, and the constant, whose line reads ``E_q s^q = 0``."""
+    x = TOY.data[0][::97]
+
+    def f(x: Array, z: Array) -> Array:
+        x0, x1 = x[..., 0], x[..., 1]
+        return np.stack([z * x0, np.sin(x0 + z) * x1, 1 + 0 * (z + x0)], -1)
+
+    def df(x: Array, z: Array) -> Array:
+        x0, x1, none = x[..., 0] + 0 * z, x[..., 1] + 0 * z, 0 * (z + x[..., 0])
+        rows = [[z + none, none], [np.cos(x0 + z) * x1, np.sin(x0 + z)], [none, none]]
+        return np.stack([np.stack(row, -1) for row in rows], -2)
+
+    slope_of_mean = gradient(lambda shift: TOY.expect_q(f, x + shift), np.zeros(2))
+    claimed = claim(slope_of_mean, TOY.expect_q(df, x))
+    truth = TOY.expect_q(lambda x, z: f(x, z)[..., None] * TOY.score_q(x, z)[..., None, :], x)
+    detail = "E_q s^q f for three f, pointwise in x"
+    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
+
+
+def _trick_by_the_engine(claim: Any, effort: Effort) -> Evidence:
+    """With s^p for f, coordinate by coordinate: M3's cross term is the sum."""
+    samples = effort.samples(_SAMPLES)
+    example = EngineExample.build(d_z=1, n=1)
+    eps, w = example.noise()
+
+    def mean_score(shift: Array) -> Array:
+        x = example.data + shift
+        mu, s = example.q(x)
+        return np.asarray(w @ (example.g(mu + s * eps) - x)[:, 0] / example.gamma)
+
+    d_x = example.model.d_x
+    claimed = claim(np.trace(gradient(mean_score, np.zeros(d_x))), -d_x / example.gamma)
+    detail = f"M3's cross term, nonlinear VAE, {samples:,} samples"
+    return statistical(claimed, *_engine_cross(samples), detail)
+
+
+@cache
+def _engine_cross(samples: int) -> tuple[Array, Array]:
+    example = EngineExample.build(d_z=1, n=1)
+    return example.outcomes(lambda s: M3(samples=s), samples, lambda o: o.terms["cross"][0])
+
+
+STATEMENTS = (
+    Statement(
+        id="16",
+        section="A.1",
+        title="Expansion of J into squares and cross terms",
+        assumptions="All three scores have finite second moments.",
+        form=Form(
+            r"E_\pi J^\pi = \tfrac12 E_{q\pi}[|s^p|^2 + |s^q|^2 + |\nabla\log\pi|^2] + E_{q\pi}[s^q \cdot "
+            r"\nabla\log\pi - s^p \cdot \nabla\log\pi - s^q \cdot s^p]",
+            lambda p, q, pi: _squares(p, q, pi) + q * pi - p * pi - q * p,
+        ),
+        checks=(_expansion_symbolic, _expansion_on_the_toy, _expansion_by_the_engine),
+        mutations={
+            "sign of the second cross term": lambda p, q, pi: _squares(p, q, pi) + q * pi + p * pi - q * p,
+            "sign of the third cross term": lambda p, q, pi: _squares(p, q, pi) + q * pi - p * pi + q * p,
+            "sign of the first cross term": lambda p, q, pi: _squares(p, q, pi) - q * pi - p * pi - q * p,
+            "no half": lambda p, q, pi: 2 * _squares(p, q, pi) + q * pi - p * pi - q * p,
+        },
+        code="vsmnp.objectives.JointFisher",
+    ),
+    Statement(
+        id="A.1-first-cross-term",
+        section="A.1",
+        title="The first cross term is zero",
+        assumptions="q is normalised for every x, and differentiable under the integral.",
+        form=Form(
+            r"E_{q\pi}[s^q \cdot \nabla_x \log\pi] = E_\pi\{ E_q[s^q] \cdot \nabla_x \log\pi \} = 0",
+            lambda square_pi: 0.0,
+        ),
+        checks=(_first_on_the_toy, _first_by_the_engine),
+        mutations={
+            "a function of pi alone, as Elkhalil et al. suggest": lambda square_pi: square_pi,
+            "half of it, with the other sign": lambda square_pi: -square_pi / 2,
+        },
+        code="vsmnp.model.vae.GaussianVAE",
+    ),
+    Statement(
+        id="A.1-second-cross-term",
+        section="A.1",
+        title="The second cross term without the score of the data",
+        assumptions="pi E_q s^p vanishes at infinity: integration by parts, then the score trick.",
+        form=Form(
+            r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = -E_{q\pi}[s^q \cdot s^p] - E_{q\pi}[\nabla_x \cdot s^p]",
+            lambda cross, divergence: -cross - divergence,
+        ),
+        checks=(_second_on_the_toy, _second_by_the_engine),
+        mutations={
+            "sign of the parts": lambda cross, divergence: cross + divergence,
+            "without the score trick": lambda cross, divergence: -divergence,
+            "sign of the divergence": lambda cross, divergence: divergence - cross,
+        },
+        code="vsmnp.objectives.M3",
+    ),
+    Statement(
+        id="A.1-score-trick",
+        section="A.1",
+        title="The score trick",
+        assumptions="q is differentiable in x under the integral; f may depend on x and z.",
+        form=Form(
+            r"E_q[s^q f] = \nabla_x E_q[f] - E_q[\nabla_x f], \quad f = 1: E_q[s^q] = 0",
+            lambda slope_of_mean, mean_of_slope: slope_of_mean - mean_of_slope,
+        ),
+        checks=(_trick_on_the_toy, _trick_by_the_engine),
+        mutations={
+            "f as if it did not depend on x": lambda slope_of_mean, mean_of_slope: slope_of_mean,
+            "sum": lambda slope_of_mean, mean_of_slope: slope_of_mean + mean_of_slope,
+            "sign": lambda slope_of_mean, mean_of_slope: mean_of_slope - slope_of_mean,
+        },
+        code="vsmnp.objectives.M3",
+    ),
+)  # fmt: skip

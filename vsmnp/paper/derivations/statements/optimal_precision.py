@@ -1,0 +1,107 @@
+"""The last term of Appendix A.4, the trace that the precision of q minimises."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ....types import Array
+from ..evidence import gradient, numeric
+from ..examples.linear_posterior import LinearPosterior, root_of, spread
+from ..examples.minimum import minimise
+from ..statement import Effort, Evidence, Form, Statement
+
+# --- the last term alone: a claim lists its stationary Lambda, given P = I + G, the minimum first ---
+
+
+def _unpack(v: Array) -> Array:
+    return np.array([[v[0], v[1]], [v[1], v[2]]])
+
+
+def _slope(v: Array, p: Array) -> Array:
+    """Of the trace in the three entries of a symmetric Lambda."""
+    return gradient(lambda at: spread(_unpack(at), p), v)
+
+
+@cache
+def _stationary() -> list[Array]:
+    """Every symmetric Lambda at which a root search from many starts ends."""
+    from scipy.optimize import root
+
+    p = LinearPosterior().precision
+    found: dict[tuple[float, ...], Array] = {}
+    for start in np.random.default_rng(1).normal(0, 6, (20, 3)):
+        end = root(_slope, start, args=(p,), tol=1e-10)
+        if end.success and np.abs(end.x).max() < 100 and abs(_slope(end.x, p)).max() < 1e-8:
+            found.setdefault(tuple(np.round(end.x, 4)), _unpack(end.x))
+    return list(found.values())
+
+
+def _summary(precisions: list[Array]) -> list[float]:
+    """Their number, and two symmetric functions of them."""
+    traces = [np.trace(each) for each in precisions]
+    return [len(precisions), np.square(traces).sum(), sum(np.linalg.det(each) for each in precisions)]
+
+
+def _all_stationary(claim: Any, effort: Effort) -> Evidence:
+    claimed = _summary(claim(LinearPosterior().precision))
+    detail = "number of stationary Lambda, sums of tr^2 and det"
+    return numeric("search", claimed, _summary(_stationary()), effort.tolerance(1e-8), detail)
+
+
+def _flat_there(claim: Any, effort: Effort) -> Evidence:
+    p = LinearPosterior().precision
+    slopes = [_slope(each[np.triu_indices(2)], p) for each in claim(p)]
+    detail = "slopes of the trace at every Lambda that is claimed"
+    return numeric("finite differences", slopes, np.zeros((len(slopes), 3)), effort.tolerance(1e-9), detail)
+
+
+def _least_by_search(claim: Any, effort: Effort) -> Evidence:
+    """Over ``Lambda = L L'``."""
+    p = LinearPosterior().precision
+
+    def precision(v: Array) -> Array:
+        lower = np.array([[v[0], 0.0], [v[1], v[2]]])
+        return np.asarray(lower @ lower.T)
+
+    best = minimise(lambda v: spread(precision(v), p), np.array([1.0, 0.0, 1.0]))
+    detail = "the positive definite Lambda of the least trace"
+    return numeric("search", claim(p)[0], precision(best), effort.tolerance(1e-9), detail)
+
+
+def _square_roots(p: Array) -> list[Array]:
+    """All symmetric square roots of ``P^2``: each eigenvalue with either sign."""
+    values, vectors = np.linalg.eigh(p)
+    signs = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    return [np.asarray((vectors * (sign * values)) @ vectors.T) for sign in signs]
+
+
+STATEMENTS = (
+    Statement(
+        id="A.4-optimal-precision",
+        section="A.4",
+        title="Precisions without slope of the trace, and the one that is a covariance's inverse",
+        assumptions="P = I + G of two latents with different eigenvalues; mu fixed.",
+        form=Form(
+            r"\partial_\Lambda \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = 0 "
+            r"\iff \Lambda = \Lambda^T, \; \Lambda^2 = P^2: "
+            r"2^{d_z} \text{ solutions, the minimum } 0 \text{ at } P",
+            _square_roots,
+        ),
+        printed=Form(
+            r"\Lambda = P \text{ and the other solution } \Lambda = -P", lambda p: [p, -p]
+        ),
+        checks=(_all_stationary, _flat_there, _least_by_search),
+        mutations={
+            "minimum elsewhere": lambda p: _square_roots(p)[::-1],
+            "one only": lambda p: [p],
+            "square roots of P": lambda p: [root_of(np.linalg.inv(p)) * sign for sign in (1, -1)],
+        },
+        consequence=(
+            "With several latents there are more solutions than two, but none of the others is positive "
+            "definite either, so the conclusion stands."
+        ),
+    ),
+)  # fmt: skip

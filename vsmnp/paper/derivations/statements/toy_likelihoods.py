@@ -1,0 +1,312 @@
+"""Equation (11), two toy likelihoods, and where inference on the first of them can end."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ....kernels import load
+from ....layers.compose import Chain
+from ....layers.dense import Dense, Relu
+from ....model.likelihood import log_likelihood
+from ....model.posterior import DiagonalGaussian
+from ....model.vae import GaussianVAE
+from ....objectives import KL, Objective, PosteriorFisher
+from ....types import Array
+from ...toy_layers import Free, Product
+from ..evidence import derivative, gradient, numeric, symbolic
+from ..examples.engine import EngineExample
+from ..examples.expected import gradient_in_q, loss_of, with_q
+from ..examples.minimum import hessian, minimise
+from ..quadrature import normal_log_density, normal_moment, normal_rule
+from ..statement import Effort, Evidence, Form, Statement
+
+_DATUM, _GAMMA = 2.0, 0.25  # of p_I
+_LATENTS = Product()
+
+
+@cache
+def _engine(product: Product = _LATENTS, datum: float = _DATUM, gamma: float = _GAMMA) -> EngineExample:
+    """p_I, or another, as a VAE: a free q, and for a decoder a product of the latents behind an identity."""
+    model = GaussianVAE(Free(4), Chain((Dense(2, 2), product)), DiagonalGaussian(2), 1)
+    phi, theta = np.zeros((1, model.phi_layout.size)), np.zeros((1, model.theta_layout.size))
+    model.decoder_part(theta)["0"]["w"][:] = np.eye(2)
+    model.log_sd(theta)[:] = 0.5 * np.log(gamma)
+    return EngineExample(load("reference"), model, phi, theta, np.full((1, 1, 1, 1), datum), nodes=8)
+
+
+def _log_joint(z: Array) -> Array:
+    """``log p(z, x)`` up to a constant, ``z (..., 2)``."""
+    error = _DATUM - z[..., 0] * z[..., 1]
+    return np.asarray(-0.5 * (z * z).sum(-1) - 0.5 * error * error / _GAMMA)
+
+
+def _score(z: Array) -> Array:
+    """Its gradient; the stencil is exact for polynomials of degree four."""
+    return gradient(lambda t: _log_joint(z + t), np.zeros(2), 0.5)
+
+
+def _place(v: Array) -> tuple[Array, Array, Array, Array]:
+    """Nodes eps, their weights, z and s, for ``v = (mu, log s)``."""
+    eps, w = normal_rule(8, 2)
+    s = np.exp(v[2:])
+    return eps, w, v[:2] + s * eps, s
+
+
+def _fisher(v: Array) -> float:
+    eps, w, z, s = _place(v)
+    return float(0.5 * w @ ((-eps / s - _score(z)) ** 2).sum(-1))
+
+
+def _kl(v: Array) -> float:
+    _, w, z, _ = _place(v)
+    return float(-w @ _log_joint(z) - v[2:].sum())
+
+
+# --- (11): a claim gives the log densities of x under both ---
+
+_Z1, _Z2 = np.array([1.2, -0.7, 0.9]), np.array([0.8, 1.5, -1.1])  # the relu cuts off the last
+
+
+def _both(x: Array, one: Array, two: Array, variance: float = 0.25) -> tuple[Array, Array]:
+    return normal_log_density(x, one, variance), normal_log_density(x, two, 1.0)
+
+
+def _likelihoods_are_normalised(claim: Any, effort: Effort) -> Evidence:
+    x = np.linspace(-12, 12, 1201)[:, None]
+    claimed, truth = [], []
+    means = [0.96, -1.05, -0.99], [0.96, -1.05, 0.0]
+    for log_density, mean, sd in zip(claim(x, _Z1, _Z2), means, (0.5, 1.0), strict=True):
+        weights = np.exp(log_density) * (x[1] - x[0])
+        claimed += [weights.sum(0), (weights * x).sum(0), (weights * (x - mean) ** 2).sum(0)]
+        truth += [np.ones(3), mean, np.full(3, sd**2)]
+    detail = "mass, mean and variance of x under both, at three z"
+    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
+
+
+def _likelihoods_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+    """Both are a Product behind an identity."""
+    z = np.stack([_Z1, _Z2], -1)
+    truth = []
+    for product, datum, gamma in ((Product(), 2.0, 0.25), (Product(second=Relu()), 1.0, 1.0)):
+        example = _engine(product, datum, gamma)
+        log_sd = np.asarray(0.5 * np.log(gamma))
+        truth.append(log_likelihood((datum - example.g(z)[:, 0]) ** 2, log_sd, 1))
+    one, _ = claim(2.0, _Z1, _Z2)
+    _, two = claim(1.0, _Z1, _Z2)
+    detail = "log_likelihood of x = 2 and x = 1 at three z, decoders of toy layers"
+    return numeric("closed form", [one, two], truth, effort.tolerance(1e-12), detail)
+
+
+# --- a claim is one mode (2,) of the posterior of p_I; the other is its negative ---
+
+
+def _mode_symbolic(claim: Any, effort: Effort) -> Evidence:
+    import sympy
+
+    z1, z2 = sympy.symbols("z1 z2", real=True)
+    gamma, gap = sympy.symbols("gamma gap", positive=True)
+    x = gamma + gap
+    log_joint = -(z1**2 + z2**2) / 2 - (x - z1 * z2) ** 2 / (2 * gamma)
+    one, two = claim(x, gamma, sympy.sqrt)
+    slopes = [sympy.diff(log_joint, v).subs({z1: one, z2: two}) for v in (z1, z2)]
+    return symbolic(slopes, [0, 0], "slope of log p(z, x) at the mode, x > gamma")
+
+
+def _mode_by_search(claim: Any, effort: Effort) -> Evidence:
+    found = [minimise(lambda z: float(-_log_joint(z)), start) for start in np.array([[1, 2], [-2, -1.0]])]
+    mode = np.array(claim(_DATUM, _GAMMA, np.sqrt), float)
+    detail = "both modes of p_I's posterior"
+    return numeric("search", [mode, -mode], found, effort.tolerance(1e-9), detail)
+
+
+# --- the optimum at the origin: a claim is (s^2, value) ---
+
+
+@cache
+def _end() -> Array:
+    """Where minimising the Fisher divergence ends from a little off the origin: a minimum, by the search."""
+    return minimise(_fisher, np.array([0.05, -0.03, -0.95, -1.1]))
+
+
+def _optimum_by_search(claim: Any, effort: Effort) -> Evidence:
+    square, value = claim(_DATUM, _GAMMA)
+    claimed = [0.0, 0.0, *[0.5 * np.log(square)] * 2, value]
+    found = [*_end(), _fisher(_end())]
+    return numeric("search", claimed, found, effort.tolerance(1e-9), "mu, log s, D_F of the minimum")
+
+
+def _optimum_by_engine(claim: Any, effort: Effort) -> Evidence:
+    square, value = claim(_DATUM, _GAMMA)
+    there = with_q(_engine(), np.zeros(2), np.full(2, np.sqrt(square)))
+    slope = gradient_in_q(there, PosteriorFisher(reparametrised=True))
+    excess = [loss_of(there) - value, *slope]
+    detail = "loss - value and reparametrised gradient at the origin"
+    return numeric("quadrature", excess, np.zeros(5), effort.tolerance(1e-9), detail)
+
+
+def _loss_at_origin(a: float, x: float, gamma: float) -> float:
+    """``D_F`` for ``q = N(0, a I)``."""
+    return a * (1 + (x / gamma) ** 2 - 2 / gamma) - 2 + 1 / a + 2 * a**2 / gamma + 3 * a**3 / gamma**2
+
+
+def _optimum(x: float, gamma: float, fourth: float = 9.0) -> tuple[float, float]:
+    """The positive root of ``9 a^4/gamma^2 + 4 a^3/gamma + (1 + x^2/gamma^2 - 2/gamma) a^2 = 1``, and D_F."""
+    roots = np.roots([fourth / gamma**2, 4 / gamma, 1 + (x / gamma) ** 2 - 2 / gamma, 0, -1])
+    a = float(min(r.real for r in roots if r.real > 0 and abs(r.imag) < 1e-9))
+    return a, _loss_at_origin(a, x, gamma)
+
+
+# --- the others have a saddle there: a claim is the negative curvature, of KL and of the fixed field ---
+
+
+@cache
+def _kl_scale() -> Array:
+    """Log s of the best q centred at the origin, by KL."""
+    return minimise(lambda log_s: _kl(np.r_[0, 0, log_s]), np.array([-0.5, -0.5]))
+
+
+def _saddle_symbolic(claim: Any, effort: Effort) -> Evidence:
+    """Both along ``mu = (t, t)``, from the moments of q."""
+    import sympy
+
+    t, z1, z2, m1, m2, e1, e2 = sympy.symbols("t z1 z2 m1 m2 e1 e2", real=True)
+    s, x, gamma = sympy.Symbol("s", positive=True), sympy.Integer(2), sympy.Rational(1, 4)
+    log_joint = -(z1**2 + z2**2) / 2 - (x - z1 * z2) ** 2 / (2 * gamma)
+
+    def expect(f: Any) -> Any:
+        there = sympy.expand(f).subs({m1: t, m2: t, z1: t + s * e1, z2: t + s * e2})
+        return sum(c * normal_moment(i) * normal_moment(j) for (i, j), c in sympy.Poly(there, e1, e2).terms())
+
+    kl = -expect(log_joint) - 2 * sympy.log(s)
+    (own,) = sympy.solve(sympy.diff(kl, s).subs(t, 0), s)
+    half = sum((-(z - m) / s**2 - sympy.diff(log_joint, z)) ** 2 for z, m in ((z1, m1), (z2, m2))) / 2
+    slopes = sympy.diff(kl, t) / 2, expect(sympy.diff(half, m1) + sympy.diff(half, m2)) / 2
+    truth = [sympy.diff(slope, t).subs({t: 0, s: own}) for slope in slopes]
+    detail = "curvature of KL, slope of the fixed Fisher gradient"
+    return symbolic(claim(x, gamma, sympy.sqrt), truth, detail)
+
+
+def _saddle_by_quadrature(claim: Any, effort: Effort) -> Evidence:
+    log_s = _kl_scale()
+    curvature = hessian(lambda mu: _kl(np.r_[mu, log_s]), np.zeros(2), 0.05)
+    least = np.linalg.eigvalsh(curvature)[0]
+
+    def fixed(t: float) -> Array:
+        """The slope along the diagonal of ``E_q`` of the derivative of ``|d|^2/2``, z held fixed."""
+        q = np.r_[t, t, log_s]
+        _, w, z, s = _place(q)
+
+        def half(mu: Array) -> Array:
+            return np.asarray(0.5 * ((-(z - mu) / s**2 - _score(z)) ** 2).sum(-1))
+
+        return np.asarray((w @ gradient(half, q[:2], 0.5)).mean())
+
+    claimed = claim(_DATUM, _GAMMA, np.sqrt)
+    found = [least, derivative(fixed, 0.05)]
+    detail = "curvature of KL along the diagonal, slope of the fixed Fisher gradient"
+    return numeric("quadrature", claimed, found, effort.tolerance(1e-9), detail)
+
+
+def _saddle_by_engine(claim: Any, effort: Effort) -> Evidence:
+    example, s = _engine(), np.exp(_kl_scale())
+
+    def slope(objective: Objective) -> Array:
+        def along(t: float) -> Array:
+            return np.asarray(gradient_in_q(with_q(example, np.full(2, t), s), objective)[:2].mean())
+
+        return derivative(along, 0.05)
+
+    found = [slope(KL()), slope(PosteriorFisher())]
+    detail = "the same through the two objectives"
+    claimed = claim(_DATUM, _GAMMA, np.sqrt)
+    return numeric("quadrature", claimed, found, effort.tolerance(1e-9), detail)
+
+
+def _saddle(x: Any, gamma: Any, sqrt: Any) -> tuple[Any, Any]:
+    """``a = s^2`` solves ``a^2/gamma + a = 1``; curvature ``1 + (a - x)/gamma``, and over a."""
+    a = (-1 + sqrt(1 + 4 / gamma)) * gamma / 2
+    curvature = 1 + (a - x) / gamma
+    return curvature, curvature / a
+
+
+STATEMENTS = (
+    Statement(
+        id="11",
+        section="3.3.2",
+        title="The two toy likelihoods",
+        assumptions="z ~ N(0, I); x = 2 in p_I and x = 1 in p_II; the published code runs another p_II.",
+        form=Form(
+            r"p_I(x|z) = N(x; z_1 z_2, 0.5^2), \qquad p_{II}(x|z) = N(x; z_1 \operatorname{relu}(z_2), 1)",
+            lambda x, z1, z2: _both(x, z1 * z2, z1 * np.maximum(z2, 0)),
+        ),
+        checks=(_likelihoods_are_normalised, _likelihoods_of_the_engine),
+        mutations={
+            "a standard deviation for the variance": lambda x, z1, z2: _both(
+                x, z1 * z2, z1 * np.maximum(z2, 0), 0.5
+            ),
+            "relu of the other latent": lambda x, z1, z2: _both(x, z1 * z2, np.maximum(z1, 0) * z2),
+            "no relu": lambda x, z1, z2: _both(x, z1 * z2, z1 * z2),
+        },
+        code="vsmnp.paper.toy_layers.Product",
+    ),
+    Statement(
+        id="11-modes",
+        section="3.3.2",
+        title="Modes of the posterior of the first toy likelihood",
+        assumptions="z ~ N(0, I), x|z ~ N(z1 z2, gamma), x > gamma; the paper's x = 2, gamma = 1/4.",
+        form=Form(
+            r"\arg\max_z p_I(z|x) = \pm \sqrt{x - \gamma} \, (1, 1)",
+            lambda x, gamma, sqrt: (sqrt(x - gamma), sqrt(x - gamma)),
+        ),
+        checks=(_mode_symbolic, _mode_by_search),
+        mutations={
+            "likelihood alone": lambda x, gamma, sqrt: (sqrt(x), sqrt(x)),
+            "opposite signs": lambda x, gamma, sqrt: (sqrt(x - gamma), -sqrt(x - gamma)),
+        },
+        code="vsmnp.paper.toy_layers.Product",
+    ),
+    Statement(
+        id="11-local-optimum",
+        section="3.3.2",
+        title="Local minimum of the Fisher divergence between the modes",
+        assumptions="p_I, x = 2, gamma = 1/4; q = N(mu, diag s^2), the exact Fisher divergence.",
+        form=Form(
+            r"\mu = 0, \; s_1^2 = s_2^2 = a: \; \tfrac{9 a^4}{\gamma^2} + \tfrac{4 a^3}{\gamma} "
+            r"+ (1 + \tfrac{x^2}{\gamma^2} - \tfrac2\gamma) a^2 = 1, \quad "
+            r"D_F = a (1 + \tfrac{x^2}{\gamma^2} - \tfrac2\gamma) - 2 "
+            r"+ \tfrac1a + \tfrac{2 a^2}{\gamma} + \tfrac{3 a^3}{\gamma^2}",
+            _optimum,
+        ),
+        checks=(_optimum_by_search, _optimum_by_engine),
+        mutations={
+            "no fourth power": lambda x, gamma: _optimum(x, gamma, 0.0),
+            "the variance of KL": lambda x, gamma: (0.39, _loss_at_origin(0.39, x, gamma)),
+        },
+        consequence=(
+            "The density of the posterior at the origin is about 1/450 of the one at its modes: the "
+            "low-density optimum is one of the divergence itself, not of an optimiser."
+        ),
+        code="vsmnp.objectives.PosteriorFisher",
+    ),
+    Statement(
+        id="11-no-attractor",
+        section="3.3.2",
+        title="At the origin both KL inference and Fisher inference with fixed samples have a saddle",
+        assumptions="p_I, x = 2, gamma = 1/4; mu = 0 and s the stationary one, along the diagonal of mu.",
+        form=Form(
+            r"\partial^2_\mu D_{KL} = 1 + \tfrac{a - x}{\gamma} < 0, \quad \partial_\mu \nabla^b_\mu D_F "
+            r"= \tfrac1a \left( 1 + \tfrac{a - x}{\gamma} \right) < 0, \quad \tfrac{a^2}{\gamma} + a = 1",
+            _saddle,
+        ),
+        checks=(_saddle_symbolic, _saddle_by_quadrature, _saddle_by_engine),
+        mutations={
+            "the other diagonal": lambda x, gamma, sqrt: tuple(-v for v in _saddle(-x, gamma, sqrt)),
+            "no scale": lambda x, gamma, sqrt: (_saddle(x, gamma, sqrt)[0],) * 2,
+        },
+        consequence="Neither ends at the origin, as the paper reports.",
+        code="vsmnp.objectives.PosteriorFisher",
+    ),
+)  # fmt: skip

@@ -1,0 +1,53 @@
+"""Do M2 and M3 fail, or did the published script compute something else? A controlled experiment.
+
+Everything but the learning objective is held equal: data, architecture, posterior samples, steps,
+optimisers, seeds. M2 and M3 appear by the paper's definition, with biased and with unbiased estimators,
+and as the published script computes them; beside them stand the ELBO and M1, and the Fisher autoencoder
+and reparametrised Fisher inference, which the paper says failed badly.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ....runs.session import Run
+from ..grid import Cell, train_grid
+from ..reproduction import Progress, Result
+from . import cells as failure_cells
+from . import measures, tables
+from . import picture as failure_picture
+from .findings import findings
+
+TITLE = "do M2 and M3 fail, or did the published script compute something else?"
+
+_PRIOR_DRAWS, _QUICK_DRAWS = 100_000, 4_000
+_REPEATS, _QUICK_REPEATS = 400, 40
+#: Whose gradients are measured: trained on the mixture with KL inference by M1.
+_TRAINED = "mixture-kl-m1-J2"
+
+
+def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
+    """Train the grid (or go on with it), measure, draw and conclude; see the module and the protocol."""
+    cells = failure_cells.quick_grid() if quick else failure_cells.full_grid()
+    draws = _QUICK_DRAWS if quick else _PRIOR_DRAWS
+    rows: list[dict[str, Any]] = []
+    variances: list[dict[str, Any]] = []
+
+    def visit(cell: Cell, run: Run) -> None:
+        rows.append(measures.summary(cell.labels, measures.measure(run, draws)))
+        if cell.name == _TRAINED:
+            repeats = _QUICK_REPEATS if quick else _REPEATS
+            variances.extend(measures.gradient_variance(run, cell.settings, repeats))
+
+    train_grid(cells, out / "runs", progress, visit)
+    floors = tables.floors(rows)
+    picture = out / "failure.png"
+    failure_picture.draw(rows, floors, picture)
+    variance = tables.variance(variances)
+    data = {
+        "quick": quick, "steps": cells[0].settings.steps, "rows": rows,
+        "gradient_variance": variances, "floors": floors,
+    }  # fmt: skip
+    written = [picture, tables.full(rows).write(out), variance.write(out)]
+    return Result(data, (tables.narrow(rows), variance), findings(rows, variances), written)

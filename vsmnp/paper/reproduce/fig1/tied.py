@@ -1,0 +1,134 @@
+r"""The engine on the linear model of Section 3.1, whose posterior variance is tied to its decoder.
+
+Encoder and decoder are one dense layer each. The posterior's ``rho = log s`` is the encoder's second bias,
+and it is no parameter of its own: :math:`\rho(\theta) = \tfrac12 \log(\alpha / (1 + \theta^2/\gamma))`, so
+
+.. math:: \frac{dL}{d\theta} = \frac{\partial L}{\partial\theta}
+          + \frac{\partial L}{\partial\rho} \rho'(\theta),
+          \qquad \rho'(\theta) = -\frac{\theta}{\gamma + \theta^2} .
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....layers.dense import Dense
+from ....model.posterior import DiagonalGaussian
+from ....model.vae import GaussianVAE
+from ....objectives import ELBO, KL, JointFisher, Objective
+from ....objectives.gamma import FixedGamma
+from ....rng import Key, Stream
+from ....training.optimizers import Adam
+from ....types import Array, Kernels
+
+MODEL = GaussianVAE(encoder=Dense(1, 2), decoder=Dense(1, 1), posterior=DiagonalGaussian(1), d_x=1)
+
+
+def joint_fisher(samples: int) -> tuple[Objective, ...]:
+    """The joint Fisher divergence; ``E_q |s^q|^2`` by a probe, which here is exact."""
+    return (JointFisher(samples=samples, score_norm="probe", gamma=FixedGamma()),)
+
+
+def joint_kl(samples: int) -> tuple[Objective, ...]:
+    """The joint Kullback-Leibler divergence: one objective for phi, one for theta, from the same noise."""
+    return KL(samples=samples), ELBO(samples=samples, gamma=FixedGamma())
+
+
+@dataclass(frozen=True)
+class TiedModel:
+    """R models with two parameters ``w (R, 2)`` each: phi and theta.
+
+    Parameters
+    ----------
+    alpha : float
+        The posterior's variance over the exact one's.
+    gamma : float
+        Variance of the likelihood.
+    """
+
+    alpha: float
+    gamma: float
+
+    def log_s(self, theta: Array) -> Array:
+        """``rho(theta)``, the logarithm of the posterior's standard deviation, ``(R,)``."""
+        return np.asarray((np.log(self.alpha) - np.log1p(theta**2 / self.gamma)) / 2)
+
+    def log_s_slope(self, theta: Array) -> Array:
+        """``rho'(theta)``, ``(R,)``."""
+        return np.asarray(-theta / (self.gamma + theta**2))
+
+    def vectors(self, w: Array) -> tuple[Array, Array]:
+        """The engine's flat vectors ``phi (R, P_e)`` and ``theta (R, P_d)``; all that is not tied is zero."""
+        phi, theta = np.zeros((len(w), MODEL.phi_layout.size)), np.zeros((len(w), MODEL.theta_layout.size))
+        encoder, decoder = MODEL.encoder_part(phi), MODEL.decoder_part(theta)
+        encoder["w"][:, 0, 0], encoder["b"][:, 1] = w[:, 0], self.log_s(w[:, 1])
+        decoder["w"][:, 0, 0] = w[:, 1]
+        MODEL.log_sd(theta)[:] = 0.5 * np.log(self.gamma)
+        return phi, theta
+
+    def gradient(self, k: Kernels, objectives: Sequence[Objective], w: Array, x: Array, key: Key) -> Array:
+        """The gradient ``(R, 2)`` of the objectives on one batch ``x (R, 1, N, 1)``, tie included."""
+        phi, theta = self.vectors(w)
+        gradient = np.zeros_like(w)
+        for objective in objectives:
+            outcome = objective(k, MODEL, phi, theta, x, key)
+            if outcome.g_phi is not None:
+                encoder = MODEL.encoder_part(outcome.g_phi)
+                gradient[:, 0] += encoder["w"][:, 0, 0]
+                gradient[:, 1] += encoder["b"][:, 1] * self.log_s_slope(w[:, 1])
+            if outcome.g_theta is not None:
+                gradient[:, 1] += MODEL.decoder_part(outcome.g_theta)["w"][:, 0, 0]
+        return gradient
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Adam on fresh data and noise, from one start for all models.
+
+    Each batch is scaled to the data's exact variance, all that the divergences see of the data. The step
+    size stays for half of the steps and then falls linearly to zero; the solution is the mean over the
+    last quarter. What noise is left is that of the posterior's samples.
+
+    Parameters
+    ----------
+    steps, batch, samples : int
+        Updates, data a batch, posterior samples a datum.
+    lr : float
+        The first step size.
+    start : tuple of float
+        phi and theta.
+    """
+
+    steps: int
+    batch: int = 100
+    samples: int = 8
+    lr: float = 0.05
+    start: tuple[float, float] = (0.5, 1.0)
+
+    def run(
+        self,
+        k: Kernels,
+        model: TiedModel,
+        objectives: Sequence[Objective],
+        theta_star: Array,
+        tell: Callable[[int], None],
+    ) -> Array:
+        """The solutions ``(R, 2)`` for data of each ``theta_star (R,)``; ``tell`` hears of every step."""
+        key, adam = Key(tuple(range(len(theta_star)))), Adam()
+        sd = np.sqrt(theta_star**2 + model.gamma)[:, None, None, None]
+        w = np.tile(np.array(self.start), (len(theta_star), 1))
+        memory, alive = adam.remember(k, w), np.ones(len(w), dtype=bool)
+        total, averaged = np.zeros_like(w), self.steps // 4
+        for t in range(self.steps):
+            x = key.on(Stream.TRAIN_DATA, t).normal(k, (1, self.batch, 1), w.dtype)
+            x *= sd / np.sqrt(np.square(x).mean(2, keepdims=True))
+            g = model.gradient(k, objectives, w, x, key.on(Stream.LEARNING, t))
+            lr = self.lr * min(1.0, 2 * (1 - t / self.steps))
+            adam.update(k, w, g, memory, np.full(len(w), lr), alive)
+            if t >= self.steps - averaged:
+                total += w
+            tell(t + 1)
+        return total / averaged

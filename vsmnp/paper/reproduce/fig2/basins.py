@@ -1,0 +1,87 @@
+"""Where a toy problem's optima are, and to which of them the end points of inference belong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ....types import Array
+from .optima import Optimum, fisher, kl, optima
+from .problems import Problem
+
+#: An end point belongs to the nearest optimum if its mean is this close; optima this close share a basin.
+_RADIUS = 0.35
+#: Names of end points that belong to none.
+ELSEWHERE, DIVERGED = "elsewhere", "diverged"
+#: Where the search for optima starts, off the lines of symmetry: there a saddle would pass for an optimum.
+_STARTS = np.stack(np.meshgrid([-1.6, -0.05, 1.5], [-1.6, -0.05, 1.5]), axis=-1).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class Basin:
+    """An optimum that end points are told by.
+
+    Parameters
+    ----------
+    kl : Optimum or None
+        Of the KL divergence.
+    fisher : Optimum or None
+        Of the Fisher divergence, if it has one there.
+    """
+
+    kl: Optimum | None
+    fisher: Optimum | None
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The mean of q at the optimum, by KL if it has one."""
+        optimum = self.kl or self.fisher
+        assert optimum is not None
+        return optimum.mean
+
+    @property
+    def name(self) -> str:
+        """``KL and FD (1.27, 1.27)``."""
+        owners = [name for name, optimum in (("KL", self.kl), ("FD", self.fisher)) if optimum is not None]
+        one, two = (round(v, 2) + 0.0 for v in self.centre)
+        return f"{' and '.join(owners)}{' only' if len(owners) == 1 else ''} ({one:.2f}, {two:.2f})"
+
+    def distances(self, means: Array) -> Array:
+        """From each mean ``(R, 2)`` to the nearer of the basin's optima, ``(R,)``."""
+        own = [optimum.mean for optimum in (self.kl, self.fisher) if optimum is not None]
+        return np.asarray(np.min([np.hypot(*(means - mean).T) for mean in own], axis=0))
+
+
+@cache
+def find_basins(problem: Problem) -> tuple[Basin, ...]:
+    """The basins of both divergences: those of KL first, in the order of their divergence."""
+    alone = list(optima(fisher, problem, _STARTS))
+    basins = []
+    for one in optima(kl, problem, _STARTS):
+        near = [two for two in alone if math.dist(one.mean, two.mean) < _RADIUS]
+        basins.append(Basin(one, near[0] if near else None))
+        alone = [two for two in alone if two not in near]
+    return (*basins, *(Basin(None, two) for two in alone))
+
+
+def classify(basins: tuple[Basin, ...], end: Array) -> list[str]:
+    """The name of the basin of each end point ``(R, 4)``, or that it is elsewhere or diverged."""
+    distances = np.stack([basin.distances(end[:, :2]) for basin in basins])
+    names = []
+    for q, column in zip(end, distances.T, strict=True):
+        if not np.isfinite(q).all():
+            names.append(DIVERGED)
+            continue
+        nearest = int(np.argmin(column))
+        names.append(basins[nearest].name if column[nearest] <= _RADIUS else ELSEWHERE)
+    return names
+
+
+def share_of_mode(problem: Problem, at: tuple[float, float]) -> float:
+    """The posterior's density at a point over that at its mode, which is the best of a fine grid."""
+    line = np.linspace(-4, 4, 801)
+    mode = problem.log_joint(np.stack(np.meshgrid(line, line), axis=-1)).max()
+    return float(np.exp(problem.log_joint(np.array(at)) - mode))

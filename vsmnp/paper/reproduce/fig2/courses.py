@@ -1,0 +1,95 @@
+"""Finished courses on the disk: a long run that was stopped goes on where the last course was done.
+
+A file is CSV under one comment line, which holds the settings and the checksum of all that follows. A file
+that is missing, damaged, or of other settings counts for nothing; it is computed anew and replaced.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ....storage import write_whole
+from ....training.optimizers import optimizer
+from .ensembles import Course, Method, Plan
+from .problems import Problem
+
+#: Counts up whenever the same settings mean other numbers.
+_FORMAT = 1
+_HEADER = ("step", "start", "mean_1", "mean_2", "sd_1", "sd_2")
+
+
+def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[str, object]:
+    """Everything that the numbers of a course depend on."""
+    return {
+        "format": _FORMAT,
+        "problem": [problem.name, problem.x, problem.sd, repr(problem.decoder)],
+        "objective": repr(method.objective),
+        "optimizer": repr(optimizer(rule)),
+        "step_size": plan.rates[rule],
+        "steps": plan.steps,
+        "grid": [plan.side, plan.reach],
+    }
+
+
+def place(folder: Path, problem: Problem, method: Method, rule: str) -> Path:
+    """``p_I-kl-adam.csv`` in the folder."""
+    return folder / f"{problem.name.replace(' ', '_')}-{method.name}-{rule}.csv"
+
+
+def courses(
+    folder: Path, problem: Problem, method: Method, plan: Plan, compute: Callable[[], Mapping[str, Course]]
+) -> dict[str, Course]:
+    """The course of each optimiser, from the folder if all are there, else computed and put there.
+
+    Numbers have nine digits, whether they were computed just now or long ago.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be written.
+    """
+    files = {
+        rule: (place(folder, problem, method, rule), settings(problem, method, rule, plan))
+        for rule in plan.rates
+    }
+    kept = {rule: _read(*file) for rule, file in files.items()}
+    if not all(kept.values()):
+        for rule, course in compute().items():
+            path, given = files[rule]
+            write_whole(path, _dump(course, given))
+            kept[rule] = _read(path, given)
+    return {rule: course for rule, course in kept.items() if course is not None}
+
+
+def _dump(course: Course, given: Mapping[str, object]) -> bytes:
+    body = io.StringIO()
+    writer = csv.writer(body, lineterminator="\n")
+    writer.writerow(_HEADER)
+    for time, row in zip(course.times, course.path, strict=True):
+        writer.writerows([time, start, *(f"{v:.9g}" for v in q)] for start, q in enumerate(row))
+    content = body.getvalue().encode()
+    return _comment(given, content) + content
+
+
+def _comment(given: Mapping[str, object], content: bytes) -> bytes:
+    checksum = hashlib.sha256(content).hexdigest()
+    return f"# {json.dumps({**given, 'sha256': checksum}, sort_keys=True)}\n".encode()
+
+
+def _read(path: Path, given: Mapping[str, object]) -> Course | None:
+    try:
+        comment, _, content = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if comment + b"\n" != _comment(given, content):
+        return None
+    rows = np.loadtxt(io.BytesIO(content), delimiter=",", skiprows=1)
+    times = np.unique(rows[:, 0]).astype(int)
+    return Course(times, rows[:, 2:].reshape(len(times), -1, 4))

@@ -1,0 +1,161 @@
+"""Inference on a toy problem from a grid of initial means: every start and every optimiser side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ....objectives import KL, Objective, PosteriorFisher
+from ....rng import Key, Stream
+from ....training.optimizers import optimizer
+from ....types import Array, DType, Kernels, Shape
+from .problems import Problem
+
+#: Steps whose noise is drawn in one call.
+_BLOCK = 1000
+
+
+@dataclass(frozen=True)
+class Method:
+    """A divergence and the estimator of its gradient; named as ``--inference`` names it."""
+
+    name: str
+    label: str
+    objective: Objective
+
+
+METHODS = (
+    Method("kl", "KL, repar.", KL(1)),
+    Method("fisher-reparam", "FD, repar.", PosteriorFisher(1, reparametrised=True)),
+    Method("fisher", "FD, no repar.", PosteriorFisher(1)),
+)
+#: Optimisers as figures call them.
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run on each problem with each method.
+
+    Parameters
+    ----------
+    steps : int
+        Updates.
+    rates : mapping of str to float
+        The step size of each optimiser.
+    side : int
+        Initial means form a grid of ``side`` by ``side``; the initial standard deviations are 1.
+    reach : float
+        The grid fills ``[-reach, reach]^2``.
+    """
+
+    steps: int
+    rates: Mapping[str, float]
+    side: int = 7
+    reach: float = 3.0
+
+    def starts(self) -> Array:
+        """The initial means, ``(side^2, 2)``, the first coordinate running fastest."""
+        line = np.linspace(-self.reach, self.reach, self.side)
+        return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+
+    def times(self) -> Array:
+        """The steps at which the path is kept: dense at first, then even; 0 and the last are among them."""
+        early, even = np.geomspace(1, self.steps, 60), np.linspace(0, self.steps, 81)
+        return np.unique(np.round(np.concatenate([early, even])).astype(int))
+
+
+@dataclass(frozen=True)
+class Course:
+    """How q moved from every start: at ``times (T,)`` the means and standard deviations ``(T, R, 4)``.
+
+    A start whose gradient stopped being finite is not finite from then on.
+    """
+
+    times: Array
+    path: Array
+
+    @property
+    def end(self) -> Array:
+        """Where each start ended, ``(R, 4)``."""
+        return np.asarray(self.path[-1])
+
+
+@dataclass(frozen=True)
+class _Drawn(Key):
+    """A key whose normals were drawn before, with those of many other steps."""
+
+    eps: Any = None
+
+    def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
+        return np.asarray(self.eps)
+
+    def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
+        z: Array = mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype, first)
+        return z
+
+
+def run(
+    k: Kernels, problem: Problem, objective: Objective, plan: Plan, on_step: Callable[[int], None]
+) -> dict[str, Course]:
+    """Optimise q from every start, with every optimiser of the plan on the same noise.
+
+    Parameters
+    ----------
+    k : Kernels
+        Does the arithmetic, in float64.
+    problem : Problem
+        The posterior.
+    objective : Objective
+        The divergence.
+    plan : Plan
+        Starts, steps and step sizes.
+    on_step : callable
+        Told of the steps done, a thousand at a time.
+
+    Returns
+    -------
+    dict
+        A course for each optimiser.
+    """
+    model, x, starts = problem.model, problem.datum(), plan.starts()
+    each, copies = len(starts), len(plan.rates)
+    models = each * copies
+    phi, theta = np.zeros((models, model.phi_layout.size)), problem.theta(models)
+    phi[:, :2] = np.tile(starts, (copies, 1))
+    members = {name: slice(i * each, (i + 1) * each) for i, name in enumerate(plan.rates)}
+    optimizers = [
+        (rule, part, rule.remember(k, phi[part]), np.full(each, plan.rates[name]))
+        for name, part in members.items()
+        for rule in (optimizer(name),)
+    ]
+    going, key = np.ones(each, bool), Key(tuple(range(each)), Stream.INFERENCE)
+    times, path = plan.times(), []
+    kept = set(times.tolist())
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # it stays in the path
+        for step in range(plan.steps + 1):
+            if step in kept:
+                path.append(phi[:, :4].copy())
+            if step == plan.steps:
+                break
+            block, i = divmod(step, _BLOCK)
+            if i == 0:
+                noise = _noise(k, key.on(Stream.INFERENCE, block), copies)
+                on_step(step)
+            drawn = _Drawn(key.seeds * copies, Stream.INFERENCE, step, noise[i])
+            g = objective(k, model, phi, theta, x, drawn).g_phi
+            assert g is not None
+            for rule, part, memory, rate in optimizers:
+                rule.update(k, phi[part], g[part], memory, rate, going)
+        courses = np.stack(path)
+        courses[..., 2:] = np.exp(courses[..., 2:])
+    return {name: Course(times, courses[:, part]) for name, part in members.items()}
+
+
+def _noise(k: Kernels, key: Key, copies: int) -> Array:
+    """Normals of a block of steps, ``(steps, R, 1, 1, 2)``; each start has the same in every copy."""
+    eps = key.normal(k, (_BLOCK, 1, 1, 2), np.float64).swapaxes(0, 1)
+    return np.tile(eps, (1, copies, 1, 1, 1))

@@ -1,0 +1,77 @@
+r"""Figure 2's problems: a prior ``N(0, I)`` in the plane and one datum, equation (11).
+
+The posterior over z is the problem; q is a factorised Gaussian with free parameters, so that a VAE whose
+encoder ignores its input is all that inference needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ....kernels import load
+from ....layers.dense import Relu
+from ....layers.families import NO_PARAMETERS
+from ....model.posterior import DiagonalGaussian
+from ....model.vae import GaussianVAE
+from ....types import Array
+from ...toy_layers import Free, Product, SharpSoftplus
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A likelihood ``N(x; f_1(z_1) f_2(z_2), sd^2)`` and the datum x.
+
+    Parameters
+    ----------
+    name : str
+        In tables and files.
+    formula : str
+        In pictures, as mathematical text.
+    x, sd : float
+        The datum and the standard deviation of the likelihood.
+    decoder : Product
+        The mean of the likelihood.
+    """
+
+    name: str
+    formula: str
+    x: float
+    sd: float
+    decoder: Product
+
+    @cached_property
+    def model(self) -> GaussianVAE:
+        """A VAE whose only parameters are q's, ``(mu_1, mu_2, log s_1, log s_2)``."""
+        return GaussianVAE(Free(4), self.decoder, DiagonalGaussian(2), 1)
+
+    def datum(self) -> Array:
+        """The batch ``(1, 1, 1, 1)``."""
+        return np.full((1, 1, 1, 1), self.x)
+
+    def theta(self, models: int) -> Array:
+        """The decoder's vector ``(R, P)``: the standard deviation of the likelihood alone."""
+        theta = np.zeros((models, self.model.theta_layout.size))
+        self.model.log_sd(theta)[:] = np.log(self.sd)
+        return theta
+
+    def log_joint(self, z: Array) -> Array:
+        """``log p(x, z)`` at points ``(..., 2)`` up to a constant, in nats: the posterior, not normalised."""
+        mean, _ = self.decoder.forward(load("reference"), NO_PARAMETERS, z.reshape(1, 1, -1, 2))
+        residual = (self.x - mean.reshape(z.shape[:-1])) / self.sd
+        return np.asarray(-0.5 * (residual**2 + (z * z).sum(-1)))
+
+
+PROBLEMS = (
+    Problem("p_I", r"$N(2;\ z_1 z_2,\ 0.5^2)$", 2.0, 0.5, Product()),
+    Problem("p_II as printed", r"$N(1;\ z_1\,\mathrm{relu}(z_2),\ 1)$", 1.0, 1.0, Product(second=Relu())),
+    Problem(
+        "p_II as published code",
+        r"$N(2;\ \mathrm{softplus}(10 z_1)/10 \cdot z_2,\ 1)$",
+        2.0,
+        1.0,
+        Product(first=SharpSoftplus(10.0)),
+    ),
+)

@@ -1,0 +1,167 @@
+"""Figure 5: mixtures of Gaussians fitted by the unparametrised Fisher gradient, from ten starts each (A.5.2).
+
+Where the modes of the posterior lie apart, one group of components answers for each of them, and the
+gradient in the weights between the groups is zero: ``c_k = r_k (t_k - sum_j r_j t_j)`` (see
+:mod:`vsmnp.paper.reproduce.fig5.mixture_posterior`) compares components only at points that both of them reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....kernels import load
+from ....model.layout import Layout
+from ....types import Array
+from ..reproduction import Progress, Result, Table
+from .fit import fit, start
+from .mixture_posterior import GaussianMixture
+from .panels import Row, draw
+from .quadrature import ExactPosterior, Grid, Measures
+from .targets import TARGETS, SidedPosterior
+
+TITLE = "Figure 5: Gaussian mixtures fitted to three posteriors by the unparametrised Fisher gradient"
+
+COMPONENTS, RUNS, STEPS, STEP_SIZE = 10, 10, 5000, 1e-3
+#: A quick run takes half as many steps, twice as long.
+QUICK_STEPS, QUICK_STEP_SIZE = 2500, 2e-3
+#: Cells along a side of the grid: in the end, and for the wide mixtures of the start.
+FINE, COARSE = 200, 100
+#: The weighting is called stable if its standard deviation over the runs is below the first, and arbitrary
+#: if it is above the second.
+_STABLE, _ARBITRARY = 0.03, 0.1
+
+
+@dataclass(frozen=True)
+class Fits:
+    """All runs on one posterior.
+
+    Attributes
+    ----------
+    exact : ExactPosterior
+        The posterior.
+    start_mass : Array
+        q's mass on the posterior's side before the first step, ``(R,)``.
+    end : Measures
+        How the runs ended.
+    density : Array
+        q at the end, ``(R, cells, cells)``.
+    """
+
+    exact: ExactPosterior
+    start_mass: Array
+    end: Measures
+    density: Array
+
+    @property
+    def name(self) -> str:
+        """The likelihood's."""
+        return self.exact.target.problem.name
+
+    @property
+    def memory(self) -> float:
+        """The correlation of the mass at the end with the mass at the start, over the runs."""
+        return float(np.corrcoef(self.start_mass, self.end.mass)[0, 1])
+
+
+def run(
+    target: SidedPosterior,
+    seeds: tuple[int, ...],
+    steps: int,
+    step_size: float = STEP_SIZE,
+    tell: Callable[[int], None] = lambda step: None,
+) -> Fits:
+    """Fit a mixture a seed to one posterior, and measure them all."""
+    k = load("cpu")
+    mixture = GaussianMixture(COMPONENTS, 2)
+    views = Layout(mixture.shapes).views
+    exact = ExactPosterior(target, Grid(cells=FINE))
+    begin = ExactPosterior(target, Grid(cells=COARSE)).measure(mixture, views(start(k, mixture, seeds)))
+    p = views(fit(k, mixture, target, seeds, steps, step_size=step_size, tell=tell))
+    return Fits(exact, begin.mass, exact.measure(mixture, p), exact.density(mixture, p))
+
+
+def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
+    """Fit, measure and draw; see :class:`~vsmnp.paper.reproduce.reproduction.Reproduction`."""
+    steps, step_size = (QUICK_STEPS, QUICK_STEP_SIZE) if quick else (STEPS, STEP_SIZE)
+    seeds = tuple(range(RUNS))
+    fits: list[Fits] = []
+
+    def tell(step: int) -> None:
+        progress(len(fits) * steps + step + 1, len(TARGETS) * steps)
+
+    for target in TARGETS:
+        fits.append(run(target, seeds, steps, step_size, tell))
+    picture = out / "fig5.png"
+    draw(picture, [Row(each.exact, each.density, each.end) for each in fits], seeds)
+    tables = (_summary(fits), _runs(fits, seeds))
+    data = {
+        "steps": steps,
+        "step_size": step_size,
+        "components": COMPONENTS,
+        "seeds": list(seeds),
+        "likelihoods": list(map(_numbers, fits)),
+    }
+    return Result(data, tables, findings(fits), [picture, *(table.write(out) for table in tables)])
+
+
+def _numbers(fits: Fits) -> dict[str, Any]:
+    """What the program reads of one posterior: its own numbers, and a list over the runs of each measure."""
+    return {
+        "likelihood": fits.name,
+        "evidence": fits.exact.evidence,
+        "mass_exact": fits.exact.mass,
+        "mass_start": fits.start_mass.tolist(),
+        "mass_correlation": fits.memory,
+        **{name: getattr(fits.end, name).tolist() for name in ("fd", "kl", "kl_side", "mass", "outside")},
+    }
+
+
+def _runs(fits: Sequence[Fits], seeds: Sequence[int]) -> Table:
+    header = ("likelihood", "run", "fd", "kl", "kl_side", "mass", "mass_start", "mass_exact")
+    rows = []
+    for each in fits:
+        end = each.end
+        columns = np.stack([end.fd, end.kl, end.kl_side, end.mass, each.start_mass], axis=1).tolist()
+        rows += [(each.name, seed, *row, each.exact.mass) for seed, row in zip(seeds, columns, strict=True)]
+    return Table("fig5", header, rows)
+
+
+def _summary(fits: Sequence[Fits]) -> Table:
+    """A row a posterior: means and standard deviations over the runs."""
+    header = ("likelihood", "fd_mean", "fd_sd", "kl_mean", "kl_sd", "kl_side_mean",
+              "mass_mean", "mass_sd", "mass_min", "mass_max", "mass_exact", "mass_correlation")  # fmt: skip
+    rows = []
+    for each in fits:
+        end = each.end
+        values = [end.fd.mean(), _sd(end.fd), end.kl.mean(), _sd(end.kl), end.kl_side.mean(),
+                  end.mass.mean(), _sd(end.mass), end.mass.min(), end.mass.max()]  # fmt: skip
+        rows.append((each.name, *map(float, values), each.exact.mass, each.memory))
+    return Table("fig5-summary", header, rows)
+
+
+def findings(fits: Sequence[Fits]) -> list[str]:
+    """Two sentences a posterior: do the runs agree on the weighting, and how good are they."""
+    sentences = []
+    for each in fits:
+        end, sd = each.end, _sd(each.end.mass)
+        verdict = "arbitrary" if sd > _ARBITRARY else "stable" if sd < _STABLE else "unsettled"
+        sentences.append(
+            f"{each.name}: the weighting is {verdict}: the mass on one side is {end.mass.min():.3f} to "
+            f"{end.mass.max():.3f} over {len(end.mass)} runs (standard deviation {sd:.3f}, exactly "
+            f"{each.exact.mass:.3f}), and its correlation with the mass at the start is {each.memory:+.2f}."
+        )
+        sentences.append(
+            f"{each.name}: FD {end.fd.mean():.3g} ± {_sd(end.fd):.2g}, KL {end.kl.mean():.3g} ± "
+            f"{_sd(end.kl):.2g} nats (mean and standard deviation over runs), of which the weighting of the "
+            f"two sides makes {end.kl_side.sum() / end.kl.sum():.0%}."
+        )
+    return sentences
+
+
+def _sd(values: Array) -> float:
+    return float(values.std(ddof=1))

@@ -1,0 +1,57 @@
+"""The posteriors of equation (11), each with the side of the plane whose mass tells runs apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....layers.families import NO_PARAMETERS
+from ....model.likelihood import LOG_2PI
+from ....types import Array, Kernels
+from ..fig2.problems import PROBLEMS, Problem
+
+
+@dataclass(frozen=True)
+class SidedPosterior:
+    """A posterior in the plane and a half-plane.
+
+    Attributes
+    ----------
+    problem : Problem
+        Prior, likelihood and datum.
+    side : tuple of float
+        The half-plane is ``{z: z . side > 0}``.
+    side_formula : str
+        The same, for a picture.
+    """
+
+    problem: Problem
+    side: tuple[float, float]
+    side_formula: str
+
+    def log_joint(self, z: Array) -> Array:
+        """``log p(z, x)`` of points ``(..., 2)`` in nats, its constants included."""
+        value: Array = self.problem.log_joint(z) - np.log(self.problem.sd) - 1.5 * LOG_2PI
+        return value
+
+    def score(self, k: Kernels, z: Array) -> Array:
+        """``grad_z log p(z, x) = J^T (x - g(z)) / sd^2 - z`` of points ``(R, S, 2)``; J of the decoder."""
+        problem = self.problem
+        rows = z[:, :, None]  # (R, S, N = 1, Z)
+        g, c = problem.decoder.forward(k, NO_PARAMETERS, rows)
+        b = problem.decoder.vjp(k, NO_PARAMETERS, c, (problem.x - g) / problem.sd**2, None)
+        assert b is not None  # it is asked for
+        value: Array = b[:, :, 0] - z
+        return value
+
+
+#: p_I has a mode on either side; p_II as printed, and as the published code has it, bends on one side only.
+TARGETS = tuple(
+    SidedPosterior(problem, side, formula)
+    for problem, (side, formula) in zip(
+        PROBLEMS,
+        (((1.0, 1.0), "$z_1 + z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$"), ((1.0, 0.0), "$z_1 > 0$")),
+        strict=True,
+    )
+)

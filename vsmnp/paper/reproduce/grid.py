@@ -1,0 +1,143 @@
+"""A grid of training runs, one folder each: what is done is kept, what is half done goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigError, DivergenceError
+from ...runs.folder import CHECKPOINT
+from ...runs.session import Run, Session
+from ...settings.resolve import resolved
+from ...settings.settings import FREE_TO_CHANGE, Settings
+from ...storage import make_folder
+from ...training.loop import Watch
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a grid.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder.
+    settings : Settings
+        Of its training.
+    labels : mapping
+        Where it stands in the grid.
+    """
+
+    name: str
+    settings: Settings
+    labels: Mapping[str, Any]
+
+
+def open_cell(cell: Cell, folder: Path) -> Session:
+    """The session of a cell's run: new, or from its folder as far as it got.
+
+    A run that was trained for fewer epochs than the cell has now goes on.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a run with other settings.
+    VsmnpError
+        As :class:`~vsmnp.runs.session.Session` does.
+    """
+    place = folder / cell.name
+    if not (place / CHECKPOINT).exists():
+        return Session.new(cell.settings, folder=place)
+    changes = {"evaluate_every": cell.settings.evaluate_every}
+    if not cell.settings.steps:
+        changes["epochs"] = cell.settings.epochs
+    session = Session.resumed(place, changes)
+    assert session.place is not None
+    with session.place.released_on_failure():
+        check_same(session.trainer.settings, resolved(cell.settings), place)
+    return session
+
+
+def is_finished(session: Session) -> bool:
+    """Whether all steps are done, or no model is left to do them."""
+    alive = session.trainer.k.to_host(session.state.alive)
+    return session.state.step >= session.total_steps or not alive.any()
+
+
+def finish_session(session: Session, watch: Watch) -> Run:
+    """The run of a session, trained to its end.
+
+    A run all of whose models diverged comes back as it was when the last of them did.
+
+    Raises
+    ------
+    Interrupted
+        If the watch asked to stop; what was done is saved.
+    StorageError
+        If a file could not be written.
+    """
+    if is_finished(session):
+        watch.on_step(session.total_steps)
+        return session.run(session.state)
+    try:
+        return session.train(watch)
+    except DivergenceError:
+        return session.run(session.state)
+
+
+def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
+    """The trained run of a cell, from its folder as far as it got; raises as the two above do."""
+    with open_cell(cell, folder) as session:
+        return finish_session(session, Watch(on_step=on_step))
+
+
+def train_grid(
+    cells: Sequence[Cell],
+    folder: Path,
+    progress: Callable[[int, int], None],
+    visit: Callable[[Cell, Run], None],
+) -> None:
+    """Train every cell and hand each run to ``visit`` as it is ready.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        In this order.
+    folder : Path
+        Holds a folder a cell.
+    progress : callable
+        Told of the model-steps done and of all.
+    visit : callable
+        Called with a cell and its run.
+    """
+    make_folder(folder)
+    sizes = [cell.settings.steps * len(cell.settings.seeds) for cell in cells]
+    done = 0
+    for cell, size in zip(cells, sizes, strict=True):
+        models = len(cell.settings.seeds)
+
+        def on_step(step: int, done: int = done, models: int = models) -> None:
+            progress(done + step * models, sum(sizes))
+
+        visit(cell, train_cell(cell, folder, on_step))
+        done += size
+        progress(done, sum(sizes))
+
+
+def check_same(found: Settings, wanted: Settings, place: Path) -> None:
+    """Settings that a run may change (how often it logs, how long it takes) aside, they must agree.
+
+    Raises
+    ------
+    ConfigError
+        If one does not.
+    """
+    free = (FREE_TO_CHANGE - {"steps"}) | {"threads", "device", "kernels"}
+    for name, value in wanted.to_mapping().items():
+        there = found.to_mapping()[name]
+        if name not in free and there != value:
+            raise ConfigError(
+                f"{place} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
+            )

@@ -1,0 +1,41 @@
+"""Binary latents, for each method samples and how the posterior means are spread: Figure 11."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ....figures.canvas import drawing
+from ....figures.style import DATA
+from .measured import Measured
+from .sample_panels import show
+from .sd_panels import histograms
+
+
+def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
+    """Draw two panels a run.
+
+    Parameters
+    ----------
+    title : str
+        Of the picture.
+    runs : sequence of Measured
+        Of one dataset and architecture, one a method; at least one.
+    path : Path
+        The PNG file.
+
+    Raises
+    ------
+    ConfigError
+        If the samples are no pictures.
+    StorageError
+        If the file cannot be written.
+    """
+    with drawing(path, title, 0.3 + 4.4 * len(runs), 3.1) as figure:
+        grid = figure.subplots(1, 2 * len(runs), squeeze=False)[0]
+        for samples, means, run in zip(grid[::2], grid[1::2], runs, strict=True):
+            samples.set_axis_off()
+            show(samples, run.samples, run.shape, run.labels["method"])
+            histograms(means, run)
+            means.axvline(0.5, color=DATA, linewidth=0.7, linestyle=(0, (4, 2)))
+            means.set(xlim=(0, 1), xlabel="posterior mean; dashed: the prior's", box_aspect=1)

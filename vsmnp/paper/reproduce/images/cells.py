@@ -1,0 +1,70 @@
+"""The runs that a figure is made of: methods x seeds on each dataset, with the paper's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ....settings.presets import preset
+from ....settings.settings import Settings
+from ..grid import Cell
+from .methods import Method, methods
+from .plan import Plan
+
+#: The preset of each architecture.
+PRESETS: Mapping[str, str] = MappingProxyType({
+    "dcgan": "paper-dcgan", "resnet18": "paper-resnet18", "mlp": "paper-images",
+})  # fmt: skip
+
+
+def cells(
+    plan: Plan,
+    architecture: str,
+    names: tuple[str, ...],
+    changes: Mapping[str, Any] | None = None,
+    mark: str = "",
+) -> tuple[Cell, ...]:
+    """The part of the grid that a plan asks for: dataset by dataset, all methods of a seed before the next.
+
+    Parameters
+    ----------
+    plan : Plan
+        Datasets, seeds, budget.
+    architecture : str
+        One of :data:`PRESETS`.
+    names : tuple of str
+        The methods that the figure shows.
+    changes : mapping, optional
+        What the figure changes of the preset's settings and of the budget's.
+    mark : str
+        What tells the folders of such changed runs from others.
+    """
+    return tuple(
+        _cell(plan, architecture, dataset, method, seed, changes or {}, mark)
+        for dataset in plan.datasets or plan.budget.datasets
+        for seed in plan.seeds or plan.budget.seeds
+        for method in methods(tuple(name for name in names if name in plan.methods))
+    )
+
+
+def _cell(
+    plan: Plan,
+    architecture: str,
+    dataset: str,
+    method: Method,
+    seed: int,
+    changes: Mapping[str, Any],
+    mark: str,
+) -> Cell:
+    chosen = {
+        **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
+        "seeds": (seed,), "inference": method.inference, "objective": method.objective,
+        "epochs": plan.budget.epochs, "evaluate_every": plan.budget.evaluate_every,
+        **({"image_size": 0} if Path(dataset).suffix else {}),
+    }  # fmt: skip
+    name = Path(dataset).stem
+    labels = {"dataset": name, "architecture": architecture, "method": method.name, "seed": seed}
+    folder = "-".join(filter(None, (name, architecture, mark, method.folder, f"seed{seed}")))
+    return Cell(folder, Settings.from_mapping(preset(PRESETS[architecture], chosen)), labels)

@@ -1,0 +1,79 @@
+"""FID and KID of a run's samples, measured once and kept beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ....errors import CheckpointError
+from ....evaluation.classifier import SUFFIX
+from ....evaluation.classifier.store import SHIPPED
+from ....evaluation.feature_choice import LENET, FeatureChoice
+from ....evaluation.sample_quality import sample_quality
+from ....runs import checkpoint
+from ....runs.folder import CHECKPOINT
+from ....runs.session import Run, load_run
+from ....storage import write_text
+from .records import QUALITY
+
+DISTANCES = "distances.json"
+
+
+def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
+    """Measure FID and KID of the run in a folder, unless they are known of its state and these features.
+
+    Parameters
+    ----------
+    place : Path
+        Of the run.
+    run : Run or None
+        The run, if it was loaded already.
+    features : FeatureChoice
+        Of data that no classifier comes with, ``lenet`` measures nothing.
+
+    Raises
+    ------
+    VsmnpError
+        If the features cannot be had, or the result cannot be written.
+    """
+    if run is None and read(place, features):
+        return
+    run = run or load_run(place)
+    if features.name == LENET and not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
+        return
+    found = sample_quality(run, features.extractor(run))
+    figures = {name: values[0] for name, values in found.figures.items()}
+    known = {
+        "of": run.seal, "features": features.label, "file": features.sha256,
+        **figures, "about": found.about,
+    }  # fmt: skip
+    write_text(place / DISTANCES, json.dumps(known))
+
+
+def read(place: Path, features: FeatureChoice) -> Mapping[str, Any]:
+    """What is known of the run in a folder as it stands, by these features; nothing if it is not.
+
+    Features of a file that is gone are those that were measured.
+    """
+    try:
+        known = json.loads((place / DISTANCES).read_text())
+        if known["of"] != checkpoint.seal(place / CHECKPOINT) or known["features"] != features.label:
+            return {}
+        return known if features.sha256 in ("", known["file"]) else {}
+    except (OSError, ValueError, TypeError, KeyError, CheckpointError):
+        return {}
+
+
+def figures(place: Path, features: FeatureChoice) -> dict[str, float]:
+    """``fid`` and ``kid`` of a run, if they are known; infinite if it diverged."""
+    known = read(place, features)
+    return {name: math.inf if known[name] is None else known[name] for name in QUALITY if name in known}
+
+
+def about(places: Iterable[Path], features: FeatureChoice) -> list[Mapping[str, Any]]:
+    """What the distances of the runs in these folders are of, each kind once."""
+    known = [known["about"] for place in places if (known := read(place, features))]
+    return [each for i, each in enumerate(known) if each not in known[:i]]

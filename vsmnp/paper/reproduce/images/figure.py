@@ -1,0 +1,211 @@
+"""A figure or table of the paper about images: what is run, what is drawn and what is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ....errors import DataError
+from ..grid import Cell
+from ..reproduction import Progress, Result, Table
+from . import distances, paper
+from .cells import cells
+from .claims import Claim
+from .measured import Measured, read
+from .methods import NAMES
+from .plan import Plan
+from .records import Row, record
+from .training import finish_all
+from .verdicts import Verdict, sentences, table, verdicts
+
+
+class Draw(Protocol):
+    """A picture of runs of one architecture."""
+
+    def __call__(self, title: str, runs: Sequence[Measured], path: Path) -> None:
+        """Draw at least one run into a PNG file."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The runs of one architecture in a figure.
+
+    Attributes
+    ----------
+    architecture : str
+        As :data:`.cells.PRESETS` has it.
+    claims : sequence of Claim
+        What the paper says of them.
+    methods : tuple of str
+        Which of the seven.
+    changes : mapping
+        What differs from the preset's settings.
+    mark : str
+        What tells the folders of its runs from those of others.
+    """
+
+    architecture: str
+    claims: Sequence[Claim] = ()
+    methods: tuple[str, ...] = NAMES
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class ImageFigure:
+    """A figure or table of the paper.
+
+    Attributes
+    ----------
+    name : str
+        As the command line knows it.
+    title : str
+        One line for the help page.
+    parts : sequence of Part
+        Its grid.
+    tabulate : callable
+        The table of the rows.
+    draw : callable or None
+        Its picture, one an architecture.
+    each_dataset : bool
+        One a dataset, too.
+    quality : bool
+        Whether it shows FID and KID.
+    """
+
+    name: str
+    title: str
+    parts: Sequence[Part]
+    tabulate: Callable[[Sequence[Row]], Table]
+    draw: Draw | None = None
+    each_dataset: bool = False
+    quality: bool = False
+
+    def reproduce(
+        self, out: Path, plan: Plan, progress: Progress, stop: Callable[[], bool] = lambda: False
+    ) -> Result:
+        """Run (or go on with) the grid, draw what there is, and hold it against the paper.
+
+        Parameters
+        ----------
+        out : Path
+            An existing folder for pictures and CSV files.
+        plan : Plan
+            Which part of the grid, and how.
+        progress : callable
+            Told of the work done.
+        stop : callable
+            True saves what runs and ends.
+
+        Returns
+        -------
+        Result
+            ``data`` has ``budget``, the ``rows`` of the record, the ``claims`` with their verdicts, and the
+            names of the runs that are ``missing`` or ``unfinished``; ``features`` is what FID and KID are of.
+
+        Raises
+        ------
+        DataError
+            If there is not a single run, and none was to be trained.
+        Interrupted
+            If ``stop`` said so.
+        VsmnpError
+            As training and drawing do.
+        """
+        parts = self._wanted(plan)
+        grid = {p.architecture: cells(plan, p.architecture, p.methods, p.changes, p.mark) for p in parts}
+        everything = [cell for each in grid.values() for cell in each]
+        finish_all(everything, plan, progress, stop, quality=self.quality)
+        runs = {name: _measured(each, plan) for name, each in grid.items()}
+        if not any(runs.values()):
+            raise DataError(
+                f"There is no run of {self.name} in {plan.folder}: leave out --no-train, or name another "
+                "folder by --runs."
+            )
+        rows = [row for each in runs.values() for run in each.values() for row in run.rows]
+        datasets = list(dict.fromkeys(cell.labels["dataset"] for cell in everything))
+        found = [v for part in parts for v in _verdicts(part, rows, datasets)]
+        printed = [v for part in parts for v in _verdicts(part, list(paper.rows()), datasets)]
+        pictures = [
+            path for name, each in runs.items() for path in self._draw(list(each.values()), name, out)
+        ]
+        missing = [cell.name for cell in everything if cell.name not in runs[cell.labels["architecture"]]]
+        unfinished = [name for each in runs.values() for name, run in each.items() if not run.finished]
+        tables = [self.tabulate(rows), table(f"{self.name}-claims", found, printed)]
+        files = [*pictures, record(self.name, rows).write(out), tables[1].write(out)]
+        kinds = distances.about([plan.folder / cell.name for cell in everything], plan.features)
+        data = {
+            "budget": plan.budget.name, "rows": rows, "claims": [_plain(verdict) for verdict in found],
+            "missing": missing, "unfinished": unfinished,
+            "features": kinds,
+        }  # fmt: skip
+        findings = (*_gaps(missing, unfinished), *_features(kinds), *sentences(found))
+        return Result(data, tables, findings, files)
+
+    def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:
+        """The pictures of one architecture."""
+        if self.draw is None or not runs:
+            return
+        groups: dict[str, list[Measured]] = {}
+        for run in runs:
+            groups.setdefault(run.labels["dataset"] if self.each_dataset else "", []).append(run)
+        for dataset, group in groups.items():
+            marks = (architecture if len(self.parts) > 1 else "", dataset)
+            path = out / ("-".join([self.name, *filter(None, marks)]) + ".png")
+            title = ", ".join(filter(None, (self.title.capitalize(), dataset, architecture)))
+            self.draw(title, group, path)
+            yield path
+
+    def _wanted(self, plan: Plan) -> list[Part]:
+        """The parts of the architectures that are asked for; any other takes the place of the first."""
+        if not plan.architectures:
+            return list(self.parts)
+        known = [part for part in self.parts if part.architecture in plan.architectures]
+        return known or [replace(self.parts[0], architecture=name) for name in plan.architectures]
+
+
+def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
+    """What there is of the cells, by their names; FID and KID, where they are known, in the last row."""
+    found = {}
+    for cell in grid:
+        place = plan.folder / cell.name
+        run = read(place)
+        if run is not None:
+            *earlier, last = run.rows
+            found[cell.name] = replace(
+                run, rows=(*earlier, {**last, **distances.figures(place, plan.features)})
+            )
+    return found
+
+
+def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
+    """A part's claims asked of the rows of its architecture."""
+    return verdicts(part.claims, [row for row in rows if row["architecture"] == part.architecture], datasets)
+
+
+def _plain(verdict: Verdict) -> dict[str, str]:
+    claim = verdict.claim
+    return {
+        "claim": claim.text, "source": claim.source, "dataset": verdict.dataset, "metric": verdict.metric,
+        "answer": str(verdict.answer), "numbers": verdict.told,
+    }  # fmt: skip
+
+
+def _gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
+    """What a reader of a partial grid should know."""
+    if missing:
+        yield f"Missing from this grid: {', '.join(missing)}."
+    if unfinished:
+        yield f"Not trained to the end: {', '.join(unfinished)}."
+
+
+def _features(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What FID and KID are of."""
+    for about in known:
+        yield (
+            f"FID and KID: {about['samples']:,} samples against the {about['reference_samples']:,} of the "
+            f"{about['reference']}, by {about['features']} features of {about['extractor']}, SHA-256 "
+            f"{about['sha256']}."
+        )

@@ -1,0 +1,57 @@
+"""How sure the encoder is of each latent, as the histograms of Figures 9 to 11 count it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ....figures.points import test_points
+from ....metrics import sd_histogram
+from ....metrics.batches import batches
+from ....runs.session import Run
+from ....types import Array
+
+BINS = 60
+#: A posterior standard deviation so near to 0 or 1 says that a latent is used, or that it is not.
+NEAR = 0.2
+#: The share of such ones from which on the latents count as decided; the paper names no number.
+DECIDED = 0.8
+#: A binary latent is idle if for so many of the data its posterior mean is so near to one half.
+STAYS, NEAR_HALF = 0.9, 0.1
+
+
+class Latents(NamedTuple):
+    """Histograms ``counts (Z, B)`` over ``edges (B + 1,)``, and what they come to."""
+
+    edges: Array
+    counts: Array
+    figures: dict[str, float]
+
+
+def latents(run: Run) -> Latents:
+    """Count the posterior standard deviations of the first model; of binary latents, the means.
+
+    Parameters
+    ----------
+    run : Run
+        A run with images.
+
+    Returns
+    -------
+    Latents
+        With the figure ``decided_sds``, the share of standard deviations near 0 or 1, or of binary latents
+        ``idle_means``, the share of latents whose means stay near one half.
+    """
+    vae, x = run.vae, test_points(run)
+    moments = [each.q for each in batches(vae.k, vae.model, vae.phi[:1], x)]
+    if vae.model.posterior.has_density:
+        sds = np.concatenate([vae.k.to_host(q.s)[:, 0] for q in moments], 1)  # (1, N, Z)
+        edges, counts = sd_histogram(sds, BINS)
+        near = (sds < NEAR) | (np.abs(sds - 1) < NEAR)
+        return Latents(edges, counts[0], {"decided_sds": float(near.mean())})
+    means = np.concatenate([vae.k.to_host(q.mu)[0, 0] for q in moments])  # (N, Z)
+    edges = np.linspace(0, 1, BINS + 1)
+    counts = np.stack([np.histogram(each, edges)[0] for each in means.T])
+    stays = (np.abs(means - 0.5) < NEAR_HALF).mean(0) >= STAYS
+    return Latents(edges, counts, {"idle_means": float(stays.mean())})

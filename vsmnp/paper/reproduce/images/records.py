@@ -1,0 +1,90 @@
+"""The record of a grid: one row an evaluation of a run, in memory and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ....errors import DataError
+from ..reproduction import Table
+from .claims import Estimate
+
+Row: TypeAlias = Mapping[str, Any]
+
+LABELS = ("dataset", "architecture", "method", "seed")
+#: On the test set during training, on generated samples after it, and of the latents.
+METRICS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
+QUALITY = ("fid", "kid")
+LATENTS = ("decided_sds", "idle_means")
+COLUMNS = (*LABELS, "epoch", "step", *METRICS, *QUALITY, *LATENTS)
+_TEXTS = {"dataset", "architecture", "method"}
+_COUNTS = {"seed", "step"}
+
+
+def record(name: str, rows: Iterable[Row]) -> Table:
+    """Every number, as the table of a CSV file."""
+    return Table(name, COLUMNS, [tuple(row.get(column) for column in COLUMNS) for row in rows])
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that :func:`record` made.
+
+    Raises
+    ------
+    DataError
+        If it is missing or holds something else.
+    """
+    try:
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [{name: _value(name, text) for name, text in row.items()} for row in reader]
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise ValueError(f"its columns are {reader.fieldnames}")
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(
+            f"{path} is no record of image runs ({error}): run 'vsmnp reproduce' first."
+        ) from error
+    return rows
+
+
+def last(rows: Iterable[Row]) -> list[Row]:
+    """The latest row of every run."""
+    latest: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = tuple(row[label] for label in LABELS)
+        if key not in latest or row["epoch"] >= latest[key]["epoch"]:
+            latest[key] = row
+    return list(latest.values())
+
+
+def estimate(rows: Sequence[Row], metric: str) -> Estimate | None:
+    """Mean and standard error over runs of the values that there are; None without any."""
+    values = [float(row[metric]) for row in rows if row.get(metric) is not None]
+    if not values:
+        return None
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Estimate(mean)
+    deviations = [value - mean for value in values]
+    variance = math.fsum(d * d for d in deviations) / (len(values) - 1)  # a power would raise on overflow
+    return Estimate(mean, math.sqrt(variance / len(values)))
+
+
+def estimates(rows: Iterable[Row], metric: str) -> dict[str, Estimate]:
+    """A metric's estimate by method."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["method"], []).append(row)
+    found = {method: estimate(group, metric) for method, group in groups.items()}
+    return {method: value for method, value in found.items() if value is not None}
+
+
+def _value(name: str, text: str) -> Any:
+    if name in _TEXTS:
+        return text
+    if text == "":
+        return None
+    return int(text) if name in _COUNTS else float(text)

@@ -1,0 +1,53 @@
+"""Test data and the samples of every method, a picture a dataset: Figures 12 to 17."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....figures.canvas import drawing
+from ....figures.mosaic import mosaic
+from ....types import Array
+from .measured import Measured
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Panels in a row.
+_ACROSS = 4
+
+
+def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
+    """Draw the data, and for each run the decoder's means at draws from the prior.
+
+    Parameters
+    ----------
+    title : str
+        Of the picture.
+    runs : sequence of Measured
+        Of one dataset and architecture, one a method; at least one.
+    path : Path
+        The PNG file.
+
+    Raises
+    ------
+    ConfigError
+        If the samples are no pictures.
+    StorageError
+        If the file cannot be written.
+    """
+    down = -(-(1 + len(runs)) // _ACROSS)
+    with drawing(path, title, 0.2 + 1.9 * _ACROSS, 0.45 + 2.1 * down) as figure:
+        grid = figure.subplots(down, _ACROSS, squeeze=False).ravel()
+        for axes in grid:
+            axes.set_axis_off()
+        show(grid[0], runs[0].data, runs[0].shape, "data")
+        for axes, run in zip(grid[1:], runs, strict=False):
+            show(axes, run.samples, run.shape, run.labels["method"])
+
+
+def show(axes: Axes, x: Array, shape: tuple[int, ...], title: str) -> None:
+    """Images ``(64, D)`` in a grid, black at 0 and white at 1."""
+    axes.imshow(mosaic(x, shape).clip(0, 1), cmap="gray", vmin=0, vmax=1)
+    axes.set_title(title)

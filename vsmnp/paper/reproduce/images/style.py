@@ -1,0 +1,29 @@
+"""How the methods look in every picture: a colour a learning objective, a dash for Fisher inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ....figures.style import SERIES
+
+_COLOURS = {"ELBO": "#9a9a9a", "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
+_DASHES: Mapping[str, Any] = {"K": "-", "F": (0, (2.5, 1.5))}
+
+#: The arguments of a line by the name of its method; the ELBO's is seen beneath a line that hides it.
+LINES: Mapping[str, Mapping[str, Any]] = MappingProxyType({
+    f"{inference}-{objective}": {
+        "color": colour, "linestyle": dash, "linewidth": 2.6 if objective == "ELBO" else 1.2,
+    }
+    for objective, colour in _COLOURS.items()
+    for inference, dash in _DASHES.items()
+})  # fmt: skip
+
+#: What axes call the metrics.
+TITLES: Mapping[str, str] = MappingProxyType({
+    "neg_elbo": "Negative ELBO (nats)",
+    "mse": "Reconstruction MSE",
+    "mmd": "Latent MMD",
+    "posterior_fd": "Posterior Fisher divergence",
+})  # fmt: skip

@@ -1,0 +1,161 @@
+"""Layers of problems small enough to be drawn: free parameters, and a product of two functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..layers.families import NO_PARAMETERS, Linear, Pointwise
+from ..layers.staged import plus
+from ..types import ActivationName, Array, Cache, Kernels, Layer, Params, Shapes
+
+
+@dataclass(frozen=True)
+class Free:
+    """``y[r,s,n] = b[r]``, whatever x is: q's parameters themselves in the place of an encoder."""
+
+    n_out: int
+
+    @property
+    def shapes(self) -> Shapes:
+        return {"b": (self.n_out,)}
+
+    def _everywhere(self, k: Kernels, b: Array, x: Array) -> Array:
+        return k.add_bias(k.zeros((b.shape[0], *x.shape[1:3], self.n_out), b.dtype), b)
+
+    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
+        return self._everywhere(k, p["b"], x), x
+
+    def jvp(
+        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
+    ) -> tuple[Array | None, Cache]:
+        return None if dp is None else self._everywhere(k, dp["b"], c), dx
+
+    def vjp(
+        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
+    ) -> Array | None:
+        if gy.shape[1] < c.shape[1]:  # one cotangent stands for all S samples
+            gy = gy.repeat(c.shape[1], axis=1)
+        if gp is not None:
+            k.sum_rows(gy, gp["b"])
+        return k.zeros((*gy.shape[:3], *c.shape[3:]), gy.dtype) if want_x else None
+
+    def vjp_jvp(
+        self,
+        k: Kernels,
+        p: Params,
+        c: Cache,
+        gy: Array,
+        gp: Params | None,
+        dp: Params | None,
+        dc: Cache,
+        dgy: Array | None,
+        dgp: Params | None,
+        want_x: bool = True,
+    ) -> tuple[Array | None, Array | None]:
+        dgx = None if dgy is None else self.vjp(k, p, c, dgy, dgp, want_x)
+        return self.vjp(k, p, c, gy, gp, want_x), dgx
+
+
+@dataclass(frozen=True)
+class Identity(Linear):
+    """``y = x``."""
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        return x
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        return gy
+
+
+@dataclass(frozen=True)
+class SharpSoftplus(Pointwise):
+    """``y = log(1 + e^(a x)) / a``, a smooth relu; ``a y`` is cached, which determines the slope."""
+
+    sharpness: float
+    f: ClassVar[ActivationName] = "softplus"
+
+    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
+        c = k.activation(self.f, self.sharpness * x)
+        return c / self.sharpness, c
+
+    def jvp(
+        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
+    ) -> tuple[Array | None, Cache]:
+        dy, _ = super().jvp(k, p, c, dp, dx)
+        return dy, None if dy is None else self.sharpness * dy
+
+
+#: What a product is of, unless a function is named.
+IDENTITY = Identity()
+
+
+@dataclass(frozen=True)
+class Product:
+    """``y = f_1(x_1) f_2(x_2)``, for two functions of one coordinate each: layers without parameters."""
+
+    first: Layer = IDENTITY
+    second: Layer = IDENTITY
+    shapes: ClassVar[Shapes] = NO_PARAMETERS
+
+    def __post_init__(self) -> None:
+        if self.first.shapes or self.second.shapes:
+            raise ValueError("The factors of a Product are layers without parameters.")
+
+    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
+        one, c_one = self.first.forward(k, p, x[..., :1])
+        two, c_two = self.second.forward(k, p, x[..., 1:])
+        return one * two, (one, two, c_one, c_two)
+
+    def jvp(
+        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
+    ) -> tuple[Array | None, Cache]:
+        if dx is None:
+            return None, None
+        one, two, c_one, c_two = c
+        done, dc_one = self.first.jvp(k, p, c_one, None, dx[..., :1])
+        dtwo, dc_two = self.second.jvp(k, p, c_two, None, dx[..., 1:])
+        return one * dtwo + two * done, (done, dtwo, dc_one, dc_two)
+
+    def vjp(
+        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
+    ) -> Array | None:
+        if not want_x:
+            return None
+        one, two, c_one, c_two = c
+        return _side_by_side(
+            self.first.vjp(k, p, c_one, gy * two, None),
+            self.second.vjp(k, p, c_two, gy * one, None),
+        )
+
+    def vjp_jvp(
+        self,
+        k: Kernels,
+        p: Params,
+        c: Cache,
+        gy: Array,
+        gp: Params | None,
+        dp: Params | None,
+        dc: Cache,
+        dgy: Array | None,
+        dgp: Params | None,
+        want_x: bool = True,
+    ) -> tuple[Array | None, Array | None]:
+        if not want_x:
+            return None, None
+        one, two, c_one, c_two = c
+        done, dtwo, dc_one, dc_two = (None,) * 4 if dc is None else dc
+        dg_one, dg_two = (
+            plus(None if dgy is None else dgy * y, None if dy is None else gy * dy)
+            for y, dy in ((two, dtwo), (one, done))
+        )
+        gx_one, dgx_one = self.first.vjp_jvp(k, p, c_one, gy * two, None, None, dc_one, dg_one, None)
+        gx_two, dgx_two = self.second.vjp_jvp(k, p, c_two, gy * one, None, None, dc_two, dg_two, None)
+        return _side_by_side(gx_one, gx_two), _side_by_side(dgx_one, dgx_two)
+
+
+def _side_by_side(one: Array | None, two: Array | None) -> Array | None:
+    """The cotangents of both coordinates; they are there together or not at all."""
+    return None if one is None or two is None else np.concatenate([one, two], axis=-1)

@@ -1,0 +1,107 @@
+"""Checkpoints: an HDF5 file of named arrays behind a header that seals it.
+
+The first 512 bytes are an HDF5 user block that holds a magic line and the SHA-256 of everything after
+it. The seal is checked before the HDF5 library sees a single byte, so a truncated, damaged or foreign
+file gives one sentence. Any HDF5 tool still opens the file. Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CheckpointError
+from ..storage import write_whole
+from ..types import Array
+
+_BLOCK = 512
+_MAGIC = b"vsmnp checkpoint 1\n"
+
+
+def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> str:
+    """Write arrays (names with ``/`` become groups) and JSON attributes, atomically; the :func:`seal` of it.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; an older checkpoint of that name is then untouched.
+    """
+    import h5py
+
+    image = io.BytesIO()
+    with h5py.File(image, "w", userblock_size=_BLOCK) as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=np.asarray(array))
+        file.attrs["vsmnp"] = json.dumps(attributes)
+    payload = image.getvalue()[_BLOCK:]
+    seal = hashlib.sha256(payload).hexdigest()
+    header = _MAGIC + f"sha256 {seal}\n".encode()
+    write_whole(path, header.ljust(_BLOCK, b"\0") + payload)
+    return seal
+
+
+def seal(path: Path) -> str:
+    """What tells a checkpoint from every other: the SHA-256 in its header, unchecked.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is not a checkpoint.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(_BLOCK)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    if not header.startswith(_MAGIC):
+        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
+    return header[len(_MAGIC) :].rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
+
+
+def _missing(path: Path) -> CheckpointError:
+    return CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.")
+
+
+def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Arrays by name, and the attributes.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, it is not a checkpoint, or it is damaged.
+    """
+    import h5py
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    if not content.startswith(_MAGIC):
+        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
+    payload = content[_BLOCK:]
+    seal = hashlib.sha256(payload).hexdigest().encode()
+    if content[len(_MAGIC) : _BLOCK].rstrip(b"\0") != b"sha256 " + seal + b"\n":
+        raise CheckpointError(f"The checkpoint {path} is damaged or truncated: its SHA-256 does not match.")
+    try:
+        arrays: dict[str, Array] = {}
+        with h5py.File(io.BytesIO(content), "r") as file:
+
+            def visit(name: str, node: Any) -> None:
+                if isinstance(node, h5py.Dataset):
+                    arrays[name] = node[()]
+
+            file.visititems(visit)
+            attributes = json.loads(file.attrs["vsmnp"])
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read by this version: {error}.") from error
+    return arrays, attributes

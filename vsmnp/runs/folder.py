@@ -1,0 +1,82 @@
+"""Where a run lives on disk: the names of its files, and how a folder is chosen, claimed and held."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from ..settings.settings import Settings
+from ..errors import LockedError, StorageError
+from ..storage import ABANDONED, make_folder, make_new_folder, remove_leftovers
+from .lock import FolderLock, lock_folder
+
+CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
+EVALUATION = "evaluation.csv"
+#: Where runs are that were given no folder.
+RUNS = Path("runs")
+
+
+def claim_named(settings: Settings) -> FolderLock:
+    """Create a folder under ``runs/`` that is named after the settings and numbered, and lock it.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be created or locked.
+    """
+    first, last = settings.seeds[0], settings.seeds[-1]
+    seeds = f"seed{first}" if first == last else f"seeds{first}-{last}"
+    published = "-as-published" if settings.as_published else ""
+    name = f"{Path(settings.dataset).stem}-{settings.inference}-{settings.objective}{published}-{seeds}"
+    make_folder(RUNS)
+    for number in count(1):
+        folder = RUNS / (name if number == 1 else f"{name}-run{number}")
+        if make_new_folder(folder):
+            with suppress(LockedError):  # another run was given this folder by --out
+                lock = hold(folder)
+                if is_empty(folder):
+                    return lock
+                lock.release()
+    raise AssertionError("numbers do not end")
+
+
+def claim(folder: Path) -> FolderLock:
+    """Create the folder if need be and lock it; one that holds anything is left alone.
+
+    Raises
+    ------
+    LockedError
+        If a run in it is being trained.
+    StorageError
+        If it cannot be created or locked, or is not empty.
+    """
+    lock = hold(make_folder(folder))
+    if is_empty(folder):
+        return lock
+    lock.release()
+    raise StorageError(
+        f"The folder {folder} is not empty: choose another with --out, or go on with the run in it by "
+        f"--resume {folder}."
+    )
+
+
+def hold(folder: Path) -> FolderLock:
+    """Lock the folder of a run, and remove the temporary files of writers that were killed.
+
+    Raises
+    ------
+    LockedError
+        If the run is being trained by another session.
+    StorageError
+        If it cannot be locked.
+    """
+    lock = lock_folder(folder)
+    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):  # written by nobody without the lock
+        remove_leftovers(folder / name, 0.0 if lock.firm else ABANDONED)
+    return lock
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing but hidden files."""
+    return all(entry.name.startswith(".") for entry in folder.iterdir())

@@ -1,0 +1,320 @@
+"""Runs on disk: start, save, resume, load. A run killed at any instant goes on bit for bit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from . import checkpoint
+from ..settings import toml
+from ..settings.settings import Settings
+from ..data import Dataset
+from ..data.dataset import fingerprint
+from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
+from .evaluation_log import Evaluations
+from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, hold
+from ..training.history import History, stored_history
+from ..kernels import load, stand_in
+from ..training.loop import Watch, run_loop
+from .place import Place
+from ..settings.resolve import changed, dataset_of, resolved, stored
+from ..training.state import State, from_arrays, to_arrays
+from .trained import TrainedVAE
+from ..training.trainer import Trainer
+from ..types import Array
+
+#: Seconds between checkpoints; a row of the metrics decides the exact step.
+SAVE_EVERY = 10.0
+_ROWS = 200
+
+#: N where the settings leave it open, and the data allow it.
+BATCH_SIZE = 1000
+
+
+@dataclass
+class Run:
+    """A trained (or half-trained) run: settings, data, models and what they reported.
+
+    Attributes
+    ----------
+    settings : Settings
+        All of them, resolved.
+    dataset : Dataset
+        What it was trained on.
+    vae : TrainedVAE
+        The models.
+    history : History
+        The rows of ``metrics.csv``.
+    step : int
+        Decoder updates done.
+    gamma_kept, gamma_floored : Array
+        ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
+    folder : Path or None
+        Where it lives, if on disk.
+    evaluations : Evaluations
+        The rows of ``evaluation.csv``.
+    seal : str
+        Of the checkpoint with this state; see :func:`vsmnp.runs.checkpoint.seal`.
+    """
+
+    settings: Settings
+    dataset: Dataset
+    vae: TrainedVAE
+    history: History
+    step: int
+    gamma_kept: Array
+    gamma_floored: Array
+    folder: Path | None = None
+    evaluations: Evaluations = field(default_factory=Evaluations)
+    seal: str = ""
+
+
+@dataclass
+class Session:
+    """A run about to be trained, from its beginning or from where it stopped.
+
+    Its folder is locked until it is trained or closed; in a ``with`` statement, until the end of that.
+    """
+
+    trainer: Trainer
+    state: State
+    history: History
+    place: Place = field(default_factory=Place)
+    evaluations: Evaluations = field(default_factory=Evaluations)
+    _saved: float = field(default_factory=time.monotonic, init=False)
+
+    @classmethod
+    def new(
+        cls,
+        settings: Settings,
+        dataset: Dataset | None = None,
+        folder: Path | None = None,
+        named: bool = False,
+    ) -> Session:
+        """Resolve the settings, load the data and claim the folder.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Empty, or to be created.
+        named : bool
+            Whether without a folder there shall be one under ``runs/``; else nothing is written.
+
+        Raises
+        ------
+        ConfigError, DataError, DeviceError, StorageError
+            If a setting, the data, the device or the folder is at fault.
+        """
+        asked, settings = settings, resolved(settings)
+        dataset = dataset or dataset_of(settings)
+        settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
+        trainer = Trainer.build(load(settings.kernels, settings.tf32), settings, dataset)
+        if not settings.log_every:
+            settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
+            trainer = replace(trainer, settings=settings)
+        place = Place.claimed(asked, folder, named)
+        with place.released_on_failure():
+            session = cls(trainer, trainer.initial_state(), History(), place)
+            session.save(session.state)
+        return session
+
+    @classmethod
+    def resumed(
+        cls,
+        folder: Path,
+        changes: Mapping[str, Any] | None = None,
+        to_read: bool = False,
+        dry: bool = False,
+    ) -> Session:
+        """Take up a run where its last checkpoint left it.
+
+        Parameters
+        ----------
+        changes : mapping, optional
+            Settings that shall be others from now on.
+        to_read : bool
+            Whether nothing will be trained: a run of a GPU can then be read on a machine without one, and one
+            that is being trained as far as it got.
+        dry : bool
+            Whether it is only asked how the run would go on; its folder is not locked then.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint is missing, damaged or foreign, or the data are no longer the same.
+        ConfigError
+            If ``changes`` would change the mathematics of the run.
+        LockedError
+            If another session is training it.
+        StorageError
+            If its folder cannot be locked.
+        """
+        checkpoint.seal(folder / CHECKPOINT)  # only a folder with a run is locked
+        place = Place(folder, None if to_read or dry else hold(folder))
+        with place.released_on_failure():
+            return cls._from_checkpoint(folder, place, changes or {}, to_read)
+
+    @classmethod
+    def _from_checkpoint(
+        cls, folder: Path, place: Place, changes: Mapping[str, Any], to_read: bool
+    ) -> Session:
+        place.seal = checkpoint.seal(folder / CHECKPOINT)  # before: a newer checkpoint is then none of ours
+        arrays, attributes = checkpoint.load(folder / CHECKPOINT)
+        settings = stored(attributes, folder / CHECKPOINT)
+        settings = settings if to_read else changed(settings, changes, folder)
+        kernels = stand_in(settings.kernels) if to_read else settings.kernels
+        k = load(kernels, settings.tf32 and kernels == settings.kernels)
+        trainer = Trainer.build(k, settings, dataset_of(settings), may_fuse=bool(attributes.get("fused")))
+        try:
+            state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder / CHECKPOINT} does not fit its settings: {error}") from error
+        if state.step < 0:
+            raise CheckpointError(
+                f"{folder / CHECKPOINT} says that {state.step} steps are done: it is foreign."
+            )
+        if changes and trainer.total_steps < state.step:
+            raise ConfigError(
+                f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "
+                "for: raise --steps or --epochs."
+            )
+        history = stored_history(arrays, attributes, folder / CHECKPOINT)
+        evaluations = Evaluations.from_arrays(arrays)
+        session = cls(trainer, state, history, place, evaluations)
+        if attributes.get("data") != session.fingerprint:
+            raise CheckpointError(
+                f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained "
+                "on: put the old file back or start a new run."
+            )
+        return session
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the data: changes when they do."""
+        return fingerprint(self.trainer.batches.dataset, self.trainer.settings.data_seed)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it lives, if on disk."""
+        return self.place.folder
+
+    @property
+    def total_steps(self) -> int:
+        """Decoder updates when the run is done."""
+        return self.trainer.total_steps
+
+    def seconds_per_step(self, repeats: int = 3) -> float:
+        """Measured on a copy of the state; see :meth:`vsmnp.training.trainer.Trainer.seconds_per_step`."""
+        return self.trainer.seconds_per_step(self.state.copy(), repeats)
+
+    def train(self, watch: Watch | None = None) -> Run:
+        """Run to the end, saving on the way.
+
+        Raises
+        ------
+        DivergenceError
+            If every model's loss stopped being finite; the last good state was saved.
+        Interrupted
+            If the watch asked to stop; the state of the last row was saved.
+        StorageError
+            If a file could not be written.
+        LockedError
+            If another session is training it.
+        """
+        with self.place.held():
+            return self._train(watch or Watch())
+
+    def _train(self, watch: Watch) -> Run:
+        if not self.trainer.k.to_host(self.state.alive).any():
+            raise DivergenceError(
+                f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
+                "run."
+            )
+        last = self.state.copy()
+        every = self.trainer.settings.log_every
+
+        def evaluate(snapshot: State) -> bool:
+            """Evaluate if it is due; a run that was killed meanwhile comes here again before it goes on."""
+            due = self.trainer.evaluates_at(snapshot.step) and self.evaluations.lack(snapshot.step)
+            if due:
+                self.evaluations.add(self.trainer, snapshot, watch.on_evaluation)
+            return due
+
+        def on_row(snapshot: State, history: History) -> None:
+            nonlocal last
+            last = snapshot
+            if evaluate(snapshot) or time.monotonic() - self._saved > SAVE_EVERY:
+                self.save(snapshot)
+            watch.on_row(snapshot, history)
+
+        try:
+            evaluate(last)
+            last = run_loop(
+                self.trainer, self.state, self.history, self.total_steps, every, replace(watch, on_row=on_row)
+            )
+        except Interrupted as stop:
+            if self.folder is None:
+                raise
+            raise Interrupted(f"{stop} Go on with: vsmnp train --resume {self.folder}") from stop
+        finally:
+            self.save(last)
+        return self.run(last)
+
+    def run(self, state: State) -> Run:
+        """The run as it stands."""
+        trainer = self.trainer
+        vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
+        kept, floored = (trainer.k.to_host(count) for count in (state.gamma_kept, state.gamma_floored))
+        return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
+                   kept, floored, self.folder, self.evaluations, self.place.seal)  # fmt: skip
+
+    def save(self, state: State) -> None:
+        """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""
+        if self.folder is None:
+            return
+        trainer = self.trainer
+        arrays = {
+            **to_arrays(trainer.k, trainer.model, state), **self.history.to_arrays(),
+            **self.evaluations.to_arrays(),
+        }  # fmt: skip
+        attributes = {
+            "settings": trainer.settings.to_mapping(),
+            "data": self.fingerprint,
+            "columns": list(self.history.columns),
+            "fused": trainer.fused is not None,
+        }
+        seeds = trainer.settings.seeds
+        texts = {CONFIG: toml.dumps(trainer.settings), METRICS: self.history.to_csv(seeds)}
+        if self.evaluations.rows.steps:
+            texts[EVALUATION] = self.evaluations.rows.to_csv(seeds)
+        self.place.write(arrays, attributes, texts)
+        self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Let other sessions have the folder."""
+        self.place.release()
+
+    def __enter__(self) -> Session:
+        self.place.kept = True
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.place.kept = False
+        self.close()
+
+
+def load_run(folder: str | Path) -> Run:
+    """A run from its folder (or the checkpoint in it), as far as it was trained.
+
+    Raises
+    ------
+    CheckpointError, DataError
+        If the checkpoint or the data cannot be read.
+    """
+    folder = Path(folder)
+    session = Session.resumed(folder.parent if folder.name == CHECKPOINT else folder, to_read=True)
+    return session.run(session.state)

@@ -1,0 +1,165 @@
+"""A model bound to its parameters: what one does with a trained VAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..training.build import named_objective
+from ..errors import ConfigError, DataError
+from ..metrics import log_prob_and_score
+from ..model.vae import GaussianVAE
+from ..objectives import Objective, Outcome
+from ..rng import Key, Stream
+from ..types import Array, Kernels
+
+
+@dataclass(frozen=True)
+class TrainedVAE:
+    """R trained models side by side. Every array that comes back is NumPy with a leading axis R.
+
+    Attributes
+    ----------
+    k : Kernels
+        The kernel set that computes.
+    model : GaussianVAE
+        The architecture.
+    phi, theta : Array
+        ``(R, P_e)`` and ``(R, P_d)``.
+    seeds : tuple of int
+        One a model.
+    """
+
+    k: Kernels
+    model: GaussianVAE
+    phi: Array
+    theta: Array
+    seeds: tuple[int, ...]
+
+    @property
+    def gamma(self) -> Array:
+        """Likelihood variance, ``(R,)``."""
+        with np.errstate(over="ignore"):  # a diverged model has an infinite gamma
+            return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
+
+    def encode(self, x: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of q(z|x) for ``x (N, D)`` or ``(R, N, D)``, each ``(R, N, Z)``.
+
+        Raises
+        ------
+        DataError
+            If ``x`` has another shape.
+        """
+        q, _ = self.model.encode(self.k, self.phi, self._batch(x))
+        return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
+
+    def decode(self, z: Array) -> Array:
+        """``g(z)`` for ``z (N, Z)`` or ``(R, N, Z)``, ``(R, N, D)``.
+
+        Raises
+        ------
+        DataError
+            If ``z`` has another shape.
+        """
+        z = self._numbers(z)
+        models = len(self.theta)
+        if z.ndim not in (2, 3) or z.shape[-1] != self.model.d_z or (z.ndim == 3 and len(z) != models):
+            raise DataError(
+                f"The model needs codes of shape (N, {self.model.d_z}) or ({models}, N, {self.model.d_z}), "
+                f"not {z.shape}."
+            )
+        z = self.k.asarray(z, self.theta.dtype)
+        g, _ = self.model.decode(self.k, self.theta, z[None, None] if z.ndim == 2 else z[:, None])
+        return self.k.to_host(g)[:, 0]
+
+    def reconstruct(self, x: Array) -> Array:
+        """``g(mu(x))``, ``(R, N, D)``, for ``x (N, D)`` or ``(R, N, D)``; raises as :meth:`encode` does."""
+        return self.decode(self.encode(x)[0])
+
+    def sample(self, n: int, seed: int = 0, noise: bool = True) -> Array:
+        """Draws from p(x), ``(R, n, D)``: ancestral, or the decoder's mean without the noise.
+
+        Parameters
+        ----------
+        n : int
+            Draws a model.
+        seed : int
+            A counter: another one gives other draws.
+        noise : bool
+            Whether the likelihood's ``N(0, gamma I)`` is added.
+
+        Raises
+        ------
+        ConfigError
+            If ``n`` or ``seed`` is out of range.
+        """
+        if n < 1 or not 0 <= seed < 2**32:
+            raise ConfigError(f"Samples need n of at least 1 and a seed below 2^32, not {n} and {seed}.")
+        dtype, key = self.theta.dtype, Key(self.seeds)
+        ancestral = key.on(Stream.ANCESTRAL, seed)
+        g = self.decode(self.model.posterior.prior(self.k, ancestral, (n, self.model.d_z), dtype))
+        if not noise:
+            return g
+        eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (n, self.model.d_x), dtype)
+        sd = np.sqrt(self.gamma).astype(dtype)
+        return np.asarray(g + sd[:, None, None] * self.k.to_host(eps))
+
+    def log_prob(self, x: Array, draws: int = 100_000) -> Array:
+        """``log p(x)`` in nats by sampling from the prior, ``(R, N)``; raises as :meth:`encode` does."""
+        return self._marginal(x, draws)[0]
+
+    def score(self, x: Array, draws: int = 100_000) -> Array:
+        """``grad_x log p(x)`` by the same samples, ``(R, N, D)``; raises as :meth:`encode` does."""
+        return self._marginal(x, draws)[1]
+
+    def outcome(self, objective: Objective | str, x: Array, step: int = 0, samples: int = 5) -> Outcome:
+        """Loss, terms and gradients of any objective on a batch, as NumPy arrays.
+
+        Parameters
+        ----------
+        objective : Objective or str
+            One of :mod:`vsmnp.objectives`, or a name: elbo, m1, m2, m3, fae, kl, fisher, fisher-reparam.
+        x : Array
+            ``(N, D)`` or ``(R, N, D)``.
+        step : int
+            The counter of the posterior noise: another one draws other samples.
+        samples : int
+            S, where the objective is given by its name.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If there is no such objective, or ``x`` has another shape.
+        """
+        if isinstance(objective, str):
+            objective = named_objective(objective, samples)
+        key = Key(self.seeds, Stream.OUTCOME, step)
+        seen = objective(self.k, self.model, self.phi, self.theta, self._batch(x), key)
+        return seen.on_host(self.k)
+
+    def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
+        batch = self.k.to_host(self._batch(x))[:, 0]
+        if len(batch) == 1:
+            return log_prob_and_score(self.k, self.model, self.theta, batch[0], Key(self.seeds), draws)
+        each = [
+            log_prob_and_score(self.k, self.model, self.theta[r : r + 1], rows, Key((seed,)), draws)
+            for r, (rows, seed) in enumerate(zip(batch, self.seeds, strict=True))
+        ]
+        return np.concatenate([log_p for log_p, _ in each]), np.concatenate([score for _, score in each])
+
+    def _batch(self, x: Array) -> Array:
+        x = self._numbers(x)
+        models, d_x = len(self.phi), self.model.d_x
+        if x.ndim not in (2, 3) or x.shape[-1] != d_x or (x.ndim == 3 and len(x) != models):
+            raise DataError(
+                f"The model needs data of shape (N, {d_x}) or ({models}, N, {d_x}), not {x.shape}."
+            )
+        return self.k.asarray(x[None, None] if x.ndim == 2 else x[:, None], self.theta.dtype)
+
+    def _numbers(self, x: Array) -> Array:
+        """``x`` on the host, whatever it is and wherever it lies."""
+        x = np.asarray(self.k.to_host(x))
+        if x.dtype.kind not in "biuf":
+            raise DataError(f"The model needs real numbers, not {x.dtype}.")
+        return x

@@ -1,0 +1,84 @@
+"""Settings made definite: which kernel set, which files, and what a resumed run may change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..data import NAMES, Dataset, load_data
+from ..data.pictures.decode import as_channels
+from ..errors import CheckpointError, ConfigError
+from ..kernels import choose, device_of
+from .settings import FREE_TO_CHANGE, Settings
+from .values import option_name
+
+
+def resolved(settings: Settings) -> Settings:
+    """The device and kernel set by name, and paths that hold from any folder.
+
+    Raises
+    ------
+    DeviceError
+        If the device is not there.
+    """
+    data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
+    given = settings.dataset
+    is_path = given not in NAMES and (Path(given).suffix or "/" in given or os.path.isdir(given))
+    dataset = _absolute(settings.dataset) if is_path else settings.dataset
+    kernels = choose(settings.device, settings.kernels, settings.tf32)
+    return replace(settings, device=device_of(kernels), kernels=kernels, data_dir=data_dir, dataset=dataset)
+
+
+def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
+    """The settings of the run in ``folder`` with the changes that leave the mathematics alone.
+
+    Raises
+    ------
+    ConfigError
+        If a change would not.
+    """
+    epochs_decide = {"steps": 0} if "epochs" in changes else {}
+    wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
+    for name in changes:
+        kept, value = getattr(settings, name), getattr(wanted, name)
+        if name not in FREE_TO_CHANGE and value != kept:
+            raise ConfigError(
+                f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
+                "keeps its mathematics, so leave the option out or start a new run."
+            )
+    return wanted
+
+
+def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
+    """The settings in the attributes of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If they are not those of this version; the sentence names its ``path``.
+    """
+    try:
+        return Settings.from_mapping(attributes["settings"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"The settings in {path} are not those of this version ({str(error).rstrip('.')})."
+        ) from error
+
+
+def dataset_of(settings: Settings) -> Dataset:
+    """The data that the settings name; raises as :func:`vsmnp.load_data` does."""
+    return load_data(
+        settings.dataset,
+        data_dir=settings.data_dir or None,
+        image_size=settings.image_size,
+        crop=settings.crop,
+        channels=as_channels(settings.channels),
+        memory_budget=settings.memory_budget,
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(os.path.expanduser(path)).absolute())

@@ -1,0 +1,74 @@
+"""Optimisers over flat parameter vectors: one call updates every parameter of every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..types import Array, Kernels
+
+
+@dataclass
+class Memory:
+    """What an optimiser remembers: moments ``m, v (R, P)`` (or ``(R, 0)``) and step counters ``t (R,)``."""
+
+    m: Array
+    v: Array
+    t: Array
+
+
+class Optimizer(Protocol):
+    """A rule that moves parameters against their gradient, in place."""
+
+    def remember(self, k: Kernels, p: Array) -> Memory:
+        """Fresh memory for parameters ``p (R, P)``."""
+
+    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
+        """Move ``p`` where ``alive (R,)``, with step sizes ``lr (R,)``."""
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction (Kingma & Ba, ICLR 2015, algorithm 1)."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def remember(self, k: Kernels, p: Array) -> Memory:
+        zeros = k.zeros(p.shape, p.dtype)
+        return Memory(zeros, zeros.copy(), k.zeros(p.shape[:1], np.int64))
+
+    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
+        k.adam(p, g, memory.m, memory.v, memory.t, lr, self.beta1, self.beta2, self.eps, alive)
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Plain gradient descent; it remembers only how many steps it took."""
+
+    def remember(self, k: Kernels, p: Array) -> Memory:
+        empty = k.zeros((p.shape[0], 0), p.dtype)
+        return Memory(empty, empty.copy(), k.zeros(p.shape[:1], np.int64))
+
+    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
+        k.sgd(p, g, memory.t, lr, alive)
+
+
+_BY_NAME: dict[str, Optimizer] = {"adam": Adam(), "sgd": SGD()}
+
+
+def optimizer(name: str) -> Optimizer:
+    """The optimiser of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if name not in _BY_NAME:
+        raise ConfigError(f"There is no optimiser '{name}': choose one of {', '.join(_BY_NAME)}.")
+    return _BY_NAME[name]

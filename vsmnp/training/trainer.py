@@ -1,0 +1,299 @@
+"""Training: J encoder updates, then one decoder update (Algorithm 1 of the paper), for R models at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+
+from ..data import Dataset
+from ..data.batches import Batches
+from ..data.store import Store
+from ..errors import ConfigError
+from ..layers.running_statistics import move_statistics
+from ..model.initial import initial_parameters
+from ..model.vae import GaussianVAE
+from ..objectives import Objective, Outcome
+from ..rng import Key, Stream
+from ..settings.settings import Settings
+from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
+from .build import build_inference, build_learning, build_model
+from .fuse import NO_FORM, outcome, step_spec
+from .optimizers import Optimizer, optimizer
+from .replayed_step import RecordedStep
+from .state import State, new_state
+
+
+@dataclass(frozen=True)
+class Info:
+    """What one training step saw: the last encoder update's loss, and the decoder update's.
+
+    Parameters
+    ----------
+    outcomes : callable
+        Both, made when one is asked for: most steps are not.
+    """
+
+    outcomes: Callable[[], tuple[Outcome, Outcome]]
+
+    @cached_property
+    def _both(self) -> tuple[Outcome, Outcome]:
+        return self.outcomes()
+
+    @property
+    def inference(self) -> Outcome:
+        """Of the last encoder update."""
+        return self._both[0]
+
+    @property
+    def learning(self) -> Outcome:
+        """Of the decoder update."""
+        return self._both[1]
+
+    def report(self) -> dict[str, Array]:
+        """Both losses and all their terms, each ``(R,)`` in nats."""
+        values = {}
+        for side, seen in (("learning", self.learning), ("inference", self.inference)):
+            values[f"{side}.loss"] = seen.loss
+            values |= {f"{side}.{name}": term for name, term in seen.terms.items()}
+        return values
+
+    def causes(self) -> list[str]:
+        """What can break in a step, in the order in which a step meets it; see :attr:`State.cause`."""
+        encoder = [f"inference.{name}" for name in self.inference.terms]
+        decoder = [f"learning.{name}" for name in self.learning.terms]
+        return [*encoder, "the encoder's gradient", *decoder, "the decoder's gradient", "the parameters"]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Everything that does not change during a run."""
+
+    k: Kernels
+    settings: Settings
+    model: GaussianVAE
+    batches: Batches
+    learning: Objective
+    inference: Objective
+    encoder_optimizer: Optimizer
+    decoder_optimizer: Optimizer
+    may_fuse: bool = True
+
+    @classmethod
+    def build(cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True) -> Trainer:
+        """The trainer of these settings on this data.
+
+        Parameters
+        ----------
+        may_fuse : bool
+            Whether a fused step may be used where the kernel set has one.
+
+        Raises
+        ------
+        ConfigError
+            If the settings do not fit the data.
+        """
+        dtype = np.dtype(settings.dtype)
+        batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
+        return cls(
+            k, settings, build_model(settings, dataset), batches, build_learning(settings),
+            build_inference(settings), optimizer(settings.encoder_optimizer), optimizer(settings.optimizer),
+            may_fuse,
+        )  # fmt: skip
+
+    @cached_property
+    def fused(self) -> FusedStep | None:
+        """The whole step in one call, where the kernel set has it for these settings."""
+        if not self.may_fuse:
+            return None
+        return None if self.spec is None else self.k.fused_step(self.spec)
+
+    @cached_property
+    def spec(self) -> StepSpec | None:
+        """The step as a plain record, where it has one."""
+        settings = self.settings
+        return step_spec(
+            self.model, self.inference, self.learning, self.encoder_optimizer, self.decoder_optimizer,
+            settings.encoder_steps, settings.threads, settings.dtype,
+        )  # fmt: skip
+
+    @cached_property
+    def step_sizes(self) -> tuple[Array, Array]:
+        """Step sizes of the encoder and the decoder, each ``(R,)``."""
+        models, dtype = len(self.settings.seeds), np.dtype(self.settings.dtype)
+        sizes = (self.settings.encoder_lr, self.settings.lr)
+        encoder, decoder = (self.k.asarray(np.full(models, size, dtype)) for size in sizes)
+        return encoder, decoder
+
+    @cached_property
+    def store(self) -> Store | None:
+        """The training data where the kernels compute, if that is not the host's memory."""
+        room = self.k.room()
+        return Store(self.batches, self.batches_per_step, room) if room else None
+
+    @property
+    def batches_per_step(self) -> int:
+        """Minibatches that one step consumes: J when the encoder sees fresh ones."""
+        return self.settings.encoder_steps if self.settings.encoder_data == "fresh" else 1
+
+    @property
+    def total_steps(self) -> int:
+        """Decoder updates of the whole run."""
+        per_epoch = self.batches.per_epoch / self.batches_per_step
+        steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
+        if steps * (self.settings.encoder_steps + 1) >= 2**32:
+            raise ConfigError(
+                "--steps (or --epochs) and --encoder-steps come to more than 2^32 updates: lower one of them."
+            )
+        return round(steps)
+
+    @property
+    def evaluation_interval(self) -> int:
+        """Steps between evaluations on the way; 0: there are none."""
+        epochs = self.settings.evaluate_every
+        per_epoch = self.batches.per_epoch / self.batches_per_step
+        return max(1, round(epochs * per_epoch)) if epochs else 0
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether an evaluation on the way is due after so many steps."""
+        interval = self.evaluation_interval
+        return interval > 0 and step > 0 and step % interval == 0
+
+    @property
+    def parameter_count(self) -> tuple[int, int]:
+        """Parameters of the encoder and of the decoder, of one model."""
+        return self.model.phi_layout.count, self.model.theta_layout.count
+
+    def initial_state(self) -> State:
+        """Parameters drawn from the seeds, nothing remembered."""
+        settings = self.settings
+        sd = settings.sd_init
+        if settings.gamma not in ("learn", "optimal"):
+            sd = settings.fixed_gamma() ** 0.5
+        dtype = np.dtype(settings.dtype)
+        host = initial_parameters(self.model, settings.seeds, settings.initial, sd, dtype)
+        phi, theta = (self.k.asarray(vector) for vector in host)
+        phi_memory = self.encoder_optimizer.remember(self.k, phi)
+        return new_state(self.k, phi, theta, phi_memory, self.decoder_optimizer.remember(self.k, theta))
+
+    def step(self, state: State) -> Info:
+        """One step, in place: J encoder updates and one decoder update.
+
+        Encoder update j of step t takes its noise from ``(INFERENCE, t J + j)``, the decoder update from
+        ``(LEARNING, t)``. Nothing in it waits for a device: who died and why is read off the state later.
+        """
+        t, first = state.step, state.step * self.batches_per_step
+        indices = range(first, first + self.batches_per_step)
+        gathered = self.store is not None and self.store.bring(first)
+        clean = [] if gathered else [self.k.asarray(self.batches.clean(index)) for index in indices]
+        seen = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
+        state.step += 1
+        return Info(partial(self._outcomes, seen))
+
+    def _outcomes(self, seen: StepTerms | tuple[Outcome, Outcome]) -> tuple[Outcome, Outcome]:
+        """What either kind of step saw; a replayed one overwrites it."""
+        if not isinstance(seen, StepTerms):
+            return seen
+        assert self.spec is not None
+        inference, learning = self.spec.inference, self.spec.learning
+        inferred = outcome(inference.loss, NO_FORM, seen.inference)
+        return inferred, outcome(learning.loss, learning.form, seen.learning)
+
+    @cached_property
+    def recorded(self) -> RecordedStep[StepTerms | tuple[Outcome, Outcome]] | None:
+        """The step as a recording, where the kernel set makes one."""
+        recorder = self.k.recorder()
+        return None if recorder is None else RecordedStep(recorder, self._work)
+
+    def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
+        """Step t, in place, on its clean minibatches, gathered here if none are given.
+
+        The last one serves all later uses.
+        """
+        if not clean:
+            assert self.store is not None
+            count = self.batches_per_step
+            clean = [self.store.clean(t * count + use) for use in range(count)]
+
+        def minibatch(use: int) -> Array:
+            x = clean[min(use, len(clean) - 1)]
+            return self.batches.with_noise(x, t * (self.settings.encoder_steps + 1) + use)
+
+        if self.fused is None:
+            return self._composed(state, t, minibatch)
+        xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
+        here = state if state.step is t else replace(state, step=t)  # recorded, t counts by itself
+        return self.fused(here, xs, self.settings.seeds, *self.step_sizes)
+
+    def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
+        """Step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, the decoder's last."""
+        k, settings = self.k, self.settings
+        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
+        encoder_lr, decoder_lr = self.step_sizes
+        for j in range(encoder_steps):
+            x = minibatch(j)
+            noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
+            inferred = self.inference(k, self.model, state.phi, state.theta, x, noise)
+            assert inferred.g_phi is not None
+            self._bury(state, inferred, inferred.g_phi, 0)
+            self.encoder_optimizer.update(
+                k, state.phi, inferred.g_phi, state.phi_memory, encoder_lr, state.alive
+            )
+            self._place_statistics(state, inferred)
+        x = minibatch(encoder_steps)
+        learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
+        assert learned.g_theta is not None
+        self._bury(state, learned, learned.g_theta, len(inferred.terms) + 1)
+        self._place_gamma(state, learned)
+        self.decoder_optimizer.update(
+            k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
+        )
+        self._place_statistics(state, learned)
+        return inferred, learned
+
+    def audit(self, state: State, info: Info) -> None:
+        """Bury the models whose parameters are not finite: the loss would say so one step later."""
+        fine = self.k.finite(state.phi) & self.k.finite(state.theta)
+        _mark(state, fine, len(info.causes()) - 1)
+
+    def _bury(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
+        """Models with a term or a gradient that is not finite take no further part."""
+        for place, term in enumerate(outcome.terms.values()):
+            _mark(state, self.k.finite(term[:, None]), first + place)
+        _mark(state, self.k.finite(outcome.loss[:, None]) & self.k.finite(g), first + len(outcome.terms))
+
+    def _place_statistics(self, state: State, outcome: Outcome) -> None:
+        """Move the running statistics of both networks towards what the batch had."""
+        encoder, decoder = outcome.statistics
+        move_statistics(self.model.encoder_part(state.phi), encoder, state.alive)
+        move_statistics(self.model.decoder_part(state.theta), decoder, state.alive)
+
+    def _place_gamma(self, state: State, learned: Outcome) -> None:
+        """Write the gamma that a closed form chose."""
+        if learned.gamma is not None:
+            log_sd = self.model.log_sd(state.theta)
+            log_sd[:] = np.where(state.alive, learned.gamma.log_sd, log_sd)
+            state.gamma_kept += learned.gamma.kept & state.alive
+            state.gamma_floored += learned.gamma.floored & state.alive
+
+    def seconds_per_step(self, trial: State, repeats: int) -> float:
+        """Measured on ``trial``, which is trained; compilation and first-use costs are left out."""
+        with np.errstate(all="ignore"):  # the loop explains what is not finite
+            self.step(trial)
+            self.k.to_host(trial.alive)  # which waits for a device
+            start = time.perf_counter()
+            for _ in range(repeats):
+                self.step(trial)
+            self.k.to_host(trial.alive)
+        return (time.perf_counter() - start) / repeats
+
+
+def _mark(state: State, fine: Array, place: int) -> None:
+    """Note what broke first, and where: whoever is alive has done all decoder updates, and counted them."""
+    broke = state.alive & ~fine
+    state.cause[:] = np.where(broke, place + 1, state.cause)
+    state.died_at[:] = np.where(broke, state.theta_memory.t + 1, state.died_at)
+    state.alive &= fine
