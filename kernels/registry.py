@@ -5,16 +5,30 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import cast
+from typing import NamedTuple, cast
 
 from vsmnp.errors import ConfigError, DeviceError
 from vsmnp.types import Kernels
 
+
+class _Home(NamedTuple):
+    """Where a kernel set is defined, and the device that it computes on."""
+
+    module: str
+    device: str
+
+
+#: Every kernel set by name. A module of functions is the set itself; for a GPU its ``on_card(tf32)`` makes it.
+_HOMES = {
+    "reference": _Home("reference.kernel_set", "cpu"),
+    "cpu": _Home("cpu.kernel_set", "cpu"),
+    "cuda": _Home("cuda.kernel_set", "gpu"),
+    "numba-cuda": _Home("numba_cuda.kernel_set", "gpu"),
+}
+NAMES = tuple(_HOMES)
 #: Kernel sets of any machine, and those that need an NVIDIA GPU.
-ON_HOST = ("reference", "cpu")
-ON_GPU = ("cuda", "numba-cuda")
-#: Every kernel set by name.
-NAMES = (*ON_HOST, *ON_GPU)
+ON_HOST = tuple(name for name, home in _HOMES.items() if home.device == "cpu")
+ON_GPU = tuple(name for name, home in _HOMES.items() if home.device == "gpu")
 
 
 @cache
@@ -40,13 +54,13 @@ def load(name: str, tf32: bool = False) -> Kernels:
             "NUMBA_DISABLE_JIT is set, and the kernel set 'cpu' is compiled by Numba: unset it, or take "
             "--kernels reference."
         )
-    module = import_module(f"vsmnp.kernels.{name.replace('-', '_')}")
-    return cast(Kernels, module.with_tf32() if tf32 else module)
+    module = import_module(f"vsmnp.kernels.{_HOMES[name].module}")
+    return cast(Kernels, module.on_card(tf32) if name in ON_GPU else module)
 
 
 def device_of(name: str) -> str:
     """``cpu`` or ``gpu``: where the set of that name runs."""
-    return "gpu" if name in ON_GPU else "cpu"
+    return _HOMES[name].device
 
 
 def choose(device: str, kernels: str, tf32: bool = False) -> str:

@@ -90,7 +90,7 @@ def test_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
         (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
         scripts = wheel.read(entry_points).decode()
     assert {name.partition("/")[0] for name in files} == {"vsmnp"}
-    assert {"vsmnp/py.typed", "vsmnp/kernels/reference.py", "vsmnp/cli/__init__.py"} <= files
+    assert {"vsmnp/py.typed", "vsmnp/kernels/reference/kernel_set.py", "vsmnp/cli/__init__.py"} <= files
     assert files == installed
     assert path.name.endswith("-py3-none-any.whl"), "no compiler is needed"
     assert _lines(scripts) == ["[console_scripts]", "vsmnp = vsmnp.cli:main"]

@@ -18,7 +18,7 @@ README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 
 def _epilog(name: str) -> str:
     """What stands below a command's help."""
-    command = import_module(f"vsmnp.cli.{name}").command
+    command = import_module(f"vsmnp.cli.commands.{name}").command
     assert isinstance(command, click.Command)
     return command.epilog or ""
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from .settings.settings import Settings
 
 _HOMES = {
-    "GaussianVAE": "model",
-    "Settings": "config",
-    "evaluate": "evaluation",
+    "GaussianVAE": "model.vae",
+    "Settings": "settings.settings",
+    "evaluate": "evaluation.evaluate",
     "load_data": "data",
-    "load_run": "runs",
+    "load_run": "runs.session",
     "train": "api",
 }
 

@@ -22,7 +22,7 @@ from vsmnp.storage import user_cache
 from vsmnp.version import VERSION
 
 #: The folder of all kernels.
-SOURCES = Path(__file__).parent
+SOURCES = Path(__file__).parents[1]
 #: Seconds without use after which the machine code of another version or of other sources is removed.
 UNUSED = 30 * 86_400.0
 #: Seconds after which a folder in use is marked once more.

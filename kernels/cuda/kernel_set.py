@@ -1,4 +1,8 @@
-"""The ``cuda`` set as one object, on whatever machine it is given."""
+"""The ``cuda`` kernel set: CUDA C through CuPy for everything but products, which are cuBLAS.
+
+Float32 and float64. It agrees with ``reference`` up to rounding; words and uniforms agree to the last bit.
+Only ``to_host`` waits for the card. Importing this file needs neither CuPy nor a card; the first array does.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from vsmnp.types import Array, DType, Recorder, Shape
 
 from .conv import Images
 from .gather import Gather
+from .machine import card
 from .optimizers import Optimisers
 from .pointwise import Pointwise
 from .random import Random
@@ -38,3 +43,8 @@ class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step, Gather):
     def recorder(self) -> Recorder | None:
         """Steps become CUDA graphs."""
         return self.machine.launcher.recorder()
+
+
+def on_card(tf32: bool = False) -> CudaKernels:
+    """Make the set for the current CUDA device; ``tf32`` rounds the factors of its products to TF32."""
+    return CudaKernels(card(tf32))

@@ -1,4 +1,4 @@
-"""All reproductions by name; each is a module of this package, loaded when it is asked for."""
+"""All reproductions by name; each is a folder of this package, loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def load(name: str) -> Reproduction:
     """
     if name not in NAMES:
         raise ConfigError(f"There is no reproduction '{name}': choose one of {', '.join(NAMES)}.")
-    return cast(Reproduction, import_module(f"{__package__}.{name}"))
+    return cast(Reproduction, import_module(f"{__package__}.{name}.experiment"))
