@@ -14,6 +14,6 @@ def prepare_process(threads: int) -> None:
     """
     for name in _VARIABLES:
         os.environ[name] = str(threads)
-    from vsmnp.kernels.cpu.memory import keep_freed_memory
+    from vsmnp.kernels.cpu.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -18,7 +18,7 @@ class _Home(NamedTuple):
     device: str
 
 
-#: Every kernel set by name. A module of functions is the set itself; for a GPU its ``on_card(tf32)`` makes it.
+#: Every kernel set by name. On the CPU the module is the set; for a GPU its ``on_card(tf32)`` makes the set.
 _HOMES = {
     "reference": _Home("reference.kernel_set", "cpu"),
     "cpu": _Home("cpu.kernel_set", "cpu"),

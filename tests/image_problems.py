@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.layout import Layout
 from vsmnp.model.networks import BatchNormRule
-from vsmnp.model.posterior import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.types import Array
 

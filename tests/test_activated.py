@@ -14,9 +14,10 @@ from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.activated import Activated
+from vsmnp.layers.activations import ACTIVATIONS, Relu, Softplus, Tanh
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.conv import Conv, ConvTranspose, UpsampledConv
-from vsmnp.layers.dense import ACTIVATIONS, Dense, Relu, Softplus, Tanh
+from vsmnp.layers.dense import Dense
 from vsmnp.layers.norm import BatchNorm, FrozenNorm
 from vsmnp.layers.running_statistics import batch_statistics
 from vsmnp.paper.toy_layers import SharpSoftplus

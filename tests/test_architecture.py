@@ -16,74 +16,22 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Where each folder of the repository lives once it is installed.
 FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
 
-#: The floors, from the ground up. A name stands for a module, or for a package with all that is in it;
-#: a module that is named itself stands where its own name does. A file imports strictly lower floors,
-#: and the files of one package may import each other as long as no circle closes.
+#: The import law, from the ground up. A name stands for a package with all that is in it, or for a module; a
+#: package inside another that is named itself is on its own row. A file imports strictly lower rows only; the
+#: files of one package may import each other as long as no circle closes.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    # words
-    ("vsmnp.types.arrays", "vsmnp.version"),
-    ("vsmnp.types.step_spec", "vsmnp.types.replay"),
-    ("vsmnp.types.protocols", "vsmnp.errors"),
-    # machine
-    ("vsmnp.kernels.formulas.elementary", "vsmnp.storage"),
-    ("vsmnp.kernels.reference.activations", "vsmnp.kernels.formulas.scalar"),
-    ("vsmnp.kernels", "vsmnp.rng", "vsmnp.model.layout", "vsmnp.runs.lock", "vsmnp.training.history"),
-    # rules and data
-    ("vsmnp.layers.staged",),
-    (
-        "vsmnp.layers.families",
-        "vsmnp.training.optimizers",
-        "vsmnp.data",
-        "vsmnp.runs.sample_file",
-        "vsmnp.runs.checkpoint",
-    ),
-    ("vsmnp.layers.activated",),
-    (
-        "vsmnp.layers.dense",
-        "vsmnp.layers.conv",
-        "vsmnp.layers.norm",
-        "vsmnp.paper.toy_layers",
-        "vsmnp.layers.compose",
-        "vsmnp.model.likelihood",
-    ),
-    # model
-    (
-        "vsmnp.model.networks",
-        "vsmnp.layers.running_statistics",
-        "vsmnp.model.posterior",
-        "vsmnp.paper.reproduce.fig5.mixture_posterior",
-        "vsmnp.settings.values",
-    ),
-    ("vsmnp.model.vae", "vsmnp.settings.settings", "vsmnp.model.bernoulli"),
-    # objectives and measurement
-    (
-        "vsmnp.objectives",
-        "vsmnp.metrics",
-        "vsmnp.model.initial",
-        "vsmnp.training.state",
-        "vsmnp.settings.presets",
-        "vsmnp.settings.toml",
-        "vsmnp.runs.folder",
-        "vsmnp.settings.resolve",
-    ),
-    # runs
-    (
-        "vsmnp.training.build",
-        "vsmnp.training.fuse",
-        "vsmnp.training.replayed_step",
-        "vsmnp.evaluation.classifier",
-        "vsmnp.runs.place",
-    ),
-    ("vsmnp.runs.trained", "vsmnp.evaluation.features"),
-    ("vsmnp.training.trainer",),
-    ("vsmnp.training.loop", "vsmnp.runs.evaluation_log"),
-    ("vsmnp.runs.session",),
-    ("vsmnp.evaluation.evaluate", "vsmnp.evaluation.feature_choice", "vsmnp.evaluation.sample_quality"),
-    # the paper
-    ("vsmnp.paper.derivations",),
-    # faces
-    ("vsmnp.figures", "vsmnp.api"),
-    ("vsmnp.paper.reproduce", "vsmnp.bench"),
+    ("vsmnp.types", "vsmnp.errors", "vsmnp.version"),
+    ("vsmnp.kernels.formulas", "vsmnp.kernels.reference", "vsmnp.storage"),
+    ("vsmnp.kernels.cpu", "vsmnp.kernels.cuda"),
+    ("vsmnp.kernels.numba_cuda", "vsmnp.kernels", "vsmnp.rng"),
+    ("vsmnp.layers", "vsmnp.data"),
+    ("vsmnp.model", "vsmnp.settings"),
+    ("vsmnp.objectives", "vsmnp.metrics"),
+    ("vsmnp.training",),
+    ("vsmnp.runs",),
+    ("vsmnp.evaluation", "vsmnp.api"),
+    ("vsmnp.figures",),
+    ("vsmnp.paper", "vsmnp.bench"),
     ("vsmnp",),
     ("vsmnp.cli",),
 )
@@ -92,7 +40,9 @@ FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 #: Slow to load, or not always there: imported in the function that uses them.
 HEAVY = {"numba", "h5py", "matplotlib", "pooch", "PIL", "sympy", "cupy", "onnxruntime"}
 #: The kernel sets made of Numba functions; `kernels.load` imports them when they are asked for.
-MADE_OF_NUMBA = re.compile(r"vsmnp\.kernels\.(scalar|cpu|cpu_\w+|numba_cuda|numba_cuda_\w+)")
+MADE_OF_NUMBA = re.compile(
+    r"vsmnp\.kernels\.(formulas\.(scalar|elementary)|cpu\.(?!allocator)[\w.]+|numba_cuda\.\w+)"
+)
 #: Automatic differentiation is what this library does without; pickle runs what it reads.
 BANNED = {"torch", "jax", "tensorflow", "autograd", "pickle", "dill", "cloudpickle", "joblib", "shelve"}
 #: Folders of the repository that are never modules of their own.

@@ -23,12 +23,11 @@ from vsmnp.bench.agreement import disagreement
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.contender import Product
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
-from vsmnp.bench.epochs import EpochPart
 from vsmnp.bench.machine import describe
 from vsmnp.bench.memory import PeakPart, measure
 from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.bench.picture import draw
-from vsmnp.bench.steps import StepPart
+from vsmnp.bench.steps import EpochPart, StepPart
 from vsmnp.bench.timing import Call, Pace, interleaved, median, ratio, spread
 from vsmnp.cli import main
 from vsmnp.errors import ConfigError

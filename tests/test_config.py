@@ -390,7 +390,8 @@ def test_settings_need_no_numpy() -> None:
     """They are read before the linear algebra is loaded, which fixes its threads."""
     import subprocess
 
-    code = "import sys, vsmnp.settings.settings, vsmnp.settings.presets, vsmnp.settings.toml; sys.exit('numpy' in sys.modules)"
+    modules = "vsmnp.settings.settings, vsmnp.settings.presets, vsmnp.settings.toml"
+    code = f"import sys, {modules}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

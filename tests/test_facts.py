@@ -15,9 +15,10 @@ from scipy.optimize import minimize_scalar
 from strategies import Nodes, Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
 
 from vsmnp.kernels import ON_HOST, load
+from vsmnp.layers.activations import ACTIVATIONS
 from vsmnp.layers.compose import Chain
-from vsmnp.layers.dense import ACTIVATIONS, Dense
-from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.layers.dense import Dense
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, OptimalGamma, PosteriorFisher
 from vsmnp.rng import Key

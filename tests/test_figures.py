@@ -23,10 +23,10 @@ from vsmnp.api import train
 from vsmnp.data.fixed import Finite
 from vsmnp.errors import ConfigError, StorageError
 from vsmnp.figures.arrows import one_a_cell
+from vsmnp.figures.canvas import fit_scale
 from vsmnp.figures.labels import headline, run_names
 from vsmnp.figures.mosaic import mosaic
 from vsmnp.figures.panels import Window, first_models, histogram, row_size
-from vsmnp.figures.scales import fit_scale
 from vsmnp.runs.session import Run
 from vsmnp.training.history import History
 from vsmnp.types import Array, Shape

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vsmnp.kernels import load
-from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import M1, M3, Objective
 from vsmnp.rng import Key, Stream

@@ -15,6 +15,7 @@ from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.activated import Activated
+from vsmnp.layers.activations import Softplus, Tanh
 from vsmnp.layers.compose import Chain, Residual
 from vsmnp.layers.conv import (
     AveragePool,
@@ -26,7 +27,6 @@ from vsmnp.layers.conv import (
     Upsample,
     UpsampledConv,
 )
-from vsmnp.layers.dense import Softplus, Tanh
 from vsmnp.layers.norm import EPSILON, BatchNorm, FrozenNorm, Normalisation
 from vsmnp.layers.running_statistics import batch_statistics, frozen, move_statistics
 from vsmnp.model.layout import Layout

@@ -10,9 +10,9 @@ import pytest
 from vsmnp.data import Dataset, load_data
 from vsmnp.errors import ConfigError
 from vsmnp.kernels import load
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.layout import STATISTICS
 from vsmnp.model.networks import BatchNormRule
-from vsmnp.model.posterior import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings.settings import Settings

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
+from vsmnp.layers.activations import ACTIVATIONS, Elu, Relu, Sigmoid, Softplus, Tanh
 from vsmnp.layers.compose import Chain, Residual
-from vsmnp.layers.dense import ACTIVATIONS, Dense, Elu, Relu, Reshape, Sigmoid, Softplus, Tanh
+from vsmnp.layers.dense import Dense
+from vsmnp.layers.reshape import Reshape
 from vsmnp.model.networks import mlp
 from vsmnp.types import Kernels, Layer
 

@@ -16,7 +16,7 @@ from strategies import nodes, sigma_points
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.dense import Dense
-from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, PosteriorFisher
 from vsmnp.rng import Key

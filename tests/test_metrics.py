@@ -13,7 +13,7 @@ from vsmnp.errors import ConfigError, DataError
 from vsmnp.kernels import load
 from vsmnp.layers.dense import Dense
 from vsmnp.metrics import batches, importance, reconstruction
-from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from laws import DERIVATIVE, ROUNDING, agree, derivative, tree_map
 
 from vsmnp.kernels import load
-from vsmnp.model.posterior import DiagonalGaussian, Moments
+from vsmnp.model.gaussian import DiagonalGaussian
+from vsmnp.model.posterior import Moments
 from vsmnp.paper.reproduce.fig5.mixture_posterior import GaussianMixture
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Params

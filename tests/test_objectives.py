@@ -24,7 +24,7 @@ from vsmnp.errors import ConfigError
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.dense import Dense
-from vsmnp.model.posterior import DiagonalGaussian
+from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import (  # fmt: skip
     ELBO,

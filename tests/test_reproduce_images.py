@@ -52,7 +52,7 @@ from vsmnp.paper.reproduce.images.claims import (
     Rule,
     Worse,
 )
-from vsmnp.paper.reproduce.images.fig4 import CLAIMS
+from vsmnp.paper.reproduce.images.figures import FIG4
 from vsmnp.paper.reproduce.images.methods import METHODS
 from vsmnp.paper.reproduce.images.methods import NAMES as METHOD_NAMES
 from vsmnp.runs.evaluation_log import Evaluations
@@ -530,7 +530,7 @@ def test_every_claim_of_figure_4_can_agree() -> None:
     rows = _rows(order, "neg_elbo")
     for row in rows:
         row |= {metric: values[row["method"]] for metric, values in wanted.items()}
-    found = verdicts.verdicts(CLAIMS, rows, ["mnist"])
+    found = verdicts.verdicts(FIG4, rows, ["mnist"])
     assert {v.answer for v in found} == {Answer.AGREES}
 
 

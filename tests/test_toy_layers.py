@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
+from vsmnp.layers.activations import Relu, Softplus, Tanh
 from vsmnp.layers.compose import Chain
-from vsmnp.layers.dense import Dense, Relu, Softplus, Tanh
+from vsmnp.layers.dense import Dense
 from vsmnp.paper.toy_layers import Free, Identity, Product, SharpSoftplus
 from vsmnp.types import Kernels
 

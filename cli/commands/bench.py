@@ -85,7 +85,8 @@ def command(
     median over rounds in one process. Everything runs on the last cores of this process, one a thread.
     """
     prepare_process(chosen["threads"] or 1)
-    from vsmnp.bench import COLUMNS, report
+    from vsmnp.bench import COLUMNS
+    from vsmnp.bench import markdown as markdown_table
     from vsmnp.bench.case import Case
     from vsmnp.bench.machine import choose_cores, cores, use_cores
     from vsmnp.bench.peers import PeerFolder, folder_of_checkout
@@ -116,7 +117,7 @@ def command(
     else:
         click.echo(table(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows]))
     if markdown is not None:
-        write_text(markdown, report.markdown(rows))
+        write_text(markdown, markdown_table(rows))
     if plot is not None:
         from vsmnp.bench.picture import draw
 

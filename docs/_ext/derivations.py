@@ -1,7 +1,8 @@
 """Pages that the statements themselves write: the derivations and the errata, judged afresh by every build.
 
 ``derivations/index.md`` has a line for each statement, ``derivations/SECTION.md`` its formulas and its
-evidence, and ``errata.md`` those that the paper misprints, in the words of ``vsmnp.paper.derivations.report``.
+evidence, and ``errata.md`` those that the paper misprints, in the words of
+``vsmnp.paper.derivations.report``.
 """
 
 from __future__ import annotations

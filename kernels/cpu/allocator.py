@@ -1,8 +1,10 @@
-"""Arrays that begin where vectors and cache lines do; NumPy's own begin anywhere in a line."""
+"""Memory of the ``cpu`` set: arrays aligned to cache lines, and freed blocks that stay with the process."""
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,3 +19,17 @@ def empty_at(multiple: int, shape: Shape, dtype: Any) -> Array:
     start = -memory.ctypes.data % multiple
     made: Array = memory[start : start + size].view(dtype).reshape(shape)
     return made
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGEST = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """Ask the allocator to keep what is freed for the next temporary."""
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST)

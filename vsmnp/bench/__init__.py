@@ -4,8 +4,7 @@ from .case import Case
 from .contender import Contender, Evaluation, Peer
 from .peers import PeerFolder
 from .problem import Noise, Problem
-from .report import markdown
-from .row import COLUMNS, Row
+from .row import COLUMNS, Row, markdown
 from .suites import SUITES, Choice, plan
 
 __all__ = [

@@ -16,7 +16,7 @@ import numpy as np
 from ..layers.compose import Chain, Residual
 from ..layers.conv import Conv, ConvTranspose, UpsampledConv
 from ..layers.dense import Dense
-from ..model.posterior import DiagonalGaussian
+from ..model.gaussian import DiagonalGaussian
 from ..model.vae import GaussianVAE
 from ..training.build import batch_norm
 from ..types import Layer

@@ -147,7 +147,7 @@ class Problem:
 
     @property
     def estimators(self) -> tuple[str, str]:
-        """How M2 and M3 estimate ``|E s|^2``, and M3's baseline; see :func:`vsmnp.training.build.estimators`."""
+        """Name the estimator of ``|E s|^2`` and M3's baseline (:func:`vsmnp.training.build.estimators`)."""
         return estimators(self.case.settings)
 
     @cached_property

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ..kernels.cpu.memory import keep_freed_memory
+from ..kernels.cpu.allocator import keep_freed_memory
 from . import ensembles, memory
 from .machine import use_cores
 from .spawn import answer_of

@@ -63,3 +63,42 @@ class StepPart:
         for name, theirs in zip(agreed, times[2:], strict=True):
             ratio = timing.ratio(theirs, times[0])
             yield Row(**base, peer=name, peer_ms=timing.median(theirs), ratio=ratio)
+
+
+#: Training samples of MNIST.
+SAMPLES = 60_000
+#: Epochs of the paper's run.
+EPOCHS = 1_000
+
+
+@dataclass(frozen=True)
+class EpochPart:
+    """An epoch of MNIST as fresh minibatches for every encoder update, from some steps of the product alone.
+
+    Attributes
+    ----------
+    case : Case
+        Of images, with the run's J.
+    """
+
+    case: Case
+
+    @property
+    def title(self) -> str:
+        return f"an epoch of {self.case.name}"
+
+    def rows(self, bench: Bench) -> Iterator[Row]:
+        case = self.case
+        (times,) = timing.interleaved([Product(Problem(case))], bench.pace)
+        steps = SAMPLES / (case.batch_size * case.encoder_steps)
+        yield Row(
+            f"epoch of MNIST/{case.name}", bench.device(case.device), case.threads,
+            ms=steps * timing.median(times), spread=steps * timing.spread(times),
+            gflops=1e-9 * timing.centre(step_flops(case) / times), bytes=round(steps * step_bytes(case)),
+            rounds=bench.pace.rounds, tf32=case.tf32, machine=bench.machine,
+        )  # fmt: skip
+        seconds = steps * timing.centre(times)
+        bench.note(
+            f"{case.name}: an epoch of MNIST, {steps:g} steps, takes {seconds / 60:.3g} minutes here, "
+            f"and the paper's {EPOCHS:,} epochs {EPOCHS * seconds / 86400:.3g} days."
+        )

@@ -11,10 +11,9 @@ from ..errors import ConfigError
 from .bench import Part
 from .case import Case
 from .ensembles import EnsemblePart
-from .epochs import EpochPart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
 from .memory import PeakPart
-from .steps import StepPart
+from .steps import EpochPart, StepPart
 
 #: Suites by name, and what each is.
 SUITES: Mapping[str, str] = MappingProxyType({

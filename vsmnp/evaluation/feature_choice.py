@@ -24,7 +24,8 @@ class FeatureChoice:
         ``lenet``, ``lenet-mnist``, ``lenet-fashion``, a FILE.lenet of ``vsmnp classifier`` or a network
         FILE.onnx.
     output, layout, scaling, size : str, str, str, int
-        Of a network FILE.onnx: which output, and how images enter; see :class:`vsmnp.evaluation.features.OnnxInput`.
+        Of a network FILE.onnx: which output, and how images enter; see
+        :class:`vsmnp.evaluation.features.OnnxInput`.
     """
 
     name: str = LENET

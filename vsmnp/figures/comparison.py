@@ -12,9 +12,8 @@ from ..errors import ConfigError
 from ..evaluation.evaluate import floors
 from ..runs.session import Run
 from ..types import Array
-from .canvas import drawing
+from .canvas import drawing, fit_scale
 from .labels import plain, run_names
-from .scales import fit_scale
 from .style import DATA, FLOOR, MODEL
 
 if TYPE_CHECKING:

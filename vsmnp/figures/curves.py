@@ -11,9 +11,8 @@ import numpy as np
 
 from ..runs.session import Run
 from ..types import Array
-from .canvas import drawing, note
+from .canvas import drawing, fit_scale, note
 from .labels import headline
-from .scales import fit_scale
 from .style import SERIES
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from ..types import Array
 from .arrows import Arrows, one_a_cell
 from .canvas import drawing
 from .labels import headline, model_names
-from .panels import PANEL, Window, first_models, row_size
-from .points import test_points, training_points
+from .panels import PANEL, Window, first_models, row_size, test_points, training_points
 from .style import COLOUR_MAP, DATA, MODEL
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing
 from .labels import headline, model_names
-from .panels import Window, first_models, histogram, row_size, tell_outside
-from .points import test_points
+from .panels import Window, first_models, histogram, row_size, tell_outside, test_points
 from .style import DATA, INK, MODEL
 
 if TYPE_CHECKING:

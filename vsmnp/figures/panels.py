@@ -13,6 +13,8 @@ from .style import DATA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+from ..metrics import corrupted
+from ..metrics.report import TEST_NOISE
 
 #: Models of an ensemble that get a panel of their own.
 MOST_MODELS = 4
@@ -92,3 +94,17 @@ def tell_outside(axes: Axes, x: Array, window: Window) -> None:
 def histogram(x: Array, edges: Array) -> Array:
     """Density of the values ``(N,)`` in each bin; what lies beyond the edges is part of the whole."""
     return np.asarray(np.histogram(x, edges)[0] / (len(x) * np.diff(edges)))
+
+
+def test_points(run: Run) -> Array:
+    """The test set, ``(N, D)``, as an evaluation sees it."""
+    return _noisy(run, run.dataset.test(run.settings.data_seed, np.dtype(run.settings.dtype)))
+
+
+def training_points(run: Run) -> Array:
+    """The training data of the first epoch, ``(N, D)``."""
+    return _noisy(run, run.dataset.epoch(run.settings.data_seed, 0, np.dtype(run.settings.dtype)))
+
+
+def _noisy(run: Run, x: Array) -> Array:
+    return corrupted(run.vae.k, x, run.settings.noise, TEST_NOISE)

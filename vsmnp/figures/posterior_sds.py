@@ -8,8 +8,7 @@ from .. import metrics
 from ..runs.session import Run
 from .canvas import drawing
 from .labels import headline, model_names
-from .panels import first_models
-from .points import test_points
+from .panels import first_models, test_points
 from .style import DATA, INK, SERIES
 
 

@@ -13,8 +13,7 @@ from ..types import Array
 from .canvas import drawing
 from .labels import headline, model_names
 from .mosaic import SIDE, mosaic
-from .panels import Window, first_models, histogram, row_size, tell_outside
-from .points import test_points
+from .panels import Window, first_models, histogram, row_size, tell_outside, test_points
 from .style import DATA, MODEL
 
 if TYPE_CHECKING:

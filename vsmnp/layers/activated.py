@@ -1,9 +1,9 @@
 """A layer and the activation behind it as one: what lies between them is never in memory.
 
-A chain makes these of its layers (:class:`~vsmnp.layers.compose.Chain`). With a the layer's output and y = f(a), the
-bias or the affine map of a normalisation is taken on the way to y, in place where the layer's product is a
-temporary. Backward, ``u = f'(a) gy`` and its sums over the pixels of a channel are one pass over memory: of
-them the gradients of biases and the projection of batch normalisation are made.
+A chain makes these of its layers (:class:`~vsmnp.layers.compose.Chain`). With a the layer's output and
+y = f(a), the bias or the affine map of a normalisation is taken on the way to y, in place where the layer's
+product is a temporary. Backward, ``u = f'(a) gy`` and its sums over the pixels of a channel are one pass over
+memory: of them the gradients of biases and the projection of batch normalisation are made.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from ..errors import ConfigError
 from ..layers.running_statistics import batch_statistics, frozen
 from ..types import Array, Cache, Kernels, Layer, Params, Shape
+from .gaussian import DiagonalGaussian
 from .layout import Layout
 from .networks import (
     BatchNormRule,
@@ -21,7 +22,7 @@ from .networks import (
     resnet18_decoder,
     resnet18_encoder,
 )
-from .posterior import DiagonalGaussian, Moments, Posterior
+from .posterior import Moments, Posterior
 
 _Network = Callable[[ImagePlan], Layer]
 

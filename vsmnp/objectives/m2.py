@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import QuadraticForm
-from .quadratic import Learning
-from .squared_mean import SquaredMean, squared_mean
+from .quadratic import Learning, SquaredMean, squared_mean
 
 
 @dataclass(frozen=True)

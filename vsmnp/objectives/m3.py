@@ -13,8 +13,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..types import QuadraticForm
-from .quadratic import Learning
-from .squared_mean import SquaredMean, squared_mean
+from .quadratic import Learning, SquaredMean, squared_mean
 
 Baseline: TypeAlias = Literal["leave-one-out", "none"]
 

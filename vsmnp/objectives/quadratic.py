@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
+from ..errors import ConfigError
 from ..model.likelihood import precision, score_matching_terms
 from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
@@ -20,7 +22,7 @@ class Learning(ABC):
     """A score-matching objective for theta; subclasses give the quadratic form of their equation.
 
     The loss of a datum is ``tau^2 a/2 + tau h - tau d_x`` with ``a`` and ``h`` of
-    :class:`~vsmnp.types.protocols.QuadraticForm`; its gradient in g is ``tau^2 a'/2 + tau h'``, and in l it is
+    :class:`~vsmnp.types.QuadraticForm`; its gradient in g is ``tau^2 a'/2 + tau h'``, and in l it is
     ``-2 tau (tau a + h - d_x)``.
 
     Parameters
@@ -113,3 +115,26 @@ class Learning(ABC):
         loss = sum(terms.values(), start=k.zeros(a.shape, a.dtype))
         statistics = model.statistics(k, cache, decoder_cache)
         return Outcome(loss, terms, g_theta=g_theta, gamma=choice, statistics=statistics)
+
+
+SquaredMean: TypeAlias = Literal["u-statistic", "biased"]
+
+
+def squared_mean(estimator: SquaredMean, samples: int) -> tuple[float, float]:
+    r"""``(c_each, c_mean)``.
+
+    The biased estimator is :math:`|\bar v|^2`; the u-statistic is
+    :math:`(|\sum v_i|^2 - \sum |v_i|^2) / (S (S-1)) = (S |\bar v|^2 - \overline{|v|^2}) / (S-1)`.
+
+    Raises
+    ------
+    ConfigError
+        If the u-statistic is asked for with one sample.
+    """
+    if estimator == "biased":
+        return 0.0, 1.0
+    if samples < 2:
+        raise ConfigError(
+            "The u-statistic needs at least 2 posterior samples: raise --samples or use biased."
+        )
+    return -1.0 / (samples - 1), samples / (samples - 1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..data import Dataset
 from ..errors import ConfigError
 from ..model.bernoulli import Bernoulli
+from ..model.gaussian import DiagonalGaussian
 from ..model.networks import BatchNormRule
-from ..model.posterior import DiagonalGaussian, Posterior
+from ..model.posterior import Posterior
 from ..model.vae import GaussianVAE
 from ..objectives import (
     ELBO,
@@ -27,8 +28,8 @@ from ..objectives import (
     PosteriorFisher,
 )
 from ..objectives.m3 import Baseline
+from ..objectives.quadratic import SquaredMean
 from ..objectives.score_norm import ScoreNorm
-from ..objectives.squared_mean import SquaredMean
 from ..settings.settings import Settings
 
 

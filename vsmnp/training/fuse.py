@@ -7,8 +7,8 @@ from typing import cast
 from ..layers.compose import Chain
 from ..layers.dense import Dense
 from ..layers.families import Pointwise
+from ..model.gaussian import DiagonalGaussian
 from ..model.layout import Layout
-from ..model.posterior import DiagonalGaussian
 from ..model.vae import GaussianVAE
 from ..objectives import (
     ELBO,

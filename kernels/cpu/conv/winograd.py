@@ -1,4 +1,4 @@
-r"""Convolutions of the ``cpu`` set with fewer products than taps, see :mod:`~vsmnp.kernels.cpu.conv.winograd_matrices`.
+r"""Compute convolutions with fewer products than taps, by minimal filtering (``winograd_matrices``).
 
 Blocks of 2 x 2 places are *seen* by as many combinations of pixels as there are products, weights are
 *mixed*, and outputs *made* of the products. These three are linear, and the adjoints of the convolution

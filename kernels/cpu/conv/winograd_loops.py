@@ -1,4 +1,4 @@
-"""The loops of :mod:`~vsmnp.kernels.cpu.conv.winograd`: small matrices on one axis after the other, run by run.
+"""Apply the small matrices of minimal filtering to one axis after the other, run by run.
 
 An array of products has their two axes as one, down before right. A *line* is a row of blocks after the
 combination of its rows of pixels.

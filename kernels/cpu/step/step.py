@@ -32,7 +32,7 @@ def _signed(seeds: tuple[int, ...]) -> Array:
 
 
 class CpuStep:
-    """The fused step of one :class:`~vsmnp.types.step_spec.StepSpec`; each size of batch has memory of its own."""
+    """Do the fused step of one :class:`~vsmnp.types.StepSpec`; each size of batch has memory of its own."""
 
     def __init__(self, spec: StepSpec) -> None:
         self.spec = spec

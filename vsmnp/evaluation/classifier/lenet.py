@@ -11,9 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import DataError
+from ...layers.activations import Tanh
 from ...layers.compose import Chain
 from ...layers.conv import AveragePool, ChannelsLast, Conv
-from ...layers.dense import Dense, Reshape, Tanh
+from ...layers.dense import Dense
+from ...layers.reshape import Reshape
 from ...types import Array, Shape, Window
 
 #: Pixels a side of what it sees, and the width of the last hidden layer, whose values are the features.

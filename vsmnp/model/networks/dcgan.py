@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from ...layers.activations import Sigmoid
 from ...layers.compose import Chain
 from ...layers.conv import ChannelsFirst, ChannelsLast, Conv, ConvTranspose
-from ...layers.dense import Dense, Reshape, Sigmoid
+from ...layers.dense import Dense
+from ...layers.reshape import Reshape
 from ...types import Layer, Window
 from .image_options import ImagePlan
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ...errors import ConfigError
+from ...layers.activations import ACTIVATIONS, Sigmoid
 from ...layers.compose import Chain
-from ...layers.dense import ACTIVATIONS, Dense, Sigmoid
+from ...layers.dense import Dense
 from ...types import Layer
 
 

@@ -12,9 +12,11 @@ K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition",
 
 from __future__ import annotations
 
+from ...layers.activations import Sigmoid
 from ...layers.compose import Chain, Residual
 from ...layers.conv import ChannelsFirst, ChannelsLast, Conv, GlobalMean, Upsample, UpsampledConv
-from ...layers.dense import Dense, Reshape, Sigmoid
+from ...layers.dense import Dense
+from ...layers.reshape import Reshape
 from ...types import Layer, Window
 from .image_options import ImagePlan
 

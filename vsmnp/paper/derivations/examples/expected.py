@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ....model.posterior import DiagonalGaussian, Moments
+from ....model.gaussian import DiagonalGaussian
+from ....model.posterior import Moments
 from ....objectives import Objective, Outcome, PosteriorFisher
 from ....rng import Key
 from ....types import Array, Kernels

@@ -6,8 +6,8 @@ In the linear model of Section 3.1 every joint divergence is one of two Gaussian
     p(z) = N(0, 1), \quad p(x|z) = N(\theta z, \gamma), \quad q(z|x) = N(\phi x, v), \quad
     \pi = N(0, \sigma^2) .
 
-It speaks like :class:`~vsmnp.paper.derivations.examples.toy.Toy`, data ``x (..., 1)`` and latent ``z (...)``, and
-it can be handed to the engine.
+It has the methods of :class:`~vsmnp.paper.derivations.examples.toy.Toy`, with data ``x (..., 1)`` and latent
+``z (...)``, and the engine accepts it as a model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from ....kernels import load
 from ....layers.dense import Dense
-from ....model.posterior import DiagonalGaussian
+from ....model.gaussian import DiagonalGaussian
 from ....model.vae import GaussianVAE
 from ....objectives import JointFisherLearning
 from ....types import Array

@@ -1,1 +1,1 @@
-"""The statements themselves, one file a topic; :mod:`vsmnp.paper.derivations.catalogue` puts them in order."""
+"""The statements, one file a topic; :mod:`vsmnp.paper.derivations.catalogue` puts them in order."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ....kernels import load
-from ....model.posterior import DiagonalGaussian
+from ....model.gaussian import DiagonalGaussian
 from ....types import ActivationName, Array
 from ..evidence import derivative, numeric, symbolic
 from ..statement import Claim, Effort, Evidence, Form, Statement
@@ -211,6 +211,6 @@ STATEMENTS = (
             "slope missing": lambda s, m: (-m.expm1(-s), m.exp(-s)),
             "sign": lambda s, m: (-m.expm1(-s), m.expm1(-s) * m.exp(-s)),
         },
-        code="vsmnp.model.posterior.DiagonalGaussian",
+        code="vsmnp.model.gaussian.DiagonalGaussian",
     ),
 )  # fmt: skip

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ....layers.activations import Softplus, Tanh
 from ....layers.compose import Chain, Residual
-from ....layers.dense import Dense, Softplus, Tanh
+from ....layers.dense import Dense
 from ....types import Array
 from ..examples.layer import LayerExample, layer_checks
 from ..statement import Form, Statement

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ....layers.dense import Dense, Elu, Softplus, Tanh
+from ....layers.activations import Elu, Softplus, Tanh
+from ....layers.dense import Dense
 from ....layers.families import Linear
 from ....types import Array, Kernels
 from ..examples.layer import LayerExample, layer_checks

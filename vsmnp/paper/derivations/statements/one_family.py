@@ -198,7 +198,7 @@ STATEMENTS = (
             "sign of the bias": lambda B, T, S, gamma, d: (B + (2 + 1 / S) * T) / (2 * gamma**2) - d / gamma,
             "S - 1": lambda B, T, S, gamma, d: (B + (2 - 1 / (S - 1)) * T) / (2 * gamma**2) - d / gamma,
         },
-        code="vsmnp.objectives.squared_mean.squared_mean",
+        code="vsmnp.objectives.quadratic.squared_mean",
     ),
     Statement(
         id="engine-one-family",

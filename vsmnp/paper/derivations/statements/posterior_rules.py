@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ....model.posterior import DiagonalGaussian, Moments
+from ....model.gaussian import DiagonalGaussian
+from ....model.posterior import Moments
 from ....model.vae import GaussianVAE
 from ....objectives import KL
 from ....rng import Key, Stream

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ....kernels import load
+from ....layers.activations import Relu
 from ....layers.compose import Chain
-from ....layers.dense import Dense, Relu
+from ....layers.dense import Dense
+from ....model.gaussian import DiagonalGaussian
 from ....model.likelihood import log_likelihood
-from ....model.posterior import DiagonalGaussian
 from ....model.vae import GaussianVAE
 from ....objectives import KL, Objective, PosteriorFisher
 from ....types import Array

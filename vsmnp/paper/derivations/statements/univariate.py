@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ....model.posterior import DiagonalGaussian, Moments
+from ....model.gaussian import DiagonalGaussian
+from ....model.posterior import Moments
 from ....objectives import PosteriorFisher
 from ....types import Array
 from ..evidence import numeric, symbolic
@@ -102,7 +103,7 @@ STATEMENTS = (
             "one mean for both": lambda x, m1, s1, m2, s2: _two_normals(x, m1, s1, m1, s2),
             "exchanged": lambda x, m1, s1, m2, s2: _two_normals(x, m2, s2, m1, s1),
         },
-        code="vsmnp.model.posterior.DiagonalGaussian",
+        code="vsmnp.model.gaussian.DiagonalGaussian",
     ),
     Statement(
         id="A.5.1-kl",

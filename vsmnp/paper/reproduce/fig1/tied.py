@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....layers.dense import Dense
-from ....model.posterior import DiagonalGaussian
+from ....model.gaussian import DiagonalGaussian
 from ....model.vae import GaussianVAE
 from ....objectives import ELBO, KL, JointFisher, Objective
 from ....objectives.gamma import FixedGamma

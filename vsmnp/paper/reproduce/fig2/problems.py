@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from ....kernels import load
-from ....layers.dense import Relu
+from ....layers.activations import Relu
 from ....layers.families import NO_PARAMETERS
-from ....model.posterior import DiagonalGaussian
+from ....model.gaussian import DiagonalGaussian
 from ....model.vae import GaussianVAE
 from ....types import Array
 from ...toy_layers import Free, Product, SharpSoftplus

@@ -2,7 +2,7 @@
 
 Where the modes of the posterior lie apart, one group of components answers for each of them, and the
 gradient in the weights between the groups is zero: ``c_k = r_k (t_k - sum_j r_j t_j)`` (see
-:mod:`vsmnp.paper.reproduce.fig5.mixture_posterior`) compares components only at points that both of them reach.
+:mod:`~vsmnp.paper.reproduce.fig5.mixture_posterior`) compares components only at points that both reach.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ....errors import ConfigError
 
@@ -24,4 +23,6 @@ def load(name: str) -> ImageFigure:
     """
     if name not in NAMES:
         raise ConfigError(f"There is no figure '{name}' about images: choose one of {', '.join(NAMES)}.")
-    return cast("ImageFigure", import_module(f"{__package__}.{name}").FIGURE)
+    from .figures import FIGURES
+
+    return FIGURES[name]

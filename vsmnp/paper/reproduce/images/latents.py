@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....figures.points import test_points
+from ....figures.panels import test_points
 from ....metrics import sd_histogram
 from ....metrics.batches import batches
 from ....runs.session import Run

@@ -17,7 +17,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 
 from ....errors import DeviceError, Interrupted
-from ....kernels.cpu.memory import keep_freed_memory
+from ....kernels.cpu.allocator import keep_freed_memory
 from ....runs.folder import CHECKPOINT
 from ....runs.session import Run, Session
 from ....settings.resolve import resolved

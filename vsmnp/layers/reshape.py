@@ -1,0 +1,28 @@
+"""A change of the axes of a sample, with its elements in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import Array, Kernels, Shape
+from .families import Linear
+
+
+@dataclass(frozen=True)
+class Reshape(Linear):
+    """``(R, S, N, *before) -> (R, S, N, *after)``."""
+
+    before: Shape
+    after: Shape
+
+    def __post_init__(self) -> None:
+        if np.prod(self.before) != np.prod(self.after):
+            raise ValueError(f"Reshape cannot turn {self.before} into {self.after}: sizes differ.")
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        return x.reshape(*x.shape[:3], *self.after)
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        return gy.reshape(*gy.shape[:3], *self.before)
