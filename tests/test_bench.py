@@ -21,7 +21,7 @@ from vsmnp.bench import COLUMNS, Case, Choice, Noise, PeerFolder, Problem, Row, 
 from vsmnp.bench import kernels as kernel_suite
 from vsmnp.bench.agreement import disagreement
 from vsmnp.bench.bench import Bench
-from vsmnp.bench.contender import Product
+from vsmnp.bench.contender import Engine
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
 from vsmnp.bench.machine import describe
 from vsmnp.bench.memory import PeakPart, measure
@@ -154,10 +154,10 @@ def test_fused_and_composed_product_agree() -> None:
     """The step that is timed passes the check that peers have to pass."""
     case = replace(TINY, kernels="cpu")
     plain = Problem(replace(case, kernels="reference"))
-    assert disagreement(Problem(case), lambda problem: Product(plain)) is None
+    assert disagreement(Problem(case), lambda problem: Engine(plain)) is None
 
 
-class Liar(Product):
+class Liar(Engine):
     """A peer that is off in one place."""
 
     def __init__(self, problem: Problem, where: str) -> None:

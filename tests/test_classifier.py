@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsmnp.cli import main
-from vsmnp.data.fixed import Finite
+from vsmnp.data.fixed import FixedDataset
 from vsmnp.errors import CheckpointError, ConfigError, DataError
 from vsmnp.evaluation.classifier import Classifier, load, save, shipped, train_classifier
 from vsmnp.evaluation.classifier.cross_entropy import cross_entropy
@@ -35,10 +35,10 @@ def halves(n: int, seed: int) -> tuple[Array, Array]:
     return pixels.reshape(n, 36).astype(np.uint8), labels
 
 
-def data(classes: bool = True) -> Finite:
+def data(classes: bool = True) -> FixedDataset:
     """The pictures as a data set."""
     (train, train_labels), (test, test_labels) = halves(30, 0), halves(20, 1)
-    return Finite(
+    return FixedDataset(
         "halves", (6, 6), train, test, "", divisor=255.0,
         read_labels=(lambda: (train_labels, test_labels)) if classes else None,
     )  # fmt: skip

@@ -17,7 +17,7 @@ import pytest
 from test_data_idx import idx_bytes
 
 from vsmnp.data import load_data
-from vsmnp.data.fixed import Finite
+from vsmnp.data.fixed import FixedDataset
 from vsmnp.data.mnist import mnist as module
 from vsmnp.data.mnist.download import fetch
 from vsmnp.data.mnist.mnist import FASHION, MNIST, SETS, IdxFile, ImageSet, load_images
@@ -81,7 +81,7 @@ def put(folder: Path, packed: bool = True) -> Path:
     return folder
 
 
-def check(data: Finite) -> None:
+def check(data: FixedDataset) -> None:
     assert (data.name, data.shape, data.dim, data.is_image) == ("tiny", (4, 4), 16, True)
     assert data.image == (1, 4, 4)
     expected = PIXELS["test.gz"].reshape(3, 16) / 255

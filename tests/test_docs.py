@@ -33,7 +33,7 @@ TEXTS = {
 GIVEN = {
     "architecture.md": """
 from dataclasses import dataclass
-from vsmnp.layers.families import Linear
+from vsmnp.layers.families import LinearMap
 from vsmnp.types import Array, Kernels
 """
 }

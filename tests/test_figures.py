@@ -20,7 +20,7 @@ from strategies import few, seeds
 
 from vsmnp import figures
 from vsmnp.api import train
-from vsmnp.data.fixed import Finite
+from vsmnp.data.fixed import FixedDataset
 from vsmnp.errors import ConfigError, StorageError
 from vsmnp.figures.arrows import one_a_cell
 from vsmnp.figures.canvas import fit_scale
@@ -49,10 +49,10 @@ def small(data: Any, models: int = 1, **settings: Any) -> Run:
     return train(data, kernels="reference", **{**chosen, **settings})
 
 
-def finite(shape: Shape, n: int = 90, name: str = "mine") -> Finite:
+def finite(shape: Shape, n: int = 90, name: str = "mine") -> FixedDataset:
     """Random samples in [0, 1]."""
     rows = np.random.default_rng(0).random((n, int(np.prod(shape))))
-    return Finite(name, shape, rows, rows, "")
+    return FixedDataset(name, shape, rows, rows, "")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from vsmnp.training.loop import Watch, run_loop
 from vsmnp.training.state import State, to_arrays
 from vsmnp.training.trainer import Trainer
 from vsmnp.types import Kernels
-from vsmnp.types.replay import Tick
+from vsmnp.types.replay import ReplayedInt
 
 TINY = Settings(
     hidden=(4,), activation="tanh", samples=2, batch_size=20, steps=5, log_every=3, seeds=(0, 1),
@@ -206,9 +206,9 @@ def test_a_recording_does_nothing_until_it_is_replayed(k: DeviceKernels) -> None
 
 
 def test_ticks_are_integers_that_grow() -> None:
-    t = Tick(7, 1, None)
+    t = ReplayedInt(7, 1, None)
     step = 3 * (t * 4 + 2) + 1
-    assert isinstance(step, Tick)
+    assert isinstance(step, ReplayedInt)
     assert (step, step.rate) == (91, 12)
     assert ((t + t), (t + t).rate) == (14, 2)
     with pytest.raises(TypeError, match="evenly"):
@@ -217,7 +217,7 @@ def test_ticks_are_integers_that_grow() -> None:
 
 def test_a_tick_draws_the_noise_of_its_step(k: DeviceKernels) -> None:
     ticks, seeds = k.asarray(np.array([3], np.uint32)), np.array([5, 2**40], np.uint64)
-    later = k.normal(seeds, 6, Tick(10, 2, ticks), (9,), np.dtype(np.float64))
+    later = k.normal(seeds, 6, ReplayedInt(10, 2, ticks), (9,), np.dtype(np.float64))
     np.testing.assert_array_equal(
         k.to_host(later), k.to_host(k.normal(seeds, 6, 16, (9,), np.dtype(np.float64)))
     )

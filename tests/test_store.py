@@ -15,36 +15,36 @@ from remote import Remote
 
 from vsmnp.data import Dataset, load_data
 from vsmnp.data.batches import Batches
-from vsmnp.data.fixed import Finite
+from vsmnp.data.fixed import FixedDataset
 from vsmnp.data.store import Store
 from vsmnp.kernels import load
 from vsmnp.settings.settings import Settings
 from vsmnp.training.state import State, to_arrays
 from vsmnp.training.trainer import Trainer
 from vsmnp.types import Array, DType
-from vsmnp.types.replay import Tick
+from vsmnp.types.replay import ReplayedInt
 
 #: 7 minibatches of 3 in an epoch, and two samples that are left out.
 N, BATCH, PER_EPOCH = 23, 3, 7
 TINY = Settings(hidden=(3,), batch_size=BATCH, steps=1, log_every=1, seeds=(0, 1), dtype="float64", noise=0.1)
 
 
-def _finite(values: Array, **more: Any) -> Finite:
-    return Finite("tiny", values.shape[1:], values, values[:2], "Tiny.", **more)
+def _finite(values: Array, **more: Any) -> FixedDataset:
+    return FixedDataset("tiny", values.shape[1:], values, values[:2], "Tiny.", **more)
 
 
-def numbers() -> Finite:
+def numbers() -> FixedDataset:
     """Samples that are numbers, stored with more digits than a run may have."""
     return _finite(np.random.default_rng(0).standard_normal((N, 4)))
 
 
-def pixels() -> Finite:
+def pixels() -> FixedDataset:
     """Pictures, some of which belong to another split."""
     values = np.random.default_rng(1).integers(0, 256, (N + 9, 2, 2), dtype=np.uint8)
     return _finite(values, divisor=255.0, train_index=np.arange(N)[::-1] + 9)
 
 
-def halves() -> Finite:
+def halves() -> FixedDataset:
     """Small integers that are divided."""
     return _finite(np.arange(4 * N, dtype=np.int16).reshape(N, 4), divisor=3.0)
 
@@ -134,7 +134,7 @@ def test_a_recording_gathers_another_minibatch_at_each_replay(k: DeviceKernels) 
     held, recorder = Store(store, 1, 2**20), TapeRecorder()
     assert held.bring(4)
     recorder.rehearse(lambda: held.clean(4))
-    x = recorder.record(lambda: held.clean(Tick(4, 1, recorder.ticks)))
+    x = recorder.record(lambda: held.clean(ReplayedInt(4, 1, recorder.ticks)))
     for index in range(4, 3 * PER_EPOCH):
         assert held.bring(index)
         recorder.replay()

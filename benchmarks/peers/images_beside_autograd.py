@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from vsmnp.bench import Case, Contender, Evaluation, Noise, PeerFolder, Problem
-from vsmnp.bench.contender import Product
+from vsmnp.bench.contender import Engine
 from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.data import load_data
 from vsmnp.settings.settings import Settings
@@ -141,7 +141,7 @@ def main() -> None:
     )  # fmt: skip
     problem = OnMNIST(case, given.steps, given.data_dir)
     peer = PeerFolder(folder_of_checkout()).load("torch-eager")
-    sides: dict[str, Contender] = {"vsmnp": Product(problem), "pytorch": pytorch(peer, problem)}
+    sides: dict[str, Contender] = {"vsmnp": Engine(problem), "pytorch": pytorch(peer, problem)}
     if given.beside:
         sides["double"] = pytorch(peer, problem, double=True)
     if "rounded" in given.beside:

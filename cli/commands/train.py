@@ -148,11 +148,11 @@ def _size(session: Session) -> dict[str, Any]:
 
 def _explain(session: Session, tell: Callable[[str], object], show_settings: bool) -> None:
     """The resolved settings, the size and the time."""
-    from vsmnp.training.build import effective
+    from vsmnp.training.build import settings_in_effect
 
     trainer = session.trainer
     if show_settings:
-        tell(table(("setting", "value"), list(effective(trainer.settings).items())))
+        tell(table(("setting", "value"), list(settings_in_effect(trainer.settings).items())))
     size = _size(session)
     tell(
         f"Encoder {size['encoder_parameters']:,} and decoder {size['decoder_parameters']:,} parameters, "

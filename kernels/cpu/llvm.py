@@ -199,7 +199,7 @@ def _passed(kind: Any) -> Any:
     return types.float64 if isinstance(kind, types.Float) else kind
 
 
-def _invoke(context: Any, address: Any, arguments: Any) -> Any:
+def _call_with_pointers(context: Any, address: Any, arguments: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
         place, packed = given
         values = []
@@ -217,7 +217,7 @@ def _invoke(context: Any, address: Any, arguments: Any) -> Any:
 
 #: Call the function at an address: arrays go as pointers to their first elements, integers and flags as 64
 #: bits, reals in double precision.
-invoke: Formula = cast(Formula, intrinsic(_invoke))
+call_with_pointers: Formula = cast(Formula, intrinsic(_call_with_pointers))
 
 
 def _call(context: Any, builder: ir.IRBuilder, place: ir.Value, kinds: Any, given: Sequence[ir.Value]) -> Any:
@@ -229,7 +229,7 @@ def _call(context: Any, builder: ir.IRBuilder, place: ir.Value, kinds: Any, give
     return context.get_dummy_value()
 
 
-def _perform(context: Any, address: Any, arguments: Any) -> Any:
+def _call_with_records(context: Any, address: Any, arguments: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> Any:
         place, packed = given
         kinds = signature.args[1]
@@ -241,10 +241,10 @@ def _perform(context: Any, address: Any, arguments: Any) -> Any:
 
 #: Call the function at an address: arrays and records go as they are, integers and flags as 64 bits, reals in
 #: double precision.
-perform: Formula = cast(Formula, intrinsic(_perform))
+call_with_records: Formula = cast(Formula, intrinsic(_call_with_records))
 
 
-def performer(field: str, place: int) -> Formula:
+def call_by_place(field: str, place: int) -> Formula:
     """A call, with all its arguments, of the function whose address the first has in a place of a field."""
 
     def call(context: Any, record: Any, *rest: Any) -> Any:

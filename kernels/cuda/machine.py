@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from vsmnp.types import Array, DType, Recorder, Shape
-from vsmnp.types.replay import Tick
+from vsmnp.types.replay import ReplayedInt
 
 from .cublas import Cublas, library_of_cupy
 from .graph import CupyRecorder
@@ -108,7 +108,7 @@ class Machine:
 
     def step(self, step: int) -> tuple[Array, Any, Any]:
         """A step of the randomness as kernels take it: ``(ticks, rate, s)`` is ``s + rate * ticks[0]``."""
-        if isinstance(step, Tick):
+        if isinstance(step, ReplayedInt):
             return step.ticks, np.uint32(step.rate), np.uint32(int(step))
         return self._still, np.uint32(0), np.uint32(step)
 

@@ -25,9 +25,9 @@ from scipy.special import expit
 
 from vsmnp.types import Array
 
-Pointwise = Callable[[Array], Array]
+Elementwise = Callable[[Array], Array]
 
-VALUE: Mapping[str, Pointwise] = MappingProxyType({
+VALUE: Mapping[str, Elementwise] = MappingProxyType({
     "relu": lambda x: np.maximum(x, 0),
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
@@ -36,7 +36,7 @@ VALUE: Mapping[str, Pointwise] = MappingProxyType({
     "exp": np.exp,
 })  # fmt: skip
 
-SLOPE: Mapping[str, Pointwise] = MappingProxyType({
+SLOPE: Mapping[str, Elementwise] = MappingProxyType({
     "relu": lambda y: (y > 0).astype(y.dtype),
     "elu": lambda y: np.where(y > 0, np.ones_like(y), y + 1),
     "softplus": lambda y: -np.expm1(-y),
@@ -45,7 +45,7 @@ SLOPE: Mapping[str, Pointwise] = MappingProxyType({
     "exp": lambda y: y,
 })  # fmt: skip
 
-CURVE: Mapping[str, Pointwise] = MappingProxyType({
+CURVE: Mapping[str, Elementwise] = MappingProxyType({
     "relu": np.zeros_like,
     "elu": lambda y: (y <= 0).astype(y.dtype),
     "softplus": lambda y: np.exp(-y),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..types import Array
-from .contender import Contender, Evaluation, Product
+from .contender import Contender, Engine, Evaluation
 from .problem import Problem
 
 #: Steps that product and peer take with the same noise.
@@ -39,7 +39,7 @@ def disagreement(problem: Problem, make: Callable[[Problem], Contender]) -> str 
 
 def _at_the_start(problem: Problem, make: Callable[[Problem], Contender]) -> str | None:
     first = problem.noise(0)
-    mine, theirs = Product(problem).evaluate(first), make(problem).evaluate(first)
+    mine, theirs = Engine(problem).evaluate(first), make(problem).evaluate(first)
     for name, error in _errors(mine, theirs).items():
         if not error <= TOLERANCE[problem.case.dtype]:
             return f"its {name} differs by {error:.1e} of its size"
@@ -47,7 +47,7 @@ def _at_the_start(problem: Problem, make: Callable[[Problem], Contender]) -> str
 
 
 def _on_the_way(problem: Problem, make: Callable[[Problem], Contender], steps: int) -> str | None:
-    product, peer = Product(problem), make(problem)
+    product, peer = Engine(problem), make(problem)
     for t in range(steps):
         product.step()
         peer.step(problem.noise(t))

@@ -54,7 +54,7 @@ class Peer(Protocol):
         """A contender at the problem's parameters."""
 
 
-class Product:
+class Engine:
     """The engine: the trainer's own step, noise drawn inside."""
 
     def __init__(self, problem: Problem) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from . import spawn, timing
 from .bench import Bench
 from .case import Case
-from .contender import Product
+from .contender import Engine
 from .counts import step_bytes, step_flops
 from .peers import PeerFolder
 from .problem import Problem
@@ -49,7 +49,7 @@ class EnsemblePart:
     def measured(self, bench: Bench) -> Iterator[Row]:
         """In this process."""
         case, problem = self.case, Problem(self.case)
-        mine, spawn = Product(problem), Product(Problem(replace(case, models=1, threads=1)))
+        mine, spawn = Engine(problem), Engine(Problem(replace(case, models=1, threads=1)))
         agreed, _ = bench.agreeing(problem)
         times = timing.interleaved([mine, spawn, *agreed.values()], bench.pace)
         times[0] /= case.models

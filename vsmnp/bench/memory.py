@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from . import spawn
 from .bench import Bench
 from .case import Case
-from .contender import Product
+from .contender import Engine
 from .peers import PeerFolder
 from .problem import Problem
 from .row import Row
@@ -66,7 +66,7 @@ def measure(order: Mapping[str, Any]) -> dict[str, float]:
     """In the process of its own: train, and read the peak."""
     problem = Problem(Case.from_mapping(order["case"]))
     if order["who"] == PRODUCT:
-        contender = Product(problem)
+        contender = Engine(problem)
     else:
         peer = PeerFolder(Path(order["folder"]) if order["folder"] else None).load(order["who"])
         obstacle = peer.obstacle(problem)

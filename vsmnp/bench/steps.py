@@ -9,7 +9,7 @@ from typing import Any
 from . import timing
 from .bench import Bench
 from .case import Case
-from .contender import Product
+from .contender import Engine
 from .counts import step_bytes, step_flops
 from .limits import product
 from .problem import Problem
@@ -41,7 +41,7 @@ class StepPart:
 
     def rows(self, bench: Bench) -> Iterator[Row]:
         case, problem = self.case, Problem(self.case)
-        mine = Product(problem)
+        mine = Engine(problem)
         agreed, strangers = bench.agreeing(problem)
         shape = (case.batch_size, max(case.hidden)) if case.image is None else LARGE
         limit, flops = product(problem.k, *shape, case.dtype)
@@ -89,7 +89,7 @@ class EpochPart:
 
     def rows(self, bench: Bench) -> Iterator[Row]:
         case = self.case
-        (times,) = timing.interleaved([Product(Problem(case))], bench.pace)
+        (times,) = timing.interleaved([Engine(Problem(case))], bench.pace)
         steps = SAMPLES / (case.batch_size * case.encoder_steps)
         yield Row(
             f"epoch of MNIST/{case.name}", bench.device(case.device), case.threads,

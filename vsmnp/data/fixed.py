@@ -18,7 +18,7 @@ CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True, eq=False)
-class Finite:
+class FixedDataset:
     """A fixed set of training and test samples; an epoch is a permutation of the training samples.
 
     Parameters

@@ -11,22 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import Array, Cache, Kernels, Layer, Params, Shapes
-from .families import Pointwise
-from .staged import Weighted
+from .families import Elementwise
+from .staged import StagedLayer
 
 
-def are_one(layer: Layer, behind: Layer) -> bool:
+def can_fuse(layer: Layer, behind: Layer) -> bool:
     """Whether ``behind`` is an activation that ``layer`` can take on its way, and caches y as those do."""
-    plain = isinstance(behind, Pointwise) and type(behind).forward is Pointwise.forward
-    return plain and isinstance(layer, Weighted)
+    plain = isinstance(behind, Elementwise) and type(behind).forward is Elementwise.forward
+    return plain and isinstance(layer, StagedLayer)
 
 
 @dataclass(frozen=True)
 class Activated:
     """``y = f(layer(x))``, with the parameters of the layer. Cache: that of the layer, and y."""
 
-    layer: Weighted
-    activation: Pointwise
+    layer: StagedLayer
+    activation: Elementwise
 
     @property
     def shapes(self) -> Shapes:
@@ -47,8 +47,8 @@ class Activated:
     def vjp(
         self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
     ) -> Array | None:
-        g = self.layer.hear(k, p, c[0], self.activation.f, c[1], gy, gp is not None)
-        return self.layer.pull(k, p, c[0], g._replace(temporary=True), gp, want_x)
+        g = self.layer.through_activation(k, p, c[0], self.activation.f, c[1], gy, gp is not None)
+        return self.layer.vjp_after(k, p, c[0], g._replace(temporary=True), gp, want_x)
 
     def vjp_jvp(
         self,
@@ -65,9 +65,11 @@ class Activated:
     ) -> tuple[Array | None, Array | None]:
         f, y = self.activation.f, c[1]
         dc_layer, dy = (None, None) if dc is None else dc
-        g = self.layer.hear(k, p, c[0], f, y, gy, gp is not None)._replace(temporary=True)
+        g = self.layer.through_activation(k, p, c[0], f, y, gy, gp is not None)._replace(temporary=True)
         dg = None
         if dy is not None or dgy is not None:
             du = k.activation_curve(f, y, dy, gy, dgy)
-            dg = self.layer.hear(k, p, c[0], None, None, du, dgp is not None)._replace(temporary=True)
-        return self.layer.pull_along(k, p, c[0], g, gp, dp, dc_layer, dg, dgp, want_x)
+            dg = self.layer.through_activation(k, p, c[0], None, None, du, dgp is not None)._replace(
+                temporary=True
+            )
+        return self.layer.vjp_jvp_after(k, p, c[0], g, gp, dp, dc_layer, dg, dgp, want_x)

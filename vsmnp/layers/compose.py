@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import cast
 
 from ..types import Array, Cache, Kernels, Layer, Params, Shapes
-from .activated import Activated, are_one
-from .families import NO_PARAMETERS, Pointwise
-from .staged import Weighted, plus
+from .activated import Activated, can_fuse
+from .families import NO_PARAMETERS, Elementwise
+from .staged import StagedLayer, plus
 
 
 def _part(p: Params | None, name: str) -> Params | None:
@@ -39,8 +39,8 @@ class Chain:
             behind = self.layers[i + 1] if i + 1 < len(self.layers) else None
             if taken:
                 taken = False
-            elif behind is not None and are_one(layer, behind):
-                stages.append((str(i), Activated(cast(Weighted, layer), cast(Pointwise, behind))))
+            elif behind is not None and can_fuse(layer, behind):
+                stages.append((str(i), Activated(cast(StagedLayer, layer), cast(Elementwise, behind))))
                 taken = True
             else:
                 stages.append((str(i), layer))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import Array, Kernels, Shape, Shapes, Window
-from .families import Bilinear, Linear
+from .families import Bilinear, LinearMap
 
 
 def _pixels(y: Array) -> Array:
@@ -160,7 +160,7 @@ class UpsampledConv(_OfPixels):
 
 
 @dataclass(frozen=True)
-class Upsample(Linear):
+class Upsample(LinearMap):
     """Every pixel ``factor x factor`` times: the nearest neighbour."""
 
     factor: int
@@ -177,7 +177,7 @@ class Upsample(Linear):
 
 
 @dataclass(frozen=True)
-class AveragePool(Linear):
+class AveragePool(LinearMap):
     """Means over blocks of ``factor x factor`` pixels: the adjoint of :class:`Upsample`, scaled."""
 
     factor: int
@@ -190,7 +190,7 @@ class AveragePool(Linear):
 
 
 @dataclass(frozen=True)
-class GlobalMean(Linear):
+class GlobalMean(LinearMap):
     """``(H, W, C) -> (C,)``: the mean over the pixels of an image of size ``image``."""
 
     image: Shape
@@ -206,7 +206,7 @@ class GlobalMean(Linear):
 
 
 @dataclass(frozen=True)
-class ChannelsLast(Linear):
+class ChannelsLast(LinearMap):
     """Flat data ``(C*H*W,)``, as files hold them, to an image ``(H, W, C)``."""
 
     image: Shape  # (C, H, W)
@@ -220,7 +220,7 @@ class ChannelsLast(Linear):
 
 
 @dataclass(frozen=True)
-class ChannelsFirst(Linear):
+class ChannelsFirst(LinearMap):
     """An image ``(H, W, C)`` to flat data ``(C*H*W,)``."""
 
     image: Shape  # (C, H, W)

@@ -3,9 +3,9 @@ r"""The families of layers, each of which derives the four rules once.
 ========= ================== ========================= ===============================================
 family    the author writes  jvp                       tangent of the vjp
 ========= ================== ========================= ===============================================
-Linear    A and its adjoint  A dx                      A' dgy
+LinearMap    A and its adjoint  A dx                      A' dgy
 Bilinear  B, Bx, Bw          B(w, dx) + B(dw, x) + db  Bx(dgy, w) + Bx(gy, dw); Bw(dgy, x) + Bw(gy, dx)
-Pointwise f, with f' = h(y)  h(y) dx                   h(y) dgy + h'(y) dy gy
+Elementwise f, with f' = h(y)  h(y) dx                   h(y) dgy + h'(y) dy gy
 ========= ================== ========================= ===============================================
 
 Second order costs no new product or convolution: the tangent of a bilinear rule is the rule itself.
@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..types import ActivationName, Array, Cache, Kernels, Params, Shapes
-from .staged import Affine, Heard, Line, plus
+from .staged import Affine, OutputCotangent, PendingAffine, plus
 
 NO_PARAMETERS: Shapes = {}
 
 
-class Linear(ABC):
+class LinearMap(ABC):
     """``y = A x``: the author writes ``apply`` and ``adjoint``; nothing is cached."""
 
     shapes: ClassVar[Shapes] = NO_PARAMETERS
@@ -95,7 +95,7 @@ class Bilinear(Affine):
         """``out += `` the gradient in b of ``<gy, b>``."""
         k.sum_rows(gy, out)
 
-    def _accumulate_b(self, k: Kernels, g: Heard, x: Array, gp: Params) -> None:
+    def _accumulate_b(self, k: Kernels, g: OutputCotangent, x: Array, gp: Params) -> None:
         if g.total is not None:
             gp["b"][...] += g.total.sum(1)
             return
@@ -124,23 +124,23 @@ class Bilinear(Affine):
             dy = plus(dy, self.add_bias(k, dy_w, dp["b"]) if "b" in self.shapes else dy_w)
         return dy, dx
 
-    def line(self, k: Kernels, p: Params, x: Array) -> Line:
+    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
         bias = p["b"][:, None] if "b" in self.shapes else None
-        return Line(self.apply(k, p["w"], x), None, bias, True, x)
+        return PendingAffine(self.apply(k, p["w"], x), None, bias, True, x)
 
-    def hear(
+    def through_activation(
         self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
         weights: bool,
-    ) -> Heard:  # fmt: skip
+    ) -> OutputCotangent:  # fmt: skip
         if f is None or y is None:
-            return Heard(gy)
+            return OutputCotangent(gy)
         if not (weights and "b" in self.shapes):
-            return Heard(k.activation_slope(f, y, gy))
+            return OutputCotangent(k.activation_slope(f, y, gy))
         u, total, _ = k.activation_sums(f, y, gy, None, None)
-        return Heard(u, total)
+        return OutputCotangent(u, total)
 
-    def pull(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, want_x: bool = True
+    def vjp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
     ) -> Array | None:
         if gp is not None:
             self._accumulate_w(k, g.values, c, gp)
@@ -153,7 +153,7 @@ class Bilinear(Affine):
 
 
 @dataclass(frozen=True)
-class Pointwise:
+class Elementwise:
     """``y = f(x)``, one element at a time; y is cached, because ``f'(x) = h(y)``."""
 
     f: ClassVar[ActivationName]

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import ActivationName, Array, Cache, Kernels, Params, Shapes
-from .staged import Affine, Heard, Line, Weighted
+from .staged import Affine, OutputCotangent, PendingAffine, StagedLayer
 
 #: Added to every variance; channels vary by far more.
 EPSILON = 1e-5
@@ -42,7 +42,7 @@ def _rate(variance: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Normalisation(Weighted):
+class Normalisation(StagedLayer):
     """What the two layers share: slots, and that ``y = scale h + shift`` is linear in two of them.
 
     Parameters
@@ -87,10 +87,10 @@ class BatchNorm(Normalisation):
     own. Cache: ``(x, mean, variance)``, the latter ``(R, 1, C)``.
     """
 
-    def line(self, k: Kernels, p: Params, x: Array) -> Line:
+    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
         mean, variance = k.channel_moments(x)
         slope = p["scale"][:, None] * _rate(variance)
-        return Line(x, slope, p["shift"][:, None] - mean * slope, False, (x, mean, variance))
+        return PendingAffine(x, slope, p["shift"][:, None] - mean * slope, False, (x, mean, variance))
 
     def statistics(self, k: Kernels, c: Cache) -> Params:
         x, mean, variance = c
@@ -117,15 +117,15 @@ class BatchNorm(Normalisation):
             return None, None
         return k.channel_combine([*parts, (x, along_x)], shift - along_x * mean), dc
 
-    def hear(
+    def through_activation(
         self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
         weights: bool,
-    ) -> Heard:  # fmt: skip
+    ) -> OutputCotangent:  # fmt: skip
         x, mean, _ = c
-        return Heard(*k.activation_sums(f, y, gy, x, mean))
+        return OutputCotangent(*k.activation_sums(f, y, gy, x, mean))
 
-    def pull(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, want_x: bool = True
+    def vjp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
     ) -> Array | None:
         x, mean, variance = c
         total, cross = _sums(g)
@@ -140,9 +140,9 @@ class BatchNorm(Normalisation):
         along_x = -slope * r * r * q
         return _combined(k, [(g.values, slope), (x, along_x)], -slope * ghost - along_x * mean, g.temporary)
 
-    def pull_along(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, dp: Params | None, dc: Cache,
-        dg: Heard | None, dgp: Params | None, want_x: bool = True,
+    def vjp_jvp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, dp: Params | None,
+        dc: Cache, dg: OutputCotangent | None, dgp: Params | None, want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:  # fmt: skip
         x, mean, variance = c
         dx, dmean, dvariance = (None, None, None) if dc is None else dc
@@ -158,7 +158,7 @@ class BatchNorm(Normalisation):
             dgp["shift"][...] += dtotal.sum(1)
             dgp["scale"][...] += (r * dcross + dr * cross).sum(1)
         if not want_x or (dg is None and dp is None and dx is None):
-            return self.pull(k, p, c, g, gp, want_x), None
+            return self.vjp_after(k, p, c, g, gp, want_x), None
         slope = p["scale"][:, None] * r
         dslope = p["scale"][:, None] * dr + (0 if dp is None else dp["scale"][:, None] * r)
         (ghost, q), (dghost, dq) = _means(x, total, cross), _means(x, dtotal, dcross)
@@ -171,10 +171,10 @@ class BatchNorm(Normalisation):
             parts.append((dx, along_dx))
             shift = shift - along_dx * dmean
         dgx = _combined(k, parts, shift, dg is not None and dg.temporary)
-        return self.pull(k, p, c, g, gp), dgx
+        return self.vjp_after(k, p, c, g, gp), dgx
 
 
-def _sums(g: Heard) -> tuple[Array, Array]:
+def _sums(g: OutputCotangent) -> tuple[Array, Array]:
     """Both sums, which a normalisation always hears."""
     assert g.total is not None
     assert g.cross is not None
@@ -205,9 +205,9 @@ class FrozenNorm(Affine, Normalisation):
         slope: Array = (p["scale"] * _rate(p["variance"]))[:, None]
         return slope
 
-    def line(self, k: Kernels, p: Params, x: Array) -> Line:
+    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
         slope = self._slope(p)
-        return Line(x, slope, p["shift"][:, None] - p["mean"][:, None] * slope, False, x)
+        return PendingAffine(x, slope, p["shift"][:, None] - p["mean"][:, None] * slope, False, x)
 
     def statistics(self, k: Kernels, c: Cache) -> Params:
         return _unbiased(*k.channel_moments(c), c)
@@ -224,16 +224,16 @@ class FrozenNorm(Affine, Normalisation):
             shift = dp["shift"][:, None] - p["mean"][:, None] * along_x
         return k.channel_combine(parts, shift) if parts else None, dx
 
-    def hear(
+    def through_activation(
         self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
         weights: bool,
-    ) -> Heard:  # fmt: skip
+    ) -> OutputCotangent:  # fmt: skip
         if weights:
-            return Heard(*k.activation_sums(f, y, gy, c, p["mean"][:, None]))
-        return Heard(gy if f is None or y is None else k.activation_slope(f, y, gy))
+            return OutputCotangent(*k.activation_sums(f, y, gy, c, p["mean"][:, None]))
+        return OutputCotangent(gy if f is None or y is None else k.activation_slope(f, y, gy))
 
-    def pull(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, want_x: bool = True
+    def vjp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
     ) -> Array | None:
         if gp is not None:
             total, cross = _sums(g)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import Array, Kernels, Shape
-from .families import Linear
+from .families import LinearMap
 
 
 @dataclass(frozen=True)
-class Reshape(Linear):
+class Reshape(LinearMap):
     """``(R, S, N, *before) -> (R, S, N, *after)``."""
 
     before: Shape

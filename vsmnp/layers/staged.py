@@ -1,4 +1,4 @@
-"""Layers that are linear in their weights, in pieces: so that an activation can go in between.
+"""Layers whose forward and vjp are split in two, so that an activation can be fused between the halves.
 
 The last step of such a layer is a slope and a shift for each channel; the first step of its ``vjp`` is to sum
 the cotangent over each channel's pixels. Both can be done while an activation walks over the same memory.
@@ -19,8 +19,8 @@ def plus(a: Array | None, b: Array | None) -> Array | None:
     return a + b
 
 
-class Line(NamedTuple):
-    """``y = slope x + shift`` of each channel, not computed yet: an activation does it on its way.
+class PendingAffine(NamedTuple):
+    """The map ``y = slope x + shift`` of each channel, left for the following activation to compute.
 
     Attributes
     ----------
@@ -41,8 +41,8 @@ class Line(NamedTuple):
     cache: Cache
 
 
-class Heard(NamedTuple):
-    """A cotangent of a layer's output, and what of its sums the layer's rules need.
+class OutputCotangent(NamedTuple):
+    """A cotangent of a layer's output, with the sums over it that the layer's rules need.
 
     Attributes
     ----------
@@ -60,12 +60,13 @@ class Heard(NamedTuple):
     temporary: bool = False
 
 
-class Weighted(ABC):
-    """A layer whose rules come in pieces.
+class StagedLayer(ABC):
+    """A layer whose forward and vjp are split in two, so that an activation can be fused between the halves.
 
-    ``line`` is ``forward`` but for its last step; ``hear`` and ``pull`` together are ``vjp``, and
-    ``pull_along`` is the tangent of the latter. A layer with an activation behind it
-    (:class:`~vsmnp.layers.activated.Activated`) hears through that.
+    ``line`` is ``forward`` without its last step, a slope and a shift for each channel. ``vjp`` is
+    ``through_activation``, which multiplies the cotangent by the slope of a following activation and sums it,
+    and then ``vjp_after``; ``vjp_jvp_after`` is the tangent of the second half. The fused pair is
+    :class:`~vsmnp.layers.activated.Activated`.
     """
 
     @property
@@ -84,33 +85,38 @@ class Weighted(ABC):
         """As every layer has it."""
 
     @abstractmethod
-    def line(self, k: Kernels, p: Params, x: Array) -> Line:
-        """``forward`` but for its last step."""
+    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
+        """Compute ``forward`` without its last step, the slope and shift of each channel."""
 
     @abstractmethod
-    def hear(
+    def through_activation(
         self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
         weights: bool,
-    ) -> Heard:  # fmt: skip
-        """``gy``, or ``f'(a) gy`` where y is f of the layer's output a, with the sums that ``pull`` needs."""
+    ) -> OutputCotangent:  # fmt: skip
+        """Compute ``f'(a) gy``, with y = f(a) and a the layer's output, and the sums for ``vjp_after``.
+
+        Without an activation (``f`` and ``y`` are None) the cotangent is ``gy`` itself.
+        """
 
     @abstractmethod
-    def pull(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, want_x: bool = True
+    def vjp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
     ) -> Array | None:
-        """``vjp`` of what was heard."""
+        """Complete ``vjp`` from the cotangent of the layer's output."""
 
     @abstractmethod
-    def pull_along(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, dp: Params | None, dc: Cache,
-        dg: Heard | None, dgp: Params | None, want_x: bool = True,
+    def vjp_jvp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, dp: Params | None,
+        dc: Cache, dg: OutputCotangent | None, dgp: Params | None, want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:  # fmt: skip
-        """``pull``, and its tangent along ``(dp, dc, dg)``."""
+        """``vjp_after``, and its tangent along ``(dp, dc, dg)``."""
 
     def vjp(
         self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
     ) -> Array | None:
-        return self.pull(k, p, c, self.hear(k, p, c, None, None, gy, gp is not None), gp, want_x)
+        return self.vjp_after(
+            k, p, c, self.through_activation(k, p, c, None, None, gy, gp is not None), gp, want_x
+        )
 
     def vjp_jvp(
         self,
@@ -125,13 +131,13 @@ class Weighted(ABC):
         dgp: Params | None,
         want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:
-        g = self.hear(k, p, c, None, None, gy, gp is not None)
-        dg = None if dgy is None else self.hear(k, p, c, None, None, dgy, dgp is not None)
-        return self.pull_along(k, p, c, g, gp, dp, dc, dg, dgp, want_x)
+        g = self.through_activation(k, p, c, None, None, gy, gp is not None)
+        dg = None if dgy is None else self.through_activation(k, p, c, None, None, dgy, dgp is not None)
+        return self.vjp_jvp_after(k, p, c, g, gp, dp, dc, dg, dgp, want_x)
 
 
-class Affine(Weighted):
-    """A layer that is linear in x, too: the tangent of its ``pull`` is made of that ``pull`` itself."""
+class Affine(StagedLayer):
+    """A staged layer that is linear in x as well: two calls of ``vjp_after`` give its tangent."""
 
     @abstractmethod
     def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
@@ -141,18 +147,18 @@ class Affine(Weighted):
         """The parameters whose ``vjp`` is its tangent along ``dp``."""
         return dp
 
-    def pull_along(
-        self, k: Kernels, p: Params, c: Cache, g: Heard, gp: Params | None, dp: Params | None, dc: Cache,
-        dg: Heard | None, dgp: Params | None, want_x: bool = True,
+    def vjp_jvp_after(
+        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, dp: Params | None,
+        dc: Cache, dg: OutputCotangent | None, dgp: Params | None, want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:  # fmt: skip
-        """``pull``, and its tangent along ``(dp, dc, dg)``."""
+        """``vjp_after``, and its tangent along ``(dp, dc, dg)``."""
         kept = g._replace(temporary=False)
         if dgp is not None:
             if dg is not None:
-                self.pull(k, p, c, dg, dgp, want_x=False)
+                self.vjp_after(k, p, c, dg, dgp, want_x=False)
             if dc is not None:
                 self.accumulate_along(k, p, dc, g.values, dgp)
-        dgx = None if dg is None or not want_x else self.pull(k, p, c, dg, None)
+        dgx = None if dg is None or not want_x else self.vjp_after(k, p, c, dg, None)
         if dp is not None and want_x:
-            dgx = plus(dgx, self.pull(k, self.along(p, dp), c, kept, None))
-        return self.pull(k, p, c, g, gp, want_x), dgx
+            dgx = plus(dgx, self.vjp_after(k, self.along(p, dp), c, kept, None))
+        return self.vjp_after(k, p, c, g, gp, want_x), dgx

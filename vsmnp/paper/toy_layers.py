@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..layers.families import NO_PARAMETERS, Linear, Pointwise
+from ..layers.families import NO_PARAMETERS, Elementwise, LinearMap
 from ..layers.staged import plus
 from ..types import ActivationName, Array, Cache, Kernels, Layer, Params, Shapes
 
@@ -60,7 +60,7 @@ class Free:
 
 
 @dataclass(frozen=True)
-class Identity(Linear):
+class Identity(LinearMap):
     """``y = x``."""
 
     def apply(self, k: Kernels, x: Array) -> Array:
@@ -71,7 +71,7 @@ class Identity(Linear):
 
 
 @dataclass(frozen=True)
-class SharpSoftplus(Pointwise):
+class SharpSoftplus(Elementwise):
     """``y = log(1 + e^(a x)) / a``, a smooth relu; ``a y`` is cached, which determines the slope."""
 
     sharpness: float

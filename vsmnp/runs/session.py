@@ -21,7 +21,7 @@ from ..training.history import History, stored_history
 from ..kernels import load, stand_in
 from ..training.loop import Watch, run_loop
 from .place import Place
-from ..settings.resolve import changed, dataset_of, resolved, stored
+from ..settings.resolve import with_allowed_changes, dataset_of, resolved, stored
 from ..training.state import State, from_arrays, to_arrays
 from .trained import TrainedVAE
 from ..training.trainer import Trainer
@@ -165,7 +165,7 @@ class Session:
         place.seal = checkpoint.seal(folder / CHECKPOINT)  # before: a newer checkpoint is then none of ours
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = stored(attributes, folder / CHECKPOINT)
-        settings = settings if to_read else changed(settings, changes, folder)
+        settings = settings if to_read else with_allowed_changes(settings, changes, folder)
         kernels = stand_in(settings.kernels) if to_read else settings.kernels
         k = load(kernels, settings.tf32 and kernels == settings.kernels)
         trainer = Trainer.build(k, settings, dataset_of(settings), may_fuse=bool(attributes.get("fused")))

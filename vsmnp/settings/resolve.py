@@ -32,7 +32,7 @@ def resolved(settings: Settings) -> Settings:
     return replace(settings, device=device_of(kernels), kernels=kernels, data_dir=data_dir, dataset=dataset)
 
 
-def changed(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
+def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
     """The settings of the run in ``folder`` with the changes that leave the mathematics alone.
 
     Raises

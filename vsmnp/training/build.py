@@ -93,7 +93,7 @@ def estimators(settings: Settings) -> tuple[SquaredMean, Baseline]:
     return square, baseline
 
 
-def effective(settings: Settings) -> dict[str, str]:
+def settings_in_effect(settings: Settings) -> dict[str, str]:
     """The settings as they act: estimators by name, a dash for what this objective does not use."""
     shown = {name: str(value) if value != "" else "-" for name, value in settings.to_mapping().items()}
     square, baseline = estimators(settings)

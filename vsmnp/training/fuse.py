@@ -6,7 +6,7 @@ from typing import cast
 
 from ..layers.compose import Chain
 from ..layers.dense import Dense
-from ..layers.families import Pointwise
+from ..layers.families import Elementwise
 from ..model.gaussian import DiagonalGaussian
 from ..model.layout import Layout
 from ..model.vae import GaussianVAE
@@ -87,7 +87,7 @@ def _network(net: Layer, layout: Layout) -> NetworkSpec | None:
     dense, others = net.layers[0::2], net.layers[1::2]
     if not all(type(layer) is Dense for layer in dense):
         return None
-    if not all(isinstance(layer, Pointwise) for layer in others):
+    if not all(isinstance(layer, Elementwise) for layer in others):
         return None
     between, last = others[: len(dense) - 1], others[len(dense) - 1 :]
     names = {_activation(layer) for layer in between}
@@ -103,7 +103,7 @@ def _network(net: Layer, layout: Layout) -> NetworkSpec | None:
 
 
 def _activation(layer: Layer) -> ActivationName:
-    return cast(Pointwise, layer).f
+    return cast(Elementwise, layer).f
 
 
 def _gamma(rule: GammaRule) -> tuple[GammaName, float] | None:

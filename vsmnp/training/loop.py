@@ -67,7 +67,7 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
         trainer.audit(state, info)
         died = k.to_host(snapshot.alive & ~state.alive)
         if died.any():
-            sentence = _obituary(trainer, state, snapshot.step, info, died)
+            sentence = _divergence_message(trainer, state, snapshot.step, info, died)
             state.restore(snapshot, snapshot.alive & ~state.alive)
             if not k.to_host(state.alive).any():
                 for name in FLAGS:
@@ -83,7 +83,7 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
     return snapshot
 
 
-def _obituary(trainer: Trainer, state: State, kept: int, info: Info, died: Array) -> str:
+def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, died: Array) -> str:
     """One sentence: which model, when, in which term, and what to try."""
     r = int(np.flatnonzero(died)[0])
     cause = info.causes()[int(trainer.k.to_host(state.cause)[r]) - 1]

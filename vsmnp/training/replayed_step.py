@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from ..errors import DeviceError
 from ..types import Array
-from ..types.replay import Recorder, Tick
+from ..types.replay import Recorder, ReplayedInt
 from .state import State
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class RecordedStep(Generic[T]):
             return self.recorder.rehearse(lambda: self.work(state, t, self._xs))
         if self._result is None:
             try:
-                tick = Tick(t, 1, self.recorder.ticks)
+                tick = ReplayedInt(t, 1, self.recorder.ticks)
                 self._result = self.recorder.record(lambda: self.work(state, tick, self._xs))
             except (RuntimeError, MemoryError, DeviceError) as error:
                 self.obstacle = f"{type(error).__name__}: {error}"

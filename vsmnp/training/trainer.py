@@ -238,7 +238,7 @@ class Trainer:
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
             inferred = self.inference(k, self.model, state.phi, state.theta, x, noise)
             assert inferred.g_phi is not None
-            self._bury(state, inferred, inferred.g_phi, 0)
+            self._stop_diverged(state, inferred, inferred.g_phi, 0)
             self.encoder_optimizer.update(
                 k, state.phi, inferred.g_phi, state.phi_memory, encoder_lr, state.alive
             )
@@ -246,7 +246,7 @@ class Trainer:
         x = minibatch(encoder_steps)
         learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
         assert learned.g_theta is not None
-        self._bury(state, learned, learned.g_theta, len(inferred.terms) + 1)
+        self._stop_diverged(state, learned, learned.g_theta, len(inferred.terms) + 1)
         self._place_gamma(state, learned)
         self.decoder_optimizer.update(
             k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
@@ -259,7 +259,7 @@ class Trainer:
         fine = self.k.finite(state.phi) & self.k.finite(state.theta)
         _mark(state, fine, len(info.causes()) - 1)
 
-    def _bury(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
+    def _stop_diverged(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
         """Models with a term or a gradient that is not finite take no further part."""
         for place, term in enumerate(outcome.terms.values()):
             _mark(state, self.k.finite(term[:, None]), first + place)

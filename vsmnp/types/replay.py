@@ -15,7 +15,7 @@ from .arrays import Array
 T = TypeVar("T")
 
 
-class Tick(int):
+class ReplayedInt(int):
     """An integer of a recorded step: ``value + rate * ticks[0]`` when it is replayed.
 
     Sums and products with integers are ticks again, so that code which computes with the number of a step
@@ -34,20 +34,20 @@ class Tick(int):
     rate: int
     ticks: Any
 
-    def __new__(cls, value: int, rate: int, ticks: Any) -> Tick:
+    def __new__(cls, value: int, rate: int, ticks: Any) -> ReplayedInt:
         tick = super().__new__(cls, value)
         tick.rate, tick.ticks = rate, ticks
         return tick
 
-    def __add__(self, other: int) -> Tick:
-        return Tick(int(self) + int(other), self.rate + getattr(other, "rate", 0), self.ticks)
+    def __add__(self, other: int) -> ReplayedInt:
+        return ReplayedInt(int(self) + int(other), self.rate + getattr(other, "rate", 0), self.ticks)
 
     __radd__ = __add__
 
-    def __mul__(self, other: int) -> Tick:
-        if isinstance(other, Tick):
+    def __mul__(self, other: int) -> ReplayedInt:
+        if isinstance(other, ReplayedInt):
             raise TypeError("A product of two ticks does not grow evenly.")
-        return Tick(int(self) * other, self.rate * other, self.ticks)
+        return ReplayedInt(int(self) * other, self.rate * other, self.ticks)
 
     __rmul__ = __mul__
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vsmnp.bench import Problem
-from vsmnp.bench.contender import Product
+from vsmnp.bench.contender import Engine
 
 __all__ = ["make", "obstacle"]
 
@@ -14,5 +14,5 @@ def obstacle(problem: Problem) -> str | None:
     return "NumPy runs on the CPU." if problem.case.device == "gpu" else None
 
 
-def make(problem: Problem) -> Product:
-    return Product(Problem(replace(problem.case, kernels="reference")))
+def make(problem: Problem) -> Engine:
+    return Engine(Problem(replace(problem.case, kernels="reference")))

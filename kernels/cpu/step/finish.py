@@ -1,4 +1,7 @@
-"""What ends a turn of an update: an optimal gamma; or terms, the slope in l, who lives, the optimiser."""
+"""Finish an update: sum the gradient parts, compute the loss terms and dL/dl, flag diverged models, step.
+
+In the first of the two turns of ``gamma = optimal`` only gamma is chosen.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
-from ..llvm import invoke
+from ..llvm import call_with_pointers
 from ..views import row_of
 from .inner_loops import MOVE
 from .records import CHOOSING, CONSTANT, FACTOR, FLOORED, KEPT, LEARNED, OPTIMAL, PER_L, POWER, WHICH, L
@@ -74,18 +77,18 @@ def all_finite(g: Array) -> bool:
 
 
 @formula
-def move(leaf: int, plan: Any, moves: Any, r: int, p: Array, g: Array) -> None:
+def move(loop: int, plan: Any, optimizer: Any, r: int, p: Array, g: Array) -> None:
     """One step of the optimiser, whose address that is, for the parameters ``p (P,)`` of model r."""
-    moves.t[r] += 1
-    n = float(moves.t[r])
-    memory = row_of(moves.m, r), row_of(moves.v, r)
+    optimizer.t[r] += 1
+    n = float(optimizer.t[r])
+    memory = row_of(optimizer.m, r), row_of(optimizer.v, r)
     corrections = 1 - plan.beta1**n, 1 - plan.beta2**n
     rates = 1 - plan.beta1, 1 - plan.beta2, plan.eps
-    invoke(leaf, (p, g, *memory, p.size, moves.lr[r], *corrections, *rates))
+    call_with_pointers(loop, (p, g, *memory, p.size, optimizer.lr[r], *corrections, *rates))
 
 
 @formula
-def judge(fate: Any, step: int, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
+def judge(status: Any, step: int, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
     """Note the first of the ``terms (., R)``, or else the gradient, that is not finite.
 
     A term that is ``left_out`` has no place among the causes.
@@ -99,27 +102,34 @@ def judge(fate: Any, step: int, r: int, first: int, terms: Array, left_out: int,
             place += 1
     if broken < 0 and not (fine and math.isfinite(loss)):
         broken = place
-    if broken >= 0 and fate.alive[r]:
-        fate.alive[r], fate.cause[r], fate.died_at[r] = False, broken + 1, step + 1
+    if broken >= 0 and status.alive[r]:
+        status.alive[r], status.cause[r], status.died_at[r] = False, broken + 1, step + 1
 
 
-@stage(FINISH, "room given now plan word word")
-def finish(tile: Any, room: Any, given: Any, now: Any, plan: Any, r: int, turn: int) -> None:
+@stage(FINISH, "accumulators arrays inputs plan word word")
+def finish(tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r: int, turn: int) -> None:
     """End a turn of model r, all of whose parts are gathered."""
-    chosen, fate, g = row_of(given.chosen, r), given.fate, room.g
+    chosen, status, g = row_of(arrays.chosen, r), arrays.status, accumulators.g
     if turn == CHOOSING:
-        _choose(room.sums, plan.gamma_floor, now.x.shape[0], now.x.shape[1], chosen)
+        _choose(accumulators.sums, plan.gamma_floor, inputs.x.shape[0], inputs.x.shape[1], chosen)
         return
     l = chosen[L]
-    gathered(room.parts, room.plain, g.dtype.type(math.exp(-2 * l)), g)
-    slope = _evaluated(plan.terms, room.sums, l, r, given.terms)
+    gathered(accumulators.parts, accumulators.plain, g.dtype.type(math.exp(-2 * l)), g)
+    slope = _evaluated(plan.terms, accumulators.sums, l, r, arrays.terms)
     if plan.gamma == LEARNED:
         g[plan.log_sd] = slope
-    judge(fate, now.step, r, plan.first_cause, given.terms, plan.left_out, all_finite(g))
-    if not fate.alive[r]:
+    judge(status, inputs.step, r, plan.first_cause, arrays.terms, plan.left_out, all_finite(g))
+    if not status.alive[r]:
         return
     if plan.gamma == OPTIMAL:
-        given.theta[r, plan.log_sd] = l
-        fate.gamma_kept[r] += int(chosen[KEPT])
-        fate.gamma_floored[r] += int(chosen[FLOORED])
-    move(tile.leaves[MOVE], plan, given.moves, r, row_of(given.theta if plan.learns else given.phi, r), g)
+        arrays.theta[r, plan.log_sd] = l
+        status.gamma_kept[r] += int(chosen[KEPT])
+        status.gamma_floored[r] += int(chosen[FLOORED])
+    move(
+        tile.inner_loops[MOVE],
+        plan,
+        arrays.optimizer,
+        r,
+        row_of(arrays.theta if plan.learns else arrays.phi, r),
+        g,
+    )

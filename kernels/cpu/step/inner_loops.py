@@ -34,7 +34,7 @@ from ...formulas.scalar import (
     tanh_slope,
 )
 from ..compilation import ROUNDED, callback
-from ..llvm import invoke
+from ..llvm import call_with_pointers
 from ..optimizers import adam_row, sgd_row
 from ..philox_llvm import BLOCKS
 from ..random import normals_loop, words_loop
@@ -42,7 +42,7 @@ from ..views import beyond, run_of
 from .affine_llvm import affine
 from .outer_llvm import outer
 
-Leaf: TypeAlias = Callable[..., None]
+InnerLoop: TypeAlias = Callable[..., None]
 
 #: How activations are told apart in compiled code; ``NONE`` is the identity.
 CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
@@ -51,7 +51,7 @@ NONE = -1
 AFFINE, OUTER, DRAW, WORDS, NORMALS, MOVE, FIRST = range(7)
 VALUE, SLOPE, CURVE = range(3)
 #: How many places there are.
-LEAVES = FIRST + 3 * len(CODES)
+INNER_LOOPS = FIRST + 3 * len(CODES)
 
 
 def _affine(
@@ -68,7 +68,7 @@ def _outer(
     outer(gy, x, w, b, biased, n_in, n_out, n_in, rows, stride)
 
 
-def _value_leaf(f: Formula) -> Leaf:
+def _value_loop(f: Formula) -> InnerLoop:
     def value(x: Any, y: Any, n: int, rows: int, stride: int) -> None:
         """``y = f(x)`` of n planes; the two must not be the same memory."""
         xs, ys = carray(x, (n, stride)), carray(y, (n, stride))
@@ -80,7 +80,7 @@ def _value_leaf(f: Formula) -> Leaf:
     return value
 
 
-def _slope_leaf(h: Formula) -> Leaf:
+def _slope_loop(h: Formula) -> InnerLoop:
     def slope(y: Any, v: Any, out: Any, n: int, rows: int, stride: int) -> None:
         """``out = f' v`` of n planes, from ``y = f(x)``; ``out`` may be ``v``."""
         ys, vs, outs = carray(y, (n, stride)), carray(v, (n, stride)), carray(out, (n, stride))
@@ -92,7 +92,7 @@ def _slope_leaf(h: Formula) -> Leaf:
     return slope
 
 
-def _curve_leaf(h: Formula, dh: Formula) -> Leaf:
+def _curve_loop(h: Formula, dh: Formula) -> InnerLoop:
     def curve(y: Any, dy: Any, gy: Any, dgy: Any, n: int, rows: int, stride: int) -> None:
         """``dgy = f' dgy + f'' dx gy``, then ``gy = f' gy``, of n planes, from ``y`` and ``dy = f' dx``."""
         ys, dys = carray(y, (n, stride)), carray(dy, (n, stride))
@@ -122,13 +122,13 @@ def _draw(
     bits, lanes = carray(dice, (4 * count,)), carray(numbers, (4, count))
     for j in range(samples):
         start = (row + j * batch) * width // 4
-        invoke(words, (beyond(bits, j * blocks), count, blocks, seed, stream, step, start))
+        call_with_pointers(words, (beyond(bits, j * blocks), count, blocks, seed, stream, step, start))
     if signs:
         flat = carray(numbers, (4 * count,))
         for i in range(4 * count):
             flat[i] = 1 - 2 * np.int32(bits[i] >> np.uint32(31))
     else:
-        invoke(normals, (bits, lanes, count))
+        call_with_pointers(normals, (bits, lanes, count))
     ordered, planes = carray(in_order, (4 * blocks,)), carray(out, (width, stride))
     for j in range(samples):
         for lane in range(4):
@@ -179,31 +179,31 @@ _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
 
 
 @cache
-def _compiled(leaf: Leaf, letters: str, dtype: np.dtype[Any]) -> Any:
+def _compiled(loop: InnerLoop, letters: str, dtype: np.dtype[Any]) -> Any:
     kinds = {
         "p": types.CPointer(numba.from_dtype(dtype)),
         "i": types.CPointer(types.uint32),
         "w": types.int64,
         "r": types.float64,
     }
-    options = ROUNDED if leaf in (_adam, _sgd) else OPTIONS
-    return callback(leaf, types.void(*(kinds[letter] for letter in letters)), options)
+    options = ROUNDED if loop in (_adam, _sgd) else OPTIONS
+    return callback(loop, types.void(*(kinds[letter] for letter in letters)), options)
 
 
 @cache
-def _activation(name: str) -> tuple[tuple[Leaf, str], ...]:
+def _activation(name: str) -> tuple[tuple[InnerLoop, str], ...]:
     f, h, dh = _FORMULAS[name]
-    return (_value_leaf(f), "ppwww"), (_slope_leaf(h), "pppwww"), (_curve_leaf(h, dh), "ppppwww")
+    return (_value_loop(f), "ppwww"), (_slope_loop(h), "pppwww"), (_curve_loop(h, dh), "ppppwww")
 
 
 def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, adam: bool) -> Array:
-    """Where each leaf is, for what is in use; they stay there as long as the process lives."""
-    found = np.zeros(LEAVES, np.int64)
-    found[: len(_FIRST)] = [_compiled(leaf, letters, dtype).address for leaf, letters in _FIRST]
+    """Where each loop is, for what is in use; they stay there as long as the process lives."""
+    found = np.zeros(INNER_LOOPS, np.int64)
+    found[: len(_FIRST)] = [_compiled(loop, letters, dtype).address for loop, letters in _FIRST]
     found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address
     found[MOVE] = _compiled(_adam if adam else _sgd, "ppppwrrrrrr", dtype).address
     for name in set(activations) & set(_FORMULAS):
         start = FIRST + 3 * CODES[name]
-        for kind, (leaf, letters) in enumerate(_activation(name)[: 3 if curved else 2]):
-            found[start + kind] = _compiled(leaf, letters, dtype).address
+        for kind, (loop, letters) in enumerate(_activation(name)[: 3 if curved else 2]):
+            found[start + kind] = _compiled(loop, letters, dtype).address
     return found

@@ -18,11 +18,11 @@ from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
 from ..compilation import callback
-from ..llvm import perform
+from ..llvm import call_with_records
 from ..views import row_of
 from .finish import finish
 from .packed_records import held, packed
-from .records import CHOOSING, OPTIMAL, Given, L, Noise, Now, Plan, Room
+from .records import CHOOSING, OPTIMAL, Accumulators, L, ModelArrays, Noise, Plan, StepInputs
 from .tile import D_X, WIDTH, Tile
 
 #: A batch is cut into at most so many parts.
@@ -33,8 +33,8 @@ class Work(NamedTuple):
     """All that an update works on in the memory of one thread, the same in every step."""
 
     tile: Tile
-    room: Room
-    given: Given
+    accumulators: Accumulators
+    arrays: ModelArrays
     plan: Plan
 
 
@@ -50,21 +50,25 @@ def _update(
     turn: int, end: int, gathers: int, finishes: int,
 ) -> None:  # fmt: skip
     """Turns ``turn .. end`` of models ``low .. high``: gather parts ``first .. last``, finish, or both."""
-    tile, room, given, plan = held(work)
-    now = Now(carray(data, (batch, tile.at[D_X]), tile.planes.dtype), noise, step)
+    tile, accumulators, arrays, plan = held(work)
+    inputs = StepInputs(carray(data, (batch, tile.at[D_X]), tile.planes.dtype), noise, step)
     width = tile.at[WIDTH]
     for r in range(low, high):
-        phi, theta = row_of(given.phi, r), row_of(given.theta, r)
+        phi, theta = row_of(arrays.phi, r), row_of(arrays.theta, r)
         for each in range(turn, end):
             if each == CHOOSING:
-                given.chosen[r, L] = theta[plan.log_sd]
+                arrays.chosen[r, L] = theta[plan.log_sd]
                 if plan.gamma != OPTIMAL:
                     continue
             if gathers:
-                tau = math.exp(-2 * given.chosen[r, L])
-                place = Noise(given.seeds[r], plan.stream, now.noise)
+                tau = math.exp(-2 * arrays.chosen[r, L])
+                place = Noise(arrays.seeds[r], plan.stream, inputs.noise)
                 for p in range(first, last):
-                    g, plain, sums = row_of(room.parts, p), row_of(room.plain, p), row_of(room.sums, p)
+                    g, plain, sums = (
+                        row_of(accumulators.parts, p),
+                        row_of(accumulators.plain, p),
+                        row_of(accumulators.sums, p),
+                    )
                     clear(g)
                     clear(plain)
                     clear(sums)
@@ -72,9 +76,11 @@ def _update(
                     for row in range(start, min(batch, start + plan.tiles * width), width):
                         rows = min(width, batch - row)
                         where = place, tau, row, rows, plan, each
-                        perform(tile.leaves[plan.share], (tile, phi, theta, now.x, *where, g, plain, sums))
+                        call_with_records(
+                            tile.inner_loops[plan.share], (tile, phi, theta, inputs.x, *where, g, plain, sums)
+                        )
             if finishes:
-                finish(tile, room, given, now, plan, r, each)
+                finish(tile, accumulators, arrays, inputs, plan, r, each)
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
-from ..llvm import invoke
+from ..llvm import call_with_pointers
 from ..views import beyond, row_of
 from .affine_llvm import MASKED, PLAIN, RELU
 from .inner_loops import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
@@ -44,9 +44,9 @@ def _code(table: Any, layer: int) -> Any:
 
 
 @formula
-def leaf_of(tile: Any, code: int, kind: int) -> Any:
+def loop_of(tile: Any, code: int, kind: int) -> Any:
     """The address of an activation's loop."""
-    return tile.leaves[FIRST + 3 * code + kind]
+    return tile.inner_loops[FIRST + 3 * code + kind]
 
 
 @formula
@@ -55,7 +55,7 @@ def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int,
     planes = tile.planes
     ends = row_of(planes, x), row_of(planes, y), row_of(planes, mask)
     sizes = n_out, n_in, cols, planes.shape[1]
-    invoke(tile.leaves[AFFINE], (w, w_o, w_i, b, biased, *ends, mode, *sizes))
+    call_with_pointers(tile.inner_loops[AFFINE], (w, w_o, w_i, b, biased, *ends, mode, *sizes))
 
 
 @formula
@@ -71,8 +71,8 @@ def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: 
     """Add to the gradient of a layer: ``w += gy x'``, ``b += sum gy``."""
     planes = tile.planes
     sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
-    invoke(
-        tile.leaves[OUTER],
+    call_with_pointers(
+        tile.inner_loops[OUTER],
         (
             row_of(planes, gy),
             row_of(planes, x),
@@ -121,8 +121,8 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
             _product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
         else:
             _product(tile, w, n_in, 1, b, 1, x, room, room, PLAIN, n_out, n_in, cols)
-            invoke(
-                leaf_of(tile, code, VALUE),
+            call_with_pointers(
+                loop_of(tile, code, VALUE),
                 (row_of(planes, room), row_of(planes, y), n_out, cols, planes.shape[1]),
             )
 
@@ -139,8 +139,8 @@ def backward(
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
         y, n = row_of(planes, table[layers, PLANE]), table[layers - 1, OUT]
-        invoke(
-            leaf_of(tile, table[layers, OUT], SLOPE),
+        call_with_pointers(
+            loop_of(tile, table[layers, OUT], SLOPE),
             (y, row_of(planes, gy), row_of(planes, gy), n, cols, stride),
         )
     for step in range(layers):
@@ -152,8 +152,8 @@ def backward(
             _pull(tile, table, layer, vector, gy, gx, cols)
             if layer > 0 and table[layers, IN] != _RELU:
                 x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
-                invoke(
-                    leaf_of(tile, table[layers, IN], SLOPE),
+                call_with_pointers(
+                    loop_of(tile, table[layers, IN], SLOPE),
                     (x, row_of(planes, gx), row_of(planes, gx), n, cols, stride),
                 )
             gy = gx
@@ -173,7 +173,7 @@ def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
         else:
             _product(tile, w, n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
             ends = row_of(planes, y), row_of(planes, room), row_of(planes, dy)
-            invoke(leaf_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
+            call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
 
 
 @stage(BACKWARD_ALONG, "table vector word word vector vector word word word word")
@@ -194,7 +194,9 @@ def backward_along(
             row_of(planes, gy),
             row_of(planes, dgy),
         )
-        invoke(leaf_of(tile, table[layers, OUT], CURVE), (*ends, table[layers - 1, OUT], cols, stride))
+        call_with_pointers(
+            loop_of(tile, table[layers, OUT], CURVE), (*ends, table[layers - 1, OUT], cols, stride)
+        )
     for step in range(layers):
         layer = layers - 1 - step
         x, dx = table[layer, PLANE], table[layer, TANGENT]
@@ -211,5 +213,7 @@ def backward_along(
             _pull(tile, table, layer, vector, dgy, dgx, cols)
             if layer > 0 and table[layers, IN] != _RELU:
                 ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
-                invoke(leaf_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride))
+                call_with_pointers(
+                    loop_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride)
+                )
             gy, dgy = gx, dgx

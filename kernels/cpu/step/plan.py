@@ -26,10 +26,10 @@ from .records import (
     OPTIMAL,
     SCORE_MATCHING,
     TRAINING,
-    Given,
-    Now,
+    Accumulators,
+    ModelArrays,
     Plan,
-    Room,
+    StepInputs,
 )
 from .stages import ready
 from .tile import (
@@ -88,8 +88,8 @@ def _terms(kind: int, weight: float, d_x: int, batch: int, samples: int) -> Arra
     return np.array(terms[kind], np.float64)
 
 
-def _optimizer(moves: OptimizerSpec) -> dict[str, Any]:
-    return {"beta1": float(moves.beta1), "beta2": float(moves.beta2), "eps": float(moves.eps)}
+def _optimizer(optimizer: OptimizerSpec) -> dict[str, Any]:
+    return {"beta1": float(optimizer.beta1), "beta2": float(optimizer.beta2), "eps": float(optimizer.eps)}
 
 
 def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
@@ -171,29 +171,29 @@ class Update:
         self._plan = plan._replace(tiles=blocks(count, PARTS), terms=terms)
         self._parts = blocks(count, self._plan.tiles)
         plain = size if learns and plan.kind == JOINT else 0
-        self._rooms = [
-            Room(
+        self._accumulators = [
+            Accumulators(
                 np.zeros((self._parts, size), dtype), np.zeros((self._parts, plain), dtype),
                 np.zeros(size, dtype), np.zeros((self._parts, 4)),
             )
             for _ in range(spec.threads)
         ]  # fmt: skip
-        self._given: Given | None = None
+        self._arrays: ModelArrays | None = None
         self._own: list[Loop] = []
         self._shared: list[Loop] = []
 
-    def prepare(self, given: Given) -> None:
+    def prepare(self, arrays: ModelArrays) -> None:
         """Compile what is called by its address, for these arrays, unless that is done."""
-        if given is self._given:
+        if arrays is self._arrays:
             return
-        rooms, plan = self._rooms, self._plan
-        example = Now(np.zeros((1, 1), rooms[0].g.dtype), 0, 0)
+        accumulators, plan = self._accumulators, self._plan
+        example = StepInputs(np.zeros((1, 1), accumulators[0].g.dtype), 0, 0)
         for each in self._tiles:
-            ready(each, self._stages, room=rooms[0], given=given, now=example, plan=plan)
-        pairs = zip(self._tiles, rooms, strict=True)
-        self._own = [Loop(Work(each, room, given, plan)) for each, room in pairs]
-        self._shared = [Loop(Work(each, rooms[0], given, plan)) for each in self._tiles]
-        self._given = given
+            ready(each, self._stages, accumulators=accumulators[0], arrays=arrays, inputs=example, plan=plan)
+        pairs = zip(self._tiles, accumulators, strict=True)
+        self._own = [Loop(Work(each, accumulators, arrays, plan)) for each, accumulators in pairs]
+        self._shared = [Loop(Work(each, accumulators[0], arrays, plan)) for each in self._tiles]
+        self._arrays = arrays
 
     def models(self, thread: int, here: Here, low: int, high: int) -> None:
         """Models ``low .. high``, in the memory of a thread."""

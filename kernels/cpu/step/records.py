@@ -1,4 +1,4 @@
-"""What the compiled loops of the fused step are given, and what they fill."""
+"""Define the records that the compiled loops of the fused step read and fill."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
 FIXED, LEARNED, OPTIMAL = range(3)
 #: The turns of an update: what an optimal gamma is read from, and the gradient.
 CHOOSING, TRAINING = range(2)
-#: What ``Given.chosen`` holds: l of an update, and whether an optimal gamma was kept as it was, or floored.
+#: Columns of ``ModelArrays.chosen``: l of an update, and whether an optimal gamma was kept or floored.
 L, KEPT, FLOORED = range(3)
 
 
-class Moves(NamedTuple):
-    """What the optimiser of the trained network needs and remembers.
+class OptimizerArrays(NamedTuple):
+    """Arrays of the optimiser of the trained network.
 
     Attributes
     ----------
@@ -36,8 +36,8 @@ class Moves(NamedTuple):
     lr: Array
 
 
-class Fate(NamedTuple):
-    """Who is alive, what broke first and when, and what became of gamma, each ``(R,)``; see ``State``."""
+class ModelStatus(NamedTuple):
+    """Flags and counters of each model, ``(R,)``: diverged or not, why, when, and how gamma was chosen."""
 
     alive: Array
     cause: Array
@@ -47,7 +47,7 @@ class Fate(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What an update does, the same in every step.
+    """Constants of an update: its loss, its stages, its optimiser.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Plan(NamedTuple):
     log_sd : int
         Where l lies in theta.
     first_cause, left_out : int
-        The place of the first term among the causes of death, and a term that has none (-1: all have).
+        The index of the first term among the causes of divergence, and a term without one (-1: all have one).
     stream, probe : int
         Of the noise.
     beta1, beta2, eps : float
@@ -98,16 +98,16 @@ class Plan(NamedTuple):
     eps: float
 
 
-class Given(NamedTuple):
-    """What an update works on, the same arrays in every step.
+class ModelArrays(NamedTuple):
+    """Arrays of the models that an update reads and writes, the same in every step.
 
     Attributes
     ----------
     phi, theta : Array
         ``(R, P)``, both networks.
-    moves : Moves
+    optimizer : OptimizerArrays
         Of the trained one.
-    fate : Fate
+    status : ModelStatus
         Of the models.
     seeds : Array
         ``(R,)``.
@@ -119,23 +119,23 @@ class Given(NamedTuple):
 
     phi: Array
     theta: Array
-    moves: Moves
-    fate: Fate
+    optimizer: OptimizerArrays
+    status: ModelStatus
     seeds: Array
     chosen: Array
     terms: Array
 
 
-class Now(NamedTuple):
-    """What an update works on in one step: the minibatch ``x (N, D)``, its place in the noise, the step."""
+class StepInputs(NamedTuple):
+    """Inputs of an update in one step: the minibatch ``x (N, D)``, the counter of its noise, the step."""
 
     x: Array
     noise: int
     step: int
 
 
-class Room(NamedTuple):
-    """What is gathered of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
+class Accumulators(NamedTuple):
+    """Accumulators of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
 
     ``plain`` is what the joint Fisher divergence multiplies by tau at the end; for others it is empty.
     """
@@ -147,7 +147,7 @@ class Room(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Where in the randomness an update is."""
+    """Key of the noise of an update: seed, stream and step."""
 
     seed: int
     stream: int

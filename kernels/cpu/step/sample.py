@@ -11,11 +11,11 @@ from typing import Any
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula, log
-from ..llvm import invoke
+from ..llvm import call_with_pointers
 from ..sums import total, total_squares
 from ..views import row_of, run_of
 from .inner_loops import DRAW, NORMALS, SLOPE, VALUE, WORDS
-from .perceptron import forward, leaf_of, outputs
+from .perceptron import forward, loop_of, outputs
 from .stages import stage
 from .tile import (
     BLANK,
@@ -72,9 +72,10 @@ def draw(
     out, stride = row_of(tile.planes, first), tile.planes.shape[1]
     place = noise.seed, noise.stream, noise.step, row, batch
     room = row_of(tile.planes, tile.at[DICE]), row_of(tile.planes, tile.at[NUMBERS])
-    ends = row_of(tile.planes, tile.at[IN_ORDER]), tile.leaves[WORDS], tile.leaves[NORMALS]
-    invoke(
-        tile.leaves[DRAW], (*place, samples, rows, width, signs, out, tile.at[WIDTH], stride, *room, *ends)
+    ends = row_of(tile.planes, tile.at[IN_ORDER]), tile.inner_loops[WORDS], tile.inner_loops[NORMALS]
+    call_with_pointers(
+        tile.inner_loops[DRAW],
+        (*place, samples, rows, width, signs, out, tile.at[WIDTH], stride, *room, *ends),
     )
 
 
@@ -97,8 +98,10 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
             mu[i] = source[i]
             one[i] = 1
     s, ds = row_of(planes, at[S]), row_of(planes, at[DS])
-    invoke(leaf_of(tile, at[SCALE], VALUE), (row_of(planes, features + d_z), s, d_z, width, stride))
-    invoke(leaf_of(tile, at[SCALE], SLOPE), (s, ds, ds, d_z, width, stride))
+    call_with_pointers(
+        loop_of(tile, at[SCALE], VALUE), (row_of(planes, features + d_z), s, d_z, width, stride)
+    )
+    call_with_pointers(loop_of(tile, at[SCALE], SLOPE), (s, ds, ds, d_z, width, stride))
 
 
 @stage(PLACE, "noise word word word")

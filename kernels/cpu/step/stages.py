@@ -1,7 +1,7 @@
-"""The pieces of the fused step, each compiled once and called by its address.
+"""Compile each stage of the fused step once, and call it by its address.
 
-What ``cpu_leaves`` are for single loops, stages are for whole pieces of an update: they take arrays and
-records as they are. A call of a stage looks like any other; its first argument is the tile, which has the
+``inner_loops`` has single loops, which take pointers; a stage is a whole piece of an update and takes arrays
+and records. A call of a stage is written as any other call; its first argument is the tile, which holds the
 addresses.
 """
 
@@ -16,7 +16,7 @@ from numba import types
 
 from ...formulas.elementary import Formula
 from ..compilation import callback
-from ..llvm import performer
+from ..llvm import call_by_place
 from .records import Noise
 from .tile import Tile
 
@@ -38,7 +38,7 @@ def stage(place: int, arguments: str) -> Callable[[Body], Formula]:
 
     def made(body: Body) -> Formula:
         _STAGES[place] = body, tuple(arguments.split())
-        return performer("leaves", place)
+        return call_by_place("inner_loops", place)
 
     return made
 
@@ -59,4 +59,4 @@ def ready(tile: Tile, places: Iterable[int], **records: Any) -> None:
     }  # fmt: skip
     for place in places:
         arguments = (kinds[name] for name in _STAGES[place][1])
-        tile.leaves[place] = _compiled(place, (numba.typeof(tile), *arguments)).address
+        tile.inner_loops[place] = _compiled(place, (numba.typeof(tile), *arguments)).address

@@ -19,7 +19,7 @@ from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .loop import Here
 from .plan import Update, updates
-from .records import Fate, Given, Moves
+from .records import ModelArrays, ModelStatus, OptimizerArrays
 
 #: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
 MOST_PARAMETERS = 1 << 18
@@ -43,10 +43,10 @@ class CpuStep:
     ) -> StepTerms:
         """One step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
         spec, phi, theta = self.spec, state.phi_memory, state.theta_memory
-        fate = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
+        status = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
         self._meet(
             state.phi, state.theta, phi.m, phi.v, phi.t, encoder_lr, theta.m, theta.v, theta.t, decoder_lr,
-            *fate, _signed(tuple(seeds)),
+            *status, _signed(tuple(seeds)),
         )  # fmt: skip
         encoder, decoder = self._updates(xs[0].shape[2])
         encoder.prepare(self._encoder)
@@ -61,7 +61,7 @@ class CpuStep:
             update, noise = (decoder, step) if learns else (encoder, place + j)
             work.append((update, Here(*data, noise, step)))
         self._run(work, state.phi.shape[0])
-        inferred, learned = (given.terms.astype(spec.dtype) for given in (self._encoder, self._decoder))
+        inferred, learned = (arrays.terms.astype(spec.dtype) for arrays in (self._encoder, self._decoder))
         return StepTerms(inferred, learned)
 
     def _meet(self, *arrays: Array) -> None:
@@ -69,14 +69,14 @@ class CpuStep:
         if len(arrays) == len(self._met) and all(map(is_, arrays, self._met)):
             return
         phi, theta, *others, seeds = self._met = arrays
-        fate, models = Fate(*others[8:]), len(phi)
+        status, models = ModelStatus(*others[8:]), len(phi)
 
-        def given(loss: str, moves: Moves) -> Given:
+        def arrays_of(loss: str, optimizer: OptimizerArrays) -> ModelArrays:
             terms = np.zeros((len(STEP_TERMS[loss]), models))
-            return Given(phi, theta, moves, fate, seeds, np.zeros((models, 3)), terms)
+            return ModelArrays(phi, theta, optimizer, status, seeds, np.zeros((models, 3)), terms)
 
-        self._encoder = given(self.spec.inference.loss, Moves(*others[:4]))
-        self._decoder = given(self.spec.learning.loss, Moves(*others[4:8]))
+        self._encoder = arrays_of(self.spec.inference.loss, OptimizerArrays(*others[:4]))
+        self._decoder = arrays_of(self.spec.learning.loss, OptimizerArrays(*others[4:8]))
 
     @cached_property
     def _updates(self) -> Callable[[int], tuple[Update, ...]]:

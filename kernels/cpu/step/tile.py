@@ -17,7 +17,7 @@ from vsmnp.types.step_spec import NetworkSpec, StepSpec
 from ..allocator import empty_at
 from ..philox_llvm import BLOCKS
 from .affine_llvm import ROW_BYTES
-from .inner_loops import CODES, LEAVES, NONE, addresses
+from .inner_loops import CODES, INNER_LOOPS, NONE, addresses
 
 #: Columns of the decoder's planes that a tile aims at.
 COLUMNS = 256
@@ -36,8 +36,8 @@ _PLANES = range(5, 23)
 #: in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row holds the
 #: codes of the activations between the layers and past the last one.
 IN, OUT, W, B, PLANE, TANGENT = range(6)
-#: Where the addresses of the stages are, past those of the leaves.
-_STAGES = range(LEAVES, LEAVES + 22)
+#: Where the addresses of the stages are, past those of the inner loops.
+_STAGES = range(INNER_LOOPS, INNER_LOOPS + 22)
 (
     FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
     SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH, MIX,
@@ -56,7 +56,7 @@ class Tile(NamedTuple):
         Tables of the networks, under the names above.
     at : Array
         Numbers and first planes, likewise.
-    leaves : Array
+    inner_loops : Array
         Addresses of the inner loops and of the stages.
     found : Array
         ``(1,)``, the sum that a stage comes to.
@@ -66,7 +66,7 @@ class Tile(NamedTuple):
     encoder: Array
     decoder: Array
     at: Array
-    leaves: Array
+    inner_loops: Array
     found: Array
 
 
@@ -121,7 +121,7 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: boo
     starts = np.concatenate([[0], np.cumsum(sizes)])
     at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
     places = np.zeros(_STAGES.stop, np.int64)
-    places[:LEAVES] = addresses(dtype, used, second_order, adam)
+    places[:INNER_LOOPS] = addresses(dtype, used, second_order, adam)
     # an odd number of cache lines, so that a column does not fall into few sets of the cache
     lanes = ROW_BYTES // dtype.itemsize
     stride = (width * samples // lanes | 1) * lanes

@@ -11,7 +11,7 @@ from ...errors import DataError
 from ...kernels import load
 from ...rng import Key, Stream
 from ...types import Array
-from ..fixed import CHANNELS, Finite
+from ..fixed import CHANNELS, FixedDataset
 from ..rows import MEMORY_BUDGET, pieces
 from .formats import READERS
 
@@ -21,7 +21,7 @@ LARGEST = 1e6
 HELD_OUT = 10
 
 
-def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> Finite:
+def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> FixedDataset:
     """A dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
 
     The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``; pictures
@@ -49,7 +49,7 @@ def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> Finite:
     about = f"Read from {path}{'; unsigned bytes, divided by 255' if pixels else ''}."
     if test is None:
         train_index, test_index = hold_out(len(x))
-        return Finite(
+        return FixedDataset(
             path.name, shape, x, x, about, 255.0 if pixels else 1.0, str(path.absolute()),
             train_index, test_index,
         )  # fmt: skip
@@ -63,7 +63,7 @@ def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> Finite:
         raise DataError(
             f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: make them equal."
         )
-    return Finite(path.name, shape, x, test, about, 255.0 if pixels else 1.0, str(path.absolute()))
+    return FixedDataset(path.name, shape, x, test, about, 255.0 if pixels else 1.0, str(path.absolute()))
 
 
 def _channels_first(values: Array) -> Array:

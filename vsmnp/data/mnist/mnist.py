@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...storage import user_cache
 from ...types import Array, Shape
 from ..dataset import Bounds, paragraph
-from ..fixed import Finite, sizes
+from ..fixed import FixedDataset, sizes
 from .download import fetch
 from .idx import read_idx
 
@@ -133,7 +133,7 @@ FASHION = ImageSet(
 SETS = (MNIST, FASHION)
 
 
-def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: int = 0) -> Finite:
+def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: int = 0) -> FixedDataset:
     """Find or download the images of a set, and read them.
 
     Parameters
@@ -162,7 +162,7 @@ def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: i
         )
     train, test = _read_parts(images, images.files, images.shape, data_dir, download)
     shape = (size, size) if size else images.shape
-    return Finite(
+    return FixedDataset(
         images.name, shape, _framed(train, shape), _framed(test, shape), images.about, divisor=255.0,
         read_labels=partial(load_labels, images, data_dir, download) if images.labels else None,
     )  # fmt: skip

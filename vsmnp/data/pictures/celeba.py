@@ -16,7 +16,7 @@ from ...errors import DataError
 from ...storage import user_cache
 from ..arrays.load import hold_out
 from ..dataset import Bounds, paragraph
-from ..fixed import Finite
+from ..fixed import FixedDataset
 from ..parse_errors import reading
 from .cache import decoded
 from .decode import PictureOptions
@@ -50,7 +50,7 @@ def describe_celeba() -> str:
     )
 
 
-def load_celeba(data_dir: Path | None, options: PictureOptions, memory_budget: float) -> Finite:
+def load_celeba(data_dir: Path | None, options: PictureOptions, memory_budget: float) -> FixedDataset:
     """The training and test pictures of CelebA; its validation pictures are left out.
 
     Raises

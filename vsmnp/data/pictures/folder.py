@@ -9,14 +9,14 @@ import numpy as np
 
 from ...errors import DataError
 from ..arrays.load import hold_out
-from ..fixed import Finite
+from ..fixed import FixedDataset
 from ..rows import fits
 from .cache import Decoded, decoded
 from .decode import SUFFIXES, PictureOptions
 from .reader import Listing, PictureFile
 
 
-def load_folder(folder: Path, options: PictureOptions, memory_budget: float) -> Finite:
+def load_folder(folder: Path, options: PictureOptions, memory_budget: float) -> FixedDataset:
     """A dataset from the pictures in a folder and its sub-folders, decoded once into the user's cache.
 
     Where there are sub-folders ``train`` and ``test``, they are what they say, and other pictures are left
@@ -75,7 +75,7 @@ def list_pictures(folder: Path, deep: bool = True) -> list[PictureFile]:
     return sorted(found, key=lambda each: each.name)
 
 
-def of_pictures(found: Decoded, name: str, about: str, path: str, memory_budget: float) -> Finite:
+def of_pictures(found: Decoded, name: str, about: str, path: str, memory_budget: float) -> FixedDataset:
     """The dataset of decoded pictures: grey ones have the shape ``(H, W)``, coloured ones ``(3, H, W)``."""
     shape = found.image[1:] if found.image[0] == 1 else found.image
     n_bytes = (len(found.train) + len(found.test)) * int(np.prod(found.image))
@@ -83,7 +83,7 @@ def of_pictures(found: Decoded, name: str, about: str, path: str, memory_budget:
         about += (
             f" Their {n_bytes / 2**30:.2g} GiB exceed --memory-budget {memory_budget:g}: read from the disk."
         )
-    return Finite(
+    return FixedDataset(
         name, shape, found.train, found.test, about, 255.0, path,
         digest=found.digest, notes=(found.note,) if found.note else (),
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....layers.activations import Elu, Softplus, Tanh
 from ....layers.dense import Dense
-from ....layers.families import Linear
+from ....layers.families import LinearMap
 from ....types import Array, Kernels
 from ..examples.layer import LayerExample, layer_checks
 from ..statement import Form, Statement
@@ -19,7 +19,7 @@ from ..statement import Form, Statement
 
 
 @dataclass(frozen=True)
-class _Turn(Linear):
+class _Turn(LinearMap):
     """``y = A x`` with a square matrix, so that a wrong transposition can be evaluated."""
 
     a: ClassVar[Array] = np.array([[1.0, -0.5, 0.2], [0.3, 0.8, -1.1], [0.0, 0.4, 0.6]])
@@ -99,7 +99,7 @@ STATEMENTS = (
             "cotangent for its tangent": _LINEAR | {"dgx": lambda v: v.gy @ v.a},
             "sign": _LINEAR | {"dgx": lambda v: -v.dgy @ v.a},
         },
-        code="vsmnp.layers.families.Linear",
+        code="vsmnp.layers.families.LinearMap",
     ),
     Statement(
         id="engine-bilinear",
@@ -148,6 +148,6 @@ STATEMENTS = (
             "cotangent as it came": _POINTWISE | {"gx": lambda v: v.gy},
             "tangent as it came": _POINTWISE | {"dy": lambda v: v.dx},
         },
-        code="vsmnp.layers.families.Pointwise",
+        code="vsmnp.layers.families.Elementwise",
     ),
 )  # fmt: skip
