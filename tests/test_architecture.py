@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from functools import cache
 from graphlib import TopologicalSorter
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-#: Where each folder of the repository lives once it is installed.
-FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
+from import_graph import FOLDERS, MODULES, PACKAGES, ROOT, imports, tree
 
 #: The import law, from the ground up. A name stands for a package with all that is in it, or for a module; a
 #: package inside another that is named itself is on its own row. A file imports strictly lower rows only; the
@@ -51,56 +44,6 @@ NOT_MODULES = {"kernels", "cli", "tests", "benchmarks"}
 LONGEST_FILE = 320
 
 
-class Import(NamedTuple):
-    """One imported module, where it stands, and whether importing the file imports it too."""
-
-    module: str
-    line: int
-    at_once: bool
-
-
-def _module_name(path: Path) -> str:
-    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join([FOLDERS[folder], *rest]).removesuffix(".__init__")
-
-
-MODULES = {_module_name(path): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
-PACKAGES = {name for name, path in MODULES.items() if path.name == "__init__.py"}
-
-
-@cache
-def _tree(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
-
-
-def _statements(node: ast.AST, at_once: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """Every import below a node, and whether it runs as the module is imported."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child, at_once
-        else:
-            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or (
-                isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-            )
-            yield from _statements(child, at_once and not later)
-
-
-def _imports(module: str) -> Iterator[Import]:
-    package = module if module in PACKAGES else module.rpartition(".")[0]
-    for statement, at_once in _statements(_tree(module)):
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
-                yield Import(alias.name, statement.lineno, at_once)
-            continue
-        source = statement.module or ""
-        if statement.level:
-            above = package.split(".")[: len(package.split(".")) - statement.level + 1]
-            source = ".".join([*above, *source.split(".")]).rstrip(".")
-        for alias in statement.names:
-            member = f"{source}.{alias.name}"
-            yield Import(member if member in MODULES else source, statement.lineno, at_once)
-
-
 def _place(module: str) -> str | None:
     """The entry of the table that a module falls under: its own name, or else the nearest package's."""
     if module in FLOOR_OF:
@@ -128,7 +71,7 @@ def test_imports_go_down(module: str) -> None:
     here = _place(module)
     assert here is not None
     wrong = []
-    for imported in _imports(module):
+    for imported in imports(module):
         if imported.module.partition(".")[0] != "vsmnp":
             continue
         there = _place(imported.module)
@@ -145,7 +88,7 @@ def test_imports_go_down(module: str) -> None:
 def test_imports_close_no_circle() -> None:
     """Imports inside functions count as well: a circle that waits is a circle."""
     graph = {
-        module: {imported.module for imported in _imports(module) if imported.module in MODULES} - {module}
+        module: {imported.module for imported in imports(module) if imported.module in MODULES} - {module}
         for module in MODULES
         if module != "vsmnp"
     }
@@ -155,16 +98,16 @@ def test_imports_close_no_circle() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_heavy_libraries_load_where_they_are_used(module: str) -> None:
     allowed = {"numba"} if MADE_OF_NUMBA.fullmatch(module) else set()
-    at_once = {imported.module.partition(".")[0] for imported in _imports(module) if imported.at_once}
+    at_once = {imported.module.partition(".")[0] for imported in imports(module) if imported.at_once}
     assert at_once & HEAVY <= allowed
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_framework_and_no_pickle(module: str) -> None:
-    assert {imported.module.partition(".")[0] for imported in _imports(module)} & BANNED == set()
+    assert {imported.module.partition(".")[0] for imported in imports(module)} & BANNED == set()
     allowing = [
         _where(module, node.value.lineno)
-        for node in ast.walk(_tree(module))
+        for node in ast.walk(tree(module))
         if isinstance(node, ast.keyword)
         and node.arg == "allow_pickle"
         and not (isinstance(node.value, ast.Constant) and node.value.value is False)
@@ -175,14 +118,14 @@ def test_no_framework_and_no_pickle(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_folders_are_imported_by_their_installed_names(module: str) -> None:
     """`kernels` is somebody else's package: ours is `vsmnp.kernels`."""
-    assert {imported.module.partition(".")[0] for imported in _imports(module)} & NOT_MODULES == set()
+    assert {imported.module.partition(".")[0] for imported in imports(module)} & NOT_MODULES == set()
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_init_files_define_nothing(package: str) -> None:
     """They hand names on; `vsmnp` itself does so on demand, through a module `__getattr__`."""
     names = {"__all__", "__version__", "__getattr__", "_HOMES"} if package == "vsmnp" else {"__all__"}
-    docstring, *body = _tree(package).body
+    docstring, *body = tree(package).body
     assert isinstance(docstring, ast.Expr), "a package says what it is"
     assert isinstance(docstring.value, ast.Constant)
     for statement in body:
