@@ -1,0 +1,31 @@
+"""Checkpoints written before files moved to their packages go on as if nothing had moved.
+
+``golden/checkpoints`` has four runs of 10 steps, written by version 0.1.0 at commit 67dec1f, and the
+parameters after 20 steps of the same runs in one piece, in float64 on ``reference``. On one machine they are equal
+bit for bit; libraries of linear algebra on others round differently.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from vsmnp.runs.session import Session
+
+GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
+
+
+@pytest.mark.parametrize("kind", sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir()))
+def test_a_checkpoint_of_before_goes_on(kind: str, tmp_path: Path) -> None:
+    shutil.copytree(GOLDEN / kind, tmp_path / kind)
+    session = Session.resumed(tmp_path / kind, {"steps": 20})
+    assert session.state.step == 10
+    run = session.train()
+    assert run.step == 20
+    with h5py.File(GOLDEN / "expected.h5") as file:
+        for name, found in (("phi", run.vae.phi), ("theta", run.vae.theta)):
+            np.testing.assert_allclose(found, file[f"{kind}/{name}"][:], rtol=1e-12, atol=1e-14)
