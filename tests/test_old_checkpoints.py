@@ -1,8 +1,8 @@
 """Checkpoints written before files moved to their packages go on as if nothing had moved.
 
 ``golden/checkpoints`` has four runs of 10 steps, written by version 0.1.0 at commit 67dec1f, and the
-parameters after 20 steps of the same runs in one piece, in float64 on ``reference``. On one machine they are equal
-bit for bit; libraries of linear algebra on others round differently.
+parameters after 20 steps of the same runs in one piece, in float64 on ``reference``. On one machine they are
+equal bit for bit; libraries of linear algebra on others round differently.
 """
 
 from __future__ import annotations
