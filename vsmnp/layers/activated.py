@@ -1,9 +1,9 @@
-"""A layer and the activation behind it as one: what lies between them is never in memory.
+"""A layer and the activation that follows it, fused so that the value between them is not stored.
 
-A chain makes these of its layers (:class:`~vsmnp.layers.compose.Chain`). With a the layer's output and
-y = f(a), the bias or the affine map of a normalisation is taken on the way to y, in place where the layer's
-product is a temporary. Backward, ``u = f'(a) gy`` and its sums over the pixels of a channel are one pass over
-memory: of them the gradients of biases and the projection of batch normalisation are made.
+A chain fuses its layers in this way (:class:`~vsmnp.layers.compose.Chain`). With a the layer's output and y =
+f(a), the bias or the affine map of a normalisation is applied together with f, in place where the layer's
+product is a temporary. In the backward pass ``u = f'(a) gy`` and its sums over the pixels of a channel take
+one pass over memory; the gradients of biases and the projection of batch norm are computed from these sums.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .staged import StagedLayer
 
 
 def can_fuse(layer: Layer, behind: Layer) -> bool:
-    """Whether ``behind`` is an activation that ``layer`` can take on its way, and caches y as those do."""
+    """Check that ``behind`` is a plain elementwise activation and that ``layer`` can be fused with it."""
     plain = isinstance(behind, Elementwise) and type(behind).forward is Elementwise.forward
     return plain and isinstance(layer, StagedLayer)
 
 
 @dataclass(frozen=True)
 class Activated:
-    """``y = f(layer(x))``, with the parameters of the layer. Cache: that of the layer, and y."""
+    """``y = f(layer(x))``, with the parameters of the layer. Cache: the layer's cache, and y."""
 
     layer: StagedLayer
     activation: Elementwise

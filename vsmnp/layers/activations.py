@@ -1,4 +1,4 @@
-"""Activations as layers, and the table of those that a network may be built with."""
+"""Activations as layers, and the table of the activations that a network may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .families import Elementwise
 
 @dataclass(frozen=True)
 class Relu(Elementwise):
-    """``max(x, 0)``. Its kink is invisible to pathwise second derivatives."""
+    """``max(x, 0)``; pathwise second derivatives do not see its kink."""
 
     f: ClassVar[ActivationName] = "relu"
 
@@ -25,24 +25,24 @@ class Elu(Elementwise):
 
 @dataclass(frozen=True)
 class Softplus(Elementwise):
-    """``log(1 + e^x)``."""
+    """The softplus activation, ``log(1 + e^x)``."""
 
     f: ClassVar[ActivationName] = "softplus"
 
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
-    """``1 / (1 + e^-x)``."""
+    """The logistic sigmoid, ``1 / (1 + e^-x)``."""
 
     f: ClassVar[ActivationName] = "sigmoid"
 
 
 @dataclass(frozen=True)
 class Tanh(Elementwise):
-    """``tanh x``."""
+    """The hyperbolic tangent, ``tanh x``."""
 
     f: ClassVar[ActivationName] = "tanh"
 
 
-#: The activations that a network may be built with, by name.
+#: The activations that a network may use, by name.
 ACTIVATIONS: dict[str, Layer] = {layer.f: layer for layer in (Relu(), Elu(), Softplus(), Sigmoid(), Tanh())}

@@ -1,4 +1,4 @@
-"""Layers made of layers: a chain, and a body beside a shortcut."""
+"""Layers composed of other layers: a chain, and a body with a shortcut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .staged import StagedLayer, plus
 
 
 def _part(p: Params | None, name: str) -> Params | None:
-    """The parameters of one sub-layer; a layer without any sees an empty tree."""
+    """Return the parameters of one sub-layer; a layer without parameters gets an empty tree."""
     return None if p is None else p.get(name, NO_PARAMETERS)
 
 
@@ -23,16 +23,16 @@ def _own(p: Params, name: str) -> Params:
 
 @dataclass(frozen=True)
 class Chain:
-    """``y = f_L( ... f_1(x))``; sub-layer i keeps its parameters under the name ``str(i)``.
+    """``y = f_L( ... f_1(x))``; the parameters of sub-layer i have the name ``str(i)``.
 
-    It computes ``stages``, and there is one cache for each.
+    The chain evaluates its ``stages``; its cache is one cache per stage.
     """
 
     layers: tuple[Layer, ...]
 
     @cached_property
     def stages(self) -> tuple[tuple[str, Layer], ...]:
-        """Names of parameters and sub-layers, where an activation is one with the layer before it."""
+        """Parameter names and sub-layers, where an activation is fused with the layer before it."""
         stages: list[tuple[str, Layer]] = []
         taken = False
         for i, layer in enumerate(self.layers):
@@ -48,7 +48,7 @@ class Chain:
 
     @cached_property
     def shapes(self) -> Shapes:
-        """One sub-tree a layer that has parameters."""
+        """One sub-tree for each layer that has parameters."""
         return {str(i): layer.shapes for i, layer in enumerate(self.layers) if layer.shapes}
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
@@ -104,7 +104,7 @@ class Chain:
         return (g, dg) if want_x else (None, None)
 
     def _first_needed(self, want_x: bool) -> int:
-        """Where a backward sweep may stop: at the first stage with parameters, if nobody wants gx."""
+        """Return the stage where a backward sweep may stop: without gx, the first stage with parameters."""
         if want_x:
             return 0
         return next((i for i, (_, layer) in enumerate(self.stages) if layer.shapes), len(self.stages))
@@ -119,7 +119,7 @@ class Residual:
 
     @cached_property
     def shapes(self) -> Shapes:
-        """``body`` and ``shortcut``, where they have parameters."""
+        """Sub-trees of ``body`` and ``shortcut``, where they have parameters."""
         parts = {"body": self.body, "shortcut": self.shortcut}
         return {name: part.shapes for name, part in parts.items() if part is not None and part.shapes}
 

@@ -1,7 +1,7 @@
 """Layers of images ``(R, S, N, H, W, C)``: convolution, its transpose, and changes of size.
 
-Channels are innermost: the window of a pixel is then a few long runs of memory, a convolution one product
-whose rows are pixels, and biases, activations and statistics treat the pixels as rows of a dense layer.
+Channels are innermost: the window of a pixel is then a few long runs of memory, a convolution is one matrix
+product whose rows are pixels, and biases, activations and statistics treat pixels as rows of a dense layer.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from .families import Bilinear, LinearMap
 
 
 def _pixels(y: Array) -> Array:
-    """``(R, S, N, H, W, C)`` as rows ``(R, S, N*H*W, C)``."""
+    """Reshape ``(R, S, N, H, W, C)`` to rows ``(R, S, N*H*W, C)``."""
     return y.reshape(*y.shape[:2], -1, y.shape[-1])
 
 
 @dataclass(frozen=True)
 class _OfPixels(Bilinear):
-    """What all convolutions share: a bias for each channel."""
+    """The base of all convolutions: a bias for each channel."""
 
     n_in: int
     n_out: int
@@ -36,7 +36,7 @@ class _OfPixels(Bilinear):
 
 @dataclass(frozen=True)
 class _Convolution(_OfPixels):
-    """What a convolution and its transpose share."""
+    """The common fields of a convolution and its transpose."""
 
     window: Window
     image: Shape
@@ -52,7 +52,7 @@ class Conv(_Convolution):
     n_in, n_out : int
         Channels.
     window : Window
-        What an output pixel sees.
+        Window of the input that one output pixel depends on.
     image : tuple of int
         ``(H, W)`` of the input.
     bias : bool
@@ -76,14 +76,14 @@ class Conv(_Convolution):
 
 @dataclass(frozen=True)
 class ConvTranspose(_Convolution):
-    """The adjoint of a convolution from ``n_out`` to ``n_in`` channels: its kernels with two of them swapped.
+    """The adjoint of a convolution from ``n_out`` to ``n_in`` channels: conv and conv_adjoint_x exchanged.
 
     Parameters
     ----------
     n_in, n_out : int
         Channels.
     window : Window
-        What an *input* pixel reaches.
+        Window of the output that one *input* pixel contributes to.
     image : tuple of int
         ``(H, W)`` of the *output*.
     bias : bool
@@ -105,12 +105,12 @@ class ConvTranspose(_Convolution):
         k.conv_adjoint_w(x, gy, self.window, out)
 
 
-#: Twice the size and then 3 x 3 pixels: what an input pixel reaches.
+#: The window of the output that one input pixel contributes to, after doubling and a 3 x 3 convolution.
 _ENLARGING = Window(4, stride=2, pad=1)
 
 
 def _boxes(w: Array) -> Array:
-    """Sums of 2 x 2 neighbouring taps of ``w (R, ., size, size, .)``, one tap fewer a side."""
+    """Sum 2 x 2 neighbouring taps of ``w (R, ., size, size, .)``, one tap fewer per side."""
     rows = w[:, :, :-1] + w[:, :, 1:]
     sums: Array = rows[:, :, :, :-1] + rows[:, :, :, 1:]
     return sums
@@ -118,10 +118,10 @@ def _boxes(w: Array) -> Array:
 
 @dataclass(frozen=True)
 class UpsampledConv(_OfPixels):
-    """``Conv`` of 3 x 3 pixels, framed by one, after ``Upsample(2)``; the larger image is never made.
+    """``Conv`` of 3 x 3 pixels with pad 1 after ``Upsample(2)``, without storing the larger image.
 
-    Taps that fall on copies of one pixel are added up first: what is left is a transposed convolution of
-    4 x 4 pixels with stride 2, 16 products an input pixel where 36 were.
+    Taps that fall on copies of one pixel are added first: the result is a transposed convolution of
+    4 x 4 pixels with stride 2, with 16 products per input pixel instead of 36.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class UpsampledConv(_OfPixels):
         return {"w": (self.n_out, 3, 3, self.n_in), **self._bias(self.bias)}
 
     def _taps(self, k: Kernels, w: Array) -> Array:
-        """``(R, I, 4, 4, O)``."""
+        """Compute the taps of the transposed convolution, ``(R, I, 4, 4, O)``."""
         framed = k.zeros((len(w), self.n_out, 5, 5, self.n_in), w.dtype)
         framed[:, :, 1:4, 1:4] = w
         return _boxes(framed)[:, :, ::-1, ::-1].swapaxes(1, 4)
@@ -161,7 +161,7 @@ class UpsampledConv(_OfPixels):
 
 @dataclass(frozen=True)
 class Upsample(LinearMap):
-    """Every pixel ``factor x factor`` times: the nearest neighbour."""
+    """Nearest-neighbour upsampling: every pixel is repeated ``factor x factor`` times."""
 
     factor: int
 
@@ -191,7 +191,7 @@ class AveragePool(LinearMap):
 
 @dataclass(frozen=True)
 class GlobalMean(LinearMap):
-    """``(H, W, C) -> (C,)``: the mean over the pixels of an image of size ``image``."""
+    """The mean over the pixels of an image of size ``image``: ``(H, W, C) -> (C,)``."""
 
     image: Shape
 
@@ -207,7 +207,7 @@ class GlobalMean(LinearMap):
 
 @dataclass(frozen=True)
 class ChannelsLast(LinearMap):
-    """Flat data ``(C*H*W,)``, as files hold them, to an image ``(H, W, C)``."""
+    """Convert flat data ``(C*H*W,)``, the layout of data files, to an image ``(H, W, C)``."""
 
     image: Shape  # (C, H, W)
 
@@ -221,7 +221,7 @@ class ChannelsLast(LinearMap):
 
 @dataclass(frozen=True)
 class ChannelsFirst(LinearMap):
-    """An image ``(H, W, C)`` to flat data ``(C*H*W,)``."""
+    """Convert an image ``(H, W, C)`` to flat data ``(C*H*W,)``."""
 
     image: Shape  # (C, H, W)
 

@@ -9,13 +9,13 @@ from .families import Bilinear
 
 
 def _rows(x: Array) -> Array:
-    """``(R, S, N, F)`` as the matrices ``(R, S*N, F)``."""
+    """Reshape ``(R, S, N, F)`` to the matrices ``(R, S*N, F)``."""
     return x.reshape(x.shape[0], -1, x.shape[-1])
 
 
 @dataclass(frozen=True)
 class Dense(Bilinear):
-    """``y[r,s,n,o] = sum_i w[r,o,i] x[r,s,n,i] + b[r,o]``."""
+    """The dense layer ``y[r,s,n,o] = sum_i w[r,o,i] x[r,s,n,i] + b[r,o]``."""
 
     n_in: int
     n_out: int

@@ -1,12 +1,12 @@
-r"""The families of layers, each of which derives the four rules once.
+r"""The families of layers, each of which derives the four rules once from a few primitives.
 
-========= ================== ========================= ===============================================
-family    the author writes  jvp                       tangent of the vjp
-========= ================== ========================= ===============================================
-LinearMap    A and its adjoint  A dx                      A' dgy
-Bilinear  B, Bx, Bw          B(w, dx) + B(dw, x) + db  Bx(dgy, w) + Bx(gy, dw); Bw(dgy, x) + Bw(gy, dx)
+=========== ================== ========================= ===============================================
+family      primitives         jvp                       tangent of the vjp
+=========== ================== ========================= ===============================================
+LinearMap   A and its adjoint  A dx                      A' dgy
+Bilinear    B, Bx, Bw          B(w, dx) + B(dw, x) + db  Bx(dgy, w) + Bx(gy, dw); Bw(dgy, x) + Bw(gy, dx)
 Elementwise f, with f' = h(y)  h(y) dx                   h(y) dgy + h'(y) dy gy
-========= ================== ========================= ===============================================
+=========== ================== ========================= ===============================================
 
 Second order costs no new product or convolution: the tangent of a bilinear rule is the rule itself.
 """
@@ -24,17 +24,17 @@ NO_PARAMETERS: Shapes = {}
 
 
 class LinearMap(ABC):
-    """``y = A x``: the author writes ``apply`` and ``adjoint``; nothing is cached."""
+    """A linear layer ``y = A x``: subclasses define ``apply`` and ``adjoint``; nothing is cached."""
 
     shapes: ClassVar[Shapes] = NO_PARAMETERS
 
     @abstractmethod
     def apply(self, k: Kernels, x: Array) -> Array:
-        """``A x``."""
+        """Apply the linear map: ``A x``."""
 
     @abstractmethod
     def adjoint(self, k: Kernels, gy: Array) -> Array:
-        """``A' gy``."""
+        """Apply the adjoint map: ``A' gy``."""
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         return self.apply(k, x), None
@@ -68,31 +68,31 @@ class LinearMap(ABC):
 
 
 class Bilinear(Affine):
-    """``y = B(w, x) + b``: the author writes ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached."""
+    """A layer ``y = B(w, x) + b``, defined by ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached."""
 
     @property
     @abstractmethod
     def shapes(self) -> Shapes:
-        """``{"w": ..., "b": ...}``; leave ``b`` out for a layer without bias."""
+        """Parameter shapes ``{"w": ..., "b": ...}``; a layer without bias has no ``b``."""
 
     @abstractmethod
     def apply(self, k: Kernels, w: Array, x: Array) -> Array:
-        """``B(w, x)``."""
+        """Compute the bilinear map ``B(w, x)``."""
 
     @abstractmethod
     def adjoint_x(self, k: Kernels, gy: Array, w: Array) -> Array:
-        """``Bx(gy, w)``, the gradient in x of ``<gy, B(w, x)>``."""
+        """Compute ``Bx(gy, w)``, the gradient in x of ``<gy, B(w, x)>``."""
 
     @abstractmethod
     def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
-        """``out += Bw(gy, x)``, the gradient in w of ``<gy, B(w, x)>``; sums over S and N, which agree."""
+        """Add ``Bw(gy, x)``, the gradient in w of ``<gy, B(w, x)>``, to out; S and N of gy and x agree."""
 
     def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
-        """``y + b`` in place; over the last axis unless a layer says otherwise."""
+        """Add the bias to y in place, over the last axis unless a subclass overrides this."""
         return k.add_bias(y, b)
 
     def adjoint_b(self, k: Kernels, gy: Array, out: Array) -> None:
-        """``out += `` the gradient in b of ``<gy, b>``."""
+        """Add the gradient in b of ``<gy, b>`` to out."""
         k.sum_rows(gy, out)
 
     def _accumulate_b(self, k: Kernels, g: OutputCotangent, x: Array, gp: Params) -> None:
@@ -100,12 +100,12 @@ class Bilinear(Affine):
             gp["b"][...] += g.total.sum(1)
             return
         gy = g.values
-        if gy.shape[1] < x.shape[1]:  # one cotangent stands for all S samples
+        if gy.shape[1] < x.shape[1]:  # one cotangent for all S samples
             gy = gy.repeat(x.shape[1], axis=1)
         self.adjoint_b(k, gy, gp["b"])
 
     def _accumulate_w(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
-        if x.shape[1] < gy.shape[1]:  # one input serves all S cotangents
+        if x.shape[1] < gy.shape[1]:  # one input for all S cotangents
             gy = gy.sum(axis=1, keepdims=True)
         elif gy.shape[1] < x.shape[1]:
             x = x.sum(axis=1, keepdims=True)
@@ -154,7 +154,7 @@ class Bilinear(Affine):
 
 @dataclass(frozen=True)
 class Elementwise:
-    """``y = f(x)``, one element at a time; y is cached, because ``f'(x) = h(y)``."""
+    """An elementwise layer ``y = f(x)``; y is cached, because ``f'(x) = h(y)``."""
 
     f: ClassVar[ActivationName]
     shapes: ClassVar[Shapes] = NO_PARAMETERS

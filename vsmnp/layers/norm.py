@@ -1,7 +1,7 @@
-r"""Batch normalisation: coupled through the statistics of the batch, or with the statistics held constant.
+r"""Batch norm, with the statistics of the batch (coupled) or with constant statistics (frozen).
 
 Both have the same slots: ``scale`` and ``shift``, which are trained, and ``mean`` and ``variance``, the
-running statistics, whose gradient is zero and which the trainer moves. A network trained with one may be
+running statistics, whose gradient is zero and which the trainer updates. A network trained with one may be
 evaluated with the other (:func:`~vsmnp.layers.running_statistics.frozen`).
 
 With :math:`h = r\,(x - \bar x)`, :math:`r = (\mathrm{var}\, x + \epsilon)^{-1/2}`, and a cotangent u, let
@@ -11,8 +11,8 @@ With :math:`h = r\,(x - \bar x)`, :math:`r = (\mathrm{var}\, x + \epsilon)^{-1/2
 .. math:: dh = r\,\bigl(dx - \overline{dx} - r^2\, \overline{(x - \bar x)\, dx}\,(x - \bar x)\bigr), \qquad
           g_x = \gamma r\, e, \qquad dg_x = \gamma r\, de + d(\gamma r)\, e .
 
-Each is a sum of arrays with one coefficient a channel, once the sums of the channels are known: one pass over
-memory for those and one for the result, and nothing is kept but the input.
+Each is a sum of arrays with one coefficient per channel, given the sums of the channels: one pass over
+memory for the sums and one for the result, and only the input is kept.
 
 References
 ----------
@@ -31,19 +31,19 @@ import numpy as np
 from ..types import ActivationName, Array, Cache, Kernels, Params, Shapes
 from .staged import Affine, OutputCotangent, PendingAffine, StagedLayer
 
-#: Added to every variance; channels vary by far more.
+#: Added to every variance; the variances of channels are far larger.
 EPSILON = 1e-5
 
 
 def _rate(variance: Array) -> Array:
-    """``r = (variance + epsilon)^-1/2``."""
+    """Compute ``r = (variance + epsilon)^-1/2``."""
     rate: Array = (variance + EPSILON) ** -0.5
     return rate
 
 
 @dataclass(frozen=True)
 class Normalisation(StagedLayer):
-    """What the two layers share: slots, and that ``y = scale h + shift`` is linear in two of them.
+    """The base of both layers: parameter slots, and ``y = scale h + shift``, linear in both slots.
 
     Parameters
     ----------
@@ -64,27 +64,27 @@ class Normalisation(StagedLayer):
 
     @abstractmethod
     def statistics(self, k: Kernels, c: Cache) -> Params:
-        """``mean`` and ``variance`` ``(R, C)`` of the batch behind a cache, the variance unbiased."""
+        """Return ``mean`` and ``variance`` ``(R, C)`` of the cached batch, the variance unbiased."""
 
 
 def _count(x: Array) -> int:
-    """Pixels and samples that each statistic is taken over."""
+    """Count the pixels and samples that each statistic is taken over."""
     return math.prod(x.shape[1:-1])
 
 
 def _unbiased(mean: Array, variance: Array, x: Array) -> Params:
-    """Statistics ``(R, C)`` of moments ``(R, 1, C)``."""
+    """Return statistics ``(R, C)`` with unbiased variance from moments ``(R, 1, C)``."""
     n = _count(x)
     return {"mean": mean[:, 0], "variance": variance[:, 0] * (n / max(1, n - 1))}
 
 
 @dataclass(frozen=True)
 class BatchNorm(Normalisation):
-    """``y = scale h + shift`` with the mean and variance of each channel over S, N and space.
+    """Batch norm ``y = scale h + shift`` with the mean and variance of each channel over S, N and space.
 
-    The samples of a batch are coupled: the score of one datum picks up terms of the others. Statistics are
-    those of the forward input; where cotangents or tangents have more S rows than it, each row is one of its
-    own. Cache: ``(x, mean, variance)``, the latter ``(R, 1, C)``.
+    The samples of a batch are coupled: the score of one datum contains terms of the others. The statistics
+    are those of the forward input; if cotangents or tangents have more S rows than the input, each row is
+    treated separately. Cache: ``(x, mean, variance)``, the latter two ``(R, 1, C)``.
     """
 
     def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
@@ -149,7 +149,7 @@ class BatchNorm(Normalisation):
         total, cross = _sums(g)
         r = _rate(variance)
         dr = 0 * r if dvariance is None else -0.5 * r**3 * dvariance
-        # of u = g and x - mean, along the tangents of both
+        # sums of u = g and of u (x - mean), along the tangents of both
         dtotal, dcross = (0 * total, 0 * cross) if dg is None else _sums(dg)
         if dx is not None:
             _, moved = k.activation_sums(None, None, g.values, dx, dmean)[1:]
@@ -175,20 +175,20 @@ class BatchNorm(Normalisation):
 
 
 def _sums(g: OutputCotangent) -> tuple[Array, Array]:
-    """Both sums, which a normalisation always hears."""
+    """Return both sums of a cotangent, which a normalisation always computes."""
     assert g.total is not None
     assert g.cross is not None
     return g.total, g.cross
 
 
 def _means(x: Array, *sums: Array | None) -> list[Array]:
-    """Means over what the statistics of x are taken over, of sums ``(R, S, C)``: x couples its own S."""
+    """Divide sums ``(R, S, C)`` by the count of the statistics of x; sum over S first if x has several S."""
     found = [v for v in sums if v is not None]
     return [(v.sum(1, keepdims=True) if x.shape[1] > 1 else v) / _count(x) for v in found]
 
 
 def _combined(k: Kernels, parts: list[tuple[Array, Array]], shift: Array | None, in_place: bool) -> Array:
-    """``channel_combine``, into the first part if it may be and is large enough."""
+    """Call ``channel_combine``; overwrite the first part if permitted and if its R and S suffice."""
     first = parts[0][0]
     lead = np.broadcast_shapes(*(v.shape[:2] for part in parts for v in part))
     return k.channel_combine(parts, shift, first if in_place and first.shape[:2] == lead else None)
@@ -196,9 +196,10 @@ def _combined(k: Kernels, parts: list[tuple[Array, Array]], shift: Array | None,
 
 @dataclass(frozen=True)
 class FrozenNorm(Affine, Normalisation):
-    """``y = scale h + shift`` with ``h = (x - mean) / sqrt(variance + epsilon)`` of the running statistics.
+    """Batch norm with running statistics: ``y = scale h + shift``, ``h = r (x - mean)``.
 
-    They are constants of a step: no sample feels another, and no gradient flows into them. Cache: ``x``.
+    ``r = (variance + epsilon)^-1/2``. The running statistics are constants of a step: samples are not
+    coupled, and no gradient flows into the statistics. Cache: ``x``.
     """
 
     def _slope(self, p: Params) -> Array:

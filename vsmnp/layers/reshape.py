@@ -1,4 +1,4 @@
-"""A change of the axes of a sample, with its elements in their order."""
+"""A layer that changes the axes of a sample and keeps the order of its elements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .families import LinearMap
 
 @dataclass(frozen=True)
 class Reshape(LinearMap):
-    """``(R, S, N, *before) -> (R, S, N, *after)``."""
+    """Reshape each sample: ``(R, S, N, *before) -> (R, S, N, *after)``."""
 
     before: Shape
     after: Shape

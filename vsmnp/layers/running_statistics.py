@@ -1,4 +1,4 @@
-"""The running statistics of a network's normalisations: found, moved, and put in the place of the batch's."""
+"""Collect batch-norm statistics, update the running ones, and swap in FrozenNorm for evaluation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .activated import Activated
 from .compose import Chain, Residual
 from .norm import BatchNorm, FrozenNorm, Normalisation
 
-#: The share of a batch in the running statistics.
+#: Weight of the current batch in the update of the running statistics.
 MOMENTUM = 0.1
 
 
 def _parts(layer: Layer) -> Iterator[tuple[str, int, Layer]]:
-    """The sub-layers of a composed layer: their names, their places in its cache, themselves."""
+    """Yield the sub-layers of a composed layer, each with its name and its index in the cache."""
     if isinstance(layer, Chain):
         yield from ((name, place, part) for place, (name, part) in enumerate(layer.stages))
     elif isinstance(layer, Residual):
@@ -28,7 +28,7 @@ def _parts(layer: Layer) -> Iterator[tuple[str, int, Layer]]:
 
 
 def frozen(layer: Layer) -> Layer:
-    """The same network with constant statistics in every normalisation, on the same parameters."""
+    """Return the network with FrozenNorm for every BatchNorm, on the same parameters."""
     if isinstance(layer, BatchNorm):
         return FrozenNorm(layer.channels)
     if isinstance(layer, Chain):
@@ -40,7 +40,7 @@ def frozen(layer: Layer) -> Layer:
 
 
 def batch_statistics(k: Kernels, layer: Layer, c: Cache) -> Params:
-    """The mean and variance that each normalisation saw: the branches of ``shapes`` that lead to one."""
+    """Collect each normalisation's batch mean and variance, in the branches of ``shapes`` that have one."""
     if isinstance(layer, Activated):
         return batch_statistics(k, layer.layer, c[0])
     if isinstance(layer, Normalisation):
@@ -53,7 +53,7 @@ def batch_statistics(k: Kernels, layer: Layer, c: Cache) -> Params:
 
 
 def move_statistics(p: Params, batch: Params, alive: Array) -> None:
-    """``running += (batch - running) / 10`` in the parameters of the models ``alive (R,)``, in place."""
+    """Update ``running += (batch - running) / 10`` in place for the models ``alive (R,)``."""
     for name, found in batch.items():
         if isinstance(found, dict):
             move_statistics(p[name], found, alive)

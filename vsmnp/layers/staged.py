@@ -1,7 +1,7 @@
 """Layers whose forward and vjp are split in two, so that an activation can be fused between the halves.
 
 The last step of such a layer is a slope and a shift for each channel; the first step of its ``vjp`` is to sum
-the cotangent over each channel's pixels. Both can be done while an activation walks over the same memory.
+the cotangent over each channel's pixels. Both can share one pass over memory with the activation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..types import ActivationName, Array, Cache, Kernels, Params, Shapes
 
 
 def plus(a: Array | None, b: Array | None) -> Array | None:
-    """``a + b``, where None is zero."""
+    """Add two arrays, where None stands for zero."""
     if a is None or b is None:
         return a if b is None else b
     return a + b
@@ -27,11 +27,11 @@ class PendingAffine(NamedTuple):
     x : Array
         ``(R, S, N, ..., C)``.
     slope, shift : Array or None
-        ``(R, S, C)``; R and S broadcast, None is 1 or 0.
+        ``(R, S, C)``; R and S broadcast; None stands for 1 or 0.
     temporary : bool
-        Whether y may lie where x does.
+        Whether y may overwrite x.
     cache : Cache
-        That of the layer's ``forward``.
+        Cache of the layer's ``forward``.
     """
 
     x: Array
@@ -49,9 +49,9 @@ class OutputCotangent(NamedTuple):
     values : Array
         ``(R, S, N, ..., C)``.
     total, cross : Array or None
-        Over N and space, ``(R, S, C)``: its sum; and that of its product with the layer's centred input.
+        Sums over N and space, ``(R, S, C)``: of the cotangent; and of its product with the centred input.
     temporary : bool
-        Whether a result may lie where ``values`` does.
+        Whether a result may overwrite ``values``.
     """
 
     values: Array
@@ -72,17 +72,17 @@ class StagedLayer(ABC):
     @property
     @abstractmethod
     def shapes(self) -> Shapes:
-        """As every layer has it."""
+        """Shapes of the parameters; see ``Layer.shapes``."""
 
     @abstractmethod
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
-        """As every layer has it."""
+        """Evaluate the layer; see ``Layer.forward``."""
 
     @abstractmethod
     def jvp(
         self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
     ) -> tuple[Array | None, Cache]:
-        """As every layer has it."""
+        """Compute the tangent of the output; see ``Layer.jvp``."""
 
     @abstractmethod
     def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
@@ -109,7 +109,7 @@ class StagedLayer(ABC):
         self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, dp: Params | None,
         dc: Cache, dg: OutputCotangent | None, dgp: Params | None, want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:  # fmt: skip
-        """``vjp_after``, and its tangent along ``(dp, dc, dg)``."""
+        """Complete ``vjp`` and compute its tangent along ``(dp, dc, dg)``."""
 
     def vjp(
         self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
@@ -137,21 +137,21 @@ class StagedLayer(ABC):
 
 
 class Affine(StagedLayer):
-    """A staged layer that is linear in x as well: two calls of ``vjp_after`` give its tangent."""
+    """A staged layer that is linear in x as well, so that two calls of ``vjp_after`` give its tangent."""
 
     @abstractmethod
     def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
-        """``dgp += `` the tangent along ``dc`` of the gradient in the weights."""
+        """Add the tangent along ``dc`` of the gradient in the weights to ``dgp``."""
 
     def along(self, p: Params, dp: Params) -> Params:
-        """The parameters whose ``vjp`` is its tangent along ``dp``."""
+        """Return the parameters for which ``vjp`` equals its own tangent along ``dp``."""
         return dp
 
     def vjp_jvp_after(
         self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, dp: Params | None,
         dc: Cache, dg: OutputCotangent | None, dgp: Params | None, want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:  # fmt: skip
-        """``vjp_after``, and its tangent along ``(dp, dc, dg)``."""
+        """Complete ``vjp`` and compute its tangent along ``(dp, dc, dg)``."""
         kept = g._replace(temporary=False)
         if dgp is not None:
             if dg is not None:

@@ -1,4 +1,4 @@
-"""Contracts that every other package refers to: arrays, layers, kernel sets, records of a step, replay."""
+"""Types and protocols of every other package: arrays, layers, kernel sets, step records, replay."""
 
 from .arrays import ActivationName, Array, DType, QuadraticForm, Shape, Window
 from .protocols import Cache, Kernels, Layer, Params, Shapes

@@ -1,4 +1,4 @@
-"""The ground: what an array is called, the form of every objective, and the window of a convolution."""
+"""Types of arrays and shapes, the quadratic form of every objective, and the window of a convolution."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class QuadraticForm:
 
     @property
     def crosses(self) -> bool:
-        """Whether the form needs the score :math:`s^q` at all."""
+        """Whether the form contains the score :math:`s^q`."""
         return self.d_each != 0.0 or self.d_mean != 0.0
 
 
 @dataclass(frozen=True)
 class Window:
-    """A square window that slides over an image framed by zeros: what a convolution sees.
+    """A square window that slides over an image padded with zeros, as in a convolution.
 
     Parameters
     ----------
     size : int
         Pixels a side.
     stride : int
-        Pixels from one place to the next.
+        Pixels between neighbouring positions.
     pad : int
-        Width of the frame.
+        Width of the zero padding.
     """
 
     size: int
@@ -56,5 +56,5 @@ class Window:
     pad: int = 0
 
     def places(self, pixels: int) -> int:
-        """Places along an axis of so many pixels."""
+        """Count the window's positions along an axis of ``pixels`` pixels."""
         return (pixels + 2 * self.pad - self.size) // self.stride + 1

@@ -1,10 +1,10 @@
-"""Floor 0: the words that every other file speaks in.
+"""The protocols of kernel sets and layers, and the conventions for axes and names that all files share.
 
 Axes, always in this order: R models trained side by side, S posterior samples, N batch, then the
 axes of one sample (D data, Z latent, I input and O output features; H, W, C of an image, its channels
 innermost). R and S may be 1 and broadcast; N never does. Prefixes: ``x`` primal, ``dx`` tangent,
 ``gx`` cotangent, ``dgx`` tangent of a cotangent. ``None`` in place of a tangent is the zero tangent;
-``None`` in place of a gradient is one that nobody asked for, and it is then not computed.
+``None`` in place of a gradient means that the gradient is not requested and is not computed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Kernels(Protocol):
     name: str
 
     def asarray(self, x: Any, dtype: DType | None = None) -> Array:
-        """Bring ``x`` to the memory of this kernel set."""
+        """Copy ``x`` to the memory of this kernel set."""
 
     def to_host(self, x: Array) -> Array:
-        """Bring ``x`` back to a NumPy array."""
+        """Copy ``x`` to a NumPy array."""
 
     def zeros(self, shape: Shape, dtype: DType) -> Array:
-        """Memory filled with zeros."""
+        """Return an array filled with zeros."""
 
     def room(self) -> int:
         """Bytes of its memory that training data may take; 0 where that is the host's."""
@@ -65,35 +65,39 @@ class Kernels(Protocol):
         out: Array | None = None,
         accumulate: bool = False,
     ) -> Array:
-        """``out[r] (+)= op(a[r]) op(b[r])`` for matrices ``(R, ., .)``; R broadcasts. The one GEMM door."""
+        """Compute ``out[r] (+)= op(a[r]) op(b[r])`` for matrices ``(R, ., .)``; R broadcasts.
+
+        All matrix products of the engine go through this method.
+        """
 
     def add_bias(self, y: Array, b: Array) -> Array:
-        """``y[r,s,n,o] + b[r,o]``, in place."""
+        """Add ``b[r,o]`` to ``y[r,s,n,o]`` in place and return y."""
 
     def sum_rows(self, gy: Array, out: Array) -> Array:
-        """``out[r,o] += sum_{s,n} gy[r,s,n,o]``."""
+        """Compute ``out[r,o] += sum_{s,n} gy[r,s,n,o]`` and return out."""
 
     def conv(self, x: Array, w: Array, window: Window) -> Array:
-        """``y[r,s,n,h,w,o] = sum_{u,v,i} w[r,o,u,v,i] x[r,s,n,h t+u-pad,w t+v-pad,i]``, t the stride.
+        """Convolve images with the kernels of a window.
 
-        ``x (R|1,S,N,H,W,I)``, ``w (R|1,O,size,size,I)``, y ``(R,S,N,H',W',O)``; outside, x is zero.
+        ``y[r,s,n,h,w,o] = sum_{u,v,i} w[r,o,u,v,i] x[r,s,n,h t+u-pad,w t+v-pad,i]``, t the stride, for
+        ``x (R|1,S,N,H,W,I)``, ``w (R|1,O,size,size,I)``, y ``(R,S,N,H',W',O)``; outside the image, x is zero.
         """
 
     def conv_adjoint_x(self, gy: Array, w: Array, window: Window, image: Shape) -> Array:
-        """The gradient in x of ``<gy, conv(x, w)>`` for images ``(H, W)``: ``(R,S,N,H,W,I)``."""
+        """Compute the gradient in x of ``<gy, conv(x, w)>`` for images ``(H, W)``: ``(R,S,N,H,W,I)``."""
 
     def conv_adjoint_w(self, gy: Array, x: Array, window: Window, out: Array) -> None:
-        """``out += `` the gradient in w of ``<gy, conv(x, w)>``; gy and x have the same S."""
+        """Add the gradient in w of ``<gy, conv(x, w)>`` to ``out``; gy and x have the same S."""
 
     def channel_moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and variance of each channel of ``x (R,S,N,...,C)``, both ``(R,1,C)``."""
+        """Compute the mean and variance of each channel of ``x (R,S,N,...,C)``, both ``(R,1,C)``."""
 
     def channel_combine(
         self, parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
     ) -> Array:
-        """``sum_i c_i v_i + shift`` for parts ``(v (R,S,N,...,C), c (R,S,C))``; all R and S broadcast.
+        """Compute ``sum_i c_i v_i + shift`` for parts ``(v (R,S,N,...,C), c (R,S,C))``; R and S broadcast.
 
-        ``out`` may be the first v, and no other.
+        ``out`` may be the first v, but no other.
         """
 
     def activation(
@@ -104,47 +108,48 @@ class Kernels(Protocol):
         shift: Array | None = None,
         out: Array | None = None,
     ) -> Array:
-        """``y = f(slope x + shift)`` for ``x (R,S,N,...,C)`` and numbers of each channel, ``(R,S,C)``.
+        """Compute ``y = f(slope x + shift)`` for ``x (R,S,N,...,C)``, slope and shift ``(R,S,C)``.
 
-        R and S broadcast; a slope that is not given is 1, a shift 0. ``out`` may be x.
+        R and S broadcast; the default slope is 1, the default shift 0. ``out`` may be x.
         """
 
     def activation_sums(
         self, f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
     ) -> tuple[Array, Array, Array | None]:
-        """``u = f'(a) gy`` given ``y = f(a)``, and over N and space ``sum u`` and ``sum u (x - centre)``.
+        """Compute ``u = f'(a) gy`` given ``y = f(a)``, and its sums over N and the pixels.
 
-        ``y, gy, x (R,S,N,...,C)``, centre and sums ``(R,S,C)``; R and S broadcast. Without f, u is gy itself;
-        without x there is no second sum; without a centre it is 0.
+        The sums are ``sum u`` and ``sum u (x - centre)``. ``y, gy, x (R,S,N,...,C)``, centre and sums
+        ``(R,S,C)``; R and S broadcast. Without f, u is gy itself; without x there is no second sum; without a
+        centre it is 0.
         """
 
     def activation_slope(self, f: ActivationName, y: Array, v: Array) -> Array:
-        """``f'(x) v`` given ``y = f(x)``; S of either argument broadcasts."""
+        """Compute ``f'(x) v`` given ``y = f(x)``; S of either argument broadcasts."""
 
     def activation_curve(
         self, f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None
     ) -> Array:
-        """``f'(x) dgy + f''(x) dx gy`` given ``y = f(x)`` and ``dy = f'(x) dx``."""
+        """Compute ``f'(x) dgy + f''(x) dx gy`` given ``y = f(x)`` and ``dy = f'(x) dx``."""
 
     def words(self, seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
-        """32-bit words ``first .. first + count`` of a Philox4x32-10 stream, ``(R, count)``."""
+        """Return the 32-bit words ``first .. first + count`` of a Philox4x32-10 stream, ``(R, count)``."""
 
     def uniform(
         self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
     ) -> Array:
-        """Uniforms in [0, 1) with 24 random bits, ``(R, *shape)``."""
+        """Draw uniform numbers in [0, 1) with 24 random bits, ``(R, *shape)``."""
 
     def normal(
         self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
     ) -> Array:
-        """Standard normals, ``(R, *shape)``: Box-Muller on neighbouring words."""
+        """Draw standard normals, ``(R, *shape)``, by the Box-Muller transform of neighbouring words."""
 
     def sample(
         self, mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0
     ) -> Array:
-        """``z = mu + s eps``, ``(R, S, N, Z)``, for ``mu, s (R, 1, N, Z)``; the noise is not kept.
+        """Draw ``z = mu + s eps``, ``(R, S, N, Z)``, for ``mu, s (R, 1, N, Z)``, without storing the noise.
 
-        eps is what ``normal`` gives for the same key and ``first``: whoever needs it again makes it again.
+        eps is the output of ``normal`` for the same key and ``first``; call it to regenerate eps.
         """
 
     def residual_forms(
@@ -157,7 +162,7 @@ class Kernels(Protocol):
         w_cross: Array,
         want_gradient: bool = True,
     ) -> tuple[Array, Array, Array | None]:
-        """``a (R,N)``, ``h (R,N)`` of ``form`` and the gradient of ``w_square a/2 + w_cross h`` in g.
+        """Compute ``a (R,N)``, ``h (R,N)`` of ``form`` and the gradient of ``w_square a/2 + w_cross h`` in g.
 
         ``x (R|1,1,N,D)``, ``g (R,S,N,D)``, ``s_q (R,S,N,D)`` or None, weights ``(R,)``.
         """
@@ -165,10 +170,11 @@ class Kernels(Protocol):
     def posterior_fisher(
         self, mu: Array, s: Array, eps: Array, b: Array
     ) -> tuple[Array, Array, Array, Array]:
-        """``d = z - eps/s - b``, ``|d|^2/2`` averaged over S, and its z-fixed gradient in mu and s.
+        """Compute the posterior Fisher divergence and its gradient in mu and s with z held fixed.
 
-        ``mu, s (R,1,N,Z)``, ``eps, b (R,S,N,Z)``; returns ``d (R,S,N,Z)``, loss ``(R,N)``, ``gmu``
-        and ``gs (R,1,N,Z)``, of one sample (not divided by N).
+        ``d = z - eps/s - b``, and the loss is ``|d|^2/2`` averaged over S. ``mu, s (R,1,N,Z)``,
+        ``eps, b (R,S,N,Z)``; returns ``d (R,S,N,Z)``, loss ``(R,N)``, ``gmu`` and ``gs (R,1,N,Z)``, of one
+        sample (not divided by N).
         """
 
     def adam(
@@ -184,23 +190,23 @@ class Kernels(Protocol):
         eps: float,
         alive: Array,
     ) -> None:
-        """One Adam step on ``p, m, v (R,P)`` and the counters ``t (R,)``, in place, where ``alive (R,)``."""
+        """Apply an Adam step in place to ``p, m, v (R,P)`` and counters ``t (R,)``, where ``alive (R,)``."""
 
     def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
-        """One plain gradient step on ``p (R,P)`` and the counters ``t (R,)``, in place, where ``alive``."""
+        """Apply a gradient step in place to ``p (R,P)`` and the counters ``t (R,)``, where ``alive (R,)``."""
 
     def finite(self, g: Array) -> Array:
-        """``(R,)`` flags: every entry of ``g[r]`` is finite."""
+        """Return flags ``(R,)``: whether every entry of ``g[r]`` is finite."""
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
-        """A whole training step in one call, or None where this set has none for ``spec``."""
+        """Return a function that runs a whole training step, or None where this set has none for ``spec``."""
 
     def recorder(self) -> Recorder | None:
-        """What records a composed step and replays it by one call, or None where launches cost nothing."""
+        """Return a recorder that replays a composed step by one call, or None where launches cost nothing."""
 
 
 class Layer(Protocol):
-    """A frozen dataclass that holds configuration only, and four rules. No tape, no graph.
+    """A layer: a frozen dataclass that holds configuration only, and four rules; no tape and no graph.
 
     ``p`` are parameters ``(R, *shape)`` in the tree of ``shapes``; ``gp`` and ``dgp`` are trees to
     accumulate into, or None when no weight gradient is wanted.
@@ -211,17 +217,17 @@ class Layer(Protocol):
         """The tree of this layer's parameter shapes."""
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
-        """``y`` and the primal values ``c`` that the other rules need."""
+        """Compute ``y`` and the cache ``c`` of primal values that the other rules need."""
 
     def jvp(
         self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
     ) -> tuple[Array | None, Cache]:
-        """The tangent of ``y`` along ``(dp, dx)``, and the tangent of the cache."""
+        """Compute the tangent of ``y`` along ``(dp, dx)``, and the tangent of the cache."""
 
     def vjp(
         self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
     ) -> Array | None:
-        """The cotangent of ``x`` (if wanted); ``gp`` accumulates the one of the parameters."""
+        """Compute the cotangent of ``x``, if wanted, and add that of the parameters to ``gp``."""
 
     def vjp_jvp(
         self,
@@ -236,4 +242,4 @@ class Layer(Protocol):
         dgp: Params | None,
         want_x: bool = True,
     ) -> tuple[Array | None, Array | None]:
-        """``vjp`` and its tangent along ``(dp, dc, dgy)``: ``gx, dgx``; ``gp`` and ``dgp`` accumulate."""
+        """Compute ``gx`` and its tangent along ``(dp, dc, dgy)``, and add to ``gp`` and ``dgp``."""

@@ -1,8 +1,8 @@
-"""Words for work that a device notes once and repeats: a recorder, and the step counter that it moves on.
+"""The protocol of a recorder of device work, and an integer that grows with each replay.
 
-A launch that is repeated takes the same arguments each time. What must change from one training step to the
-next is therefore kept on the device: a counter of replays, and kernels that take their step of the randomness
-as a number that grows with it.
+A recorded launch has the same arguments in every replay. Values that change from one training step to the
+next are therefore kept on the device: a counter of replays, and kernels whose step of the random stream is
+computed from that counter.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ T = TypeVar("T")
 
 
 class ReplayedInt(int):
-    """An integer of a recorded step: ``value + rate * ticks[0]`` when it is replayed.
+    """An integer of a recorded step, equal to ``value + rate * ticks[0]`` in a replay.
 
-    Sums and products with integers are ticks again, so that code which computes with the number of a step
-    needs not know that it is recorded.
+    Sums and products with integers are of this type again, so that code which computes with the step
+    number needs no change to be recorded.
 
     Parameters
     ----------
     value : int
-        At the recording.
+        Value during the recording.
     rate : int
-        What each replay adds.
+        Increment per replay.
     ticks : Array
-        ``(1,)``, the replays done, on the device.
+        ``(1,)``, the number of replays so far, on the device.
     """
 
     rate: int
@@ -53,20 +53,20 @@ class ReplayedInt(int):
 
 
 class Recorder(Protocol):
-    """Notes what work starts on a device, and starts it again by one call.
+    """Record the work that a function launches on a device, and launch it again by one call.
 
-    Work takes all that differs between two repetitions from arrays of the device that stay where they are.
+    All that differs between two replays is read from device arrays with fixed addresses.
     """
 
     @property
     def ticks(self) -> Array:
-        """``(1,)``, replays since the recording."""
+        """Number of replays since the recording, ``(1,)``."""
 
     def rehearse(self, work: Callable[[], T]) -> T:
-        """Do the work now, on the stream and in the memory of a recording, which it prepares."""
+        """Run the work once on the stream and memory of a recording, to prepare the recording."""
 
     def record(self, work: Callable[[], T]) -> T:
-        """Note the work without doing it; the arrays that it returns are filled by each replay."""
+        """Record the work without running it; each replay fills the arrays that it returns."""
 
     def replay(self) -> None:
-        """Do what was noted."""
+        """Launch the recorded work again."""

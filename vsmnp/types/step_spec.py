@@ -1,4 +1,4 @@
-"""A training step as a plain record: what a fused step is specialised on, and what it returns."""
+"""A training step as a plain record, on which a fused step is specialised, and the terms it returns."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ GammaName: TypeAlias = Literal["learn", "fixed", "optimal"]
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """A perceptron whose parameters lie in a flat vector.
+    """A multi-layer perceptron whose parameters lie in a flat vector.
 
     Attributes
     ----------
     widths : tuple of int
         Input, hidden and output widths.
     activation : str
-        Between the dense layers.
+        Activation between the dense layers.
     output : str or None
-        Past the last one, if anything.
+        Activation after the last layer, if any.
     weights, biases : tuple of int
-        Where ``w (O, I)`` and ``b (O,)`` of each layer start in the vector.
+        Offsets in the vector of ``w (O, I)`` and ``b (O,)`` of each layer.
     size : int
-        P, elements of the vector.
+        P, the length of the vector.
     """
 
     widths: tuple[int, ...]
@@ -41,14 +41,14 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class InferenceSpec:
-    """What trains phi: the KL divergence, the posterior Fisher divergence, or the joint one's share.
+    """The loss of phi: the KL, the posterior Fisher, or the inference part of the joint Fisher divergence.
 
     Attributes
     ----------
     follows : bool
-        Whether z follows phi in a Fisher divergence; it always does in KL.
+        Whether z is reparametrised in a Fisher divergence; it always is in KL.
     weight : float
-        A factor on the loss.
+        Factor of the loss.
     probe : bool
         Whether the joint divergence's ``E|s^q|^2`` comes from a Rademacher probe.
     """
@@ -62,14 +62,14 @@ class InferenceSpec:
 
 @dataclass(frozen=True)
 class LearningSpec:
-    """What trains theta: the ELBO or a score-matching loss, both one quadratic form, or the joint one.
+    """The loss of theta: the ELBO or a score-matching loss, both one quadratic form, or the joint divergence.
 
     Attributes
     ----------
     form, form_for_gamma : QuadraticForm
-        Of the gradient, and of the optimal gamma.
+        The form of the gradient, and the form of the optimal gamma.
     gamma_floor : float
-        The least optimal gamma.
+        Lower bound of the optimal gamma.
     probe : bool
         As in :class:`InferenceSpec`.
     """
@@ -85,7 +85,7 @@ class LearningSpec:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """Adam with its constants, or plain gradient descent, which has none."""
+    """The optimizer: Adam with its constants, or plain gradient descent, which has none."""
 
     adam: bool
     beta1: float = 0.0
@@ -95,24 +95,24 @@ class OptimizerSpec:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """Everything that a fused training step is specialised on, and nothing that is not plain.
+    """Everything that a fused training step is specialised on, as plain numbers and strings.
 
     Attributes
     ----------
     encoder, decoder : NetworkSpec
-        x to ``(mu, rho)``, and z to g.
+        The networks from x to ``(mu, rho)``, and from z to g.
     log_sd : int
-        Where ``l = log sqrt(gamma)`` lies in theta.
+        Offset of ``l = log sqrt(gamma)`` in theta.
     d_z : int
         Latent dimension.
     scale : str
-        S of ``s = S(rho)``.
+        The function S of ``s = S(rho)``.
     encoder_steps : int
-        J.
+        J, encoder updates per training step.
     streams : tuple of int
-        Of the noise of inference, of learning, and of the probes.
+        Random streams of the noise of inference, of learning, and of the probes.
     threads : int
-        To share the work among.
+        Number of threads of a fused step.
     """
 
     encoder: NetworkSpec
@@ -130,7 +130,7 @@ class StepSpec:
     dtype: str
 
 
-#: The terms of each loss in the order in which a fused step returns them; "cross" only where a form crosses.
+#: The terms of each loss in the order in which a fused step returns them; "cross" only for a form with s^q.
 STEP_TERMS: Mapping[str, tuple[str, ...]] = {
     "kl": ("reconstruction", "kl"),
     "fisher": ("posterior_fisher",),
@@ -141,14 +141,14 @@ STEP_TERMS: Mapping[str, tuple[str, ...]] = {
 
 
 class StepTerms(NamedTuple):
-    """What a fused step returns: the terms ``(terms, R)`` of both losses in the order of ``STEP_TERMS``."""
+    """The terms ``(terms, R)`` of both losses that a fused step returns, in the order of ``STEP_TERMS``."""
 
     inference: Array
     learning: Array
 
 
 class FusedStep(Protocol):
-    """A whole training step in one call; it obeys the laws of the composed one."""
+    """A whole training step in one call, with the semantics of the composed step."""
 
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
@@ -158,11 +158,11 @@ class FusedStep(Protocol):
         Parameters
         ----------
         state : State
-            Of the run; ``state.step`` says where in the noise it is, and stays as it is.
+            State of the run; ``state.step`` is the position in the random streams and is not changed.
         xs : sequence of Array
             The J + 1 minibatches ``(1, 1, N, D)``, the decoder's last.
         seeds : sequence of int
-            One a model.
+            One seed per model.
         encoder_lr, decoder_lr : Array
-            ``(R,)``.
+            Learning rates, ``(R,)``.
         """
