@@ -15,16 +15,16 @@ from .posterior import Moments
 
 @dataclass(frozen=True)
 class DiagonalGaussian:
-    """``q(z|x) = N(z; mu(x), diag s(x)^2)`` with ``(mu, rho)`` from the encoder and ``s = S(rho)``.
+    """The posterior ``q(z|x) = N(z; mu(x), diag s(x)^2)`` of a Gaussian VAE.
 
-    The prior is N(0, I).
+    The encoder outputs ``(mu, rho)``, and ``s = S(rho)``. The prior is N(0, I).
 
     Parameters
     ----------
     d_z : int
-        Latent dimension; the encoder puts out ``2 d_z`` features.
+        Latent dimension; the encoder outputs ``2 d_z`` features.
     scale : {"exp", "softplus"}
-        S. Both solve ``S' = h(S)``, so that S'' = h'(S) S'.
+        S; both choices satisfy ``S' = h(S)``, so that S'' = h'(S) S'.
     """
 
     d_z: int
@@ -34,24 +34,27 @@ class DiagonalGaussian:
 
     @property
     def n_features(self) -> int:
-        """Features the encoder must put out."""
+        """Number of features that the encoder outputs."""
         return 2 * self.d_z
 
     def moments(self, k: Kernels, features: Array) -> Moments:
-        """Read ``(mu, s)`` off the encoder's output ``(R, 1, N, 2Z)``."""
+        """Compute ``(mu, s)`` from the encoder's output ``(R, 1, N, 2Z)``."""
         rho = features[..., self.d_z :]
         return Moments(features[..., : self.d_z], k.activation(self.scale, rho))
 
     def sample(self, k: Kernels, key: Key, q: Moments, samples: int) -> Array:
-        """Reparametrised samples ``z (R, S, N, Z)`` with the noise of a key; :meth:`noise` makes it again."""
+        """Draw reparametrised ``z (R, S, N, Z)``; :meth:`noise` regenerates their noise from the key."""
         return key.sample(k, q.mu, q.s, samples)
 
     def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
-        """The noise ``eps (R, S, N, Z)`` of S samples for each datum of a batch ``like (., ., N, ...)``."""
+        """Draw noise ``eps (R, S, N, Z)``, S samples for each datum of a batch ``like (., ., N, ...)``."""
         return key.normal(k, (samples, like.shape[2], self.d_z), like.dtype)
 
     def pathwise(self, k: Kernels, key: Key, q: Moments, gz: Array, kl_weight: float) -> Array:
-        """Of ``z = mu + s eps``: ``dmu = sum gz + w mu`` and ``ds = sum gz eps + w (s - 1/s)``."""
+        """Compute the gradient in the features, from ``dmu`` and ``ds`` of ``z = mu + s eps``.
+
+        ``dmu = sum gz + w mu`` and ``ds = sum gz eps + w (s - 1/s)``, w the KL weight.
+        """
         eps = self.noise(k, key, gz.shape[1], gz)
         kl_mu, kl_s = self.kl_gradient(q)
         gmu = gz.sum(1, keepdims=True) + kl_mu * kl_weight
@@ -59,40 +62,40 @@ class DiagonalGaussian:
         return self.pull(k, q, gmu, gs)
 
     def draw(self, k: Kernels, key: Key, q: Moments, samples: int, first: int = 0) -> Array:
-        """``mu + s eps``; the stream has the normals by datum, sample, latent."""
+        """Draw ``mu + s eps``; the normals of the stream are ordered by datum, sample, latent."""
         shape = (q.mu.shape[2], samples, self.d_z)
         return q.place(key.normal(k, shape, q.mu.dtype, first * samples * self.d_z).swapaxes(1, 2))
 
     def log_prob(self, q: Moments, z: Array) -> Array:
-        """``log q(z|x)`` in nats, ``(R, S, N)``."""
+        """Compute ``log q(z|x)`` in nats, ``(R, S, N)``."""
         eps = (z - q.mu) / q.s
         value: Array = -(0.5 * eps * eps + np.log(q.s) + 0.5 * LOG_2PI).sum(-1)
         return value
 
     def kl(self, q: Moments) -> Array:
-        """``KL[q || N(0, I)]`` in nats, ``(R, 1, N)``: the second term of equation (1)."""
+        """Compute ``KL[q || N(0, I)]`` in nats, ``(R, 1, N)``: the second term of equation (1)."""
         return kl_to_normal(q.mu, q.s)
 
     def kl_gradient(self, q: Moments) -> tuple[Array, Array]:
-        """Its gradient in mu and s: ``mu`` and ``s - 1/s``."""
+        """Compute the gradient of the KL divergence in mu and s: ``mu`` and ``s - 1/s``."""
         return q.mu, q.s - 1 / q.s
 
     def prior(self, k: Kernels, key: Key, shape: Shape, dtype: DType, first: int = 0) -> Array:
-        """Standard normals."""
+        """Draw standard normals as samples of the prior."""
         return key.normal(k, shape, dtype, first)
 
     def log_prior(self, z: Array) -> Array:
-        """``log N(z; 0, I)``."""
+        """Compute the log prior, ``log N(z; 0, I)``."""
         return log_normal(z)
 
     def score_features(self, k: Kernels, q: Moments, eps: Array) -> Array:
-        """The score of q in the encoder's features, z held fixed: ``(eps/s, (eps^2 - 1) S'/s)``.
+        """Compute the score of q in the encoder's features, z fixed: ``(eps/s, (eps^2 - 1) S'/s)``.
 
-        Pulled back through the encoder it is ``s^q = grad_x log q(z|x)``.
+        Its vjp through the encoder is ``s^q = grad_x log q(z|x)``.
         """
         return self.pull(k, q, eps / q.s, (eps * eps - 1) / q.s)
 
     def pull(self, k: Kernels, q: Moments, gmu: Array, gs: Array) -> Array:
-        """Cotangents of ``(mu, s)`` to one of the features ``(mu, rho)``: ``drho = S' ds``."""
+        """Map cotangents of ``(mu, s)`` to a cotangent of the features ``(mu, rho)``: ``drho = S' ds``."""
         gmu, gs = np.broadcast_arrays(gmu, k.activation_slope(self.scale, q.s, gs))
         return np.concatenate([gmu, gs], axis=-1)

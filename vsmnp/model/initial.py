@@ -15,26 +15,26 @@ from .vae import GaussianVAE
 
 
 def _fan_in(layout: Layout, slot: Slot) -> int:
-    """Inputs of one output of the layer that the slot belongs to; a bias looks at its weight."""
+    """Count the inputs of one output of the slot's layer; a bias takes the fan-in of its weight."""
     weight = slot.name.rsplit(".", 1)[0] + ".w"
     shape = next((s.shape for s in layout.slots if s.name == weight), slot.shape)
     return int(np.prod(shape[1:], dtype=np.int64))
 
 
 def _uniform(layout: Layout, key: Key, is_decoder: bool) -> Array:
-    """Every weight and bias uniform in +-1/sqrt(fan in)."""
+    """Draw every weight and bias uniformly in +-1/sqrt(fan in)."""
     draws = 2 * key.uniform(load("reference"), (layout.size,), np.float64) - 1
     return draws * _spread(layout, lambda slot: _fan_in(layout, slot) ** -0.5)
 
 
 def _normal(layout: Layout, key: Key, is_decoder: bool) -> Array:
-    """The paper's code: weights and decoder biases N(0, .1^2), encoder biases 0."""
+    """Draw as the paper's code does: weights and decoder biases N(0, .1^2), encoder biases 0."""
     draws = key.normal(load("reference"), (layout.size,), np.float64)
     return draws * _spread(layout, lambda slot: 0.1 if is_decoder or slot.name.endswith(".w") else 0.0)
 
 
 def _images(layout: Layout, key: Key, is_decoder: bool) -> Array:
-    """The paper's code for images: decoder weights N(0, .01^2), the encoder uniform."""
+    """Draw as the paper's code for images does: decoder weights N(0, .01^2), the encoder uniform."""
     if not is_decoder:
         return _uniform(layout, key, is_decoder)
     draws = key.normal(load("reference"), (layout.size,), np.float64)
@@ -42,7 +42,7 @@ def _images(layout: Layout, key: Key, is_decoder: bool) -> Array:
 
 
 def _spread(layout: Layout, of: Callable[[Slot], float]) -> Array:
-    """One factor for each weight and bias in the flat vector; all else is 0."""
+    """Return one factor for each weight and bias in the flat vector; all other factors are 0."""
     spread = np.zeros(layout.size)
     for slot in layout.slots:
         if slot.name.rsplit(".", 1)[-1] in ("w", "b"):
@@ -54,19 +54,19 @@ RULES: Mapping[str, Callable[[Layout, Key, bool], Array]] = MappingProxyType(
     {"uniform": _uniform, "normal": _normal, "images": _images}
 )
 
-#: Where a normalisation starts: it changes nothing.
+#: Slots of a normalisation that are initialised with 1, so that it is the identity at first.
 _ONE = ("scale", "variance")
 
 
 def initial_parameters(
     model: GaussianVAE, seeds: tuple[int, ...], rule: str, sd: float, dtype: DType
 ) -> tuple[Array, Array]:
-    """``phi (R, P_e)`` and ``theta (R, P_d)``, NumPy arrays.
+    """Draw the initial ``phi (R, P_e)`` and ``theta (R, P_d)`` as NumPy arrays.
 
     Parameters
     ----------
     seeds : tuple of int
-        One a model; member r of an ensemble starts where a single run with its seed does.
+        One seed per model; member r of an ensemble has the initial values of a single run with its seed.
     rule : {"uniform", "normal", "images"}
         Distribution of weights and biases.
     sd : float

@@ -1,4 +1,4 @@
-"""A tree of parameter shapes laid out in one flat vector, and views back into it."""
+"""A tree of parameter shapes laid out in one flat vector, and views into that vector."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..types import Array, Params, Shape, Shapes
 #: Slots start at multiples of this many elements, so that vector loads and GEMM operands are aligned.
 ALIGNMENT = 32
 
-#: Slots that no gradient moves: what a normalisation remembers of the batches.
+#: Slots without a gradient: the running statistics of a normalisation.
 STATISTICS = ("mean", "variance")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One array in the flat vector: its dotted name, shape and place."""
+    """One array in the flat vector: its dotted name, shape and offset."""
 
     name: str
     shape: Shape
@@ -28,12 +28,12 @@ class Slot:
 
     @property
     def size(self) -> int:
-        """Elements of the array (1 for a scalar)."""
+        """Number of elements of the array (1 for a scalar)."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def stop(self) -> int:
-        """One past the last element."""
+        """Offset one past the last element."""
         return self.start + self.size
 
 
@@ -47,7 +47,7 @@ def _leaves(shapes: Shapes, prefix: str = "") -> Iterator[tuple[str, Shape]]:
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of all parameters of one network in a vector ``(R, P)``.
+    """The offsets of all parameters of one network in a vector ``(R, P)``.
 
     The padding between slots is zero and stays zero under every optimiser, because its gradient is.
     """
@@ -56,7 +56,7 @@ class Layout:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """Every array, in order."""
+        """Slots of all arrays, in the order of their offsets."""
         slots, start = [], 0
         for name, shape in _leaves(self.shapes):
             slots.append(Slot(name, shape, start))
@@ -65,7 +65,7 @@ class Layout:
 
     @cached_property
     def size(self) -> int:
-        """P: elements of the vector, padding included."""
+        """P: the length of the vector, padding included."""
         return -(-self.slots[-1].stop // ALIGNMENT) * ALIGNMENT if self.slots else 0
 
     @property
@@ -74,7 +74,7 @@ class Layout:
         return sum(slot.size for slot in self.slots if slot.name.rsplit(".", 1)[-1] not in STATISTICS)
 
     def views(self, vector: Array) -> Params:
-        """The tree of arrays ``(R, *shape)`` that live in ``vector (R, P)``; writing writes through."""
+        """Return the tree of arrays ``(R, *shape)`` as views into ``vector (R, P)``."""
         tree: dict[str, Any] = {}
         for slot in self.slots:
             *path, leaf = slot.name.split(".")
@@ -85,6 +85,6 @@ class Layout:
         return tree
 
     def named(self, vector: Array) -> Iterator[tuple[str, Array]]:
-        """``(dotted name, array)`` for every slot."""
+        """Yield ``(dotted name, array)`` for every slot."""
         for slot in self.slots:
             yield slot.name, vector[:, slot.start : slot.stop].reshape(vector.shape[0], *slot.shape)

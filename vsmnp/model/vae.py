@@ -26,7 +26,7 @@ from .posterior import Moments, Posterior
 
 _Network = Callable[[ImagePlan], Layer]
 
-#: Encoder and decoder of the architectures for images.
+#: Encoder and decoder of each architecture for images.
 _OF_IMAGES: Mapping[str, tuple[_Network, _Network]] = MappingProxyType(
     {"dcgan": (dcgan_encoder, dcgan_decoder), "resnet18": (resnet18_encoder, resnet18_decoder)}
 )
@@ -34,9 +34,9 @@ _OF_IMAGES: Mapping[str, tuple[_Network, _Network]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class GaussianVAE:
-    """An architecture: what maps to what, without any parameter.
+    """The architecture of a Gaussian VAE: its networks, posterior and dimensions, without parameters.
 
-    Parameters live in two flat arrays, ``phi (R, P_e)`` of the encoder and ``theta (R, P_d)`` of the
+    Parameters are stored in two flat arrays, ``phi (R, P_e)`` of the encoder and ``theta (R, P_d)`` of the
     decoder, whose last slot is ``l = log sqrt(gamma)``.
 
     Parameters
@@ -46,7 +46,7 @@ class GaussianVAE:
     decoder : Layer
         ``z (R, S, N, Z) -> g (R, S, N, D)``.
     posterior : Posterior
-        How the encoder's features become q, and what the prior is.
+        The map from the encoder's features to q, and the prior.
     d_x : int
         Data dimension.
     """
@@ -67,14 +67,15 @@ class GaussianVAE:
         sigmoid_output: bool = False,
         posterior: Posterior | None = None,
     ) -> GaussianVAE:
-        """A VAE of two perceptrons; the decoder mirrors the encoder.
+        """Build a VAE of two multi-layer perceptrons; the decoder mirrors the encoder.
 
-        A ``posterior`` knows ``d_z`` and has no use for ``scale``; by default it is a diagonal Gaussian.
+        A given ``posterior`` determines ``d_z``, and ``scale`` is then ignored; the default is a diagonal
+        Gaussian.
 
         Raises
         ------
         ConfigError
-            If a width, the activation or the scale makes no sense.
+            If a width, the activation or the scale is invalid.
         """
         if scale not in ("exp", "softplus"):
             raise ConfigError(f"The posterior scale is exp or softplus, not '{scale}'.")
@@ -93,21 +94,21 @@ class GaussianVAE:
         width: float = 1.0,
         batch_norm: BatchNormRule = "off",
     ) -> GaussianVAE:
-        """A VAE of convolutional (``dcgan``) or residual (``resnet18``) networks, its mean through a sigmoid.
+        """Build a VAE of convolutional (``dcgan``) or residual (``resnet18``) networks with a sigmoid output.
 
         Parameters
         ----------
         image : tuple of int
-            ``(C, H, W)``: 1 or 3 channels, 32 or 64 pixels a side.
+            ``(C, H, W)``: 1 or 3 channels, 32 or 64 pixels per side.
         width : float
-            What every number of channels is multiplied by.
+            Factor on every number of channels.
         batch_norm : {"off", "coupled", "frozen"}
             See :mod:`vsmnp.layers.norm`.
 
         Raises
         ------
         ConfigError
-            If there is no such architecture, or none for such images.
+            If the architecture is unknown, or does not support such images.
         """
         if arch not in _OF_IMAGES:
             raise ConfigError(f"There is no architecture '{arch}': choose one of {', '.join(_OF_IMAGES)}.")
@@ -117,17 +118,17 @@ class GaussianVAE:
 
     @property
     def d_z(self) -> int:
-        """Latent dimension."""
+        """Latent dimension of the model."""
         return self.posterior.d_z
 
     @property
     def gaussian_posterior(self) -> DiagonalGaussian:
-        """The posterior, for whoever needs the scores of a Gaussian.
+        """The Gaussian posterior, for objectives that need its scores.
 
         Raises
         ------
         ConfigError
-            If it is another.
+            If the posterior is not Gaussian.
         """
         if isinstance(self.posterior, DiagonalGaussian):
             return self.posterior
@@ -138,47 +139,47 @@ class GaussianVAE:
 
     @cached_property
     def phi_layout(self) -> Layout:
-        """Where the encoder's parameters lie in phi."""
+        """Layout of the encoder's parameters in phi."""
         return Layout({"net": self.encoder.shapes})
 
     @cached_property
     def theta_layout(self) -> Layout:
-        """Where the decoder's parameters and ``log_sd`` lie in theta."""
+        """Layout of the decoder's parameters and ``log_sd`` in theta."""
         return Layout({"net": self.decoder.shapes, "log_sd": ()})
 
     def encoder_part(self, phi: Array) -> Params:
-        """The encoder's tree in a vector shaped like phi."""
+        """Return the encoder's parameter tree as views into a vector shaped like phi."""
         return self.phi_layout.views(phi).get("net", {})  # type: ignore[no-any-return]
 
     def decoder_part(self, theta: Array) -> Params:
-        """The decoder's tree in a vector shaped like theta."""
+        """Return the decoder's parameter tree as views into a vector shaped like theta."""
         return self.theta_layout.views(theta).get("net", {})  # type: ignore[no-any-return]
 
     def log_sd(self, theta: Array) -> Array:
-        """``l = log sqrt(gamma)``, ``(R,)``, a view."""
+        """Return ``l = log sqrt(gamma)``, ``(R,)``, as a view into theta."""
         return theta[:, self.theta_layout.slots[-1].start]
 
     def encode(self, k: Kernels, phi: Array, x: Array) -> tuple[Moments, Cache]:
-        """q(z|x) for ``x (R|1, 1, N, D)``, and the encoder's cache."""
+        """Compute q(z|x) for ``x (R|1, 1, N, D)``, and the encoder's cache."""
         features, cache = self.encoder.forward(k, self.encoder_part(phi), x)
         return self.posterior.moments(k, features), cache
 
     def decode(self, k: Kernels, theta: Array, z: Array) -> tuple[Array, Cache]:
-        """``g(z)`` for ``z (R, S, N, Z)``, and the decoder's cache."""
+        """Compute ``g(z)`` for ``z (R, S, N, Z)``, and the decoder's cache."""
         return self.decoder.forward(k, self.decoder_part(theta), z)
 
     @property
     def frozen(self) -> GaussianVAE:
-        """The same model on the same parameters, normalised by its running statistics: for evaluation."""
+        """The same model with the running statistics in every normalisation, for evaluation."""
         return replace(self, encoder=frozen(self.encoder), decoder=frozen(self.decoder))
 
     def statistics(self, k: Kernels, cache: Cache, decoder_cache: Cache) -> tuple[Params, Params]:
-        """Mean and variance of the batch in every normalisation of the encoder and of the decoder."""
+        """Return the batch mean and variance of every normalisation of the encoder and of the decoder."""
         encoder = batch_statistics(k, self.encoder, cache)
         return encoder, batch_statistics(k, self.decoder, decoder_cache)
 
     def score_q(self, k: Kernels, phi: Array, q: Moments, cache: Cache, eps: Array) -> Array:
-        """``s^q = grad_x log q(z|x)`` with z held fixed, ``(R, S, N, D)``: one encoder vjp a sample."""
+        """Compute ``s^q = grad_x log q(z|x)`` with z fixed, ``(R, S, N, D)``: one encoder vjp per sample."""
         a = self.gaussian_posterior.score_features(k, q, eps)
         s_q = self.encoder.vjp(k, self.encoder_part(phi), cache, a, None)
         assert s_q is not None

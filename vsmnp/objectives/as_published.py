@@ -1,9 +1,9 @@
-r"""What the paper's published toy script computes under the names M2 and M3.
+r"""M2 and M3 as the paper's published toy script computes them.
 
-It draws one z a datum and puts the mean over the *minibatch* where the paper has the mean over
-posterior samples: the roles of the axes S and N are swapped. With S > 1 it is the average of S such
-losses. In M3 it also differentiates through z, so that :math:`-\nabla_x \sum \log s(x)` stands where
-:math:`s^q` should.
+The script draws one z per datum and takes the mean over the *minibatch* where the paper has the mean over
+posterior samples: the roles of the axes S and N are exchanged. With S > 1 it is the average of S such
+losses. In M3 it also differentiates through z, so that :math:`-\nabla_x \sum \log s(x)` replaces
+:math:`s^q`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class M3AsPublished(_OverMinibatch):
     def score_q(
         self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
     ) -> Array | None:
-        """``-grad_x sum log s(x)``, the same for all S samples."""
+        """Compute ``-grad_x sum log s(x)``, which is equal for all S samples."""
         features = model.gaussian_posterior.pull(k, q, 0 * q.mu, -1 / q.s)
         total = model.encoder.vjp(k, model.encoder_part(phi), cache, features, None)
         assert total is not None

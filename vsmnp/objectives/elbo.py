@@ -20,7 +20,7 @@ from .quadratic import Learning
 
 @dataclass(frozen=True)
 class ELBO(Learning):
-    """Maximum likelihood for theta; ``gamma* = A / d_x``, nats per sample."""
+    """Maximum likelihood for theta by the ELBO; ``gamma* = A / d_x``, nats per sample."""
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)

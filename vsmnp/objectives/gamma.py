@@ -1,4 +1,4 @@
-r"""How the likelihood variance gamma is found: by gradient, in closed form, or not at all.
+r"""Rules for the likelihood variance gamma: learned by gradient, in closed form, or fixed.
 
 Every objective is, in the precision :math:`\tau = 1/\gamma`, minimal at :math:`\tau^* = b/a` for a
 curvature ``a`` and a slope ``b`` of its own (equation (22)).
@@ -16,16 +16,16 @@ from ..types import Array
 
 @dataclass(frozen=True)
 class Choice:
-    """A gamma in closed form, for each of R models.
+    """The optimal gamma in closed form, for each of R models.
 
     Attributes
     ----------
     log_sd : Array
         ``(R,)``, the new ``l``.
     kept : Array
-        ``(R,)`` flags: there was no optimum (b <= 0) and the last gamma was kept.
+        ``(R,)`` flags: there was no optimum (b <= 0) and the previous gamma was kept.
     floored : Array
-        ``(R,)`` flags: the optimum lay below the floor.
+        ``(R,)`` flags: the optimum was below the floor.
     """
 
     log_sd: Array
@@ -34,52 +34,52 @@ class Choice:
 
 
 class GammaRule(Protocol):
-    """How ``l = log sqrt(gamma)`` moves."""
+    """The protocol of rules that update ``l = log sqrt(gamma)``."""
 
     @property
     def learns(self) -> bool:
-        """Whether l follows its gradient."""
+        """Whether l is trained by its gradient."""
 
     @property
     def closed_form(self) -> bool:
         """Whether l is set by :meth:`choose` before a loss is evaluated."""
 
     def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
-        """The gamma for curvature ``a`` and slope ``b``, both ``(R,)``, if the rule has a closed form."""
+        """Compute the gamma for curvature ``a`` and slope ``b``, both ``(R,)``, if there is a closed form."""
 
 
 @dataclass(frozen=True)
 class GivenGamma:
-    """l is where it is when the loss is evaluated."""
+    """A rule without a closed form: the loss is evaluated at the current l."""
 
     learns: ClassVar[bool]
     closed_form: ClassVar[bool] = False
 
     def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
-        """Never asked for."""
+        """Raise a TypeError: this rule has no closed form."""
         raise TypeError(f"{type(self).__name__} has no closed form.")
 
 
 @dataclass(frozen=True)
 class LearnedGamma(GivenGamma):
-    """l is a parameter like any other."""
+    """Train l by its gradient like any other parameter."""
 
     learns: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class FixedGamma(GivenGamma):
-    """l stays where it was initialised."""
+    """Keep l at its initial value."""
 
     learns: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
 class OptimalGamma:
-    """``gamma = a / b`` on every batch, never below the floor.
+    """Set ``gamma = a / b`` on every batch, but not below the floor.
 
-    For ``b <= 0`` the loss falls for ever as gamma grows and has no minimum: the last gamma is kept.
-    For ``a <= 0`` gamma goes to the floor. Both are flagged.
+    For ``b <= 0`` the loss decreases without bound in gamma and has no minimum: the previous gamma is kept.
+    For ``a <= 0`` gamma is set to the floor. Both cases are flagged.
     """
 
     floor: float = 1e-6

@@ -1,10 +1,10 @@
-r"""The Fisher autoencoder: the joint Fisher divergence (6) with the practical objective (8), all of it.
+r"""The Fisher autoencoder: the joint Fisher divergence (6) with the complete practical objective (8).
 
 .. math:: L = \tfrac12 E_q |d|^2 + \tfrac12 \tau^2 E_q |e|^2 - \tau d_x + \tfrac12 E_q |s^q|^2 .
 
 One first-order sweep and one tangent sweep through each network give every gradient. Through the
-decoder the sweep runs along ``dz = d`` with cotangent ``tau e``: its plain weight output is M1's
-gradient over tau, its tangent is minus the gradient of ``d . b``, and the tangent of its input output
+decoder the sweep runs along ``dz = d`` with cotangent ``tau e``: its weight gradient is M1's gradient
+over tau, the tangent of that is minus the gradient of ``d . b``, and the tangent of its input gradient
 is ``-H d``. Through the encoder it runs along ``dx = s^q``.
 """
 
@@ -24,19 +24,19 @@ from .score_norm import ScoreNorm, ScoreNormTerm
 
 @dataclass(frozen=True)
 class JointFisher:
-    """Both gradients of the joint Fisher divergence, nats per sample.
+    """Both gradients of the joint Fisher divergence, in nats per sample.
 
     Parameters
     ----------
     samples : int
-        S, posterior samples a datum.
+        S, posterior samples per datum.
     reparametrised : bool
-        Whether z follows phi; held fixed, the phi-gradient is biased, as in equation (32).
+        Whether z is differentiated in phi; with z fixed, the phi-gradient is biased, as in equation (32).
     score_norm : {"pathwise", "probe"}
-        ``E_q |s^q|^2`` from the same z, or exactly in expectation over z by one Rademacher probe a
-        sample: far less variance.
+        Estimator of ``E_q |s^q|^2``: from the same z, or by one Rademacher probe per sample, which is exact
+        in expectation over z and has far less variance.
     gamma : GammaRule
-        How gamma is found.
+        Rule for gamma.
     """
 
     samples: int = 1
@@ -110,7 +110,7 @@ class JointFisher:
         d: Array,
         rows: int,
     ) -> tuple[Array | None, Array | None]:
-        """The theta-gradient but for its slot l, and ``-H d / rows`` if z follows phi."""
+        """Compute the theta-gradient except its slot l, and ``-H d / rows`` if z is reparametrised."""
         follows = self.trains_phi and self.reparametrised
         if not (self.trains_theta or follows):
             return None, None
@@ -131,13 +131,13 @@ class JointFisher:
 
 @dataclass(frozen=True)
 class JointFisherLearning(JointFisher):
-    """The theta-gradient alone."""
+    """The joint Fisher divergence with the theta-gradient alone."""
 
     trains_phi: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
 class JointFisherInference(JointFisher):
-    """The phi-gradient alone."""
+    """The joint Fisher divergence with the phi-gradient alone."""
 
     trains_theta: ClassVar[bool] = False

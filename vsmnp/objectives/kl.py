@@ -18,12 +18,12 @@ from .objective import Outcome
 
 @dataclass(frozen=True)
 class KL:
-    """``KL[q || p(z|x)]`` up to ``log p(x)``: minus equation (1), nats per sample.
+    """The divergence ``KL[q || p(z|x)]`` up to ``log p(x)``: minus equation (1), nats per sample.
 
     Parameters
     ----------
     samples : int
-        S, posterior samples a datum.
+        S, posterior samples per datum.
     """
 
     samples: int = 1

@@ -2,8 +2,8 @@ r"""M1, the learning part of equation (8): the expectation of a score-matching l
 
 .. math:: M_1 = E_q [\tfrac12 |s^p|^2 + \nabla_x \cdot s^p] = \tau^2 A / 2 - \tau d_x .
 
-Its gradient in the weights is the one of the negative ELBO over gamma, and in l it is 2/gamma times
-that: the same stationary points.
+Its gradient in the weights is that of the negative ELBO divided by gamma, and in l it is 2/gamma times
+that of the negative ELBO: both have the same stationary points.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .quadratic import Learning
 
 @dataclass(frozen=True)
 class M1(Learning):
-    """Equation (8) without ``|s^q|^2``, nats per sample."""
+    """M1: equation (8) without ``|s^q|^2``, nats per sample."""
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)

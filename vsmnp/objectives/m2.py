@@ -13,17 +13,17 @@ from .quadratic import Learning, SquaredMean, squared_mean
 
 @dataclass(frozen=True)
 class M2(Learning):
-    """Equation (13), nats per sample; with S = 1 the biased estimator is M1.
+    """M2: equation (13), nats per sample; with S = 1 the biased estimator is M1.
 
     Parameters
     ----------
     estimator : {"u-statistic", "biased"}
-        Of ``|E_q s^p|^2``.
+        Estimator of ``|E_q s^p|^2``.
 
     Raises
     ------
     ConfigError
-        If the u-statistic is asked for with one sample.
+        If the u-statistic is chosen with one sample.
     """
 
     estimator: SquaredMean = "biased"

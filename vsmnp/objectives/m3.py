@@ -2,8 +2,8 @@ r"""M3, equation (15): Bao et al.'s objective with q in place of the posterior.
 
 .. math:: M_3 = E_q [s^q \cdot s^p + \nabla_x \cdot s^p] + \tfrac12 |E_q s^p|^2 .
 
-:math:`E_q s^q = 0`, so a baseline that does not depend on z_i may be taken off s^p_i in the cross
-term; the mean of the other samples is one, and it lowers the variance severalfold.
+:math:`E_q s^q = 0`, so a baseline that does not depend on z_i may be subtracted from s^p_i in the cross
+term; the mean of the other samples is such a baseline and reduces the variance severalfold.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Baseline: TypeAlias = Literal["leave-one-out", "none"]
 
 @dataclass(frozen=True)
 class M3(Learning):
-    """Equation (15), nats per sample.
+    """M3: equation (15), nats per sample.
 
     Parameters
     ----------
     estimator : {"u-statistic", "biased"}
-        Of ``|E_q s^p|^2``.
+        Estimator of ``|E_q s^p|^2``.
     baseline : {"leave-one-out", "none"}
-        In the cross term.
+        Baseline of the cross term.
 
     Raises
     ------
     ConfigError
-        If the leave-one-out baseline or the u-statistic is asked for with one sample.
+        If the leave-one-out baseline or the u-statistic is chosen with one sample.
     """
 
     estimator: SquaredMean = "biased"

@@ -1,4 +1,4 @@
-"""What an objective is, and what it returns."""
+"""The protocol of an objective, and the record of losses and gradients that it returns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Outcome:
     loss : Array
         ``(R,)``, nats, mean over the batch; the sum of the terms.
     terms : mapping of str to Array
-        Each ``(R,)``, nats.
+        The terms by name, each ``(R,)``, nats.
     g_phi, g_theta : Array or None
         Gradients shaped like phi and theta; None where the objective does not train that network.
     gamma : Choice or None
-        The gamma that the loss was evaluated at, where a closed form chose it.
+        The gamma at which the loss was evaluated, where a closed form chose it.
     statistics : pair of Params
         Mean and variance of the batch in every normalisation of the encoder and of the decoder, in the
         trees of their parameters; empty where there is none.
@@ -44,11 +44,11 @@ class Outcome:
 
 
 class Objective(Protocol):
-    """A loss with hand-derived gradients: pure, nothing is mutated."""
+    """A loss with hand-derived gradients, as a pure function: no argument is changed."""
 
     @property
     def samples(self) -> int:
-        """S, posterior samples a datum."""
+        """S, posterior samples per datum."""
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

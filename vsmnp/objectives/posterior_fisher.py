@@ -18,21 +18,21 @@ from .objective import Outcome
 
 @dataclass(frozen=True)
 class PosteriorFisher:
-    r"""``D_F[q || p(z|x)]``, nats per sample.
+    r"""The divergence ``D_F[q || p(z|x)]``, nats per sample.
 
-    Held fixed, z gives ``dmu = mean d/s^2`` and ``ds = mean 2 d eps/s^2``: the KL gradient times the
+    With z fixed, ``dmu = mean d/s^2`` and ``ds = mean 2 d eps/s^2``: the KL gradient times the
     Fisher information of q. Reparametrised, the Hessian H of the log-likelihood in z enters:
     ``c = d - H d``, ``dmu = mean c``, ``ds = mean (c eps + d eps/s^2)``; H d is the tangent of the
-    decoder's own backward sweep along ``dz = d``.
+    decoder's backward sweep along ``dz = d``.
 
     Parameters
     ----------
     samples : int
-        S, posterior samples a datum.
+        S, posterior samples per datum.
     reparametrised : bool
-        Whether z follows phi.
+        Whether z is differentiated in phi.
     weight : float
-        A factor on the loss; the paper's published toy script leaves out the 1/2, which is 2 here.
+        Factor of the loss; the paper's published toy script omits the 1/2, which is weight 2 here.
     """
 
     samples: int = 1

@@ -1,4 +1,4 @@
-"""What the learning objectives share: encode, sample, decode, a quadratic form, back through the decoder."""
+"""The common base of the learning objectives: encode, sample, decode, and the vjp of a quadratic form."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Learning(ABC):
     Parameters
     ----------
     samples : int
-        S, posterior samples a datum.
+        S, posterior samples per datum.
     gamma : GammaRule
-        How gamma is found.
+        Rule for gamma.
     """
 
     samples: int = 1
@@ -38,16 +38,16 @@ class Learning(ABC):
 
     @abstractmethod
     def form(self) -> QuadraticForm:
-        """The estimator, whose gradient trains theta."""
+        """Return the quadratic form whose gradient trains theta."""
 
     def form_for_gamma(self) -> QuadraticForm:
-        """The estimator that the optimal gamma is read from: its ``a`` must not be negative."""
+        """Return the quadratic form that gives the optimal gamma; its ``a`` must not be negative."""
         return self.form()
 
     def score_q(
         self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
     ) -> Array | None:
-        """``s^q`` if the form needs it."""
+        """Compute ``s^q`` if the form contains it."""
         if not self.form().crosses:
             return None
         return model.score_q(k, phi, q, cache, model.gaussian_posterior.noise(k, key, self.samples, x))
@@ -62,31 +62,31 @@ class Learning(ABC):
         tau: Array,
         want_gradient: bool,
     ) -> tuple[Array, Array, Array | None]:
-        """``a``, ``h`` averaged over the batch, ``(R,)``, and the gradient of the loss in g."""
+        """Compute ``a``, ``h`` averaged over the batch, ``(R,)``, and the gradient of the loss in g."""
         w_square, w_cross = self.weights(tau)
         n = g.shape[2]
         a, h, gg = k.residual_forms(x, g, s_q, form, w_square / n, w_cross / n, want_gradient)
         return a.mean(1), h.mean(1), gg
 
     def weights(self, tau: Array) -> tuple[Array, Array]:
-        """What ``a/2`` and ``h`` are multiplied by in the loss."""
+        """Return the factors of ``a/2`` and ``h`` in the loss."""
         square: Array = tau**2
         return square, tau
 
     def terms(self, model: GaussianVAE, q: Moments, a: Array, h: Array, log_sd: Array) -> Mapping[str, Array]:
-        """The terms of the loss, each ``(R,)`` in nats."""
+        """Compute the terms of the loss, each ``(R,)`` in nats."""
         terms = score_matching_terms(a, h, precision(log_sd), model.d_x)
         return (
             terms if self.form().crosses else {name: terms[name] for name in ("score_square", "divergence")}
         )
 
     def slope(self, a: Array, h: Array, tau: Array, d_x: int) -> Array:
-        """``dL/dl``."""
+        """Compute the derivative ``dL/dl``."""
         slope: Array = -2 * tau * (tau * a + h - d_x)
         return slope
 
     def optimum(self, a: Array, h: Array, d_x: int) -> tuple[Array, Array]:
-        """``(a, b)`` with ``gamma* = a / b``."""
+        """Return ``(a, b)`` such that ``gamma* = a / b``."""
         return a, d_x - h
 
     def __call__(
@@ -121,7 +121,7 @@ SquaredMean: TypeAlias = Literal["u-statistic", "biased"]
 
 
 def squared_mean(estimator: SquaredMean, samples: int) -> tuple[float, float]:
-    r"""``(c_each, c_mean)``.
+    r"""Return the coefficients ``(c_each, c_mean)`` of an estimator of the squared mean.
 
     The biased estimator is :math:`|\bar v|^2`; the u-statistic is
     :math:`(|\sum v_i|^2 - \sum |v_i|^2) / (S (S-1)) = (S |\bar v|^2 - \overline{|v|^2}) / (S-1)`.
@@ -129,7 +129,7 @@ def squared_mean(estimator: SquaredMean, samples: int) -> tuple[float, float]:
     Raises
     ------
     ConfigError
-        If the u-statistic is asked for with one sample.
+        If the u-statistic is chosen with one sample.
     """
     if estimator == "biased":
         return 0.0, 1.0

@@ -1,13 +1,13 @@
 r"""The term :math:`\tfrac12 E_q |s^q|^2` of the Fisher autoencoder, and its gradient in phi.
 
-:math:`s^q = J_e^T a` pulls the score of q in the encoder's features back to x. With
+:math:`s^q = J_e^T a` is the vjp of the score of q in the encoder's features. With
 :math:`a = (u/s, w S'/s)` the choice :math:`(u, w) = (\epsilon, \epsilon^2 - 1)` is the score at z, and
-signs :math:`(\eta_1, \sqrt2\, \eta_2)` have the same second moments: one probe, far less variance.
+signs :math:`(\eta_1, \sqrt2\, \eta_2)` have the same second moments: one probe, with far less variance.
 
 The gradient of :math:`|J_e^T a|^2 / 2` is the tangent of the encoder's backward sweep along
 :math:`dx = s^q`, with cotangent a and for its tangent :math:`(\partial a/\partial f)^T J_e s^q`, f being the
-encoder's features. With z held fixed that Jacobian is a Hessian, and symmetric; with z following phi it
-is not.
+encoder's features. With z fixed that Jacobian is a Hessian, and symmetric; with z reparametrised it is
+not.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ ScoreNorm: TypeAlias = Literal["pathwise", "probe"]
 
 @dataclass(frozen=True)
 class ScoreNormTerm:
-    """``E_q |s^q|^2 / 2`` on one batch.
+    """The term ``E_q |s^q|^2 / 2`` on one batch, and its gradient in phi.
 
     Parameters
     ----------
     estimator : {"pathwise", "probe"}
-        By the samples z, or by one Rademacher probe a sample.
+        From the samples z, or from one Rademacher probe per sample.
     reparametrised : bool
-        Whether z follows phi in the gradient; a probe depends on no z.
+        Whether z is differentiated in phi; a probe does not depend on z.
     """
 
     estimator: ScoreNorm
@@ -43,7 +43,7 @@ class ScoreNormTerm:
     def directions(
         self, k: Kernels, model: GaussianVAE, q: Moments, eps: Array, key: Key
     ) -> tuple[Array, Array]:
-        """``(u, w)``, each ``(R, S, N, Z)``."""
+        """Return the directions ``(u, w)``, each ``(R, S, N, Z)``."""
         if self.estimator == "pathwise":
             return eps, eps * eps - 1
         d_z = model.d_z
@@ -61,7 +61,7 @@ class ScoreNormTerm:
         key: Key,
         g_phi: Array | None,
     ) -> Array:
-        """The term ``(R,)``, nats; its gradient accumulates into ``g_phi`` unless that is None."""
+        """Compute the term ``(R,)``, nats, and add its gradient to ``g_phi`` unless that is None."""
         u, w = self.directions(k, model, q, eps, key)
         a = model.gaussian_posterior.pull(k, q, u / q.s, w / q.s)
         p = model.encoder_part(phi)
@@ -78,7 +78,7 @@ class ScoreNormTerm:
         return value
 
     def _tangent(self, k: Kernels, model: GaussianVAE, q: Moments, u: Array, w: Array, y: Array) -> Array:
-        """The tangent of a along ``y = J_e s^q``; with z held fixed, u and w move too."""
+        """Compute the tangent of a along ``y = J_e s^q``; with z fixed, u and w have tangents too."""
         scale, s = model.gaussian_posterior.scale, q.s
         ds = k.activation_slope(scale, s, np.ones_like(s))  # S'
         dds = k.activation_curve(scale, s, ds, np.ones_like(s), None)  # S''
@@ -86,7 +86,7 @@ class ScoreNormTerm:
         if self.estimator == "probe" or self.reparametrised:
             da_mu = np.zeros_like(y_mu)
             da_rho = -y_mu * u * ds / s**2 + y_rho * w * (dds / s - ds**2 / s**2)
-        else:  # eps = (z - mu)/s moves: d eps = -(y_mu + eps S' y_rho)/s
+        else:  # eps = (z - mu)/s varies: d eps = -(y_mu + eps S' y_rho)/s
             da_mu = -y_mu / s**2 - 2 * u * ds * y_rho / s**2
             square = (1 - 3 * u * u) * ds**2 / s**2 + w * dds / s
             da_rho = -2 * u * ds * y_mu / s**2 + y_rho * square

@@ -1,4 +1,4 @@
-"""Architectures: functions that return a layer."""
+"""Architectures of encoders and decoders: functions that return a layer."""
 
 from .dcgan import dcgan_decoder, dcgan_encoder
 from .image_options import BatchNormRule, ImagePlan

@@ -1,8 +1,8 @@
-"""The convolutional networks of the paper's images: DCGAN turned into an encoder and a decoder.
+"""The convolutional networks of the paper's images: DCGAN as an encoder and a decoder.
 
 For 32 x 32 pixels the encoder halves the image three times, by convolutions of 4 x 4 pixels with stride 2,
-to 64, 128 and 256 channels; the decoder goes the way back by their transposes, without biases. 64 x 64
-pixels take one stage more, of 512 channels.
+to 64, 128 and 256 channels; the decoder inverts the sizes by transposed convolutions without biases. For
+64 x 64 pixels both have one more stage, of 512 channels.
 
 References
 ----------
@@ -23,12 +23,12 @@ from ...types import Layer, Window
 from .image_options import ImagePlan
 
 _HALVING = Window(4, stride=2, pad=1)
-#: Pixels a side of the smallest image, between the convolutions and the latent code.
+#: Pixels per side of the smallest image, between the convolutions and the latent code.
 _SMALLEST = 4
 
 
 def _channels(plan: ImagePlan) -> list[int]:
-    """Channels after each halving."""
+    """Return the number of channels after each halving."""
     widths: list[int] = []
     side = plan.side
     while side > _SMALLEST:
@@ -38,7 +38,10 @@ def _channels(plan: ImagePlan) -> list[int]:
 
 
 def dcgan_encoder(plan: ImagePlan) -> Chain:
-    """Flat images ``(C*H*W,)`` to ``plan.features``; no normalisation after the first convolution."""
+    """Build the network from flat images ``(C*H*W,)`` to ``plan.features``.
+
+    The first convolution has no normalisation.
+    """
     layers: list[Layer] = [ChannelsLast(plan.image)]
     widths, side = _channels(plan), plan.side
     for i, (n_in, n_out) in enumerate(pairwise([plan.image[0], *widths])):
@@ -54,7 +57,10 @@ def dcgan_encoder(plan: ImagePlan) -> Chain:
 
 
 def dcgan_decoder(plan: ImagePlan) -> Chain:
-    """A code ``(Z,)`` to flat images through a sigmoid; no biases, no normalisation before the sigmoid."""
+    """Build the network from a code ``(Z,)`` to flat images through a sigmoid.
+
+    Its convolutions have no biases, and there is no normalisation before the sigmoid.
+    """
     widths = _channels(plan)[::-1]
     side = _SMALLEST
     layers: list[Layer] = [

@@ -1,4 +1,4 @@
-"""What the networks of images share: which images they take, how wide they are, how they normalise."""
+"""Options of the networks for images: image size, activation, width and normalisation."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from .mlp import activation_named
 
 BatchNormRule: TypeAlias = Literal["off", "coupled", "frozen"]
 
-#: Sides of the images that the architectures are laid out for.
+#: Sides of the images, in pixels, that the architectures support.
 SIDES = (32, 64)
 
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """The choices that an architecture leaves open.
+    """The options of an image architecture: image, sizes, activation, width and normalisation.
 
     Parameters
     ----------
     image : tuple of int
-        ``(C, H, W)``, 1 or 3 channels, 32 or 64 pixels a side.
+        ``(C, H, W)``, 1 or 3 channels, 32 or 64 pixels per side.
     features : int
         Outputs of the encoder.
     latent : int
         Inputs of the decoder.
     activation : str
-        Between the layers.
+        Activation between the layers.
     width : float
-        What every number of channels is multiplied by.
+        Factor on every number of channels.
     batch_norm : {"off", "coupled", "frozen"}
         Normalisation after the convolutions.
 
     Raises
     ------
     ConfigError
-        If the architectures have no layout for such images, or the width leaves no channel.
+        If the architectures do not support such images, or the width leaves no channel.
     """
 
     image: Shape
@@ -60,19 +60,19 @@ class ImagePlan:
 
     @property
     def side(self) -> int:
-        """Pixels a side."""
+        """Pixels per side of the image."""
         return self.image[1]
 
     def channels(self, full: int) -> int:
-        """Channels where the architecture has ``full`` at width 1."""
+        """Return the number of channels where the architecture has ``full`` at width 1."""
         return round(full * self.width)
 
     def norm(self, channels: int) -> tuple[Layer, ...]:
-        """The normalisation, if there is one."""
+        """Return the normalisation layer in a tuple, empty if there is none."""
         if self.batch_norm == "off":
             return ()
         return ((BatchNorm if self.batch_norm == "coupled" else FrozenNorm)(channels),)
 
     def between(self) -> Layer:
-        """The activation."""
+        """Return the activation between the layers."""
         return activation_named(self.activation)

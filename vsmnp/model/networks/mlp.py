@@ -1,4 +1,4 @@
-"""The multi-layer perceptron."""
+"""The multi-layer perceptron, and activations by name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ...types import Layer
 
 
 def activation_named(name: str) -> Layer:
-    """The activation of that name.
+    """Return the activation layer of a name.
 
     Raises
     ------
     ConfigError
-        If there is none: choose relu, elu, softplus, sigmoid or tanh.
+        If the name is none of relu, elu, softplus, sigmoid and tanh.
     """
     if name not in ACTIVATIONS:
         raise ConfigError(f"There is no activation '{name}': choose one of {', '.join(ACTIVATIONS)}.")
@@ -26,7 +26,7 @@ def activation_named(name: str) -> Layer:
 
 
 def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = False) -> Chain:
-    """A multi-layer perceptron.
+    """Build a multi-layer perceptron with an activation between its dense layers.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
     activation : str
         Between the dense layers: relu, elu, softplus, sigmoid or tanh.
     sigmoid_output : bool
-        Whether the output passes through a sigmoid.
+        Whether a sigmoid follows the last layer.
 
     Raises
     ------

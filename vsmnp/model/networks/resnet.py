@@ -1,8 +1,8 @@
 """The residual networks of the paper's images: ResNet18 as an encoder, and its mirror as a decoder.
 
-A basic block is two convolutions of 3 x 3 pixels beside a shortcut. The encoder halves the image in the
+A basic block is two convolutions of 3 x 3 pixels with a shortcut. The encoder halves the image in the
 first convolution and in the first block of three of its four stages; the decoder doubles it in the second
-block of its stages, by the nearest neighbour and a convolution. Block convolutions have no biases where a
+block of its stages, by nearest-neighbour upsampling and a convolution. Convolutions have no biases where a
 normalisation follows.
 
 References
@@ -20,7 +20,7 @@ from ...layers.reshape import Reshape
 from ...types import Layer, Window
 from .image_options import ImagePlan
 
-#: Basic blocks of a stage.
+#: Number of basic blocks per stage.
 _BLOCKS = 2
 _ENCODER = (64, 128, 256, 512)
 
@@ -28,14 +28,14 @@ _ENCODER = (64, 128, 256, 512)
 def _convolution(
     plan: ImagePlan, n_in: int, n_out: int, side: int, size: int = 3, stride: int = 1
 ) -> tuple[Layer, ...]:
-    """A convolution of images of ``side`` pixels, framed to keep or divide their size, and its norm."""
+    """Return a convolution of images of ``side`` pixels, padded to keep or divide the side, and its norm."""
     window = Window(size, stride, pad=size // 2)
     bias = plan.batch_norm == "off"
     return Conv(n_in, n_out, window, (side, side), bias), *plan.norm(n_out)
 
 
 def _block(plan: ImagePlan, n_in: int, n_out: int, side: int, stride: int = 1) -> tuple[Layer, ...]:
-    """3x3, 3x3 beside a shortcut, which is a 1x1 convolution where the size changes."""
+    """Return two 3x3 convolutions with a shortcut, a 1x1 convolution where the size changes."""
     first = _convolution(plan, n_in, n_out, side, stride=stride)
     second = _convolution(plan, n_out, n_out, side // stride)
     shortcut: Layer | None = None
@@ -45,14 +45,14 @@ def _block(plan: ImagePlan, n_in: int, n_out: int, side: int, stride: int = 1) -
 
 
 def _growing_block(plan: ImagePlan, n_in: int, n_out: int, side: int) -> tuple[Layer, ...]:
-    """The mirror of a halving block: 3x3, then twice the size and 3x3, beside twice the size and 3x3."""
+    """Return the mirror of a halving block: 3x3, doubling and 3x3, with a shortcut of doubling and 3x3."""
     first = _convolution(plan, n_in, n_in, side)
     second, shortcut = ((UpsampledConv(n_in, n_out, (side, side)), *plan.norm(n_out)) for _ in range(2))
     return Residual(Chain((*first, plan.between(), *second)), Chain(shortcut)), plan.between()
 
 
 def resnet18_encoder(plan: ImagePlan) -> Chain:
-    """Flat images ``(C*H*W,)`` to ``plan.features``."""
+    """Build the network from flat images ``(C*H*W,)`` to ``plan.features``."""
     side, n_in = plan.side, plan.channels(_ENCODER[0])
     layers: list[Layer] = [
         ChannelsLast(plan.image), *_convolution(plan, plan.image[0], n_in, side, stride=2), plan.between(),
@@ -68,7 +68,7 @@ def resnet18_encoder(plan: ImagePlan) -> Chain:
 
 
 def resnet18_decoder(plan: ImagePlan) -> Chain:
-    """A code ``(Z,)`` to flat images through a sigmoid."""
+    """Build the network from a code ``(Z,)`` to flat images through a sigmoid."""
     wide, middle, narrow = (plan.channels(full) for full in (256, 128, 64))
     side = plan.side // 8
     layers: list[Layer] = [
