@@ -40,7 +40,7 @@ class Odds(Moments):
     logits: Array
 
     def place(self, eps: Array) -> Array:
-        """Refuse to place normal noise: binary latents have none."""
+        """Raise a TypeError: binary latents are not a function of normal noise."""
         raise TypeError("Binary latents are not placed by normals.")
 
 

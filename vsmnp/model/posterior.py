@@ -48,7 +48,7 @@ class Posterior(Protocol):
         """Draw samples ``z (R, S, N, Z)`` that are smooth in q's parameters, with the noise of a key."""
 
     def pathwise(self, k: Kernels, key: Key, q: Any, gz: Array, kl_weight: float) -> Array:
-        """Compute the gradient of ``<gz, z> + kl_weight KL`` in the features; z is :meth:`sample`."""
+        """Compute the gradient of ``<gz, z> + kl_weight KL`` in the features, z from :meth:`sample`."""
 
     def draw(self, k: Kernels, key: Key, q: Any, samples: int, first: int = 0) -> Array:
         """Draw exact samples ``z (R, S, N, Z)`` whose noise is a function of the datum.

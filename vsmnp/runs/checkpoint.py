@@ -1,8 +1,8 @@
-"""Checkpoints: an HDF5 file of named arrays behind a header that seals it.
+"""Checkpoints: an HDF5 file of named arrays after a header with its checksum.
 
 The first 512 bytes are an HDF5 user block that holds a magic line and the SHA-256 of everything after
-it. The seal is checked before the HDF5 library sees a single byte, so a truncated, damaged or foreign
-file gives one sentence. Any HDF5 tool still opens the file. Nothing in it is ever executed.
+it. The checksum is verified before the HDF5 library reads a byte, so a truncated, damaged or foreign
+file gives one sentence. Any HDF5 tool can open the file. Nothing in it is ever executed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ _MAGIC = b"vsmnp checkpoint 1\n"
 
 
 def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> str:
-    """Write arrays (names with ``/`` become groups) and JSON attributes, atomically; the :func:`seal` of it.
+    """Write arrays and JSON attributes atomically, and return the :func:`seal` of the checkpoint.
+
+    Array names with ``/`` become groups.
 
     Raises
     ------
     StorageError
-        If the file cannot be written; an older checkpoint of that name is then untouched.
+        If the file cannot be written; an older checkpoint of that name is then unchanged.
     """
     import h5py
 
@@ -47,7 +49,7 @@ def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any])
 
 
 def seal(path: Path) -> str:
-    """What tells a checkpoint from every other: the SHA-256 in its header, unchecked.
+    """Return the seal that identifies a checkpoint: the SHA-256 in its header, without verifying it.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def _missing(path: Path) -> CheckpointError:
 
 
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Arrays by name, and the attributes.
+    """Read the arrays by name, and the attributes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the test set said of a run on its way: the rows of ``evaluation.csv``, one an evaluation and model."""
+"""Evaluations on the test set during training: ``evaluation.csv``, one row per evaluation and model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..training.state import State
 from ..training.trainer import Trainer
 from ..types import Array
 
-#: Columns of a row, of those that :func:`vsmnp.metrics.evaluate_all` knows.
+#: Columns of a row, a subset of those of :func:`vsmnp.metrics.evaluate_all`.
 COLUMNS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
 BINS = 50
 
@@ -28,16 +28,16 @@ _PREFIX = "evaluations/"
 
 @dataclass
 class Evaluations:
-    """Rows over the evaluated steps, and how sure the encoder was of each latent.
+    """Rows over the evaluated steps, and histograms of the posterior standard deviations of each latent.
 
     Attributes
     ----------
     rows : History
-        :data:`COLUMNS`, NaN where a figure makes no sense or the model has diverged.
+        :data:`COLUMNS`, NaN where a figure is undefined or the model has diverged.
     edges : list of Array
-        ``(B + 1,)`` an evaluation, of the bins of the posterior standard deviations.
+        Per evaluation ``(B + 1,)``, the bin edges of the posterior standard deviations.
     counts : list of Array
-        ``(R, Z, B)`` an evaluation: test data in each bin.
+        Per evaluation ``(R, Z, B)``, the number of test data in each bin.
     """
 
     rows: History = field(default_factory=History)
@@ -45,11 +45,11 @@ class Evaluations:
     counts: list[Array] = field(default_factory=list)
 
     def lack(self, step: int) -> bool:
-        """Whether there is no row of this step yet."""
+        """Return whether there is no row of this step yet."""
         return not self.rows.steps or self.rows.steps[-1] < step
 
     def add(self, trainer: Trainer, state: State, progress: Progress | None = None) -> None:
-        """Evaluate the models as they stand, on the whole test set."""
+        """Evaluate the current models on the whole test set and add a row."""
         k, model, settings = trainer.k, trainer.model.frozen, trainer.settings
         clean = trainer.batches.dataset.test(settings.data_seed, np.dtype(settings.dtype))
         key = Key(settings.seeds)
@@ -58,14 +58,14 @@ class Evaluations:
             noise_sd=settings.noise, iwae_samples=0, by_prior=False, progress=progress,
         )  # fmt: skip
         noisy = corrupted(k, clean, settings.noise, TEST_NOISE)
-        with np.errstate(over="ignore", invalid="ignore"):  # a diverged model fills no bin
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged model has no counts
             edges, counts = sd_histogram(posterior_sds(k, model, state.phi, noisy), BINS)
         self.rows.append(state.step, {name: np.array(found[name], np.float64) for name in COLUMNS})
         self.edges.append(edges)
         self.counts.append(counts)
 
     def to_arrays(self) -> dict[str, Array]:
-        """For a checkpoint; nothing before the first evaluation."""
+        """Return arrays for a checkpoint; empty before the first evaluation."""
         if not self.rows.steps:
             return {}
         rows = {_PREFIX + name: array for name, array in self.rows.to_arrays().items()}
@@ -76,12 +76,12 @@ class Evaluations:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Evaluations:
-        """What :meth:`to_arrays` wrote.
+        """Rebuild the evaluations from :meth:`to_arrays`.
 
         Raises
         ------
         CheckpointError
-            If it is not that of this version.
+            If the arrays were not written by this version.
         """
         own: dict[str, Any] = {
             name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)

@@ -1,4 +1,4 @@
-"""Where a run lives on disk: the names of its files, and how a folder is chosen, claimed and held."""
+"""The folder of a run on disk: the names of its files; choose, claim and lock a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .lock import FolderLock, lock_folder
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
 EVALUATION = "evaluation.csv"
-#: Where runs are that were given no folder.
+#: Parent folder of runs for which no folder is given.
 RUNS = Path("runs")
 
 
@@ -23,7 +23,7 @@ def claim_named(settings: Settings) -> FolderLock:
     Raises
     ------
     StorageError
-        If it cannot be created or locked.
+        If the folder cannot be created or locked.
     """
     first, last = settings.seeds[0], settings.seeds[-1]
     seeds = f"seed{first}" if first == last else f"seeds{first}-{last}"
@@ -42,14 +42,14 @@ def claim_named(settings: Settings) -> FolderLock:
 
 
 def claim(folder: Path) -> FolderLock:
-    """Create the folder if need be and lock it; one that holds anything is left alone.
+    """Create the folder if necessary and lock it; a folder with content is rejected unchanged.
 
     Raises
     ------
     LockedError
-        If a run in it is being trained.
+        If a run in the folder is being trained.
     StorageError
-        If it cannot be created or locked, or is not empty.
+        If the folder cannot be created or locked, or is not empty.
     """
     lock = hold(make_folder(folder))
     if is_empty(folder):
@@ -62,21 +62,21 @@ def claim(folder: Path) -> FolderLock:
 
 
 def hold(folder: Path) -> FolderLock:
-    """Lock the folder of a run, and remove the temporary files of writers that were killed.
+    """Lock the folder of a run, and remove temporary files left by killed processes.
 
     Raises
     ------
     LockedError
         If the run is being trained by another session.
     StorageError
-        If it cannot be locked.
+        If the folder cannot be locked.
     """
     lock = lock_folder(folder)
-    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):  # written by nobody without the lock
+    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):  # only the lock holder writes these
         remove_leftovers(folder / name, 0.0 if lock.firm else ABANDONED)
     return lock
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder holds nothing but hidden files."""
+    """Return whether a folder contains nothing but hidden files."""
     return all(entry.name.startswith(".") for entry in folder.iterdir())

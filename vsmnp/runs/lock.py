@@ -1,7 +1,8 @@
-"""Locks on folders of runs: the kernel keeps each for its process and drops it when the process ends.
+"""Locks on the folders of runs, held by the operating system and released when the process ends.
 
-The lock file exists while the lock is held, and a killed holder leaves one that means nothing. What stands in
-it is for the sentence that another process gets; whether the folder is free is for the kernel to decide.
+The lock file exists while the lock is held; one left by a killed process has no effect. Its content only
+names the holder in the error message of another process; the operating system decides whether the lock is
+free.
 """
 
 from __future__ import annotations
@@ -25,27 +26,27 @@ from ..errors import LockedError, StorageError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-#: The file in the folder; hidden, so that it is no content of a run.
+#: Name of the lock file in the folder; hidden, so that the folder of a run counts as empty.
 LOCK = ".lock"
-#: What file systems say that have no locks.
+#: Error codes of file systems without locks.
 _WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
-#: Seconds in which a holder has written who it is, or a lock file that is just removed has gone.
+#: Seconds to wait until a holder has written its name, or until a removed lock file is gone.
 _PATIENCE = 0.5
-#: Characters of a command, or of a name, that a sentence has room for.
+#: Longest command or name, in characters, in a message.
 _LONGEST = 200
 
 _log = logging.getLogger(__name__)
 
 
 class FolderLock:
-    """The right to write in a folder, until it is released, is garbage or the process ends.
+    """The right to write in a folder until it is released, garbage collected, or the process ends.
 
     Attributes
     ----------
     folder : Path
-        The folder.
+        The locked folder.
     firm : bool
-        Whether others are kept out; false on a file system without locks.
+        Whether other processes are excluded; false on a file system without locks.
     """
 
     def __init__(self, folder: Path, lock: BaseFileLock | None) -> None:
@@ -57,23 +58,23 @@ class FolderLock:
 
     @property
     def held(self) -> bool:
-        """Whether it is still held, and by this process: a forked child inherits no lock."""
+        """Whether the lock is held by this process; a forked child does not inherit it."""
         return self._release.alive and (self._lock is None or self._lock.is_locked)
 
     def release(self) -> None:
-        """Let others have the folder; nothing happens if it was done before."""
+        """Release the lock; a second call has no effect."""
         self._release()
 
 
 def lock_folder(folder: Path) -> FolderLock:
-    """Lock a folder that exists, or say who has.
+    """Lock an existing folder, or raise an error that names the holder of its lock.
 
-    On a file system without locks a warning is logged, and nobody is kept out.
+    On a file system without locks a warning is logged, and other processes are not excluded.
 
     Raises
     ------
     LockedError
-        If another process holds the lock, or another session of this one.
+        If another process, or another session of this process, holds the lock.
     StorageError
         If the lock file cannot be written.
     """
@@ -81,7 +82,7 @@ def lock_folder(folder: Path) -> FolderLock:
 
     path, end = folder.absolute() / LOCK, time.monotonic() + _PATIENCE
     while True:
-        if not folder.is_dir():  # which the library would create
+        if not folder.is_dir():  # the library would create it
             raise StorageError(f"There is no folder {folder}: choose another with --out.")
         lock = FileLock(
             path,
@@ -119,9 +120,9 @@ class _ReplacedError(Exception):
 
 
 def _sign(path: Path, descriptor: int) -> None:
-    """Make sure that the locked file is the one in the folder, and write to it who holds it."""
+    """Check that the locked file is the one in the folder, and write the holder's description to it."""
     try:
-        with path.open("rb") as file:  # opened afresh: a network file system then asks its server
+        with path.open("rb") as file:  # reopened, so that a network file system asks its server
             if not os.path.sameopenfile(file.fileno(), descriptor):
                 raise _ReplacedError
     except FileNotFoundError as error:
@@ -131,13 +132,13 @@ def _sign(path: Path, descriptor: int) -> None:
         "pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": shlex.join([Path(name).name, *arguments])[:_LONGEST],
     }  # fmt: skip
-    with suppress(OSError):  # a full disk: the lock holds without a name
+    with suppress(OSError):  # on a full disk the lock is held without a description
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps(about).encode())
 
 
 def _holder(path: Path) -> str:
-    """Who says in a lock file to hold it; empty if nobody does so yet."""
+    """Read the holder's description from a lock file; empty if there is none yet."""
     try:
         about: Any = json.loads(path.read_bytes()[:4096])
         pid = int(about["pid"])
@@ -151,7 +152,7 @@ def _holder(path: Path) -> str:
 
 
 def _release(lock: BaseFileLock | None, path: Path, identity: tuple[int, int] | None, pid: int) -> None:
-    """Remove the lock file while it is locked, unless the folder was moved meanwhile, and unlock it."""
+    """Remove the lock file and unlock it, unless the folder was moved after it was locked."""
     if lock is None or os.getpid() != pid or not lock.is_locked:
         return
     with suppress(OSError):
@@ -162,7 +163,7 @@ def _release(lock: BaseFileLock | None, path: Path, identity: tuple[int, int] | 
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from every other; None if there is none."""
+    """Return device and inode number of a file, or None if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -172,5 +173,5 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 @cache
 def _warn(place: Path) -> None:
-    """Say once of a place that it has no locks."""
+    """Warn once per folder that its file system has no locks."""
     _log.warning("The file system of %s has no locks: do not train one run from two processes there.", place)

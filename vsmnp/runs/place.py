@@ -1,4 +1,4 @@
-"""The folder of a session: held, written, and given up."""
+"""The folder of a training session: its lock, and the files written to it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ..types import Array
 
 @dataclass
 class Place:
-    """A folder, the lock on it, and which checkpoint was last read or written here.
+    """A folder, its lock, and the seal of the checkpoint last read or written in it.
 
     Attributes
     ----------
     folder : Path or None
-        None if nothing is written.
+        None if nothing is written to disk.
     lock : FolderLock or None
-        None as long as the run is only read.
+        None if the run is only read.
     seal : str
-        Of the checkpoint; see :func:`vsmnp.runs.checkpoint.seal`.
+        Seal of the checkpoint; see :func:`vsmnp.runs.checkpoint.seal`.
     kept : bool
-        Whether the folder stays locked after the training.
+        Whether the folder stays locked after training.
     """
 
     folder: Path | None = None
@@ -40,12 +40,12 @@ class Place:
 
     @classmethod
     def claimed(cls, settings: Settings, folder: Path | None, named: bool) -> Place:
-        """The folder for a new run: the given one, one named after the settings, or none; locked.
+        """Lock the folder of a new run: the given one, one named after the settings, or none.
 
         Raises
         ------
         StorageError
-            As :func:`vsmnp.runs.folder.claim` does.
+            As in :func:`vsmnp.runs.folder.claim`.
         """
         if folder is None and not named:
             return cls()
@@ -53,14 +53,14 @@ class Place:
         return cls(lock.folder, lock)
 
     def hold(self) -> None:
-        """Lock the folder, unless it is locked, and make sure that the run in it is the one that is known.
+        """Lock the folder if necessary, and check that its checkpoint is the one last read or written.
 
         Raises
         ------
         LockedError
-            If another session has it.
+            If another session holds the lock.
         StorageError
-            If it cannot be locked, or another session went on with the run meanwhile.
+            If the folder cannot be locked, or another session has trained the run since.
         """
         if self.folder is None or (self.lock is not None and self.lock.held):
             return
@@ -73,13 +73,13 @@ class Place:
                 )
 
     def release(self) -> None:
-        """Let other sessions have the folder."""
+        """Release the lock of the folder."""
         if self.lock is not None:
             self.lock.release()
 
     @contextmanager
     def released_on_failure(self) -> Iterator[None]:
-        """Release the folder if the block fails."""
+        """Release the folder if the block raises an exception."""
         try:
             yield
         except BaseException:
@@ -88,7 +88,7 @@ class Place:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder, as :meth:`hold` does, until the block ends, or longer if it is ``kept``."""
+        """Hold the folder as :meth:`hold` does until the block ends, or longer if ``kept``."""
         try:
             self.hold()
             yield
@@ -99,12 +99,12 @@ class Place:
     def write(
         self, arrays: Mapping[str, Array], attributes: Mapping[str, Any], texts: Mapping[str, str]
     ) -> None:
-        """Write the checkpoint, then the ``texts`` by the names of their files; each is whole or the old one.
+        """Write the checkpoint, then ``texts`` by file name; each file is replaced completely or not at all.
 
         Raises
         ------
         StorageError
-            If one cannot be written, or as :meth:`hold` does.
+            If a file cannot be written, or as in :meth:`hold`.
         """
         self.hold()
         if self.folder is None:

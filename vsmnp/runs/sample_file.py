@@ -1,4 +1,4 @@
-"""Samples as a file that other programs read."""
+"""Write samples to a .npy or .csv file for other programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_samples(draws: Array, seeds: tuple[int, ...], path: Path | None) -> st
     Raises
     ------
     ConfigError
-        If the suffix is neither.
+        If the suffix is neither .npy nor .csv.
     StorageError
         If the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Runs on disk: start, save, resume, load. A run killed at any instant goes on bit for bit."""
+"""Runs on disk: start, save, resume and load; a run killed at any time resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ from .trained import TrainedVAE
 from ..training.trainer import Trainer
 from ..types import Array
 
-#: Seconds between checkpoints; a row of the metrics decides the exact step.
+#: Minimum seconds between checkpoints, which are written after rows of the metrics.
 SAVE_EVERY = 10.0
 _ROWS = 200
 
-#: N where the settings leave it open, and the data allow it.
+#: Default minibatch size N, limited by the size of the training set.
 BATCH_SIZE = 1000
 
 
 @dataclass
 class Run:
-    """A trained (or half-trained) run: settings, data, models and what they reported.
+    """A trained or partly trained run: settings, data, models and history.
 
     Attributes
     ----------
     settings : Settings
-        All of them, resolved.
+        All settings, resolved.
     dataset : Dataset
-        What it was trained on.
+        The training data.
     vae : TrainedVAE
-        The models.
+        The trained models.
     history : History
         The rows of ``metrics.csv``.
     step : int
-        Decoder updates done.
+        Number of decoder updates so far.
     gamma_kept, gamma_floored : Array
         ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
     folder : Path or None
-        Where it lives, if on disk.
+        Folder of the run, if on disk.
     evaluations : Evaluations
         The rows of ``evaluation.csv``.
     seal : str
-        Of the checkpoint with this state; see :func:`vsmnp.runs.checkpoint.seal`.
+        Seal of the checkpoint of this state; see :func:`vsmnp.runs.checkpoint.seal`.
     """
 
     settings: Settings
@@ -75,9 +75,9 @@ class Run:
 
 @dataclass
 class Session:
-    """A run about to be trained, from its beginning or from where it stopped.
+    """A run to be trained, from its start or from its last checkpoint.
 
-    Its folder is locked until it is trained or closed; in a ``with`` statement, until the end of that.
+    Its folder is locked until it is trained or closed; in a ``with`` statement, until the statement ends.
     """
 
     trainer: Trainer
@@ -100,14 +100,14 @@ class Session:
         Parameters
         ----------
         folder : Path, optional
-            Empty, or to be created.
+            An empty folder, or one to be created.
         named : bool
-            Whether without a folder there shall be one under ``runs/``; else nothing is written.
+            Whether a run without a folder gets one under ``runs/``; otherwise nothing is written.
 
         Raises
         ------
         ConfigError, DataError, DeviceError, StorageError
-            If a setting, the data, the device or the folder is at fault.
+            If a setting, the data, the device or the folder is invalid.
         """
         asked, settings = settings, resolved(settings)
         dataset = dataset or dataset_of(settings)
@@ -130,30 +130,30 @@ class Session:
         to_read: bool = False,
         dry: bool = False,
     ) -> Session:
-        """Take up a run where its last checkpoint left it.
+        """Resume a run from its last checkpoint.
 
         Parameters
         ----------
         changes : mapping, optional
-            Settings that shall be others from now on.
+            Settings to change from this point on.
         to_read : bool
-            Whether nothing will be trained: a run of a GPU can then be read on a machine without one, and one
-            that is being trained as far as it got.
+            Whether the run is only read: a GPU run can then be read on a machine without a GPU, and a run
+            that is being trained can be read up to its last checkpoint.
         dry : bool
-            Whether it is only asked how the run would go on; its folder is not locked then.
+            Whether only the settings of a resumed run are wanted; its folder is then not locked.
 
         Raises
         ------
         CheckpointError
-            If the checkpoint is missing, damaged or foreign, or the data are no longer the same.
+            If the checkpoint is missing, damaged or foreign, or the data have changed.
         ConfigError
             If ``changes`` would change the mathematics of the run.
         LockedError
-            If another session is training it.
+            If another session is training the run.
         StorageError
-            If its folder cannot be locked.
+            If the folder cannot be locked.
         """
-        checkpoint.seal(folder / CHECKPOINT)  # only a folder with a run is locked
+        checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
         place = Place(folder, None if to_read or dry else hold(folder))
         with place.released_on_failure():
             return cls._from_checkpoint(folder, place, changes or {}, to_read)
@@ -162,7 +162,7 @@ class Session:
     def _from_checkpoint(
         cls, folder: Path, place: Place, changes: Mapping[str, Any], to_read: bool
     ) -> Session:
-        place.seal = checkpoint.seal(folder / CHECKPOINT)  # before: a newer checkpoint is then none of ours
+        place.seal = checkpoint.seal(folder / CHECKPOINT)  # read first, so that a newer checkpoint is noticed
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = stored(attributes, folder / CHECKPOINT)
         settings = settings if to_read else with_allowed_changes(settings, changes, folder)
@@ -194,36 +194,36 @@ class Session:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the data: changes when they do."""
+        """SHA-256 of the training data."""
         return fingerprint(self.trainer.batches.dataset, self.trainer.settings.data_seed)
 
     @property
     def folder(self) -> Path | None:
-        """Where it lives, if on disk."""
+        """Folder of the run, if on disk."""
         return self.place.folder
 
     @property
     def total_steps(self) -> int:
-        """Decoder updates when the run is done."""
+        """Number of decoder updates of the complete run."""
         return self.trainer.total_steps
 
     def seconds_per_step(self, repeats: int = 3) -> float:
-        """Measured on a copy of the state; see :meth:`vsmnp.training.trainer.Trainer.seconds_per_step`."""
+        """Time a step on a copy of the state; see :meth:`vsmnp.training.trainer.Trainer.seconds_per_step`."""
         return self.trainer.seconds_per_step(self.state.copy(), repeats)
 
     def train(self, watch: Watch | None = None) -> Run:
-        """Run to the end, saving on the way.
+        """Train the run to its end, and save it regularly.
 
         Raises
         ------
         DivergenceError
-            If every model's loss stopped being finite; the last good state was saved.
+            If all models have diverged; the last finite state was saved.
         Interrupted
-            If the watch asked to stop; the state of the last row was saved.
+            If the watch requested a stop; the state of the last row was saved.
         StorageError
             If a file could not be written.
         LockedError
-            If another session is training it.
+            If another session is training the run.
         """
         with self.place.held():
             return self._train(watch or Watch())
@@ -238,7 +238,7 @@ class Session:
         every = self.trainer.settings.log_every
 
         def evaluate(snapshot: State) -> bool:
-            """Evaluate if it is due; a run that was killed meanwhile comes here again before it goes on."""
+            """Evaluate if due and not yet done; also called on resumption, before the first step."""
             due = self.trainer.evaluates_at(snapshot.step) and self.evaluations.lack(snapshot.step)
             if due:
                 self.evaluations.add(self.trainer, snapshot, watch.on_evaluation)
@@ -265,7 +265,7 @@ class Session:
         return self.run(last)
 
     def run(self, state: State) -> Run:
-        """The run as it stands."""
+        """Return the run with the models of a state."""
         trainer = self.trainer
         vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
         kept, floored = (trainer.k.to_host(count) for count in (state.gamma_kept, state.gamma_floored))
@@ -273,7 +273,7 @@ class Session:
                    kept, floored, self.folder, self.evaluations, self.place.seal)  # fmt: skip
 
     def save(self, state: State) -> None:
-        """Write ``checkpoint.h5``, then what can be read off it; without a folder, nothing."""
+        """Write ``checkpoint.h5``, then the files derived from it; without a folder, write nothing."""
         if self.folder is None:
             return
         trainer = self.trainer
@@ -295,7 +295,7 @@ class Session:
         self._saved = time.monotonic()
 
     def close(self) -> None:
-        """Let other sessions have the folder."""
+        """Release the lock of the folder."""
         self.place.release()
 
     def __enter__(self) -> Session:
@@ -308,7 +308,7 @@ class Session:
 
 
 def load_run(folder: str | Path) -> Run:
-    """A run from its folder (or the checkpoint in it), as far as it was trained.
+    """Load a run from its folder or checkpoint, at the state of the last checkpoint.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A model bound to its parameters: what one does with a trained VAE."""
+"""A model bound to its trained parameters: encode, decode, sample, density, score."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..types import Array, Kernels
 
 @dataclass(frozen=True)
 class TrainedVAE:
-    """R trained models side by side. Every array that comes back is NumPy with a leading axis R.
+    """R trained models side by side; every returned array is a NumPy array with a leading axis R.
 
     Attributes
     ----------
     k : Kernels
-        The kernel set that computes.
+        The kernel set of the computations.
     model : GaussianVAE
         The architecture.
     phi, theta : Array
         ``(R, P_e)`` and ``(R, P_d)``.
     seeds : tuple of int
-        One a model.
+        One seed per model.
     """
 
     k: Kernels
@@ -39,12 +39,14 @@ class TrainedVAE:
 
     @property
     def gamma(self) -> Array:
-        """Likelihood variance, ``(R,)``."""
+        """Likelihood variance of each model, ``(R,)``."""
         with np.errstate(over="ignore"):  # a diverged model has an infinite gamma
             return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
 
     def encode(self, x: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of q(z|x) for ``x (N, D)`` or ``(R, N, D)``, each ``(R, N, Z)``.
+        """Compute the mean and standard deviation of q(z|x), each ``(R, N, Z)``.
+
+        ``x`` is ``(N, D)`` or ``(R, N, D)``.
 
         Raises
         ------
@@ -55,7 +57,7 @@ class TrainedVAE:
         return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
 
     def decode(self, z: Array) -> Array:
-        """``g(z)`` for ``z (N, Z)`` or ``(R, N, Z)``, ``(R, N, D)``.
+        """Compute ``g(z)``, ``(R, N, D)``, for ``z (N, Z)`` or ``(R, N, Z)``.
 
         Raises
         ------
@@ -74,18 +76,18 @@ class TrainedVAE:
         return self.k.to_host(g)[:, 0]
 
     def reconstruct(self, x: Array) -> Array:
-        """``g(mu(x))``, ``(R, N, D)``, for ``x (N, D)`` or ``(R, N, D)``; raises as :meth:`encode` does."""
+        """Compute ``g(mu(x))``, ``(R, N, D)``, for ``x (N, D)`` or ``(R, N, D)``; see :meth:`encode`."""
         return self.decode(self.encode(x)[0])
 
     def sample(self, n: int, seed: int = 0, noise: bool = True) -> Array:
-        """Draws from p(x), ``(R, n, D)``: ancestral, or the decoder's mean without the noise.
+        """Draw from p(x), ``(R, n, D)``: ancestral samples, or the decoder's means without the noise.
 
         Parameters
         ----------
         n : int
-            Draws a model.
+            Number of draws per model.
         seed : int
-            A counter: another one gives other draws.
+            Counter of the draws: another value gives other draws.
         noise : bool
             Whether the likelihood's ``N(0, gamma I)`` is added.
 
@@ -106,11 +108,11 @@ class TrainedVAE:
         return np.asarray(g + sd[:, None, None] * self.k.to_host(eps))
 
     def log_prob(self, x: Array, draws: int = 100_000) -> Array:
-        """``log p(x)`` in nats by sampling from the prior, ``(R, N)``; raises as :meth:`encode` does."""
+        """Estimate ``log p(x)`` in nats from prior samples, ``(R, N)``; raises as :meth:`encode`."""
         return self._marginal(x, draws)[0]
 
     def score(self, x: Array, draws: int = 100_000) -> Array:
-        """``grad_x log p(x)`` by the same samples, ``(R, N, D)``; raises as :meth:`encode` does."""
+        """Estimate ``grad_x log p(x)`` from the same samples, ``(R, N, D)``; raises as :meth:`encode`."""
         return self._marginal(x, draws)[1]
 
     def outcome(self, objective: Objective | str, x: Array, step: int = 0, samples: int = 5) -> Outcome:
@@ -123,9 +125,9 @@ class TrainedVAE:
         x : Array
             ``(N, D)`` or ``(R, N, D)``.
         step : int
-            The counter of the posterior noise: another one draws other samples.
+            Counter of the posterior noise: another value gives other samples.
         samples : int
-            S, where the objective is given by its name.
+            S, if the objective is given by its name.
 
         Raises
         ------

@@ -1,1 +1,1 @@
-"""Algorithm 1 of the paper: J encoder updates and one decoder update a step, for R models."""
+"""Algorithm 1 of the paper: J encoder updates and one decoder update per step, for R models."""

@@ -1,4 +1,4 @@
-"""From settings to the objects of a run, and what the user should know about the choice."""
+"""Build the objects of a run from its settings, and give advice about the settings."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from ..settings.settings import Settings
 
 
 def build_model(settings: Settings, dataset: Dataset) -> GaussianVAE:
-    """The architecture for the data.
+    """Build the architecture of the settings for the data.
 
     Raises
     ------
     ConfigError
-        If the architecture is one of images and the data are not, or not of a size it takes.
+        If the architecture is for images and the data are not images of a supported size.
     """
     if settings.arch == "mlp":
         return GaussianVAE.mlp(
@@ -58,7 +58,7 @@ def build_model(settings: Settings, dataset: Dataset) -> GaussianVAE:
 
 
 def batch_norm(settings: Settings) -> BatchNormRule:
-    """How the networks normalise; ``auto`` is what the paper's code has."""
+    """Return the normalisation rule of the networks; ``auto`` follows the paper's code."""
     match settings.batch_norm:
         case "coupled" | "frozen" as rule:
             return rule
@@ -68,21 +68,21 @@ def batch_norm(settings: Settings) -> BatchNormRule:
 
 
 def build_posterior(settings: Settings) -> Posterior:
-    """The family of q(z|x), and with it the prior."""
+    """Build the family of q(z|x) with its prior."""
     if settings.posterior == "bernoulli":
         return Bernoulli(settings.latent, settings.temperature)
     return DiagonalGaussian(settings.latent, "softplus" if settings.scale == "softplus" else "exp")
 
 
 def gamma_rule(settings: Settings) -> GammaRule:
-    """How gamma is found."""
+    """Build the rule for gamma."""
     if settings.gamma == "learn":
         return LearnedGamma()
     return OptimalGamma(settings.gamma_floor) if settings.gamma == "optimal" else FixedGamma()
 
 
 def estimators(settings: Settings) -> tuple[SquaredMean, Baseline]:
-    """The estimators of M2 and M3; ``auto`` is the unbiased one with a baseline wherever S allows it."""
+    """Choose the estimators of M2 and M3; ``auto`` is unbiased and with a baseline where S permits it."""
     several = settings.samples >= 2
     square: SquaredMean = "u-statistic" if several else "biased"
     baseline: Baseline = "leave-one-out" if several else "none"
@@ -94,7 +94,7 @@ def estimators(settings: Settings) -> tuple[SquaredMean, Baseline]:
 
 
 def settings_in_effect(settings: Settings) -> dict[str, str]:
-    """The settings as they act: estimators by name, a dash for what this objective does not use."""
+    """Return the settings in effect: estimators by name, a dash for settings that have no effect."""
     shown = {name: str(value) if value != "" else "-" for name, value in settings.to_mapping().items()}
     square, baseline = estimators(settings)
     by_definition = not settings.as_published
@@ -111,7 +111,7 @@ def settings_in_effect(settings: Settings) -> dict[str, str]:
 
 
 def build_learning(settings: Settings) -> Objective:
-    """The objective that trains theta."""
+    """Build the objective that trains theta."""
     samples, gamma = settings.samples, gamma_rule(settings)
     square, baseline = estimators(settings)
     match settings.objective, settings.as_published:
@@ -132,7 +132,7 @@ def build_learning(settings: Settings) -> Objective:
 
 
 def build_inference(settings: Settings) -> Objective:
-    """The objective that trains phi."""
+    """Build the objective that trains phi."""
     if settings.objective == "fae":
         return JointFisherInference(settings.samples, _reparametrised(settings), _score_norm(settings))
     if settings.inference == "kl":
@@ -142,12 +142,12 @@ def build_inference(settings: Settings) -> Objective:
 
 
 def named_objective(name: str, samples: int) -> Objective:
-    """An objective by its command-line name with its default estimators; ``fae`` gives both gradients.
+    """Build an objective by its command-line name with default estimators; ``fae`` gives both gradients.
 
     Raises
     ------
     ConfigError
-        If there is none of that name.
+        If there is no objective of that name.
     """
     if name == "fae":
         return JointFisher(samples)
@@ -165,7 +165,7 @@ def _score_norm(settings: Settings) -> ScoreNorm:
 
 
 def advice(settings: Settings, d_x: int) -> list[str]:
-    """Sentences about what this choice of settings means; none of them stops a run."""
+    """Return sentences about the consequences of the settings; none of them stops a run."""
     notes = []
     second_order = settings.inference == "fisher-reparam" or settings.objective == "fae"
     if settings.samples == 1 and settings.objective == "m2" and not settings.as_published:

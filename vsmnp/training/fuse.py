@@ -1,4 +1,4 @@
-"""From the objects of a run to the plain record of its fused step, and from that step back to outcomes."""
+"""Convert the objects of a run to the plain record of its fused step, and the step's terms to outcomes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ..types.step_spec import (
 )
 from .optimizers import SGD, Adam, Optimizer
 
-#: The form of a loss that is none.
+#: The quadratic form of a loss that has none.
 NO_FORM = QuadraticForm(0.0, 0.0)
 
 
@@ -54,7 +54,7 @@ def step_spec(
     threads: int,
     dtype: str,
 ) -> StepSpec | None:
-    """The record of a step, or None where a part of it has no plain description."""
+    """Return the record of a step, or None where one of its objects has no plain description."""
     encoder, decoder = _network(model.encoder, model.phi_layout), _network(model.decoder, model.theta_layout)
     inferring, learned = _inference(inference), _learning(learning)
     optimizers = _optimizer(encoder_optimizer), _optimizer(decoder_optimizer)
@@ -72,7 +72,7 @@ def step_spec(
 
 
 def outcome(loss: str, form: QuadraticForm, terms: Array) -> Outcome:
-    """What the composed objective of that name would have returned, but for the gradients."""
+    """Return the outcome of the composed objective of that name, without the gradients."""
     rows = dict(zip(STEP_TERMS[loss], terms, strict=True))
     if loss == "score-matching" and not form.crosses:
         del rows["cross"]
@@ -81,7 +81,10 @@ def outcome(loss: str, form: QuadraticForm, terms: Array) -> Outcome:
 
 
 def _network(net: Layer, layout: Layout) -> NetworkSpec | None:
-    """A perceptron: dense layers with one activation between them, and perhaps one at the end."""
+    """Describe a perceptron: dense layers, one activation between them, optionally one at the end.
+
+    Returns None for any other network.
+    """
     if not isinstance(net, Chain) or not net.layers:
         return None
     dense, others = net.layers[0::2], net.layers[1::2]

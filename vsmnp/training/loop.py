@@ -1,4 +1,4 @@
-"""The training loop: steps, rows, snapshots; it knows nothing of files or screens."""
+"""The training loop: steps, rows and snapshots, without any file or terminal output."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .trainer import Info, Trainer
 
 @dataclass
 class Watch:
-    """What the loop tells to whoever watches; each default says nothing.
+    """Callbacks of the training loop; each default does nothing.
 
     Attributes
     ----------
     on_step : callable
         ``on_step(step)`` after every step.
     on_row : callable
-        ``on_row(snapshot, history)`` whenever a row was added; the snapshot may be saved.
+        ``on_row(snapshot, history)`` after a row was added; the snapshot may be saved.
     on_evaluation : callable
-        ``on_evaluation(done, total)`` while an evaluation goes on.
+        ``on_evaluation(done, total)`` during an evaluation.
     on_death : callable
-        ``on_death(sentence)`` when a model of an ensemble stops.
+        ``on_death(sentence)`` when a model of an ensemble has diverged and is stopped.
     stop : callable
-        Asked before every step; true ends the loop with :class:`~vsmnp.errors.Interrupted`.
+        Called before every step; true ends the loop with :class:`~vsmnp.errors.Interrupted`.
     """
 
     on_step: Callable[[int], None] = field(default=lambda step: None)
@@ -41,25 +41,24 @@ class Watch:
 
 
 def run_loop(trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch) -> State:
-    """Train until ``steps`` decoder updates are done; returns the last state, which was also a row.
+    """Train until ``steps`` decoder updates are done, and return the last state, which is also a row.
 
     A row is added every ``every`` steps, where an evaluation is due, and at the end. The state of the last
-    row is kept as a snapshot: a model whose loss stops being finite goes back to it and takes no further
-    part.
+    row is kept as a snapshot: a model whose loss is not finite is reset to it and is not updated any further.
 
     Raises
     ------
     DivergenceError
-        If no model is left alive; ``on_row`` was called with the last good state before.
+        If all models have diverged; ``on_row`` was called with the last finite state before.
     Interrupted
-        If ``watch.stop`` said so; the last row is then what can be resumed.
+        If ``watch.stop`` returned true; the run can be resumed from the last row.
     """
     k = trainer.k
     snapshot = state.copy()
     while state.step < steps:
         if watch.stop():
             raise Interrupted(f"Stopped after step {snapshot.step} of {steps}.")
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged, not warned about
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged instead of warned about
             info = trainer.step(state)
         watch.on_step(state.step)
         if state.step % every and not trainer.evaluates_at(state.step) and state.step < steps:
@@ -84,7 +83,7 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
 
 
 def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, died: Array) -> str:
-    """One sentence: which model, when, in which term, and what to try."""
+    """Write one sentence: which model diverged, when, in which term, and what to try."""
     r = int(np.flatnonzero(died)[0])
     cause = info.causes()[int(trainer.k.to_host(state.cause)[r]) - 1]
     step, seed = int(trainer.k.to_host(state.died_at)[r]), trainer.settings.seeds[r]

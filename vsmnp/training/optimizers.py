@@ -13,7 +13,7 @@ from ..types import Array, Kernels
 
 @dataclass
 class Memory:
-    """What an optimiser remembers: moments ``m, v (R, P)`` (or ``(R, 0)``) and step counters ``t (R,)``."""
+    """State of an optimiser: moments ``m, v (R, P)`` (or ``(R, 0)``) and step counters ``t (R,)``."""
 
     m: Array
     v: Array
@@ -21,13 +21,13 @@ class Memory:
 
 
 class Optimizer(Protocol):
-    """A rule that moves parameters against their gradient, in place."""
+    """A rule that updates parameters in place from their gradient."""
 
     def remember(self, k: Kernels, p: Array) -> Memory:
-        """Fresh memory for parameters ``p (R, P)``."""
+        """Return the initial optimiser state for parameters ``p (R, P)``."""
 
     def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
-        """Move ``p`` where ``alive (R,)``, with step sizes ``lr (R,)``."""
+        """Update ``p`` where ``alive (R,)``, with learning rates ``lr (R,)``."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class SGD:
-    """Plain gradient descent; it remembers only how many steps it took."""
+    """Plain gradient descent; its state is only the count of its steps."""
 
     def remember(self, k: Kernels, p: Array) -> Memory:
         empty = k.zeros((p.shape[0], 0), p.dtype)
@@ -62,12 +62,12 @@ _BY_NAME: dict[str, Optimizer] = {"adam": Adam(), "sgd": SGD()}
 
 
 def optimizer(name: str) -> Optimizer:
-    """The optimiser of that name.
+    """Return the optimiser of a name.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is no optimiser of that name.
     """
     if name not in _BY_NAME:
         raise ConfigError(f"There is no optimiser '{name}': choose one of {', '.join(_BY_NAME)}.")

@@ -1,4 +1,4 @@
-"""Training steps that a device records: the first is rehearsed, the second recorded, all others replayed."""
+"""Training steps recorded by a device: the first is a rehearsal, the second recorded, later ones replayed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ T = TypeVar("T")
 
 @dataclass
 class RecordedStep(Generic[T]):
-    """A step over minibatches that lie at fixed places.
+    """A training step that is recorded once and replayed, over minibatches at fixed addresses.
 
     Parameters
     ----------
     recorder : Recorder
-        Of the device.
+        Recorder of the device.
     work : callable
-        ``work(state, t, xs)`` does step t in place; it reads nothing of the host that changes between steps.
+        ``work(state, t, xs)`` runs step t in place; it reads no host data that changes between steps.
 
     Attributes
     ----------
     obstacle : str or None
-        Why this device records no steps, where it failed to; they are then done one by one.
+        Why recording failed on this device, if it did; steps are then run without a recording.
     """
 
     recorder: Recorder
@@ -40,14 +40,14 @@ class RecordedStep(Generic[T]):
     _result: T | None = field(default=None, init=False)
 
     def __call__(self, state: State, xs: Sequence[Array]) -> T:
-        """Step ``state.step``; what it returns is overwritten by the next one."""
+        """Run step ``state.step``; the next call overwrites the returned arrays."""
         t = state.step
         if self.obstacle is not None:
             return self.work(state, t, xs)
         self._place(xs)
         known = state is self._state and t == self._next
         self._state, self._next = state, t + 1
-        if not known:  # other arrays, or another place in the run
+        if not known:  # other arrays, or another step of the run
             self._result = None
             return self.recorder.rehearse(lambda: self.work(state, t, self._xs))
         if self._result is None:
@@ -61,7 +61,7 @@ class RecordedStep(Generic[T]):
         return self._result
 
     def _place(self, xs: Sequence[Array]) -> None:
-        """Write the minibatches to where the recording reads them."""
+        """Copy the minibatches to the arrays that the recording reads."""
         if not self._xs:
             self._xs = [x.copy() for x in xs]
             return

@@ -1,4 +1,4 @@
-"""The state of a training run: parameters, what the optimisers remember, and who is still alive."""
+"""The state of a training run: parameters, optimiser states, and flags of diverged models."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .optimizers import Memory
 
 @dataclass
 class State:
-    """R models side by side; the arrays are updated in place.
+    """The state of R models side by side; its arrays are updated in place.
 
     Attributes
     ----------
     step : int
-        Decoder updates done.
+        Number of decoder updates so far.
     phi, theta : Array
         ``(R, P_e)`` and ``(R, P_d)``.
     phi_memory, theta_memory : Memory
-        What the two optimisers remember.
+        States of the two optimisers.
     alive : Array
-        ``(R,)`` flags; a model whose loss or gradient stopped being finite is left as it was.
+        ``(R,)`` flags; a model with a loss or gradient that is not finite is no longer updated.
     gamma_kept, gamma_floored : Array
         ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
     cause : Array
-        ``(R,)``, 0 while alive; then 1 + the place of what broke first in ``Trainer.causes``.
+        ``(R,)``, 0 for a model that has not diverged; else 1 + the index of the cause in ``Info.causes``.
     died_at : Array
-        ``(R,)``, the step in which a model died.
+        ``(R,)``, the step in which a model diverged.
     """
 
     step: int
@@ -48,7 +48,7 @@ class State:
     gamma_floored: Array
 
     def copy(self) -> State:
-        """A state of its own memory."""
+        """Return a copy of the state with its own arrays."""
         flags = {name: getattr(self, name).copy() for name in FLAGS}
         return State(
             self.step, self.phi.copy(), self.theta.copy(),
@@ -56,7 +56,7 @@ class State:
         )  # fmt: skip
 
     def restore(self, earlier: State, which: Array) -> None:
-        """Put the parameters of models ``which (R,)`` back to where they were."""
+        """Reset the models ``which (R,)`` to their parameters and optimiser states in an earlier state."""
         pairs = [(self.phi, earlier.phi), (self.theta, earlier.theta)]
         for mine, theirs in (
             (self.phi_memory, earlier.phi_memory),
@@ -73,7 +73,7 @@ FLAGS = ("alive", "cause", "died_at", "gamma_kept", "gamma_floored")
 
 
 def new_state(k: Kernels, phi: Array, theta: Array, phi_memory: Memory, theta_memory: Memory) -> State:
-    """Before the first step: everybody is alive."""
+    """Return the state before the first step, with every model flagged alive."""
     models = phi.shape[:1]
     counts = {name: k.zeros(models, np.int64) for name in FLAGS if name != "alive"}
     return State(0, phi, theta, phi_memory, theta_memory, k.asarray(np.ones(models, bool)), **counts)
@@ -89,7 +89,7 @@ def _networks(model: GaussianVAE, state: State) -> Iterator[tuple[str, Layout, A
 
 
 def to_arrays(k: Kernels, model: GaussianVAE, state: State) -> dict[str, Array]:
-    """Every array of the state under a readable name, on the host."""
+    """Return every array of the state under a readable name, on the host."""
     arrays: dict[str, Array] = {"step": np.asarray(state.step)}
     arrays |= {name: k.to_host(getattr(state, name)) for name in FLAGS}
     for network, layout, vector, memory in _networks(model, state):
@@ -102,7 +102,7 @@ def to_arrays(k: Kernels, model: GaussianVAE, state: State) -> dict[str, Array]:
 
 
 def from_arrays(k: Kernels, model: GaussianVAE, blank: State, arrays: Mapping[str, Array]) -> State:
-    """The state that :func:`to_arrays` wrote, in the shape of a ``blank`` one of the same settings.
+    """Rebuild the state that :func:`to_arrays` wrote; ``blank`` is a new state of the same settings.
 
     Raises
     ------

@@ -29,12 +29,12 @@ from .state import State, new_state
 
 @dataclass(frozen=True)
 class Info:
-    """What one training step saw: the last encoder update's loss, and the decoder update's.
+    """The outcomes of one training step: of its last encoder update, and of its decoder update.
 
     Parameters
     ----------
     outcomes : callable
-        Both, made when one is asked for: most steps are not.
+        Returns both outcomes; called only on access, because most steps are not logged.
     """
 
     outcomes: Callable[[], tuple[Outcome, Outcome]]
@@ -45,16 +45,16 @@ class Info:
 
     @property
     def inference(self) -> Outcome:
-        """Of the last encoder update."""
+        """Outcome of the last encoder update."""
         return self._both[0]
 
     @property
     def learning(self) -> Outcome:
-        """Of the decoder update."""
+        """Outcome of the decoder update."""
         return self._both[1]
 
     def report(self) -> dict[str, Array]:
-        """Both losses and all their terms, each ``(R,)`` in nats."""
+        """Return both losses and all their terms, each ``(R,)`` in nats."""
         values = {}
         for side, seen in (("learning", self.learning), ("inference", self.inference)):
             values[f"{side}.loss"] = seen.loss
@@ -62,7 +62,7 @@ class Info:
         return values
 
     def causes(self) -> list[str]:
-        """What can break in a step, in the order in which a step meets it; see :attr:`State.cause`."""
+        """List the causes of divergence in the order in which a step checks them; see :attr:`State.cause`."""
         encoder = [f"inference.{name}" for name in self.inference.terms]
         decoder = [f"learning.{name}" for name in self.learning.terms]
         return [*encoder, "the encoder's gradient", *decoder, "the decoder's gradient", "the parameters"]
@@ -70,7 +70,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Everything that does not change during a run."""
+    """A training step and all objects of a run that do not change between steps."""
 
     k: Kernels
     settings: Settings
@@ -84,7 +84,7 @@ class Trainer:
 
     @classmethod
     def build(cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True) -> Trainer:
-        """The trainer of these settings on this data.
+        """Build the trainer of these settings for the dataset.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Trainer:
         Raises
         ------
         ConfigError
-            If the settings do not fit the data.
+            If the settings do not match the data.
         """
         dtype = np.dtype(settings.dtype)
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
@@ -106,14 +106,14 @@ class Trainer:
 
     @cached_property
     def fused(self) -> FusedStep | None:
-        """The whole step in one call, where the kernel set has it for these settings."""
+        """A function that runs the whole step in one call, if the kernel set has one for these settings."""
         if not self.may_fuse:
             return None
         return None if self.spec is None else self.k.fused_step(self.spec)
 
     @cached_property
     def spec(self) -> StepSpec | None:
-        """The step as a plain record, where it has one."""
+        """The plain record of the step, if it has one."""
         settings = self.settings
         return step_spec(
             self.model, self.inference, self.learning, self.encoder_optimizer, self.decoder_optimizer,
@@ -122,7 +122,7 @@ class Trainer:
 
     @cached_property
     def step_sizes(self) -> tuple[Array, Array]:
-        """Step sizes of the encoder and the decoder, each ``(R,)``."""
+        """Learning rates of the encoder and the decoder, each ``(R,)``."""
         models, dtype = len(self.settings.seeds), np.dtype(self.settings.dtype)
         sizes = (self.settings.encoder_lr, self.settings.lr)
         encoder, decoder = (self.k.asarray(np.full(models, size, dtype)) for size in sizes)
@@ -136,12 +136,12 @@ class Trainer:
 
     @property
     def batches_per_step(self) -> int:
-        """Minibatches that one step consumes: J when the encoder sees fresh ones."""
+        """Number of minibatches per step: J if the encoder has fresh ones, else 1."""
         return self.settings.encoder_steps if self.settings.encoder_data == "fresh" else 1
 
     @property
     def total_steps(self) -> int:
-        """Decoder updates of the whole run."""
+        """Number of decoder updates of the whole run."""
         per_epoch = self.batches.per_epoch / self.batches_per_step
         steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
         if steps * (self.settings.encoder_steps + 1) >= 2**32:
@@ -152,23 +152,23 @@ class Trainer:
 
     @property
     def evaluation_interval(self) -> int:
-        """Steps between evaluations on the way; 0: there are none."""
+        """Steps between evaluations during training; 0 means none."""
         epochs = self.settings.evaluate_every
         per_epoch = self.batches.per_epoch / self.batches_per_step
         return max(1, round(epochs * per_epoch)) if epochs else 0
 
     def evaluates_at(self, step: int) -> bool:
-        """Whether an evaluation on the way is due after so many steps."""
+        """Return whether an evaluation is due after ``step`` steps."""
         interval = self.evaluation_interval
         return interval > 0 and step > 0 and step % interval == 0
 
     @property
     def parameter_count(self) -> tuple[int, int]:
-        """Parameters of the encoder and of the decoder, of one model."""
+        """Parameter counts of the encoder and of the decoder of one model."""
         return self.model.phi_layout.count, self.model.theta_layout.count
 
     def initial_state(self) -> State:
-        """Parameters drawn from the seeds, nothing remembered."""
+        """Draw the parameters from the seeds, with new optimiser states."""
         settings = self.settings
         sd = settings.sd_init
         if settings.gamma not in ("learn", "optimal"):
@@ -180,10 +180,11 @@ class Trainer:
         return new_state(self.k, phi, theta, phi_memory, self.decoder_optimizer.remember(self.k, theta))
 
     def step(self, state: State) -> Info:
-        """One step, in place: J encoder updates and one decoder update.
+        """Run one step in place: J encoder updates and one decoder update.
 
         Encoder update j of step t takes its noise from ``(INFERENCE, t J + j)``, the decoder update from
-        ``(LEARNING, t)``. Nothing in it waits for a device: who died and why is read off the state later.
+        ``(LEARNING, t)``. The step does not synchronise with a device: diverged models and causes are read
+        from the state later.
         """
         t, first = state.step, state.step * self.batches_per_step
         indices = range(first, first + self.batches_per_step)
@@ -194,7 +195,7 @@ class Trainer:
         return Info(partial(self._outcomes, seen))
 
     def _outcomes(self, seen: StepTerms | tuple[Outcome, Outcome]) -> tuple[Outcome, Outcome]:
-        """What either kind of step saw; a replayed one overwrites it."""
+        """Return the outcomes of a fused or composed step, before a replayed step overwrites them."""
         if not isinstance(seen, StepTerms):
             return seen
         assert self.spec is not None
@@ -204,7 +205,7 @@ class Trainer:
 
     @cached_property
     def recorded(self) -> RecordedStep[StepTerms | tuple[Outcome, Outcome]] | None:
-        """The step as a recording, where the kernel set makes one."""
+        """The recorded step, if the kernel set has a recorder."""
         recorder = self.k.recorder()
         return None if recorder is None else RecordedStep(recorder, self._work)
 
@@ -225,11 +226,11 @@ class Trainer:
         if self.fused is None:
             return self._composed(state, t, minibatch)
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
-        here = state if state.step is t else replace(state, step=t)  # recorded, t counts by itself
+        here = state if state.step is t else replace(state, step=t)  # in a recording, t is a ReplayedInt
         return self.fused(here, xs, self.settings.seeds, *self.step_sizes)
 
     def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
-        """Step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, the decoder's last."""
+        """Run step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, J the decoder's."""
         k, settings = self.k, self.settings
         key, encoder_steps = Key(settings.seeds), settings.encoder_steps
         encoder_lr, decoder_lr = self.step_sizes
@@ -255,24 +256,24 @@ class Trainer:
         return inferred, learned
 
     def audit(self, state: State, info: Info) -> None:
-        """Bury the models whose parameters are not finite: the loss would say so one step later."""
+        """Stop models whose parameters are not finite; their loss would show it only in the next step."""
         fine = self.k.finite(state.phi) & self.k.finite(state.theta)
         _mark(state, fine, len(info.causes()) - 1)
 
     def _stop_diverged(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
-        """Models with a term or a gradient that is not finite take no further part."""
+        """Stop models with a term or a gradient that is not finite."""
         for place, term in enumerate(outcome.terms.values()):
             _mark(state, self.k.finite(term[:, None]), first + place)
         _mark(state, self.k.finite(outcome.loss[:, None]) & self.k.finite(g), first + len(outcome.terms))
 
     def _place_statistics(self, state: State, outcome: Outcome) -> None:
-        """Move the running statistics of both networks towards what the batch had."""
+        """Update the running statistics of both networks with those of the batch."""
         encoder, decoder = outcome.statistics
         move_statistics(self.model.encoder_part(state.phi), encoder, state.alive)
         move_statistics(self.model.decoder_part(state.theta), decoder, state.alive)
 
     def _place_gamma(self, state: State, learned: Outcome) -> None:
-        """Write the gamma that a closed form chose."""
+        """Write the gamma that a closed form chose to the state."""
         if learned.gamma is not None:
             log_sd = self.model.log_sd(state.theta)
             log_sd[:] = np.where(state.alive, learned.gamma.log_sd, log_sd)
@@ -280,10 +281,10 @@ class Trainer:
             state.gamma_floored += learned.gamma.floored & state.alive
 
     def seconds_per_step(self, trial: State, repeats: int) -> float:
-        """Measured on ``trial``, which is trained; compilation and first-use costs are left out."""
-        with np.errstate(all="ignore"):  # the loop explains what is not finite
+        """Measure the time of a step by training ``trial``, without compilation and first-use costs."""
+        with np.errstate(all="ignore"):  # the loop reports values that are not finite
             self.step(trial)
-            self.k.to_host(trial.alive)  # which waits for a device
+            self.k.to_host(trial.alive)  # synchronises with the device
             start = time.perf_counter()
             for _ in range(repeats):
                 self.step(trial)
@@ -292,7 +293,7 @@ class Trainer:
 
 
 def _mark(state: State, fine: Array, place: int) -> None:
-    """Note what broke first, and where: whoever is alive has done all decoder updates, and counted them."""
+    """Record the cause and step of divergence; models still alive have done all decoder updates so far."""
     broke = state.alive & ~fine
     state.cause[:] = np.where(broke, place + 1, state.cause)
     state.died_at[:] = np.where(broke, state.theta_memory.t + 1, state.died_at)
