@@ -1,4 +1,4 @@
-"""Datasets: five synthetic ones, three of images, and the user's own files and folders."""
+"""Datasets: five synthetic ones, three of images, and the user's files and folders."""
 
 from .catalogue import NAMES, describe, load_data
 from .dataset import Bounds, Dataset

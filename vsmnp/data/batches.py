@@ -1,4 +1,4 @@
-"""The endless stream of minibatches: a pure function of its index, so that a run can resume anywhere."""
+"""The endless sequence of minibatches, a pure function of the index, so that a run resumes at any step."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .rows import Rows
 
 @dataclass
 class Batches:
-    """Minibatches of a dataset, epoch after epoch; the remainder of an epoch is left out.
+    """Minibatches of a dataset, epoch after epoch; the remainder of an epoch is dropped.
 
     Parameters
     ----------
     k : Kernels
-        Where the batches go, and what draws their noise.
+        Kernel set that receives the batches and draws their noise.
     dataset : Dataset
-        Where the epochs come from.
+        Dataset that provides the epochs.
     batch_size : int
-        N.
+        N, the minibatch size.
     data_seed : int
         Seed of the order and of the input noise.
     noise_sd : float
-        Standard deviation of the noise added to every input, drawn afresh at each use.
+        Standard deviation of the noise added to every input, drawn anew for each use.
     dtype : dtype
-        Of the batches.
+        Type of the batches.
 
     Raises
     ------
@@ -54,11 +54,11 @@ class Batches:
 
     @property
     def per_epoch(self) -> int:
-        """Minibatches in an epoch."""
+        """Number of minibatches per epoch."""
         return self.dataset.n_train // self.batch_size
 
     def clean(self, index: int) -> Array:
-        """Minibatch ``index``, ``(1, 1, N, D)``, without noise."""
+        """Return minibatch ``index``, ``(1, 1, N, D)``, without noise."""
         epoch, place = divmod(index, self.per_epoch)
         return self.rows(epoch)[place * self.batch_size : (place + 1) * self.batch_size][None, None]
 
@@ -70,11 +70,11 @@ class Batches:
         return self._rows
 
     def noisy(self, index: int, use: int) -> Array:
-        """Minibatch ``index`` with the input noise of its ``use``-th use in the run."""
+        """Return minibatch ``index`` with the input noise of its ``use``-th use in the run."""
         return self.with_noise(self.k.asarray(self.clean(index)), use)
 
     def with_noise(self, x: Array, use: int) -> Array:
-        """A clean minibatch with the input noise of the ``use``-th use of the run."""
+        """Add the input noise of the ``use``-th use in the run to a clean minibatch."""
         if self.noise_sd == 0:
             return x
         key = Key((self.data_seed,), Stream.INPUT_NOISE, use)

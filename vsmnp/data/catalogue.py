@@ -1,4 +1,4 @@
-"""Every dataset by name."""
+"""Load or describe a dataset by name or path."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SYNTHETIC: dict[str, Synthetic] = {
 }
 _IMAGES = {each.name: each for each in SETS}
 
-#: Every built-in dataset.
+#: Names of all built-in datasets.
 NAMES: tuple[str, ...] = (*_SYNTHETIC, *_IMAGES, CELEBA)
 
 
@@ -41,32 +41,32 @@ def load_data(
     channels: Channels = "auto",
     memory_budget: float = MEMORY_BUDGET,
 ) -> Dataset:
-    """A built-in dataset by name, or the user's own from a file or a folder of pictures.
+    """Load a built-in dataset by name, or the user's data from a file or a folder of pictures.
 
     Parameters
     ----------
     name_or_path : str
-        One of :data:`NAMES`, a .npy, .npz, .csv, .h5 or .hdf5 file (see :func:`.files.load_file`), or a
-        folder of pictures (see :func:`.folder.load_folder`).
+        One of :data:`NAMES`, a .npy, .npz, .csv, .h5 or .hdf5 file (see :func:`.arrays.load.load_file`), or a
+        folder of pictures (see :func:`.pictures.folder.load_folder`).
     data_dir : path, optional
-        Where image files are looked for first, then ``$VSMNP_DATA``, then the user's cache.
+        First folder to search for image files, followed by ``$VSMNP_DATA`` and the user's cache.
     download : bool
-        Whether image files that are found nowhere may be downloaded to the user's cache.
+        Whether image files that are not found may be downloaded to the user's cache.
     image_size : int
-        Side of a picture in pixels: MNIST and Fashion-MNIST are filled up with zeros, pictures in files are
-        resized; 0: as they are, CelebA 32.
+        Side of a picture in pixels: MNIST and Fashion-MNIST are padded with zeros, pictures in files are
+        resized; 0: the original size, CelebA 32.
     crop : int
-        Side of the square cut out of the middle of pictures in files before; 0: the largest one if they are
-        resized, CelebA 140.
+        Side of the central square that is cut from pictures in files before resizing; 0: the largest one if
+        they are resized, CelebA 140.
     channels : {"auto", "1", "3"}
-        Pictures in files as they are, grey, or coloured.
+        Pictures in files as stored, in grey, or in colour.
     memory_budget : float
-        GiB of samples that are held in memory; larger data stay on the disk, minibatches are the same.
+        GiB of samples held in memory; larger data stay on disk, with identical minibatches.
 
     Raises
     ------
     DataError
-        If there is no such dataset, its files are missing or unusable, or it has no pictures to size.
+        If the dataset is unknown, its files are missing or invalid, or options for pictures do not apply.
     StorageError
         If downloaded files or decoded pictures cannot be written to the cache.
     """
@@ -96,7 +96,7 @@ def load_data(
 
 
 def describe(name: str) -> str:
-    """What a built-in dataset is, its sizes and its floors; no file is read.
+    """Describe a built-in dataset, its sizes and its bounds, without reading a file.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def describe(name: str) -> str:
 
 
 def _home(path: str | Path) -> Path:
-    """``path`` with a leading ``~`` spelled out; unlike ``Path.expanduser`` it never fails."""
+    """Expand a leading ``~`` in ``path``; unlike ``Path.expanduser`` it never fails."""
     return Path(os.path.expanduser(path))
 
 

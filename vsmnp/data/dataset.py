@@ -1,4 +1,4 @@
-"""What a dataset is: training data by the epoch, a test set, and the floors that are known about it."""
+"""The protocol of a dataset: training data by epoch, a test set, and known bounds on losses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Bounds:
     Parameters
     ----------
     nll : float or None
-        Floor of the mean negative log-likelihood: the entropy :math:`-E \log\pi(x)`, in nats per sample.
+        Lower bound of the mean negative log-likelihood: the entropy :math:`-E \log\pi(x)`, in nats.
     sm_loss : float or None
-        Floor of the score-matching loss :math:`E[|\nabla\log p|^2/2 + \Delta\log p]`, reached at
+        Lower bound of the score-matching loss :math:`E[|\nabla\log p|^2/2 + \Delta\log p]`, reached at
         :math:`p = \pi`, where it is :math:`-E|\nabla\log\pi|^2/2`.
     """
 
@@ -34,75 +34,75 @@ class Dataset(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user calls it."""
+        """Name of the dataset for the user."""
 
     @property
     def source(self) -> str:
-        """What ``load_data`` finds it by from any folder: a built-in name or an absolute path."""
+        """Argument with which ``load_data`` finds it from any folder: a built-in name or an absolute path."""
 
     @property
     def shape(self) -> Shape:
-        """The shape of one sample: ``(2,)``, ``(28, 28)``."""
+        """The shape of one sample, such as ``(2,)`` or ``(28, 28)``."""
 
     @property
     def dim(self) -> int:
-        """D, the product of ``shape``: samples are handed out flat."""
+        """D, the product of ``shape``; samples are returned flat."""
 
     @property
     def is_image(self) -> bool:
-        """Whether a sample has at least two axes, with values that were read as pixels in [0, 1]."""
+        """Whether a sample has at least two axes; its values are then pixels in [0, 1]."""
 
     @property
     def image(self) -> Shape | None:
-        """``(C, H, W)`` if a flat sample is a picture with its channels, 1 or 3, outermost; else None."""
+        """``(C, H, W)`` if a flat sample is a picture with its 1 or 3 channels outermost; else None."""
 
     @property
     def n_train(self) -> int:
-        """Training samples in an epoch."""
+        """Number of training samples per epoch."""
 
     @property
     def n_test(self) -> int:
-        """Test samples."""
+        """Number of test samples."""
 
     @property
     def bounds(self) -> Bounds:
-        """The losses no model can beat."""
+        """Lower bounds of the losses, where known."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all stored samples where it is known beforehand, else empty."""
+        """SHA-256 of all stored samples if it is known in advance, else empty."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences that whoever trains on the data should read: what was left out, for instance."""
+        """Sentences for the user who trains on the data, for example on samples that were left out."""
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
-        """The rows of :meth:`epoch`, which may be read as they are asked for."""
+        """Return the rows of :meth:`epoch`, which may be read lazily."""
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """The training data of an epoch, ``(n_train, D)``, in order: cut it in consecutive minibatches."""
+        """Return the training data of an epoch, ``(n_train, D)``, in the order of its minibatches."""
 
     def test(self, data_seed: int, dtype: DType) -> Array:
-        """The test set, ``(n_test, D)``."""
+        """Return the test set, ``(n_test, D)``."""
 
     def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
-        """The classes of the rows of :meth:`epoch`, ``(n_train,)`` integers; None where nobody knows them."""
+        """Return the classes of the rows of :meth:`epoch`, ``(n_train,)`` integers; None if unknown."""
 
     def test_labels(self) -> Array | None:
-        """The classes of the rows of :meth:`test`, ``(n_test,)`` integers; None where nobody knows them."""
+        """Return the classes of the rows of :meth:`test`, ``(n_test,)`` integers; None if unknown."""
 
     def log_density(self, x: Array) -> Array | None:
-        """``log pi(x)`` in nats, ``(N,)`` in float64 for ``x (N, D)``; None where no formula is known."""
+        """Compute ``log pi(x)`` in nats, ``(N,)`` in float64 for ``x (N, D)``; None without a formula."""
 
     def score(self, x: Array) -> Array | None:
-        """``grad_x log pi(x)``, ``(N, D)`` in float64 for ``x (N, D)``; None where no formula is known."""
+        """Compute ``grad_x log pi(x)``, ``(N, D)`` in float64 for ``x (N, D)``; None without a formula."""
 
     def describe(self) -> str:
-        """A paragraph for the reader of ``vsmnp data``."""
+        """Write the paragraph that ``vsmnp data`` shows."""
 
 
 def fingerprint(dataset: Dataset, data_seed: int) -> str:
-    """SHA-256 that changes when the data do: the known one, else of the test set and the first epoch."""
+    """Compute a SHA-256 of the data: the known digest, else that of the test set and the first epoch."""
     if dataset.digest:
         return dataset.digest
     digest = hashlib.sha256(np.ascontiguousarray(dataset.test(data_seed, np.float32)).data)
@@ -113,7 +113,7 @@ def fingerprint(dataset: Dataset, data_seed: int) -> str:
 
 
 def paragraph(name: str, sizes: str, about: str, bounds: Bounds) -> str:
-    """The text of ``describe``: the name and sizes, what the data are, and their floors."""
+    """Write the text of ``describe``: name and sizes, what the data are, and their bounds."""
     text = f"{name}: {sizes}\n{' '.join(about.split())}"
     if bounds.nll is not None:
         text += f"\nBest negative log-likelihood: {bounds.nll:.4f} nats (the entropy)."

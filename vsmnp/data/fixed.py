@@ -1,4 +1,4 @@
-"""A fixed set of samples: images, or the user's own arrays."""
+"""A fixed set of samples: images, or the user's arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..types import Array, DType, Shape
 from .dataset import Bounds, paragraph
 from .rows import Stored
 
-#: How many channels a picture may have.
+#: Permitted numbers of channels of a picture.
 CHANNELS = (1, 3)
 
 
@@ -24,27 +24,27 @@ class FixedDataset:
     Parameters
     ----------
     name : str
-        What the user calls it.
+        Name of the dataset for the user.
     shape : tuple of int
         The shape of one sample.
     train_rows, test_rows : array
-        ``(N, ...)``, as stored, in memory or mapped from a file: images stay ``uint8`` until they are asked
-        for.
+        ``(N, ...)``, as stored, in memory or mapped from a file: images stay ``uint8`` until they are
+        read.
     about : str
         A paragraph on what the data are.
     divisor : float
-        What stored values are divided by: 255 for ``uint8`` pixels.
+        Divisor of stored values: 255 for ``uint8`` pixels.
     path : str
         The user's file, absolute; empty for built-in data.
     train_index, test_index : array, optional
-        Which rows of the two arrays are samples; by default all.
+        Rows of the two arrays that are samples; by default all.
     digest : str
-        SHA-256 of the stored samples, where it is known.
+        SHA-256 of the stored samples, if it is known.
     notes : tuple of str
-        Sentences that whoever trains on the data should read.
+        Sentences for the user who trains on the data.
     read_labels : callable, optional
-        Reads the classes of the training and of the test samples, each ``(N,)`` integers, when they are
-        asked for; it raises a DataError where they cannot be read.
+        Reads the classes of the training and of the test samples, each ``(N,)`` integers, on request;
+        raises a DataError where they cannot be read.
     """
 
     name: str
@@ -62,7 +62,7 @@ class FixedDataset:
 
     @property
     def source(self) -> str:
-        """The file that it was read from, or its built-in name."""
+        """Path of the user's file, or the built-in name."""
         return self.path or self.name
 
     @property
@@ -77,65 +77,65 @@ class FixedDataset:
 
     @property
     def image(self) -> Shape | None:
-        """``(C, H, W)`` of grey pictures ``(H, W)`` and of those with 1 or 3 channels first."""
+        """``(C, H, W)`` of grey pictures ``(H, W)``, and of pictures with 1 or 3 channels first."""
         if len(self.shape) == 2:
             return (1, *self.shape)
         return self.shape if len(self.shape) == 3 and self.shape[0] in CHANNELS else None
 
     @property
     def n_train(self) -> int:
-        """Training samples."""
+        """Number of training samples."""
         return len(self.train_rows if self.train_index is None else self.train_index)
 
     @property
     def n_test(self) -> int:
-        """Test samples."""
+        """Number of test samples."""
         return len(self.test_rows if self.test_index is None else self.test_index)
 
     @property
     def bounds(self) -> Bounds:
-        """Nothing is known."""
+        """No bounds are known."""
         return Bounds()
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Stored:
-        """The samples of :meth:`epoch`, read when they are asked for."""
+        """Return the samples of :meth:`epoch`, read lazily."""
         order = self._order(data_seed, epoch)
         index = order if self.train_index is None else self.train_index[order]
         return Stored(self.train_rows, dtype, self.divisor, index)
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """The training samples in the order of this epoch's permutation, ``(n_train, D)``."""
+        """Return the training samples in the order of this epoch's permutation, ``(n_train, D)``."""
         return self.stream(data_seed, epoch, dtype)[:]
 
     def test(self, data_seed: int, dtype: DType) -> Array:
-        """The test samples in their own order, ``(n_test, D)``, whatever the seed."""
+        """Return the test samples in stored order, ``(n_test, D)``, for every seed."""
         return Stored(self.test_rows, dtype, self.divisor, self.test_index)[:]
 
     def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
-        """The classes in the order of this epoch, ``(n_train,)``; raises as ``read_labels`` does."""
+        """Return the classes in the order of this epoch, ``(n_train,)``; raises as ``read_labels`` does."""
         return None if self.read_labels is None else self.read_labels()[0][self._order(data_seed, epoch)]
 
     def test_labels(self) -> Array | None:
-        """The classes of the test samples, ``(n_test,)``; raises as ``read_labels`` does."""
+        """Return the classes of the test samples, ``(n_test,)``; raises as ``read_labels`` does."""
         return None if self.read_labels is None else self.read_labels()[1]
 
     def log_density(self, x: Array) -> None:
-        """Unknown."""
+        """Return None: the density is unknown."""
 
     def score(self, x: Array) -> None:
-        """Unknown."""
+        """Return None: the score is unknown."""
 
     def describe(self) -> str:
-        """A paragraph for the reader of ``vsmnp data``."""
+        """Write the paragraph that ``vsmnp data`` shows."""
         return paragraph(self.name, sizes(self.shape, self.n_train, self.n_test), self.about, self.bounds)
 
     def _order(self, data_seed: int, epoch: int) -> Array:
-        """The permutation of the training samples in this epoch, ``(n_train,)``."""
+        """Draw the permutation of the training samples in this epoch, ``(n_train,)``."""
         key = Key((data_seed,), Stream.SHUFFLE, epoch)
         return key.permutation(load("reference"), self.n_train)[0]  # type: ignore[no-any-return]
 
 
 def sizes(shape: Shape, n_train: int, n_test: int) -> str:
-    """The sizes in words: ``28 x 28 values a sample, 60,000 to train and 10,000 to test on``."""
+    """Format the sizes: ``28 x 28 values a sample, 60,000 to train and 10,000 to test on``."""
     axes = " x ".join(str(n) for n in shape)
     return f"{axes} values a sample, {n_train:,} to train and {n_test:,} to test on."

@@ -1,4 +1,4 @@
-"""Foreign bytes: whatever a parser makes of a corrupt file, the user reads one sentence."""
+"""Turn any parser's exception on a corrupt file into one DataError."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import DataError
 
-#: Deflate cannot pack more than 1,032 bytes in one: a file that claims more is corrupt, and allocating
-#: what it claims could exhaust the memory.
+#: Deflate cannot compress more than 1,032 bytes to one: a file that claims more is corrupt, and allocating
+#: the claimed size could exhaust the memory.
 MOST_BYTES_PER_BYTE = 1_100
 
 
@@ -18,7 +18,7 @@ MOST_BYTES_PER_BYTE = 1_100
 def reading(path: Path, kind: str, remedy: str) -> Iterator[None]:
     """Turn any failure of a parser into a :class:`DataError`.
 
-    The formats' libraries raise nearly every exception there is on corrupt bytes (``OSError``, ``KeyError``,
+    The formats' libraries raise almost any exception on corrupt bytes (``OSError``, ``KeyError``,
     ``struct.error``, ``RecursionError``, ``MemoryError``, ...), hence the broad ``except``.
 
     Parameters
@@ -26,9 +26,9 @@ def reading(path: Path, kind: str, remedy: str) -> Iterator[None]:
     path : Path
         The file.
     kind : str
-        What it should be: "a NumPy array".
+        Expected content, such as "a NumPy array".
     remedy : str
-        What to do about it: "save it again with numpy.save".
+        Remedy for the user, such as "save it again with numpy.save".
     """
     try:
         with warnings.catch_warnings():

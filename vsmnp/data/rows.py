@@ -1,4 +1,4 @@
-"""Samples where they lie, in memory or in a mapped file: read by the minibatch, when they are asked for."""
+"""Samples in memory or in a mapped file, converted to numbers one minibatch at a time."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ import numpy as np
 
 from ..types import Array, DType
 
-#: GiB of samples that are held in memory if nobody says otherwise; larger data stay on the disk.
+#: Default limit in GiB of samples held in memory; larger data stay on disk.
 MEMORY_BUDGET = 2.0
-#: Numbers that are looked at in one piece when all samples are.
+#: Numbers per piece in a pass over all samples.
 _PIECE = 2**22
 
 
 class Rows(Protocol):
-    """A table of samples that may be too large for the memory."""
+    """A table of samples that may be larger than the memory."""
 
     def __len__(self) -> int:
-        """How many samples."""
+        """Return the number of samples."""
 
     def __getitem__(self, rows: slice) -> Array:
-        """Some of them, ``(n, D)``."""
+        """Return a slice of the samples, ``(n, D)``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Samples as they are stored, of which some, in some order, are handed out as numbers.
+    """Samples in their stored type, of which a selection in a given order is read as numbers.
 
     Parameters
     ----------
     values : array
         ``(N, ...)``, in memory or mapped from a file; never copied as a whole.
     dtype : dtype
-        Of what is handed out. Stored numbers pass through float64, pixels (unsigned bytes) do not.
+        Type of the samples that are read. Stored numbers are converted through float64, pixels (unsigned
+        bytes) are not.
     divisor : float
-        What they are divided by: 255 for pixels.
+        Divisor of stored values: 255 for pixels.
     order : array, optional
-        Which rows of ``values``, ``(n,)``; by default all of them as they lie.
+        Rows of ``values`` to read, ``(n,)``; by default all in stored order.
     """
 
     values: Array
@@ -62,17 +63,17 @@ class Stored:
 
 
 def fits(n_bytes: int, memory_budget: float) -> bool:
-    """Whether so many bytes may be held in memory, by a budget in GiB."""
+    """Return whether ``n_bytes`` bytes are within a memory budget in GiB."""
     return n_bytes <= memory_budget * 2**30
 
 
 def pieces(n: int, dim: int) -> Iterator[slice]:
-    """``range(n)`` in consecutive slices, each of a few million numbers at most."""
+    """Yield ``range(n)`` in consecutive slices of at most a few million numbers each."""
     size = max(1, _PIECE // max(1, dim))
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 
 
 def mapped(path: str, dtype: DType, offset: int, shape: tuple[int, ...]) -> Array:
-    """An array that stays in its file until it is looked at."""
+    """Map an array in a file without reading it."""
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))

@@ -152,7 +152,7 @@ def _holder(path: Path) -> str:
 
 
 def _release(lock: BaseFileLock | None, path: Path, identity: tuple[int, int] | None, pid: int) -> None:
-    """Remove the lock file and unlock it, unless the folder was moved after it was locked."""
+    """Remove the lock file while it is locked, unless the folder was moved, and release the lock."""
     if lock is None or os.getpid() != pid or not lock.is_locked:
         return
     with suppress(OSError):

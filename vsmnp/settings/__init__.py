@@ -1,1 +1,1 @@
-"""Settings of a run: fields, admissible values, presets of the paper, TOML text."""
+"""Settings of a run: fields, valid values, presets of the paper, TOML text."""

@@ -1,4 +1,4 @@
-"""The paper's settings for an experiment, by name; every flag still overrides."""
+"""The paper's settings of each experiment by name; explicit options override them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
 
 
 def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The preset's settings, given those that the user chose beside it.
+    """Return the preset's settings, combined with those that the user has chosen.
 
     The author's encoder takes plain gradient steps of 1e-2 on the KL divergence and 1e-3 on the
     Fisher divergence, and the estimators of M2 and M3 are biased and without a baseline.

@@ -1,4 +1,4 @@
-"""Settings made definite: which kernel set, which files, and what a resumed run may change."""
+"""Resolve settings: kernel set, paths and data, and the changes that a resumed run permits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .values import option_name
 
 
 def resolved(settings: Settings) -> Settings:
-    """The device and kernel set by name, and paths that hold from any folder.
+    """Return the settings with the names of device and kernel set, and with absolute paths.
 
     Raises
     ------
     DeviceError
-        If the device is not there.
+        If the device does not exist.
     """
     data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
     given = settings.dataset
@@ -33,12 +33,12 @@ def resolved(settings: Settings) -> Settings:
 
 
 def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
-    """The settings of the run in ``folder`` with the changes that leave the mathematics alone.
+    """Apply to the settings of the run in ``folder`` those changes that preserve the mathematics.
 
     Raises
     ------
     ConfigError
-        If a change would not.
+        If a change would alter the mathematics.
     """
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
     wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
@@ -53,12 +53,12 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
 
 
 def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
-    """The settings in the attributes of a checkpoint.
+    """Read the settings from the attributes of a checkpoint.
 
     Raises
     ------
     CheckpointError
-        If they are not those of this version; the sentence names its ``path``.
+        If they were not written by this version; the message contains ``path``.
     """
     try:
         return Settings.from_mapping(attributes["settings"])
@@ -69,7 +69,7 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
 
 
 def dataset_of(settings: Settings) -> Dataset:
-    """The data that the settings name; raises as :func:`vsmnp.load_data` does."""
+    """Load the data that the settings name; raises as :func:`vsmnp.load_data` does."""
     return load_data(
         settings.dataset,
         data_dir=settings.data_dir or None,

@@ -1,4 +1,4 @@
-"""Every setting of a run, in one record: the command line, the files and Python all read this."""
+"""All settings of a run in one record, shared by the command line, the files and Python."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .values import checked, positive
 
 
 def _setting(default: Any, text: str, *choices: str) -> Any:
-    """A field with its one-line help and, where it has them, its choices."""
+    """Create a field with its one-line help and its choices, if any."""
     return field(default=default, metadata={"help": text, "choices": choices})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to train, on what, and how. The help of each field is in its metadata.
+    """The model, the data and the training method of a run; the help of each field is in its metadata.
 
     Raises
     ------
     ConfigError
-        From construction, if a value is out of its range or a combination makes no sense.
+        From construction, if a value is out of its range or a combination is invalid.
     """
 
     dataset: str = _setting(
@@ -207,12 +207,12 @@ class Settings:
             )
 
     def fixed_gamma(self) -> float:
-        """The number in ``gamma``.
+        """Return ``gamma`` as a number.
 
         Raises
         ------
         ConfigError
-            If there is none, or it is not positive.
+            If it is not a number, or not positive.
         """
         try:
             value = float(self.gamma)
@@ -224,12 +224,12 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from names and values, as a file holds them.
+        """Create settings from names and values, as read from a file.
 
         Raises
         ------
         ConfigError
-            If a name is unknown or a value is wrong.
+            If a name is unknown or a value is invalid.
         """
         known = {spec.name for spec in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
@@ -237,14 +237,14 @@ class Settings:
             raise ConfigError(
                 f"There is no setting {unknown[0]!r}: see 'vsmnp train --help' for all of them."
             )
-        if values.get("objective") == "fae":  # whose encoder KL inference does not train
+        if values.get("objective") == "fae":  # KL inference does not train the encoder of fae
             values = {"inference": "fisher-reparam", **values}
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Names and values, tuples as lists."""
+        """Return names and values, with tuples as lists."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
 
 
-#: Settings that a resumed run may change, because they leave the mathematics alone.
+#: Settings that a resumed run may change, because they do not affect the mathematics.
 FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "evaluate_every", "memory_budget"})

@@ -1,4 +1,4 @@
-"""Settings as TOML text: read with the standard library, written one line a setting."""
+"""Settings as TOML text: read with the standard library, written with one line per setting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import Settings
 
 
 def dumps(settings: Settings) -> str:
-    """The settings as TOML: re-runnable with ``vsmnp train --config``."""
+    """Format the settings as TOML that ``vsmnp train --config`` can read."""
     lines = [f"{name} = {_value(value)}" for name, value in settings.to_mapping().items()]
     return (
         "# Settings of a vsmnp run; train it again with: vsmnp train --config THIS_FILE\n"
@@ -22,12 +22,12 @@ def dumps(settings: Settings) -> str:
 
 
 def _value(value: Any) -> str:
-    """A TOML value; JSON's texts, numbers, booleans and lists are TOML's, but for the delete character."""
+    """Format a TOML value: JSON's texts, numbers, booleans and lists, with the DEL character escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Names and values from a TOML file, not yet checked.
+    """Read names and values from a TOML file, without checking them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the value of a single setting may be: of its type, among its choices, in its range."""
+"""Checks of a single setting: its type, its choices and its range."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ _WANTED = {"str": "a text", "int": "an integer", "float": "a number", "bool": "t
 
 
 def option_name(name: str) -> str:
-    """The command-line option of a setting."""
+    """Return the command-line option of a setting."""
     return "--" + name.replace("_", "-")
 
 
 def positive(value: float) -> bool:
-    """Whether it is a number above zero, and finite."""
+    """Return whether the value is positive and finite."""
     return 0 < value < float("inf")
 
 
 def checked(name: str, value: Any, default: Any, choices: tuple[str, ...]) -> Any:
-    """The value in the type of the setting's default; files hold lists for tuples, and integers for numbers.
+    """Check a value and convert it to the type of the setting's default.
+
+    Files contain lists for tuples, and integers for numbers.
 
     Raises
     ------
     ConfigError
-        If it is of another type, none of the choices or out of range.
+        If the value has another type, is none of the choices, or is out of range.
     """
     option = option_name(name)
     value = _typed(option, value, type(default), bare_number=name == "gamma")
@@ -48,7 +50,7 @@ def checked(name: str, value: Any, default: Any, choices: tuple[str, ...]) -> An
 
 
 def _typed(option: str, value: Any, kind: type, bare_number: bool) -> Any:
-    """The value as a ``kind``; ``bare_number`` says that a number may stand for its text."""
+    """Convert the value to ``kind``; ``bare_number`` permits a number in place of its text."""
     if bare_number and type(value) in (int, float):
         value = repr(value) if abs(value) < _LARGEST else "inf"
     for number in value if isinstance(value, list | tuple) else (value,):

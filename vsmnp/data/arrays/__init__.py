@@ -1,1 +1,1 @@
-"""The user's own arrays as data sets: file formats, requirements, a held-out test set."""
+"""The user's arrays as datasets: file formats, requirements, a held-out test set."""

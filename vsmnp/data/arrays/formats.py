@@ -1,4 +1,4 @@
-"""The user's file formats: .npy, .npz, .csv and .h5 to arrays of numbers."""
+"""Readers of the user's file formats: .npy, .npz, .csv and .h5 to arrays of numbers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..rows import fits, mapped
 
 
 class Arrays(NamedTuple):
-    """What a file holds: the samples, and test samples if it names any."""
+    """The arrays of a file: the samples, and the test samples if present."""
 
     x: Array
     test: Array | None = None
 
 
 def read_npy(path: Path, memory_budget: float) -> Arrays:
-    """The one array of a .npy file; its header is checked against the file's length, nothing is unpickled.
+    """Read the array of a .npy file; its header is checked against the file's length, nothing is unpickled.
 
-    An array above the budget (in GiB) stays in its file.
+    An array above the budget (in GiB) is mapped from its file.
     """
     with reading(path, "a NumPy array of plain numbers", "save it again with numpy.save"):
         values = np.lib.format.open_memmap(path, mode="r")
@@ -35,9 +35,9 @@ def read_npy(path: Path, memory_budget: float) -> Arrays:
 
 
 def read_npz(path: Path, memory_budget: float) -> Arrays:
-    """Array ``x``, ``data`` or the only one of a .npz file, and ``test`` if there; nothing is unpickled.
+    """Read array ``x``, ``data`` or the only one of a .npz file, and ``test`` if present.
 
-    It is read into memory whatever the budget, because it may be packed.
+    Nothing is unpickled. The arrays are read into memory for any budget, because they may be compressed.
     """
     what, remedy = "a NumPy .npz archive of plain numbers", "save it again with numpy.savez"
     with reading(path, what, remedy), path.open("rb") as raw:
@@ -53,9 +53,9 @@ def read_npz(path: Path, memory_budget: float) -> Arrays:
 
 
 def read_h5(path: Path, memory_budget: float) -> Arrays:
-    """Dataset ``x``, ``data`` or the only one of an HDF5 file, and ``test`` if it is there.
+    """Read dataset ``x``, ``data`` or the only one of an HDF5 file, and ``test`` if present.
 
-    One above the budget (in GiB) stays in its file if it lies there in one piece.
+    A dataset above the budget (in GiB) is mapped from its file if it is stored contiguously.
     """
     import h5py
 
@@ -65,7 +65,7 @@ def read_h5(path: Path, memory_budget: float) -> Arrays:
 
 
 def _read_dataset(dataset: Any, path: Path, memory_budget: float) -> Array:
-    """One HDF5 dataset. What it claims to hold is compared with what it stores before memory is allocated."""
+    """Read one HDF5 dataset, after checking the claimed against the stored size."""
     where = f"The dataset '{dataset.name.strip('/')}' of {path}"
     _require_numbers(dataset.dtype, where)
     if dataset.shape is None:
@@ -74,14 +74,14 @@ def _read_dataset(dataset: Any, path: Path, memory_budget: float) -> Array:
         raise DataError(
             f"{where} stores too few bytes for its shape {dataset.shape}: write the whole array again."
         )
-    offset = dataset.id.get_offset()  # None unless it lies in one piece
+    offset = dataset.id.get_offset()  # None unless it is contiguous
     if offset is not None and not fits(dataset.nbytes, memory_budget):
         return mapped(str(path), dataset.dtype, offset, dataset.shape)
     return np.asarray(dataset[()])
 
 
 def _choose(names: Sequence[str], read: Callable[[str], Array], path: Path) -> Arrays:
-    """``x``, else ``data``, else the only name that is not ``test``."""
+    """Read ``x``, else ``data``, else the only array not named ``test``; and ``test`` if present."""
     candidates = [name for name in names if name != "test"]
     preferred = [name for name in ("x", "data") if name in candidates] or candidates
     if not preferred:
@@ -102,15 +102,15 @@ def _plain(values: Any, where: str) -> Array:
 
 
 def _require_numbers(dtype: np.dtype[Any], where: str) -> None:
-    """Booleans, integers and real floating-point numbers; not complex numbers, text, dates or objects."""
+    """Require real numbers (bool, integer or float), not complex numbers, text, dates or objects."""
     if dtype.kind not in "biuf":
         raise DataError(f"{where} has dtype {dtype}: convert it to real numbers.")
 
 
 def read_csv(path: Path, memory_budget: float) -> Arrays:
-    """Numbers separated by commas, one sample a line; a first line without any number is a header.
+    """Read numbers separated by commas, one sample per line; a first line without numbers is a header.
 
-    It is read into memory whatever the budget.
+    The numbers are read into memory for any budget.
     """
     values, width = array("d"), 0
     remedy = "save it as UTF-8 text, numbers separated by commas"
@@ -145,7 +145,7 @@ def _number(field: str) -> float | None:
         return None
 
 
-#: A reader for every suffix.
+#: Reader of each file suffix.
 READERS: Mapping[str, Callable[[Path, float], Arrays]] = {
     ".npy": read_npy,
     ".npz": read_npz,

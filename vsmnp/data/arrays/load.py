@@ -1,4 +1,4 @@
-"""The user's own data: what is asked of an array, and how a test set is held out."""
+"""Load the user's data: check the array, and hold out a test set."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from ..fixed import CHANNELS, FixedDataset
 from ..rows import MEMORY_BUDGET, pieces
 from .formats import READERS
 
-#: Larger values (in magnitude) are refused: no network of ours learns from them.
+#: Values of larger magnitude are rejected, because no network here could be trained on them.
 LARGEST = 1e6
-#: One sample in this many is held out where the file names no test set.
+#: One sample in this many is held out if the file has no test set.
 HELD_OUT = 10
 
 
 def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> FixedDataset:
-    """A dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
+    """Load a dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
 
     The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``; pictures
-    ``(H, W, C)`` with 1 or 3 channels become ``(C, H, W)``, as convolutions want them. Unsigned bytes are
-    pixels and are divided by 255; other real numbers are taken as they are. If the file has no array
-    ``test``, the last tenth (at least one) of a fixed permutation of the samples is held out: the same
-    samples for every seed. A .npy file, and a plain array of an HDF5 file, larger than the budget (in GiB)
-    is not read but mapped, and its minibatches come from the disk.
+    ``(H, W, C)`` with 1 or 3 channels become ``(C, H, W)``, the layout of convolutions. Unsigned bytes are
+    pixels and are divided by 255; other real numbers are unchanged. If the file has no array ``test``, the
+    last tenth (at least one) of a fixed permutation of the samples is held out: the same samples for every
+    seed. A .npy file, and a contiguous array of an HDF5 file, larger than the budget (in GiB) is mapped
+    instead of read, and its minibatches are read from the disk.
 
     Raises
     ------
     DataError
-        If the suffix is unknown, the file missing or corrupt, or the array is not of real numbers, has
+        If the suffix is unknown, the file is missing or corrupt, or the array is not of real numbers, has
         fewer than two axes or two rows, or holds NaN, infinities or magnitudes above 1e6.
     """
     reader = READERS.get(path.suffix.lower())
@@ -67,13 +67,13 @@ def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> FixedDataset:
 
 
 def _channels_first(values: Array) -> Array:
-    """Pictures ``(N, H, W, C)`` as ``(N, C, H, W)``; all else as it is."""
+    """Transpose pictures ``(N, H, W, C)`` to ``(N, C, H, W)``; return other arrays unchanged."""
     last = values.ndim == 4 and values.shape[3] in CHANNELS and values.shape[1] not in CHANNELS
     return np.moveaxis(values, 3, 1) if last else values
 
 
 def _check(values: Array, where: str, at_least: int) -> None:
-    """Raise a DataError unless every row of ``(N, ...)`` is usable; they are looked at piece by piece."""
+    """Raise a DataError unless every row of ``(N, ...)`` is usable; rows are checked piece by piece."""
     if values.ndim < 2:
         raise DataError(f"{where} has shape {values.shape}: give it two axes at least, (samples, values).")
     if len(values) < at_least:
@@ -102,7 +102,7 @@ def _check(values: Array, where: str, at_least: int) -> None:
 
 
 def hold_out(n: int) -> tuple[Array, Array]:
-    """Training and test rows of n: the last tenth of a permutation that depends on n alone is held out."""
+    """Return the training and test rows of n: the last tenth of a permutation that depends on n alone."""
     order = Key((0,), Stream.TEST_DATA).permutation(load("reference"), n)[0]
     n_test = max(1, n // HELD_OUT)
     return order[:-n_test], order[-n_test:]

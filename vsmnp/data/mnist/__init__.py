@@ -1,1 +1,1 @@
-"""MNIST and Fashion-MNIST: where their files lie, how they are fetched and decoded."""
+"""MNIST and Fashion-MNIST: find, download and decode their files."""

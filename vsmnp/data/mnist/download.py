@@ -1,4 +1,4 @@
-"""Files from the network: mirrors in turn, the SHA-256 checked, nothing half-written left behind."""
+"""Download files from mirrors, verify their SHA-256, and leave no partial file."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _CHUNK = 1 << 16
 
 
 def fetch(file: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Path:
-    """Bring ``file`` to ``folder`` from the first mirror that has it, unless it is already there.
+    """Download ``file`` to ``folder`` from the first mirror that has it, unless it is already there.
 
-    pooch downloads to a temporary name and renames only what has the right hash. Progress is shown on a
+    pooch downloads to a temporary name and renames only a file with the right hash. Progress is shown on a
     terminal.
 
     Parameters
     ----------
     file : str
-        The name on every mirror and in the folder.
+        Name of the file on every mirror and in the folder.
     sha256 : str
         The hash of the file, in hexadecimal.
     mirrors : sequence of str
         URLs that end in a slash.
     folder : Path
-        Where the file goes; created if need be.
+        Target folder; created if necessary.
 
     Raises
     ------
     DataError
-        If no mirror delivers the right file; the sentence says what each one did.
+        If no mirror delivers the right file; the message gives the failure of each one.
     StorageError
         If the folder cannot be written.
     """
@@ -45,13 +45,13 @@ def fetch(file: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Path:
     pooch.get_logger().setLevel(logging.WARNING)
     failures = []
     for mirror in mirrors:
-        # pooch asks for the truth of the bar before it knows the size, hence the total of 1
+        # pooch evaluates bool(bar) before it knows the size, hence the total of 1
         bar = tqdm(desc=file, total=1, unit="B", unit_scale=True, leave=False, disable=None)
         downloader = pooch.HTTPDownloader(
             progressbar=bar,
             chunk_size=_CHUNK,
             timeout=_TIMEOUT,
-            headers={"Accept-Encoding": "identity"},  # a server must not unpack the .gz on the way
+            headers={"Accept-Encoding": "identity"},  # a server must not decompress the .gz in transit
         )
         try:
             pooch.retrieve(mirror + file, f"sha256:{sha256}", file, folder, downloader=downloader)

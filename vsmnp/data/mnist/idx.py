@@ -17,20 +17,20 @@ from ...errors import DataError
 from ...types import Array
 from ..parse_errors import MOST_BYTES_PER_BYTE, reading
 
-#: The type code of unsigned bytes, the only one that images use.
+#: The type code of unsigned bytes, the only one that MNIST uses.
 UNSIGNED_BYTE = 0x08
 _GZIP_MAGIC = b"\x1f\x8b"
 _REMEDY = "delete it and get it again"
 
 
 def read_idx(path: Path) -> Array:
-    """The ``uint8`` array of an IDX file, gzipped or not.
+    """Read the ``uint8`` array of an IDX file, gzipped or not.
 
     Raises
     ------
     DataError
         If the magic number, the type code, the axes or the length is wrong, or the gzip stream is
-        corrupt: nothing is guessed, and not one byte may be missing or left over.
+        corrupt: a missing or an extra byte is an error.
     """
     with reading(path, "an IDX file", _REMEDY), path.open("rb") as raw:
         zipped = raw.read(2) == _GZIP_MAGIC
@@ -46,13 +46,13 @@ def read_idx(path: Path) -> Array:
 
 
 def _length(head: bytes) -> int:
-    """The bytes of values that a header announces; 0 for one that is too short."""
+    """Return the number of value bytes that a header announces; 0 for a truncated header."""
     shape = _axes(head)
     return int(np.prod([int(n) for n in shape], dtype=object)) if shape else 0
 
 
 def _axes(head: bytes) -> tuple[int, ...]:
-    """The axes in a header; empty if there are none or it ends too early."""
+    """Return the axes in a header; empty if there are none or the header is truncated."""
     n_axes = head[3] if len(head) >= 4 else 0
     if len(head) < 4 + 4 * n_axes:
         return ()

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST from their original files: where they may lie and how to know them."""
+"""MNIST and Fashion-MNIST from their original files: search folders, checksums and labels."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .idx import read_idx
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One IDX file: its name, how many images or labels it holds, and how to know it.
+    """One IDX file: its name, its number of images or labels, and its checksums.
 
-    ``sha256`` is of the file as downloaded; ``crc32`` of its values, however they were packed.
+    ``sha256`` is of the file as downloaded; ``crc32`` of its values, independent of compression.
     """
 
     file: str
@@ -35,7 +35,7 @@ class IdxFile:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A set of grey images in two IDX files, their classes in two more, and the mirrors that have them."""
+    """A set of grey images in two IDX files, their classes in two more, and its mirrors."""
 
     name: str
     train: IdxFile
@@ -51,7 +51,7 @@ class ImageSet:
         return self.train, self.test
 
     def describe(self) -> str:
-        """The paragraph of the set, without reading it."""
+        """Write the paragraph of the set, without reading it."""
         size = sizes(self.shape, self.train.count, self.test.count)
         return paragraph(self.name, size, self.about, Bounds())
 
@@ -139,20 +139,20 @@ def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: i
     Parameters
     ----------
     images : ImageSet
-        Which.
+        The set to load.
     data_dir : Path or None
-        Where to look first.
+        First folder to search.
     download : bool
         Whether they may be downloaded.
     size : int
-        Side to which zeros around the pixels fill a picture up; 0: as they are.
+        Side to which pictures are padded with zeros; 0: no padding.
 
     Raises
     ------
     DataError
-        If they are nowhere and may not be or cannot be downloaded, if one is corrupt, of another shape, or
-        the pixels of another set (MNIST and Fashion-MNIST give their files the same names), or if the side
-        is too small.
+        If the files are missing and may not or cannot be downloaded, if one is corrupt, of another shape, or
+        has the pixels of another set (MNIST and Fashion-MNIST use the same file names), or if the side is too
+        small.
     """
     if size and size < max(images.shape):
         axes = " x ".join(str(n) for n in images.shape)
@@ -169,19 +169,19 @@ def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: i
 
 
 def load_labels(images: ImageSet, data_dir: Path | None, download: bool) -> tuple[Array, Array]:
-    """The classes of the training and of the test images, each ``(count,)``, found as the images are.
+    """Load the classes of the training and test images, each ``(count,)``, searched as the images are.
 
     Raises
     ------
     DataError
-        If the files are nowhere, corrupt, of another length, or the labels of another set.
+        If the files are not found, corrupt, of another length, or have the labels of another set.
     """
     train, test = _read_parts(images, images.labels, (), data_dir, download)
     return train.astype(np.int64), test.astype(np.int64)
 
 
 def _framed(pixels: Array, shape: Shape) -> Array:
-    """Flat pictures ``(N, D)`` in the middle of zeros, of ``pixels (N, H, W)``."""
+    """Pad ``pixels (N, H, W)`` with zeros on all sides to ``shape``, and flatten them to ``(N, D)``."""
     around = [
         ((new - old) // 2, (new - old + 1) // 2) for new, old in zip(shape, pixels.shape[1:], strict=True)
     ]
@@ -191,7 +191,7 @@ def _framed(pixels: Array, shape: Shape) -> Array:
 def _read_parts(
     images: ImageSet, parts: Sequence[IdxFile], shape: Shape, data_dir: Path | None, download: bool
 ) -> list[Array]:
-    """The values of some files of a set, each ``(count, *shape)`` in uint8."""
+    """Read the values of some files of a set, each ``(count, *shape)`` in uint8."""
     if data_dir is not None and not os.path.isdir(data_dir):
         raise DataError(f"The data folder {data_dir} does not exist: create it or name another.")
     paths = find(images, parts, data_dir)
@@ -208,7 +208,7 @@ def _read_parts(
 
 
 def find(images: ImageSet, parts: Sequence[IdxFile], data_dir: Path | None) -> list[Path] | None:
-    """The files from the first folder that has them all, packed or unpacked; None if there is none."""
+    """Find the files in the first folder that has them all, compressed or not; None if there is none."""
     for folder in _folders(images, data_dir):
         paths = [path for part in parts if (path := _packed_or_not(folder / part.file))]
         if len(paths) == len(parts):
@@ -217,12 +217,12 @@ def find(images: ImageSet, parts: Sequence[IdxFile], data_dir: Path | None) -> l
 
 
 def _packed_or_not(path: Path) -> Path | None:
-    """The .gz file if it exists, else the unpacked one if that exists."""
+    """Return the .gz file if it exists, else the uncompressed one if that exists."""
     return next((each for each in (path, path.with_suffix("")) if os.path.isfile(each)), None)
 
 
 def _folders(images: ImageSet, data_dir: Path | None) -> Iterator[Path]:
-    """Where to look, in order: the set's own folder within a place before the place itself."""
+    """Yield the folders to search in order: the set's own sub-folder of each place, then the place."""
     variable = os.environ.get("VSMNP_DATA")
     for place in (data_dir, Path(variable) if variable else None, user_cache()):
         if place is not None:
@@ -230,7 +230,7 @@ def _folders(images: ImageSet, data_dir: Path | None) -> Iterator[Path]:
 
 
 def _read(path: Path, part: IdxFile, shape: Shape, images: ImageSet) -> Array:
-    """The values of one file, ``(count, *shape)`` in uint8, once they are known to be the right ones."""
+    """Read one file, ``(count, *shape)`` in uint8, and check that it belongs to the set."""
     values = read_idx(path)
     wanted = (part.count, *shape)
     if values.shape != wanted:

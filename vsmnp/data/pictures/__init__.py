@@ -1,1 +1,1 @@
-"""Folders of picture files as data sets: decode, cache, hold out a test set."""
+"""Folders of picture files as datasets: decode, cache, hold out a test set."""

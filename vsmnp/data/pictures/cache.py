@@ -1,7 +1,7 @@
-"""Pictures decoded once: an HDF5 file in the user's cache, named after what it was made of.
+"""A cache of decoded pictures: an HDF5 file in the user's cache, named after a hash of its inputs.
 
-The file is written beside its final place and renamed when it is whole, and its pixels carry a SHA-256 that
-is checked before they are used: a cache is right, or it is made again.
+The file is written under a temporary name and renamed when it is complete, and the SHA-256 of its pixels is
+checked before they are used: an invalid cache is written again.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ...types import Array, Shape
 from ..rows import fits, mapped
 from .reader import Listing, Reader
 
-#: What to do about a cache that cannot be written.
+#: Remedy for a cache that cannot be written.
 _CURE = "free some space there, or set XDG_CACHE_HOME to a folder on another disk"
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """The pictures of a listing.
+    """The decoded pictures of a listing.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Decoded:
     digest : str
         SHA-256 of the pixels.
     note : str
-        Which pictures could not be read; empty if none.
+        Pictures that could not be read, as a sentence; empty if none.
     path : Path
-        The cache.
+        Path of the cache.
     """
 
     train: Array
@@ -54,12 +54,12 @@ class Decoded:
 
 
 def decoded(listing: Listing, name: str, memory_budget: float) -> Decoded:
-    """The pictures of a listing: from the cache, which is made if it is not there or not whole.
+    """Return the pictures of a listing from the cache, which is written if it is missing or invalid.
 
     Raises
     ------
     DataError
-        If a picture does not fit the others or the options, or none of a part can be read.
+        If a picture does not match the others or the options, or no picture of a part can be read.
     StorageError
         If the cache cannot be written.
     """
@@ -77,7 +77,7 @@ def decoded(listing: Listing, name: str, memory_budget: float) -> Decoded:
 
 
 def _open(path: Path, key: str, memory_budget: float) -> Decoded | None:
-    """A cache that is whole and of this key; None if there is none."""
+    """Open a complete cache of this key; return None if there is none."""
     import h5py
 
     try:
@@ -108,7 +108,7 @@ def _digest(pixels: Array) -> str:
 
 
 def _make(path: Path, listing: Listing, key: str) -> None:
-    """Decode all pictures into a new cache; nothing is left of it if that fails."""
+    """Decode all pictures into a new cache; on failure no file is left."""
     import h5py
     from tqdm import tqdm
 
@@ -128,7 +128,7 @@ def _make(path: Path, listing: Listing, key: str) -> None:
                 with h5py.File(temporary, "w") as file:
                     shape, where = (n_files, first.size), _in_one_piece()
                     offset = file.create_dataset("pixels", shape, np.uint8, dcpl=where).id.get_offset()
-            except RuntimeError as error:  # what HDF5 makes of a system that refuses so large a file
+            except RuntimeError as error:  # HDF5's error if the system refuses so large a file
                 raise OSError(str(error)) from error
             _reserve(temporary, offset + n_files * first.size)
             pixels = np.memmap(temporary, np.uint8, "r+", offset, (n_files, first.size))
@@ -152,7 +152,7 @@ def _make(path: Path, listing: Listing, key: str) -> None:
 
 
 def _in_one_piece() -> Any:
-    """HDF5's properties of a table that has its place in the file before anything is written to it."""
+    """Return HDF5 properties of a contiguous table that is allocated before data are written."""
     import h5py
 
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -163,7 +163,7 @@ def _in_one_piece() -> Any:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Claim the disk space of the whole file: a mapped file on a full disk would kill the process."""
+    """Allocate the disk space of the whole file: a mapped file on a full disk would kill the process."""
     with path.open("r+b") as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)

@@ -1,4 +1,4 @@
-"""CelebA from the user's own folder of aligned pictures: where it may lie, and the standard partition.
+"""CelebA from the user's folder of aligned pictures: search folders, and the standard partition.
 
 References
 ----------
@@ -26,7 +26,7 @@ from .reader import Listing, PictureFile
 NAME = "celeba"
 #: Width and height of the aligned pictures.
 ORIGINAL = (178, 218)
-#: The side that they are resized to, and of the square that is cut out of their middle before.
+#: Side to which the pictures are resized, and side of the central square that is cut out before.
 SIZE, CROP = 32, 140
 PARTITION = "list_eval_partition.txt"
 _ABOUT = """Faces of celebrities, in colour, pixels in [0, 1] (Liu, Luo, Wang, Tang 2015; for non-commercial
@@ -35,7 +35,7 @@ research only, so it is never downloaded). Read from the user's folder of aligne
 their middle (--crop), resized to 32 x 32 (--image-size), decoded once into the user's cache. A file
 list_eval_partition.txt beside them, or in Eval, tells training from test pictures; without it, the last
 tenth of a fixed permutation is held out."""
-#: Where archives and people put the pictures within a place.
+#: Usual folders of the pictures below a search folder.
 _INNER = tuple(
     f"{outer}/{inner}"
     for outer in ("celeba", ".")
@@ -44,19 +44,19 @@ _INNER = tuple(
 
 
 def describe_celeba() -> str:
-    """The paragraph of the set, without reading it."""
+    """Write the paragraph of the set, without reading it."""
     return paragraph(
         NAME, "3 x 32 x 32 values a sample, 162,770 to train and 19,962 to test on.", _ABOUT, Bounds()
     )
 
 
 def load_celeba(data_dir: Path | None, options: PictureOptions, memory_budget: float) -> FixedDataset:
-    """The training and test pictures of CelebA; its validation pictures are left out.
+    """Load the training and test pictures of CelebA; its validation pictures are left out.
 
     Raises
     ------
     DataError
-        If the pictures are nowhere, the partition does not fit them, or they are not the aligned ones.
+        If the pictures are not found, the partition does not match them, or they are not the aligned ones.
     StorageError
         If the cache cannot be written.
     """
@@ -84,7 +84,7 @@ def load_celeba(data_dir: Path | None, options: PictureOptions, memory_budget: f
 
 
 def read_partition(path: Path, names: Sequence[str], folder: Path) -> dict[str, int]:
-    """The part of each picture: 0 training, 1 validation, 2 test.
+    """Read the part of each picture: 0 training, 1 validation, 2 test.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def read_partition(path: Path, names: Sequence[str], folder: Path) -> dict[str, 
 
 
 def _find(data_dir: Path | None) -> tuple[Path, list[PictureFile]]:
-    """The first folder that has pictures, at least two, and what they are."""
+    """Find the first folder with at least two pictures, and list them."""
     looked = []
     for folder in _folders(data_dir):
         looked.append(str(folder))

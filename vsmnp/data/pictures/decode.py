@@ -1,4 +1,4 @@
-"""One picture file to pixels: cut, sized, and in the number of channels that was asked for."""
+"""Decode one picture file to pixels: crop, resize, and convert the channels."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 Channels: TypeAlias = Literal["auto", "1", "3"]
 
-#: What names a picture in a folder.
+#: Suffixes of picture files in a folder.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
-#: Pixels of the largest picture that is opened; a small file that claims more is a trap.
+#: Most pixels of a picture that is opened; a small file that claims more is not decoded.
 MOST_PIXELS = 2**26
-#: Pillow's modes that hold one and three channels of bytes as they are.
+#: Pillow's modes that hold one and three channels of bytes without conversion.
 _AS_THEY_ARE = {"1": 1, "L": 1, "RGB": 3}
-#: Modes that lose nothing but colour or transparency on the way to grey or RGB.
+#: Modes whose conversion to grey or RGB loses only colour or transparency.
 _CONVERTIBLE = {*_AS_THEY_ARE, "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"}
 
 
 def as_channels(name: str) -> Channels:
-    """The option of that name; a setting is known to be one."""
+    """Return the channels option of that name, which a setting has validated."""
     return "1" if name == "1" else "3" if name == "3" else "auto"
 
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """How pictures become samples of one shape.
+    """The options that turn pictures into samples of one shape.
 
     Parameters
     ----------
     size : int
-        Side in pixels that they are resized to; 0: as they are.
+        Side in pixels to which they are resized; 0: the original size.
     crop : int
-        Side of the square in their middle that is cut out before; 0: the largest one if they are resized,
+        Side of the central square that is cut out before; 0: the largest one if they are resized,
         else no cut.
     channels : {"auto", "1", "3"}
-        As they are, grey, or colour.
+        Channels as stored, grey, or colour.
     original : tuple of int, optional
         ``(width, height)`` that every file must have.
     """
@@ -56,21 +56,21 @@ class PictureOptions:
 
 @dataclass(frozen=True)
 class Broken:
-    """A file that is no readable picture, and why."""
+    """A file that is not a readable picture, with the reason."""
 
     reason: str
 
 
 def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
-    """The pixels ``(C, H, W)`` in uint8, or why there are none.
+    """Read the pixels ``(C, H, W)`` in uint8, or the reason why they cannot be read.
 
-    Pictures are resized by Pillow's bilinear filter, whose support grows with the factor, so that nothing
-    aliases.
+    Pictures are resized by Pillow's bilinear filter, whose support grows with the factor, which avoids
+    aliasing.
 
     Raises
     ------
     DataError
-        If the file is a sound picture that the options do not fit, may not or cannot be read, or is gone.
+        If the file is a valid picture that does not match the options, cannot be read, or is gone.
     """
     from PIL import Image
 
@@ -93,8 +93,8 @@ def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
         raise DataError(f"{path} may not be read: change its permissions.") from error
     except FileNotFoundError as error:
         raise DataError(f"{path} has gone while its folder was read: try again.") from error
-    except Exception as error:  # Pillow's decoders raise nearly every exception there is on corrupt bytes
-        if isinstance(error, OSError) and error.errno is not None:  # the system's, not a decoder's
+    except Exception as error:  # Pillow's decoders raise almost any exception on corrupt bytes
+        if isinstance(error, OSError) and error.errno is not None:  # the system's error, not a decoder's
             raise DataError(f"{path} could not be read ({error.strerror}): see to its disk.") from error
         return Broken(" ".join(str(error).split()) or type(error).__name__)
 
@@ -110,7 +110,7 @@ def _pixels(picture: Image, path: Path, options: PictureOptions) -> Array:
 
 
 def _converted(picture: Image, path: Path, channels: Channels) -> Image:
-    """The picture in mode L or RGB; as it is if it can be, since a copy takes half as long as decoding."""
+    """Convert the picture to mode L or RGB; without a copy where possible: it costs half of decoding."""
     if channels == "auto" and picture.mode in _AS_THEY_ARE:
         return _in_mode("L" if _AS_THEY_ARE[picture.mode] == 1 else "RGB", picture)
     if picture.mode not in _CONVERTIBLE:
@@ -129,7 +129,7 @@ def _in_mode(mode: str, picture: Image) -> Image:
 
 
 def _cut(picture: Image, path: Path, options: PictureOptions) -> Image:
-    """The square in the middle that the options ask for, or all of it."""
+    """Cut out the central square that the options define, or return the picture unchanged."""
     width, height = picture.size
     side = options.crop or (min(width, height) if options.size else 0)
     if not side:

@@ -1,4 +1,4 @@
-"""A folder of pictures as a dataset: which files there are, and which of them are held out."""
+"""A folder of pictures as a dataset: list the files, and hold out a test set."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .reader import Listing, PictureFile
 
 
 def load_folder(folder: Path, options: PictureOptions, memory_budget: float) -> FixedDataset:
-    """A dataset from the pictures in a folder and its sub-folders, decoded once into the user's cache.
+    """Load a dataset from the pictures in a folder and its sub-folders, decoded once into the user's cache.
 
-    Where there are sub-folders ``train`` and ``test``, they are what they say, and other pictures are left
+    If there are sub-folders ``train`` and ``test``, they are the two sets, and other pictures are left
     out; else the last tenth of a fixed permutation of the files is held out.
 
     Raises
     ------
     DataError
-        If there are fewer than two pictures, or they may not be read, or do not agree in size and channels.
+        If there are fewer than two pictures, they cannot be read, or they differ in size or channels.
     StorageError
         If the cache cannot be written.
     """
@@ -47,19 +47,19 @@ def load_folder(folder: Path, options: PictureOptions, memory_budget: float) -> 
 
 
 def list_pictures(folder: Path, deep: bool = True) -> list[PictureFile]:
-    """Every picture in a folder (and its sub-folders, if ``deep``) by its name in it, sorted.
+    """List every picture in a folder (and its sub-folders, if ``deep``) by relative name, sorted.
 
     Raises
     ------
     DataError
-        If a folder may not be read.
+        If a folder cannot be read.
     """
     found, left = [], [folder]
     try:
         while left:
             with os.scandir(left.pop()) as entries:
                 for entry in entries:
-                    if entry.name.startswith("."):  # hidden: not meant
+                    if entry.name.startswith("."):  # hidden files are skipped
                         continue
                     if deep and entry.is_dir(follow_symlinks=False):
                         left.append(Path(entry.path))
@@ -76,7 +76,7 @@ def list_pictures(folder: Path, deep: bool = True) -> list[PictureFile]:
 
 
 def of_pictures(found: Decoded, name: str, about: str, path: str, memory_budget: float) -> FixedDataset:
-    """The dataset of decoded pictures: grey ones have the shape ``(H, W)``, coloured ones ``(3, H, W)``."""
+    """Build the dataset of decoded pictures: grey ones have shape ``(H, W)``, coloured ones ``(3, H, W)``."""
     shape = found.image[1:] if found.image[0] == 1 else found.image
     n_bytes = (len(found.train) + len(found.test)) * int(np.prod(found.image))
     if not fits(n_bytes, memory_budget):

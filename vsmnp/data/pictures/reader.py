@@ -1,4 +1,4 @@
-"""All pictures of a folder, read in parallel, handed out in order; what cannot be read is remembered."""
+"""Read all pictures of a folder in parallel and in order, and collect those that cannot be read."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ...errors import DataError
 from ...types import Array
 from .decode import Broken, PictureOptions, read_picture
 
-#: Of the way pictures become pixels; another one makes caches anew.
+#: Version of the conversion to pixels; a new version invalidates caches.
 _FORMAT = 1
-#: Pictures that are on their way at once.
+#: Number of pictures in flight at a time.
 _AT_ONCE = 512
-#: Pictures that a thread reads before it hands them over: each time costs all threads the interpreter's lock.
+#: Pictures that a thread reads per task: each task costs all threads the interpreter's lock.
 _IN_A_ROW = 16
-#: Unreadable pictures that are named; the others are counted.
+#: Number of unreadable pictures that are named; the others are counted.
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A file as its folder lists it."""
+    """A file as listed by its folder: name, size, and time of the last change."""
 
     name: str
     size: int
@@ -36,7 +36,7 @@ class PictureFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """Which files of a folder are training and which are test pictures, and how they are read."""
+    """The training and test pictures of a folder, and the options to read them."""
 
     folder: Path
     train: Sequence[PictureFile]
@@ -45,14 +45,14 @@ class Listing:
 
     @property
     def key(self) -> str:
-        """SHA-256 of everything that the pixels depend on but the pixels themselves."""
+        """SHA-256 of everything that determines the pixels, except the pixels themselves."""
         files = [[(each.name, each.size, each.changed) for each in part] for part in (self.train, self.test)]
         what = [_FORMAT, str(self.folder), files, asdict(self.options)]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
 class Reader:
-    """Readable pictures in the order of a listing, read in parallel; the others are remembered."""
+    """The readable pictures in the order of a listing, read in parallel; the others are collected."""
 
     def __init__(self, listing: Listing, pool: ThreadPoolExecutor, bar: Any) -> None:
         self.listing, self._pool, self._bar = listing, pool, bar
@@ -78,7 +78,7 @@ class Reader:
         return [read_picture(listing.folder / each.name, listing.options) for each in files]
 
     def fitting(self, picture: Array, first: Array) -> Array:
-        """The last picture, if it has the shape of the first."""
+        """Return the picture if it has the shape of the first, else raise a DataError."""
         if picture.shape == first.shape:
             return picture
         (channels, height, width), (c, h, w) = picture.shape, first.shape
@@ -93,7 +93,7 @@ class Reader:
         )
 
     def nothing(self) -> DataError:
-        """What to say when no picture of a part can be read."""
+        """Build the error for a part without any readable picture."""
         name, reason = self.broken[0]
         return DataError(
             f"None of the training or none of the test pictures in {self.listing.folder} can be read, "
@@ -101,7 +101,7 @@ class Reader:
         )
 
     def note(self) -> str:
-        """The sentence about the pictures that were left out."""
+        """Write the sentence about the pictures that were left out."""
         if not self.broken:
             return ""
         named = ", ".join(f"{name} ({reason})" for name, reason in self.broken[:_NAMED])

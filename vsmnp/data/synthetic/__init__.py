@@ -1,1 +1,1 @@
-"""Two-dimensional data sets that are drawn anew for each epoch, with their exact densities."""
+"""Two-dimensional datasets that are drawn anew for each epoch, with their exact densities."""

@@ -1,4 +1,4 @@
-"""A bent Gaussian."""
+"""A two-dimensional dataset: a Gaussian bent along a parabola."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ class Banana(Synthetic):
     normals: ClassVar[int] = 2
 
     def transform(self, n: Array, u: Array) -> Array:
-        """``(sd1 n1, sd2 n2 + bend(x1))``."""
+        """Map the noise to points ``(sd1 n1, sd2 n2 + bend(x1))``."""
         x1 = _SD1 * n[:, 0]
         return np.stack([x1, _SD2 * n[:, 1] + _bend(x1)], axis=1)
 
     def log_density(self, x: Array) -> Array:
-        """``log N(x1; 0, .04) + log N(x2; 2 x1^2 - .08, .01)``, ``(N,)``."""
+        """Compute ``log N(x1; 0, .04) + log N(x2; 2 x1^2 - .08, .01)``, ``(N,)``."""
         x1, e = _straighten(x)
         square = (x1 / _SD1) ** 2 + (e / _SD2) ** 2
         return np.asarray(-0.5 * square - np.log(2 * np.pi * _SD1 * _SD2))
 
     def score(self, x: Array) -> Array:
-        """``(-x1/.04 + 400 x1 e, -100 e)`` with ``e = x2 - 2 x1^2 + .08``, ``(N, 2)``."""
+        """Compute ``(-x1/.04 + 400 x1 e, -100 e)`` with ``e = x2 - 2 x1^2 + .08``, ``(N, 2)``."""
         x1, e = _straighten(x)
         s2 = -e / _SD2**2
         return np.stack([-x1 / _SD1**2 - 2 * _BEND * x1 * s2, s2], axis=1)
 
 
 def _bend(x1: Array) -> Array:
-    """``2 x1^2 - .08``: a parabola whose mean over x1 is zero."""
+    """Compute ``2 x1^2 - .08``: a parabola whose mean over x1 is zero."""
     return np.asarray(_BEND * (x1**2 - _SD1**2))
 
 
 def _straighten(x: Array) -> tuple[Array, Array]:
-    """``(x1, e)``, the two independent Gaussians under the bend, each ``(N,)``."""
+    """Compute ``(x1, e)``, the two independent Gaussians before the bend, each ``(N,)``."""
     x = np.asarray(x, float)
     return x[:, 0], x[:, 1] - _bend(x[:, 0])

@@ -1,4 +1,4 @@
-"""Two round Gaussians."""
+"""A two-dimensional dataset: a mixture of two round Gaussians."""
 
 from __future__ import annotations
 
@@ -25,17 +25,20 @@ class Mixture(Synthetic):
     uniforms: ClassVar[int] = 1
 
     def transform(self, n: Array, u: Array) -> Array:
-        """``x = +-mean + sd n``, each sign with probability one half."""
+        """Map the noise to points ``x = +-mean + sd n``, each sign with probability one half."""
         return np.asarray(np.where(u < 0.5, -1.0, 1.0) * _MEAN + _SD * n)
 
     def log_density(self, x: Array) -> Array:
-        """``log(N(x; m, sd^2 I)/2 + N(x; -m, sd^2 I)/2)``, ``(N,)``."""
+        """Compute ``log(N(x; m, sd^2 I)/2 + N(x; -m, sd^2 I)/2)``, ``(N,)``."""
         x = np.asarray(x, float)
         logs = [-((x - m) ** 2).sum(-1) / (2 * _SD**2) for m in (-_MEAN, _MEAN)]
         return np.asarray(np.logaddexp(*logs) - np.log(4 * np.pi * _SD**2))
 
     def score(self, x: Array) -> Array:
-        """``(m tanh(m.x/sd^2) - x) / sd^2``, ``(N, 2)``: tanh is the difference of the responsibilities."""
+        """Compute ``(m tanh(m.x/sd^2) - x) / sd^2``, ``(N, 2)``.
+
+        The tanh is the difference of the responsibilities.
+        """
         x = np.asarray(x, float)
         side = np.tanh(x @ _MEAN / _SD**2)
         return np.asarray((side[:, None] * _MEAN - x) / _SD**2)

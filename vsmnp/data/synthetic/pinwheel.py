@@ -1,4 +1,4 @@
-"""Five twisted arms."""
+"""A two-dimensional dataset: a pinwheel of five twisted arms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class Pinwheel(Synthetic):
     uniforms: ClassVar[int] = 1
 
     def transform(self, n: Array, u: Array) -> Array:
-        """``x = (f1 cos a + f2 sin a, -f1 sin a + f2 cos a)/10`` with ``a = 2 pi k/5 + .2 exp(f1)``."""
+        """Map noise to ``x = (f1 cos a + f2 sin a, -f1 sin a + f2 cos a)/10``; a is the twisted angle.
+
+        ``a = 2 pi k/5 + .2 exp(f1)`` for arm k.
+        """
         f1, f2 = 1 + 0.3 * n[:, 0], 0.1 * n[:, 1]
         arm = np.floor(_ARMS * u[:, 0])
         angle = 2 * np.pi * arm / _ARMS + _TWIST * np.exp(f1)

@@ -1,4 +1,4 @@
-"""A thin circle."""
+"""A two-dimensional dataset: a thin circular ring."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .synthetic import Synthetic
 
 _RADIUS = 0.5
 _SD = 0.02
-#: The density has a pole at the origin, where no data are; radii are taken no smaller than this.
+#: The density has a pole at the origin, far from all data; radii are clipped below at this.
 _TINY = 1e-150
 
 
@@ -30,23 +30,23 @@ class Ring(Synthetic):
     uniforms: ClassVar[int] = 1
 
     def transform(self, n: Array, u: Array) -> Array:
-        """``x = rho (cos theta, sin theta)``, ``theta = 2 pi u``, ``rho = r0 + sigma n``."""
+        """Map the noise to ``x = rho (cos theta, sin theta)``, ``theta = 2 pi u``, ``rho = r0 + sigma n``."""
         angle = 2 * np.pi * u
         return np.asarray((_RADIUS + _SD * n) * np.concatenate([np.cos(angle), np.sin(angle)], axis=1))
 
     def log_density(self, x: Array) -> Array:
-        """``log N(r; r0, sigma^2) - log(2 pi r)`` with ``r = |x|``, ``(N,)``."""
+        """Compute ``log N(r; r0, sigma^2) - log(2 pi r)`` with ``r = |x|``, ``(N,)``."""
         r = _length(x)[:, 0]
         normal = -0.5 * ((r - _RADIUS) / _SD) ** 2 - np.log(_SD) - 0.5 * np.log(2 * np.pi)
         return np.asarray(normal - np.log(2 * np.pi * r))
 
     def score(self, x: Array) -> Array:
-        """``-((r - r0)/sigma^2 + 1/r) x/r``, ``(N, 2)``."""
+        """Compute the score ``-((r - r0)/sigma^2 + 1/r) x/r``, ``(N, 2)``."""
         r = _length(x)
         return np.asarray(-((r - _RADIUS) / _SD**2 + 1 / r) * (np.asarray(x, float) / r))
 
 
 def _length(x: Array) -> Array:
-    """``|x|`` of every row, ``(N, 1)``."""
+    """Compute ``|x|`` of every row, ``(N, 1)``."""
     x = np.asarray(x, float)
     return np.asarray(np.maximum(np.hypot(x[:, :1], x[:, 1:]), _TINY))

@@ -1,4 +1,4 @@
-r"""Four spikes: the paper's own two-dimensional set, with its exact density.
+r"""The paper's two-dimensional dataset of four spikes, with its exact density.
 
 ``x = z A + 0.01 eps`` with ``z_i = sign(n_i) n_i^2``. A is a rotation times a scale, ``A A' = c I``, so
 ``y = x A^{-1} = z + tau e`` has independent coordinates, ``tau = 0.01/sqrt(c)``, and
@@ -15,7 +15,7 @@ of :math:`t = w^2/4` and, for w < 0, every term is positive (DLMF 12.5.1, 12.7.1
           D_{-1/2}(-w) = \tfrac{\sqrt{\pi w}}{2} (I_{1/4} + I_{-1/4})(t), \qquad w > 0.
 
 The derivative is :math:`D_{-1/2}'(w) = -\tfrac12 w^{3/2} K_{3/4}(t)/\sqrt{2\pi}`; likewise on the other side.
-Bessel functions come scaled by their exponential, so nothing overflows.
+Bessel functions are scaled by their exponential, so that nothing overflows.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _NOISE = 0.01
 _DET = 1.09 / 100
 _UNMIX = _MIX.T / _DET
 _TAU = _NOISE / np.sqrt(_DET)
-#: |w| is kept above this, where w K(w^2/4) is a 0 times infinity with a finite limit.
+#: Lower limit of |w|, below which w K(w^2/4) would be 0 times infinity with a finite limit.
 _SMALLEST = 1e-30
-#: Beyond this |w| the Bessel functions are their asymptotes to 1e-8 of a term that is itself tiny.
+#: Above this |w| the Bessel functions equal their asymptotes to 1e-8 of a term that is itself tiny.
 _LARGEST = 1e4
 
 
@@ -53,29 +53,29 @@ class Star(Synthetic):
     normals: ClassVar[int] = 4
 
     def transform(self, n: Array, u: Array) -> Array:
-        """``sign(n) n^2 A + 0.01 eps`` from the normals ``(n1, n2, eps1, eps2)``."""
+        """Map the normals ``(n1, n2, eps1, eps2)`` to points ``sign(n) n^2 A + 0.01 eps``."""
         return np.asarray((n[:, :2] * np.abs(n[:, :2])) @ _MIX + _NOISE * n[:, 2:])
 
     def log_density(self, x: Array) -> Array:
-        """``log f(y_1) + log f(y_2) - log det A`` with ``y = x A^{-1}``, ``(N,)``."""
+        """Compute ``log f(y_1) + log f(y_2) - log det A`` with ``y = x A^{-1}``, ``(N,)``."""
         y = np.asarray(x, float) @ _UNMIX
         return np.asarray(_log_f(y)[0].sum(-1) - np.log(_DET))
 
     def score(self, x: Array) -> Array:
-        """``(log f)'(y) A^{-T}``, ``(N, 2)``."""
+        """Compute the score ``(log f)'(y) A^{-T}``, ``(N, 2)``."""
         y = np.asarray(x, float) @ _UNMIX
         return np.asarray(_log_f(y)[1] @ _UNMIX.T)
 
 
 def _log_f(y: Array) -> tuple[Array, Array]:
-    """``log f(y)`` and its derivative: f is even, half from z > 0 and half from z < 0."""
+    """Compute ``log f(y)`` and its derivative: f is even, half from z > 0 and half from z < 0."""
     (right, d_right), (left, d_left) = _log_half(y), _log_half(-y)
     log_f = np.logaddexp(right, left)
     return log_f, np.exp(right - log_f) * d_right - np.exp(left - log_f) * d_left
 
 
 def _log_half(y: Array) -> tuple[Array, Array]:
-    """The logarithm of ``I_{1/2}(y)/(4 pi tau)``, the part of f from z > 0, and its derivative in y."""
+    """Compute the log of ``I_{1/2}(y)/(4 pi tau)``, the part of f from z > 0, and its derivative in y."""
     w = _TAU / 2 - y / _TAU
     size = np.clip(np.abs(w), _SMALLEST, None)
     near = np.minimum(size, _LARGEST)
@@ -94,9 +94,9 @@ def _log_half(y: Array) -> tuple[Array, Array]:
 
 
 def _bessel(order: float, t: Array, inside: Array) -> Array:
-    """``e^{-t} (I_v + I_{-v})(t)`` where ``inside``, elsewhere ``e^t K_v(t)``, for v = 1/4 and 3/4.
+    """Compute ``e^{-t} (I_v + I_{-v})(t)`` if ``inside``, else ``e^t K_v(t)``, for v = 1/4 and 3/4.
 
-    There ``I_{-v} = I_v + (2/pi) sin(pi v) K_v`` (DLMF 10.27.2) with ``sin(pi v) = sqrt(1/2)``.
+    Inside, ``I_{-v} = I_v + (2/pi) sin(pi v) K_v`` (DLMF 10.27.2) with ``sin(pi v) = sqrt(1/2)``.
     """
     from scipy.special import ive, kve
 

@@ -1,4 +1,4 @@
-"""Two-dimensional data drawn afresh each epoch: what the five synthetic sets have in common."""
+"""The base class of the five synthetic datasets: two-dimensional points drawn anew in each epoch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..dataset import Bounds, paragraph
 
 
 class Synthetic(ABC):
-    """A sampler in the plane: 100,000 fresh training points an epoch and 5,000 test points.
+    """A sampler in the plane: 100,000 new training points per epoch and 5,000 test points.
 
-    A set states how much noise a point takes, how noise becomes points, and, where it can, its exact
-    density and score. Noise comes from the ``reference`` kernel set in float64, so that every machine
-    sees the same data.
+    A subclass states the noise that a point takes, the map from noise to points, and, if known, the exact
+    density and score. Noise comes from the ``reference`` kernel set in float64, so that the data are
+    identical on every machine.
     """
 
     name: ClassVar[str]
     bounds: ClassVar[Bounds] = Bounds()
-    #: Standard normals and uniforms in [0, 1) that one point takes.
+    #: Number of standard normals and of uniforms in [0, 1) per point.
     normals: ClassVar[int]
     uniforms: ClassVar[int] = 0
 
@@ -37,47 +37,47 @@ class Synthetic(ABC):
 
     @property
     def source(self) -> str:
-        """Its name."""
+        """Built-in name of the dataset."""
         return self.name
 
     @abstractmethod
     def transform(self, n: Array, u: Array) -> Array:
-        """Points ``(N, 2)`` from ``n (N, normals)`` and ``u (N, uniforms)``."""
+        """Map ``n (N, normals)`` and ``u (N, uniforms)`` to points ``(N, 2)``."""
 
     def log_density(self, x: Array) -> Array | None:
-        """``log pi(x)``, ``(N,)``; None unless the set overrides it."""
+        """Compute ``log pi(x)``, ``(N,)``; None unless a subclass overrides it."""
         return None
 
     def score(self, x: Array) -> Array | None:
-        """``grad log pi(x)``, ``(N, 2)``; None unless the set overrides it."""
+        """Compute ``grad log pi(x)``, ``(N, 2)``; None unless a subclass overrides it."""
         return None
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """The points of :meth:`epoch`: a draw is made as a whole."""
+        """Return the points of :meth:`epoch`, all in memory."""
         return self.epoch(data_seed, epoch, dtype)
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """Fresh points for every epoch, ``(n_train, 2)``."""
+        """Draw new points for every epoch, ``(n_train, 2)``."""
         key = Key((data_seed,), Stream.TRAIN_DATA, epoch)
         return self.draw(key, self.n_train).astype(dtype, copy=False)
 
     def test(self, data_seed: int, dtype: DType) -> Array:
-        """The test set of this seed, ``(n_test, 2)``."""
+        """Draw the test set of this seed, ``(n_test, 2)``."""
         key = Key((data_seed,), Stream.TEST_DATA)
         return self.draw(key, self.n_test).astype(dtype, copy=False)
 
     def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
-        """There are no classes."""
+        """Return None: the points have no classes."""
         return None
 
     def test_labels(self) -> Array | None:
-        """There are no classes."""
+        """Return None: the points have no classes."""
         return None
 
     def draw(self, key: Key, n_points: int) -> Array:
-        """``n_points`` points in float64, a pure function of the key.
+        """Draw ``n_points`` points in float64, a pure function of the key.
 
-        The normals take the first words of the stream and the uniforms the ones after them, from an even
+        The normals take the first words of the stream and the uniforms the words after them, from an even
         index on because Box-Muller uses words in pairs.
         """
         k = load("reference")
@@ -87,6 +87,6 @@ class Synthetic(ABC):
         return self.transform(n, u)
 
     def describe(self) -> str:
-        """A paragraph for the reader of ``vsmnp data``."""
+        """Write the paragraph that ``vsmnp data`` shows."""
         sizes = f"points in the plane, {self.n_train:,} fresh ones an epoch and {self.n_test:,} to test on."
         return paragraph(self.name, sizes, cleandoc(type(self).__doc__ or ""), self.bounds)
