@@ -1,1 +1,1 @@
-"""The paper: its equations as executable statements, and its figures and tables computed anew."""
+"""The paper's equations as executable statements, and the code that reproduces its figures and tables."""

@@ -1,4 +1,4 @@
-"""Layers of problems small enough to be drawn: free parameters, and a product of two functions."""
+"""Layers for low-dimensional toy problems: input-independent outputs and a product of two functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..types import ActivationName, Array, Cache, Kernels, Layer, Params, Shapes
 
 @dataclass(frozen=True)
 class Free:
-    """``y[r,s,n] = b[r]``, whatever x is: q's parameters themselves in the place of an encoder."""
+    """The layer ``y[r,s,n] = b[r]``, independent of x: an encoder that is q's parameters themselves."""
 
     n_out: int
 
@@ -61,7 +61,7 @@ class Free:
 
 @dataclass(frozen=True)
 class Identity(LinearMap):
-    """``y = x``."""
+    """The identity layer ``y = x``."""
 
     def apply(self, k: Kernels, x: Array) -> Array:
         return x
@@ -72,7 +72,7 @@ class Identity(LinearMap):
 
 @dataclass(frozen=True)
 class SharpSoftplus(Elementwise):
-    """``y = log(1 + e^(a x)) / a``, a smooth relu; ``a y`` is cached, which determines the slope."""
+    """The smooth relu ``y = log(1 + e^(a x)) / a``; ``a y`` is cached, which determines the slope."""
 
     sharpness: float
     f: ClassVar[ActivationName] = "softplus"
@@ -88,13 +88,13 @@ class SharpSoftplus(Elementwise):
         return dy, None if dy is None else self.sharpness * dy
 
 
-#: What a product is of, unless a function is named.
+#: Default factor of a :class:`Product`.
 IDENTITY = Identity()
 
 
 @dataclass(frozen=True)
 class Product:
-    """``y = f_1(x_1) f_2(x_2)``, for two functions of one coordinate each: layers without parameters."""
+    """The layer ``y = f_1(x_1) f_2(x_2)``, for two functions of one coordinate each, without parameters."""
 
     first: Layer = IDENTITY
     second: Layer = IDENTITY
@@ -157,5 +157,5 @@ class Product:
 
 
 def _side_by_side(one: Array | None, two: Array | None) -> Array | None:
-    """The cotangents of both coordinates; they are there together or not at all."""
+    """Join the cotangents of both coordinates on the last axis; either both are given or neither."""
     return None if one is None or two is None else np.concatenate([one, two], axis=-1)

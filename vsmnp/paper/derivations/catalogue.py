@@ -1,4 +1,4 @@
-"""All statements in the order of the paper, and how to find one."""
+"""List all statements in the order of the paper and select among them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...errors import ConfigError
 from .statement import Statement
 from .textual import TEXTUAL, Textual
 
-#: Files of statements, in the order in which their subjects appear in the paper.
+#: Modules of statements, in the order in which their subjects appear in the paper.
 _FILES = (
     # sections 2, 3.1, A.1
     "background",
@@ -39,7 +39,7 @@ _FILES = (
     "inference_remarks",
     "inference_gradients",
     "univariate",
-    # what the engine rests on
+    # identities of the engine
     "one_family",
     "rescaled_elbo",
     "m3_field",
@@ -60,7 +60,7 @@ _SECTIONS = ("2", "3", "4", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")
 
 @cache
 def all_statements() -> tuple[Statement, ...]:
-    """Every statement: the numbered equations first, then the others by section."""
+    """Return all statements: the numbered equations first, then the others by section."""
     found: list[Statement] = []
     for name in _FILES:
         found += import_module(f"{__package__}.statements.{name}").STATEMENTS
@@ -68,7 +68,10 @@ def all_statements() -> tuple[Statement, ...]:
 
 
 def _place(statement: Statement) -> tuple[int, int, str]:
-    """Numbered equations by number; the rest, in the order of their files, by section."""
+    """Return the sort key of a statement: numbered equations first, by number; the rest by section.
+
+    The sort is stable, so statements of one section stay in the order of their files.
+    """
     if statement.id.isdigit():
         return 0, int(statement.id), ""
     section = next((i for i, s in enumerate(_SECTIONS) if statement.section.startswith(s)), len(_SECTIONS))
@@ -78,7 +81,7 @@ def _place(statement: Statement) -> tuple[int, int, str]:
 def select(
     equation: str | None = None, section: str | None = None, errata: bool = False
 ) -> tuple[Statement, ...]:
-    """The statements that a user asks for.
+    """Select the statements that a user asks for, by equation, by section or by misprint.
 
     Parameters
     ----------
@@ -87,12 +90,12 @@ def select(
     section : str, optional
         ``"A.5"`` also means A.5.1 and the like; ``"engine"`` for what is not in the paper.
     errata : bool
-        Only those that the paper misprints.
+        Select only the statements that the paper misprints.
 
     Raises
     ------
     ConfigError
-        If nothing is left, not even a slip in the words.
+        If nothing is selected and no misprint of the words matches either.
     """
     chosen = all_statements()
     if equation is not None:
@@ -108,9 +111,9 @@ def select(
 
 
 def _why_nothing(equation: str | None, section: str | None, errata: bool) -> str:
-    """What the user could ask instead."""
+    """Return the message for an empty selection: what the user could ask instead."""
     if errata and (equation is not None or section is not None):
-        select(equation, section)  # complains if it is not the errata that leave nothing
+        select(equation, section)  # raises unless only the option errata emptied the selection
         return "What was asked for is right as printed: leave out --errata to see its checks."
     if section is not None and equation is None and slips(section):
         return f"Section {section} has slips in the words only: add --errata."
@@ -121,10 +124,10 @@ def _why_nothing(equation: str | None, section: str | None, errata: bool) -> str
 
 
 def slips(section: str | None = None) -> tuple[Textual, ...]:
-    """Misprints in the words, of one section or all."""
+    """Return the misprints in the paper's words, of one section or of all."""
     return tuple(slip for slip in TEXTUAL if section is None or _inside(slip.section, section))
 
 
 def _inside(section: str, wanted: str) -> bool:
-    """A.5.1 lies in A.5."""
+    """Return whether a section equals another one or is contained in it, as A.5.1 is in A.5."""
     return re.match(re.escape(wanted) + r"(\.|$)", section, re.IGNORECASE) is not None

@@ -1,4 +1,4 @@
-"""The ways to compare two sides of a formula, each of which makes a piece of evidence."""
+"""Compare the two sides of a formula in several ways, each of which yields a piece of evidence."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from ...types import Array
 from .statement import Evidence, Kind
 
-#: Standard errors that a Monte Carlo estimate may be off.
+#: Standard errors by which a Monte Carlo estimate may differ from the claim.
 SIGMAS = 4.0
-#: Samples drawn at once.
+#: Samples drawn in one chunk.
 _CHUNK = 50_000
 
 
 def symbolic(left: Any, right: Any, detail: str) -> Evidence:
-    """Whether SymPy can show that two expressions are one.
+    """Check by SymPy that two expressions, or two sequences of them, are identical.
 
     Parameters
     ----------
     left, right : sympy.Expr or sequence of them
-        Both sides.
+        Both sides of the formula.
     detail : str
-        What is compared.
+        Name of what is compared.
     """
     import sympy
 
@@ -37,18 +37,18 @@ def symbolic(left: Any, right: Any, detail: str) -> Evidence:
 
 
 def numeric(kind: Kind, claimed: Any, truth: Any, tolerance: float, detail: str) -> Evidence:
-    """Two arrays agree: the error is ``|claimed - truth| / |truth|`` in the Euclidean norm.
+    """Check that two arrays agree; the error is ``|claimed - truth| / |truth|`` in the Euclidean norm.
 
     Parameters
     ----------
     kind : str
-        Where the truth comes from.
+        How the truth was obtained.
     claimed, truth : array_like
-        Of equal shapes; where the truth is zero the error is absolute.
+        Arrays of equal shapes; where the truth is zero the error is absolute.
     tolerance : float
-        For the relative error.
+        Largest accepted relative error.
     detail : str
-        What is compared.
+        Name of what is compared.
     """
     claimed, truth = np.asarray(claimed, float), np.asarray(truth, float)
     if claimed.shape != truth.shape:
@@ -59,14 +59,14 @@ def numeric(kind: Kind, claimed: Any, truth: Any, tolerance: float, detail: str)
 
 
 def statistical(claimed: Any, mean: Any, standard_error: Any, detail: str) -> Evidence:
-    """A claim against a Monte Carlo estimate: the error is the largest distance in standard errors.
+    """Check a claim against a Monte Carlo estimate; the error is the largest distance in standard errors.
 
     Parameters
     ----------
     claimed, mean, standard_error : array_like
-        Of equal shapes.
+        Arrays of equal shapes.
     detail : str
-        What is compared, and with how many samples.
+        Name of what is compared, and the number of samples.
     """
     claimed, mean, error = (np.asarray(a, float) for a in (claimed, mean, standard_error))
     distance = float(np.max(np.abs(claimed - mean) / error))
@@ -75,14 +75,14 @@ def statistical(claimed: Any, mean: Any, standard_error: Any, detail: str) -> Ev
 
 
 def monte_carlo(draw: Callable[[np.random.Generator, int], Array], samples: int) -> tuple[Array, Array]:
-    """Mean and standard error of independent draws, in chunks of bounded memory.
+    """Compute mean and standard error of independent draws, in chunks of bounded memory.
 
     Parameters
     ----------
     draw : callable
         ``draw(rng, n)`` gives ``(n,)`` or ``(n, K)`` independent values.
     samples : int
-        How many in all.
+        Number of draws in all.
     """
     rng = np.random.default_rng(20)
     total, squares, done = np.float64(0.0), np.float64(0.0), 0
@@ -100,13 +100,13 @@ def monte_carlo(draw: Callable[[np.random.Generator, int], Array], samples: int)
 
 
 def derivative(f: Callable[[float], Any], step: float = 1e-3) -> Array:
-    """``f'(0)`` by the central stencil of fourth order."""
+    """Compute ``f'(0)`` by the central stencil of fourth order."""
     plus, minus, plus2, minus2 = (np.asarray(f(t), float) for t in (step, -step, 2 * step, -2 * step))
     return np.asarray((8 * (plus - minus) - (plus2 - minus2)) / (12 * step))
 
 
 def gradient(f: Callable[[Array], Any], at: Array, step: float = 1e-3) -> Array:
-    """The gradient of a function at ``at (K,)``, coordinate by coordinate, on a last axis."""
+    """Compute the gradient of a function at ``at (K,)``, one coordinate at a time, on a last axis."""
     at = np.asarray(at, float)
 
     def along(axis: Array) -> Array:
@@ -116,7 +116,7 @@ def gradient(f: Callable[[Array], Any], at: Array, step: float = 1e-3) -> Array:
 
 
 def _show(values: Array) -> str:
-    """A few numbers."""
+    """Format the first values of an array."""
     flat = values.ravel()
     shown = ", ".join(f"{v:.6g}" for v in flat[:3])
     return shown if flat.size == 1 else f"({shown}{', ...' if flat.size > 3 else ''})"

@@ -1,4 +1,4 @@
-"""Normal distributions: their density, their moments, and expectations to the last digits."""
+"""Normal distributions: log-density, moments, and expectations that are exact up to rounding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...types import Array
 
 @cache
 def normal_rule(nodes: int, dim: int = 1) -> tuple[Array, Array]:
-    """Nodes ``(K, dim)`` and weights ``(K,)`` with ``sum w f(node) = E f(eps)``, ``eps ~ N(0, I)``.
+    """Return nodes ``(K, dim)``, weights ``(K,)``: ``sum w f(node) = E f(eps)``, ``eps ~ N(0, I)``.
 
     ``K = nodes^dim``. Exact for polynomials of degree ``2 nodes - 1`` in each coordinate.
     """
@@ -21,15 +21,15 @@ def normal_rule(nodes: int, dim: int = 1) -> tuple[Array, Array]:
     grid = np.stack(np.meshgrid(*[points] * dim, indexing="ij"), -1).reshape(-1, dim)
     product = np.prod(np.stack(np.meshgrid(*[weights] * dim, indexing="ij"), -1), -1).reshape(-1)
     for array in (grid, product):
-        array.setflags(write=False)  # the cache hands out the same arrays again
+        array.setflags(write=False)  # the cache returns the same arrays again
     return grid, product
 
 
 def normal_moment(power: int) -> int:
-    """``E eps^power``, ``eps ~ N(0, 1)``: the product of the odd numbers below an even power."""
+    """Compute ``E eps^power`` for ``eps ~ N(0, 1)``: the product of the odd numbers below an even power."""
     return 0 if power % 2 else int(np.prod(np.arange(1, power, 2)))
 
 
 def normal_log_density(x: Array, mean: Array | float, variance: Array | float) -> Array:
-    """``log N(x; mean, variance)``, elementwise."""
+    """Compute ``log N(x; mean, variance)`` elementwise."""
     return np.asarray(-0.5 * (x - mean) ** 2 / variance - 0.5 * (np.log(variance) + LOG_2PI))

@@ -1,4 +1,4 @@
-"""Verdicts as rows, as Markdown and as a web page."""
+"""Present verdicts as rows, as Markdown and as a web page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def row(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain data: what ``vsmnp verify --json`` prints for a statement."""
+    """Return a verdict as plain data: what ``vsmnp verify --json`` prints for a statement."""
     statement = verdict.statement
     return {
         "id": statement.id,
@@ -39,7 +39,7 @@ def row(verdict: Verdict) -> dict[str, Any]:
 
 
 def textual_row(slip: Textual) -> dict[str, Any]:
-    """A slip in the words as plain data with the same first keys."""
+    """Return a misprint of the words as plain data with the same first keys as :func:`row`."""
     return {
         "id": slip.id, "section": slip.section, "title": slip.where, "as_printed": "fails",
         "corrected": "none", "evidence": [], "printed": slip.printed, "correct": slip.correct,
@@ -48,7 +48,7 @@ def textual_row(slip: Textual) -> dict[str, Any]:
 
 
 def brief(evidence: Sequence[Evidence]) -> str:
-    """Kinds and errors in a few words: ``symbolic; quadrature 2e-15; monte carlo 0.8 s.e.``."""
+    """Format kinds and errors briefly: ``symbolic; quadrature 2e-15; monte carlo 0.8 s.e.``."""
     return "; ".join(_brief(each) for each in evidence)
 
 
@@ -60,21 +60,21 @@ def _brief(each: Evidence) -> str:
 
 
 def name(statement: Statement) -> str:
-    """``(15)`` for an equation, the id for anything else."""
+    """Return ``(15)`` for an equation and the id for any other statement."""
     return f"({statement.id})" if statement.id.isdigit() else statement.id
 
 
 def markdown(verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: int = 2) -> str:
-    """Statements with their formulas and evidence in Markdown, math between dollar signs.
+    """Write statements with their formulas and evidence in Markdown, math between dollar signs.
 
     Parameters
     ----------
     verdicts : sequence of Verdict
-        In the order of the page.
+        Verdicts in the order of the page.
     slips : sequence of Textual
         Misprints in the words, listed at the end.
     level : int
-        Of the headings.
+        Level of the headings.
     """
     parts = [_markdown(verdict, "#" * level) for verdict in verdicts]
     if slips:
@@ -126,7 +126,7 @@ def _place(statement: Statement) -> str:
 
 
 def page(verdicts: Sequence[Verdict], slips: Sequence[Textual] = ()) -> str:
-    """A web page of its own; formulas are LaTeX that MathJax sets where there is a network."""
+    """Write a self-contained web page; MathJax, loaded from the network, renders the LaTeX formulas."""
     body = "\n".join(_section(verdict) for verdict in verdicts)
     if slips:
         items = "".join(

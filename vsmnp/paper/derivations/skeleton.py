@@ -1,11 +1,11 @@
-r"""A statement to copy: put yours into a file of :mod:`vsmnp.paper.derivations.statements`.
+r"""A template of a statement: copy it into a file of :mod:`vsmnp.paper.derivations.statements`.
 
 1. Write the *claim*: the formula as a function of the quantities in it, in operators that NumPy and SymPy
    share.
 2. Write at least two *checks*, each ``(claim, effort) -> Evidence``. The other side comes from the
    definition, never from the claim: a derivative by the stencil, an integral by quadrature, the engine.
-3. Name the *mutations*: slips that a reader could make. The tests see to it that each is rejected, and
-   that each check rejects one.
+3. Name the *mutations*: slips that a reader could make. The tests require that each is rejected by some
+   check, and that each check rejects one.
 4. If the paper prints something else, give that as ``printed``; the failing checks become its counterexample.
 """
 
@@ -22,7 +22,7 @@ from .statement import Effort, Evidence, Form, Statement
 
 
 def _by_algebra(claim: Any, effort: Effort) -> Evidence:
-    """``E_q[log q - log p]`` with the moments of q put in."""
+    """Compare with ``E_q[log q - log p]`` after substituting the moments of q."""
     import sympy
 
     mu, z = sympy.symbols("mu z", real=True)
@@ -34,7 +34,7 @@ def _by_algebra(claim: Any, effort: Effort) -> Evidence:
 
 
 def _by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    """The same expectation with a Gauss-Hermite rule; the integrand is a polynomial."""
+    """Compare with the same expectation by a Gauss-Hermite rule; the integrand is a polynomial."""
     mu, s = 0.7, 0.4
     eps, w = normal_rule(8)
     z = mu + s * eps[:, 0]
@@ -45,7 +45,7 @@ def _by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """What the engine computes."""
+    """Compare with the divergence that the engine computes."""
     mu, s = np.array([0.7]), np.array([0.4])
     truth = kl_to_normal(mu, s)
     return numeric(

@@ -1,4 +1,4 @@
-"""What a statement of the paper is, what counts as evidence for it, and how much of it is wanted."""
+"""Statements of the paper, the evidence of their checks, the effort of a check, and verdicts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-#: What kind of argument a check makes.
+#: Kind of argument that a check makes.
 Kind: TypeAlias = Literal[
     "symbolic", "closed form", "quadrature", "finite differences", "search", "monte carlo"
 ]
 
-#: What a form of a statement says, as code: usually a function with the names of the formula. The checks
-#: of the statement know how to read it, and they read the printed, the true and the mutated ones alike.
+#: A form of a statement as code: usually a function whose arguments are named as in the formula. The checks
+#: of the statement evaluate it; they treat the printed, the true and the mutated claims alike.
 Claim: TypeAlias = Any
 
 
@@ -23,13 +23,13 @@ class Evidence:
     Attributes
     ----------
     kind : str
-        What kind of argument it is.
+        Kind of argument that the check makes.
     error : float
         Symbolic: 0 or 1. Monte Carlo: the distance in standard errors. Otherwise: the relative error.
     tolerance : float
         The claim holds if ``error <= tolerance``.
     detail : str
-        Both sides with their numbers, so that a failure is a counterexample that can be quoted.
+        Both sides with their numbers, so that a failure can be quoted as a counterexample.
     """
 
     kind: Kind
@@ -39,32 +39,32 @@ class Evidence:
 
     @property
     def holds(self) -> bool:
-        """Whether the claim passed; an error that is not a number did not."""
+        """Whether the claim passed; a nan error counts as a failure."""
         return self.error <= self.tolerance
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard the checks try.
+    """The effort of the checks: a factor that tightens tolerances and enlarges samples.
 
     Attributes
     ----------
     tighten : int
-        Errors are to be this many times smaller: tolerances divide by it, samples grow by its square.
+        Factor by which errors are to be smaller: it divides tolerances, and its square multiplies samples.
     """
 
     tighten: int = 1
 
     def tolerance(self, usual: float) -> float:
-        """The tolerance of a deterministic check."""
+        """Return the tolerance of a deterministic check."""
         return usual / self.tighten
 
     def samples(self, usual: int) -> int:
-        """The samples of a Monte Carlo check."""
+        """Return the number of samples of a Monte Carlo check."""
         return usual * self.tighten**2
 
 
-#: One check: how well a claim stands, with so much effort.
+#: One check: compares a claim with an independent computation, with the given effort.
 Check: TypeAlias = Callable[[Claim, Effort], Evidence]
 
 
@@ -77,9 +77,9 @@ class Form:
     latex : str
         The formula, in LaTeX without dollar signs.
     claim : Claim
-        The same as code.
+        The same formula as code.
     literal : bool
-        For a printed form: whether it stands there as a formula, or is what the words say.
+        For a printed form: whether the paper prints it as a formula, or states it in words.
     """
 
     latex: str
@@ -96,22 +96,22 @@ class Statement:
     id : str
         ``"15"`` for equation (15), else ``"prop-4.1"``, ``"A.5.1-ratios"``, ``"engine-dense"``.
     section : str
-        Of the paper, such as ``"A.2"``; ``"engine"`` for what the engine rests on beyond the paper.
+        Section of the paper, such as ``"A.2"``; ``"engine"`` for identities of the engine beyond the paper.
     title : str
-        A few words, no formula.
+        Title of a few words, without formula.
     assumptions : str
-        What must be granted, a sentence.
+        Assumptions of the formula, in one sentence.
     form : Form
-        The true formula.
+        The true formula and its code.
     checks : sequence of Check
         At least two kinds where two apply.
     mutations : mapping of str to Claim
         Deliberate slips (a sign, a factor, an index), named: each must be rejected by some check, and
         each check must reject some slip.
     printed : Form or None
-        The formula of the paper where that is another one.
+        The formula of the paper where it differs from the true one.
     consequence : str
-        Where the paper is wrong: what that changes for its argument, a sentence or two.
+        Where the paper is wrong: what that changes for its argument, in a sentence or two.
     code : str
         Where the engine uses it, as ``"vsmnp.model.likelihood.precision"``; a dotted name that exists.
     """
@@ -129,22 +129,22 @@ class Statement:
 
     @property
     def in_paper(self) -> bool:
-        """Whether the paper states it."""
+        """Whether the paper states this formula."""
         return self.section != "engine"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks said of one statement.
+    """The outcome of all checks of one statement.
 
     Attributes
     ----------
     statement : Statement
-        The statement.
+        The statement that was checked.
     evidence : sequence of Evidence
-        For the true form.
+        Outcomes of the checks of the true form.
     counterexamples : sequence of Evidence
-        The checks that the printed form fails.
+        Outcomes of the checks that the printed form fails.
     """
 
     statement: Statement
@@ -153,12 +153,12 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the form that we call true passed every check."""
+        """Whether the true form passed every check."""
         return all(each.holds for each in self.evidence)
 
     @property
     def as_printed(self) -> str:
-        """``holds``, ``fails``, or ``none`` for what the paper does not state."""
+        """Return ``holds``, ``fails``, or ``none`` for what the paper does not state."""
         if not self.statement.in_paper:
             return "none"
         if self.statement.printed is None:
@@ -167,7 +167,7 @@ class Verdict:
 
     @property
     def corrected(self) -> str:
-        """``holds`` or ``fails`` where the true form is not the printed one, else ``none``."""
+        """Return ``holds`` or ``fails`` where the true form is not the printed one, else ``none``."""
         if self.statement.in_paper and self.statement.printed is None:
             return "none"
         return "holds" if self.holds else "fails"

@@ -1,4 +1,4 @@
-"""Misprints in the paper's words: there is no formula to evaluate, so there is a reason instead."""
+"""Misprints in the paper's words: no formula can be evaluated, so each has a written reason instead."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Textual:
-    """One slip in the text.
+    """One misprint in the text.
 
     Attributes
     ----------
     id, section, where : str
-        A name, the section of the paper and the place in it.
+        Name of the misprint, section of the paper and place in it.
     printed, correct : str
-        What stands there, and what should.
+        The printed words, and the correct ones.
     why : str
-        How one can tell, a sentence.
+        The reason, in one sentence.
     """
 
     id: str

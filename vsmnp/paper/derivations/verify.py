@@ -1,4 +1,4 @@
-"""Run the checks: of the true form, of the printed one, and of every deliberate slip."""
+"""Run the checks of the true form, of the printed form, and of every deliberate slip."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from .statement import Check, Claim, Effort, Statement, Verdict
 
-#: What ``vsmnp verify`` does unless told to be thorough.
+#: Effort of ``vsmnp verify`` unless it is told to be thorough.
 USUAL = Effort()
 
 
 def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
-    """Every check of the true form and, where the paper prints another one, of that too."""
+    """Run every check on the true form and, where the paper prints another one, on that too."""
     evidence = [check(statement.form.claim, effort) for check in statement.checks]
     if statement.printed is None:
         return Verdict(statement, evidence)
@@ -25,21 +25,21 @@ def judge_all(
     effort: Effort = USUAL,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Verdict]:
-    """The verdict on each, in order, as it is reached."""
+    """Yield the verdict on each statement, in order, as soon as it is reached."""
     for done, statement in enumerate(statements, 1):
         yield judge(statement, effort)
         progress(done, len(statements))
 
 
 class Weakness(NamedTuple):
-    """What a statement's checks leave open: nothing, if they are worth their name.
+    """The gaps in a statement's checks; both lists are empty for sufficient checks.
 
     Attributes
     ----------
     accepted : list of str
         Slips that no check rejects, the printed form among them if it is wrong.
     idle : list of str
-        Checks that reject none of them: they could not fail.
+        Checks that reject none of the wrong claims, so that they could not fail.
     """
 
     accepted: list[str]
@@ -47,9 +47,9 @@ class Weakness(NamedTuple):
 
 
 def weakness(statement: Statement, effort: Effort = USUAL) -> Weakness:
-    """Put the deliberate slips to the checks, to as many as it takes.
+    """Find the deliberate slips that no check rejects and the checks that reject no slip.
 
-    Checks that rejected nothing yet come first and are always asked; the others only until one rejects.
+    Checks that have rejected nothing so far run on every slip; the others only until one rejects it.
     """
     wrong: dict[str, Claim] = dict(statement.mutations)
     if statement.printed is not None:

@@ -1,4 +1,4 @@
-"""The paper's figures, each by one call that computes, draws and tabulates it."""
+"""Reproductions of the paper's figures; one call computes, draws and tabulates each."""
 
 from .catalogue import NAMES, load
 from .reproduction import Result, Table

@@ -1,4 +1,4 @@
-"""All reproductions by name; each is a folder of this package, loaded when it is asked for."""
+"""Load a reproduction by its name; each is a folder of this package, imported on demand."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ NAMES = ("fig1", "fig2", "fig5", "laplace", "failure")
 
 
 def load(name: str) -> Reproduction:
-    """The reproduction of that name.
+    """Return the reproduction of the given name.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is no reproduction of that name.
     """
     if name not in NAMES:
         raise ConfigError(f"There is no reproduction '{name}': choose one of {', '.join(NAMES)}.")

@@ -1,4 +1,4 @@
-"""A grid of training runs, one folder each: what is done is kept, what is half done goes on."""
+"""A grid of training runs, one folder each: finished runs are kept, interrupted runs are resumed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Cell:
     Attributes
     ----------
     name : str
-        Of its folder.
+        Name of the run's folder.
     settings : Settings
-        Of its training.
+        Settings of the training.
     labels : mapping
-        Where it stands in the grid.
+        Position of the run in the grid.
     """
 
     name: str
@@ -36,9 +36,9 @@ class Cell:
 
 
 def open_cell(cell: Cell, folder: Path) -> Session:
-    """The session of a cell's run: new, or from its folder as far as it got.
+    """Open the session of a cell's run: a new one, or the one resumed from its folder.
 
-    A run that was trained for fewer epochs than the cell has now goes on.
+    A run that was trained for fewer epochs than the cell now asks for is continued.
 
     Raises
     ------
@@ -61,20 +61,20 @@ def open_cell(cell: Cell, folder: Path) -> Session:
 
 
 def is_finished(session: Session) -> bool:
-    """Whether all steps are done, or no model is left to do them."""
+    """Return whether all steps are done or all models have diverged."""
     alive = session.trainer.k.to_host(session.state.alive)
     return session.state.step >= session.total_steps or not alive.any()
 
 
 def finish_session(session: Session, watch: Watch) -> Run:
-    """The run of a session, trained to its end.
+    """Train a session to its end and return its run.
 
-    A run all of whose models diverged comes back as it was when the last of them did.
+    If all models diverge, the run is returned as it was when the last of them diverged.
 
     Raises
     ------
     Interrupted
-        If the watch asked to stop; what was done is saved.
+        If the watch asked to stop; the progress so far is saved.
     StorageError
         If a file could not be written.
     """
@@ -88,7 +88,10 @@ def finish_session(session: Session, watch: Watch) -> Run:
 
 
 def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
-    """The trained run of a cell, from its folder as far as it got; raises as the two above do."""
+    """Train the run of a cell, resumed from its folder, and return it.
+
+    Raises what :func:`open_cell` and :func:`finish_session` raise.
+    """
     with open_cell(cell, folder) as session:
         return finish_session(session, Watch(on_step=on_step))
 
@@ -99,16 +102,16 @@ def train_grid(
     progress: Callable[[int, int], None],
     visit: Callable[[Cell, Run], None],
 ) -> None:
-    """Train every cell and hand each run to ``visit`` as it is ready.
+    """Train every cell in turn and pass each finished run to ``visit``.
 
     Parameters
     ----------
     cells : sequence of Cell
-        In this order.
+        Cells in the order in which they are trained.
     folder : Path
-        Holds a folder a cell.
+        Folder that holds one folder for each cell.
     progress : callable
-        Told of the model-steps done and of all.
+        Called with the model-steps done and their total.
     visit : callable
         Called with a cell and its run.
     """
@@ -127,12 +130,14 @@ def train_grid(
 
 
 def check_same(found: Settings, wanted: Settings, place: Path) -> None:
-    """Settings that a run may change (how often it logs, how long it takes) aside, they must agree.
+    """Check that a run's settings are as wanted, those that may change between calls excepted.
+
+    A run may change how often it logs and how long it takes, its threads, device and kernels.
 
     Raises
     ------
     ConfigError
-        If one does not.
+        If another setting differs.
     """
     free = (FREE_TO_CHANGE - {"steps"}) | {"threads", "device", "kernels"}
     for name, value in wanted.to_mapping().items():

@@ -1,4 +1,4 @@
-"""What a reproduction is, and what it hands back: numbers, tables, sentences and files."""
+"""The interface of a reproduction and its result: numbers, tables, sentences and files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; numbers stay numbers, so that a program can read them.
+    """Rows under a header; numbers are kept as numbers, so that a program can read them.
 
     Attributes
     ----------
     name : str
-        What the CSV file is called, without its suffix.
+        Name of the CSV file without its suffix.
     header : sequence of str
         Column names.
     rows : sequence of sequences
@@ -34,7 +34,7 @@ class Table:
     rows: Sequence[Sequence[Any]]
 
     def write(self, folder: Path) -> Path:
-        """Write ``name.csv``; numbers in full precision.
+        """Write ``name.csv`` into a folder, with numbers in full precision, and return its path.
 
         Raises
         ------
@@ -52,18 +52,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Result:
-    """What a reproduction found.
+    """The result of a reproduction: data, tables, findings and files.
 
     Attributes
     ----------
     data : mapping
-        Everything as numbers, texts, lists and mappings: what ``--json`` prints.
+        All results as numbers, texts, lists and mappings: what ``--json`` prints.
     tables : sequence of Table
-        What is printed, the first one foremost; each is a CSV file too.
+        Tables to print, the most important one first; each is written as a CSV file too.
     findings : sequence of str
-        What it shows, a sentence each.
+        Conclusions, one sentence each.
     files : sequence of Path
-        Pictures and CSV files written.
+        Pictures and CSV files that were written.
     """
 
     data: Mapping[str, Any]
@@ -75,7 +75,7 @@ class Result:
 class Reproduction(Protocol):
     """One figure or experiment of the paper: a module of this package with these names."""
 
-    #: One line for the help page.
+    #: One line for the help page of the command.
     TITLE: str
 
     def reproduce(self, out: Path, quick: bool, progress: Progress) -> Result:
@@ -84,11 +84,11 @@ class Reproduction(Protocol):
         Parameters
         ----------
         out : Path
-            Where pictures and CSV files go.
+            Folder for pictures and CSV files.
         quick : bool
-            A shorter run that shows the same, in a minute or two on one core.
+            Whether to do a shorter run that shows the same, in a minute or two on one core.
         progress : callable
-            Told of the work done.
+            Called with the work done and the whole work.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The cells of the controlled experiment: which objective, which inference, on what, how often."""
+"""The cells of the controlled experiment: objective, inference, dataset and seeds of each run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ....settings.settings import Settings
 from ..grid import Cell
 
-#: The learning objectives that are compared, each estimator under a name of its own.
+#: Options of the learning objectives that are compared; each estimator has a name of its own.
 OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
     "elbo": {"objective": "elbo"},
     "m1": {"objective": "m1"},
@@ -20,7 +20,7 @@ OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
     "m3-as-published": {"objective": "m3", "as_published": True},
 }
 
-#: What the paper says failed badly, and what it is to be compared with.
+#: Options of the methods that the paper says failed badly, and of those they are to be compared with.
 BESIDE: Mapping[str, Mapping[str, Any]] = {
     "fae-tanh": {"objective": "fae", "inference": "fisher-reparam", "activation": "tanh"},
     "fisher-reparam-m1-tanh": {"objective": "m1", "inference": "fisher-reparam", "activation": "tanh"},
@@ -37,7 +37,11 @@ _TEN, _THREE = tuple(range(10)), (0, 1, 2)
 
 
 def full_grid() -> tuple[Cell, ...]:
-    """Mixture and star, KL and Fisher, J = 2 with ten seeds and J = 5 with three; and what stands beside."""
+    """Return the cells of the full experiment.
+
+    Mixture and star data, KL and Fisher inference, J = 2 with ten seeds and J = 5 with three; further
+    the methods of ``BESIDE`` and the runs with the paper's minibatch.
+    """
     return (
         *_main(("mixture", "star"), 2, _TEN, _COMMON),
         *_beside(("mixture", "star"), _COMMON),
@@ -47,7 +51,7 @@ def full_grid() -> tuple[Cell, ...]:
 
 
 def quick_grid() -> tuple[Cell, ...]:
-    """The mixture alone, two seeds and few steps: enough to see M3 as published fall."""
+    """Return a small grid: the mixture alone, two seeds, few steps; enough to see M3 as published fail."""
     few = {**_COMMON, "steps": 400, "lr": 3e-3, "encoder_lr": 3e-3}
     return tuple(_main(("mixture",), 2, (0, 1), few))
 

@@ -1,9 +1,9 @@
 """Do M2 and M3 fail, or did the published script compute something else? A controlled experiment.
 
 Everything but the learning objective is held equal: data, architecture, posterior samples, steps,
-optimisers, seeds. M2 and M3 appear by the paper's definition, with biased and with unbiased estimators,
-and as the published script computes them; beside them stand the ELBO and M1, and the Fisher autoencoder
-and reparametrised Fisher inference, which the paper says failed badly.
+optimisers, seeds. M2 and M3 are estimated by the paper's definition, with biased and with unbiased
+estimators, and as the published script computes them; the ELBO and M1 are run for comparison, and so are
+the Fisher autoencoder and reparametrised Fisher inference, which the paper says failed badly.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ TITLE = "do M2 and M3 fail, or did the published script compute something else?"
 
 _PRIOR_DRAWS, _QUICK_DRAWS = 100_000, 4_000
 _REPEATS, _QUICK_REPEATS = 400, 40
-#: Whose gradients are measured: trained on the mixture with KL inference by M1.
+#: The run whose gradients are measured: trained on the mixture with KL inference by M1.
 _TRAINED = "mixture-kl-m1-J2"
 
 
 def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
-    """Train the grid (or go on with it), measure, draw and conclude; see the module and the protocol."""
+    """Train the grid, or resume it, then measure, draw and conclude; see the module and the protocol."""
     cells = failure_cells.quick_grid() if quick else failure_cells.full_grid()
     draws = _QUICK_DRAWS if quick else _PRIOR_DRAWS
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What the controlled experiment shows, in sentences that are made of its numbers."""
+"""State the results of the controlled experiment in sentences with its numbers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-#: The minibatch of the paper; the grid itself has smaller ones.
+#: The minibatch size of the paper; the main grid has smaller ones.
 LARGE_BATCH = 1000
 
 
 def findings(rows: Sequence[Row], variances: Sequence[Row]) -> tuple[str, ...]:
-    """A sentence for each setting, for each objective over all settings, and for what stands beside.
+    """Write a sentence for each setting, each objective over all settings, and each additional run.
 
-    Medians over the models decide: one seed in ten that is lost shows in the standard error instead.
+    Medians over the models are compared: one diverged seed in ten shows in the standard error instead.
     """
     main = [row for row in rows if in_main_grid(row)]
     sentences = [_setting(group) for group in _groups(main)]
@@ -34,7 +34,7 @@ def findings(rows: Sequence[Row], variances: Sequence[Row]) -> tuple[str, ...]:
 
 
 def in_main_grid(row: Row) -> bool:
-    """Whether a row is of the main comparison, where only the learning objective differs."""
+    """Return whether a row belongs to the main comparison, where only the learning objective differs."""
     plain = row["activation"] == "relu" and row["inference"] in ("kl", "fisher")
     return plain and row["batch_size"] < LARGE_BATCH
 
@@ -44,7 +44,7 @@ def _stands_beside(row: Row) -> bool:
 
 
 def _groups(rows: Sequence[Row]) -> list[dict[str, Row]]:
-    """Rows by objective, for each setting with an ELBO to compare with."""
+    """Group rows by setting, then by objective; keep settings that include the ELBO for comparison."""
     found: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in rows:
         key = (row["dataset"], row["inference"], row["encoder_steps"])

@@ -1,4 +1,4 @@
-"""What the controlled experiment measures on a trained run, and on the gradients of its estimators."""
+"""Measure trained runs of the controlled experiment, and the gradient variance of its estimators."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _POSTERIOR_SAMPLES = 64
 
 
 def measure(run: Run, draws: int) -> dict[str, list[float]]:
-    """``METRICS`` on the first test points, one number a model; remembered in the folder of the run.
+    """Compute ``METRICS`` on the first test points, one number a model; cached in the run's folder.
 
     Parameters
     ----------
     run : Run
-        On disk.
+        A run that is saved in a folder.
     draws : int
-        From the prior, for the negative log-likelihood (nats) and the score-matching loss.
+        Draws from the prior, for the negative log-likelihood (nats) and the score-matching loss.
     """
     assert run.folder is not None
     path = run.folder / "measured.json"
@@ -54,7 +54,7 @@ def measure(run: Run, draws: int) -> dict[str, list[float]]:
 
 
 def reconstruction_variance(run: Run, x: Array) -> Array:
-    """``T = E tr Cov_q[g(z)]`` over the test points, ``(R,)``."""
+    """Compute ``T = E tr Cov_q[g(z)]`` over the test points, ``(R,)``."""
     vae = run.vae
     batch = vae.k.asarray(x)[None, None]
     q, _ = vae.model.encode(vae.k, vae.phi, batch)
@@ -66,9 +66,9 @@ def reconstruction_variance(run: Run, x: Array) -> Array:
 
 
 def gradient_variance(run: Run, settings: Settings, repeats: int) -> list[dict[str, Any]]:
-    """The variance of each estimator's theta-gradient at the first model of a run, minibatch fixed.
+    """Compute the variance of each estimator's theta-gradient at a run's first model, minibatch fixed.
 
-    The variance is the trace of the covariance over posterior noise; beside it stands its ratio to M1's
+    The variance is the trace of the covariance over posterior noise; each row also holds its ratio to M1's
     and the squared norm of the mean.
     """
     vae = run.vae
@@ -87,14 +87,14 @@ def gradient_variance(run: Run, settings: Settings, repeats: int) -> list[dict[s
         stack = np.stack(gradients)
         mean = stack.mean(0)
         spread = float(stack.var(0, ddof=1).sum())
-        square = float(mean @ mean) - spread / repeats  # without the noise of the mean
+        square = float(mean @ mean) - spread / repeats  # subtract the noise of the mean
         rows.append({"objective": name, "variance": spread, "squared_mean": square})
     (base,) = (row["variance"] for row in rows if row["objective"] == "m1")
     return [{**row, "ratio_to_m1": row["variance"] / base} for row in rows]
 
 
 def summary(labels: Mapping[str, Any], figures: Mapping[str, list[float]]) -> dict[str, Any]:
-    """A row: the labels, and for each metric mean, standard error and median over the models."""
+    """Make a row: the labels, and for each metric mean, standard error and median over the models."""
     row = dict(labels)
     for name in METRICS:
         values = np.array(figures[name], float)
@@ -105,7 +105,7 @@ def summary(labels: Mapping[str, Any], figures: Mapping[str, list[float]]) -> di
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What was measured before, if it can be read."""
+    """Read earlier measurements; None if the file is missing or unreadable."""
     try:
         known = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The controlled experiment in one picture: a row of panels a dataset, a line an objective."""
+"""Draw the controlled experiment: one row of panels for each dataset, one line for each objective."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMES = {
     "m3-as-published": "M3 as published",
 }  # fmt: skip
 _COLOURS = {"kl": SERIES[0], "fisher": SERIES[1]}
-#: A value so many times farther from the best than the middle one is does not set the scale.
+#: Values farther from the best than this multiple of the median's distance do not set the scale.
 _MOST = 6.0
 
 
@@ -38,11 +38,11 @@ def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, An
     Parameters
     ----------
     rows : sequence of mapping
-        As :func:`vsmnp.paper.reproduce.failure.measures.summary` makes them.
+        Rows as :func:`vsmnp.paper.reproduce.failure.measures.summary` makes them.
     floors : mapping
         For each dataset the best possible ``nll`` and ``sm_loss``, or None.
     path : Path
-        The PNG file.
+        Path of the PNG file.
     """
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     title = "The same VAE trained by each objective"
@@ -97,7 +97,7 @@ def _panel(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]], floor: floa
 
 
 def _off_scale(axes: Axes, across: float, place: float, value: float, colour: str) -> None:
-    """An arrow near the right border, with the number that would lie beyond it."""
+    """Draw an arrow near the right border, with the number that would lie beyond it."""
     border = axes.get_yaxis_transform()
     told = f"{value:.3g} \N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if np.isfinite(value) else "none"
     axes.text(across, place, told, transform=border, ha="right", va="center", fontsize=6, color=colour)

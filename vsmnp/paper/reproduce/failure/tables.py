@@ -1,4 +1,4 @@
-"""The rows of the controlled experiment as tables and files, and back."""
+"""Convert the rows of the controlled experiment to tables and files, and read them back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def narrow(rows: Rows) -> Table:
-    """What fits on a screen: medians over the models, and standard errors of the mean."""
+    """Make the table to print: medians over the models, and standard errors of the mean."""
     header = ["data", "q", "objective", "J", "N", "f", "nll", "+-", "sm loss", "+-", "gamma", "tr Cov g"]
     names = (*_LABELS[:4], "batch_size", "activation", "nll_median", "nll_se", "sm_loss_median", "sm_loss_se",
              "gamma_median", "reconstruction_variance_median")  # fmt: skip
@@ -30,28 +30,28 @@ def narrow(rows: Rows) -> Table:
 
 
 def full(rows: Rows) -> Table:
-    """Every number."""
+    """Make the table of all numbers."""
     return Table("failure", _COLUMNS, [tuple(row[name] for name in _COLUMNS) for row in rows])
 
 
 def variance(rows: Rows) -> Table:
-    """The variances of the gradients."""
+    """Make the table of the gradient variances."""
     return Table("gradient_variance", _VARIANCE, [tuple(row[name] for name in _VARIANCE) for row in rows])
 
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows and the gradient variances that ``vsmnp reproduce failure`` wrote into a folder.
+    """Read the rows and the gradient variances that ``vsmnp reproduce failure`` wrote into a folder.
 
     Raises
     ------
     DataError
-        If a file is missing or holds something else.
+        If a file is missing or has other content.
     """
     return _read(folder / "failure.csv", _COLUMNS), _read(folder / "gradient_variance.csv", _VARIANCE)
 
 
 def floors(rows: Rows) -> dict[str, dict[str, float | None]]:
-    """For each dataset in the rows the best possible negative log-likelihood and score-matching loss."""
+    """Return the least possible negative log-likelihood and score-matching loss of each dataset."""
     bounds = {name: load_data(name).bounds for name in dict.fromkeys(row["dataset"] for row in rows)}
     return {name: {"nll": bound.nll, "sm_loss": bound.sm_loss} for name, bound in bounds.items()}
 

@@ -1,8 +1,8 @@
 """Figure 1: the parameter that joint divergences recover when the posterior is too narrow.
 
 The data come from the model itself, with parameter theta_*, and the posterior's variance is alpha times
-the exact one. The joint Kullback-Leibler divergence finds theta_* all the same, the joint Fisher divergence
-does not.
+the exact one. The joint Kullback-Leibler divergence recovers theta_* nevertheless, the joint Fisher
+divergence does not.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ TITLE = "Figure 1: parameter recovery by joint divergences when the posterior is
 
 GAMMA, ALPHA, EXACT = 0.5, 0.6, 1.0
 LARGEST = 3.0
-#: The theta_* whose solutions are shown; from where on the minima are steep.
+#: The theta_* whose solutions are shown, and the theta_* from which the minima are steep.
 SHOWN, STEEP = 2.0, 0.5
 
-#: Columns of the table, and those that fig1.csv has besides.
+#: Columns of the printed table, and further columns of fig1.csv.
 PRINTED = (
     "theta_star", "theta_hat_jfd", "engine_theta_hat_jfd", "jfd",
     "theta_hat_jkl", "engine_theta_hat_jkl", "jkl",
@@ -51,14 +51,14 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     quick : bool
         13 models a divergence instead of 25, and fewer steps of the engine.
     progress : callable
-        Told of the engine's steps.
+        Called with the engine's steps done and their total.
 
     Returns
     -------
     Result
         ``data`` holds lists over ``theta_star``: the global minima in closed form (``theta_hat_jfd``,
         ``phi_hat_jfd``, ``jfd``, likewise ``jkl``, and ``control_jfd`` for the exact posterior variance),
-        how many minima there are (``basins_jfd``), and the engine's solutions (``engine_...``).
+        the number of minima (``basins_jfd``), and the engine's solutions (``engine_...``).
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _closed_form(name: str, divergence: JointDivergence, theta_star: Array) -> d
 
 
 def _engine(theta_star: Array, descent: Descent, progress: Progress) -> dict[str, list[float]]:
-    """The engine's solutions, of each pair the one with ``theta >= 0``."""
+    """Compute the engine's solutions, of each pair the one with ``theta >= 0``."""
     k, model, found = load("cpu"), TiedModel(ALPHA, GAMMA), {}
     runs = (("jfd", joint_fisher(descent.samples)), ("jkl", joint_kl(descent.samples)))
     for i, (name, objectives) in enumerate(runs):
@@ -109,7 +109,7 @@ def _engine(theta_star: Array, descent: Descent, progress: Progress) -> dict[str
 
 
 def _solution(divergence: JointDivergence) -> dict[str, Any]:
-    """The minimum for the theta_* that is shown, measured by both divergences."""
+    """Find the minimum for the theta_* that is shown, and evaluate both divergences there."""
     best = divergence.minima(SHOWN)[0]
     jfd, jkl = (float(each.value(best.theta, best.phi, SHOWN)) for each in (JFD, JKL))
     return {

@@ -2,9 +2,9 @@ r"""Joint divergences of the one-dimensional linear model of Section 3.1, in clo
 
 With prior N(0, 1), likelihood :math:`N(\theta z, \gamma)` and data :math:`\pi = N(0, \sigma^2)`,
 :math:`\sigma^2 = \theta_*^2 + \gamma`, the posterior :math:`q = N(\phi x, v)` has the exact posterior's
-variance but for a factor: :math:`v = \alpha / P` with :math:`P = 1 + \theta^2 / \gamma`. Its variance
-follows theta, and so do its derivatives below. Both divergences are unchanged if phi and theta change
-sign together; the solution with ``theta >= 0`` is meant.
+variance but for a factor: :math:`v = \alpha / P` with :math:`P = 1 + \theta^2 / \gamma`. This variance
+depends on theta, and the derivatives below include it. Both divergences are unchanged if phi and theta
+change sign together; the solution with ``theta >= 0`` is meant.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 
 from ....types import Array
 
-#: Values of theta among which the slope is searched for changes of sign.
+#: Number of values of theta among which the slope is searched for changes of sign.
 _SCAN = 1_000
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """A local minimum over ``(phi, theta)``, and the divergence there in its own unit."""
+    """A local minimum over ``(phi, theta)``, and the divergence at it in its own unit."""
 
     theta: float
     phi: float
@@ -37,30 +37,30 @@ class JointDivergence(ABC):
     Parameters
     ----------
     alpha : float
-        The posterior's variance over the exact one's.
+        Ratio of the posterior's variance to the exact posterior's.
     gamma : float
         Variance of the likelihood.
     """
 
     alpha: float
     gamma: float
-    #: What it is called in a figure.
+    #: Name of the divergence in a figure.
     name: ClassVar[str]
 
     @abstractmethod
     def value(self, theta: Array | float, phi: Array | float, theta_star: Array | float) -> Array:
-        """The divergence."""
+        """Compute the divergence at the given parameters."""
 
     @abstractmethod
     def slope(self, theta: Array | float, phi: Array | float, theta_star: Array | float) -> Array:
-        """Its partial derivative in theta, the posterior's variance following theta."""
+        """Compute the partial derivative in theta, including that of the posterior's variance."""
 
     @abstractmethod
     def best_phi(self, theta: Array | float, theta_star: Array | float) -> Array:
-        """The phi that minimises it for given theta; it is a quadratic in phi."""
+        """Compute the phi that minimises the divergence, a quadratic in phi, for given theta."""
 
     def minima(self, theta_star: float) -> list[Minimum]:
-        """All local minima with ``theta >= 0``, the lowest first.
+        """Find all local minima with ``theta >= 0``, the lowest first.
 
         As phi has a closed form, they are those zeros of the slope along ``best_phi(theta)`` at which it
         turns positive: a search in one dimension that needs no starting point. ``theta = 0`` is always
@@ -71,7 +71,7 @@ class JointDivergence(ABC):
         def along(theta: Any) -> Any:
             return self.slope(theta, self.best_phi(theta, theta_star), theta_star)
 
-        scan = np.linspace(0, 4 * theta_star + 2.1, _SCAN + 1)[1:]  # theta_star is no node of it
+        scan = np.linspace(0, 4 * theta_star + 2.1, _SCAN + 1)[1:]  # theta_star is none of its nodes
         rises = along(scan) > 0
         turns = np.flatnonzero(~rises[:-1] & rises[1:])
         thetas = [0.0] if rises[0] else []
@@ -84,23 +84,23 @@ class JointDivergence(ABC):
         return sorted(found, key=lambda minimum: minimum.value)
 
     def covariances(self, theta: float, phi: float, theta_star: float) -> tuple[Array, Array]:
-        """Covariances of (z, x), each ``(2, 2)``: under ``q(z|x) pi(x)`` and under ``p(z, x)``."""
+        """Compute covariances of (z, x), each ``(2, 2)``: under ``q(z|x) pi(x)`` and under ``p(z, x)``."""
         square, v = float(self.data_variance(theta_star)), float(self.alpha / self.exact_precision(theta))
         q = np.array([[phi**2 * square + v, phi * square], [phi * square, square]])
         return q, np.array([[1.0, theta], [theta, theta**2 + self.gamma]])
 
     def exact_precision(self, theta: Array | float) -> Array:
-        """``P = 1 + theta^2 / gamma``, the precision of the exact posterior."""
+        """Compute ``P = 1 + theta^2 / gamma``, the precision of the exact posterior."""
         return np.asarray(1 + np.square(theta) / self.gamma)
 
     def data_variance(self, theta_star: Array | float) -> Array:
-        """``sigma^2 = theta_*^2 + gamma``."""
+        """Compute the data variance ``sigma^2 = theta_*^2 + gamma``."""
         return np.asarray(np.square(theta_star) + self.gamma)
 
 
 @dataclass(frozen=True)
 class JointFisherDivergence(JointDivergence):
-    r"""Equation (6), half the mean square of the difference of scores, in z and in x.
+    r"""The divergence of equation (6), half the mean square of the difference of scores in z and in x.
 
     .. math:: \tfrac12 \Big[ v (P - 1/v)^2 + \sigma^2 (P \phi - \theta/\gamma)^2
               + \sigma^2 (1/\gamma - 1/\sigma^2 - \theta\phi/\gamma)^2 + v (\phi/v - \theta/\gamma)^2 \Big].
@@ -132,9 +132,9 @@ class JointFisherDivergence(JointDivergence):
         return np.asarray(ratio * square * (p + 1 / self.gamma) / curvature)
 
     def collapse(self) -> float:
-        """The largest ``theta_*`` whose minimum lies at ``theta = 0``.
+        """Compute the largest ``theta_*`` whose minimum lies at ``theta = 0``.
 
-        There the curvature in theta at the origin, phi following, vanishes:
+        At this value the curvature in theta at the origin, with ``phi = best_phi(theta)``, vanishes:
         ``(s + 1/alpha)(s + alpha + gamma (1-alpha)^2/alpha) = s^2 (1 + 1/gamma)^2``, ``s = sigma^2``.
         """
         inverse, constant = 1 / self.alpha, self.alpha + self.gamma * (1 - self.alpha) ** 2 / self.alpha
@@ -144,7 +144,7 @@ class JointFisherDivergence(JointDivergence):
 
 @dataclass(frozen=True)
 class JointKL(JointDivergence):
-    r"""Equation (2), in nats; ``rho = sigma^2 / (theta^2 + gamma)``.
+    r"""The divergence of equation (2), in nats; ``rho = sigma^2 / (theta^2 + gamma)``.
 
     .. math:: \tfrac12 \Big[ \alpha - 1 - \log\alpha + P \sigma^2 \big(\phi - \tfrac{\theta}{\gamma P}\big)^2
               \Big] + \tfrac12 \Big[ \rho - 1 - \log \rho \Big].

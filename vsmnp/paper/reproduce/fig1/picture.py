@@ -1,4 +1,4 @@
-"""The picture of Figure 1: what is recovered, and the two joint densities at one solution of each kind."""
+"""Draw Figure 1: the recovered parameter, and the two joint densities at one solution of each divergence."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ....types import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Of the joint KL and of the joint Fisher divergence.
+#: Colours of the joint KL and of the joint Fisher divergence.
 KL_COLOUR, FISHER_COLOUR = MODEL, FLOOR
-#: Contours at these Mahalanobis radii: they enclose 12, 39, 68 and 86 % of the mass.
+#: Mahalanobis radii of the contours, which enclose 12, 39, 68 and 86 % of the mass.
 _RADII = (0.5, 1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Estimates over theta_*: a formula's, on a fine grid, and the engine's, if it was asked."""
+    """Estimates over theta_*: those of a formula on a fine grid, and optionally the engine's."""
 
     name: str
     colour: str
@@ -35,7 +35,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Solution:
-    """Covariances ``(2, 2)`` of (z, x) under both joints at one minimum, and what to say of it."""
+    """Covariances ``(2, 2)`` of (z, x) under both joints at one minimum, with a title and a remark."""
 
     title: str
     remark: str
@@ -48,22 +48,22 @@ def draw(
     path: Path, curves: Sequence[Curve], control: Curve, shown: float, collapse: float,
     solutions: Sequence[Solution],
 ) -> None:  # fmt: skip
-    """Draw the three panels.
+    """Draw the recovery of the parameter and one panel for each solution.
 
     Parameters
     ----------
     path : Path
-        The PNG file.
+        Path of the PNG file.
     curves : sequence of Curve
-        With a mismatched posterior.
+        Estimates with a mismatched posterior.
     control : Curve
-        With the exact one; drawn faintly beneath.
+        Estimates with the exact posterior, drawn faintly beneath.
     shown : float
-        The theta_* of the solutions.
+        The theta_* of the shown solutions.
     collapse : float
-        Up to which theta_* the joint Fisher divergence finds 0.
+        The theta_* up to which the joint Fisher divergence is least at 0.
     solutions : sequence of Solution
-        A panel each.
+        Solutions, one panel each.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _recovery(axes: Axes, curves: Sequence[Curve], control: Curve, shown: float,
 
 
 def _joints(axes: Axes, solution: Solution) -> None:
-    """Ellipses of equal density: ``q(z|x) pi(x)`` filled, ``p(z, x)`` as lines."""
+    """Draw ellipses of equal density: ``q(z|x) pi(x)`` filled, ``p(z, x)`` as lines."""
     for radius in reversed(_RADII):
         axes.fill(
             *_ellipse(solution.q, radius), facecolor=solution.colour, edgecolor=solution.colour,
@@ -134,7 +134,7 @@ def _joints(axes: Axes, solution: Solution) -> None:
 
 
 def _ellipse(covariance: Array, radius: float) -> Array:
-    """Points ``(2, n)`` at a Mahalanobis distance from the origin."""
+    """Compute points ``(2, n)`` at a Mahalanobis distance from the origin."""
     angle = np.linspace(0, 2 * np.pi, 181)
     circle = np.stack([np.cos(angle), np.sin(angle)])
     return np.asarray(radius * np.linalg.cholesky(covariance) @ circle)

@@ -1,7 +1,7 @@
-r"""The engine on the linear model of Section 3.1, whose posterior variance is tied to its decoder.
+r"""Fit the linear model of Section 3.1 by the engine, with the posterior's variance tied to the decoder.
 
 Encoder and decoder are one dense layer each. The posterior's ``rho = log s`` is the encoder's second bias,
-and it is no parameter of its own: :math:`\rho(\theta) = \tfrac12 \log(\alpha / (1 + \theta^2/\gamma))`, so
+and it is no independent parameter: :math:`\rho(\theta) = \tfrac12 \log(\alpha / (1 + \theta^2/\gamma))`, so
 
 .. math:: \frac{dL}{d\theta} = \frac{\partial L}{\partial\theta}
           + \frac{\partial L}{\partial\rho} \rho'(\theta),
@@ -28,12 +28,12 @@ MODEL = GaussianVAE(encoder=Dense(1, 2), decoder=Dense(1, 1), posterior=Diagonal
 
 
 def joint_fisher(samples: int) -> tuple[Objective, ...]:
-    """The joint Fisher divergence; ``E_q |s^q|^2`` by a probe, which here is exact."""
+    """Return the joint Fisher divergence; ``E_q |s^q|^2`` is estimated by a probe, which is exact here."""
     return (JointFisher(samples=samples, score_norm="probe", gamma=FixedGamma()),)
 
 
 def joint_kl(samples: int) -> tuple[Objective, ...]:
-    """The joint Kullback-Leibler divergence: one objective for phi, one for theta, from the same noise."""
+    """Return the joint KL divergence as one objective for phi and one for theta, from the same noise."""
     return KL(samples=samples), ELBO(samples=samples, gamma=FixedGamma())
 
 
@@ -44,7 +44,7 @@ class TiedModel:
     Parameters
     ----------
     alpha : float
-        The posterior's variance over the exact one's.
+        Ratio of the posterior's variance to the exact posterior's.
     gamma : float
         Variance of the likelihood.
     """
@@ -53,15 +53,15 @@ class TiedModel:
     gamma: float
 
     def log_s(self, theta: Array) -> Array:
-        """``rho(theta)``, the logarithm of the posterior's standard deviation, ``(R,)``."""
+        """Compute ``rho(theta)``, the logarithm of the posterior's standard deviation, ``(R,)``."""
         return np.asarray((np.log(self.alpha) - np.log1p(theta**2 / self.gamma)) / 2)
 
     def log_s_slope(self, theta: Array) -> Array:
-        """``rho'(theta)``, ``(R,)``."""
+        """Compute the derivative ``rho'(theta)``, ``(R,)``."""
         return np.asarray(-theta / (self.gamma + theta**2))
 
     def vectors(self, w: Array) -> tuple[Array, Array]:
-        """The engine's flat vectors ``phi (R, P_e)`` and ``theta (R, P_d)``; all that is not tied is zero."""
+        """Fill the engine's flat vectors ``phi (R, P_e)`` and ``theta (R, P_d)``; other entries are zero."""
         phi, theta = np.zeros((len(w), MODEL.phi_layout.size)), np.zeros((len(w), MODEL.theta_layout.size))
         encoder, decoder = MODEL.encoder_part(phi), MODEL.decoder_part(theta)
         encoder["w"][:, 0, 0], encoder["b"][:, 1] = w[:, 0], self.log_s(w[:, 1])
@@ -70,7 +70,7 @@ class TiedModel:
         return phi, theta
 
     def gradient(self, k: Kernels, objectives: Sequence[Objective], w: Array, x: Array, key: Key) -> Array:
-        """The gradient ``(R, 2)`` of the objectives on one batch ``x (R, 1, N, 1)``, tie included."""
+        """Compute the gradient ``(R, 2)`` on one batch ``x (R, 1, N, 1)``, including that through the tie."""
         phi, theta = self.vectors(w)
         gradient = np.zeros_like(w)
         for objective in objectives:
@@ -88,18 +88,18 @@ class TiedModel:
 class Descent:
     """Adam on fresh data and noise, from one start for all models.
 
-    Each batch is scaled to the data's exact variance, all that the divergences see of the data. The step
-    size stays for half of the steps and then falls linearly to zero; the solution is the mean over the
-    last quarter. What noise is left is that of the posterior's samples.
+    Each batch is scaled to the data's exact variance, the only property of the data that the divergences
+    depend on. The learning rate is constant for half of the steps and then falls linearly to zero; the
+    solution is the mean over the last quarter. The remaining noise is that of the posterior samples.
 
     Parameters
     ----------
     steps, batch, samples : int
-        Updates, data a batch, posterior samples a datum.
+        Number of updates, data in a batch, posterior samples for a datum.
     lr : float
-        The first step size.
+        The initial learning rate.
     start : tuple of float
-        phi and theta.
+        The initial phi and theta.
     """
 
     steps: int
@@ -116,7 +116,7 @@ class Descent:
         theta_star: Array,
         tell: Callable[[int], None],
     ) -> Array:
-        """The solutions ``(R, 2)`` for data of each ``theta_star (R,)``; ``tell`` hears of every step."""
+        """Compute the solutions ``(R, 2)`` for ``theta_star (R,)``; ``tell`` is called with each step."""
         key, adam = Key(tuple(range(len(theta_star)))), Adam()
         sd = np.sqrt(theta_star**2 + model.gamma)[:, None, None, None]
         w = np.tile(np.array(self.start), (len(theta_star), 1))

@@ -1,4 +1,4 @@
-"""Where a toy problem's optima are, and to which of them the end points of inference belong."""
+"""Find a toy problem's optima and assign the end points of inference to them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from ....types import Array
 from .optima import Optimum, fisher, kl, optima
 from .problems import Problem
 
-#: An end point belongs to the nearest optimum if its mean is this close; optima this close share a basin.
+#: An end point belongs to the nearest optimum if its mean is within this distance; optima within it share a
+#: basin.
 _RADIUS = 0.35
-#: Names of end points that belong to none.
+#: Names of end points that belong to no basin.
 ELSEWHERE, DIVERGED = "elsewhere", "diverged"
-#: Where the search for optima starts, off the lines of symmetry: there a saddle would pass for an optimum.
+#: Starts of the search for optima, off the lines of symmetry, on which it could stop at a saddle.
 _STARTS = np.stack(np.meshgrid([-1.6, -0.05, 1.5], [-1.6, -0.05, 1.5]), axis=-1).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
 class Basin:
-    """An optimum that end points are told by.
+    """An optimum to which end points of inference are assigned.
 
     Parameters
     ----------
     kl : Optimum or None
-        Of the KL divergence.
+        Optimum of the KL divergence, if there is one.
     fisher : Optimum or None
-        Of the Fisher divergence, if it has one there.
+        Optimum of the Fisher divergence, if there is one.
     """
 
     kl: Optimum | None
@@ -37,27 +38,27 @@ class Basin:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The mean of q at the optimum, by KL if it has one."""
+        """The mean of q at the optimum, that of KL if there is one."""
         optimum = self.kl or self.fisher
         assert optimum is not None
         return optimum.mean
 
     @property
     def name(self) -> str:
-        """``KL and FD (1.27, 1.27)``."""
+        """The name of the basin, such as ``KL and FD (1.27, 1.27)``."""
         owners = [name for name, optimum in (("KL", self.kl), ("FD", self.fisher)) if optimum is not None]
         one, two = (round(v, 2) + 0.0 for v in self.centre)
         return f"{' and '.join(owners)}{' only' if len(owners) == 1 else ''} ({one:.2f}, {two:.2f})"
 
     def distances(self, means: Array) -> Array:
-        """From each mean ``(R, 2)`` to the nearer of the basin's optima, ``(R,)``."""
+        """Compute the distance from each mean ``(R, 2)`` to the nearer of the basin's optima, ``(R,)``."""
         own = [optimum.mean for optimum in (self.kl, self.fisher) if optimum is not None]
         return np.asarray(np.min([np.hypot(*(means - mean).T) for mean in own], axis=0))
 
 
 @cache
 def find_basins(problem: Problem) -> tuple[Basin, ...]:
-    """The basins of both divergences: those of KL first, in the order of their divergence."""
+    """Find the basins of both divergences: those of KL first, in the order of their divergence."""
     alone = list(optima(fisher, problem, _STARTS))
     basins = []
     for one in optima(kl, problem, _STARTS):
@@ -68,7 +69,7 @@ def find_basins(problem: Problem) -> tuple[Basin, ...]:
 
 
 def classify(basins: tuple[Basin, ...], end: Array) -> list[str]:
-    """The name of the basin of each end point ``(R, 4)``, or that it is elsewhere or diverged."""
+    """Return the name of the basin of each end point ``(R, 4)``, or "elsewhere" or "diverged"."""
     distances = np.stack([basin.distances(end[:, :2]) for basin in basins])
     names = []
     for q, column in zip(end, distances.T, strict=True):
@@ -81,7 +82,7 @@ def classify(basins: tuple[Basin, ...], end: Array) -> list[str]:
 
 
 def share_of_mode(problem: Problem, at: tuple[float, float]) -> float:
-    """The posterior's density at a point over that at its mode, which is the best of a fine grid."""
+    """Compute the posterior's density at a point over that at its mode, the maximum on a fine grid."""
     line = np.linspace(-4, 4, 801)
     mode = problem.log_joint(np.stack(np.meshgrid(line, line), axis=-1)).max()
     return float(np.exp(problem.log_joint(np.array(at)) - mode))

@@ -1,7 +1,7 @@
-"""Finished courses on the disk: a long run that was stopped goes on where the last course was done.
+"""Save finished courses on disk, so that a long run that was stopped continues with the next course.
 
 A file is CSV under one comment line, which holds the settings and the checksum of all that follows. A file
-that is missing, damaged, or of other settings counts for nothing; it is computed anew and replaced.
+that is missing, damaged, or of other settings is ignored; its course is computed anew and replaced.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ....training.optimizers import optimizer
 from .ensembles import Course, Method, Plan
 from .problems import Problem
 
-#: Counts up whenever the same settings mean other numbers.
+#: Version of the files, raised whenever the same settings yield other numbers.
 _FORMAT = 1
 _HEADER = ("step", "start", "mean_1", "mean_2", "sd_1", "sd_2")
 
 
 def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[str, object]:
-    """Everything that the numbers of a course depend on."""
+    """Collect the settings that the numbers of a course depend on."""
     return {
         "format": _FORMAT,
         "problem": [problem.name, problem.x, problem.sd, repr(problem.decoder)],
@@ -39,16 +39,16 @@ def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[st
 
 
 def place(folder: Path, problem: Problem, method: Method, rule: str) -> Path:
-    """``p_I-kl-adam.csv`` in the folder."""
+    """Return the path of a course's file in the folder, such as ``p_I-kl-adam.csv``."""
     return folder / f"{problem.name.replace(' ', '_')}-{method.name}-{rule}.csv"
 
 
 def courses(
     folder: Path, problem: Problem, method: Method, plan: Plan, compute: Callable[[], Mapping[str, Course]]
 ) -> dict[str, Course]:
-    """The course of each optimiser, from the folder if all are there, else computed and put there.
+    """Read the course of each optimiser from the folder, or compute and save them if one is missing.
 
-    Numbers have nine digits, whether they were computed just now or long ago.
+    Numbers are rounded to nine digits in either case.
 
     Raises
     ------

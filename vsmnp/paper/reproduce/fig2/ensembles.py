@@ -1,4 +1,4 @@
-"""Inference on a toy problem from a grid of initial means: every start and every optimiser side by side."""
+"""Run inference on a toy problem from a grid of initial means, all starts and optimisers in parallel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BLOCK = 1000
 
 @dataclass(frozen=True)
 class Method:
-    """A divergence and the estimator of its gradient; named as ``--inference`` names it."""
+    """A divergence and the estimator of its gradient, with its name in ``--inference``."""
 
     name: str
     label: str
@@ -32,20 +32,20 @@ METHODS = (
     Method("fisher-reparam", "FD, repar.", PosteriorFisher(1, reparametrised=True)),
     Method("fisher", "FD, no repar.", PosteriorFisher(1)),
 )
-#: Optimisers as figures call them.
+#: Names of the optimisers in figures.
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run on each problem with each method.
+    """The settings of the runs on each problem with each method.
 
     Parameters
     ----------
     steps : int
-        Updates.
+        Number of updates.
     rates : mapping of str to float
-        The step size of each optimiser.
+        The learning rate of each optimiser.
     side : int
         Initial means form a grid of ``side`` by ``side``; the initial standard deviations are 1.
     reach : float
@@ -58,21 +58,21 @@ class Plan:
     reach: float = 3.0
 
     def starts(self) -> Array:
-        """The initial means, ``(side^2, 2)``, the first coordinate running fastest."""
+        """Return the initial means, ``(side^2, 2)``; the first coordinate varies fastest."""
         line = np.linspace(-self.reach, self.reach, self.side)
         return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 
     def times(self) -> Array:
-        """The steps at which the path is kept: dense at first, then even; 0 and the last are among them."""
+        """Return the steps at which the path is kept, 0 and the last included: first dense, then even."""
         early, even = np.geomspace(1, self.steps, 60), np.linspace(0, self.steps, 81)
         return np.unique(np.round(np.concatenate([early, even])).astype(int))
 
 
 @dataclass(frozen=True)
 class Course:
-    """How q moved from every start: at ``times (T,)`` the means and standard deviations ``(T, R, 4)``.
+    """The course of q from every start: means and standard deviations ``(T, R, 4)`` at ``times (T,)``.
 
-    A start whose gradient stopped being finite is not finite from then on.
+    The values of a start are not finite from the step on at which its gradient is not finite.
     """
 
     times: Array
@@ -80,13 +80,13 @@ class Course:
 
     @property
     def end(self) -> Array:
-        """Where each start ended, ``(R, 4)``."""
+        """The final parameters of each start, ``(R, 4)``."""
         return np.asarray(self.path[-1])
 
 
 @dataclass(frozen=True)
 class _Drawn(Key):
-    """A key whose normals were drawn before, with those of many other steps."""
+    """A key whose normal numbers were drawn earlier, in one block with those of many other steps."""
 
     eps: Any = None
 
@@ -106,15 +106,15 @@ def run(
     Parameters
     ----------
     k : Kernels
-        Does the arithmetic, in float64.
+        Kernels that do the arithmetic, in float64.
     problem : Problem
-        The posterior.
+        Problem that defines the posterior.
     objective : Objective
-        The divergence.
+        Objective that estimates the divergence.
     plan : Plan
-        Starts, steps and step sizes.
+        Starts, steps and learning rates.
     on_step : callable
-        Told of the steps done, a thousand at a time.
+        Called with the number of steps done, every thousand steps.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def run(
     going, key = np.ones(each, bool), Key(tuple(range(each)), Stream.INFERENCE)
     times, path = plan.times(), []
     kept = set(times.tolist())
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # it stays in the path
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # overflow shows in the path
         for step in range(plan.steps + 1):
             if step in kept:
                 path.append(phi[:, :4].copy())
@@ -156,6 +156,6 @@ def run(
 
 
 def _noise(k: Kernels, key: Key, copies: int) -> Array:
-    """Normals of a block of steps, ``(steps, R, 1, 1, 2)``; each start has the same in every copy."""
+    """Draw normals of a block of steps, ``(steps, R, 1, 1, 2)``; each start has the same in every copy."""
     eps = key.normal(k, (_BLOCK, 1, 1, 2), np.float64).swapaxes(0, 1)
     return np.tile(eps, (1, copies, 1, 1, 1))

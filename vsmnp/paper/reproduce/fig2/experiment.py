@@ -23,7 +23,7 @@ from .rows import Panel, Row
 
 TITLE = "inference on two toy posteriors from a grid of starts, by KL and by the Fisher divergence"
 
-#: The paper's run, and one that shows the same basins in two minutes.
+#: The paper's settings, and quick ones that show the same basins in two minutes.
 FULL = Plan(1_000_000, {"sgd": 1e-4, "adam": 1e-4})
 QUICK = Plan(20_000, {"sgd": 3e-4, "adam": 1e-3})
 
@@ -43,7 +43,7 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
 
 
 def report(out: Path, plan: Plan, progress: Progress) -> Result:
-    """The same with settings of one's own."""
+    """Run Figure 2 with the given plan; see :func:`reproduce`."""
     folder = make_folder(out / "fig2-courses")
     runs = len(PROBLEMS) * len(METHODS)
     rows = []
@@ -94,13 +94,13 @@ def _settings(plan: Plan) -> dict[str, Any]:
 
 
 def _in_words(plan: Plan) -> str:
-    """``1,000,000 steps of 0.0001 (SGD) and 0.0001 (Adam)``."""
+    """Describe the plan, such as ``1,000,000 steps of 0.0001 (SGD) and 0.0001 (Adam)``."""
     rates = " and ".join(f"{rate:g} ({OPTIMIZERS[rule]})" for rule, rate in plan.rates.items())
     return f"{plan.steps:,} steps of {rates}"
 
 
 def _ends(rows: list[Row], plan: Plan) -> Table:
-    """A row for each start."""
+    """Make the table of end points, one row for each start."""
     header = (
         "likelihood", "method", "optimizer", "start_1", "start_2",
         "mean_1", "mean_2", "sd_1", "sd_2", "basin",
@@ -115,7 +115,7 @@ def _ends(rows: list[Row], plan: Plan) -> Table:
 
 
 def _summary(rows: list[Row]) -> Table:
-    """A row for each basin that something ended in: how many starts, and their mean mean and sd."""
+    """Make a row for each basin in which a start ended: the number of starts, their average mean and sd."""
     header = ("likelihood", "method", "optimizer", "basin", "starts", "mean_1", "mean_2", "sd_1", "sd_2")
     table = []
     for row in rows:
@@ -129,7 +129,7 @@ def _summary(rows: list[Row]) -> Table:
 
 
 def _optima(rows: list[Row]) -> Table:
-    """The exact optima of both divergences."""
+    """Make the table of the exact optima of both divergences."""
     header = ("likelihood", "divergence", "nats", "mean_1", "mean_2", "sd_1", "sd_2", "share_of_mode")
     table = [
         (
@@ -156,7 +156,7 @@ def _start(
     likelihood: str, method: str, rule: str, start_1: float, start_2: float, mean_1: float | None,
     mean_2: float | None, sd_1: float | None, sd_2: float | None, basin: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """Where one start ended, with its pairs as lists."""
+    """Convert a row of the table of end points to a mapping, with its pairs as lists."""
     return {
         "likelihood": likelihood,
         "method": method,

@@ -1,4 +1,4 @@
-"""Which of the paper's statements about Figure 2 hold, in sentences."""
+"""State in sentences which of the paper's statements about Figure 2 hold."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .basins import DIVERGED, ELSEWHERE, Basin, share_of_mode
 from .ensembles import OPTIMIZERS
 from .rows import Panel, Row
 
-#: Mean end points this close are one to the eye.
+#: Mean end points within this distance cannot be told apart in the figure.
 _VISIBLE = 0.3
 
 
 def findings(rows: Sequence[Row]) -> list[str]:
-    """What the rows of p_I, of p_II as printed and of p_II as published show, a sentence each."""
+    """Write the findings on p_I, on p_II as printed and on p_II as published, a sentence each."""
     one, printed, published = rows
     return [
         *_low_density(one),
@@ -28,7 +28,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
 
 
 def _low_density(row: Row) -> list[str]:
-    """The local optimum at the origin, and what Adam makes of it."""
+    """Describe the local optimum at the origin, and how many starts end at it by SGD and by Adam."""
     sgd, adam = (row.panel("fisher-reparam", rule) for rule in OPTIMIZERS)
     low = _alone(row)
     if not low:
@@ -53,7 +53,7 @@ def _low_density(row: Row) -> list[str]:
 
 
 def _none_without_reparametrisation(rows: Sequence[Row]) -> str:
-    """KL and FD with z fixed never end at an optimum of FD alone."""
+    """Report how often KL and FD with z fixed end at an optimum of FD alone."""
     panels = [(row, panel) for row in rows for panel in row.panels if panel.method.name != "fisher-reparam"]
     bad = sum(panel.count(*(basin.name for basin in _alone(row))) for row, panel in panels)
     starts = sum(len(panel.names) for _, panel in panels)
@@ -65,7 +65,7 @@ def _none_without_reparametrisation(rows: Sequence[Row]) -> str:
 
 
 def _agreement(rows: Sequence[Row]) -> list[str]:
-    """FD with z fixed and KL end at the same places."""
+    """Measure how far apart FD with z fixed and KL end."""
     gaps = []
     for row in rows:
         for rule in OPTIMIZERS:
@@ -82,7 +82,7 @@ def _agreement(rows: Sequence[Row]) -> list[str]:
 
 
 def _printed(row: Row) -> str:
-    """The likelihood of equation (11) has no far optimum."""
+    """Report the optima of the likelihood of equation (11), which has no far one."""
     alone = _alone(row)
     if not alone:
         return (
@@ -94,7 +94,7 @@ def _printed(row: Row) -> str:
 
 
 def _kink(row: Row) -> list[str]:
-    """The pathwise gradient of FD does not see where relu switches."""
+    """Show that the pathwise gradient of FD misses the score's jump where relu switches."""
     (basin, *_) = row.basins
     panels = [(row.panel("fisher-reparam", rule), label) for rule, label in OPTIMIZERS.items()]
     ends = [f"{_point(_mean(panel, basin))} by {label}" for panel, label in panels if panel.count(basin.name)]
@@ -108,7 +108,7 @@ def _kink(row: Row) -> list[str]:
 
 
 def _published(row: Row) -> list[str]:
-    """Optima of FD alone, and what each optimiser finds of them."""
+    """Describe the optima of FD alone, and how many starts each optimiser takes to them."""
     alone, kl = _alone(row), row.basins[0].centre
     places = " and ".join(
         f"{_point(b.centre)} ({b.fisher.value:.2f} nats, {math.dist(b.centre, kl):.2f} from KL's)"
@@ -150,7 +150,7 @@ def _alone(row: Row) -> list[Basin]:
 
 
 def _reached(panel: Panel, basins: Sequence[Basin]) -> int:
-    """How many of these basins some start ended in."""
+    """Count the basins in which at least one start ended."""
     return sum(panel.count(basin.name) > 0 for basin in basins)
 
 
@@ -161,7 +161,7 @@ def _both(basin: Basin) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def _mean(panel: Panel, basin: Basin) -> tuple[float, float]:
-    """The mean end point of the starts that ended in a basin; there are some."""
+    """Compute the mean end point of the starts that ended in a basin; there must be at least one."""
     mean = panel.course.end[[name == basin.name for name in panel.names], :2].mean(0)
     return float(mean[0]), float(mean[1])
 

@@ -1,4 +1,4 @@
-r"""The exact divergences of a toy problem, without a sample, and where their optima are.
+r"""The exact divergences of a toy problem, computed without samples, and their optima.
 
 The mean of the likelihood is ``u = f_1(z_1) f_2(z_2)``, so that every expectation over a factorised q is a
 product of expectations over one coordinate, and these are quadratures:
@@ -26,13 +26,13 @@ from ....model.likelihood import kl_to_normal
 from ....types import Array, Layer
 from .problems import Problem
 
-#: q's mass further out, in its standard deviations, is nothing in float64.
+#: Half-width of the quadrature in q's standard deviations; the mass beyond is negligible in float64.
 _REACH = 9.0
-#: Where the functions bend: the panels of the quadrature end there.
+#: Points at which the functions bend; panels of the quadrature end at them.
 _BENDS = (-1.0, 0.0, 1.0)
-#: Optima whose means are closer than this are one; a slope this small is level.
+#: Optima whose means are closer than the first are one; a slope below the second is zero.
 _SAME, _LEVEL = 0.05, 1e-3
-#: Where a descent starts with the logarithms of q's standard deviations.
+#: Logarithms of q's standard deviations at the start of a descent.
 _LOG_SD = (-1.0, -1.0)
 
 
@@ -42,7 +42,7 @@ def _legendre(points: int = 32) -> tuple[Array, Array]:
 
 
 class _Coordinate(NamedTuple):
-    """One coordinate at the nodes of a quadrature over ``N(mu, s^2)``, each ``(nodes,)``."""
+    """One coordinate at the nodes of a quadrature over ``N(mu, s^2)``, each array ``(nodes,)``."""
 
     weight: Array
     z: Array
@@ -52,7 +52,7 @@ class _Coordinate(NamedTuple):
 
     @classmethod
     def of(cls, layer: Layer, mu: float, s: float) -> _Coordinate:
-        """Gauss-Legendre on panels between the bends of the function."""
+        """Evaluate a function at Gauss-Legendre nodes, on panels between its bends."""
         low, high = mu - _REACH * s, mu + _REACH * s
         ends = np.clip([low, *_BENDS, high], low, high)
         node, weight = _legendre()
@@ -67,7 +67,7 @@ class _Coordinate(NamedTuple):
         return cls((half * weight).ravel() * density, z, eps, f.ravel(), slope.ravel())
 
     def power(self, n: int) -> float:
-        """``E f^n``."""
+        """Compute the moment ``E f^n``."""
         return float(self.weight @ self.f**n)
 
 
@@ -78,7 +78,7 @@ def _coordinates(problem: Problem, mu: Array, s: Array) -> tuple[_Coordinate, _C
 
 
 def kl(problem: Problem, mu: Array, s: Array) -> float:
-    """``KL[q || p(z|x)]`` of ``q = N(mu, diag s^2)`` plus ``log p(x)``, in nats: minus the ELBO."""
+    """Compute ``KL[q || p(z|x)] + log p(x)``, ``q = N(mu, diag s^2)``, in nats: the negative ELBO."""
     one, two = _coordinates(problem, mu, s)
     square = problem.x**2 - 2 * problem.x * one.power(1) * two.power(1) + one.power(2) * two.power(2)
     evidence = 0.5 * square / problem.sd**2 + np.log(problem.sd) + 0.5 * np.log(2 * np.pi)
@@ -86,7 +86,7 @@ def kl(problem: Problem, mu: Array, s: Array) -> float:
 
 
 def fisher(problem: Problem, mu: Array, s: Array) -> float:
-    """``D_F[q || p(z|x)]`` of ``q = N(mu, diag s^2)``, in nats, with the 1/2 of equation (5)."""
+    """Compute ``D_F[q || p(z|x)]``, ``q = N(mu, diag s^2)``, in nats, with the 1/2 of equation (5)."""
     one, two = _coordinates(problem, mu, s)
     precision, total = 1 / problem.sd**2, 0.0
     for here, there, sd in ((one, two, s[0]), (two, one, s[1])):
@@ -103,7 +103,7 @@ def fisher(problem: Problem, mu: Array, s: Array) -> float:
 
 
 class Optimum(NamedTuple):
-    """A local optimum of a divergence: q's mean and standard deviations there, and the value in nats."""
+    """A local optimum of a divergence: q's mean and standard deviations, and the value in nats."""
 
     mean: tuple[float, float]
     sd: tuple[float, float]
@@ -113,7 +113,7 @@ class Optimum(NamedTuple):
 def optima(
     divergence: Callable[[Problem, Array, Array], float], problem: Problem, starts: Iterable[Array]
 ) -> tuple[Optimum, ...]:
-    """The local optima that a quasi-Newton descent finds from means ``starts``, each ``(2,)``, best first."""
+    """Find local optima by quasi-Newton descents from means ``starts``, each ``(2,)``; the best first."""
     from scipy.optimize import minimize
 
     def value(v: Array) -> float:  # v: means and logarithms of the standard deviations
@@ -121,7 +121,7 @@ def optima(
 
     found: list[Optimum] = []
     for start in starts:
-        with np.errstate(over="ignore", invalid="ignore"):  # a line search may look very far away
+        with np.errstate(over="ignore", invalid="ignore"):  # a line search may try very distant points
             end = minimize(value, np.array([*start, *_LOG_SD]), method="BFGS")
             one, two, *sd = map(float, (*end.x[:2], *np.exp(end.x[2:])))
         near = any(math.dist(each.mean, (one, two)) < _SAME for each in found)

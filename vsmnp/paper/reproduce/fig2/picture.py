@@ -1,4 +1,4 @@
-"""Figure 2 as a picture: a row for each posterior, a column for each method with each optimiser."""
+"""Draw Figure 2: a row for each posterior, a column for each method with each optimiser."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Half the side of a panel, and the points along it at which the posterior is computed.
+#: Half the side of a panel, and the number of points along it at which the posterior is computed.
 _REACH, _FINE = 3.7, 241
-#: Contours of the posterior, as shares of its greatest density.
+#: Contour levels of the posterior, as shares of its greatest density.
 _LEVELS = (0.003, 0.03, 0.1, 0.25, 0.5, 0.75, 1.001)
 
 
 def picture(rows: Sequence[Row], path: Path, title: str) -> None:
     """Draw the courses of the means over the posteriors' contours, as PNG.
 
-    Dots are initial means, crosses final ones; the colour tells the basin in which a start ended.
+    Dots are initial means, crosses final ones; the colour shows the basin in which a start ended.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def picture(rows: Sequence[Row], path: Path, title: str) -> None:
 
 
 def _density(problem: Problem) -> Array:
-    """The posterior over its greatest value, on the grid of a panel."""
+    """Compute the posterior over its greatest value, on the grid of a panel."""
     line = np.linspace(-_REACH, _REACH, _FINE)
     log_density = problem.log_joint(np.stack(np.meshgrid(line, line), axis=-1))
     return np.asarray(np.exp(log_density - log_density.max()))

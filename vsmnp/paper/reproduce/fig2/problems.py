@@ -1,7 +1,7 @@
-r"""Figure 2's problems: a prior ``N(0, I)`` in the plane and one datum, equation (11).
+r"""The problems of Figure 2: a prior ``N(0, I)`` in the plane and one datum, equation (11).
 
-The posterior over z is the problem; q is a factorised Gaussian with free parameters, so that a VAE whose
-encoder ignores its input is all that inference needs.
+The posterior over z is to be approximated; q is a factorised Gaussian with free parameters, so that
+inference needs no more than a VAE whose encoder ignores its input.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Problem:
     Parameters
     ----------
     name : str
-        In tables and files.
+        Name in tables and files.
     formula : str
-        In pictures, as mathematical text.
+        Formula in pictures, as mathematical text.
     x, sd : float
         The datum and the standard deviation of the likelihood.
     decoder : Product
@@ -48,17 +48,17 @@ class Problem:
         return GaussianVAE(Free(4), self.decoder, DiagonalGaussian(2), 1)
 
     def datum(self) -> Array:
-        """The batch ``(1, 1, 1, 1)``."""
+        """Return the datum as a batch ``(1, 1, 1, 1)``."""
         return np.full((1, 1, 1, 1), self.x)
 
     def theta(self, models: int) -> Array:
-        """The decoder's vector ``(R, P)``: the standard deviation of the likelihood alone."""
+        """Return the decoder's vector ``(R, P)``, which holds only the log standard deviation."""
         theta = np.zeros((models, self.model.theta_layout.size))
         self.model.log_sd(theta)[:] = np.log(self.sd)
         return theta
 
     def log_joint(self, z: Array) -> Array:
-        """``log p(x, z)`` at points ``(..., 2)`` up to a constant, in nats: the posterior, not normalised."""
+        """Compute the log-posterior ``log p(x, z)`` at points ``(..., 2)``, in nats, up to a constant."""
         mean, _ = self.decoder.forward(load("reference"), NO_PARAMETERS, z.reshape(1, 1, -1, 2))
         residual = (self.x - mean.reshape(z.shape[:-1])) / self.sd
         return np.asarray(-0.5 * (residual**2 + (z * z).sum(-1)))

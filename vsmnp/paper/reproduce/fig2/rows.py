@@ -1,4 +1,4 @@
-"""What was found on one posterior: its basins, and where each method went with each optimiser."""
+"""The results on one posterior: its basins, and the courses of each method with each optimiser."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .basins import DIVERGED, ELSEWHERE, Basin
 from .ensembles import OPTIMIZERS, Course, Method
 from .problems import Problem
 
-#: Cold colours for optima of KL, warm ones for optima that only the Fisher divergence has.
+#: Cold colours for optima of KL, warm ones for optima of the Fisher divergence alone.
 OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What one method did with one optimiser: its courses, and the basin in which each start ended."""
+    """The result of one method with one optimiser: courses, and the basin in which each start ended."""
 
     method: Method
     rule: str
@@ -25,11 +25,11 @@ class Panel:
 
     @property
     def title(self) -> str:
-        """``KL, repar., SGD``."""
+        """The title of the panel, such as ``KL, repar., SGD``."""
         return f"{self.method.label}, {OPTIMIZERS[self.rule]}"
 
     def count(self, *names: str) -> int:
-        """How many starts ended in any of these basins."""
+        """Count the starts that ended in any of these basins."""
         return sum(name in names for name in self.names)
 
 
@@ -43,12 +43,12 @@ class Row:
 
     @property
     def colours(self) -> Mapping[str, str]:
-        """The colour of each basin and of what belongs to none, in the order of tables."""
+        """The colour of each basin, then of the end points in none, in the order of the tables."""
         cold = [basin.name for basin in self.basins if basin.kl is not None]
         warm = [basin.name for basin in self.basins if basin.kl is None]
         colours = zip([*cold, *warm], [*OF_KL[: len(cold)], *OF_FISHER[: len(warm)]], strict=True)
         return {**dict(colours), ELSEWHERE: DATA, DIVERGED: INK}
 
     def panel(self, method: str, rule: str) -> Panel:
-        """The panel of that method and optimiser."""
+        """Return the panel of the given method and optimiser."""
         return next(each for each in self.panels if (each.method.name, each.rule) == (method, rule))

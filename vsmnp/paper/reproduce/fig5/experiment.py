@@ -1,8 +1,9 @@
 """Figure 5: mixtures of Gaussians fitted by the unparametrised Fisher gradient, from ten starts each (A.5.2).
 
-Where the modes of the posterior lie apart, one group of components answers for each of them, and the
+Where the modes of the posterior lie apart, each of them is fitted by one group of components, and the
 gradient in the weights between the groups is zero: ``c_k = r_k (t_k - sum_j r_j t_j)`` (see
-:mod:`~vsmnp.paper.reproduce.fig5.mixture_posterior`) compares components only at points that both reach.
+:mod:`~vsmnp.paper.reproduce.fig5.mixture_posterior`) compares components only at points at which both have
+mass.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from .targets import TARGETS, SidedPosterior
 TITLE = "Figure 5: Gaussian mixtures fitted to three posteriors by the unparametrised Fisher gradient"
 
 COMPONENTS, RUNS, STEPS, STEP_SIZE = 10, 10, 5000, 1e-3
-#: A quick run takes half as many steps, twice as long.
+#: Settings of a quick run: half as many steps of twice the size.
 QUICK_STEPS, QUICK_STEP_SIZE = 2500, 2e-3
-#: Cells along a side of the grid: in the end, and for the wide mixtures of the start.
+#: Cells along a side of the grid: for the fitted mixtures, and for the wide mixtures of the start.
 FINE, COARSE = 200, 100
 #: The weighting is called stable if its standard deviation over the runs is below the first, and arbitrary
 #: if it is above the second.
@@ -38,7 +39,7 @@ _STABLE, _ARBITRARY = 0.03, 0.1
 
 @dataclass(frozen=True)
 class Fits:
-    """All runs on one posterior.
+    """The fitted mixtures of all runs on one posterior, with their measures.
 
     Attributes
     ----------
@@ -47,9 +48,9 @@ class Fits:
     start_mass : Array
         q's mass on the posterior's side before the first step, ``(R,)``.
     end : Measures
-        How the runs ended.
+        Measures of the fitted mixtures.
     density : Array
-        q at the end, ``(R, cells, cells)``.
+        Density of the fitted mixtures, ``(R, cells, cells)``.
     """
 
     exact: ExactPosterior
@@ -59,7 +60,7 @@ class Fits:
 
     @property
     def name(self) -> str:
-        """The likelihood's."""
+        """The name of the likelihood."""
         return self.exact.target.problem.name
 
     @property
@@ -75,7 +76,7 @@ def run(
     step_size: float = STEP_SIZE,
     tell: Callable[[int], None] = lambda step: None,
 ) -> Fits:
-    """Fit a mixture a seed to one posterior, and measure them all."""
+    """Fit one mixture for each seed to a posterior, and measure all of them."""
     k = load("cpu")
     mixture = GaussianMixture(COMPONENTS, 2)
     views = Layout(mixture.shapes).views
@@ -86,7 +87,7 @@ def run(
 
 
 def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
-    """Fit, measure and draw; see :class:`~vsmnp.paper.reproduce.reproduction.Reproduction`."""
+    """Fit, measure and draw the mixtures; see :class:`~vsmnp.paper.reproduce.reproduction.Reproduction`."""
     steps, step_size = (QUICK_STEPS, QUICK_STEP_SIZE) if quick else (STEPS, STEP_SIZE)
     seeds = tuple(range(RUNS))
     fits: list[Fits] = []
@@ -110,7 +111,7 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
 
 
 def _numbers(fits: Fits) -> dict[str, Any]:
-    """What the program reads of one posterior: its own numbers, and a list over the runs of each measure."""
+    """Collect the results on one posterior as plain data: numbers, and lists of measures over the runs."""
     return {
         "likelihood": fits.name,
         "evidence": fits.exact.evidence,
@@ -132,7 +133,7 @@ def _runs(fits: Sequence[Fits], seeds: Sequence[int]) -> Table:
 
 
 def _summary(fits: Sequence[Fits]) -> Table:
-    """A row a posterior: means and standard deviations over the runs."""
+    """Make the table of means and standard deviations over the runs, one row for each posterior."""
     header = ("likelihood", "fd_mean", "fd_sd", "kl_mean", "kl_sd", "kl_side_mean",
               "mass_mean", "mass_sd", "mass_min", "mass_max", "mass_exact", "mass_correlation")  # fmt: skip
     rows = []
@@ -145,7 +146,7 @@ def _summary(fits: Sequence[Fits]) -> Table:
 
 
 def findings(fits: Sequence[Fits]) -> list[str]:
-    """Two sentences a posterior: do the runs agree on the weighting, and how good are they."""
+    """Write two sentences a posterior: whether the runs agree on the weighting, and how good they are."""
     sentences = []
     for each in fits:
         end, sd = each.end, _sd(each.end.mass)

@@ -1,4 +1,4 @@
-"""Fitting mixtures to a posterior by the Fisher divergence, several runs side by side."""
+"""Fit mixtures to a posterior by the Fisher divergence, several runs in parallel."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .mixture_posterior import GaussianMixture
 
 
 class Target(Protocol):
-    """What the mixture is fitted to: all that is needed of it is its score."""
+    """A density to which the mixture is fitted, given by its score alone."""
 
     def score(self, k: Kernels, z: Array) -> Array:
-        """``grad_z log p(z, x)`` of points ``(R, S, Z)``."""
+        """Compute ``grad_z log p(z, x)`` at points ``(R, S, Z)``."""
 
 
 def start(k: Kernels, mixture: GaussianMixture, seeds: tuple[int, ...]) -> Array:
-    """Parameters ``(R, P)``: equal weights, means drawn from the prior N(0, I), standard deviations 1."""
+    """Draw parameters ``(R, P)``: equal weights, means from the prior N(0, I), standard deviations 1."""
     layout = Layout(mixture.shapes)
     vector = k.zeros((len(seeds), layout.size), np.float64)
     means = layout.views(vector)["means"]
@@ -43,28 +43,28 @@ def fit(
     """Minimise ``1/2 E_q |grad_z log q - grad_z log p|^2`` by Adam along the unparametrised gradient (A.5.2).
 
     A step draws ``samples`` points from q, holds them fixed, and differentiates the divergence in the
-    parameters of q: sampling needs no derivative, so the choice of a component is no obstacle.
+    parameters of q. Sampling is not differentiated, so the discrete choice of a component is no obstacle.
 
     Parameters
     ----------
     k : Kernels
-        A kernel set on the host.
+        Kernels that compute on the host.
     mixture : GaussianMixture
         The family of q.
     target : Target
-        The posterior.
+        The posterior to be fitted.
     seeds : tuple of int
         One for each of the R runs; a run does not depend on the others.
     steps, samples, step_size
-        Steps of Adam, points a step and their size.
+        Number of steps of Adam, points drawn in each, and the learning rate.
     tell : callable
-        Told the number of every step.
+        Called with the number of each step.
 
     Returns
     -------
     Array
         The fitted parameters ``(R, P)``, laid out by the mixture's shapes. A run whose gradient is no longer
-        finite stays where it was.
+        finite keeps its last parameters.
     """
     layout, adam, key = Layout(mixture.shapes), Adam(), Key(seeds)
     vector = start(k, mixture, seeds)

@@ -1,4 +1,4 @@
-r"""A mixture of diagonal Gaussians as q(z): what fits it by the Fisher divergence without reparametrising.
+r"""A mixture of diagonal Gaussians as q(z), with its score and the gradient of the Fisher divergence.
 
 With weights :math:`w = \mathrm{softmax}(a)`, :math:`e_k = (z - m_k) / s_k` and :math:`s_k = e^{l_k}`,
 
@@ -6,8 +6,8 @@ With weights :math:`w = \mathrm{softmax}(a)`, :math:`e_k = (z - m_k) / s_k` and 
     \log q(z) = \log \sum_k e^{\ell_k}, \qquad
     \ell_k = \log w_k - \sum_j \left( \tfrac{1}{2} e_{kj}^2 + l_{kj} + \tfrac{1}{2} \log 2 \pi \right) .
 
-The responsibilities are :math:`r_k = e^{\ell_k} / q(z)`, and the score is their mean of the components'
-scores, :math:`\nabla_z \log q = -\sum_k r_k e_k / s_k`.
+The responsibilities are :math:`r_k = e^{\ell_k} / q(z)`, and the score is the mean of the components'
+scores under them, :math:`\nabla_z \log q = -\sum_k r_k e_k / s_k`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ....types import Array, Kernels, Params, Shapes
 
 @dataclass(frozen=True)
 class Located:
-    """Points ``z (R, S, Z)`` as the K components see them.
+    """Points ``z (R, S, Z)`` relative to the K components, with the densities and scores that follow.
 
     Attributes
     ----------
@@ -42,20 +42,20 @@ class Located:
 
     @cached_property
     def log_prob(self) -> Array:
-        """``log q(z)`` in nats, ``(R, S)``."""
+        """The log-density ``log q(z)`` in nats, ``(R, S)``."""
         top = self.log_joint.max(-1)
         value: Array = top + np.log(np.exp(self.log_joint - top[..., None]).sum(-1))
         return value
 
     @cached_property
     def responsibilities(self) -> Array:
-        """``r_k = p(k | z)``, ``(R, S, K)``."""
+        """The responsibilities ``r_k = p(k | z)``, ``(R, S, K)``."""
         value: Array = np.exp(self.log_joint - self.log_prob[..., None])
         return value
 
     @cached_property
     def score(self) -> Array:
-        """``grad_z log q(z) = -sum_k r_k e_k / s_k``, ``(R, S, Z)``."""
+        """The score ``grad_z log q(z) = -sum_k r_k e_k / s_k``, ``(R, S, Z)``."""
         value: Array = -np.einsum("rsk,rskz->rsz", self.responsibilities, self.e / self.s)
         return value
 
@@ -79,7 +79,7 @@ class Located:
         Parameters
         ----------
         gscore : Array
-            ``(R, S, Z)``.
+            Cotangent of the score, ``(R, S, Z)``.
         gp : Params
             Gradients ``logits (R, K)``, ``means (R, K, Z)``, ``log_sds (R, K, Z)`` to add to.
         """
@@ -94,15 +94,15 @@ class Located:
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """``q(z) = sum_k w_k N(z; m_k, diag s_k^2)``, with ``w = softmax(logits)`` and ``s = exp(log_sds)``.
+    """The mixture ``q(z) = sum_k w_k N(z; m_k, diag s_k^2)``, ``w = softmax(logits)``, ``s = exp(log_sds)``.
 
-    Its parameters are a tree of arrays with the models in front: ``logits (R, K)``, ``means (R, K, Z)`` and
-    ``log_sds (R, K, Z)``.
+    Its parameters are a tree of arrays whose first axis is that of the models: ``logits (R, K)``,
+    ``means (R, K, Z)`` and ``log_sds (R, K, Z)``.
 
     Parameters
     ----------
     n_components : int
-        K.
+        Number of components K.
     d_z : int
         Latent dimension Z.
     """
@@ -117,11 +117,11 @@ class GaussianMixture:
         return {"logits": (self.n_components,), "means": each, "log_sds": each}
 
     def weights(self, p: Params) -> Array:
-        """Mixing proportions ``w (R, K)``."""
+        """Compute the mixing proportions ``w (R, K)``."""
         return np.exp(_log_softmax(p["logits"]))
 
     def at(self, p: Params, z: Array) -> Located:
-        """Everything about the points ``z (R|1, S, Z)``: density, score and the score's gradient."""
+        """Evaluate the components at ``z (R|1, S, Z)``, for density, score and the score's gradient."""
         log_sds = p["log_sds"][:, None]
         s = np.exp(log_sds)
         e = (z[:, :, None] - p["means"][:, None]) / s
@@ -129,17 +129,17 @@ class GaussianMixture:
         return Located(e, s, _log_softmax(p["logits"])[:, None] + log_normal)
 
     def sample(self, k: Kernels, p: Params, key: Key, samples: int) -> Array:
-        """Draw ``z (R, S, Z)``: a component by a uniform, then a point of it by normals.
+        """Draw ``z (R, S, Z)``: choose a component by a uniform, then a point of it by normals.
 
-        Both come from the key's one stream: the normals from its first words, the uniforms from the next.
+        Both use one stream of the key: the normals take its first words, the uniforms the next ones.
         """
         dtype = p["means"].dtype
         words = samples * self.d_z
         eps = key.normal(k, (samples, self.d_z), dtype)
-        u = key.uniform(k, (samples,), dtype, first=words + words % 2)  # normals are made in pairs
+        u = key.uniform(k, (samples,), dtype, first=words + words % 2)  # normals are drawn in pairs
         below = np.cumsum(self.weights(p), axis=-1)[
             :, None, :-1
-        ]  # without the last: it may round to less than 1
+        ]  # the last is left out: it may round to less than 1
         component = (u[..., None] >= below).sum(-1)[..., None]  # (R, S, 1)
         mean, log_sd = (np.take_along_axis(p[name], component, axis=1) for name in ("means", "log_sds"))
         z: Array = mean + np.exp(log_sd) * eps

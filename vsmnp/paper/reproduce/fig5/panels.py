@@ -1,4 +1,4 @@
-"""Figure 5: a panel a run and posterior, the exact density dashed under the fitted one."""
+"""Draw Figure 5: a panel for each run and posterior, the exact density dashed under the fitted one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Half the side of the square that is shown.
+#: Half the side of the displayed square.
 _WINDOW = 3.2
-#: Inches: a panel's side, the gap between panels, above a row, and the picture's edge, head and foot.
+#: Sizes in inches: a panel's side, the gap between panels, the space above a row, and the picture's margin,
+#: head and foot.
 _PANEL, _GAP, _ABOVE, _EDGE, _HEAD, _FOOT = 1.17, 0.06, 0.33, 0.12, 0.2, 0.22
-#: Wide enough for the words above a row, however few runs it has.
+#: Least width of the picture in inches, enough for the heading of a row with few runs.
 _LEAST_WIDTH = 6.4
-#: Both densities are cut at the heights above which these shares of the exact posterior lie.
+#: The contours of both densities are at the heights above which these shares of the exact posterior lie.
 _SHARES = (0.9, 0.5)
 _SHADES = ("#f1f1f1", "#dfdfdf")
 _DASHES = (0, (3.0, 2.0))
@@ -32,7 +33,7 @@ _DASHES = (0, (3.0, 2.0))
 
 @dataclass(frozen=True)
 class Row:
-    """The runs on one posterior: its density and theirs ``(R, cells, cells)``, and how far they are apart."""
+    """The runs on one posterior: exact and fitted densities ``(R, cells, cells)``, and their distances."""
 
     exact: ExactPosterior
     density: Array
@@ -50,7 +51,7 @@ def draw(path: Path, rows: Sequence[Row], seeds: Sequence[int]) -> None:
     width = max(2 * _EDGE + len(seeds) * (_PANEL + _GAP) - _GAP, _LEAST_WIDTH)
     height = _HEAD + len(rows) * (_ABOVE + _PANEL) + _FOOT
     with drawing(path, "Gaussian mixtures fitted by the Fisher divergence", width, height) as figure:
-        figure.set_layout_engine("none")  # every place is known
+        figure.set_layout_engine("none")  # all positions are set by hand
         bottom = height - _HEAD
         for row in rows:
             bottom -= _ABOVE + _PANEL
@@ -66,7 +67,10 @@ def draw(path: Path, rows: Sequence[Row], seeds: Sequence[int]) -> None:
 
 
 def _heading(row: Row) -> str:
-    """``p_I: N(2; z1 z2, 0.5^2)``, the letters after the underscore set low, and what the percentages are."""
+    """Write a row's heading, such as ``p_I: N(2; z1 z2, 0.5^2)`` and the meaning of the percentages.
+
+    The letters after the underscore are set as a subscript.
+    """
     target = row.exact.target
     symbol, _, rest = target.problem.name.partition(" ")
     low = symbol.removeprefix("p_")
@@ -96,7 +100,7 @@ def _legend(figure: Figure, width: float) -> None:
 
 
 def _panel(axes: Axes, row: Row, r: int) -> None:
-    """One run: the exact posterior shaded and dashed, the fit in solid lines at the same heights."""
+    """Draw one run: the exact posterior shaded and dashed, the fit in solid lines at the same heights."""
     grid = row.exact.grid
     exact = np.exp(row.exact.log_prob).reshape(grid.cells, grid.cells)
     heights = contour_heights(exact)
@@ -114,7 +118,7 @@ def _panel(axes: Axes, row: Row, r: int) -> None:
 
 
 def contour_heights(density: Array) -> Array:
-    """The heights above which equal cells hold each of the shares of a density, ascending."""
+    """Return the heights above which equal cells hold each of the shares of a density, ascending."""
     ordered = np.sort(density, axis=None)[::-1]
     heights: Array = ordered[np.searchsorted(np.cumsum(ordered), np.asarray(_SHARES) * ordered.sum())]
     return heights

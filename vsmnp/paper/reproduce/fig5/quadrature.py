@@ -1,4 +1,4 @@
-"""How far a mixture is from a posterior in the plane, by quadrature on a grid."""
+"""Measure how far a mixture is from a posterior in the plane, by quadrature on a grid."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ....types import Array, Params
 from .mixture_posterior import GaussianMixture
 from .targets import SidedPosterior
 
-#: The square [-7, 7]^2 holds a standard normal but for 5e-12.
+#: Half the side of the grid; the square [-7, 7]^2 holds all but 5e-12 of a standard normal's mass.
 _REACH = 7.0
-#: Points at a time: few enough for the arrays of all components to stay in the cache.
+#: Points evaluated in one chunk, few enough for the arrays of all components to fit into the cache.
 _CHUNK = 1000
 
 
@@ -32,23 +32,23 @@ class Grid:
     @property
     def axis(self) -> Array:
         """The midpoints along one coordinate, ``(cells,)``."""
-        steps: Array = np.arange(self.cells) - (self.cells - 1) / 2  # as exact as symmetric about 0
+        steps: Array = np.arange(self.cells) - (self.cells - 1) / 2  # exactly symmetric about 0
         return steps * (2 * self.reach / self.cells)
 
     @cached_property
     def points(self) -> Array:
-        """All midpoints ``(G, 2)``, the first coordinate running fastest."""
+        """All midpoints ``(G, 2)``; the first coordinate varies fastest."""
         return np.stack(np.meshgrid(self.axis, self.axis), axis=-1).reshape(-1, 2)
 
     @property
     def area(self) -> float:
-        """Of one cell."""
+        """The area of one cell."""
         return float((2 * self.reach / self.cells) ** 2)
 
 
 @dataclass(frozen=True)
 class Measures:
-    """How a run ended; divergences are of q from the posterior, ``D[q || p]``.
+    """Divergences of each run's q from the posterior, ``D[q || p]``, and its masses.
 
     Attributes
     ----------
@@ -57,8 +57,8 @@ class Measures:
     kl : Array
         ``E_q[log q - log p]`` in nats, ``(R,)``.
     kl_side : Array
-        The part of it that is due to the masses ``w`` and ``w*`` of q and p on one side alone,
-        ``w log(w/w*) + (1-w) log((1-w)/(1-w*))``, ``(R,)``; the rest is how q differs within each side.
+        The part of ``kl`` that is due to the masses ``w`` and ``w*`` of q and p on one side alone,
+        ``w log(w/w*) + (1-w) log((1-w)/(1-w*))``, ``(R,)``; the rest is due to differences within each side.
     mass : Array
         q's mass on that side, ``(R,)``.
     outside : Array
@@ -81,33 +81,33 @@ class ExactPosterior:
 
     @cached_property
     def log_joint(self) -> Array:
-        """``log p(z, x)`` in nats, ``(G,)``."""
+        """The logarithm of the joint, ``log p(z, x)`` in nats, ``(G,)``."""
         return self.target.log_joint(self.grid.points)
 
     @cached_property
     def evidence(self) -> float:
-        """``p(x)``."""
+        """The evidence ``p(x)`` by quadrature."""
         return float(np.exp(self.log_joint).sum() * self.grid.area)
 
     @cached_property
     def log_prob(self) -> Array:
-        """``log p(z|x)`` in nats, ``(G,)``."""
+        """The log-posterior ``log p(z|x)`` in nats, ``(G,)``."""
         value: Array = self.log_joint - np.log(self.evidence)
         return value
 
     @cached_property
     def side(self) -> Array:
-        """1 where a point lies on the target's side, 1/2 on the border, else 0; ``(G,)``."""
+        """Indicator ``(G,)`` of the target's side: 1 on it, 1/2 on its border, else 0."""
         value: Array = np.heaviside(self.grid.points @ np.asarray(self.target.side), 0.5)
         return value
 
     @cached_property
     def mass(self) -> float:
-        """The posterior's mass on that side."""
+        """The posterior's mass on the target's side."""
         return float((np.exp(self.log_prob) * self.side).sum() * self.grid.area)
 
     def measure(self, mixture: GaussianMixture, p: Params) -> Measures:
-        """Hold the mixtures ``p (R, ...)`` against the posterior."""
+        """Measure how far the mixtures ``p (R, ...)`` are from the posterior."""
         score = self.target.score(load("cpu"), self.grid.points[None])
         sums = np.zeros((4, len(p["means"])))
         for first in range(0, len(self.log_prob), _CHUNK):
@@ -126,7 +126,7 @@ class ExactPosterior:
         return Measures(fd, kl, _bernoulli_kl(mass, self.mass), mass, 1 - total)
 
     def density(self, mixture: GaussianMixture, p: Params) -> Array:
-        """``q(z)`` on the grid, ``(R, cells, cells)``, the first coordinate along the last axis."""
+        """Compute ``q(z)`` on the grid, ``(R, cells, cells)``, the first coordinate along the last axis."""
         chunks = range(0, len(self.grid.points), _CHUNK)
         log_q = [mixture.at(p, self.grid.points[None, first : first + _CHUNK]).log_prob for first in chunks]
         value: Array = np.exp(np.concatenate(log_q, axis=1)).reshape(-1, self.grid.cells, self.grid.cells)
@@ -134,7 +134,7 @@ class ExactPosterior:
 
 
 def _bernoulli_kl(w: Array, exact: float) -> Array:
-    """``w log(w/exact) + (1-w) log((1-w)/(1-exact))``."""
+    """Compute ``w log(w/exact) + (1-w) log((1-w)/(1-exact))``."""
     w = np.clip(w, 0, 1)
 
     def part(a: Array, b: float) -> Array:

@@ -1,4 +1,4 @@
-"""The posteriors of equation (11), each with the side of the plane whose mass tells runs apart."""
+"""The posteriors of equation (11), each with a half-plane whose mass distinguishes the runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SidedPosterior:
     side : tuple of float
         The half-plane is ``{z: z . side > 0}``.
     side_formula : str
-        The same, for a picture.
+        The half-plane as a formula for a picture.
     """
 
     problem: Problem
@@ -31,22 +31,22 @@ class SidedPosterior:
     side_formula: str
 
     def log_joint(self, z: Array) -> Array:
-        """``log p(z, x)`` of points ``(..., 2)`` in nats, its constants included."""
+        """Compute ``log p(z, x)`` of points ``(..., 2)`` in nats, its constants included."""
         value: Array = self.problem.log_joint(z) - np.log(self.problem.sd) - 1.5 * LOG_2PI
         return value
 
     def score(self, k: Kernels, z: Array) -> Array:
-        """``grad_z log p(z, x) = J^T (x - g(z)) / sd^2 - z`` of points ``(R, S, 2)``; J of the decoder."""
+        """Compute ``grad_z log p(z, x) = J^T (x - g(z)) / sd^2 - z``, J the decoder's, at ``(R, S, 2)``."""
         problem = self.problem
         rows = z[:, :, None]  # (R, S, N = 1, Z)
         g, c = problem.decoder.forward(k, NO_PARAMETERS, rows)
         b = problem.decoder.vjp(k, NO_PARAMETERS, c, (problem.x - g) / problem.sd**2, None)
-        assert b is not None  # it is asked for
+        assert b is not None  # the gradient in z was requested
         value: Array = b[:, :, 0] - z
         return value
 
 
-#: p_I has a mode on either side; p_II as printed, and as the published code has it, bends on one side only.
+#: p_I has a mode on either side; p_II, as printed and as the published code has it, bends on one side only.
 TARGETS = tuple(
     SidedPosterior(problem, side, formula)
     for problem, (side, formula) in zip(

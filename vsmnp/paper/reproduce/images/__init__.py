@@ -1,4 +1,4 @@
-"""The paper's figures and tables about images: one grid of runs on disk, which all of them share."""
+"""The paper's figures and tables about images, made from one shared grid of runs on disk."""
 
 from .budgets import NAMES as BUDGETS
 from .budgets import budget

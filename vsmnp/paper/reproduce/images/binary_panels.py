@@ -1,4 +1,4 @@
-"""Binary latents, for each method samples and how the posterior means are spread: Figure 11."""
+"""Draw Figure 11: samples and histograms of posterior means for binary latents, for each method."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .sd_panels import histograms
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw two panels a run.
+    """Draw two panels for each run: its samples and its posterior means.
 
     Parameters
     ----------
     title : str
-        Of the picture.
+        Title of the picture.
     runs : sequence of Measured
-        Of one dataset and architecture, one a method; at least one.
+        Runs of one dataset and architecture, one for each method; at least one.
     path : Path
-        The PNG file.
+        Path of the PNG file.
 
     Raises
     ------
     ConfigError
-        If the samples are no pictures.
+        If the samples are not images.
     StorageError
         If the file cannot be written.
     """

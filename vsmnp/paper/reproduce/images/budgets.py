@@ -1,4 +1,4 @@
-"""How much of the paper's experiment is run: presets of epochs, width, seeds and datasets."""
+"""Presets of how much of the paper's experiment is run: epochs, width, seeds and datasets."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from ....errors import ConfigError
 
 @dataclass(frozen=True)
 class Budget:
-    """What is smaller than in the paper.
+    """The scale of a grid relative to the paper's.
 
     Attributes
     ----------
     name : str
-        Also of the folder that holds its runs.
+        Name of the budget and of the folder of its runs.
     about : str
-        What it takes.
+        Estimated time and hardware.
     epochs : float
         Passes over the training data, by the encoder's minibatches.
     evaluate_every : float
         Epochs between evaluations.
     datasets : tuple of str
-        Where nothing else is asked for.
+        Datasets, unless others are asked for.
     seeds : tuple of int
-        A run each.
+        Seeds, with one run for each.
     width : float
         Factor on the channels of convolutional networks.
     settings : mapping
-        What else differs from the paper's; a dictionary, as budgets are sent to other processes.
+        Further settings that differ from the paper's; a dictionary, because budgets are sent to other
+        processes.
     """
 
     name: str
@@ -44,15 +45,15 @@ class Budget:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def settings_of(self, architecture: str) -> dict[str, Any]:
-        """What differs from the preset of an architecture."""
+        """Return the settings that differ from the preset of an architecture."""
         return {**self.settings, **({} if architecture == "mlp" else {"width": self.width})}
 
     def lasting(self, epochs: float | None) -> Budget:
-        """The budget with another number of epochs; None: its own."""
+        """Return the budget with another number of epochs; None keeps its own."""
         return self if epochs is None else replace(self, epochs=float(epochs))
 
 
-#: Few steps have to be larger than the paper's 1e-4 to lead anywhere.
+#: Learning rates of short runs, which need larger steps than the paper's 1e-4.
 _FAST = {"lr": 1e-3, "encoder_lr": 1e-3}
 
 BUDGETS = (
@@ -64,12 +65,12 @@ NAMES = tuple(budget.name for budget in BUDGETS)
 
 
 def budget(name: str) -> Budget:
-    """The budget of that name.
+    """Return the budget of the given name.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is no budget of that name.
     """
     found: Mapping[str, Budget] = MappingProxyType({each.name: each for each in BUDGETS})
     if name not in found:

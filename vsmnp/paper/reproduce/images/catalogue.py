@@ -1,4 +1,4 @@
-"""Every figure and table about images by name, loaded when it is asked for."""
+"""Load a figure or table about images by its name, imported on demand."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from ....errors import ConfigError
 
 if TYPE_CHECKING:
     from .figure import ImageFigure
-#: Networks that a grid can be trained with.
+#: Architectures of the networks that a grid can be trained with.
 ARCHITECTURES = ("dcgan", "resnet18", "mlp")
 NAMES = ("fig4", "fig8", "fig9", "fig10", "fig11", "samples", "table1", "table2")
 
 
 def load(name: str) -> ImageFigure:
-    """The figure of that name.
+    """Return the figure of the given name.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is no figure of that name.
     """
     if name not in NAMES:
         raise ConfigError(f"There is no figure '{name}' about images: choose one of {', '.join(NAMES)}.")

@@ -1,4 +1,4 @@
-"""The runs that a figure is made of: methods x seeds on each dataset, with the paper's settings."""
+"""The runs of a figure: methods x seeds on each dataset, with the paper's settings."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def cells(
     changes: Mapping[str, Any] | None = None,
     mark: str = "",
 ) -> tuple[Cell, ...]:
-    """The part of the grid that a plan asks for: dataset by dataset, all methods of a seed before the next.
+    """Make the cells that a plan asks for: dataset by dataset, all methods of a seed before the next seed.
 
     Parameters
     ----------
     plan : Plan
-        Datasets, seeds, budget.
+        Datasets, seeds and budget.
     architecture : str
         One of :data:`PRESETS`.
     names : tuple of str
         The methods that the figure shows.
     changes : mapping, optional
-        What the figure changes of the preset's settings and of the budget's.
+        Settings that the figure changes in the preset and the budget.
     mark : str
-        What tells the folders of such changed runs from others.
+        Part of the folders' names that distinguishes such changed runs.
     """
     return tuple(
         _cell(plan, architecture, dataset, method, seed, changes or {}, mark)

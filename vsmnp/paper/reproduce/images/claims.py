@@ -1,6 +1,6 @@
-"""What the paper claims of the objectives on images, and whether numbers agree: each claim is a rule.
+"""Test the paper's claims about the objectives on images against numbers; each claim is a rule.
 
-A rule is asked of one metric on one dataset, where lower is better. With several seeds a difference within
+A rule is tested on one metric and one dataset, where lower is better. With several seeds a difference within
 twice its standard error decides nothing; with one seed there is no standard error, and the order decides.
 """
 
@@ -16,7 +16,7 @@ from .methods import NAMES
 
 
 class Answer(StrEnum):
-    """What the numbers say of a claim."""
+    """The outcome of testing a claim against numbers."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -26,7 +26,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean over seeds and its standard error, NaN of a single one."""
+    """The mean over seeds and its standard error, which is NaN for a single seed."""
 
     mean: float
     error: float = math.nan
@@ -36,22 +36,22 @@ Values: TypeAlias = Mapping[str, Estimate]
 
 
 class Rule(Protocol):
-    """Something that may hold of a metric's values by method."""
+    """A condition on the values of a metric by method."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The methods that it speaks of."""
+        """The methods that the rule compares."""
 
     def judge(self, values: Values) -> Answer:
-        """Whether it holds of values that are all there."""
+        """Return whether the rule holds of the values; those of all needed methods must be given."""
 
     def told(self, values: Values) -> str:
-        """The numbers that decided."""
+        """Format the numbers on which the answer is based."""
 
 
 @dataclass(frozen=True)
 class Worse:
-    """Every one of ``these`` is larger than every one of ``those``."""
+    """The rule that every one of ``these`` is larger than every one of ``those``."""
 
     these: tuple[str, ...]
     those: tuple[str, ...]
@@ -63,7 +63,7 @@ class Worse:
     def judge(self, values: Values) -> Answer:
         least, most = (values[name] for name in self._rivals(values))
         margin, error = least.mean - most.mean, math.hypot(least.error, most.error)
-        if abs(margin) < 2 * error:  # never of a single seed, whose error is NaN
+        if abs(margin) < 2 * error:  # never true of a single seed, whose error is NaN
             return Answer.UNDECIDED
         return Answer.AGREES if margin > 0 else Answer.DIFFERS
 
@@ -72,19 +72,19 @@ class Worse:
         return f"{least} {_number(values[least])} against {most} {_number(values[most])}"
 
     def _rivals(self, values: Values) -> tuple[str, str]:
-        """The best of ``these`` and the worst of ``those``."""
+        """Return the best of ``these`` and the worst of ``those``."""
         worst = max(self.those, key=lambda name: _sortable(values[name].mean))
         return _least(self.these, values), worst
 
 
 def highest(methods: tuple[str, ...], among: Sequence[str] = NAMES) -> Worse:
-    """The rule that ``methods`` are worst."""
+    """Make the rule that ``methods`` are the worst of all."""
     return Worse(methods, tuple(name for name in among if name not in methods))
 
 
 @dataclass(frozen=True)
 class Best:
-    """The smallest value of all is of one of ``these``."""
+    """The rule that the smallest value of all is that of one of ``these``."""
 
     these: tuple[str, ...]
     among: tuple[str, ...] = NAMES
@@ -102,14 +102,14 @@ class Best:
         return f"{one} {_number(values[one])} against {other} {_number(values[other])}"
 
     def _rivals(self, values: Values) -> tuple[str, str]:
-        """The best of ``these`` and the best of the others."""
+        """Return the best of ``these`` and the best of the others."""
         others = tuple(name for name in self.among if name not in self.these)
         return _least(self.these, values), _least(others, values)
 
 
 @dataclass(frozen=True)
 class MostlyWorse:
-    """In most pairs the first is larger than the second."""
+    """The rule that in most pairs the first is larger than the second."""
 
     pairs: tuple[tuple[str, str], ...]
 
@@ -129,7 +129,7 @@ class MostlyWorse:
 
 @dataclass(frozen=True)
 class Alike:
-    """Two methods differ by less than a share of how far apart all the others are."""
+    """The rule that two methods differ by less than a share of the range of all methods."""
 
     one: str
     other: str
@@ -150,7 +150,7 @@ class Alike:
         )
 
     def _gap(self, values: Values) -> float:
-        """The difference of the two over the range of all methods."""
+        """Compute the difference of the two over the range of all methods."""
         known = [values[name].mean for name in self.among if math.isfinite(values[name].mean)]
         spread = max(known, default=0.0) - min(known, default=0.0)
         gap = abs(values[self.one].mean - values[self.other].mean)
@@ -159,7 +159,7 @@ class Alike:
 
 @dataclass(frozen=True)
 class AtLeast:
-    """Every one of ``methods`` reaches a level."""
+    """The rule that every one of ``methods`` reaches a level."""
 
     methods: tuple[str, ...]
     level: float
@@ -179,22 +179,22 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper, and where and how it can be asked.
+    """A sentence of the paper with the rule, metrics and datasets by which it is tested.
 
     Attributes
     ----------
     text : str
-        The claim in few words.
+        The claim in a few words.
     source : str
-        Where the paper makes it.
+        Section or table in which the paper makes the claim.
     metrics : tuple of str
-        Of each of these it is asked.
+        Metrics on each of which it is tested.
     rule : Rule
-        What has to hold.
+        Condition that has to hold.
     datasets : tuple of str
-        On each of these it is asked; empty: on every one.
+        Datasets on each of which it is tested; empty for every dataset.
     throughout : bool
-        At every evaluation of the training instead of the last.
+        Whether it is tested at every evaluation of the training instead of the last only.
     """
 
     text: str
@@ -206,7 +206,7 @@ class Claim:
 
 
 def _sortable(value: float) -> float:
-    """A model that diverged is worse than any that did not."""
+    """Replace nan by infinity: a diverged model is worse than any other."""
     return math.inf if math.isnan(value) else value
 
 

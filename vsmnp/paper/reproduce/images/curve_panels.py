@@ -1,4 +1,4 @@
-"""Test metrics over the training, a row of panels a dataset: Figures 4 and 8 of the paper."""
+"""Draw test metrics over the training, a row of panels for each dataset: Figures 4 and 8 of the paper."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from .style import LINES, TITLES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: The axis ends where this share of what is drawn lies below, with some room: one lost method sets no scale.
+#: The axis ends a little above the quantile at this share of the drawn values, so that one diverging method
+#: does not set the scale.
 _SHOWN, _ROOM = 0.85, 0.25
-#: From this ratio of the largest value shown to the smallest on, an axis is logarithmic.
+#: An axis is logarithmic from this ratio of the largest to the smallest value on.
 _WIDE = 20.0
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw the rows of runs; see :func:`draw_rows`."""
+    """Draw the evaluations of all runs; see :func:`draw_rows`."""
     draw_rows(title, [row for run in runs for row in run.rows], path)
 
 
@@ -35,16 +36,16 @@ def draw_rows(title: str, rows: Sequence[Row], path: Path) -> None:
     Parameters
     ----------
     title : str
-        Of the picture.
+        Title of the picture.
     rows : sequence of mapping
-        Of one architecture, as :mod:`.records` has them; at least one.
+        Rows of one architecture, in the form of :mod:`.records`; at least one.
     path : Path
-        The PNG file.
+        Path of the PNG file.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     with drawing(path, title, 0.6 + 2.35 * len(TITLES), 0.85 + 2.0 * len(datasets)) as figure:
@@ -89,7 +90,7 @@ def _panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
 
 
 def _course(rows: Sequence[Row], metric: str) -> tuple[Array, Array, Array]:
-    """Epochs, means over the seeds and their standard errors, of the evaluations that have the metric."""
+    """Compute epochs, means over the seeds and their standard errors of the evaluations with the metric."""
     epochs = sorted({row["epoch"] for row in rows if row.get(metric) is not None})
     found = [estimate([row for row in rows if row["epoch"] == epoch], metric) for epoch in epochs]
     mean = np.array([value.mean for value in found if value is not None])
@@ -98,7 +99,7 @@ def _course(rows: Sequence[Row], metric: str) -> tuple[Array, Array, Array]:
 
 
 def _scale(axes: Axes, values: Array) -> None:
-    """Show most of the values: on a logarithmic axis if they are positive and span much."""
+    """Scale the axis to show most values; logarithmically if they are positive and span a wide range."""
     low, high = float(values.min()), float(np.quantile(values, _SHOWN))
     if low > 0 and values.max() > _WIDE * low:
         axes.set_yscale("log")

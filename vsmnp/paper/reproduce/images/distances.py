@@ -1,4 +1,4 @@
-"""FID and KID of a run's samples, measured once and kept beside it."""
+"""Measure FID and KID of a run's samples once and save them in its folder."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ DISTANCES = "distances.json"
 
 
 def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
-    """Measure FID and KID of the run in a folder, unless they are known of its state and these features.
+    """Measure FID and KID of the run in a folder, unless they are known for its state and these features.
 
     Parameters
     ----------
     place : Path
-        Of the run.
+        Folder of the run.
     run : Run or None
-        The run, if it was loaded already.
+        The run, if it is loaded already.
     features : FeatureChoice
-        Of data that no classifier comes with, ``lenet`` measures nothing.
+        Features to compare; ``lenet`` measures nothing for data that no shipped classifier fits.
 
     Raises
     ------
     VsmnpError
-        If the features cannot be had, or the result cannot be written.
+        If the features are not available, or the result cannot be written.
     """
     if run is None and read(place, features):
         return
@@ -54,9 +54,9 @@ def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
 
 
 def read(place: Path, features: FeatureChoice) -> Mapping[str, Any]:
-    """What is known of the run in a folder as it stands, by these features; nothing if it is not.
+    """Read the saved distances of a run in its present state by these features; empty if there are none.
 
-    Features of a file that is gone are those that were measured.
+    If the file of the features is missing, the saved ones are taken to be of those features.
     """
     try:
         known = json.loads((place / DISTANCES).read_text())
@@ -68,12 +68,12 @@ def read(place: Path, features: FeatureChoice) -> Mapping[str, Any]:
 
 
 def figures(place: Path, features: FeatureChoice) -> dict[str, float]:
-    """``fid`` and ``kid`` of a run, if they are known; infinite if it diverged."""
+    """Return the known ``fid`` and ``kid`` of a run; a value is infinite if the run diverged."""
     known = read(place, features)
     return {name: math.inf if known[name] is None else known[name] for name in QUALITY if name in known}
 
 
 def about(places: Iterable[Path], features: FeatureChoice) -> list[Mapping[str, Any]]:
-    """What the distances of the runs in these folders are of, each kind once."""
+    """List the distinct descriptions of what the distances of the runs in these folders compare."""
     known = [known["about"] for place in places if (known := read(place, features))]
     return [each for i, each in enumerate(known) if each not in known[:i]]

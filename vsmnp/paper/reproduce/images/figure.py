@@ -1,4 +1,4 @@
-"""A figure or table of the paper about images: what is run, what is drawn and what is claimed."""
+"""A figure or table of the paper about images: its runs, its pictures and its claims."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .verdicts import Verdict, sentences, table, verdicts
 
 
 class Draw(Protocol):
-    """A picture of runs of one architecture."""
+    """A function that draws a picture of runs of one architecture."""
 
     def __call__(self, title: str, runs: Sequence[Measured], path: Path) -> None:
         """Draw at least one run into a PNG file."""
@@ -35,15 +35,15 @@ class Part:
     Attributes
     ----------
     architecture : str
-        As :data:`.cells.PRESETS` has it.
+        A key of :data:`.cells.PRESETS`.
     claims : sequence of Claim
-        What the paper says of them.
+        Claims of the paper about these runs.
     methods : tuple of str
-        Which of the seven.
+        Methods that are shown, all seven by default.
     changes : mapping
-        What differs from the preset's settings.
+        Settings that differ from the preset's.
     mark : str
-        What tells the folders of its runs from those of others.
+        Part of the folders' names that distinguishes these runs from others.
     """
 
     architecture: str
@@ -60,19 +60,19 @@ class ImageFigure:
     Attributes
     ----------
     name : str
-        As the command line knows it.
+        Name on the command line.
     title : str
         One line for the help page.
     parts : sequence of Part
-        Its grid.
+        Parts that make up the grid.
     tabulate : callable
-        The table of the rows.
+        Function that makes the table of the rows.
     draw : callable or None
-        Its picture, one an architecture.
+        Function that draws a picture for each architecture, if any.
     each_dataset : bool
-        One a dataset, too.
+        Whether there is a picture for each dataset, too.
     quality : bool
-        Whether it shows FID and KID.
+        Whether the figure shows FID and KID.
     """
 
     name: str
@@ -86,33 +86,34 @@ class ImageFigure:
     def reproduce(
         self, out: Path, plan: Plan, progress: Progress, stop: Callable[[], bool] = lambda: False
     ) -> Result:
-        """Run (or go on with) the grid, draw what there is, and hold it against the paper.
+        """Run or resume the grid, draw the finished runs, and compare them with the paper.
 
         Parameters
         ----------
         out : Path
             An existing folder for pictures and CSV files.
         plan : Plan
-            Which part of the grid, and how.
+            Part of the grid to run, and how to run it.
         progress : callable
-            Told of the work done.
+            Called with the work done and the whole work.
         stop : callable
-            True saves what runs and ends.
+            Returns true to save the current runs and stop.
 
         Returns
         -------
         Result
             ``data`` has ``budget``, the ``rows`` of the record, the ``claims`` with their verdicts, and the
-            names of the runs that are ``missing`` or ``unfinished``; ``features`` is what FID and KID are of.
+            names of the runs that are ``missing`` or ``unfinished``; ``features`` describes what FID and KID
+            compare.
 
         Raises
         ------
         DataError
-            If there is not a single run, and none was to be trained.
+            If there is no run at all, and none was to be trained.
         Interrupted
-            If ``stop`` said so.
+            If ``stop`` returned true.
         VsmnpError
-            As training and drawing do.
+            If training or drawing raises it.
         """
         parts = self._wanted(plan)
         grid = {p.architecture: cells(plan, p.architecture, p.methods, p.changes, p.mark) for p in parts}
@@ -145,7 +146,7 @@ class ImageFigure:
         return Result(data, tables, findings, files)
 
     def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:
-        """The pictures of one architecture."""
+        """Draw the pictures of one architecture and yield their paths."""
         if self.draw is None or not runs:
             return
         groups: dict[str, list[Measured]] = {}
@@ -159,7 +160,7 @@ class ImageFigure:
             yield path
 
     def _wanted(self, plan: Plan) -> list[Part]:
-        """The parts of the architectures that are asked for; any other takes the place of the first."""
+        """Return the parts of the requested architectures; if there are none, the first part with these."""
         if not plan.architectures:
             return list(self.parts)
         known = [part for part in self.parts if part.architecture in plan.architectures]
@@ -167,7 +168,7 @@ class ImageFigure:
 
 
 def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
-    """What there is of the cells, by their names; FID and KID, where they are known, in the last row."""
+    """Read the measured runs of the cells by name; known FID and KID are added to the last row."""
     found = {}
     for cell in grid:
         place = plan.folder / cell.name
@@ -181,7 +182,7 @@ def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
 
 
 def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
-    """A part's claims asked of the rows of its architecture."""
+    """Test a part's claims on the rows of its architecture."""
     return verdicts(part.claims, [row for row in rows if row["architecture"] == part.architecture], datasets)
 
 
@@ -194,7 +195,7 @@ def _plain(verdict: Verdict) -> dict[str, str]:
 
 
 def _gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
-    """What a reader of a partial grid should know."""
+    """Yield sentences that name the missing and the unfinished runs of the grid."""
     if missing:
         yield f"Missing from this grid: {', '.join(missing)}."
     if unfinished:
@@ -202,7 +203,7 @@ def _gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
 
 
 def _features(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What FID and KID are of."""
+    """Yield sentences that describe the samples, data and features of FID and KID."""
     for about in known:
         yield (
             f"FID and KID: {about['samples']:,} samples against the {about['reference_samples']:,} of the "

@@ -1,4 +1,4 @@
-"""Figures 4 and 8 to 17, Tables 1 and 2: what each runs, draws, tabulates and claims."""
+"""Definitions of Figures 4 and 8 to 17, Tables 1 and 2: their runs, pictures, tables and claims."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ _FIG10 = ImageFigure(
 
 _BINARY_METHODS = ("K-ELBO", "K-M1")
 #: Appendix B.2: z in {0, 1}^30 with a factorised Bernoulli posterior; the network is this project's choice.
-#: Larger steps of the encoder than the paper's would make its latents certain, with no way back.
+#: Larger encoder steps than the paper's would drive the latents to certainty, from which they cannot return.
 _BINARY = {"posterior": "bernoulli", "latent": 30, "encoder_lr": 1e-4}
-#: What counts as many; the paper names no number.
+#: Share of the latents that counts as many; the paper gives no number.
 _MANY = 0.2
 
 FIG11 = (

@@ -1,4 +1,4 @@
-"""How sure the encoder is of each latent, as the histograms of Figures 9 to 11 count it."""
+"""Count how certain the encoder is of each latent, in the histograms of Figures 9 to 11."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ....runs.session import Run
 from ....types import Array
 
 BINS = 60
-#: A posterior standard deviation so near to 0 or 1 says that a latent is used, or that it is not.
+#: A posterior standard deviation within this distance of 0 or 1 marks a latent that is used, or not used.
 NEAR = 0.2
-#: The share of such ones from which on the latents count as decided; the paper names no number.
+#: Share of such standard deviations from which the latents count as decided; the paper gives no number.
 DECIDED = 0.8
-#: A binary latent is idle if for so many of the data its posterior mean is so near to one half.
+#: A binary latent is idle if its posterior mean is within this distance of one half for this share of data.
 STAYS, NEAR_HALF = 0.9, 0.1
 
 
 class Latents(NamedTuple):
-    """Histograms ``counts (Z, B)`` over ``edges (B + 1,)``, and what they come to."""
+    """Histograms ``counts (Z, B)`` over ``edges (B + 1,)``, and the figures computed from them."""
 
     edges: Array
     counts: Array
@@ -30,18 +30,18 @@ class Latents(NamedTuple):
 
 
 def latents(run: Run) -> Latents:
-    """Count the posterior standard deviations of the first model; of binary latents, the means.
+    """Count the posterior standard deviations of the first model, or the means of binary latents.
 
     Parameters
     ----------
     run : Run
-        A run with images.
+        A run trained on images.
 
     Returns
     -------
     Latents
-        With the figure ``decided_sds``, the share of standard deviations near 0 or 1, or of binary latents
-        ``idle_means``, the share of latents whose means stay near one half.
+        Histograms with the figure ``decided_sds``, the share of standard deviations near 0 or 1, or of binary
+        latents ``idle_means``, the share of latents whose means stay near one half.
     """
     vae, x = run.vae, test_points(run)
     moments = [each.q for each in batches(vae.k, vae.model, vae.phi[:1], x)]

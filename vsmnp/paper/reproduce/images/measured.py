@@ -1,4 +1,4 @@
-"""What figures need of a run, measured once and kept beside it: metrics, sample quality, latents, samples."""
+"""Measure what figures need of a run, once, and save it in its folder: metrics, latents, samples."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from .latents import latents
 from .records import METRICS, Row
 
 MEASURED = "measured.h5"
-#: Samples that a picture can show.
+#: Number of samples that a picture can show.
 SAMPLES = 64
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A run as figures see it.
+    """The measurements of a run that figures use.
 
     Attributes
     ----------
     labels : mapping
-        Where it stands in the grid.
+        Position of the run in the grid.
     settings : Settings
-        Of the run.
+        Settings of the run.
     finished : bool
-        Whether it had done all its steps, or could not go on.
+        Whether the run did all its steps, or all its models diverged.
     rows : sequence of mapping
-        One an evaluation, as :mod:`.records` has them.
+        Rows in the form of :mod:`.records`, one for each evaluation.
     edges : Array
-        ``(B + 1,)`` of the histograms.
+        Edges ``(B + 1,)`` of the histograms.
     counts : Array
-        ``(Z, B)``, of each latent; see :func:`.latents.latents`.
+        Histogram ``(Z, B)`` of each latent; see :func:`.latents.latents`.
     samples, data : Array
         ``(64, D)`` means of the decoder at draws from the prior, and test data.
     shape : tuple of int
-        Of one of them.
+        Shape of one sample.
     """
 
     labels: Mapping[str, Any]
@@ -59,16 +59,16 @@ class Measured:
 
 
 def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
-    """Measure the first model of a run and keep the result in its folder; what is there is read.
+    """Measure the first model of a run and save the result in its folder; a saved result is read instead.
 
     Parameters
     ----------
     run : Run
-        In a folder, its last evaluation being of the state in which it is.
+        A run in a folder; its last evaluation must be of its present state.
     labels : mapping
-        Where it stands in the grid.
+        Position of the run in the grid.
     finished : bool
-        Whether nothing is left to train.
+        Whether no steps are left to train.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
 
 
 def read(folder: Path) -> Measured | None:
-    """What was measured of the run in ``folder`` as it stands; None if nothing was, or it cannot be read."""
+    """Read the measurements of the run in ``folder`` in its present state; None if none are readable."""
     try:
         arrays, attributes = checkpoint.load(folder / MEASURED)
         if attributes["of"] != checkpoint.seal(folder / CHECKPOINT):
@@ -115,7 +115,7 @@ def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Mea
 
 
 def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
-    """The evaluations of the first model; what is not a number, of one that diverged, is the worst value."""
+    """Make the rows of the first model's evaluations; nan, as of a diverged model, becomes infinity."""
     rows = run.evaluations.rows
     names = [name for name in METRICS if name != "posterior_fd" or run.vae.model.posterior.has_density]
     columns = {
@@ -133,7 +133,7 @@ def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
 
 
 def _epochs(run: Run, step: int) -> float:
-    """Passes over the training data after so many steps, counted by the encoder's minibatches."""
+    """Compute the passes over the training data after a step, counted by the encoder's minibatches."""
     settings = run.settings
     each = settings.encoder_steps if settings.encoder_data == "fresh" else 1
     return step * each / (run.dataset.n_train // settings.batch_size)

@@ -12,9 +12,9 @@ class Method:
     Attributes
     ----------
     name : str
-        The paper's: ``K-M1`` for KL inference and M1, ``F-M1`` for Fisher inference and M1.
+        The paper's name: ``K-M1`` for KL inference and M1, ``F-M1`` for Fisher inference and M1.
     inference, objective : str
-        As :class:`vsmnp.Settings` has them.
+        Options of :class:`vsmnp.Settings`.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Method:
 
     @property
     def folder(self) -> str:
-        """``kl-m1``."""
+        """Part of a folder's name, such as ``kl-m1``."""
         return f"{self.inference}-{self.objective}"
 
 
@@ -37,12 +37,12 @@ METHODS = (
     Method("F-M3", "fisher", "m3"),
 )
 
-#: Their names in the order of the paper's tables.
+#: Names of the methods in the order of the paper's tables.
 NAMES = tuple(method.name for method in METHODS)
 KL = tuple(method.name for method in METHODS if method.inference == "kl")
 FISHER = tuple(method.name for method in METHODS if method.inference == "fisher")
 
 
 def methods(names: tuple[str, ...]) -> tuple[Method, ...]:
-    """The methods of these names, in the paper's order."""
+    """Return the methods of the given names, in the paper's order."""
     return tuple(method for method in METHODS if method.name in names)

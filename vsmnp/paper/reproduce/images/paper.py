@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of the paper: FID and KID (times 1000) of every method, and where each number stands.
+"""Tables 1 and 2 of the paper: FID and KID (times 1000) of every method, by architecture and dataset.
 
 The paper's FID and KID of MNIST and Fashion-MNIST come from a classifier whose weights are not public, so
 orderings can be compared with them and values cannot.
@@ -28,7 +28,7 @@ def _row(fids: str, kids: str) -> Mapping[str, Quality]:
     })  # fmt: skip
 
 
-#: By architecture and dataset; methods in the order K-ELBO, K-M1, F-M1, K-M2, F-M2, K-M3, F-M3.
+#: By architecture and dataset; methods are in the order K-ELBO, K-M1, F-M1, K-M2, F-M2, K-M3, F-M3.
 QUALITY: Mapping[tuple[str, str], Mapping[str, Quality]] = MappingProxyType({
     # Table 1, ConvNets: means of five runs, standard errors of at most 5 %.
     ("dcgan", "mnist"): _row("5.27 5.22 5.87 21.1 21.1 12.2 13.5", "63.7 60.8 68.8 402 417 161 195"),
@@ -40,12 +40,12 @@ QUALITY: Mapping[tuple[str, str], Mapping[str, Quality]] = MappingProxyType({
     ("resnet18", "celeba"): _row("55.4 54.6 59.2 54.3 60.4 208 203", "56.9 56.1 58.6 55.1 60.0 226 196"),
 })  # fmt: skip
 
-#: The errors of the tables' means, at most, as a share of them; Table 1 says so of the ConvNets.
+#: Largest standard error of the tables' means, as a share of them; Table 1 states it for the ConvNets.
 LARGEST_ERROR = 0.05
 
 
 def rows() -> Iterator[Row]:
-    """The paper's numbers in the form of a record, so that its claims can be asked of its own tables."""
+    """Yield the paper's numbers as rows of a record, so that its claims can be tested on its own tables."""
     for (architecture, dataset), methods in QUALITY.items():
         for method, quality in methods.items():
             yield {

@@ -1,4 +1,4 @@
-"""Which part of the paper's grid is asked for, and how it is to be worked off."""
+"""The part of the paper's grid that is asked for, and how it is to be run."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from .methods import NAMES
 
 @dataclass(frozen=True)
 class Plan:
-    """What the user asked of a figure.
+    """The options of a figure that the user chose.
 
     Attributes
     ----------
     budget : Budget
-        Epochs, widths and what else is smaller than in the paper.
+        Epochs, widths and other settings that are smaller than in the paper.
     runs : Path
-        Holds the runs, a folder each, below one for the budget; figures share them.
+        Folder of the runs, one folder each below one for the budget; figures share them.
     datasets : tuple of str
-        Names or paths; empty: the budget's.
+        Names or paths; empty for the budget's.
     seeds : tuple of int
-        Empty: the budget's.
+        Seeds of the runs; empty for the budget's.
     architectures : tuple of str
-        Those of a figure that are wanted; empty: all of them.
+        Architectures of a figure that are wanted; empty for all of them.
     methods : tuple of str
-        Those of a figure that are wanted.
+        Methods of a figure that are wanted.
     data_dir : str
-        Where image files are looked for first.
+        Folder in which image files are looked for first.
     jobs : int
-        Processes that train at a time.
+        Number of processes that train at a time.
     features : FeatureChoice
-        Whose features FID and KID compare.
+        Features that FID and KID compare.
     train : bool
-        Whether what is missing is trained, or left out.
+        Whether missing runs are trained, or left out.
     """
 
     budget: Budget
@@ -51,5 +51,5 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Of the runs of this budget."""
+        """Folder of the runs of this budget."""
         return self.runs / self.budget.name

@@ -1,4 +1,4 @@
-"""What the paper claims of sample quality, of ConvNets and of ResNets."""
+"""The paper's claims about sample quality, for ConvNets and for ResNets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CONVNETS = (
     Claim("K-ELBO or an M1 is best", _TEXT, _BOTH, Best(("K-ELBO", "K-M1", "F-M1"))),
 )  # fmt: skip
 
-#: Of the three methods that Table 1 has of ResNets.
+#: Claims about the three methods that Table 1 lists for ResNets.
 RESNETS = (
     Claim("K-M1 is better than K-ELBO", _TEXT, _BOTH, Worse(("K-ELBO",), ("K-M1",))),
     Claim("F-M1 is better than K-ELBO on MNIST", _TEXT, _BOTH, Worse(("K-ELBO",), ("F-M1",)), ("mnist",)),
 )
 
-#: Of all seven, in Table 2.
+#: Claims about all seven methods, in Table 2.
 ALL_RESNETS = (
     *RESNETS,
     Claim("F-M2 is best", _APPENDIX, _BOTH, Best(("F-M2",))),

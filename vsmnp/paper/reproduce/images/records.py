@@ -1,4 +1,4 @@
-"""The record of a grid: one row an evaluation of a run, in memory and as a CSV file."""
+"""The record of a grid: one row for each evaluation of a run, in memory and as a CSV file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .claims import Estimate
 Row: TypeAlias = Mapping[str, Any]
 
 LABELS = ("dataset", "architecture", "method", "seed")
-#: On the test set during training, on generated samples after it, and of the latents.
+#: Metrics on the test set during training; below, those of generated samples after it and of the latents.
 METRICS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
 QUALITY = ("fid", "kid")
 LATENTS = ("decided_sds", "idle_means")
@@ -25,17 +25,17 @@ _COUNTS = {"seed", "step"}
 
 
 def record(name: str, rows: Iterable[Row]) -> Table:
-    """Every number, as the table of a CSV file."""
+    """Make the table of all numbers, for a CSV file."""
     return Table(name, COLUMNS, [tuple(row.get(column) for column in COLUMNS) for row in rows])
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file that :func:`record` made.
+    """Read the rows of a file that :func:`record` made.
 
     Raises
     ------
     DataError
-        If it is missing or holds something else.
+        If the file is missing or has other content.
     """
     try:
         with path.open(newline="") as file:
@@ -51,7 +51,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def last(rows: Iterable[Row]) -> list[Row]:
-    """The latest row of every run."""
+    """Return the latest row of every run."""
     latest: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         key = tuple(row[label] for label in LABELS)
@@ -61,7 +61,7 @@ def last(rows: Iterable[Row]) -> list[Row]:
 
 
 def estimate(rows: Sequence[Row], metric: str) -> Estimate | None:
-    """Mean and standard error over runs of the values that there are; None without any."""
+    """Compute mean and standard error over runs of the values that are present; None without any."""
     values = [float(row[metric]) for row in rows if row.get(metric) is not None]
     if not values:
         return None
@@ -74,7 +74,7 @@ def estimate(rows: Sequence[Row], metric: str) -> Estimate | None:
 
 
 def estimates(rows: Iterable[Row], metric: str) -> dict[str, Estimate]:
-    """A metric's estimate by method."""
+    """Compute the estimate of a metric for each method."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["method"], []).append(row)

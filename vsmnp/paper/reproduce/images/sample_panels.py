@@ -1,4 +1,4 @@
-"""Test data and the samples of every method, a picture a dataset: Figures 12 to 17."""
+"""Draw test data and the samples of every method, one picture for each dataset: Figures 12 to 17."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .measured import Measured
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Panels in a row.
+#: Number of panels in a row.
 _ACROSS = 4
 
 
@@ -24,16 +24,16 @@ def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
     Parameters
     ----------
     title : str
-        Of the picture.
+        Title of the picture.
     runs : sequence of Measured
-        Of one dataset and architecture, one a method; at least one.
+        Runs of one dataset and architecture, one for each method; at least one.
     path : Path
-        The PNG file.
+        Path of the PNG file.
 
     Raises
     ------
     ConfigError
-        If the samples are no pictures.
+        If the samples are not images.
     StorageError
         If the file cannot be written.
     """
@@ -48,6 +48,6 @@ def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
 
 
 def show(axes: Axes, x: Array, shape: tuple[int, ...], title: str) -> None:
-    """Images ``(64, D)`` in a grid, black at 0 and white at 1."""
+    """Draw images ``(64, D)`` in a grid, black at 0 and white at 1."""
     axes.imshow(mosaic(x, shape).clip(0, 1), cmap="gray", vmin=0, vmax=1)
     axes.set_title(title)

@@ -1,4 +1,4 @@
-"""Posterior standard deviations, a row of panels a dataset, a column a method: Figures 9 and 10."""
+"""Draw posterior standard deviations, a row for each dataset, a column for each method: Figures 9 and 10."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw the first run of each method on each dataset: pale lines the latents, black their average.
+    """Draw the first run of each method on each dataset: the latents as pale lines, their average in black.
 
     Parameters
     ----------
     title : str
-        Of the picture.
+        Title of the picture.
     runs : sequence of Measured
-        Of one architecture; at least one.
+        Runs of one architecture; at least one.
     path : Path
-        The PNG file.
+        Path of the PNG file.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     datasets = list(dict.fromkeys(run.labels["dataset"] for run in runs))
     names = [name for name in NAMES if any(run.labels["method"] == name for run in runs)]
@@ -61,7 +61,7 @@ def _panel(axes: Axes, run: Measured) -> None:
 
 
 def histograms(axes: Axes, run: Measured) -> None:
-    """The latents as pale lines, their average in black."""
+    """Draw the latents as pale lines, their average in black."""
     shares = run.counts / run.counts.sum(1, keepdims=True).clip(1)
     for j, share in enumerate(shares):
         axes.stairs(share, run.edges, color=SERIES[j % len(SERIES)], alpha=0.25, linewidth=0.5)

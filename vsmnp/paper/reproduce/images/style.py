@@ -1,4 +1,4 @@
-"""How the methods look in every picture: a colour a learning objective, a dash for Fisher inference."""
+"""Line styles of the methods in every picture: a colour for each learning objective, dashes for Fisher."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ....figures.style import SERIES
 _COLOURS = {"ELBO": "#9a9a9a", "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
 _DASHES: Mapping[str, Any] = {"K": "-", "F": (0, (2.5, 1.5))}
 
-#: The arguments of a line by the name of its method; the ELBO's is seen beneath a line that hides it.
+#: Arguments of a line by the name of its method; the ELBO's is wide, to be visible beneath another line.
 LINES: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     f"{inference}-{objective}": {
         "color": colour, "linestyle": dash, "linewidth": 2.6 if objective == "ELBO" else 1.2,
@@ -20,7 +20,7 @@ LINES: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     for inference, dash in _DASHES.items()
 })  # fmt: skip
 
-#: What axes call the metrics.
+#: Titles of the metrics on axes.
 TITLES: Mapping[str, str] = MappingProxyType({
     "neg_elbo": "Negative ELBO (nats)",
     "mse": "Reconstruction MSE",

@@ -1,4 +1,4 @@
-"""The tables that figures print: final metrics, sample quality beside the paper's, decided latents."""
+"""Make the tables that figures print: final metrics, sample quality beside the paper's, latents."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _KEYS = ("dataset", "architecture", "method")
 
 
 def final_metrics(rows: Sequence[Row]) -> Table:
-    """The last evaluation of every run, means over the seeds."""
+    """Make the table of the last evaluation of every run, means over the seeds."""
     return _table("metrics", rows, METRICS)
 
 
 def sample_quality(rows: Sequence[Row]) -> Table:
-    """FID and KID x 1000 of generated samples, each beside the paper's."""
+    """Make the table of FID and KID x 1000 of generated samples, each beside the paper's."""
     header = ("data", "network", "method", "epochs", "FID", "paper", "KID x 1000", "paper")
     lines = []
     for keys, group in _groups(rows):
@@ -32,17 +32,17 @@ def sample_quality(rows: Sequence[Row]) -> Table:
 
 
 def decided_latents(rows: Sequence[Row]) -> Table:
-    """The share of posterior standard deviations near 0 or 1."""
+    """Make the table of the share of posterior standard deviations near 0 or 1."""
     return _table("latents", rows, ("decided_sds",))
 
 
 def idle_latents(rows: Sequence[Row]) -> Table:
-    """The share of binary latents whose posterior mean stays near one half."""
+    """Make the table of the share of binary latents whose posterior mean stays near one half."""
     return _table("latents", rows, ("idle_means",))
 
 
 def _table(name: str, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
-    """A line a method; a standard error behind each mean where there are several seeds."""
+    """Make a table with a line for each method; with several seeds each mean has a standard error."""
     several = len({row["seed"] for row in rows}) > 1
     header = ["data", "network", "method", "epochs"]
     for metric in metrics:
@@ -58,7 +58,7 @@ def _table(name: str, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
 
 
 def _groups(rows: Sequence[Row]) -> list[tuple[tuple[str, str, str], list[Row]]]:
-    """The last rows of all seeds of a method, in the paper's order of methods."""
+    """Group the last rows of all seeds of a method, in the paper's order of methods."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in last(rows):
         dataset, architecture, method = (row[key] for key in _KEYS)

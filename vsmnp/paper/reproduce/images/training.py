@@ -1,6 +1,6 @@
-"""The cells of a grid trained and measured, one after another or in processes side by side.
+"""Train and measure the cells of a grid, one after another or in parallel processes.
 
-A cell is an ordinary run on disk: one that is done is left alone, one that was killed goes on.
+A cell is an ordinary run on disk: one that is finished is not trained again, one that was killed is resumed.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from .distances import judge
 from .measured import measure, read
 from .plan import Plan
 
-#: Progress is told in thousandths of a cell; its measurement is the last part.
+#: Progress is reported in thousandths of a cell; its measurement is the last part.
 _PARTS, _TRAINED = 1000, 900
-#: Seconds between two looks at the processes.
+#: Seconds between two checks of the processes.
 _GLANCE = 0.2
 
 
@@ -48,24 +48,24 @@ def finish_all(
     Parameters
     ----------
     cells : sequence of Cell
-        In this order.
+        Cells in the order in which they are trained.
     plan : Plan
-        Where the runs are, how they are evaluated, and how many are trained at a time.
+        Folder of the runs, how they are evaluated, and how many are trained at a time.
     progress : callable
-        Told of thousandths of cells.
+        Called with the thousandths of cells done and their total.
     stop : callable
-        Asked now and then; true saves what runs and ends.
+        Called at intervals; returns true to save the current runs and stop.
     quality : bool
-        Whether the FID and KID of samples are wanted, too.
+        Whether the FID and KID of samples are measured, too.
 
     Raises
     ------
     Interrupted
-        If ``stop`` said so.
+        If ``stop`` returned true.
     DeviceError
-        If a process was ended from outside.
+        If a process was ended from outside, for example for lack of memory.
     VsmnpError
-        As training does.
+        If training raises it.
     """
     make_folder(plan.folder)
     done = [0] * len(cells)
@@ -89,7 +89,7 @@ def finish_all(
 def finish(
     cell: Cell, plan: Plan, quality: bool, tell: Callable[[int], None], stop: Callable[[], bool]
 ) -> None:
-    """Train and measure one cell as :func:`finish_all` does; ``tell`` hears of the thousandths done."""
+    """Train and measure one cell as :func:`finish_all` does; ``tell`` is called with the thousandths done."""
     place = plan.folder / cell.name
     known, run = read(place), None
     if known is not None:
@@ -110,7 +110,7 @@ def finish(
 
 
 def _evaluated(session: Session) -> Run:
-    """The run as it stands, its last evaluation being of that state."""
+    """Return the run in its present state, evaluating that state if necessary."""
     if session.evaluations.lack(session.state.step):
         session.evaluations.add(session.trainer, session.state)
     return session.run(session.state)
@@ -118,11 +118,11 @@ def _evaluated(session: Session) -> Run:
 
 # --- side by side ---------------------------------------------------------------------------------
 
-#: Of a process that works for another: where it tells of its progress, whom it works for, and when to stop.
+#: State of a worker process: the queue of its progress, the id of its parent process, the event to stop.
 _tidings: SimpleQueue[tuple[int, int]]
 _employer: int
 _enough: Event
-#: Held while the process works.
+#: Lock that is held while the process trains.
 _working = threading.Lock()
 
 
@@ -133,7 +133,7 @@ def _in_processes(
     tell: Callable[[int, int], None],
     stop: Callable[[], bool],
 ) -> None:
-    """The cells, so many at a time; a failure, or a wish to stop, ends the others at their next step."""
+    """Train the cells in parallel processes; a failure or a stop ends the others at their next step."""
     context = multiprocessing.get_context("spawn")
     tidings: SimpleQueue[tuple[int, int]] = context.SimpleQueue()
     enough = context.Event()
@@ -157,7 +157,7 @@ def _in_processes(
 
 
 def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) -> None:
-    """Prepare a process: the terminal's Ctrl-C is the employer's to answer."""
+    """Initialise a worker process; Ctrl-C of the terminal is left to the parent process."""
     global _tidings, _employer, _enough
     _tidings, _employer, _enough = tidings, employer, enough
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -166,16 +166,16 @@ def _begin(tidings: SimpleQueue[tuple[int, int]], employer: int, enough: Event) 
 
 
 def _leave_with_employer() -> None:
-    """End this process after a killed employer: a pool's idle process would wait for work for ever."""
+    """End this process if its parent was killed; otherwise an idle pool process would wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    with _working:  # what is at work stops and saves first
+    with _working:  # a cell in training stops and saves first
         os._exit(1)
 
 
 def _finish_there(plan: Plan, quality: bool, index: int, cell: Cell) -> None:
-    """Finish a cell in this process, and stop when asked to or when nobody is left to ask."""
+    """Finish a cell in this process; stop when requested or when the parent process has ended."""
     told = -1
 
     def tell(parts: int) -> None:

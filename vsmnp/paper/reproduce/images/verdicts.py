@@ -1,4 +1,4 @@
-"""Claims asked of a record: agrees, differs, undecided or missing, each with the numbers that decided."""
+"""Test claims on a record: agrees, differs, undecided or missing, each with the deciding numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .records import Row, estimates
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to a claim, of one metric on one dataset."""
+    """The answer to a claim, for one metric on one dataset."""
 
     claim: Claim
     dataset: str
@@ -22,7 +22,7 @@ class Verdict:
 
 
 def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
-    """Ask every claim of the rows of one architecture, on those of the datasets that it speaks of."""
+    """Test every claim on the rows of one architecture, for those of the datasets that it refers to."""
     return [
         _verdict(claim, dataset, metric, [row for row in rows if row["dataset"] == dataset])
         for claim in claims
@@ -33,7 +33,7 @@ def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[st
 
 
 def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
-    """A row a verdict, beside what the paper's own tables say of the claim where they hold its numbers."""
+    """Make a row for each verdict, beside that of the paper's own tables where they hold the numbers."""
     header = ("claim", "source", "data", "metric", "this run", "paper's table", "numbers")
     known = {(v.claim, v.dataset, v.metric): str(v.answer) for v in printed if v.answer is not Answer.MISSING}
     rows = [
@@ -47,7 +47,7 @@ def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Ta
 
 
 def sentences(found: Sequence[Verdict]) -> Iterator[str]:
-    """For each claim how often the numbers agree; nothing of claims that could not be asked at all."""
+    """Yield for each claim how often the numbers agree; claims without numbers are left out."""
     for claim in dict.fromkeys(verdict.claim for verdict in found):
         asked = [v for v in found if v.claim is claim and v.answer is not Answer.MISSING]
         if not asked:
@@ -75,13 +75,13 @@ def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row]) -> Ve
 
 
 def _moments(rows: Sequence[Row], metric: str) -> Iterator[Values]:
-    """The estimates of each evaluation; methods are compared at equal epochs."""
+    """Yield the estimates of each evaluation; methods are compared at equal epochs."""
     for epoch in sorted({row["epoch"] for row in rows}):
         yield estimates((row for row in rows if row["epoch"] == epoch), metric)
 
 
 def _together(answers: Sequence[Answer]) -> Answer:
-    """What holds at every evaluation agrees; one at which it does not decides against it."""
+    """Combine the answers over evaluations: agree only if all agree, differ if any differs."""
     for answer in (Answer.DIFFERS, Answer.UNDECIDED):
         if answer in answers:
             return answer

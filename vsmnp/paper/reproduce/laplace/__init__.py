@@ -1,1 +1,1 @@
-"""Appendix A.5.3: a Laplace q, whose location the gradient without reparametrisation does not see."""
+"""Appendix A.5.3: a Laplace q, whose gradient without reparametrisation is zero in the location."""

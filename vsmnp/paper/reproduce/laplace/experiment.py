@@ -1,7 +1,7 @@
-"""A.5.3: a Laplace q, whose location the unparametrised Fisher gradient does not see.
+"""A.5.3: a Laplace q, whose unparametrised Fisher gradient is zero in the location.
 
-The formulas are those of :mod:`.laplace_family`; here they are held against Monte Carlo, and followed
-downhill.
+The formulas are those of :mod:`.family`; here they are compared with Monte Carlo estimates and used for
+gradient descent.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ RULES: Mapping[str, Rule] = {
 }
 _COLOURS = dict(zip(RULES, (SERIES[1], SERIES[2], SERIES[0]), strict=True))
 
-#: Where gradients are compared: every location with every scale.
+#: Points at which gradients are compared: every location with every scale.
 _LOCATIONS, _SCALES = (-2.0, -0.5, 1.0), (0.7, 1.4)
-#: Where descents start, the size of a step, and how many there are.
+#: Starts of the descents; below, the size of a step and the number of steps.
 _STARTS, _START_SCALE = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), 1.6
 _STEP_SIZE, _STEPS, _QUICK_STEPS = 0.03, 1200, 600
 _SAMPLES, _QUICK_SAMPLES = 1_000_000, 100_000
-#: The score smoothed over these widths, at one m and s.
+#: Widths over which the score is smoothed, and the m and s at which it is.
 _WIDTHS, _SMOOTHED_AT = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001), (1.0, 0.7)
 
 
@@ -89,9 +89,9 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def compare(eta: Array) -> Table:
-    """All gradients, expected; and what samples ``eta (S,)`` make of those that they can estimate.
+    """Tabulate all expected gradients, with Monte Carlo estimates from samples ``eta (S,)`` where possible.
 
-    The jump is at one point, which no sample hits: an estimate of it needs a smoothed score, see
+    The score's jump is at one point, which no sample hits: to estimate it needs a smoothed score, see
     :func:`smooth`.
     """
     header = ("target", "rule", "m", "s", "dm", "ds", "dm_mc", "dm_error", "ds_mc", "ds_error")
@@ -112,7 +112,7 @@ def compare(eta: Array) -> Table:
 
 
 def smooth(eta: Array) -> Table:
-    """The biased gradient in m for N(0, 1) when the score of q is smoothed, over ever smaller widths."""
+    """Tabulate the biased gradient in m for N(0, 1) with q's score smoothed, over decreasing widths."""
     m, s = _SMOOTHED_AT
     target = TARGETS["normal"]
     limit = float(family.jump(target, np.asarray(m), np.asarray(s)))
@@ -129,12 +129,12 @@ def smooth(eta: Array) -> Table:
 
 
 def _mean(values: Array) -> tuple[float, float]:
-    """The mean of ``(S,)`` and its standard error."""
+    """Compute the mean of ``(S,)`` values and its standard error."""
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
 
 
 def descend(gradient: Rule, target: Target, steps: int) -> Array:
-    """Gradient descent on ``(m, s)`` from every start: the path ``(steps + 1, starts, 2)``."""
+    """Descend the gradient in ``(m, s)`` from every start and return the path ``(steps + 1, starts, 2)``."""
     path = np.empty((steps + 1, len(_STARTS), 2))
     path[0] = np.stack([np.asarray(_STARTS), np.full(len(_STARTS), _START_SCALE)], axis=1)
     for step in range(steps):
@@ -153,7 +153,7 @@ def _ends(paths: Mapping[tuple[str, str], Array]) -> Table:
     return Table("laplace-descent", header, rows)
 
 
-# --- what it shows ----------------------------------------------------------------------------------------
+# --- the findings -----------------------------------------------------------------------------------------
 
 
 def _findings(gradients: Table, smoothed: Table, paths: Mapping[tuple[str, str], Array]) -> list[str]:
@@ -180,7 +180,7 @@ def _findings(gradients: Table, smoothed: Table, paths: Mapping[tuple[str, str],
 
 
 def _places(values: Array) -> str:
-    """The different numbers among the values, to three decimals."""
+    """List the distinct numbers among the values, to three decimals."""
     return ", ".join(f"{value:.3f}" for value in np.unique(np.round(values, 3) + 0.0))
 
 
@@ -203,7 +203,7 @@ def _draw(path: Path, gradients: Table, paths: Mapping[tuple[str, str], Array]) 
 
 
 def _gradients(axes: Axes, name: str, table: Table) -> None:
-    """Derivatives in m along m, at the smaller of the scales, with the Monte Carlo estimates as dots."""
+    """Draw derivatives in m along m, at the smaller scale, with the Monte Carlo estimates as dots."""
     s = _SCALES[0]
     m = np.linspace(-3.3, 3.3, 200)
     for rule, gradient in RULES.items():
@@ -216,7 +216,7 @@ def _gradients(axes: Axes, name: str, table: Table) -> None:
 
 
 def _descents(axes: Axes, name: str, paths: Mapping[tuple[str, str], Array]) -> None:
-    """The paths over the contours of the divergence."""
+    """Draw the paths of descent over the contours of the divergence."""
     m, s = np.meshgrid(np.linspace(-3.4, 3.4, 81), np.linspace(0.45, 1.75, 61))
     fd = family.divergence(TARGETS[name], m, s)
     levels = fd.min() + np.geomspace(0.03, fd.max() - fd.min(), 14)
