@@ -1,4 +1,4 @@
-"""A small VAE on the engine's own code, beside quadrature that knows only its two networks as functions."""
+"""A small VAE on the engine's own code, and quadrature that uses only its two networks as functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ....types import Array, Kernels
 from ..evidence import gradient
 from ..quadrature import normal_rule
 
-#: Posterior samples a datum in one call of an objective.
+#: Posterior samples for each datum in one call of an objective.
 _SAMPLES = 20_000
 
 
@@ -29,11 +29,11 @@ class EngineExample:
     k, model
         Kernels and architecture.
     phi, theta : Array
-        ``(1, P_e)``, ``(1, P_d)``.
+        Parameter vectors ``(1, P_e)`` and ``(1, P_d)``.
     x : Array
-        ``(1, 1, N, D)``.
+        Batch of data ``(1, 1, N, D)``.
     nodes : int
-        Of the rule for one latent coordinate.
+        Nodes of the rule for one latent coordinate.
     """
 
     k: Kernels
@@ -54,7 +54,7 @@ class EngineExample:
         gamma: float = 0.3,
         seed: int = 4,
     ) -> EngineExample:
-        """Weights of moderate size, so that nothing is nearly linear and quadrature converges."""
+        """Build a model with weights of moderate size: clearly nonlinear, but quadrature converges."""
         model = GaussianVAE.mlp(d_x, d_z, hidden, activation)
         rng = np.random.default_rng(seed)
         phi = 0.5 * rng.standard_normal((1, model.phi_layout.size))
@@ -68,7 +68,7 @@ class EngineExample:
 
     @property
     def gamma(self) -> float:
-        """Likelihood variance."""
+        """The likelihood variance of the model."""
         return float(1 / precision(self.model.log_sd(self.theta))[0])
 
     @property
@@ -79,33 +79,33 @@ class EngineExample:
     # --- the two networks as plain functions ---
 
     def q(self, x: Array | None = None) -> tuple[Array, Array]:
-        """``mu, s`` of ``x (N, D)``, each ``(N, Z)``."""
+        """Compute ``mu, s`` of ``x (N, D)``, each ``(N, Z)``."""
         batch = self.x if x is None else np.asarray(x)[None, None]
         q, _ = self.model.encode(self.k, self.phi, batch)
         return q.mu[0, 0], q.s[0, 0]
 
     def g(self, z: Array) -> Array:
-        """Decoder mean of ``z (..., Z)``, ``(..., D)``."""
+        """Compute the decoder mean of ``z (..., Z)``, ``(..., D)``."""
         flat = np.asarray(z).reshape(1, 1, -1, self.model.d_z)
         return self.model.decode(self.k, self.theta, flat)[0].reshape(*z.shape[:-1], self.model.d_x)
 
     def noise(self) -> tuple[Array, Array]:
-        """Nodes ``eps (Q, 1, Z)`` and weights ``(Q,)`` that stand for the posterior noise."""
+        """Return nodes ``eps (Q, 1, Z)`` and weights ``(Q,)`` that represent the posterior noise."""
         eps, w = normal_rule(self.nodes, self.model.d_z)
         return eps[:, None, :], w
 
     def expect(self, f: Callable[[Array, Array], Array]) -> Array:
-        """``E_q f`` for each datum: f sees ``eps (Q, 1, Z)``, ``z (Q, N, Z)``, gives ``(Q, N, ...)``."""
+        """Compute ``E_q f`` of each datum; f maps ``eps (Q, 1, Z)``, ``z (Q, N, Z)`` to ``(Q, N, ...)``."""
         eps, w = self.noise()
         mu, s = self.q()
         return np.asarray(np.einsum("q,qn...->n...", w, f(eps, mu + s * eps)))
 
     def score_p(self, z: Array) -> Array:
-        """``s^p`` of ``z (Q, N, Z)``, ``(Q, N, D)``."""
+        """Compute ``s^p`` of ``z (Q, N, Z)``, ``(Q, N, D)``."""
         return np.asarray((self.g(z) - self.data) / self.gamma)
 
     def score_q(self, eps: Array) -> Array:
-        """``s^q`` at ``eps (Q, 1, Z)``, z held fixed, ``(Q, N, D)``, by differences of ``log q(z|x)``."""
+        """Compute ``s^q`` at ``eps (Q, 1, Z)``, z fixed, ``(Q, N, D)``, by differences of ``log q(z|x)``."""
         mu, s = self.q()
         z = mu + s * eps
 
@@ -119,7 +119,7 @@ class EngineExample:
     # --- the engine itself ---
 
     def at(self, phi: Array | None = None, theta: Array | None = None) -> EngineExample:
-        """The same with other parameters."""
+        """Return the same example with other parameters."""
         return replace(
             self, phi=self.phi if phi is None else phi, theta=self.theta if theta is None else theta
         )
@@ -127,16 +127,16 @@ class EngineExample:
     def outcomes(
         self, objective: Callable[[int], Objective], samples: int, value: Callable[[Outcome], Array]
     ) -> tuple[Array, Array]:
-        """Mean and standard error of what an objective says, from ``samples`` posterior samples a datum.
+        """Estimate mean and standard error of an objective from ``samples`` posterior samples a datum.
 
         Parameters
         ----------
         objective : callable
-            ``objective(S)``: the objective with S samples. One without bias in S, or the bias counts.
+            ``objective(S)``: the objective with S samples, whose bias in S, if any, is included in the mean.
         samples : int
-            In all; they are drawn in independent calls.
+            Number of samples in all; they are drawn in independent calls.
         value : callable
-            What to read off the :class:`~vsmnp.objectives.Outcome`: a loss or a gradient, ``(...)``.
+            Function of the :class:`~vsmnp.objectives.Outcome`: a loss or a gradient, ``(...)``.
         """
         calls = max(16, samples // _SAMPLES)
         ready = objective(max(2, samples // calls))

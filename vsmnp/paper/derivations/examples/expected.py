@@ -1,7 +1,7 @@
-"""The engine's own objectives without sampling noise: one model a node of a rule.
+"""The engine's own objectives without sampling noise: one model for each node of a rule.
 
-:func:`expected` averages whatever an outcome has, :func:`loss_of` the posterior Fisher divergence, and
-:func:`gradient_in_q` gives a phi-gradient as one in ``(mu, s)``; :func:`with_q` sets them.
+:func:`expected` averages any part of an outcome, :func:`loss_of` the posterior Fisher divergence, and
+:func:`gradient_in_q` gives a phi-gradient as one in ``(mu, s)``; :func:`with_q` sets ``mu`` and ``s``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .engine import EngineExample
 
 @dataclass(frozen=True, eq=False)
 class _AtNodes(DiagonalGaussian):
-    """A posterior whose noise is not drawn: model r sees ``eps[r]`` for every datum."""
+    """A posterior whose noise is not drawn: model r has ``eps[r]`` for every datum."""
 
     eps: Array = field(default_factory=lambda: np.zeros((1, 1)))
 
@@ -40,16 +40,16 @@ def expected(
     value: Callable[[Outcome], Array],
     rule: tuple[Array, Array] | None = None,
 ) -> Array:
-    """What an objective with one posterior sample says on average, to the digits of the rule.
+    """Compute the expectation of an objective with one posterior sample, to the accuracy of the rule.
 
     Parameters
     ----------
     example : EngineExample
         Model, parameters and batch.
     objective : Objective
-        With ``samples = 1``; its expectation is then one over a single eps.
+        Objective with ``samples = 1``, so that its expectation is over a single eps.
     value : callable
-        What to read off the :class:`~vsmnp.objectives.Outcome`, ``(R, ...)``.
+        Function of the :class:`~vsmnp.objectives.Outcome`, ``(R, ...)``.
     rule : tuple of Array, optional
         Nodes ``(Q, Z)`` and weights ``(Q,)`` for eps; the Gauss-Hermite rule of the example unless given.
     """
@@ -69,9 +69,9 @@ def expected(
 def gradient_in_q(
     example: EngineExample, objective: Objective, rule: tuple[Array, Array] | None = None
 ) -> Array:
-    """The expected phi-gradient of an objective as ``(dmu, ds)`` of q, ``(2 Z,)``, for a batch of one datum.
+    """Compute the expected phi-gradient of an objective as ``(dmu, ds)`` of q, ``(2 Z,)``, for one datum.
 
-    The bias of the encoder's last layer is added to ``(mu, log s)`` itself.
+    The bias of the encoder's last layer is added to ``(mu, log s)`` directly, so its gradient is used.
     """
     bias = example.model.phi_layout.slots[-1]
 
@@ -85,7 +85,7 @@ def gradient_in_q(
 
 
 def with_q(example: EngineExample, mu: Array, s: Array) -> EngineExample:
-    """The same model and data with an encoder whose ``q = N(mu, diag s^2)``, ``(Z,)``, whatever x."""
+    """Return the example with an encoder whose ``q = N(mu, diag s^2)``, ``(Z,)``, for every x."""
     phi = np.zeros_like(example.phi)
     bias = example.model.phi_layout.slots[-1]
     phi[0, bias.start : bias.stop] = np.concatenate([mu, np.log(s)])
@@ -93,5 +93,5 @@ def with_q(example: EngineExample, mu: Array, s: Array) -> EngineExample:
 
 
 def loss_of(example: EngineExample) -> float:
-    """The expected loss of :class:`~vsmnp.objectives.PosteriorFisher`."""
+    """Compute the expected loss of :class:`~vsmnp.objectives.PosteriorFisher`."""
     return float(expected(example, PosteriorFisher(), lambda outcome: outcome.loss))

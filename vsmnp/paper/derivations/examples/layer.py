@@ -1,4 +1,4 @@
-"""A layer of the engine beside formulas that are written for one model and rows of data."""
+"""A layer of the engine, to be compared with formulas written for one model and rows of data."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ class LayerExample:
     Attributes
     ----------
     layer : Layer
-        Of the engine.
+        Layer of the engine, with three features in and out.
     """
 
     layer: Layer
 
     def given(self) -> SimpleNamespace:
-        """Rows ``x, dx, gy, dgy (M, 3)``; each parameter by its name without dots, its tangent with a d."""
+        """Return rows ``x, dx, gy, dgy (M, 3)``, and the parameters and tangents by name.
+
+        A parameter has its name without dots, its tangent the same name after a d.
+        """
         v = self._inputs()
         for prefix, vector in (("", v.p), ("d", v.dp)):
             for name, array in self._layout.named(vector):
@@ -40,7 +43,7 @@ class LayerExample:
 
     @cached_property
     def by_differences(self) -> Mapping[str, Array]:
-        """``dy, gx`` and ``g<name>`` by differences of ``forward``; ``dgx`` and ``dg<name>`` of ``vjp``."""
+        """Results of differences: ``dy, gx, g<name>`` from ``forward``, ``dgx, dg<name>`` from ``vjp``."""
         v = self._inputs()
         dy = derivative(lambda t: self._forward(v.p + t * v.dp, v.x + t * v.dx))
         gx = gradient(lambda flat: (v.gy * self._forward(v.p, flat.reshape(v.x.shape))).sum(), v.x.ravel())
@@ -60,7 +63,7 @@ class LayerExample:
 
     @cached_property
     def by_its_rules(self) -> Mapping[str, Array]:
-        """The same from the layer's own ``jvp`` and ``vjp_jvp``."""
+        """The same results from the layer's own ``jvp`` and ``vjp_jvp``."""
         k, v = load("reference"), self._inputs()
         p, dp = self._tree(v.p), self._tree(v.dp)
         gp, dgp = np.zeros_like(v.p), np.zeros_like(v.p)
@@ -73,7 +76,7 @@ class LayerExample:
         return {**rows, **self._named("g", gp), **self._named("dg", dgp)}
 
     def _inputs(self) -> SimpleNamespace:
-        """Rows, and the parameters ``p, dp (1, P)`` as vectors, padding included."""
+        """Draw rows, and the parameters ``p, dp (1, P)`` as vectors, padding included."""
         rng = np.random.default_rng(5)
         x, dx, gy, dgy = rng.standard_normal((4, _ROWS, 3))
         p, dp = 0.6 * rng.standard_normal((2, 1, self._layout.size))
@@ -100,16 +103,16 @@ class LayerExample:
 
 
 def layer_checks(layer: Layer, see: Callable[[LayerExample], SimpleNamespace]) -> tuple[Check, Check]:
-    """Compare formulas with differences through a layer, and with the layer's own rules.
+    """Make checks of formulas against differences through a layer, and against the layer's own rules.
 
     The claim is a mapping from the name of a result, such as ``dgx``, to its formula.
 
     Parameters
     ----------
     layer : Layer
-        Three features in and out.
+        Layer with three features in and out.
     see : callable
-        ``see(example)``: the quantities that a formula is a function of.
+        ``see(example)``: the quantities on which a formula depends.
     """
     example = LayerExample(layer)
 

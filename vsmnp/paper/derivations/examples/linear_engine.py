@@ -13,12 +13,12 @@ from .engine import EngineExample
 
 @dataclass(frozen=True, eq=False)
 class LinearVAE:
-    """``z ~ N(0, I)``, ``x|z ~ N(J z + b, gamma I)``: as the engine has it, and as matrices.
+    """The model ``z ~ N(0, I)``, ``x|z ~ N(J z + b, gamma I)``, in the engine and as matrices.
 
     Attributes
     ----------
     example : EngineExample
-        With an encoder that is linear too; its rule is exact for polynomials of degree five.
+        Example whose encoder is linear too; its rule is exact for polynomials of degree five.
     jacobian, bias : Array
         J ``(D, Z)`` and b ``(D,)``.
     """
@@ -29,35 +29,35 @@ class LinearVAE:
 
     @classmethod
     def build(cls, d_x: int, d_z: int, n: int = 1, gamma: float = 0.3) -> LinearVAE:
-        """Random weights and data."""
+        """Build a linear VAE with random weights and data."""
         example = replace(EngineExample.build(d_x, d_z, hidden=(), n=n, gamma=gamma), nodes=3)
         bias = example.g(np.zeros(d_z))
         return cls(example, (example.g(np.eye(d_z)) - bias).T, bias)
 
     @property
     def precision(self) -> Array:
-        """``P = I + J' J / gamma``, of the posterior, ``(Z, Z)``."""
+        """Posterior precision ``P = I + J' J / gamma``, ``(Z, Z)``."""
         jacobian = self.jacobian
         return np.asarray(np.eye(jacobian.shape[1]) + jacobian.T @ jacobian / self.example.gamma)
 
     @property
     def to_mean(self) -> Array:
-        """``P^-1 J' / gamma``, which makes the posterior mean of ``x - b``, ``(Z, D)``."""
+        """Matrix ``P^-1 J' / gamma``, ``(Z, D)``, that maps ``x - b`` to the posterior mean."""
         return np.asarray(np.linalg.solve(self.precision, self.jacobian.T) / self.example.gamma)
 
     @property
     def covariance(self) -> Array:
-        """``J J' + gamma I``, of the marginal, ``(D, D)``."""
+        """Marginal covariance ``J J' + gamma I``, ``(D, D)``."""
         noise = self.example.gamma * np.eye(len(self.bias))
         return np.asarray(self.jacobian @ self.jacobian.T + noise)
 
     def marginal_score(self) -> tuple[Array, float]:
-        """``grad_x log p(x)`` of the batch, ``(N, D)``, and its divergence."""
+        """Compute ``grad_x log p(x)`` of the batch, ``(N, D)``, and its divergence."""
         inverse = np.linalg.inv(self.covariance)
         return np.asarray((self.bias - self.example.data) @ inverse), -float(np.trace(inverse))
 
     def with_exact_posterior(self) -> LinearVAE:
-        """The same with ``q = p(z|x)``; one latent, for then the posterior has no correlations."""
+        """Return the VAE with ``q = p(z|x)``; valid for one latent, whose posterior has no correlations."""
         model, phi = self.example.model, np.zeros_like(self.example.phi)
         (_, w), (_, bias) = model.phi_layout.named(phi)
         w[0, : model.d_z] = self.to_mean
@@ -68,7 +68,7 @@ class LinearVAE:
 
 @cache
 def at_decoded_datum(d_z: int) -> tuple[EngineExample, Array, Array]:
-    """A linear VAE with one datum that it decodes from z0: with its Jacobian ``(2, Z)`` and z0 ``(Z,)``."""
+    """Build a linear VAE whose datum is decoded from z0; return it, its Jacobian ``(2, Z)``, z0 ``(Z,)``."""
     vae = LinearVAE.build(2, d_z)
     z0 = np.array([0.9, -0.6])[:d_z]
     return replace(vae.example, x=(vae.jacobian @ z0 + vae.bias)[None, None, None]), vae.jacobian, z0
@@ -76,7 +76,7 @@ def at_decoded_datum(d_z: int) -> tuple[EngineExample, Array, Array]:
 
 @cache
 def on_the_line() -> tuple[LinearVAE, Array]:
-    """A linear VAE of one latent and one datum, and m1, s1, m2, s2 of q(z|x) and of p(z|x)."""
+    """Build a linear VAE of one latent and one datum, and m1, s1, m2, s2 of q(z|x) and of p(z|x)."""
     vae = LinearVAE.build(1, 1)
     (mu,), (s,) = (v[0] for v in vae.example.q())
     (mean,) = vae.to_mean @ (vae.example.data[0] - vae.bias)
@@ -85,5 +85,5 @@ def on_the_line() -> tuple[LinearVAE, Array]:
 
 @cache
 def at_exact_posterior() -> LinearVAE:
-    """A linear VAE of one latent, three data dimensions and two data whose q is the exact posterior."""
+    """Build a linear VAE of one latent, three data dimensions and two data; q is the exact posterior."""
     return LinearVAE.build(3, 1, n=2, gamma=0.5).with_exact_posterior()

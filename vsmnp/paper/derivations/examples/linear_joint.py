@@ -1,6 +1,6 @@
 r"""The joint divergence by its definition and by the engine, for the toy and a linear model.
 
-In the linear model of Section 3.1 every joint divergence is one of two Gaussians in the plane:
+In the linear model of Section 3.1 every joint divergence is one between two Gaussians in the plane:
 
 .. math::
     p(z) = N(0, 1), \quad p(x|z) = N(\theta z, \gamma), \quad q(z|x) = N(\phi x, v), \quad
@@ -34,7 +34,7 @@ _NODES = 12  # exact for polynomials of degree 23; scores are linear
 
 @dataclass(frozen=True)
 class LinearModel:
-    """One latent, one data dimension.
+    """The linear model of Section 3.1, with one latent and one data dimension.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class LinearModel:
     phi, v : float
         Slope and variance of q.
     variance : float
-        Of the data.
+        Variance of the data.
     """
 
     theta: float = 1.3
@@ -55,21 +55,21 @@ class LinearModel:
 
     @property
     def precision(self) -> float:
-        """Of the exact posterior."""
+        """Precision of the exact posterior."""
         return 1 + self.theta**2 / self.gamma
 
     @property
     def marginal_variance(self) -> float:
-        """Of ``p(x)``."""
+        """Variance of the marginal ``p(x)``."""
         return self.theta**2 + self.gamma
 
     def exact(self) -> LinearModel:
-        """The same with the exact posterior in the place of q."""
+        """Return the model with the exact posterior in the place of q."""
         slope = self.theta / (self.gamma * self.precision)
         return LinearModel(self.theta, self.gamma, slope, 1 / self.precision, self.variance)
 
     def regressed(self) -> LinearModel:
-        """The same with the likelihood for which M1 is least: the regression of x on z under ``q pi``."""
+        """Return the model whose likelihood minimises M1: the regression of x on z under ``q pi``."""
         covariance = self.phi * self.variance
         slope = covariance / (self.phi * covariance + self.v)
         return LinearModel(slope, self.variance - slope * covariance, self.phi, self.v, self.variance)
@@ -77,51 +77,51 @@ class LinearModel:
     # --- log-densities and scores, shaped like those of Toy ---
 
     def log_prior(self, z: Array) -> Array:
-        """``log p(z)``."""
+        """Compute ``log p(z)`` elementwise."""
         return normal_log_density(z, 0.0, 1.0)
 
     def log_likelihood(self, x: Array, z: Array) -> Array:
-        """``log p(x|z)``."""
+        """Compute ``log p(x|z)`` elementwise."""
         return normal_log_density(x[..., 0], self.theta * z, self.gamma)
 
     def log_q(self, x: Array, z: Array) -> Array:
-        """``log q(z|x)``."""
+        """Compute ``log q(z|x)`` elementwise."""
         return normal_log_density(z, self.phi * x[..., 0], self.v)
 
     def log_posterior(self, x: Array, z: Array) -> Array:
-        """``log p(z|x)``."""
+        """Compute ``log p(z|x)`` elementwise."""
         return self.exact().log_q(x, z)
 
     def log_pi(self, x: Array) -> Array:
-        """``log pi(x)``."""
+        """Compute ``log pi(x)`` elementwise."""
         return normal_log_density(x[..., 0], 0.0, self.variance)
 
     def log_marginal(self, x: Array) -> Array:
-        """``log p(x)``."""
+        """Compute ``log p(x)`` elementwise."""
         return normal_log_density(x[..., 0], 0.0, self.marginal_variance)
 
     def score_p(self, x: Array, z: Array) -> Array:
-        """``s^p``, ``(..., 1)``."""
+        """Compute the score ``s^p``, ``(..., 1)``."""
         return np.asarray((self.theta * z[..., None] - x) / self.gamma)
 
     def score_q(self, x: Array, z: Array) -> Array:
-        """``s^q``, ``(..., 1)``."""
+        """Compute the score ``s^q``, ``(..., 1)``."""
         return np.asarray(self.phi * (z[..., None] - self.phi * x) / self.v)
 
     def score_pi(self, x: Array) -> Array:
-        """``grad_x log pi``, ``(..., 1)``."""
+        """Compute ``grad_x log pi``, ``(..., 1)``."""
         return np.asarray(-x / self.variance)
 
     def score_marginal(self, x: Array) -> Array:
-        """``grad_x log p(x)``, ``(..., 1)``."""
+        """Compute ``grad_x log p(x)``, ``(..., 1)``."""
         return np.asarray(-x / self.marginal_variance)
 
     def latent_score_q(self, x: Array, z: Array) -> Array:
-        """``grad_z log q(z|x)``."""
+        """Compute ``grad_z log q(z|x)`` elementwise."""
         return np.asarray(-(z - self.phi * x[..., 0]) / self.v)
 
     def latent_score_p(self, x: Array, z: Array) -> Array:
-        """``grad_z log p(z, x)``."""
+        """Compute ``grad_z log p(z, x)`` elementwise."""
         return np.asarray(-z + self.theta * (x[..., 0] - self.theta * z) / self.gamma)
 
     # --- expectations ---
@@ -133,37 +133,37 @@ class LinearModel:
         return np.sqrt(self.variance) * eps, w
 
     def expect_pi(self, f: Callable[[Array], Array]) -> Array:
-        """``E_pi f(x)``; f sees ``x (K, 1)``."""
+        """Compute ``E_pi f(x)`` for a function f of ``x (K, 1)``."""
         x, w = self.data
         return np.asarray(np.einsum("k,k...->...", w, f(x)))
 
     def expect_q(self, f: Callable[[Array, Array], Array], x: Array) -> Array:
-        """``E_{q(z|x)} f(x, z)`` for ``x (K, 1)``; f sees ``x (K, 1, 1)``, ``z (K, Q)``."""
+        """Compute ``E_{q(z|x)} f(x, z)`` for ``x (K, 1)``; f takes ``x (K, 1, 1)``, ``z (K, Q)``."""
         eps, w = normal_rule(_NODES)
         x = x[:, None, :]
         z = self.phi * x[..., 0] + np.sqrt(self.v) * eps[:, 0]
         return np.asarray(np.einsum("q,kq...->k...", w, f(x, z)))
 
     def expect(self, f: Callable[[Array, Array], Array]) -> Array:
-        """``E_pi E_q f(x, z)``."""
+        """Compute the expectation ``E_pi E_q f(x, z)``."""
         return self.expect_pi(lambda x: self.expect_q(f, x))
 
     # --- divergences of the joints as those of Gaussians in (z, x) ---
 
     def covariances(self) -> tuple[Array, Array]:
-        """Of (z, x) under ``q(z|x) pi(x)`` and under ``p(z, x)``, each ``(2, 2)``."""
+        """Compute the covariances of (z, x) under ``q(z|x) pi(x)`` and ``p(z, x)``, each ``(2, 2)``."""
         covariance = self.phi * self.variance
         q = [[self.phi * covariance + self.v, covariance], [covariance, self.variance]]
         return np.array(q), np.array([[1.0, self.theta], [self.theta, self.marginal_variance]])
 
     def joint_fisher(self) -> float:
-        """``D_F``: half the trace of ``D C_q D`` with the difference D of the precisions."""
+        """Compute ``D_F``: half the trace of ``D C_q D`` with the difference D of the precisions."""
         q, p = self.covariances()
         difference = np.linalg.inv(p) - np.linalg.inv(q)
         return float(np.trace(difference @ q @ difference) / 2)
 
     def joint_kl(self) -> float:
-        """``D_KL`` in nats: half of ``tr C_p^-1 C_q - 2 - log det C_p^-1 C_q``."""
+        """Compute ``D_KL`` in nats: half of ``tr C_p^-1 C_q - 2 - log det C_p^-1 C_q``."""
         q, p = self.covariances()
         ratio = np.linalg.solve(p, q)
         return float((np.trace(ratio) - 2 - np.log(np.linalg.det(ratio))) / 2)
@@ -171,7 +171,10 @@ class LinearModel:
     # --- the engine ---
 
     def engine(self) -> EngineExample:
-        """The same VAE in the engine; its batch are the two nodes that integrate quadratics in x exactly."""
+        """Build the same VAE in the engine.
+
+        Its batch consists of the two nodes that integrate quadratics in x exactly.
+        """
         model = GaussianVAE(Dense(1, 2), Dense(1, 1), DiagonalGaussian(1), d_x=1)
         phi, theta = np.zeros((1, model.phi_layout.size)), np.zeros((1, model.theta_layout.size))
         encoder, decoder = model.encoder_part(phi), model.decoder_part(theta)
@@ -184,7 +187,7 @@ class LinearModel:
 
 Model = Toy | LinearModel
 
-#: Rules that reach twelve digits.
+#: The toy with quadrature rules that are accurate to twelve digits, and the linear model.
 TOY = Toy(x_nodes=28, z_nodes=20)
 LINEAR = LinearModel()
 
@@ -192,44 +195,44 @@ _TERMS = ("posterior_fisher", "score_square", "divergence", "score_norm")
 
 
 def log_ratio(model: Model, x: Array, z: Array) -> Array:
-    """``log q(z|x) pi(x) / (p(z) p(x|z))``."""
+    """Compute ``log q(z|x) pi(x) / (p(z) p(x|z))``."""
     log_q = model.log_q(x, z) + model.log_pi(x)
     return np.asarray(log_q - model.log_prior(z) - model.log_likelihood(x, z))
 
 
 def latent_difference(model: Model, x: Array, z: Array) -> Array:
-    """``grad_z`` of the logarithm of the ratio of joints, ``(..., 1)``."""
+    """Compute ``grad_z`` of the logarithm of the ratio of joints, ``(..., 1)``."""
     return np.asarray(model.latent_score_q(x, z) - model.latent_score_p(x, z))[..., None]
 
 
 def data_difference(model: Model, x: Array, z: Array) -> Array:
-    """Its ``grad_x``: ``grad log pi + s^q - s^p``, ``(..., D)``."""
+    """Compute ``grad_x`` of the log-ratio of joints, ``grad log pi + s^q - s^p``, ``(..., D)``."""
     return np.asarray(model.score_pi(x) + model.score_q(x, z) - model.score_p(x, z))
 
 
 @cache
 def posterior_part(model: Model) -> float:
-    """``E_pi D_F[q(z|x) || p(z|x)]``."""
+    """Compute ``E_pi D_F[q(z|x) || p(z|x)]``."""
     return float(model.expect(lambda x, z: square(latent_difference(model, x, z)) / 2))
 
 
 @cache
 def data_part(model: Model) -> float:
-    """``E_pi J``."""
+    """Compute ``E_pi J``, half the mean square of :func:`data_difference`."""
     return float(model.expect(lambda x, z: square(data_difference(model, x, z)) / 2))
 
 
 @cache
 def constant(model: Model) -> float:
-    """``C_pi``, half the mean square of the score of pi."""
+    """Compute ``C_pi``, half the mean square of the score of pi."""
     return float(model.expect_pi(lambda x: square(model.score_pi(x)) / 2))
 
 
 @cache
 def joint_fisher(model: Model) -> float:
-    """``D_F[q pi || p]`` from the definition: of Gaussians in the plane, or by quadrature of a stencil.
+    """Compute ``D_F[q pi || p]`` by definition: for Gaussians in the plane, or by a stencil and quadrature.
 
-    The stencil runs along axes that are turned against z and x, so that it knows no parts.
+    The axes of the stencil are rotated against z and x, so that it does not separate into parts.
     """
     if isinstance(model, LinearModel):
         return model.joint_fisher()
@@ -247,7 +250,7 @@ def joint_fisher(model: Model) -> float:
 
 @cache
 def engine_terms(samples: int, model: LinearModel = LINEAR) -> dict[str, tuple[float, float]]:
-    """Mean and standard error of the terms of the engine's joint Fisher divergence.
+    """Estimate mean and standard error of the terms of the engine's joint Fisher divergence.
 
     ``loss`` is their sum, and ``m1`` the sum of those of equation (8).
     """

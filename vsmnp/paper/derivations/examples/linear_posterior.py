@@ -1,4 +1,4 @@
-"""A linear VAE, whose posterior is Gaussian: divergences from any Gaussian q, from log densities alone."""
+"""A linear VAE, whose posterior is Gaussian: divergences from any Gaussian q, from log-densities alone."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..quadrature import normal_rule
 
 @dataclass(frozen=True)
 class LinearPosterior:
-    """``z ~ N(0, I)``, ``x|z ~ N(J z, gamma I)``, at the datum ``x = J z0``.
+    """The model ``z ~ N(0, I)``, ``x|z ~ N(J z, gamma I)``, at the datum ``x = J z0``.
 
     Attributes
     ----------
     jacobian : tuple of tuple of float
-        J, ``(D, Z)``.
+        Jacobian J of the decoder, ``(D, Z)``.
     z0 : tuple of float
         The latent that is decoded to the datum, ``(Z,)``.
     gamma : float
-        Likelihood variance.
+        Variance of the likelihood.
     """
 
     jacobian: tuple[tuple[float, ...], ...] = ((1.2, 0.3), (-0.4, 0.9), (0.5, 0.7))
@@ -31,51 +31,51 @@ class LinearPosterior:
 
     @property
     def j(self) -> Array:
-        """``(D, Z)``."""
+        """Jacobian of the decoder, ``(D, Z)``."""
         return np.array(self.jacobian)
 
     @property
     def x(self) -> Array:
-        """``(D,)``."""
+        """The datum ``x = J z0``, ``(D,)``."""
         return np.asarray(self.j @ np.array(self.z0))
 
     @property
     def d_z(self) -> int:
-        """Latent dimension."""
+        """Latent dimension of the model."""
         return len(self.z0)
 
     @property
     def precision(self) -> Array:
-        """``P = I + J' J / gamma``, of the posterior, ``(Z, Z)``."""
+        """Posterior precision ``P = I + J' J / gamma``, ``(Z, Z)``."""
         return np.asarray(np.eye(self.d_z) + self.j.T @ self.j / self.gamma)
 
     def log_ratio(self, z: Array, mu: Array, root: Array) -> Array:
-        """``log q(z) - log p(z, x)`` up to constants, for ``q = N(mu, root root')``; ``z (..., Z)``."""
+        """Compute ``log q(z) - log p(z, x)`` up to constants, ``q = N(mu, root root')``, ``z (..., Z)``."""
         eps = np.linalg.solve(root, (z - mu)[..., None])[..., 0]
         error = self.x - z @ self.j.T
         log_q = -0.5 * (eps * eps).sum(-1) - np.log(abs(np.linalg.det(root)))
         return np.asarray(log_q + 0.5 * (z * z).sum(-1) + 0.5 * (error * error).sum(-1) / self.gamma)
 
     def score_difference(self, z: Array, mu: Array, root: Array) -> Array:
-        """``grad_z log q - grad_z log p(z|x)``, by differences, which are exact for quadratics."""
+        """Compute ``grad_z log q - grad_z log p(z|x)`` by differences, which are exact for quadratics."""
         return gradient(lambda t: self.log_ratio(z + t, mu, root), np.zeros(self.d_z), 0.5)
 
     def fisher(self, mu: Array, root: Array) -> float:
-        """``D_F[q || p(z|x)]`` with the 1/2 of (5)."""
+        """Compute ``D_F[q || p(z|x)]`` with the 1/2 of (5)."""
         eps, w = normal_rule(3, self.d_z)
         d = self.score_difference(mu + eps @ root.T, mu, root)
         return float(0.5 * w @ (d * d).sum(-1))
 
     def kl(self, mu: Array, root: Array) -> float:
-        """``D_KL[q || p(z|x)]`` up to a constant."""
+        """Compute ``D_KL[q || p(z|x)]`` up to a constant."""
         eps, w = normal_rule(3, self.d_z)
         return float(w @ self.log_ratio(mu + eps @ root.T, mu, root))
 
     def fisher_by_smoothing(self, mu: Array, precision: Array) -> float:
-        """``D_F[q || p(z|x)]`` by de Bruijn's identity, for ``q = N(mu, precision^-1)``.
+        """Compute ``D_F[q || p(z|x)]`` by de Bruijn's identity, for ``q = N(mu, precision^-1)``.
 
-        Minus the rate at which ``D_KL`` falls as noise of variance t is added to both. The posterior is
-        what conditioning the joint Gaussian of z and x gives, so that neither scores nor P are used.
+        The divergence is minus the derivative of ``D_KL`` in the variance t of noise added to both. The
+        posterior follows by conditioning the joint Gaussian of z and x, so neither scores nor P are used.
         """
         gain = np.linalg.solve(self.j @ self.j.T + self.gamma * np.eye(len(self.j)), self.j).T
         covariance, shift = np.eye(self.d_z) - gain @ self.j, gain @ self.x - mu
@@ -90,11 +90,11 @@ class LinearPosterior:
 
 
 def root_of(precision: Array) -> Array:
-    """The symmetric square root of the inverse of a precision, ``(Z, Z)``."""
+    """Compute the symmetric square root of the inverse of a precision, ``(Z, Z)``."""
     values, vectors = np.linalg.eigh(precision)
     return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
 
 
 def spread(precision: Array, p: Array) -> float:
-    """``tr[(Lambda - P) Lambda^-1 (Lambda - P)]``, the last term of Appendix A.4."""
+    """Compute ``tr[(Lambda - P) Lambda^-1 (Lambda - P)]``, the last term of Appendix A.4."""
     return float(np.trace((precision - p) @ np.linalg.inv(precision) @ (precision - p)))

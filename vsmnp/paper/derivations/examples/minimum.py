@@ -1,4 +1,4 @@
-"""Minima to nearly all digits: a quasi-Newton search, then Newton's method on difference stencils."""
+"""Find minima to nearly all digits by a quasi-Newton search, then Newton's method on difference stencils."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..evidence import gradient
 
 
 def hessian(f: Callable[[Array], float], at: Array, step: float = 1e-2) -> Array:
-    """Second derivatives of a function at ``at (K,)``, ``(K, K)``."""
+    """Compute the second derivatives of a function at ``at (K,)``, ``(K, K)``."""
     return gradient(lambda there: gradient(f, there, step), at, step)
 
 
 def minimise(f: Callable[[Array], float], start: Array, polish: int = 3) -> Array:
-    """The local minimum that a search from ``start (K,)`` ends in, ``(K,)``."""
+    """Find the local minimum that a search from ``start (K,)`` converges to, ``(K,)``."""
     from scipy.optimize import minimize
 
     at = np.asarray(minimize(f, np.asarray(start, float), method="BFGS", options={"gtol": 1e-7}).x)
     curvature = hessian(f, at)
-    for _ in range(polish):  # Hessian once is enough: each step still gains several digits
+    for _ in range(polish):  # one Hessian is enough: each step still gains several digits
         at = at - np.linalg.solve(curvature, gradient(f, at))
     return at

@@ -1,4 +1,4 @@
-"""What every objective for theta is made of: the moments of the decoder and of the scores under q."""
+"""The moments of the decoder and of the scores under q, of which every objective for theta consists."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ..quadrature import normal_rule
 from .engine import EngineExample
 from .toy import Toy, dot, square
 
-#: Posterior samples a datum where the noise is frozen.
+#: Posterior samples for each datum where the noise is frozen.
 SAMPLES = 5
-#: A few data for statements that hold datum by datum.
+#: A few data for statements that hold for each datum.
 FEW = np.array([[0.4, -0.9], [-0.7, 0.3], [1.1, 0.8]])
 FEW.setflags(write=False)
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """Moments of the decoder under q, one datum a row.
+    """Moments of the decoder under q, one datum in each row.
 
     Attributes
     ----------
     x, mean, variance : Array
-        ``x``, ``E_q g`` and ``V_q g_j``, each ``(N, D)``.
+        Arrays ``x``, ``E_q g`` and ``V_q g_j``, each ``(N, D)``.
     A : Array
-        ``E_q |x - g|^2``, ``(N,)``, computed as such.
+        Expectation ``E_q |x - g|^2``, ``(N,)``, computed directly.
     norm : Array
-        ``E_q |g|^2``, ``(N,)``.
+        Expectation ``E_q |g|^2``, ``(N,)``.
     cross : Array
-        ``E_q [s^q . (g - x)]``, ``(N,)``; for a density q it is ``D = E_q [s^q . g]``.
+        Expectation ``E_q [s^q . (g - x)]``, ``(N,)``; for a density q it is ``D = E_q [s^q . g]``.
     """
 
     x: Array
@@ -49,17 +49,17 @@ class Reconstruction:
 
     @property
     def B(self) -> Array:
-        """``|x - E_q g|^2``, ``(N,)``."""
+        """Squared error of the mean reconstruction, ``|x - E_q g|^2``, ``(N,)``."""
         return square(self.x - self.mean)
 
     @property
     def T(self) -> Array:
-        """``tr Cov_q[g]``, ``(N,)``."""
+        """Trace of the covariance, ``tr Cov_q[g]``, ``(N,)``."""
         return np.asarray(self.variance.sum(-1))
 
     @classmethod
     def by(cls, expect: Callable[[Array], Array], x: Array, g: Array, s_q: Array) -> Reconstruction:
-        """From ``g, s_q (Q, N, D)`` at the nodes of q, over whose first axis ``expect`` takes the mean."""
+        """Compute the moments from ``g, s_q (Q, N, D)``; ``expect`` averages over the first axis."""
         mean = expect(g)
         return cls(
             x,
@@ -82,23 +82,23 @@ class Scores:
 
     @property
     def m1(self) -> Array:
-        """The definition of M1, the part of (8) that depends on theta."""
+        """M1 by its definition, the part of (8) that depends on theta."""
         return np.asarray(0.5 * self.square + self.divergence)
 
     @property
     def m2(self) -> Array:
-        """The definition (13)."""
+        """M2 by its definition (13)."""
         return np.asarray(self.square + self.divergence - 0.5 * self.square_of_mean)
 
     @property
     def m3(self) -> Array:
-        """The definition (15)."""
+        """M3 by its definition (15)."""
         return np.asarray(self.cross + self.divergence + 0.5 * self.square_of_mean)
 
 
 @dataclass(frozen=True)
 class ScaledToy(Toy):
-    """The toy with decoder ``scale g(z)`` and posterior ``N(mu, (width s)^2)``: a theta and a q to move."""
+    """The toy with decoder ``scale g(z)`` and posterior ``N(mu, (width s)^2)``: a theta and a q to vary."""
 
     scale: float = 1.0
     width: float = 1.0
@@ -110,18 +110,21 @@ class ScaledToy(Toy):
         return np.asarray(self.width * super().s(x))
 
 
-# --- of the toy, by quadrature ---
+# --- moments of the toy, by quadrature ---
 
 
 def toy_reconstruction(toy: Toy, x: Array = FEW) -> Reconstruction:
-    """Of ``x (N, 2)``."""
+    """Compute the toy's reconstruction moments at ``x (N, 2)``."""
     eps, w = normal_rule(toy.z_nodes)
     z = toy.mu(x) + toy.s(x) * eps  # (Q, N)
     return Reconstruction.by(lambda f: np.asarray(np.tensordot(w, f, 1)), x, toy.g(z), toy.score_q(x, z))
 
 
 def toy_scores(toy: Toy, x: Array = FEW) -> Scores:
-    """Of ``x (N, 2)``; s^p and its divergence by differences of the log-likelihood, exact for a quadratic."""
+    """Compute the toy's score moments at ``x (N, 2)``.
+
+    The score s^p and its divergence are differences of the log-likelihood, exact for a quadratic.
+    """
     origin = np.zeros(toy.d_x)
 
     def s_p(x: Array, z: Array) -> Array:
@@ -141,7 +144,7 @@ def toy_scores(toy: Toy, x: Array = FEW) -> Scores:
 
 
 def toy_pairs(toy: Toy, f: Callable[[Array, Array], Array], x: Array = FEW) -> Array:
-    """The mean of ``f(s_p, s_q)`` over two samples of q, ``(N,)``: f sees both ``(N, Q^2, S = 2, 2)``."""
+    """Compute ``E f(s_p, s_q)`` over two samples of q, ``(N,)``; both have ``(N, Q^2, S = 2, 2)``."""
     eps, w = normal_rule(toy.z_nodes, 2)
     x = x[:, None, None, :]
     z = toy.mu(x) + toy.s(x) * eps
@@ -149,7 +152,7 @@ def toy_pairs(toy: Toy, f: Callable[[Array, Array], Array], x: Array = FEW) -> A
 
 
 def profile(loss: Callable[[float], float]) -> float:
-    """The least value of ``loss(log gamma)``, by search."""
+    """Find the least value of ``loss(log gamma)`` by a search over ``log gamma``."""
     from scipy.optimize import minimize_scalar
 
     return float(minimize_scalar(loss, bounds=(-8, 6), method="bounded", options={"xatol": 1e-9}).fun)
@@ -157,7 +160,7 @@ def profile(loss: Callable[[float], float]) -> float:
 
 @cache
 def toy_least(loss: Literal["m1", "m2", "m3"]) -> float:
-    """The least mean of a loss over the toy's likelihood variance."""
+    """Find the least mean of a loss over the toy's likelihood variance."""
 
     def mean(log_gamma: float) -> float:
         return float(getattr(toy_scores(Toy(gamma=float(np.exp(log_gamma)))), loss).mean())
@@ -166,16 +169,16 @@ def toy_least(loss: Literal["m1", "m2", "m3"]) -> float:
 
 
 def utility(y: Any, d_x: int) -> Any:
-    """``h_F(y) = -d_x^2 / (2 y)``, what M1 and M2 make of a reconstruction error at the optimal gamma."""
+    """Compute ``h_F(y) = -d_x^2 / (2 y)``, the value of M1 and M2 at the optimal gamma for an error y."""
     return -(d_x**2) / (2 * y)
 
 
-# --- of the engine's example ---
+# --- moments of the engine's example ---
 
 
 @cache
 def engine_reconstruction(example: Callable[[], EngineExample]) -> Reconstruction:
-    """Of the batch of ``example()``, by quadrature."""
+    """Compute the reconstruction moments of the batch of ``example()`` by quadrature."""
     built = example()
     eps, w = built.noise()
     mu, s = built.q()
@@ -185,7 +188,7 @@ def engine_reconstruction(example: Callable[[], EngineExample]) -> Reconstructio
 
 @cache
 def engine_scores(example: Callable[[], EngineExample]) -> Scores:
-    """Of the batch of ``example()``, by quadrature."""
+    """Compute the score moments of the batch of ``example()`` by quadrature."""
     built = example()
     eps, w = built.noise()
     mu, s = built.q()
@@ -196,7 +199,7 @@ def engine_scores(example: Callable[[], EngineExample]) -> Scores:
     return Scores(np.tensordot(w, square(s_p), 1), square(mean), divergence, cross)
 
 
-# --- of the engine's own samples: its estimators are exact for the empirical distribution of them ---
+# --- moments of the engine's own samples, for whose empirical distribution its estimators are exact ---
 
 
 def _key(step: int) -> Key:
@@ -204,17 +207,17 @@ def _key(step: int) -> Key:
 
 
 def evaluate(example: EngineExample, objective: Objective, step: int = 0) -> Outcome:
-    """What the engine says of the batch, with the noise of one step."""
+    """Evaluate an objective of the engine on the batch, with the noise of one step."""
     return objective(example.k, example.model, example.phi, example.theta, example.x, _key(step))
 
 
 def drawn(example: EngineExample, samples: int, step: int = 0) -> Array:
-    """The noise ``(S, N, Z)`` that :func:`evaluate` uses."""
+    """Return the noise ``(S, N, Z)`` that :func:`evaluate` uses."""
     return np.asarray(example.model.gaussian_posterior.noise(example.k, _key(step), samples, example.x)[0])
 
 
 def sampled_reconstruction(example: EngineExample, samples: int, step: int = 0) -> Reconstruction:
-    """Moments over the very samples that :func:`evaluate` draws."""
+    """Compute the reconstruction moments over the same samples that :func:`evaluate` draws."""
     eps = drawn(example, samples, step)
     mu, s = example.q()
     g, s_q = example.g(mu + s * eps), example.score_q(eps)
@@ -223,14 +226,14 @@ def sampled_reconstruction(example: EngineExample, samples: int, step: int = 0) 
 
 @cache
 def wide() -> tuple[EngineExample, Reconstruction]:
-    """More data than latent dimensions, and the moments over the ``SAMPLES`` that :func:`evaluate` draws."""
+    """Build an example with d_x > d_z, and its moments over the ``SAMPLES`` that :func:`evaluate` draws."""
     example = EngineExample.build(d_x=3, d_z=2)
     return example, sampled_reconstruction(example, SAMPLES)
 
 
 @cache
 def engine_least(objective: Objective) -> float:
-    """The least loss of :func:`wide` with the noise frozen and gamma moved by hand."""
+    """Find the least loss of :func:`wide` over gamma, with the noise frozen."""
     example, _ = wide()
 
     def loss(log_gamma: float) -> float:
@@ -248,9 +251,9 @@ def engine_mean(
     value: Callable[[Outcome], Array],
     samples: int,
 ) -> tuple[Array, Array]:
-    """Mean and standard error of an objective as it is, its few samples a datum and its bias included.
+    """Estimate mean and standard error of an objective with few samples a datum, its bias included.
 
-    The batch is repeated, so that one call holds many independent estimates.
+    The batch is repeated, so that one call yields many independent estimates.
     """
     built = example()
     rows = built.data.shape[0] * objective.samples
@@ -259,5 +262,5 @@ def engine_mean(
 
 
 def loss(outcome: Outcome) -> Array:
-    """The loss of an outcome, of its only model."""
+    """Return the loss of an outcome that has a single model."""
     return outcome.loss[0]  # type: ignore[no-any-return]

@@ -20,7 +20,7 @@ from ..quadrature import normal_log_density, normal_rule
 
 _WEIGHTS = np.array([0.4, 0.6])
 _MEANS = np.array([[-0.4, 0.2], [0.3, -0.2]])
-_SDS = np.array([0.6, 0.5])  # of both components, and not too far apart: the rules converge fast
+_SDS = np.array([0.6, 0.5])  # of both components; the scales are similar, so that the rules converge fast
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Toy:
     Attributes
     ----------
     gamma : float
-        Likelihood variance.
+        Variance of the likelihood.
     x_nodes, z_nodes, prior_nodes : int
-        Sizes of the rules for one coordinate of a component of the data, for q and for the prior.
+        Numbers of nodes for one coordinate of a component of the data, for q and for the prior.
     """
 
     gamma: float = 0.4
@@ -45,73 +45,73 @@ class Toy:
     # --- the decoder and the encoder ---
 
     def g(self, z: Array) -> Array:
-        """Decoder mean, ``(..., 2)``."""
+        """Compute the decoder mean, ``(..., 2)``."""
         return np.stack([1.1 * np.sin(z), 0.6 * z + 0.3 * np.cos(z)], -1)
 
     def dg(self, z: Array) -> Array:
-        """Its derivative in z, ``(..., 2)``."""
+        """Compute the decoder's derivative in z, ``(..., 2)``."""
         return np.stack([1.1 * np.cos(z), 0.6 - 0.3 * np.sin(z)], -1)
 
     def d2g(self, z: Array) -> Array:
-        """Its second derivative, ``(..., 2)``."""
+        """Compute the decoder's second derivative in z, ``(..., 2)``."""
         return np.stack([-1.1 * np.sin(z), -0.3 * np.cos(z)], -1)
 
     def mu(self, x: Array) -> Array:
-        """Mean of q."""
+        """Compute the mean of q."""
         return np.asarray(0.7 * np.sin(x[..., 0] + 0.5 * x[..., 1]))
 
     def dmu(self, x: Array) -> Array:
-        """Its gradient in x, ``(..., 2)``."""
+        """Compute the gradient in x of the mean of q, ``(..., 2)``."""
         slope = 0.7 * np.cos(x[..., 0] + 0.5 * x[..., 1])
         return np.stack([slope, 0.5 * slope], -1)
 
     def s(self, x: Array) -> Array:
-        """Standard deviation of q."""
+        """Compute the standard deviation of q."""
         return np.asarray(np.exp(-0.6 + 0.3 * np.sin(x[..., 0] - x[..., 1])))
 
     def dlog_s(self, x: Array) -> Array:
-        """The gradient of its logarithm in x, ``(..., 2)``."""
+        """Compute the gradient in x of ``log s``, ``(..., 2)``."""
         slope = 0.3 * np.cos(x[..., 0] - x[..., 1])
         return np.stack([slope, -slope], -1)
 
     # --- log-densities and scores ---
 
     def log_prior(self, z: Array) -> Array:
-        """``log p(z)``."""
+        """Compute ``log p(z)`` elementwise."""
         return normal_log_density(z, 0.0, 1.0)
 
     def log_likelihood(self, x: Array, z: Array) -> Array:
-        """``log p(x|z)``."""
+        """Compute ``log p(x|z)``, summed over the data axis."""
         return np.asarray(normal_log_density(x, self.g(z), self.gamma).sum(-1))
 
     def log_q(self, x: Array, z: Array) -> Array:
-        """``log q(z|x)``."""
+        """Compute ``log q(z|x)`` elementwise."""
         return normal_log_density(z, self.mu(x), self.s(x) ** 2)
 
     def score_p(self, x: Array, z: Array) -> Array:
-        """``s^p = grad_x log p(x|z)``, ``(..., 2)``."""
+        """Compute ``s^p = grad_x log p(x|z)``, ``(..., 2)``."""
         return np.asarray((self.g(z) - x) / self.gamma)
 
     def score_q(self, x: Array, z: Array) -> Array:
-        """``s^q = grad_x log q(z|x)``, z held fixed, ``(..., 2)``."""
+        """Compute ``s^q = grad_x log q(z|x)``, z held fixed, ``(..., 2)``."""
         eps = (z - self.mu(x)) / self.s(x)
         in_mu, in_log_s = eps / self.s(x), eps * eps - 1
         return np.asarray(in_mu[..., None] * self.dmu(x) + in_log_s[..., None] * self.dlog_s(x))
 
     def latent_score_q(self, x: Array, z: Array) -> Array:
-        """``grad_z log q(z|x)``."""
+        """Compute ``grad_z log q(z|x)`` elementwise."""
         return np.asarray(-(z - self.mu(x)) / self.s(x) ** 2)
 
     def latent_score_p(self, x: Array, z: Array) -> Array:
-        """``grad_z log p(z, x)``, which is ``grad_z log p(z|x)``."""
+        """Compute ``grad_z log p(z, x)``, which is ``grad_z log p(z|x)``."""
         return np.asarray(-z + (self.dg(z) * (x - self.g(z))).sum(-1) / self.gamma)
 
     def log_pi(self, x: Array) -> Array:
-        """``log pi(x)``."""
+        """Compute ``log pi(x)`` of the mixture."""
         return np.asarray(np.log(self._components(x).sum(-1)))
 
     def score_pi(self, x: Array) -> Array:
-        """``grad_x log pi(x)``, ``(..., 2)``."""
+        """Compute ``grad_x log pi(x)``, ``(..., 2)``."""
         share = self._components(x)
         share = share / share.sum(-1, keepdims=True)
         return np.asarray((share[..., None] * (_MEANS - x[..., None, :]) / _SDS**2).sum(-2))
@@ -123,12 +123,12 @@ class Toy:
     # --- the marginal and the exact posterior ---
 
     def log_marginal(self, x: Array) -> Array:
-        """``log p(x)``."""
+        """Compute ``log p(x)`` by quadrature over the prior."""
         z, w = self._prior
         return np.asarray(np.log(np.exp(self.log_likelihood(x[..., None, :], z)) @ w))
 
     def expect_posterior(self, f: Callable[[Array, Array], Array], x: Array) -> Array:
-        """``E_{p(z|x)} f(x, z)`` for ``x (K, 2)``; f sees ``x (K, 1, 2)``, ``z (Q,)``."""
+        """Compute ``E_{p(z|x)} f(x, z)`` for ``x (K, 2)``; f takes ``x (K, 1, 2)``, ``z (Q,)``."""
         z, w = self._prior
         x = x[:, None, :]
         weights = w * np.exp(self.log_likelihood(x, z))
@@ -136,7 +136,7 @@ class Toy:
         return np.asarray(np.einsum("kq,kq...->k...", weights, f(x, z)))
 
     def score_marginal(self, x: Array) -> Array:
-        """``grad_x log p(x)`` for ``x (K, 2)``, as the derivative of the integral: ``(K, 2)``."""
+        """Compute ``grad_x log p(x)`` for ``x (K, 2)``, as the derivative of the integral, ``(K, 2)``."""
         z, w = self._prior
         x = x[:, None, :]
         density = w * np.exp(self.log_likelihood(x, z))
@@ -145,7 +145,7 @@ class Toy:
 
     @property
     def _prior(self) -> tuple[Array, Array]:
-        """Nodes and weights of the prior: the trapezoidal rule bears a narrow likelihood."""
+        """Trapezoidal nodes and weights of the prior, a rule that is accurate for a narrow likelihood."""
         z = np.linspace(-9, 9, self.prior_nodes)
         return z, np.exp(self.log_prior(z)) * (z[1] - z[0])
 
@@ -159,27 +159,30 @@ class Toy:
         return x, (_WEIGHTS[:, None] * w).reshape(-1)
 
     def expect_pi(self, f: Callable[[Array], Array]) -> Array:
-        """``E_pi f(x)``; f sees ``x (K, 2)`` and gives ``(K, ...)``."""
+        """Compute ``E_pi f(x)`` for a function f that maps ``x (K, 2)`` to ``(K, ...)``."""
         x, w = self.data
         return np.asarray(np.einsum("k,k...->...", w, f(x)))
 
     def expect_q(self, f: Callable[[Array, Array], Array], x: Array) -> Array:
-        """``E_{q(z|x)} f(x, z)`` for ``x (K, 2)``; f sees ``x (K, 1, 2)``, ``z (K, Q)``; ``(K, ...)``."""
+        """Compute ``E_{q(z|x)} f(x, z)``, ``(K, ...)``, at ``x (K, 2)``.
+
+        The function f takes ``x (K, 1, 2)`` and ``z (K, Q)``.
+        """
         eps, w = normal_rule(self.z_nodes)
         x = x[:, None, :]
         z = self.mu(x) + self.s(x) * eps[:, 0]
         return np.asarray(np.einsum("q,kq...->k...", w, f(x, z)))
 
     def expect(self, f: Callable[[Array, Array], Array]) -> Array:
-        """``E_pi E_q f(x, z)``."""
+        """Compute the expectation ``E_pi E_q f(x, z)``."""
         return self.expect_pi(lambda x: self.expect_q(f, x))
 
 
 def square(v: Array) -> Array:
-    """``|v|^2`` over the last axis."""
+    """Compute ``|v|^2`` over the last axis."""
     return np.asarray((v * v).sum(-1))
 
 
 def dot(u: Array, v: Array) -> Array:
-    """``u . v`` over the last axis."""
+    """Compute ``u . v`` over the last axis."""
     return np.asarray((u * v).sum(-1))

@@ -1,4 +1,4 @@
-"""Divergences between two Gaussians on the line and their gradients, each worked out in three ways."""
+"""Divergences between two univariate Gaussians and their gradients, each computed in three ways."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..statement import Check, Effort, Evidence, Kind
 from .expected import expected, gradient_in_q
 from .linear_engine import on_the_line
 
-#: m1, s1, m2, s2 where no model gives them.
+#: Values of m1, s1, m2, s2 for checks without a model.
 POINT = np.array([0.7, 0.8, -0.3, 1.3])
 
 
 def symbols() -> tuple[Any, Any, Any, Any, Any]:
-    """``x, m1, s1, m2, s2``."""
+    """Return the SymPy symbols ``x, m1, s1, m2, s2``."""
     import sympy
 
     x, m1, m2 = sympy.symbols("x m1 m2", real=True)
@@ -29,7 +29,7 @@ def symbols() -> tuple[Any, Any, Any, Any, Any]:
 
 
 def _moment(f: Any, m: Any, s: Any) -> Any:
-    """``E f`` under ``N(m, s^2)`` for a polynomial f in x."""
+    """Compute ``E f`` under ``N(m, s^2)`` for a polynomial f in x."""
     import sympy
 
     x, e = symbols()[0], sympy.Symbol("e")
@@ -38,7 +38,7 @@ def _moment(f: Any, m: Any, s: Any) -> Any:
 
 
 def kl_symbolic() -> Any:
-    """``D_KL[p1 || p2]``."""
+    """Compute ``D_KL[p1 || p2]`` in symbols."""
     import sympy
 
     x, m1, s1, m2, s2 = symbols()
@@ -47,7 +47,7 @@ def kl_symbolic() -> Any:
 
 
 def slope_symbolic() -> Any:
-    """``d/dx log p1/p2``, from the log densities."""
+    """Compute ``d/dx log p1/p2`` from the log-densities, in symbols."""
     import sympy
 
     x, m1, s1, m2, s2 = symbols()
@@ -55,13 +55,13 @@ def slope_symbolic() -> Any:
 
 
 def fisher_symbolic() -> Any:
-    """``D_F[p1 || p2]`` with the 1/2 of (5)."""
+    """Compute ``D_F[p1 || p2]`` in symbols, with the 1/2 of (5)."""
     _, m1, s1, _, _ = symbols()
     return _moment(slope_symbolic() ** 2, m1, s1) / 2
 
 
 def unparametrised_symbolic() -> list[Any]:
-    """``E d/dv`` of half the squared score difference."""
+    """Compute ``E d/dv`` of half the squared score difference, for v = m1 and s1, in symbols."""
     import sympy
 
     _, m1, s1, _, _ = symbols()
@@ -69,7 +69,7 @@ def unparametrised_symbolic() -> list[Any]:
 
 
 def gradient_symbolic(value: Callable[[], Any]) -> list[Any]:
-    """The derivatives of ``value()`` in m1 and s1."""
+    """Compute the derivatives of ``value()`` in m1 and s1."""
     import sympy
 
     _, m1, s1, _, _ = symbols()
@@ -77,7 +77,7 @@ def gradient_symbolic(value: Callable[[], Any]) -> list[Any]:
 
 
 def in_symbols(truth: Callable[[], Any], detail: str) -> Check:
-    """The claim at the symbols m1, s1, m2, s2 is ``truth()``, worked out from the densities."""
+    """Make a check that the claim at the symbols m1, s1, m2, s2 is ``truth()``, from the densities."""
 
     def check(claim: Any, effort: Effort) -> Evidence:
         _, *four = symbols()
@@ -87,47 +87,47 @@ def in_symbols(truth: Callable[[], Any], detail: str) -> Check:
     return check
 
 
-# --- by quadrature, from log densities ---
+# --- by quadrature, from log-densities ---
 
 
 def _log_ratio(x: Array, v: Array) -> Array:
-    """``log p1/p2``."""
+    """Compute ``log p1/p2`` at ``v = (m1, s1, m2, s2)``."""
     return normal_log_density(x, v[0], v[1] ** 2) - normal_log_density(x, v[2], v[3] ** 2)
 
 
 def kl(v: Array) -> float:
-    """``D_KL[p1 || p2]`` at ``v = (m1, s1, m2, s2)``."""
+    """Compute ``D_KL[p1 || p2]`` at ``v = (m1, s1, m2, s2)``."""
     eps, w = normal_rule(20)
     x = v[0] + v[1] * eps[:, 0]
     return float(w @ _log_ratio(x, v))
 
 
 def _fd_at(x: Array, v: Array) -> Array:
-    """Half the squared slope of ``log p1/p2``, by differences, exact for quadratics."""
+    """Compute half the squared slope of ``log p1/p2`` by differences, exact for quadratics."""
     slope = derivative(lambda t: _log_ratio(x + t, v), 0.5)
     return 0.5 * slope**2
 
 
 def fisher(v: Array) -> float:
-    """``D_F[p1 || p2]`` at v, with the 1/2 of (5)."""
+    """Compute ``D_F[p1 || p2]`` at v, with the 1/2 of (5)."""
     eps, w = normal_rule(20)
     return float(w @ _fd_at(v[0] + v[1] * eps[:, 0], v))
 
 
 def unparametrised(v: Array) -> Array:
-    """The expected derivative of half the squared score difference, x held fixed, ``(2,)``."""
+    """Compute the expected derivative of half the squared score difference, x held fixed, ``(2,)``."""
     eps, w = normal_rule(20)
-    x = v[0] + v[1] * eps[:, 0]  # stays where it is while m1 and s1 move
+    x = v[0] + v[1] * eps[:, 0]  # held fixed while m1 and s1 vary
     return np.asarray(w @ gradient(lambda own: _fd_at(x, np.array([*own, *v[2:]])), v[:2], 3e-4))
 
 
 def own_gradient(f: Callable[[Array], float], v: Array) -> Array:
-    """The derivatives in m1 and s1 at v, ``(2,)``."""
+    """Compute the derivatives in m1 and s1 at v, ``(2,)``."""
     return gradient(lambda own: f(np.array([*own, *v[2:]])), v[:2], 3e-4)
 
 
 def in_numbers(kind: Kind, truth: Callable[[Array], Any], detail: str, scale: float = 1e-9) -> Check:
-    """The claim at one point is ``truth``, by quadrature and differences of log densities."""
+    """Make a check that the claim at one point is ``truth``, computed numerically from log-densities."""
 
     def check(claim: Any, effort: Effort) -> Evidence:
         claimed = _numbers(claim, POINT)
@@ -145,14 +145,14 @@ def _numbers(claim: Any, v: Array) -> Array:
 
 
 def engine_kl(v: Array) -> Array:
-    """The negative ELBO less ``-log p(x)``."""
+    """Compute the negative ELBO minus ``-log p(x)``, from the engine's objective."""
     vae, _ = on_the_line()
     log_marginal = normal_log_density(vae.example.data[0, 0], vae.bias[0], vae.covariance[0, 0])
     return expected(vae.example, KL(), lambda o: o.loss) + log_marginal
 
 
 def by_engine(truth: Callable[[Array], Any], detail: str) -> Check:
-    """The claim at the Gaussians of a linear VAE is what an objective of the engine says."""
+    """Make a check that the claim at the Gaussians of a linear VAE is what the engine computes."""
 
     def check(claim: Any, effort: Effort) -> Evidence:
         _, v = on_the_line()
@@ -163,13 +163,13 @@ def by_engine(truth: Callable[[Array], Any], detail: str) -> Check:
 
 
 def engine_slopes(reparametrised: bool, weight: float = 1.0) -> Array:
-    """``(dmu, ds)`` of the posterior Fisher divergence of the linear VAE."""
+    """Compute ``(dmu, ds)`` of the posterior Fisher divergence of the linear VAE."""
     objective = PosteriorFisher(reparametrised=reparametrised, weight=weight)
     return gradient_in_q(on_the_line()[0].example, objective)
 
 
 def engine_kl_slopes() -> Array:
-    """``(dmu, ds)`` of its KL objective."""
+    """Compute ``(dmu, ds)`` of the KL objective of the linear VAE."""
     return gradient_in_q(on_the_line()[0].example, KL())
 
 
@@ -177,13 +177,13 @@ def engine_kl_slopes() -> Array:
 
 
 def ratios_symbolic() -> Any:
-    """Gradients of 2 D_F, total and unparametrised, over those of the KL divergence."""
+    """Compute the gradients of 2 D_F, total and unparametrised, over those of the KL divergence."""
     of_kls = gradient_symbolic(kl_symbolic)
     both = gradient_symbolic(fisher_symbolic), unparametrised_symbolic()
     return [2 * slope / of_kl for slopes in both for slope, of_kl in zip(slopes, of_kls, strict=True)]
 
 
 def ratios_by_engine(v: Array) -> Array:
-    """The same from the engine's expected gradients."""
+    """Compute the same ratios from the engine's expected gradients."""
     of_kl = engine_kl_slopes()
     return np.concatenate([engine_slopes(True, 2.0) / of_kl, engine_slopes(False, 2.0) / of_kl])

@@ -1,1 +1,1 @@
-"""The statements, one file a topic; :mod:`vsmnp.paper.derivations.catalogue` puts them in order."""
+"""The statements, one file for each topic; :mod:`vsmnp.paper.derivations.catalogue` orders them."""

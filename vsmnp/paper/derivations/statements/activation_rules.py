@@ -1,4 +1,4 @@
-"""The tables f' = h(f) from which pointwise layers, and the scale of q, take both their derivatives."""
+"""The tables f' = h(f), from which elementwise layers and the scale of q take both their derivatives."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class _Branch:
 
     Attributes
     ----------
-    f : str
+    Name of the activation in the engine.
         Its name in the engine.
-    sign : int
+    Side of 0 on which the piece lies; 0 for everywhere.
         On which side of 0 the piece lies; 0 for everywhere.
     value
         f as a function of x and of the elementary functions (of NumPy or of SymPy).
@@ -36,7 +36,7 @@ class _Branch:
 
     @property
     def points(self) -> Array:
-        """A few x of the piece, away from its edge."""
+        """Return a few x of the piece, away from its edge."""
         x = np.array([0.3, 0.9, 1.6, 2.4])
         return self.sign * x if self.sign else np.concatenate([-x, x])
 
@@ -66,7 +66,7 @@ _TABLE: Mapping[str, Any] = {
 
 
 def _sympy() -> SimpleNamespace:
-    """SymPy's elementary functions by NumPy's names."""
+    """Return SymPy's elementary functions under NumPy's names."""
     import sympy
 
     return SimpleNamespace(exp=sympy.exp, log=sympy.log, tanh=sympy.tanh, expm1=lambda v: sympy.exp(v) - 1)
@@ -76,7 +76,7 @@ def _sympy() -> SimpleNamespace:
 
 
 def _table_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    """``h(f) = f'`` and ``h'(f) h(f) = f''``."""
+    """Check ``h(f) = f'`` and ``h'(f) h(f) = f''`` in symbols."""
     import sympy
 
     m = _sympy()
@@ -92,7 +92,7 @@ def _table_symbolic(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _table_by_differences(claim: Claim, effort: Effort) -> Evidence:
-    """The engine's activations, differentiated; for the second derivative, its slopes."""
+    """Compare with differences of the engine's activations and, for the second derivative, its slopes."""
     k = load("reference")
     found, truth = [], []
     for name, piece in _PIECES.items():
@@ -107,7 +107,7 @@ def _table_by_differences(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _table_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    """The engine's slope and curve."""
+    """Compare with the engine's slope and curve."""
     k = load("reference")
     found, truth = [], []
     for name, piece in _PIECES.items():
@@ -123,7 +123,7 @@ def _table_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _along(f: ActivationName, rule: Callable[[ActivationName, Array], Array], x: Array) -> Array:
-    """The derivative of a pointwise rule in every x."""
+    """Compute the derivative of an elementwise rule at every x."""
     return derivative(lambda t: rule(f, x + t))
 
 
@@ -149,7 +149,7 @@ def _scale_symbolic(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _scale_in_float32(claim: Claim, effort: Effort) -> Evidence:
-    """Where s is tiny, usual and large: each number for itself, so that none cancels or overflows."""
+    """Compare in float32 at tiny, usual and large s, as ratios, so that no value hides another."""
     rho = np.array([-80, -20, -3, 0, 3, 20, 80, 90], np.float32)
     k, posterior = load("reference"), DiagonalGaussian(len(rho), "softplus")
     s = posterior.moments(k, np.concatenate([rho, rho])).s
@@ -165,7 +165,7 @@ def _scale_in_float32(claim: Claim, effort: Effort) -> Evidence:
     detail = (
         "S', S'' over their exact values in float32 from rho = -80 to 90, of the formula and of the engine"
     )
-    # single precision is what it is, however hard one tries: 90 lies where e^-90 has few digits left
+    # the tolerance is that of single precision, whatever the effort: at rho = 90, e^-90 has few digits left
     return numeric("closed form", np.concatenate(ratios), np.ones(4 * len(rho)), 1e-5, detail)
 
 

@@ -34,7 +34,7 @@ def _slope_of_log_s(n: int, d_z: int) -> Array:
 
 
 def _on_noise(claim: Any, objective: type[Learning], effort: Effort) -> Evidence:
-    """Loss at a given gamma, and the optimal gamma, on the engine's own samples."""
+    """Compare loss at a given gamma, and optimal gamma, on the engine's own samples."""
     example = EngineExample.build()
     mu, s = example.q()
     residual = example.g(mu + s * drawn(example, _SAMPLES)) - example.data
@@ -54,7 +54,7 @@ def _mean_of_the_engine(objective: type[Learning], samples: int) -> tuple[Array,
 
 
 def _in_mean(claim: Any, objective: type[Learning], effort: Effort) -> Evidence:
-    """A minibatch of two: the mean over both of their latent variables by quadrature."""
+    """Compare the mean loss on a minibatch of two; the claim is averaged over both latents by quadrature."""
     example, samples = _two_data(), effort.samples(1_000_000)
     eps, w = normal_rule(30, 2)
     mu, s = example.q()
@@ -86,12 +86,12 @@ def _each(e: Array) -> Array:
 
 
 def _of_mean(e: Array) -> Array:
-    """The square of the mean over the minibatch, ``(S,)``."""
+    """Compute the square of the mean over the minibatch, ``(S,)``."""
     return square(e.mean(1))
 
 
 def _per_datum(e: Array) -> Array:
-    """What the paper has instead, the square of the mean over the samples, one sample: ``(S,)``."""
+    """Compute the paper's term instead, the squared mean over samples, for one sample: ``(S,)``."""
     return np.asarray(square(e).mean(1))
 
 

@@ -66,7 +66,7 @@ def _choice_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _over_theta(claim: Any, effort: Effort) -> Evidence:
-    """Theta is the scale c of the decoder: least M1 over (c, gamma) against the least claim over c."""
+    """Compare least M1 over (c, gamma) with the least claim over c, the scale of the decoder."""
     r = toy_reconstruction(Toy())
 
     def mean_l_kl(c: float) -> float:

@@ -27,7 +27,7 @@ _SAMPLES = 1_000_000
 
 @cache
 def _gap_to_the_posterior() -> Array:
-    """``D_KL[q || p(z|x)]`` for the toy's data: sums over a grid, on which the posterior has mass one."""
+    """Compute ``D_KL[q || p(z|x)]`` for the toy's data by sums over a grid that normalises the posterior."""
     z = np.linspace(-9, 9, 211)
     step = z[1] - z[0]
     x = TOY.data[0][:, None, :]
@@ -38,7 +38,7 @@ def _gap_to_the_posterior() -> Array:
 
 
 def _elbo_of_the_toy(claim: Any, effort: Effort) -> Evidence:
-    """The log-density by quadrature over the prior, less the divergence from the normalised posterior."""
+    """Compare with ``log p(x)`` by quadrature over the prior, less the divergence from the posterior."""
     x = TOY.data[0][::97]
     fit = TOY.expect_q(TOY.log_likelihood, x)
     claimed = claim(fit, kl_to_normal(TOY.mu(x)[:, None], TOY.s(x)[:, None]))
@@ -48,7 +48,7 @@ def _elbo_of_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _elbo_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """Both terms by quadrature of densities written out here."""
+    """Compare the engine's ELBO with the claim at both terms, by quadrature of densities written out here."""
     samples = effort.samples(_SAMPLES)
     example = EngineExample.build(d_z=1, n=1)
     d_x, gamma, s = example.model.d_x, example.gamma, example.q()[1]
@@ -61,7 +61,7 @@ def _elbo_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _error(example: EngineExample, z: Array) -> Array:
-    """``g(z) - x``."""
+    """Compute the residual ``g(z) - x``."""
     return np.asarray(example.g(z) - example.data)
 
 
@@ -120,7 +120,7 @@ def _linear_elbo(samples: int) -> tuple[Array, Array]:
 
 
 def _densities_are_normalised(claim: Any, effort: Effort) -> Evidence:
-    """Mass, mean and covariance in the plane, by sums over a grid that leaves out nothing."""
+    """Check mass, mean and covariance in the plane by sums over a grid that covers all of the mass."""
     grid = np.linspace(-12, 12, 241)
     points = np.stack(np.meshgrid(grid, grid, indexing="ij"), -1).reshape(-1, 2)
     area = (grid[1] - grid[0]) ** 2
@@ -162,19 +162,19 @@ def _gaussian_vae(z: Array, x: Array, g: Array, gamma: float, mu: Array, s: Arra
 # --- (5): the claim is an integrand of both scores ---
 
 
-_MILD = Toy(gamma=0.8, x_nodes=28, prior_nodes=100)  # whose score of p(x) the rules bear to 13 digits
+_MILD = Toy(gamma=0.8, x_nodes=28, prior_nodes=100)  # the rules compute the score of its p(x) to 13 digits
 
 
 @cache
 def _mild_scores() -> tuple[Array, Array]:
-    """Of pi and of p(x) at the nodes."""
+    """Compute the scores of pi and of p(x) at the nodes."""
     x, _ = _MILD.data
     return _MILD.score_pi(x), _MILD.score_marginal(x)
 
 
 @cache
 def _implicit() -> float:
-    """``E[|s|^2 / 2 + div s]`` with s the score of p(x)."""
+    """Compute ``E[|s|^2 / 2 + div s]`` with s the score of p(x)."""
     x, w = _MILD.data
     hessian = gradient(lambda shift: _MILD.score_marginal(x + shift), np.zeros(2))
     score = _mild_scores()[1]
@@ -182,7 +182,7 @@ def _implicit() -> float:
 
 
 def _hyvarinen_on_the_toy(claim: Any, effort: Effort) -> Evidence:
-    """Implicit score matching is the same but for half the mean square of the score of pi."""
+    """Compare with implicit score matching plus half the mean square of the score of pi."""
     w, (pi, p) = _MILD.data[1], _mild_scores()
     truth = _implicit() + w @ square(pi) / 2
     detail = "E[|s|^2 / 2 + div s] + E |grad log pi|^2 / 2 with s the score of p(x)"
@@ -190,7 +190,7 @@ def _hyvarinen_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _rate_of_kl(claim: Any, effort: Effort) -> Evidence:
-    """Under noise of variance t in both, D_KL[pi || p] falls at the rate D_F (Lyu, UAI 2009)."""
+    """Compare with the rate at which D_KL[pi || p] falls under noise of variance t (Lyu, UAI 2009)."""
     import sympy
 
     a, b, x = sympy.symbols("a b x", positive=True)
@@ -204,7 +204,7 @@ def _rate_of_kl(claim: Any, effort: Effort) -> Evidence:
 
 
 def _score_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The engine's score of p(x), by draws from the prior; ten estimates give the error."""
+    """Compare by the engine's score of p(x) from draws of the prior; ten estimates give the error."""
     draws = effort.samples(20_000)
     x, score = _engine_score(draws)
     found = claim(LINEAR.score_pi(x), score).sum(-1).mean(-1)
@@ -217,7 +217,7 @@ def _score_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _engine_score(draws: int) -> tuple[Array, Array]:
-    """Two data that integrate quadratics, and ten estimates of the score there, ``(10, 2, 1)``."""
+    """Return two data that integrate quadratics, and ten estimates of the score there, ``(10, 2, 1)``."""
     example = LINEAR.engine()
     x = example.data
     scores = [

@@ -1,4 +1,4 @@
-"""The rules of layers made of layers: one after the other, and side by side."""
+"""The rules of layers that are composed of layers: in sequence, and in parallel."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ....types import Array
 from ..examples.layer import LayerExample, layer_checks
 from ..statement import Form, Statement
 
-# --- two layers in a row, and side by side, through their Jacobians J (M, O, I) ---
+# --- two layers in sequence, and in parallel, through their Jacobians J (M, O, I) ---
 
 
 def _jacobian(
     v: SimpleNamespace, name: str, f: str, x: Array, dx: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """For ``h = f(w x + b)``: h; J and its tangent; the tangent of h that the parameters alone cause."""
+    """Compute for ``h = f(w x + b)``: h; J and its tangent; the tangent of h due to the parameters alone."""
     w, b, dw, db = (getattr(v, part) for part in (f"{name}w", f"{name}b", f"d{name}w", f"d{name}b"))
     u, own = x @ w.T + b, x @ dw.T + db
     du = dx @ w.T + own

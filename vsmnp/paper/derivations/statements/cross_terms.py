@@ -55,7 +55,7 @@ def _expansion_by_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _first_on_the_toy(claim: Any, effort: Effort) -> Evidence:
-    """Through ``|s^q + grad log pi|^2``, so that a zero is compared on a scale."""
+    """Compare through ``|s^q + grad log pi|^2``, which gives the scale for comparing a zero."""
     square_q = TOY.expect(lambda x, z: square(TOY.score_q(x, z)))
     square_pi = 2 * constant(TOY)
     truth = TOY.expect(lambda x, z: square(TOY.score_q(x, z) + TOY.score_pi(x)))
@@ -96,7 +96,7 @@ def _second_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _second_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The engine's two terms of M3 make the claim, so that the noise is on its side."""
+    """Compare the claim at the engine's two terms of M3 with the exact value; the claim has the noise."""
     samples = effort.samples(_SAMPLES)
     (cross, divergence), error = _engine_m3(samples)
     exact = LINEAR.expect(lambda x, z: dot(LINEAR.score_p(x, z), LINEAR.score_pi(x)))
@@ -119,7 +119,7 @@ def _engine_m3(samples: int) -> tuple[Array, Array]:
 
 
 def _trick_on_the_toy(claim: Any, effort: Effort) -> Evidence:
-    """A bilinear f, one that bends in x, and the constant, whose line reads ``E_q s^q = 0``."""
+    """Compare for a bilinear f, one nonlinear in x, and a constant, for which ``E_q s^q = 0``."""
     x = TOY.data[0][::97]
 
     def f(x: Array, z: Array) -> Array:
@@ -139,7 +139,7 @@ def _trick_on_the_toy(claim: Any, effort: Effort) -> Evidence:
 
 
 def _trick_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """With s^p for f, coordinate by coordinate: M3's cross term is the sum."""
+    """Compare with f = s^p, coordinate by coordinate: M3's cross term is the sum."""
     samples = effort.samples(_SAMPLES)
     example = EngineExample.build(d_z=1, n=1)
     eps, w = example.noise()

@@ -1,4 +1,4 @@
-"""Equation (4): the autoencoding loss of the ELBO, its utility, and how steeply the loss itself falls."""
+"""Equation (4): the autoencoding loss of the ELBO, its utility, and the slope of the loss itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..examples.engine import EngineExample
 from ..examples.toy import square
 from ..statement import Effort, Evidence, Form, Statement
 
-_SAMPLES = 100_000  # so narrow a q leaves little noise
+_SAMPLES = 100_000  # few suffice, since the narrow q leaves little noise
 
 
 def _least(loss: Callable[[float], float]) -> tuple[float, float]:
-    """Where a function of log sqrt(gamma) is least, and how small it is there."""
+    """Find the minimiser of a function of log sqrt(gamma), and the minimum."""
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(loss, bounds=(-20, 4), method="bounded", options={"xatol": 1e-12})
@@ -31,7 +31,7 @@ def _least(loss: Callable[[float], float]) -> tuple[float, float]:
 
 
 def _loss_of_a_linear_decoder(claim: Any, effort: Effort) -> Evidence:
-    """Three encoders with standard deviations near 1e-7, and decoders of their own; gamma by search."""
+    """Compare with a search over gamma, for three encoders with s near 1e-7 and decoders of their own."""
     rng = np.random.default_rng(6)
     x = rng.standard_normal((5, 3))
     claimed, truth = [], []
@@ -47,7 +47,7 @@ def _loss_of_a_linear_decoder(claim: Any, effort: Effort) -> Evidence:
 
 
 def _narrow(spread: float, log_s: float) -> EngineExample:
-    """A nonlinear VAE whose q is narrow: mu times ``spread``, s = exp(log_s)."""
+    """Build a nonlinear VAE whose q is narrow: mu times ``spread``, s = exp(log_s)."""
     example = EngineExample.build(d_z=1, n=1)
     *_, (_, w), (_, bias) = example.model.phi_layout.named(example.phi)
     w[:, 0] *= spread
@@ -117,7 +117,7 @@ def _utility_shape(claim: Any, effort: Effort) -> Evidence:
 
 
 def _utility_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The reconstruction term at the gamma that the engine chooses, less its constant."""
+    """Compare with the reconstruction term at the gamma that the engine chooses, less its constant."""
     y, d = np.array([0.02, 0.7, 9.0]), 3
     objective = ELBO(gamma=OptimalGamma())
     log_sd = objective.gamma.choose(0 * y, *objective.optimum(y, 0 * y, d)).log_sd
@@ -129,7 +129,7 @@ def _utility_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _slope_symbolic(claim: Any, effort: Effort) -> Evidence:
-    r"""``L(gamma, R) = R/(2 gamma) + d/2 log gamma + k/2 log(1 + w^2/gamma)`` once s is optimal."""
+    r"""Compare with ``L(gamma, R) = R/(2 gamma) + d/2 log gamma + k/2 log(1 + w^2/gamma)``, s optimal."""
     import sympy
 
     gamma, d, k, w, r = sympy.symbols("gamma d kappa w r", positive=True)
@@ -143,7 +143,7 @@ def _slope_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _slope_by_search(claim: Any, effort: Effort) -> Evidence:
-    """Three data dimensions; none, one or both of two latents; ``|x - g(mu)|^2`` from 1e-15 to 1e-9."""
+    """Compare for D = 3 and none, one or both of two latents in use; ``|x - g(mu)|^2`` is 1e-15 to 1e-9."""
     claimed, truth = [], []
     for weights in ((0.0, 0.0), (1.4, 0.0), (1.4, 0.6)):
         square_w = np.square(weights)

@@ -1,4 +1,4 @@
-"""What the engine's gradients of the posterior Fisher divergence rest on, beyond the paper."""
+"""The identities behind the engine's gradients of the posterior Fisher divergence, beyond the paper."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..examples.toy import Toy, square
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
-_Q = np.array([0.4, 0.7])  # mu and s of a q that no encoder made
+_Q = np.array([0.4, 0.7])  # mu and s of a q that is not an encoder's output
 _X = np.array([0.3, -0.8])
 
 
@@ -27,7 +27,7 @@ def _one_datum() -> EngineExample:
 
 
 def _log_joint(z: Array) -> Array:
-    """Of a target that is no Gaussian at all: the toy's posterior times a ripple."""
+    """Compute the log-density of a strongly non-Gaussian target: the toy's posterior times a ripple."""
     toy = Toy()
     return np.asarray(toy.log_likelihood(_X, z) + toy.log_prior(z) + 0.4 * np.sin(1.5 * z))
 
@@ -47,7 +47,7 @@ def _kl(q: Array) -> float:
 
 
 def _fisher_at(z: Array, q: Array) -> Array:
-    """Half the squared difference of the scores at z."""
+    """Compute half the squared difference of the scores at z."""
     return np.asarray(0.5 * ((z - q[0]) / q[1] ** 2 + _score(z)) ** 2)
 
 
@@ -81,7 +81,7 @@ def _fixed_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _moving_by_differences(claim: Any, effort: Effort) -> Evidence:
-    """H is the Hessian of the log-likelihood: the one of the log-joint plus 1."""
+    """Compare with differences; H, the Hessian of the log-likelihood, is that of the log-joint plus 1."""
     eps, w = normal_rule(60)
     e = eps[:, 0]
     z = _Q[0] + _Q[1] * e
@@ -92,7 +92,7 @@ def _moving_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 
 def _moving_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """D and H d of two networks, by differences of the log-likelihood."""
+    """Compare with the engine; d and H d of two networks are differences of the log-likelihood."""
     example = _one_datum()
     s = example.q()[1]
 
@@ -115,7 +115,7 @@ def _moving_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _sweep(claim: Any) -> tuple[EngineExample, Array, Array, Array]:
-    """The example, points z, directions d and what the engine's sweep along d returns."""
+    """Return the example, points z, directions d and the result of the engine's sweep along d."""
     example = EngineExample.build(n=4)
     k, decoder, p = example.k, example.model.decoder, example.model.decoder_part(example.theta)
     z, d = np.random.default_rng(5).standard_normal((2, 4, 2))
@@ -128,7 +128,7 @@ def _sweep(claim: Any) -> tuple[EngineExample, Array, Array, Array]:
 
 
 def _sweep_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """Two latents, two data dimensions, any decoder: the product rule for J' v."""
+    """Compare with the product rule for J' v, for two latents, two data dimensions and any decoder."""
     import sympy
 
     z, d, x = (sympy.symbols(f"{name}1 {name}2", real=True) for name in "zdx")
@@ -145,7 +145,7 @@ def _sweep_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _sweep_by_backward(claim: Any, effort: Effort) -> Evidence:
-    """Against differences of the engine's own backward sweep."""
+    """Compare with differences of the engine's own backward sweep."""
     example, z, d, found = _sweep(claim)
     k, decoder, p = example.k, example.model.decoder, example.model.decoder_part(example.theta)
 
@@ -159,7 +159,7 @@ def _sweep_by_backward(claim: Any, effort: Effort) -> Evidence:
 
 
 def _sweep_by_likelihood(claim: Any, effort: Effort) -> Evidence:
-    """Against differences of the log-likelihood, which needs the forward sweep only."""
+    """Compare with differences of the log-likelihood, which needs the forward sweep only."""
     example, z, d, found = _sweep(claim)
 
     def log_likelihood(at: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a pathwise gradient misses where a relu of the decoder switches."""
+"""The part of the gradient that a pathwise estimator misses where a relu of the decoder switches."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..examples.toy import square
 from ..quadrature import normal_log_density
 from ..statement import Effort, Evidence, Form, Statement
 
-# --- relu decoders: a claim is what the pathwise gradient misses at one kink ---
+# --- relu decoders: a claim is the part that the pathwise gradient misses at one kink ---
 
 
 @cache
 def _kinked() -> tuple[EngineExample, Array]:
-    """A decoder of three relus on the line, and where they switch."""
+    """Build a decoder of three relus with one latent, and return where they switch."""
     example = EngineExample.build(d_x=2, d_z=1, hidden=(3,), activation="relu", n=1, seed=6)
     p = example.model.decoder_part(example.theta)["0"]
     return example, np.sort(-p["b"][0] / p["w"][0].reshape(-1))
 
 
 def _pieces() -> tuple[Array, Array, Array]:
-    """Nodes and weights in z between the kinks, and the slope ``(Q, D)`` of g there, which is constant."""
+    """Return nodes and weights in z between the kinks, and the constant slope ``(Q, D)`` of g there."""
     example, kinks = _kinked()
     mu, s = (float(v[0, 0]) for v in example.q())
     edges = np.r_[mu - 9 * s, kinks[abs(kinks - mu) < 9 * s], mu + 9 * s]
@@ -40,7 +40,7 @@ def _pieces() -> tuple[Array, Array, Array]:
 
 
 def _kinked_fisher(q: Array) -> Array:
-    """``D_F`` with every kink at an end of a panel."""
+    """Compute ``D_F`` by quadrature, with every kink at an end of a panel."""
     example, _ = _kinked()
     z, w, rise = _pieces()
     e = (z - q[0]) / q[1]
@@ -51,7 +51,7 @@ def _kinked_fisher(q: Array) -> Array:
 
 @cache
 def _missed() -> tuple[Array, Array]:
-    """Total gradient by differences, less the pathwise one: of the engine, and by hand."""
+    """Compute the total gradient by differences less the pathwise one, by the engine and by hand."""
     example, _ = _kinked()
     mu, s = (float(v[0, 0]) for v in example.q())
     z, w, rise = _pieces()
@@ -67,7 +67,7 @@ def _missed() -> tuple[Array, Array]:
 
 
 def _at_kinks(claim: Any) -> Array:
-    """The sum of the claim over the kinks, from one-sided values of ``|d|^2/2``."""
+    """Sum the claim over the kinks, from one-sided values of ``|d|^2/2``."""
     example, kinks = _kinked()
     mu, s = (float(v[0, 0]) for v in example.q())
     found = np.zeros(2)

@@ -1,4 +1,4 @@
-"""What the evaluation rests on: the score by draws from the prior, the importance-weighted bound."""
+"""The identities behind the evaluation: the score by draws from the prior, the importance-weighted bound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..examples.toy import Toy, square
 from ..quadrature import normal_log_density, normal_rule
 from ..statement import Claim, Effort, Evidence, Form, Statement
 
-#: Models that are alike but for their noise: independent estimates by the engine.
+#: Number of models that differ only in their noise: independent estimates by the engine.
 _MODELS = 32
 _X = np.array([[0.3, -0.8], [-0.9, 0.4], [1.1, 0.5]])
 
@@ -26,12 +26,12 @@ _X = np.array([[0.3, -0.8], [-0.9, 0.4], [1.1, 0.5]])
 
 @cache
 def _example() -> EngineExample:
-    """One latent, so that quadrature over the prior, and over two draws of q, is cheap."""
+    """Build a model of one latent, for which quadrature over the prior and over two draws of q is cheap."""
     return EngineExample.build(d_z=1, gamma=0.5)
 
 
 def _engine_draws() -> tuple[Array, Array, Array]:
-    """``w (Q,)`` of the prior's nodes, ``log p(x|z) (N, Q)`` and ``s^p (N, Q, D)`` of the example."""
+    """Return ``w (Q,)`` of the prior's nodes, ``log p(x|z) (N, Q)`` and ``s^p (N, Q, D)`` of the example."""
     e = _example()
     z, w = normal_rule(120, 1)
     score = (e.g(z) - e.data[:, None]) / e.gamma
@@ -55,7 +55,7 @@ def _score_by_differences(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _score_of_a_linear_model(claim: Claim, effort: Effort) -> Evidence:
-    """``g(z) = W z + c``: p(x) is Gaussian with the covariance ``W W' + gamma``."""
+    """Compare for ``g(z) = W z + c``: p(x) is Gaussian with the covariance ``W W' + gamma``."""
     weight, offset, gamma = np.array([[0.8, -0.3], [0.4, 0.9], [-0.2, 0.5]]), np.array([0.1, -0.4, 0.3]), 0.6
     x = np.array([[0.5, -1.0, 0.7], [1.2, 0.3, -0.4]])
     z, w = normal_rule(60, 2)
@@ -111,12 +111,12 @@ def _keys() -> Key:
 
 
 def _spread(values: Array) -> tuple[Array, Array]:
-    """Mean and standard error over the models."""
+    """Compute mean and standard error over the models."""
     return values.mean(0), values.std(0, ddof=1) / np.sqrt(len(values))
 
 
 def _posterior(w: Array, log_p: Array) -> Array:
-    """``w_i p(x|z_i)``, normalised, ``(N, Q)``: the weights of the module's formulas."""
+    """Compute ``w_i p(x|z_i)``, normalised, ``(N, Q)``: the weights of the module's formulas."""
     weights = w * np.exp(log_p - log_p.max(-1, keepdims=True))
     return np.asarray(weights / weights.sum(-1, keepdims=True))
 
@@ -134,7 +134,7 @@ def _prior_square(w: Array, log_p: Array, score: Array) -> Array:
 
 @cache
 def _weighted(samples: int) -> tuple[Array, Array, Array]:
-    """``log p(x, z)`` and ``log q(z|x)``, each ``(Q, K, N)``, at the nodes of K draws; weights ``(Q,)``."""
+    """Return ``log p(x, z)``, ``log q(z|x)``, ``(Q, K, N)``, at the nodes of K draws; weights ``(Q,)``."""
     e = _example()
     eps, w = normal_rule(48, samples)
     mu, s = e.q()
@@ -155,7 +155,7 @@ def _log_marginal() -> Array:
 
 
 def _bound_of_one(claim: Claim, effort: Effort) -> Evidence:
-    """K = 1: the reconstruction term and the divergence in closed form."""
+    """Compare at K = 1 with the reconstruction term and the divergence in closed form."""
     e = _example()
     error = e.expect(lambda eps, z: square(e.g(z) - e.data))
     truth = log_likelihood(error, np.asarray(0.5 * np.log(e.gamma)), 2) - kl_to_normal(*e.q())
@@ -164,7 +164,7 @@ def _bound_of_one(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _bound_in_order(claim: Claim, effort: Effort) -> Evidence:
-    """Every draw more brings it nearer to log p(x), from below: the error is 1 unless it is so."""
+    """Check that the bound rises with the draws towards log p(x) from below; the error is 1 if not."""
     steps = [_bound(claim, 1), _bound(claim, 2), _bound(claim, 3), _log_marginal()]
     rising = all((after - before).min() > 1e-3 for before, after in pairwise(steps))
     means = ", ".join(f"{step.mean():.6g}" for step in steps)

@@ -1,4 +1,4 @@
-"""Section 3.1's example: its likelihood, and both joint divergences in closed form."""
+"""The example of Section 3.1: its likelihood, and both joint divergences in closed form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..examples.linear_joint import LinearModel, constant, engine_terms, log_rat
 from ..statement import Effort, Evidence, Form, Statement
 
 _SAMPLES = 1_000_000
-#: Values of alpha, gamma, theta, phi and theta_*.
+#: Values of alpha, gamma, theta, phi and theta_star in the checks.
 _CASES = ((0.6, 0.5, 1.2, 0.6, 2.0), (1.7, 0.3, -0.8, 0.4, 0.5), (1.0, 0.9, 0.7, -0.2, 0.0))
 
 
@@ -93,7 +93,7 @@ def _engine_elbo(samples: int) -> tuple[Array, Array]:
 def _fisher_terms(
     alpha: float, gamma: float, theta: float, phi: float, theta_star: float
 ) -> Mapping[str, float]:
-    """The four squares."""
+    """Compute the four squares of which the divergence consists."""
     precision, square = 1 + theta**2 / gamma, theta_star**2 + gamma
     v = alpha / precision
     return {

@@ -1,4 +1,4 @@
-"""Propositions 4.1 and A.1 hold for a fixed q: minimising over q as well is another problem."""
+"""Propositions 4.1 and A.1 hold for a fixed q: minimising over q as well is a different problem."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from ..examples.moments import (
 from ..quadrature import normal_moment
 from ..statement import Effort, Evidence, Form, Statement
 
-# A claim takes the width of the q that M2 and M3 were given, and gives the widths over which its autoencoding
+# A claim maps the width of the q that M2 and M3 were given to the widths over which its autoencoding
 # losses are minimised besides theta, the scale of the decoder.
 
 
 def _losses(r: Reconstruction, d_x: int) -> Array:
-    """The autoencoding losses of M2 and M3, gamma at its optimum."""
+    """Compute the autoencoding losses of M2 and M3 at the optimal gamma."""
     l2, b = (r.B + 2 * r.T).mean(), max(0.0, (d_x - r.cross).mean())
     return np.array([-(d_x**2) / (2 * l2), -(b**2) / (2 * r.B.mean())])
 
 
 def _least(losses: Any, widths: Any, i: int, bounds: tuple[float, float]) -> float:
-    """Of loss i over the scale within bounds, by search, and over the given widths."""
+    """Minimise loss i over the scale within bounds, by search, and over the given widths."""
     from scipy.optimize import minimize_scalar
 
     def over_scale(width: float) -> float:
@@ -47,7 +47,7 @@ def _least(losses: Any, widths: Any, i: int, bounds: tuple[float, float]) -> flo
 
 
 def _scaled(r: Reconstruction, c: float) -> Reconstruction:
-    """The same q with c times the decoder: the cross term is linear in g, since E_q s^q = 0."""
+    """Scale the decoder by c with the same q: the cross term is linear in g, since E_q s^q = 0."""
     return Reconstruction(r.x, c * r.mean, c**2 * r.variance, np.empty(0), np.empty(0), c * r.cross)
 
 
@@ -58,7 +58,7 @@ def _of_the_toy(width: float) -> Reconstruction:
 
 @cache
 def _minima_of_the_toy() -> Array:
-    """Of the mean of M2 and of M3 over (scale, log gamma), q as given, by search from the definitions."""
+    """Minimise the mean of M2 and of M3 over (scale, log gamma), q fixed, by search from the definitions."""
     from scipy.optimize import minimize
 
     def loss(v: Array, i: int) -> float:
@@ -94,7 +94,7 @@ def _engine(scale: float = 1.0, width: float = 1.0, log_gamma: float | None = No
 
 @cache
 def _minimum_of_the_engine() -> float:
-    """Of M2, on frozen noise."""
+    """Minimise the engine's M2 over (scale, log gamma) with the noise frozen."""
     from scipy.optimize import minimize
 
     m2: Learning = M2(SAMPLES, FixedGamma())
@@ -120,7 +120,7 @@ def _frozen_noise(claim: Any, effort: Effort) -> Evidence:
 
 
 def _linear(claim: Any, effort: Effort) -> Evidence:
-    """M2 with ``q = N(phi x, s^2)``, ``g = theta z`` and data of variance v: where its slopes vanish."""
+    """Solve for vanishing slopes of M2, for ``q = N(phi x, s^2)``, ``g = theta z`` and data variance v."""
     import sympy
 
     x, eps, theta, phi = sympy.symbols("x eps theta phi", real=True)

@@ -24,7 +24,7 @@ from ..examples.moments import (
 from ..examples.toy import Toy, square
 from ..statement import Effort, Evidence, Form, Statement
 
-# --- (18), (21): derivatives of log N(x; g, gamma I), written for numbers and symbols alike ---
+# --- (18), (21): derivatives of log N(x; g, gamma I), written for both numbers and symbols ---
 
 
 def _score_symbolic(claim: Any, effort: Effort) -> Evidence:
@@ -37,7 +37,7 @@ def _score_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _score_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """Differences of the engine's log-likelihood, exact for a quadratic."""
+    """Compare with differences of the engine's log-likelihood, exact for a quadratic."""
     x, g, log_sd = np.array([0.3, -0.8]), np.array([1.1, 0.4]), np.array(-0.35)
     truth = gradient(lambda at: log_likelihood(square(at - g), log_sd, 2), x, 0.5)
     claimed = claim(x, g, float(np.exp(2 * log_sd)))
@@ -56,7 +56,7 @@ def _divergence_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _divergence_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The constant term of the engine's objectives is the Laplacian of its log-likelihood."""
+    """Compare the constant term of the engine's objectives with the Laplacian of its log-likelihood."""
     log_sd, origin = np.array(-0.35), np.zeros(3)
 
     def log_density(x: Array) -> Array:
@@ -80,7 +80,7 @@ def _mean_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _mean_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """On given samples 2 M1 - M2 is half the square of the mean, divergences aside."""
+    """Compare with the engine: 2 M1 - M2 is half the square of the mean, divergences aside."""
     example, r = wide()
     terms = [evaluate(example, each(SAMPLES)).terms["score_square"][0] for each in (M1, M2)]
     claimed = claim(example.data, r.mean, example.gamma).mean()
@@ -127,7 +127,7 @@ def _minimum_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _minimum_by_search(claim: Any, effort: Effort) -> Evidence:
-    """Both signs of b: for b <= 0 the infimum 0 is approached as gamma grows."""
+    """Compare with a search for both signs of b: for b <= 0 the infimum 0 is approached as gamma grows."""
     from scipy.optimize import minimize_scalar
 
     cases = [(1.7, 0.9), (0.4, 2.5), (1.3, -0.7)]
@@ -146,7 +146,7 @@ def _minimum_by_search(claim: Any, effort: Effort) -> Evidence:
 
 
 def _minimum_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The engine's rule for gamma: the quadratic at its choice, or 0 where it reports that there is none."""
+    """Compare with the quadratic at the engine's choice of gamma, or 0 where it reports no minimum."""
     cases = np.array([(1.7, 0.9), (0.4, 2.5), (1.3, -0.7)])
     a, b = cases.T
     choice = OptimalGamma().choose(np.zeros(3), a, b)

@@ -1,4 +1,4 @@
-"""Algorithm 1: the gradients that it follows, and which way."""
+"""Algorithm 1: the gradients that it uses, and the sign of its updates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..examples.toy import Toy, square
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
-_Q = np.array([0.4, 0.7])  # mu and s of a q that no encoder made
+_Q = np.array([0.4, 0.7])  # mu and s of a q that is not an encoder's output
 _X = np.array([0.3, -0.8])
 
 
@@ -33,7 +33,7 @@ def _direction(size: int) -> Array:
     return np.random.default_rng(7).standard_normal((1, size))
 
 
-# --- one datum of the toy, q anywhere: z (Q,) ---
+# --- one datum of the toy, arbitrary q: z (Q,) ---
 
 
 def _log_joint(z: Array) -> Array:
@@ -51,21 +51,21 @@ def _nodes(q: Array) -> tuple[Array, Array, Array]:
 
 
 def _kl(q: Array) -> float:
-    """Up to ``log p(x)``."""
+    """Compute the KL divergence up to ``log p(x)``."""
     eps, w, z = _nodes(q)
     return float(w @ (-0.5 * eps * eps - np.log(q[1]) - _log_joint(z)))
 
 
 def _difference(z: Array, q: Array) -> Array:
-    """``d/dz log q/p``."""
+    """Compute the score difference ``d/dz log q/p``."""
     return np.asarray(-(z - q[0]) / q[1] ** 2 - _score(z))
 
 
-# --- the engine's example: E claim in (mu, s), and on to a direction in phi ---
+# --- the engine's example: E claim in (mu, s), and its slope along a direction in phi ---
 
 
 def _example_score(z: Array) -> Array:
-    """``grad_z log p(z, x)`` by differences, ``(Q, N, Z)``."""
+    """Compute ``grad_z log p(z, x)`` by differences, ``(Q, N, Z)``."""
     example = _example()
 
     def log_joint(t: Array) -> Array:
@@ -76,7 +76,7 @@ def _example_score(z: Array) -> Array:
 
 
 def _along_phi(integrand: Callable[[Array, Array], tuple[Array, Array]]) -> float:
-    """The slope of the mean loss along a direction in phi, from one in mu and s ``(Q, N, Z)``."""
+    """Compute the slope of the mean loss along a direction in phi, from slopes in mu and s ``(Q, N, Z)``."""
     example = _example()
     u = _direction(example.phi.shape[1])
     dmu, ds = derivative(lambda t: np.stack(example.at(phi=example.phi + t * u).q()))
@@ -136,7 +136,7 @@ def _fd_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _m1(example: EngineExample) -> float:
-    """``E_q [|s^p|^2/2 + div_x s^p]``, both from the log-likelihood by differences exact for quadratics."""
+    """Compute ``E_q [|s^p|^2/2 + div_x s^p]`` by differences of the log-likelihood, exact for quadratics."""
 
     def integrand(eps: Array, z: Array) -> Array:
         g = example.g(z)
@@ -183,11 +183,11 @@ def _m1_by_engine(claim: Any, effort: Effort) -> Evidence:
     return numeric("quadrature", _m1_claimed(claim), truth, effort.tolerance(1e-9), "M1 objective")
 
 
-# --- which way: a claim makes an update of a gradient and a mask of the slot of gamma ---
+# --- the sign of an update: a claim maps a gradient and a mask of gamma's slot to an update ---
 
 
 def _kl_of(example: EngineExample) -> float:
-    """Mean KL divergence of the batch up to ``log p(x)``."""
+    """Compute the mean KL divergence of the batch up to ``log p(x)``."""
 
     def integrand(eps: Array, z: Array) -> Array:
         error = example.data - example.g(z)
@@ -221,7 +221,7 @@ def _learning_step(claim: Any, effort: Effort) -> Evidence:
 
 
 def _where_they_end(claim: Any, effort: Effort) -> Evidence:
-    """Of linear models: inference in the exact posterior, learning in the regression of x on z."""
+    """Compare the limits for linear models: inference reaches the posterior, learning the regression on z."""
     example = replace(LINEAR.engine(), nodes=3)
     free, of_gamma = np.zeros(example.phi.shape, bool), np.zeros(example.theta.shape, bool)
     example.model.log_sd(of_gamma)[:] = True
@@ -230,7 +230,7 @@ def _where_they_end(claim: Any, effort: Effort) -> Evidence:
         phi = phi + 0.15 * claim(expected(example.at(phi=phi), KL(), _g_phi)[None], free)
         theta = theta + 0.2 * claim(expected(example.at(theta=theta), M1(), _g_theta)[None], of_gamma)
         if max(np.abs(phi).max(), np.abs(theta).max()) > 5:
-            break  # uphill
+            break  # diverged: the updates go uphill
     truth = np.concatenate([LINEAR.exact().engine().phi, LINEAR.regressed().engine().theta], -1)
     detail = "phi and theta of a linear VAE after 150 steps"
     return numeric("closed form", np.concatenate([phi, theta], -1), truth, effort.tolerance(1e-10), detail)

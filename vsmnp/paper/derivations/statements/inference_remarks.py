@@ -1,4 +1,4 @@
-"""Two remarks on inference: what matching shapes means (3.3.2), and a q whose score jumps (A.5.3)."""
+"""Two remarks on inference: the meaning of matching shapes (3.3.2), and a q whose score jumps (A.5.3)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..examples.linear_engine import on_the_line
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
-# --- the hypothesis of 3.3.2: a claim picks the scores whose difference is small where shapes match ---
+# --- the hypothesis of 3.3.2: a claim selects the scores whose difference is small where shapes match ---
 
 
 def _shape_difference(claim: Any, q: Array) -> float:
-    """``E_q |claim|^2/2`` with scores of the exact posterior of a linear VAE in x and in z."""
+    """Compute ``E_q |claim|^2/2`` with scores of the exact posterior of a linear VAE in x and in z."""
     vae, (_, _, mean, sd) = on_the_line()
-    gain = vae.to_mean[0, 0]  # of the posterior mean in x
+    gain = vae.to_mean[0, 0]  # slope of the posterior mean in x
     eps, weights = normal_rule(10)
     z = q[0] + q[1] * eps[:, 0]
 
@@ -53,19 +53,19 @@ _M, _S = 0.7, 0.6
 
 
 def _expect(m: float, f: Any) -> float:
-    """``E f(y, sign y)`` for ``z = m + y`` under Lap(m, s), by Gauss-Laguerre on either side."""
+    """Compute ``E f(y, sign y)`` for ``z = m + y`` under Lap(m, s), by Gauss-Laguerre on either side."""
     y, w = np.polynomial.laguerre.laggauss(30)
     return float(0.5 * w @ (f(m + _S * y, 1.0) + f(m - _S * y, -1.0)))
 
 
 def _half_square(z: Array, side: float) -> Array:
-    """``|d|^2/2`` for ``d = grad log q - grad log N(0, 1)``; side is the one of m on which z lies."""
+    """Compute ``|d|^2/2``, ``d = grad log q - grad log N(0, 1)``; side is the sign of z - m."""
     return np.asarray(0.5 * (-side / _S + z) ** 2)
 
 
 @cache
 def _by_parts() -> float:
-    """The total derivative of the divergence less the part that comes from the density of q."""
+    """Compute the total derivative of the divergence less the part due to the density of q."""
     total = derivative(lambda t: _expect(_M + t, _half_square))
     density = _expect(_M, lambda z, side: _half_square(z, side) * side / _S)
     return float(total - density)
@@ -73,9 +73,9 @@ def _by_parts() -> float:
 
 @cache
 def _by_rounding() -> float:
-    """The limit of the same gradient for a score that turns within a width h instead of jumping."""
+    """Compute the limit of the same gradient for a score that changes sign over a width h, without a jump."""
     t, w = np.polynomial.legendre.leggauss(120)
-    t, w = 20 * (t + 1), 20 * w  # one side; the other follows
+    t, w = 20 * (t + 1), 20 * w  # one side; the other is symmetric
 
     def at(h: float) -> float:
         def one(side: float) -> float:
@@ -91,7 +91,7 @@ def _by_rounding() -> float:
 
 
 def _with_delta(claim: Any, effort: Effort) -> Evidence:
-    """The sign in the score of q differentiated as a distribution; its own square is 1."""
+    """Compare with the derivative of q's score as a distribution; the square of the sign is 1."""
     import sympy
 
     z, m = sympy.symbols("z m", real=True)

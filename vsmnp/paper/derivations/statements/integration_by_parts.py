@@ -14,21 +14,21 @@ from ..examples.toy import Toy, dot
 from ..quadrature import normal_rule
 from ..statement import Effort, Evidence, Form, Statement
 
-# A claim takes (boundary, divergence): pi f at the ends and E_pi div f; it gives E_pi[grad log pi . f]. All
-# three are over |x| <= R where they would not exist without.
+# A claim maps (boundary, divergence), pi f at the ends and E_pi div f, to E_pi[grad log pi . f]. All three
+# are integrals over |x| <= R where the full ones do not exist.
 
 _R = 1e6
 
 
 @cache
 def _cauchy_integrals() -> tuple[Any, Any, Any]:
-    """Pi = 1/(pi (1 + x^2)) and f = x |x|, on [-R, R]: pi(R) -> 0 and pi f -> +-1/pi."""
+    """Integrate over [-R, R] for density 1/(pi (1 + x^2)) -> 0, f = x |x|; their product -> +-1/pi."""
     import sympy
 
     x, r = sympy.symbols("x R", positive=True)
     density, f = 1 / (sympy.pi * (1 + x**2)), x**2
 
-    def over(integrand: Any) -> Any:  # even, so that half the line is enough
+    def over(integrand: Any) -> Any:  # the integrand is even, so that half the line suffices
         return 2 * sympy.integrate(sympy.apart(integrand, x), (x, 0, r))
 
     return over(sympy.diff(density, x) * f), 2 * (density * f).subs(x, r), over(density * sympy.diff(f, x))
@@ -42,7 +42,7 @@ def _cauchy_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _cauchy_numbers() -> tuple[float, float]:
-    """E[grad log pi f] and E f' over |x| <= R, in u with x = sinh u, where both integrands are tame."""
+    """Compute E[grad log pi f], E f' over |x| <= R, in u with x = sinh u, where integrands are smooth."""
     points, w = np.polynomial.legendre.leggauss(200)
     u = 0.5 * np.arcsinh(_R) * (points + 1)
     x, dx = np.sinh(u), np.cosh(u)
@@ -70,7 +70,7 @@ def _mixture() -> tuple[float, float]:
 
 
 def _mixture_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    """No boundary: pi falls like a Gaussian, f grows like x."""
+    """Compare without boundary term: pi falls like a Gaussian, f grows like x."""
     truth, divergence = _mixture()
     detail = "mixture of Gaussians, f = E_q s^p of the toy"
     return numeric("quadrature", claim(0.0, divergence), truth, effort.tolerance(1e-10), detail)

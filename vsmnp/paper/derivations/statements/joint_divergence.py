@@ -1,4 +1,4 @@
-"""Equations (6) to (8): the joint Fisher divergence, its two parts, and what it does not bound."""
+"""Equations (6) to (8): the joint Fisher divergence, its two parts, and bounds that it does not give."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _below_by_quadrature(claim: LinearModel, effort: Effort) -> Evidence:
 
 
 def _j_on_the_toy(claim: Any, effort: Effort) -> Evidence:
-    """The marginal is the derivative of an integral, and the posterior what is left of the joint."""
+    """Compare J with the claim at the scores of the marginal and of the posterior, joint over marginal."""
     x = TOY.data[0][::97]
 
     def rightmost(x: Array, z: Array) -> Array:

@@ -1,4 +1,4 @@
-r"""The joint Fisher divergence as the Fisher autoencoder minimises it: both gradients, and the optimal gamma.
+r"""The joint Fisher divergence as the Fisher autoencoder minimises it: both gradients, the optimal gamma.
 
 .. math:: L = \tfrac12 E_q |d|^2 + \tfrac12 \tau^2 E_q |e|^2 - \tau d_x + \tfrac12 E_q |s^q|^2,
     \qquad d = c_0 - b, \quad c_0 = z - \epsilon / s, \quad b = \tau J_g^T (x - g), \quad e = g - x .
@@ -24,11 +24,11 @@ from ..statement import Claim, Effort, Evidence, Form, Statement
 _KEY = Key((17,))
 _SAMPLES = 2
 
-# --- the toy: one datum, one draw, everything written out ---
+# --- the toy: one datum, one draw, all quantities written out ---
 
 
 def _toy_terms(at: Array) -> SimpleNamespace:
-    """All quantities of the divergence at ``at = (mu, s, l)``; the latent is one number."""
+    """Compute all quantities of the divergence at ``at = (mu, s, l)``; the latent is one number."""
     mu, s, log_sd = at
     x, eps, tau = np.array([0.3, -0.8]), 0.7, np.exp(-2 * log_sd)
     toy = Toy()
@@ -54,7 +54,7 @@ def _gradient_of_the_toy(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _gradient_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    """The same in symbols; of ``|g - x|^2`` only value, slope and curvature at z count, hence a parabola."""
+    """Compare in symbols; only value, slope and curvature of ``|g - x|^2`` at z matter, hence a parabola."""
     import sympy
 
     mu, eps, t, k0, k1, k2 = sympy.symbols("mu eps t k0 k1 k2", real=True)
@@ -69,7 +69,7 @@ def _gradient_symbolic(claim: Claim, effort: Effort) -> Evidence:
     return symbolic([gz, claim.gs(v, gz), claim.gl(v)], truth, "gradient of one sample in (mu, s, l)")
 
 
-# --- the engine: the same noise, everything moves ---
+# --- the engine: the same noise, all parameters vary ---
 
 
 @cache
@@ -84,7 +84,7 @@ def _loss(phi: Array, theta: Array) -> float:
 
 @cache
 def _terms() -> SimpleNamespace:
-    """All quantities for every sample ``(S, N, ...)``; H d by differences of b."""
+    """Compute all quantities for every sample ``(S, N, ...)``; H d by differences of b."""
     e = _example()
     eps = e.model.gaussian_posterior.noise(e.k, _KEY, _SAMPLES, e.x)[0]
     mu, s = e.q()
@@ -98,7 +98,7 @@ def _terms() -> SimpleNamespace:
 
 
 def _slope(e: EngineExample, z: Array) -> Array:
-    """``b(z) = grad_z log p(x|z)``, by the decoder's first-order rule."""
+    """Compute ``b(z) = grad_z log p(x|z)`` by the decoder's first-order rule."""
     g, c = e.model.decode(e.k, e.theta, z[None])
     b = e.model.decoder.vjp(e.k, e.model.decoder_part(e.theta), c, (e.x - g) / e.gamma, None)
     assert b is not None
@@ -110,7 +110,7 @@ def _directions(size: int) -> Array:
 
 
 def _along(f: Callable[[Array], float], at: Array, way: Array) -> float:
-    """The derivative of f at ``at`` along ``way``."""
+    """Compute the derivative of f at ``at`` along ``way``."""
     return float(derivative(lambda t: f(at + t * way)))
 
 
@@ -123,7 +123,7 @@ def _phi_slopes() -> Array:
 
 @cache
 def _theta_slopes() -> tuple[Array, Array]:
-    """Differences of the loss along random directions of theta and along l; the engine's gradient on them."""
+    """Compute differences of the loss along directions of theta and along l, and the engine's slopes."""
     e = _example()
     ways = _theta_directions()
     g = JointFisher(_SAMPLES)(e.k, e.model, e.phi, e.theta, e.x, _KEY).g_theta
@@ -142,7 +142,7 @@ def _theta_directions() -> Array:
 
 
 def _phi_gradient(claim: Claim, effort: Effort) -> Evidence:
-    """The claim in (mu, s), through the encoder, and the score norm's own gradient."""
+    """Compare the claim in (mu, s), mapped through the encoder, plus the score norm's own gradient."""
     e, v = _example(), _terms()
     gz = claim.gz(v)
     rows = gz.shape[0] * gz.shape[1]
@@ -166,7 +166,7 @@ def _phi_gradient(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _theta_gradient(claim: Claim, effort: Effort) -> Evidence:
-    """The claimed surrogate, d held where it is, along directions of theta; the claimed slope in l."""
+    """Compare the claimed surrogate, d fixed, along directions of theta, and the claimed slope in l."""
     e, v = _example(), _terms()
 
     def surrogate(theta: Array) -> float:
@@ -186,7 +186,7 @@ def _theta_gradient(claim: Claim, effort: Effort) -> Evidence:
 
 @cache
 def _toy_optimum() -> tuple[tuple[float, ...], float]:
-    """``E c0.b0, E|b0|^2, A`` and the gamma that minimises the divergence between the two joints itself."""
+    """Compute ``E c0.b0, E|b0|^2, A`` and the gamma that minimises the divergence between the joints."""
 
     def divergence(gamma: float) -> Array:
         toy = Toy(gamma=gamma, x_nodes=24, z_nodes=30)
@@ -204,7 +204,7 @@ def _toy_optimum() -> tuple[tuple[float, ...], float]:
 
 
 def _vertex(f: Callable[[float], float | Array]) -> float:
-    """``1 / tau`` at the minimum of a parabola in tau, from three of its values."""
+    """Compute ``1 / tau`` at the minimum of a parabola in tau, from three of its values."""
     one, two, three = (float(f(tau)) for tau in (0.5, 1.0, 1.5))
     return float(1 / (1.0 - 0.25 * (three - one) / (three - 2 * two + one)))
 
@@ -216,7 +216,7 @@ def _gamma_by_quadrature(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _gamma_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    """The engine's choice on a batch, and the minimum of its own loss over gamma, the noise being equal."""
+    """Compare with the engine's choice on a batch and the minimum of its loss over gamma, on equal noise."""
     e, v = _example(), _terms()
     c0, b0 = v.z - v.eps / v.s, v.b * e.gamma
     claimed = claim(dot(c0, b0).mean(), square(b0).mean(), v.e2.mean(), e.model.d_x)

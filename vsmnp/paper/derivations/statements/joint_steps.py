@@ -27,11 +27,11 @@ from ..statement import Effort, Evidence, Form, Statement
 
 _SAMPLES = 1_000_000
 
-# --- the second line: z and x apart ---
+# --- the second line: the gradients in z and x separate ---
 
 
 def _apart_on_the_toy(claim: Any, effort: Effort) -> Evidence:
-    """The gradient in (z, x) along axes that are turned against z and x."""
+    """Compare with the gradient in (z, x) along axes that are rotated against z and x."""
     x, z = TOY.data[0][::97][:, None, :], np.array([-0.8, 0.1, 0.9])
     axes, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))
     slopes = [
@@ -71,7 +71,7 @@ def _bayes_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _bayes_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """The engine's densities of q at the exact posterior, beside the marginal."""
+    """Compare the engine's densities of q at the exact posterior, times the marginal, with the joint."""
     exact, z = LINEAR.exact(), np.linspace(-2, 2, 5)[:, None]
     example, x = exact.engine(), np.array([[0.7]])
     (mu, s), log_sd = example.q(x), np.log(exact.gamma) / 2
@@ -103,7 +103,7 @@ def _display_by_the_engine(claim: Any, effort: Effort) -> Evidence:
     return statistical(claimed, loss + constant(LINEAR), error, detail)
 
 
-# --- J: the claim sees E_q|..|^2 for each x, and the mean over the data ---
+# --- J: the claim is a function of E_q|..|^2 for each x, and the mean over the data ---
 
 
 def _mean_j(claim: Any, model: Model) -> Any:
@@ -125,7 +125,7 @@ def _j_by_the_engine(claim: Any, effort: Effort) -> Evidence:
     return statistical(_mean_j(claim, LINEAR), m1 + constant(LINEAR), error, detail)
 
 
-# --- (17): the claim sees grad log pi for each x, and the mean over the data ---
+# --- (17): the claim is a function of grad log pi for each x, and the mean over the data ---
 
 
 def _mean_constant(claim: Any, model: Model) -> Any:

@@ -15,12 +15,12 @@ from ....types import Array, Kernels
 from ..examples.layer import LayerExample, layer_checks
 from ..statement import Form, Statement
 
-# --- a linear layer, of a matrix that is not symmetric ---
+# --- a linear layer, with a matrix that is not symmetric ---
 
 
 @dataclass(frozen=True)
 class _Turn(LinearMap):
-    """``y = A x`` with a square matrix, so that a wrong transposition can be evaluated."""
+    """The layer ``y = A x`` with a square matrix, for which a wrong transposition can be evaluated."""
 
     a: ClassVar[Array] = np.array([[1.0, -0.5, 0.2], [0.3, 0.8, -1.1], [0.0, 0.4, 0.6]])
 
@@ -55,7 +55,7 @@ _BILINEAR = {
     "dgb": lambda v: v.dgy.sum(0),
 }
 
-# --- a pointwise layer, with f' and f'' written in x and not in y ---
+# --- an elementwise layer, with f' and f'' written in x and not in y ---
 
 
 def _see_tanh(example: LayerExample) -> SimpleNamespace:

@@ -34,7 +34,7 @@ def _loss_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _loss_of_shifted_data(claim: Any, effort: Effort) -> Evidence:
-    """Data and decoder moved together: the residuals, and so M2, stay what they are."""
+    """Compare for data and decoder shifted together: the residuals, and so M2, are unchanged."""
     r, by = toy_reconstruction(Toy()), np.array([3.0, -2.0])
     norm = square(r.mean + by) + r.T
     claimed = claim(FEW + by, r.mean + by, r.T, norm, 2)

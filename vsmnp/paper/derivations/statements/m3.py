@@ -24,7 +24,7 @@ _UNBIASED = M3(4, estimator="u-statistic", baseline="leave-one-out")
 
 @cache
 def _over_pi() -> dict[str, Any]:
-    """E_pi of the terms of M3 and of |grad log pi|^2, and the divergence (14) with q for the posterior."""
+    """Compute E_pi of the terms of M3 and of |grad log pi|^2, and the divergence (14) with q as posterior."""
     toy = Toy(z_nodes=24)
     x, w = toy.data
     s, of_pi = toy_scores(toy, x), toy.score_pi(x)
@@ -41,7 +41,7 @@ def _over_pi() -> dict[str, Any]:
 
 
 def _gaussian_moments(polynomial: Any, symbol: Any, variance: Any) -> Any:
-    """The expectation of a polynomial in a centred Gaussian variable."""
+    """Compute the expectation of a polynomial in a centred Gaussian variable."""
     import sympy
 
     total = 0
@@ -54,7 +54,7 @@ def _gaussian_moments(polynomial: Any, symbol: Any, variance: Any) -> Any:
 
 @cache
 def _linear() -> tuple[Any, Any, Any, Any]:
-    """``FD, E M3, E grad log pi, E|grad log pi|^2`` for pi = N(0, v), q = N(phi x, s^2), g = w z."""
+    """Compute ``FD, E M3, E grad log pi, E|grad log pi|^2``, pi = N(0, v), q = N(phi x, s^2), g = w z."""
     import sympy
 
     x, z, eps, w, phi = sympy.symbols("x z eps w phi", real=True)
@@ -111,13 +111,13 @@ def _divergence_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _one_latent() -> EngineExample:
-    """Data at the nodes of pi = N(0, I)."""
+    """Build an example whose data are the nodes of pi = N(0, I)."""
     return replace(EngineExample.build(d_z=1), x=normal_rule(24, 2)[0][None, None])
 
 
 @cache
 def _m3_over_data(samples: int) -> tuple[Array, Array]:
-    """The engine's M3 on batches from pi = N(0, I)."""
+    """Estimate the engine's M3 on batches from pi = N(0, I)."""
     example, rng, rows = _one_latent(), np.random.default_rng(7), 20_000
     values = []
     for step in range(max(16, samples // rows)):
@@ -128,7 +128,7 @@ def _m3_over_data(samples: int) -> tuple[Array, Array]:
 
 
 def _divergence_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """Both sides minus the constant: the claim's own constant goes to the left."""
+    """Compare both sides minus the constant: the claim's own constant goes to the left."""
     example, w = _one_latent(), normal_rule(24, 2)[1]
     mean = example.expect(lambda eps, z: example.score_p(z))
     divergence = 0.5 * w @ square(-example.data - mean)
@@ -139,7 +139,7 @@ def _divergence_of_the_engine(claim: Any, effort: Effort) -> Evidence:
     return statistical(divergence, found, abs(slope) * error, f"the engine's M3 and FD, {samples} samples")
 
 
-# --- the score trick: functions of (E[s^q . s^p], E div s^p, E div s^p over the path) ---
+# --- the score trick: functions of (E[s^q . s^p], E div s^p, E div s^p along the path) ---
 
 
 def _trick_by_differences(claim: Any, effort: Effort) -> Evidence:
@@ -152,7 +152,7 @@ def _trick_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 
 def _trick_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """One latent, one data dimension, any mean and deviation of q, and a cubic decoder."""
+    """Compare for one latent, one data dimension, any mean and deviation of q, and a cubic decoder."""
     import sympy
 
     x, z, eps, a, b = sympy.symbols("x z eps a b", real=True)

@@ -10,7 +10,7 @@ from ..examples.moments import SAMPLES, evaluate, toy_least, toy_reconstruction,
 from ..examples.toy import Toy
 from ..statement import Effort, Evidence, Form, Statement
 
-# --- Proposition A.1: functions of (|x - E g|^2, E[s^q . (x - g)], d_x), each datum ---
+# --- Proposition A.1: functions of (|x - E g|^2, E[s^q . (x - g)], d_x) for each datum ---
 
 
 def _least_by_quadrature(claim: Any, effort: Effort) -> Evidence:

@@ -74,7 +74,7 @@ def _m3_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _baseline_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    """Two samples, each the other's baseline."""
+    """Compare for two samples, each the other's baseline."""
     toy, s = Toy(z_nodes=24), toy_scores(Toy())
     truth = toy_pairs(toy, lambda s_p, s_q: dot(s_q, s_p - s_p[..., ::-1, :]).mean(-1))
     detail = "mean of the cross term of two samples at three data"
@@ -105,7 +105,7 @@ def _along(outcome: Outcome) -> Array:
 
 @cache
 def _slopes_of_the_engine() -> tuple[float, float]:
-    """Of ``E[s^q . s^p]`` and of ``|E s^p|^2/2 + T/(2 S gamma^2)`` along the direction, by quadrature."""
+    """Compute slopes of ``E[s^q . s^p]`` and ``|E s^p|^2/2 + T/(2 S gamma^2)`` by quadrature."""
     example = EngineExample.build()
     eps, w = example.noise()
     mu, s = example.q()
@@ -123,7 +123,7 @@ def _slopes_of_the_engine() -> tuple[float, float]:
 
 
 def _gradient_with_baseline(claim: Any, effort: Effort) -> Evidence:
-    """The engine's theta-gradient of M3 with the baseline, in mean."""
+    """Compare with the mean of the engine's theta-gradient of M3 with the baseline."""
     samples = effort.samples(1_000_000)
     cross, rest = _slopes_of_the_engine()
     found = engine_mean(EngineExample.build, _LEAVE_ONE_OUT, _along, samples)
@@ -150,7 +150,7 @@ def _pathwise_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _jacobians_of_the_engine() -> tuple[Array, Array, Array]:
-    """``J_g (Q, N, D, Z)``, ``J_mu`` and ``J_s (N, Z, D)``."""
+    """Compute ``J_g (Q, N, D, Z)``, ``J_mu`` and ``J_s (N, Z, D)`` by differences."""
     example = EngineExample.build()
     (mu, s), (eps, _) = example.q(), example.noise()
     of_g = gradient(lambda shift: example.g(mu + s * eps + shift), np.zeros(2))

@@ -1,4 +1,4 @@
-"""What training and evaluation rest on beside objectives: the latent discrepancy, Adam, the normals."""
+"""Identities behind training and evaluation beside objectives: latent discrepancy, Adam, normal numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCALE, _SHIFT = 1.6, np.array([0.3, -0.4, 0.5])
 
 
 def _mmd_by_quadrature(claim: Claim, effort: Effort) -> Evidence:
-    """Two nodes a coordinate are exact: the kernel has the third degree in each."""
+    """Compare with two nodes a coordinate, which are exact: the kernel has degree three in each."""
     claimed, truth = [], []
     for d in (1, 2, 3):
         eps, w = normal_rule(2, d)
@@ -61,7 +61,7 @@ _RATES = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-3}
 
 
 def _adam_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    """A gradient that never changes: the bias correction makes every step the same."""
+    """Compare for a constant gradient: the bias correction makes every step the same."""
     import sympy
 
     g, lr, eps = sympy.symbols("g lr eps", positive=True)
@@ -71,7 +71,7 @@ def _adam_symbolic(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _adam_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    """Ten steps along gradients that change, by the kernels' recursion."""
+    """Compare ten steps along varying gradients with the recursion of the kernels."""
     k, optimizer = load("reference"), Adam(_RATES["beta1"], _RATES["beta2"], _RATES["eps"])
     gradients = np.random.default_rng(13).standard_normal((10, 4)) + 0.3
     p = np.zeros((1, 4))
@@ -87,16 +87,16 @@ def _adam_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _moment(gradients: Any, beta: Any, power: int) -> Any:
-    """``(1 - beta) sum_i beta^(t-i) g_i^power``, without its correction; of numbers or symbols."""
+    """Compute ``(1 - beta) sum_i beta^(t-i) g_i^power``, uncorrected, of numbers or symbols."""
     t = len(gradients)
     return sum((1 - beta) * beta ** (t - 1 - i) * g**power for i, g in enumerate(gradients))
 
 
-# --- normals from uniforms ---
+# --- normal numbers from uniform ones ---
 
 
 def _normal_moments(claim: Claim, effort: Effort) -> Evidence:
-    """Over both uniforms: ``1 - u`` is ``e^-t`` with t exponential, the angle is uniform."""
+    """Compare moments over both uniforms: ``1 - u`` is ``e^-t`` with t exponential, the angle is uniform."""
     t, w = np.polynomial.laguerre.laggauss(12)
     n = np.stack(claim(-np.expm1(-t)[:, None], ((np.arange(16) + 0.5) / 16)[None, :]))
     weights = w[:, None] / 16
@@ -106,7 +106,7 @@ def _normal_moments(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _normals_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    """The stream of normals is this map of the stream of uniforms."""
+    """Compare the engine's stream of normals with this map of its stream of uniforms."""
     k, key = load("reference"), Key((6,), Stream.OUTCOME, 3)
     u = key.uniform(k, (1000, 2), np.float64)[0]
     truth = key.normal(k, (1000, 2), np.float64)[0]
@@ -115,7 +115,7 @@ def _normals_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _normals_by_draws(claim: Claim, effort: Effort) -> Evidence:
-    """Moments of the map, of the engine's uniforms."""
+    """Compare moments of the map, evaluated at the engine's uniforms."""
     k, calls, found = load("reference"), effort.samples(100), []
     for step in range(calls):
         u = Key((6,), Stream.OUTCOME, step).uniform(k, (5_000, 2), np.float64)[0]

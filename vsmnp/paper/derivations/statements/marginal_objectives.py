@@ -29,7 +29,7 @@ def _exact() -> EngineExample:
 
 @cache
 def _divergence_of_the_toy() -> tuple[float, Array, float]:
-    """FD minus its constant, by differences of log p(x); moments of s^p at the nodes of pi; div by theta."""
+    """Compute FD less its constant from log p(x), moments of s^p at pi's nodes, and div in theta."""
     toy = _SMOOTH
     x, w = toy.data
     score = gradient(lambda shift: toy.log_marginal(x + shift), _ORIGIN)
@@ -50,7 +50,7 @@ def _against_the_divergence(claim: Any, effort: Effort) -> Evidence:
 
 
 def _against_a_gaussian_marginal(claim: Any, effort: Effort) -> Evidence:
-    """Datum by datum it is |grad log p|^2/2 + Laplacian, known for a linear model."""
+    """Compare for each datum with |grad log p|^2/2 + Laplacian, known for a linear model."""
     score, divergence = at_exact_posterior().marginal_score()
     s = engine_scores(_exact)
     claimed = claim(s.square, s.square_of_mean, s.divergence, -s.divergence)
@@ -80,7 +80,7 @@ def _m2_at_the_exact_posterior(claim: Any, effort: Effort) -> Evidence:
     return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
 
 
-# --- (14): functions of (grad log pi, E s^p, E|s^p|^2), the integrand ---
+# --- (14): functions of (grad log pi, E s^p, E|s^p|^2) that give the integrand ---
 
 
 def _integrand_by_differences(claim: Any, effort: Effort) -> Evidence:

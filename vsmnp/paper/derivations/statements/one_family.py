@@ -1,4 +1,4 @@
-"""Beyond the paper: M1, M2 and M3 are one family, with two numbers and an optimal gamma each."""
+"""Beyond the paper: M1, M2 and M3 form one family, with two numbers and an optimal gamma each."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _table(samples: int) -> dict[str, tuple[float, float]]:
 
 @cache
 def _minima_of_the_toy() -> Array:
-    """Where the derivative in the precision vanishes, by search, of the mean over three data."""
+    """Find the zeros of the derivative in the precision by search, for the mean over three data."""
     from scipy.optimize import brentq
 
     def losses(tau: float) -> Array:
@@ -160,7 +160,7 @@ def _gamma_by_search(claim: Any, effort: Effort) -> Evidence:
 
 
 def _gamma_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """On frozen noise, with moments over the engine's own samples."""
+    """Compare on frozen noise, with moments over the engine's own samples."""
     samples, example = 5, EngineExample.build(d_x=3, d_z=2)
     r = sampled_reconstruction(example, samples)
     eps, (mu, s) = drawn(example, samples), example.q()

@@ -1,4 +1,4 @@
-"""Equation (10): what the posterior Fisher divergence is at its optimum, and where that is."""
+"""Equation (10): the value and the place of the optimum of the posterior Fisher divergence."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _precision(j: Array, gamma: float) -> Array:
 
 
 def _inverse(j: Array, x: Array) -> Array:
-    """The mu with ``g(mu) = x``."""
+    """Solve ``g(mu) = x`` for mu by least squares."""
     return np.asarray(np.linalg.lstsq(j, x, rcond=None)[0])
 
 
@@ -78,7 +78,7 @@ def _packed(mu: Array, precision: Array, value: float) -> Array:
 
 @cache
 def _full_minimum() -> Array:
-    """By least squares on the score difference at the nodes."""
+    """Minimise by least squares on the score difference at the nodes."""
     from scipy.optimize import least_squares
 
     toy = LinearPosterior()
@@ -106,7 +106,7 @@ def _full_by_search(claim: Any, effort: Effort) -> Evidence:
 
 
 def _full_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """With one latent there are no covariances to leave out: value and gradient at the claimed q."""
+    """Compare for one latent, without covariances: value and gradient at the claimed q."""
     example, jacobian, z0 = at_decoded_datum(1)
     mu, precision, value = claim(jacobian, example.gamma, jacobian @ z0)
     there = with_q(example, mu, np.diag(precision) ** -0.5)
@@ -118,13 +118,13 @@ def _full_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _diagonal_fit(f: Callable[[Array, Array], float], d_z: int) -> Array:
-    """The minimiser ``(mu, log s)`` of a divergence over diagonal Gaussians."""
+    """Find the minimiser ``(mu, log s)`` of a divergence over diagonal Gaussians."""
     return minimise(lambda v: f(v[:d_z], np.exp(v[d_z:])), np.r_[np.zeros(d_z), np.full(d_z, -0.5)])
 
 
 @cache
 def _diagonal_minima() -> tuple[float, Array, Array]:
-    """The least Fisher divergence, and the precisions ``(2,)`` that minimise KL and Fisher divergence."""
+    """Find the least Fisher divergence, and the precisions ``(2,)`` that minimise KL and that."""
     toy = LinearPosterior()
     by_kl = _diagonal_fit(lambda mu, s: toy.kl(mu, np.diag(s)), 2)
     by_fd = _diagonal_fit(lambda mu, s: toy.fisher(mu, np.diag(s)), 2)
@@ -154,7 +154,7 @@ def _diagonal_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _diagonal_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """Two latents, any P: ``d = P (z - mu) - (z - mu)/s^2`` at the best mean is linear in eps."""
+    """Compare for two latents, any P: ``d = P (z - mu) - (z - mu)/s^2`` at the best mean is linear in eps."""
     import sympy
 
     a, b = sympy.symbols("a b", positive=True)
@@ -176,7 +176,7 @@ def _precisions_by_search(claim: Any, effort: Effort) -> Evidence:
 
 
 def _precisions_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """Neither objective has a slope in s at its own precision; both decouple from mu."""
+    """Check that each objective has slope zero in s at its own precision; both decouple from mu."""
     example, jacobian, _ = at_decoded_datum(2)
     of_kl, of_fd = claim(_precision(jacobian, example.gamma))
     slopes = [

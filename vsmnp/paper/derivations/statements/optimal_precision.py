@@ -1,4 +1,4 @@
-"""The last term of Appendix A.4, the trace that the precision of q minimises."""
+"""The last term of Appendix A.4, a trace, and the precision of q that minimises it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _unpack(v: Array) -> Array:
 
 
 def _slope(v: Array, p: Array) -> Array:
-    """Of the trace in the three entries of a symmetric Lambda."""
+    """Compute the slope of the trace in the three entries of a symmetric Lambda."""
     return gradient(lambda at: spread(_unpack(at), p), v)
 
 
 @cache
 def _stationary() -> list[Array]:
-    """Every symmetric Lambda at which a root search from many starts ends."""
+    """Find every symmetric Lambda to which a root search from many starts converges."""
     from scipy.optimize import root
 
     p = LinearPosterior().precision
@@ -40,7 +40,7 @@ def _stationary() -> list[Array]:
 
 
 def _summary(precisions: list[Array]) -> list[float]:
-    """Their number, and two symmetric functions of them."""
+    """Summarise matrices by their number and two symmetric functions of them."""
     traces = [np.trace(each) for each in precisions]
     return [len(precisions), np.square(traces).sum(), sum(np.linalg.det(each) for each in precisions)]
 
@@ -59,7 +59,7 @@ def _flat_there(claim: Any, effort: Effort) -> Evidence:
 
 
 def _least_by_search(claim: Any, effort: Effort) -> Evidence:
-    """Over ``Lambda = L L'``."""
+    """Compare with a search for the minimum over ``Lambda = L L'``."""
     p = LinearPosterior().precision
 
     def precision(v: Array) -> Array:
@@ -72,7 +72,7 @@ def _least_by_search(claim: Any, effort: Effort) -> Evidence:
 
 
 def _square_roots(p: Array) -> list[Array]:
-    """All symmetric square roots of ``P^2``: each eigenvalue with either sign."""
+    """Compute all symmetric square roots of ``P^2``: each eigenvalue with either sign."""
     values, vectors = np.linalg.eigh(p)
     signs = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
     return [np.asarray((vectors * (sign * values)) @ vectors.T) for sign in signs]

@@ -29,7 +29,7 @@ def _engine_loss() -> float:
 
 @cache
 def _toy_divergence() -> Array:
-    """``2 E_{p(z|x)} |grad_z sqrt(q/p)|^2``, which is ``D_F[q || p(z|x)]``, at a few x."""
+    """Compute ``2 E_{p(z|x)} |grad_z sqrt(q/p)|^2``, which is ``D_F[q || p(z|x)]``, at a few x."""
     toy, x = Toy(z_nodes=60, prior_nodes=400), _data()
     log_marginal = toy.log_marginal(x)[:, None]
 
@@ -45,7 +45,7 @@ def _data() -> Array:
 
 
 def _integrand(log_q: Any, log_joint: Any, z: Any) -> Any:
-    """``2 p |d/dz sqrt(q/p)|^2`` over q, from expressions in z."""
+    """Compute ``2 p |d/dz sqrt(q/p)|^2`` over q, from expressions in z."""
     import sympy
 
     root = sympy.exp((log_q - log_joint) / 2)
@@ -69,7 +69,7 @@ def _definition_by_quadrature(claim: Any, effort: Effort) -> Evidence:
 
 
 def _definition_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """One latent, any densities."""
+    """Compare in symbols, for one latent and any densities."""
     import sympy
 
     z = sympy.Symbol("z", real=True)
@@ -81,7 +81,7 @@ def _definition_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _definition_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """The scores are differences of log densities of the example's two networks."""
+    """Compare with the engine; the scores are differences of log-densities of the example's two networks."""
     example = _example()
     mu, s = example.q()
 
@@ -118,7 +118,7 @@ def _integral_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _integral_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """One latent, one data dimension, any decoder."""
+    """Compare in symbols, for one latent, one data dimension and any decoder."""
     import sympy
 
     z, x, mu = sympy.symbols("z x mu", real=True)
@@ -171,7 +171,7 @@ def _d_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 
 def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """The kernel's d has the other sign."""
+    """Compare with minus the d of the kernel, which has the other sign."""
     example, eps, z = _points()
     g, cache_of_g = example.model.decode(example.k, example.theta, z[None])
     v = (example.x - g) / example.gamma

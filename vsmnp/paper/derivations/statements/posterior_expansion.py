@@ -24,12 +24,12 @@ def _g(z: Array) -> Array:
 
 
 def _pulled(z: Array) -> Array:
-    """``J' (x - g)``, the gradient of ``-|x - g|^2/2``."""
+    """Compute ``J' (x - g)``, the gradient of ``-|x - g|^2/2``."""
     return gradient(lambda there: -0.5 * ((_DATUM - _g(there)) ** 2).sum(), z, 3e-3)
 
 
 def _first_order_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """Two latents, two data dimensions, any decoder."""
+    """Compare in symbols, for two latents, two data dimensions and any decoder."""
     import sympy
 
     z, x = sympy.symbols("z1 z2", real=True), sympy.symbols("x1 x2", real=True)
@@ -52,7 +52,7 @@ def _first_order(claim: Any, effort: Effort) -> Evidence:
 
 
 def _first_order_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """J by the decoder's jvp, its derivative by differences of that; the truth by the tangent of the vjp."""
+    """Compare with the tangent of the vjp; J is the decoder's jvp, its derivative by differences of that."""
     example = EngineExample.build(n=1)
     k, decoder, p = example.k, example.model.decoder, example.model.decoder_part(example.theta)
 
@@ -80,7 +80,7 @@ def _bend(error: Array, h: Array) -> Array:
     return np.asarray(np.einsum("d,dij->ij", error, h))
 
 
-# --- second order, on the line: a claim is lim remainder / (z - mu)^2, from x - g and g', g'', g''' ---
+# --- second order, one latent: a claim is lim remainder / (z - mu)^2, from x - g and g', g'', g''' ---
 
 
 def _remainder_symbolic(claim: Any, effort: Effort) -> Evidence:
@@ -115,7 +115,7 @@ _NOISE = np.array([[0.6, -1.2], [-0.3, 0.8]])
 
 def _d_by_differences(claim: Any, effort: Effort) -> Evidence:
     toy, root = LinearPosterior(), root_of(_LAMBDA)
-    mu = np.array(toy.z0)  # the decoder sends it to x
+    mu = np.array(toy.z0)  # the decoder maps it to x
     truth = [-toy.score_difference(mu + root @ eps, mu, root) for eps in _NOISE]
     claimed = [claim(mu, _LAMBDA, toy.precision - np.eye(2), eps) for eps in _NOISE]
     detail = "d at two eps, from log densities"
@@ -123,7 +123,7 @@ def _d_by_differences(claim: Any, effort: Effort) -> Evidence:
 
 
 def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """Lambda diagonal; the kernel's d has the other sign."""
+    """Compare with minus the kernel's d, which has the other sign, for diagonal Lambda."""
     example, jacobian, mu = at_decoded_datum(2)
     s, eps = np.array([0.6, 0.9]), _NOISE[:, None]
     z = mu + s * eps

@@ -26,7 +26,7 @@ _MU, _S = np.array([0.7, -1.2]), np.array([0.8, 1.3])
 
 
 def _kl_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    """``E_q [log q - log p]``, a polynomial of second degree in eps, for one coordinate."""
+    """Compare with ``E_q [log q - log p]``, a polynomial of second degree in eps, for one coordinate."""
     import sympy
 
     mu, eps = sympy.symbols("mu eps", real=True)
@@ -68,7 +68,7 @@ def _kl_claimed(claim: Claim) -> Array:
 
 
 def _kl_objective(claim: Claim, effort: Effort) -> Evidence:
-    """The term ``kl`` of the inference objective is the mean over the batch."""
+    """Compare the mean over the batch with the term ``kl`` of the inference objective."""
     example = EngineExample.build()
     outcome = KL()(example.k, example.model, example.phi, example.theta, example.x, Key((1,)))
     claimed = np.mean([claim[0](mu, s, np.log) for mu, s in zip(*example.q(), strict=True)])
@@ -86,14 +86,14 @@ def _kl(mu: Array, s: Array, log: Callable[[Array], Array]) -> Array:
 
 @cache
 def _example(scale: str = "softplus") -> EngineExample:
-    """Softplus, so that neither S'/s nor S' is 1; the polynomials of the score need few nodes."""
+    """Build a softplus example, so that neither S'/s nor S' is 1; the score's polynomials need few nodes."""
     model = GaussianVAE.mlp(2, 2, (5,), "tanh", scale)
     return replace(EngineExample.build(), model=model, nodes=6)
 
 
 @cache
 def _encoder(scale: str) -> SimpleNamespace:
-    """Features of the example's encoder in x: s, S' ``(N, Z)`` and the Jacobians ``(N, Z, D)``."""
+    """Compute the encoder's features in x: s, S' ``(N, Z)`` and the Jacobians ``(N, Z, D)``."""
     example = _example(scale)
 
     def features(shift: Array) -> Array:
@@ -108,7 +108,7 @@ def _encoder(scale: str) -> SimpleNamespace:
 
 
 def _score_by_differences(claim: Claim, effort: Effort) -> Evidence:
-    """Both scales, at a few draws of the noise."""
+    """Compare for both scales, at a few draws of the noise."""
     claimed, truth = [], []
     for scale in ("exp", "softplus"):
         claimed.append(_score_claimed(claim, scale))
@@ -118,7 +118,7 @@ def _score_by_differences(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _score_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    """One latent, one data dimension, any encoder and any scale S."""
+    """Compare for one latent, one data dimension, any encoder and any scale S."""
     import sympy
 
     x, z, e, r = sympy.symbols("x z eps r", real=True)
@@ -149,7 +149,7 @@ def _score_claimed(claim: Claim, scale: str) -> Array:
 
 
 def _engine_score(example: EngineExample, eps: Array) -> Array:
-    """``GaussianVAE.score_q`` at ``eps (Q, 1 or N, Z)``, ``(Q, N, D)``."""
+    """Compute ``GaussianVAE.score_q`` at ``eps (Q, 1 or N, Z)``, ``(Q, N, D)``."""
     q, c = example.model.encode(example.k, example.phi, example.x)
     eps = np.broadcast_to(eps, (len(eps), *q.mu.shape[2:]))
     return np.asarray(example.model.score_q(example.k, example.phi, q, c, eps[None])[0])
@@ -157,7 +157,7 @@ def _engine_score(example: EngineExample, eps: Array) -> Array:
 
 _EPS = np.array([[0.4, -1.1], [1.7, 0.2], [-0.6, -0.9]])[:, None, :]
 
-# --- its mean ---
+# --- the mean of the score ---
 
 _DRAWS = 20_000
 
@@ -185,7 +185,7 @@ def _mean_by_draws(claim: Claim, effort: Effort) -> Evidence:
 
 @cache
 def _drawn(calls: int) -> tuple[Array, Array]:
-    """Mean and standard error of the engine's score."""
+    """Estimate mean and standard error of the engine's score."""
     example, key, means = _example(), Key((3,)), []
     for step in range(calls):
         own = key.on(Stream.OUTCOME, step)

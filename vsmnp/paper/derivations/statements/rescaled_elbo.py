@@ -20,7 +20,7 @@ _SAMPLES = 4
 
 
 def _outcome(objective: Learning) -> tuple[float, Array, float]:
-    """Loss, its gradient in the weights and in l, of the engine on one and the same noise."""
+    """Compute loss, gradient in the weights and in l, by the engine on the same noise for all objectives."""
     example = EngineExample.build(d_x=3)
     found = evaluate(example, objective)
     assert found.g_theta is not None
@@ -43,7 +43,7 @@ def _gradients_of_the_engine(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _slopes_of_the_toy() -> Array:
-    """Of the negative ELBO and of M1, in the decoder's scale and in l, ``(2, 2)``, of three data."""
+    """Compute slopes of negative ELBO and M1 in the decoder's scale and in l, ``(2, 2)``, of three data."""
     gamma = ScaledToy().gamma
 
     def both(scale: float, log_sd: float) -> Array:
@@ -76,7 +76,7 @@ def _one_sample_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _one_sample_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """Losses, and their derivatives along a direction in theta."""
+    """Compare losses, and their derivatives along a direction in theta."""
     example = EngineExample.build(d_x=3)
     rng = np.random.default_rng(5)
     direction = rng.standard_normal(example.theta.shape)

@@ -24,7 +24,7 @@ _SAMPLES = 20_000
 
 @cache
 def _example() -> EngineExample:
-    """Softplus, so that no factor S' hides; fourth powers of the noise need few nodes."""
+    """Build a softplus example, so that no factor S' is 1; fourth powers of the noise need few nodes."""
     return replace(EngineExample.build(), model=GaussianVAE.mlp(2, 2, (5,), "tanh", "softplus"), nodes=6)
 
 
@@ -33,14 +33,14 @@ def _example() -> EngineExample:
 
 @cache
 def _by_quadrature() -> Array:
-    """``E_q |s^q|^2`` for each datum, from differences of log q."""
+    """Compute ``E_q |s^q|^2`` for each datum, from differences of log q."""
     example = _example()
     return example.expect(lambda eps, z: square(example.score_q(eps)))
 
 
 @cache
 def _jacobians() -> tuple[Array, Array, Array]:
-    """``s (N, Z)`` and the gradients of mu and of log s in x, ``(N, Z, D)``."""
+    """Compute ``s (N, Z)`` and the gradients of mu and of log s in x, ``(N, Z, D)``."""
     example = _example()
 
     def moments(shift: Array) -> Array:
@@ -67,7 +67,7 @@ def _norm_by_draws(claim: Claim, effort: Effort) -> Evidence:
 
 @cache
 def _term_by_draws(estimator: ScoreNorm, calls: int) -> tuple[float, float]:
-    """Mean and standard error of the engine's term, from so many calls of it."""
+    """Estimate mean and standard error of the engine's term, from the given number of calls of it."""
     e = _example()
     term, key = ScoreNormTerm(estimator, True), Key((7,))
     q, cached = e.model.encode(e.k, e.phi, e.x)
@@ -88,7 +88,7 @@ def _probe_over_all_signs(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _probe_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    """The directions into which the engine turns its signs."""
+    """Compare with the directions to which the engine maps its random signs."""
     e = _example()
     key, eps = Key((5,)), np.zeros((1, 4, 3, e.model.d_z))
     q, _ = e.model.encode(e.k, e.phi, e.x)
@@ -106,7 +106,7 @@ def _probe_by_draws(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _probed(claim: Claim) -> Array:
-    """The mean of ``|s|^2`` over all signs, for each datum; ``|.|`` by the Jacobians of mu and log s."""
+    """Compute the mean of ``|s|^2`` over all signs, for each datum, by the Jacobians of mu and log s."""
     s, d_mu, d_log_s = _jacobians()
     signs = np.array(list(product((-1.0, 1.0), repeat=2 * s.shape[1])))[:, None, :]
     u, w = claim(*np.split(signs, 2, axis=-1))
@@ -127,7 +127,7 @@ def _noise() -> Array:
 
 
 def _adjoint_by_differences(claim: Claim, effort: Effort) -> Evidence:
-    """``<a(f), y>`` as a function of the encoder's features, which every sample has for itself."""
+    """Compare for ``<a(f), y>`` as a function of the encoder's features, separate for every sample."""
     e, eps = _example(), _noise()
     features, _ = e.model.encoder.forward(e.k, e.model.encoder_part(e.phi), e.x)
     features = np.repeat(features, eps.shape[1], axis=1)
@@ -148,7 +148,7 @@ def _adjoint_by_differences(claim: Claim, effort: Effort) -> Evidence:
 
 
 def _back(e: EngineExample, rule: Callable[..., tuple[Array, Array]], eps: Array, y: Array) -> Array:
-    """What a claim says, with the derivatives of softplus written in rho."""
+    """Evaluate a claim, with the derivatives of softplus written in rho."""
     features, _ = e.model.encoder.forward(e.k, e.model.encoder_part(e.phi), e.x)
     rho = features[..., e.model.d_z :]
     s, slope = np.log(1 + np.exp(rho)), 1 / (1 + np.exp(-rho))
@@ -158,7 +158,7 @@ def _back(e: EngineExample, rule: Callable[..., tuple[Array, Array]], eps: Array
 
 
 def _sweep(rule: Callable[..., tuple[Array, Array]]) -> Array:
-    """The gradient ``(1, P)``: the tangent of the encoder's backward sweep, with the claimed rule for a."""
+    """Compute the gradient ``(1, P)``, the tangent of the encoder's backward sweep, with the claimed rule."""
     e, eps = _example(), _noise()
     q, c = e.model.encode(e.k, e.phi, e.x)
     p, rows = e.model.encoder_part(e.phi), eps.shape[1] * eps.shape[2]
@@ -174,7 +174,7 @@ def _sweep(rule: Callable[..., tuple[Array, Array]]) -> Array:
 
 
 def _value(phi: Array, follows: bool) -> Array:
-    """The engine's value of the term at ``phi``, z following or fixed where it is for the example."""
+    """Compute the engine's value of the term at ``phi``, z following phi or fixed at the example's."""
     e, eps = _example(), _noise()
     q, c = e.model.encode(e.k, phi, e.x)
     if not follows:
@@ -185,7 +185,7 @@ def _value(phi: Array, follows: bool) -> Array:
 
 @cache
 def _slopes() -> Array:
-    """Differences of the value along random directions, z following and fixed."""
+    """Compute differences of the value along random directions, z following phi and fixed."""
     return np.array([[_slope(follows, way) for way in _directions(8)] for follows in (True, False)])
 
 

@@ -1,4 +1,4 @@
-"""Equation (11), two toy likelihoods, and where inference on the first of them can end."""
+"""Equation (11), two toy likelihoods, and the optima of inference on the first of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _LATENTS = Product()
 
 @cache
 def _engine(product: Product = _LATENTS, datum: float = _DATUM, gamma: float = _GAMMA) -> EngineExample:
-    """p_I, or another, as a VAE: a free q, and for a decoder a product of the latents behind an identity."""
+    """Build a VAE of p_I, or another: a free q, and a decoder that is a product of the latents.
+
+    An identity layer precedes the product.
+    """
     model = GaussianVAE(Free(4), Chain((Dense(2, 2), product)), DiagonalGaussian(2), 1)
     phi, theta = np.zeros((1, model.phi_layout.size)), np.zeros((1, model.theta_layout.size))
     model.decoder_part(theta)["0"]["w"][:] = np.eye(2)
@@ -39,18 +42,18 @@ def _engine(product: Product = _LATENTS, datum: float = _DATUM, gamma: float = _
 
 
 def _log_joint(z: Array) -> Array:
-    """``log p(z, x)`` up to a constant, ``z (..., 2)``."""
+    """Compute ``log p(z, x)`` up to a constant, ``z (..., 2)``."""
     error = _DATUM - z[..., 0] * z[..., 1]
     return np.asarray(-0.5 * (z * z).sum(-1) - 0.5 * error * error / _GAMMA)
 
 
 def _score(z: Array) -> Array:
-    """Its gradient; the stencil is exact for polynomials of degree four."""
+    """Compute the gradient of the log-joint; the stencil is exact for polynomials of degree four."""
     return gradient(lambda t: _log_joint(z + t), np.zeros(2), 0.5)
 
 
 def _place(v: Array) -> tuple[Array, Array, Array, Array]:
-    """Nodes eps, their weights, z and s, for ``v = (mu, log s)``."""
+    """Return nodes eps, their weights, z and s, for ``v = (mu, log s)``."""
     eps, w = normal_rule(8, 2)
     s = np.exp(v[2:])
     return eps, w, v[:2] + s * eps, s
@@ -68,7 +71,7 @@ def _kl(v: Array) -> float:
 
 # --- (11): a claim gives the log densities of x under both ---
 
-_Z1, _Z2 = np.array([1.2, -0.7, 0.9]), np.array([0.8, 1.5, -1.1])  # the relu cuts off the last
+_Z1, _Z2 = np.array([1.2, -0.7, 0.9]), np.array([0.8, 1.5, -1.1])  # the relu is zero at the last
 
 
 def _both(x: Array, one: Array, two: Array, variance: float = 0.25) -> tuple[Array, Array]:
@@ -88,7 +91,7 @@ def _likelihoods_are_normalised(claim: Any, effort: Effort) -> Evidence:
 
 
 def _likelihoods_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """Both are a Product behind an identity."""
+    """Compare with the engine; both decoders are a Product behind an identity."""
     z = np.stack([_Z1, _Z2], -1)
     truth = []
     for product, datum, gamma in ((Product(), 2.0, 0.25), (Product(second=Relu()), 1.0, 1.0)):
@@ -128,7 +131,7 @@ def _mode_by_search(claim: Any, effort: Effort) -> Evidence:
 
 @cache
 def _end() -> Array:
-    """Where minimising the Fisher divergence ends from a little off the origin: a minimum, by the search."""
+    """Minimise the Fisher divergence by a search from near the origin, which ends at a minimum."""
     return minimise(_fisher, np.array([0.05, -0.03, -0.95, -1.1]))
 
 
@@ -149,28 +152,31 @@ def _optimum_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _loss_at_origin(a: float, x: float, gamma: float) -> float:
-    """``D_F`` for ``q = N(0, a I)``."""
+    """Compute ``D_F`` for ``q = N(0, a I)`` in closed form."""
     return a * (1 + (x / gamma) ** 2 - 2 / gamma) - 2 + 1 / a + 2 * a**2 / gamma + 3 * a**3 / gamma**2
 
 
 def _optimum(x: float, gamma: float, fourth: float = 9.0) -> tuple[float, float]:
-    """The positive root of ``9 a^4/gamma^2 + 4 a^3/gamma + (1 + x^2/gamma^2 - 2/gamma) a^2 = 1``, and D_F."""
+    """Compute the minimiser ``a = s^2`` of D_F, the positive root of a quartic, and D_F at it.
+
+    The root solves ``9 a^4/gamma^2 + 4 a^3/gamma + (1 + x^2/gamma^2 - 2/gamma) a^2 = 1``.
+    """
     roots = np.roots([fourth / gamma**2, 4 / gamma, 1 + (x / gamma) ** 2 - 2 / gamma, 0, -1])
     a = float(min(r.real for r in roots if r.real > 0 and abs(r.imag) < 1e-9))
     return a, _loss_at_origin(a, x, gamma)
 
 
-# --- the others have a saddle there: a claim is the negative curvature, of KL and of the fixed field ---
+# --- KL and the fixed field have a saddle at the origin: a claim is the negative curvature of each ---
 
 
 @cache
 def _kl_scale() -> Array:
-    """Log s of the best q centred at the origin, by KL."""
+    """Find log s of the best q centred at the origin, by KL."""
     return minimise(lambda log_s: _kl(np.r_[0, 0, log_s]), np.array([-0.5, -0.5]))
 
 
 def _saddle_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """Both along ``mu = (t, t)``, from the moments of q."""
+    """Compare both curvatures along ``mu = (t, t)``, from the moments of q."""
     import sympy
 
     t, z1, z2, m1, m2, e1, e2 = sympy.symbols("t z1 z2 m1 m2 e1 e2", real=True)
@@ -196,7 +202,7 @@ def _saddle_by_quadrature(claim: Any, effort: Effort) -> Evidence:
     least = np.linalg.eigvalsh(curvature)[0]
 
     def fixed(t: float) -> Array:
-        """The slope along the diagonal of ``E_q`` of the derivative of ``|d|^2/2``, z held fixed."""
+        """Compute the slope along the diagonal of ``E_q`` of the derivative of ``|d|^2/2``, z held fixed."""
         q = np.r_[t, t, log_s]
         _, w, z, s = _place(q)
 
@@ -227,7 +233,7 @@ def _saddle_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _saddle(x: Any, gamma: Any, sqrt: Any) -> tuple[Any, Any]:
-    """``a = s^2`` solves ``a^2/gamma + a = 1``; curvature ``1 + (a - x)/gamma``, and over a."""
+    """Compute ``a = s^2`` from ``a^2/gamma + a = 1``, and ``1 + (a - x)/gamma``, also over a."""
     a = (-1 + sqrt(1 + 4 / gamma)) * gamma / 2
     curvature = 1 + (a - x) / gamma
     return curvature, curvature / a

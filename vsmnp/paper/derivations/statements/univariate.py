@@ -1,4 +1,4 @@
-"""Equations (28) to (32): divergences between two Gaussians on the line, and their gradients."""
+"""Equations (28) to (32): divergences between two univariate Gaussians, and their gradients."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from ..examples.two_gaussians import (
 from ..quadrature import normal_log_density
 from ..statement import Effort, Evidence, Form, Statement
 
-# --- (28): a claim gives both log densities ---
+# --- (28): a claim gives both log-densities ---
 
 
 def _densities_are_normalised(claim: Any, effort: Effort) -> Evidence:
-    """By sums over a grid that leaves out nothing."""
+    """Check mass, mean and variance by sums over a grid that covers all of the mass."""
     x = np.linspace(-14, 14, 1401)
     claimed, truth = [], []
     for log_density, m, s in zip(claim(x, *POINT), POINT[::2], POINT[1::2], strict=True):
@@ -74,7 +74,7 @@ def _d_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """Twice the loss of the posterior Fisher divergence at single points."""
+    """Compare with twice the loss of the posterior Fisher divergence at single points."""
     vae, v = on_the_line()
     points = np.array([[-1.3], [0.4], [2.0]])
     truth = [

@@ -16,7 +16,7 @@ from ..statement import Effort, Evidence, Form, Statement
 
 
 def _slopes_symbolic(claim: Any, effort: Effort) -> Evidence:
-    """h_F and h_K as minima over gamma of M1 and of the reconstruction term of the ELBO."""
+    """Compare with h_F and h_K as minima over gamma of M1 and of the reconstruction term of the ELBO."""
     import sympy
 
     y, d, gamma = sympy.symbols("y d gamma", positive=True)
@@ -33,7 +33,7 @@ def _slopes_symbolic(claim: Any, effort: Effort) -> Evidence:
 
 
 def _slopes_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    """Gradients of M1 and of the ELBO at their common gamma*, along a direction in the decoder's weights."""
+    """Compare with gradients of M1 and the ELBO at their common gamma*, along a direction in the weights."""
     example, r = wide()
     direction = np.random.default_rng(3).standard_normal(example.theta.shape)
     example.model.log_sd(direction)[:] = 0

@@ -1,4 +1,4 @@
-"""The posterior Fisher divergence of a nonlinear decoder as the noise vanishes: (10) is not its limit."""
+"""The posterior Fisher divergence of a nonlinear decoder for vanishing noise: (10) is not its limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _Z0, _BEND = 0.4, 0.3
 
 
 def _line_fd(a: float, b: float, gamma: float) -> float:
-    """``D_F`` for ``g(z) = z + .3 z^2``, ``x = g(z0)``; ``mu - z0`` and ``log s`` are off by gamma (a, b)."""
+    """Compute ``D_F`` for ``g(z) = z + .3 z^2``, ``x = g(z0)``.
+
+    The offsets of ``mu - z0`` and ``log s`` are gamma (a, b).
+    """
     eps, w = normal_rule(12)
     slope = 1 + 2 * _BEND * _Z0
     s = np.exp(gamma * b) / np.sqrt(1 + slope**2 / gamma)
@@ -28,14 +31,14 @@ def _line_fd(a: float, b: float, gamma: float) -> float:
 
 
 def _limit(f: Callable[[float], float]) -> float:
-    """``f(0+)`` by a polynomial through six small gamma."""
+    """Compute ``f(0+)`` by a polynomial through six small gamma."""
     steps = np.arange(1.0, 7.0)
     return float(np.polynomial.Polynomial.fit(steps, [f(2e-3 * t) for t in steps], 5)(0.0))
 
 
 @cache
 def _limits() -> tuple[float, float]:
-    """At the q of (10), and at the best q."""
+    """Compute the limits at the q of (10), and at the best q."""
 
     def best(gamma: float) -> float:
         a, b = minimise(lambda v: _line_fd(v[0], v[1], gamma), np.zeros(2))
@@ -53,7 +56,10 @@ def _line_limit(which: int, detail: str) -> Callable[[Any, Effort], Evidence]:
 
 
 def _line_series(best: bool) -> Callable[[Any, Effort], Evidence]:
-    """To order zero in ``h = sqrt gamma``, at ``z = z0 + h^2 m + s eps``, ``s = h (1 + k h^2) / g'``."""
+    """Make a check to order zero in ``h = sqrt gamma``.
+
+    It expands at ``z = z0 + h^2 m + s eps``, ``s = h (1 + k h^2) / g'``.
+    """
 
     def check(claim: Any, effort: Effort) -> Evidence:
         import sympy

@@ -140,7 +140,7 @@ class MixtureTarget:
         return value
 
 
-# --- what is averaged: functions of eta, with m and s of a shape that broadcasts with it ----------------
+# --- integrands: functions of eta, with m and s of a shape that broadcasts with it ----------------
 
 
 def half_square(target: Target, m: Array, s: Array, eta: Array) -> Array:
