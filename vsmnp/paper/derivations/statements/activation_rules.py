@@ -22,10 +22,10 @@ class _Branch:
 
     Attributes
     ----------
-    Name of the activation in the engine.
-        Its name in the engine.
-    Side of 0 on which the piece lies; 0 for everywhere.
-        On which side of 0 the piece lies; 0 for everywhere.
+    f : str
+        Name of the activation in the engine.
+    sign : int
+        Side of 0 on which the piece lies; 0 for everywhere.
     value
         f as a function of x and of the elementary functions (of NumPy or of SymPy).
     """

@@ -1,4 +1,4 @@
-"""Identities behind training and evaluation beside objectives: latent discrepancy, Adam, normal numbers."""
+"""Identities behind training and evaluation beside objectives: latent discrepancy, Adam, normal draws."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _moment(gradients: Any, beta: Any, power: int) -> Any:
     return sum((1 - beta) * beta ** (t - 1 - i) * g**power for i, g in enumerate(gradients))
 
 
-# --- normal numbers from uniform ones ---
+# --- normal draws from uniform ones ---
 
 
 def _normal_moments(claim: Claim, effort: Effort) -> Evidence:

@@ -124,7 +124,7 @@ def _diagonal_fit(f: Callable[[Array, Array], float], d_z: int) -> Array:
 
 @cache
 def _diagonal_minima() -> tuple[float, Array, Array]:
-    """Find the least Fisher divergence, and the precisions ``(2,)`` that minimise KL and that."""
+    """Find the least Fisher divergence, and the precisions ``(2,)`` that minimise KL and Fisher."""
     toy = LinearPosterior()
     by_kl = _diagonal_fit(lambda mu, s: toy.kl(mu, np.diag(s)), 2)
     by_fd = _diagonal_fit(lambda mu, s: toy.fisher(mu, np.diag(s)), 2)

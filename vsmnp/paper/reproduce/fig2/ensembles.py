@@ -86,7 +86,7 @@ class Course:
 
 @dataclass(frozen=True)
 class _Drawn(Key):
-    """A key whose normal numbers were drawn earlier, in one block with those of many other steps."""
+    """A key whose normals were drawn earlier, in one block with those of many other steps."""
 
     eps: Any = None
 

@@ -116,7 +116,7 @@ def _evaluated(session: Session) -> Run:
     return session.run(session.state)
 
 
-# --- parallel processes---------------------------------------------------------------------------
+# --- parallel processes -------------------------------------------------------------------------
 
 #: State of a worker process: the queue of its progress, the id of its parent process, the event to stop.
 _tidings: SimpleQueue[tuple[int, int]]
