@@ -233,7 +233,7 @@ def _saddle_by_engine(claim: Any, effort: Effort) -> Evidence:
 
 
 def _saddle(x: Any, gamma: Any, sqrt: Any) -> tuple[Any, Any]:
-    """Compute the curvature ``1 + (a - x)/gamma``, and that over a, with ``a^2/gamma + a = 1``, ``a = s^2``."""
+    """Compute the curvature ``1 + (a - x)/gamma``, and it over a; ``a = s^2`` and ``a^2/gamma + a = 1``."""
     a = (-1 + sqrt(1 + 4 / gamma)) * gamma / 2
     curvature = 1 + (a - x) / gamma
     return curvature, curvature / a
