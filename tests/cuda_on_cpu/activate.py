@@ -1,7 +1,8 @@
 """Give CuPy this folder's libraries in CUDA's place, in a process that has not imported CuPy yet.
 
-Nothing of CuPy is changed on the disk: its module of the CUDA runtime is taken from the folder of built things, the
-libraries that it looks up are loaded under their names before it looks, and its call of NVRTC becomes one of g++.
+Nothing of CuPy is changed on the disk: its module of the CUDA runtime is taken from the folder of built
+things, the libraries that it looks up are loaded under their names before it looks, and its call of NVRTC
+becomes one of g++.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CuPy's modules of kernels with arguments that are checked, which CUDA itself cannot do.
 
-A card reads as many bytes behind a launch as the kernel declares. The libraries here know what they declare, so that a
-launch with other arguments is refused.
+A card reads as many bytes behind a launch as the kernel declares. The libraries here know what they declare,
+so that a launch with other arguments is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The libraries that real CuPy finds instead of CUDA's, built once into the user's cache.
 
-``libcuda.so.1`` and ``libcublas.so.13`` are made of ``driver/``, and ``runtime.py`` makes the one module of CuPy that has
-CUDA's runtime linked in. Everything else is CuPy's wheel as it is.
+``libcuda.so.1`` and ``libcublas.so.13`` are made of ``driver/``, and ``runtime.py`` makes the one module of
+CuPy that has CUDA's runtime linked in. Everything else is CuPy's wheel as it is.
 
 ``python tests/cuda_on_cpu/run.py --build`` builds and prints the folder.
 """
@@ -46,7 +46,7 @@ def libraries() -> Path:
 
 
 def runtime() -> Path:
-    """The folder of CuPy's module of the runtime, built where it is not there yet; raises as ``libraries``."""
+    """The folder of CuPy's module of the runtime, built if it is missing; raises as ``libraries``."""
     _check_machine()
     return _built("runtime", build_runtime, [HERE / "runtime.py"])
 

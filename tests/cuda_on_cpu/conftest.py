@@ -1,4 +1,4 @@
-"""The device of these tests: built once, or skipped with the reason; required where CUDA_ON_CPU_REQUIRED is set."""
+"""The device of these tests: built once, or skipped with the reason, which CUDA_ON_CPU_REQUIRED forbids."""
 
 import os
 from pathlib import Path

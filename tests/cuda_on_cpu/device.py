@@ -1,4 +1,4 @@
-"""Programs on the device, from a test: a process that has it, what it printed, and what the driver counted."""
+"""Run programs on the device from a test: what they print, leave behind, and what the driver counted."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ extern "C" __global__ void __launch_bounds__(64) divergent(float *x) {
 }
 """
 )
+ANOTHER = 'extern "C" __global__ void one(int *x) {}'
 X = cupy.zeros(64, np.float32)
 
 
@@ -107,6 +108,10 @@ def captured_copy(stream: Any) -> None:
     runtime.memcpyAsync(X.data.ptr, np.zeros(64, np.float32).ctypes.data, 256, 1, stream.ptr)
 
 
+def asked(stream: Any) -> None:
+    runtime.check_status(runtime.streamQuery(stream.ptr))
+
+
 def empty_grid() -> None:
     """A launch that CuPy itself would leave out."""
     function = KERNELS.get_function("plain").kernel.ptr
@@ -175,7 +180,7 @@ RULES: dict[str, Callable[[], str]] = {
     "a copy on the legacy stream": lambda: capturing(lambda s: copy(X.data.ptr, HOST.ctypes.data, 1)),
     "an event on the legacy stream": lambda: capturing(lambda s: cupy.cuda.Event().record()),
     "waiting for the captured stream": lambda: capturing(lambda s: s.synchronize()),
-    "asking the captured stream": lambda: capturing(lambda s: runtime.check_status(runtime.streamQuery(s.ptr))),
+    "asking the captured stream": lambda: capturing(asked),
     "waiting for the device": lambda: capturing(lambda s: runtime.deviceSynchronize()),
     "waiting for a captured event": lambda: capturing(recorded_in_capture),
     "a replay in a capture": lambda: capturing(replayed_in_capture),
@@ -183,7 +188,7 @@ RULES: dict[str, Callable[[], str]] = {
     "memory taken in a strict capture": lambda: capturing(
         lambda s: runtime.malloc(64), GLOBAL, True),
     "a module loaded in a strict capture": lambda: capturing(
-        lambda s: cupy.RawModule(code='extern "C" __global__ void one(int *x) {}').get_function("one"), GLOBAL, True),
+        lambda s: cupy.RawModule(code=ANOTHER).get_function("one"), GLOBAL, True),
     "capturing the legacy stream": lambda: attempt(lambda: runtime.streamBeginCapture(0, RELAXED)),
     "a copy to the host's memory as the device's": lambda: attempt(
         lambda: copy(HOST.ctypes.data, HOST.ctypes.data, TO_DEVICE)),

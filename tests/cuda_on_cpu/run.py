@@ -1,7 +1,7 @@
-"""Run Python with real CuPy on a CUDA whose device is host memory: what follows is what ``python`` would be given.
+"""Run Python with real CuPy on a CUDA whose device is host memory: arguments are those of ``python``.
 
-``python tests/cuda_on_cpu/run.py "$(command -v vsmnp)" train --device gpu``; processes that it starts are on it too.
-``--build`` alone builds what is not built yet and prints where it is.
+``python tests/cuda_on_cpu/run.py "$(command -v vsmnp)" train --device gpu``; processes that it starts are on
+it too. ``--build`` alone builds what is not built yet and prints where it is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """CuPy's module of the CUDA runtime, made anew.
 
-CuPy's wheel has the CUDA runtime linked into ``cupy_backends.cuda.api.runtime``. The same module is made here of CuPy's
-own source distribution and the headers of the toolkit's wheels, and takes its entry points from whatever library the
-process has loaded.
+CuPy's wheel has the CUDA runtime linked into ``cupy_backends.cuda.api.runtime``. The same module is made here
+of CuPy's own source distribution and the headers of the toolkit's wheels, and takes its entry points from
+whatever library the process has loaded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,13 @@
-"""Every way to train, by the command line on real CuPy: equal to the reference, and captured equal to launched."""
+"""Every way to train, on real CuPy: equal to the reference, and captured steps equal to launched ones."""
 
 from __future__ import annotations
 
+import csv
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,8 @@ pytestmark = pytest.mark.slow
 
 OBJECTIVES = ("elbo", "m1", "m2", "m3", "fae")
 INFERENCES = ("kl", "fisher", "fisher-reparam")
+#: The Fisher autoencoder is one divergence of both networks, in which kl has no part.
+PAIRS = [pair for pair in product(OBJECTIVES, INFERENCES) if pair != ("fae", "kl")]
 SMALL = (
     "--hidden",
     "6,5",
@@ -48,8 +55,7 @@ def three_runs(device: Device, options: Sequence[str], tolerance: float = 1e-12)
 
 
 @pytest.mark.parametrize("seeds", ["0", MANY], ids=["one", "hundred"])
-@pytest.mark.parametrize("inference", INFERENCES)
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize(("objective", "inference"), PAIRS)
 def test_perceptrons(device: Device, objective: str, inference: str, seeds: str) -> None:
     three_runs(
         device,
@@ -75,69 +81,47 @@ def test_binary_latents(device: Device, objective: str) -> None:
 
 def test_large_networks(device: Device) -> None:
     """A step of two layers of 100 takes 220 kB of a block's shared memory."""
-    options = (
-        "--objective",
-        "m2",
-        "--hidden",
-        "100,100",
-        "--batch-size",
-        "1000",
-        "--steps",
-        "4",
-        "--dtype",
-        "float32",
-    )
-    three_runs(device, (*options, "--samples", "1", "--quiet"), tolerance=2e-3)
+    sizes = ("--dataset", "mixture", "--hidden", "100,100", "--batch-size", "1000", "--samples", "1")
+    options = (*sizes, "--objective", "m2", "--steps", "4", "--dtype", "float32", "--quiet")
+    three_runs(device, options, tolerance=2e-3)
 
 
 @pytest.fixture
 def pictures(device: Device) -> Path:
     rng = np.random.default_rng(0)
     path = device.folder / "pictures.npy"
-    np.save(path, rng.integers(0, 256, (40, 16, 16, 1), np.uint8))
+    np.save(path, rng.integers(0, 256, (40, 32, 32, 1), np.uint8))
     return path
 
 
 @pytest.mark.parametrize("inference", INFERENCES)
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
 def test_convolutional_networks(device: Device, pictures: Path, arch: str, inference: str) -> None:
-    options = (
-        "--dataset",
-        str(pictures),
-        "--arch",
-        arch,
-        "--width",
-        "0.03",
-        "--latent",
-        "2",
-        "--objective",
-        "m2",
-    )
+    """By plain descent: the gradient of a bias before a batch norm is rounding, which Adam scales up to a step."""
+    networks = ("--dataset", str(pictures), "--arch", arch, "--width", "0.03", "--latent", "2")
     sizes = ("--batch-size", "4", "--samples", "1", "--steps", "4", "--dtype", "float64", "--quiet")
-    three_runs(device, (*options, "--inference", inference, *sizes), tolerance=1e-10)
+    rules = ("--optimizer", "sgd", "--encoder-optimizer", "sgd", "--sd-init", "1")
+    descent = (*rules, "--lr", "1e-7", "--encoder-lr", "1e-7")
+    three_runs(device, (*networks, "--objective", "m2", "--inference", inference, *descent, *sizes))
 
 
 def test_tf32_rounds_factors(device: Device) -> None:
-    options = (
-        "train",
-        "--objective",
-        "m2",
-        *GPU,
-        "--hidden",
-        "300,300",
-        "--batch-size",
-        "8",
-        "--steps",
-        "3",
-        "--quiet",
-    )
+    data = ("--dataset", device.points(), "--batch-size", "8", "--hidden", "300,300")
+    options = ("train", *data, "--objective", "m2", *GPU, "--steps", "3", "--quiet")
     device.vsmnp((*options, "--out", "plain"))
     assert device.counts()["tf32_products"] == 0
     device.vsmnp((*options, "--tf32", "--out", "rounded"))
     assert device.counts()["tf32_products"] > 0
-    with pytest.raises(AssertionError, match="Not equal"):
+    with pytest.raises(AssertionError, match="not equal"):
         assert_equal(device.folder / "plain", device.folder / "rounded")
-    assert_close(device.folder / "plain", device.folder / "rounded", 0.05)
+    plain, rounded = (first_loss(device.folder / run) for run in ("plain", "rounded"))
+    assert plain != rounded
+    assert abs(rounded / plain - 1) < 0.01
+
+
+def first_loss(run: Path) -> float:
+    with (run / "metrics.csv").open() as file:
+        return float(next(csv.DictReader(file))["learning.loss"])
 
 
 def test_bench_has_rows_of_the_gpu(device: Device) -> None:
@@ -153,3 +137,13 @@ def test_bench_has_rows_of_the_gpu(device: Device) -> None:
 def test_reproductions_run_beside_the_device(device: Device, figure: str) -> None:
     device.vsmnp(("reproduce", figure, "--quick", "--out", figure))
     assert list((device.folder / figure).glob("*.png"))
+
+
+def test_two_processes_build_at_once(prepared: dict[str, str], tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("run.py")), "--build"]
+    environment = {**os.environ, "CUDA_ON_CPU_CACHE": str(tmp_path)}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[0].splitlines()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said[0] == said[1]
+    assert len(list(tmp_path.glob("driver-*/libcublas.so.13"))) == 1
