@@ -97,7 +97,7 @@ def pictures(device: Device) -> Path:
 @pytest.mark.parametrize("inference", INFERENCES)
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
 def test_convolutional_networks(device: Device, pictures: Path, arch: str, inference: str) -> None:
-    """By plain descent: the gradient of a bias before a batch norm is rounding, which Adam scales up to a step."""
+    """By plain descent: the gradient of a bias before a batch norm is rounding, which Adam scales to a step."""
     networks = ("--dataset", str(pictures), "--arch", arch, "--width", "0.03", "--latent", "2")
     sizes = ("--batch-size", "4", "--samples", "1", "--steps", "4", "--dtype", "float64", "--quiet")
     rules = ("--optimizer", "sgd", "--encoder-optimizer", "sgd", "--sd-init", "1")
@@ -126,8 +126,8 @@ def first_loss(run: Path) -> float:
 
 def test_bench_has_rows_of_the_gpu(device: Device) -> None:
     said = device.vsmnp(
-        ("bench", "--device", "gpu", "--suite", "steps", "--objective", "m2", "--inference", "kl", "--hidden", "5,5",
-         "--batch-size", "20", "--quick", "--peer", "none", "--json", "rows.json")
+        ("bench", "--device", "gpu", "--suite", "steps", "--objective", "m2", "--inference", "kl",
+         "--hidden", "5,5", "--batch-size", "20", "--quick", "--peer", "none", "--json", "rows.json")
     )  # fmt: skip
     assert "Traceback" not in said
     assert "cuda" in (device.folder / "rows.json").read_text()
