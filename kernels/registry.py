@@ -1,4 +1,4 @@
-"""Which kernel sets exist, which one a device wants, and how to get it."""
+"""The table of kernel sets: choose the set of a device, check that it can run, and import it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vsmnp.types import Kernels
 
 
 class _Home(NamedTuple):
-    """Where a kernel set is defined, and the device that it computes on."""
+    """The module that defines a kernel set, and the device that it runs on."""
 
     module: str
     device: str
 
 
-#: Every kernel set by name. On the CPU the module is the set; for a GPU its ``on_card(tf32)`` makes the set.
+#: All kernel sets by name. On the CPU the module is the set; on a GPU its ``on_card(tf32)`` makes the set.
 _HOMES = {
     "reference": _Home("reference.kernel_set", "cpu"),
     "cpu": _Home("cpu.kernel_set", "cpu"),
@@ -26,26 +26,26 @@ _HOMES = {
     "numba-cuda": _Home("numba_cuda.kernel_set", "gpu"),
 }
 NAMES = tuple(_HOMES)
-#: Kernel sets of any machine, and those that need an NVIDIA GPU.
+#: Kernel sets that run on any machine, and those that need an NVIDIA GPU.
 ON_HOST = tuple(name for name, home in _HOMES.items() if home.device == "cpu")
 ON_GPU = tuple(name for name, home in _HOMES.items() if home.device == "gpu")
 
 
 @cache
 def load(name: str, tf32: bool = False) -> Kernels:
-    """Import a kernel set; the first import of ``cpu`` pulls in Numba, ``cuda`` waits for its first array.
+    """Import a kernel set; ``cpu`` imports Numba with it, ``cuda`` needs the GPU only at its first array.
 
     Parameters
     ----------
     name : str
         One of :data:`NAMES`.
     tf32 : bool
-        Whether the products of a GPU round the factors to TF32.
+        Whether matrix products on a GPU round their factors to TF32.
 
     Raises
     ------
     ConfigError
-        If there is no set of that name, or Numba is told not to compile the one that it compiles.
+        If there is no set of that name, or the set is ``cpu`` and NUMBA_DISABLE_JIT is set.
     """
     if name not in NAMES:
         raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
@@ -59,12 +59,12 @@ def load(name: str, tf32: bool = False) -> Kernels:
 
 
 def device_of(name: str) -> str:
-    """``cpu`` or ``gpu``: where the set of that name runs."""
+    """Return ``cpu`` or ``gpu``, the device on which the set of that name runs."""
     return _HOMES[name].device
 
 
 def choose(device: str, kernels: str, tf32: bool = False) -> str:
-    """The kernel set for a device (auto, cpu or gpu) and a wish (auto or a name).
+    """Choose the kernel set from the device (auto, cpu or gpu) and the kernels option (auto or a name).
 
     ``auto`` is the CPU, even where there is a GPU: a command gives the same numbers on every machine unless
     it names another device.
@@ -72,7 +72,7 @@ def choose(device: str, kernels: str, tf32: bool = False) -> str:
     Raises
     ------
     ConfigError
-        If the wish does not run on that device.
+        If the named set does not run on that device.
     DeviceError
         If the GPU is asked for and something that it needs is missing.
     """
@@ -89,16 +89,16 @@ def choose(device: str, kernels: str, tf32: bool = False) -> str:
 
 
 def stand_in(name: str) -> str:
-    """The set itself, or ``cpu`` where it needs a GPU that is not here: for whoever only reads a run."""
+    """Return the set, or ``cpu`` if it needs a GPU that is missing; enough for commands that read a run."""
     return "cpu" if device_of(name) == "gpu" and gpu_obstacle(name) else name
 
 
-#: Compute capability of the first cards whose matrix units know TF32.
+#: Compute capability (times ten) of the first GPUs whose matrix units support TF32.
 TF32_SINCE = 80
 
 
 def gpu_obstacle(name: str = "cuda", tf32: bool = False) -> str | None:
-    """What a GPU run lacks here, and how to get it, in half a sentence; None where it lacks nothing."""
+    """Describe in half a sentence what a GPU run lacks and how to get it; None if it lacks nothing."""
     try:
         import cupy
     except ImportError:

@@ -1,7 +1,7 @@
-r"""Elementary functions of one number that a loop can turn into vector instructions.
+r"""Elementary functions of one number in a form that a compiler can vectorise within a loop.
 
 They are polynomials without branches or tables; a call of the C library in the loop would cost thirty
-times more. Each is right to a few units in the last place:
+times more. Each is accurate to a few units in the last place:
 
 ==================== ============================================== ==============================
 function             reduction                                      polynomial
@@ -13,7 +13,7 @@ cos, sin of 2 pi x   x = q/4 + r, :math:`|r| \le 1/8`               Taylor
 
 The integer k is read from the bits of ``x / log 2 + magic``, where magic = 1.5 times 2 to the number of
 mantissa bits makes the sum round to an integer; 2^k is assembled from bits likewise. Comparisons are
-written so that a NaN falls through to the arithmetic and comes out again.
+written so that they are false for a NaN, which then propagates through the arithmetic.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload, register_jitable
 
-#: How Numba compiles a loop: contraction to fused multiply-adds, but NaN and infinity keep their meaning.
+#: Numba options of a loop: contraction to fused multiply-adds, but NaN and infinity are honoured.
 OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
-#: How it compiles a formula: into the loop, which could not become vector instructions otherwise.
+#: Numba options of a formula: it is inlined into the loop, which could not be vectorised otherwise.
 INLINE: Any = {**OPTIONS, "forceinline": True, "no_cfunc_wrapper": True}
 
 Formula = Callable[..., Any]
 
 
 def formula(function: Formula) -> Formula:
-    """Let compiled loops call ``function``, which stays plain Python."""
+    """Let compiled loops call ``function``, which remains a plain Python function."""
     return cast(Formula, register_jitable(**INLINE)(function))
 
 
 def rounded_formula(function: Formula) -> Formula:
-    """The same for a formula in which every operation rounds as NumPy's does."""
+    """Let compiled loops call ``function``, in which every operation rounds as NumPy's does."""
     return cast(Formula, register_jitable(error_model="numpy", forceinline=True)(function))
 
 
 def reassociating(function: Formula) -> Formula:
-    """The same for a formula whose sums may be taken in lanes, in an order that its compilation fixes."""
+    """Let loops call ``function``, whose sums may be split into lanes in an order fixed at compilation."""
     options = {**INLINE, "fastmath": INLINE["fastmath"] | {"reassoc"}}
     return cast(Formula, register_jitable(**options)(function))
 
 
 def _bits_as(context: Any, x: Any, kind: Any) -> Any:
-    """The bits of ``x`` read as another type of the same width."""
+    """Reinterpret the bits of ``x`` as another type of the same width."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
@@ -64,7 +64,7 @@ bits_as: Formula = cast(Formula, intrinsic(_bits_as))
 
 @formula
 def horner(x: Any, coefficients: tuple[Any, ...]) -> Any:
-    """A polynomial, highest power first."""
+    """Evaluate a polynomial by Horner's rule, highest power first."""
     total = coefficients[0]
     for c in coefficients[1:]:
         total = total * x + c
@@ -72,7 +72,7 @@ def horner(x: Any, coefficients: tuple[Any, ...]) -> Any:
 
 
 class Format(NamedTuple):
-    """What the elementary functions need to know of a floating-point format."""
+    """Constants of a floating-point format that the elementary functions use."""
 
     real: Any
     word: Any  # the unsigned integer of the same width
@@ -91,7 +91,7 @@ DOUBLE = Format(
 
 
 def _elementary(form: Format) -> Mapping[str, Formula]:
-    """``exp, expm1, log1p, log, cos_sin`` in one format; its constants are frozen into the machine code."""
+    """Build ``exp, expm1, log1p, log, cos_sin`` for one format, with its constants compiled in."""
     real, word = form.real, form.word
     zero_bit, one_bit, two_bit = word(0), word(1), word(2)
     one, two, four, quarter, tau = real(1), real(2), real(4), real(0.25), real(2 * math.pi)
@@ -101,7 +101,7 @@ def _elementary(form: Format) -> Mapping[str, Formula]:
     shift, bias, twice_bias = word(form.mantissa), word(form.bias), word(2 * form.bias)
     lowest = real(-(form.bias + form.mantissa + 2) * math.log(2))  # e^lowest rounds to zero
     highest = real((form.bias + 2) * math.log(2))  # and e^highest to infinity
-    minus_one = real(-form.bias / 2)  # here e^x - 1 has long been -1
+    minus_one = real(-form.bias / 2)  # here e^x - 1 rounds to -1
     offset, offset_bits = real(64), word(word(64) << shift)  # makes the exponent of w positive
     exp_series = tuple(real(1 / math.factorial(n)) for n in range(form.exp_order, 1, -1))
     log_series = tuple(real(2 / (2 * n + 1)) for n in range(form.log_order, -1, -1))
@@ -111,7 +111,7 @@ def _elementary(form: Format) -> Mapping[str, Formula]:
 
     @formula
     def reduced(x: Any) -> Any:
-        """``e^r - 1``, and the word whose low bits are k."""
+        """Compute ``e^r - 1`` and the word whose low bits are k."""
         shifted = x * log2e + magic
         k = shifted - magic
         r = (x - k * log2_head) - k * log2_tail
@@ -122,7 +122,7 @@ def _elementary(form: Format) -> Mapping[str, Formula]:
         x = lowest if x < lowest else x
         x = highest if x > highest else x
         p, k = reduced(x)
-        u = word(k + twice_bias)  # 2^k goes in two halves, so as to reach the denormals and infinity
+        u = word(k + twice_bias)  # 2^k as a product of two factors, to reach the denormals and infinity
         first = word(u >> one_bit)
         second = word(u - first)
         return (one + p) * bits_as(word(first << shift), real) * bits_as(word(second << shift), real)
@@ -165,7 +165,7 @@ _IN = {types.float32: _elementary(SINGLE), types.float64: _elementary(DOUBLE)}
 
 
 def _by_format(generic: Formula) -> Formula:
-    """A function of the name of ``generic`` that compiles to the one for the type of its argument."""
+    """Compile ``generic`` to the function of its name for the type of the argument."""
 
     @overload(generic, jit_options=INLINE, strict=False)
     def choose(x: Any) -> Formula:
@@ -177,29 +177,29 @@ def _by_format(generic: Formula) -> Formula:
 
 @_by_format
 def exp(x: Any) -> Any:
-    """``e^x``, from 0 to infinity."""
+    """Compute ``e^x``, from 0 to infinity."""
     return np.exp(x)
 
 
 @_by_format
 def expm1(x: Any) -> Any:
-    """``e^x - 1`` below overflow."""
+    """Compute ``e^x - 1`` below overflow."""
     return np.expm1(x)
 
 
 @_by_format
 def log1p(x: Any) -> Any:
-    """``log(1 + x)`` for x in [0, 1]."""
+    """Compute ``log(1 + x)`` for x in [0, 1]."""
     return np.log1p(x)
 
 
 @_by_format
 def log(x: Any) -> Any:
-    """``log x`` for x in [2^-60, 2^60]."""
+    """Compute ``log x`` for x in [2^-60, 2^60]."""
     return np.log(x)
 
 
 @_by_format
 def cos_sin(x: Any) -> Any:
-    """``cos 2 pi x, sin 2 pi x`` for x in [0, 1]."""
+    """Compute ``cos 2 pi x, sin 2 pi x`` for x in [0, 1]."""
     return np.cos(2 * np.pi * x), np.sin(2 * np.pi * x)

@@ -1,4 +1,4 @@
-"""How images fall into the windows of a convolution, and how many of them are taken at a time."""
+"""The geometry of a convolution's windows on images, and the tiling of images into groups."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from vsmnp.types import Shape, Window
 
 @dataclass(frozen=True)
 class Windows:
-    """All places of a window on images ``(H, W, C)``.
+    """The positions of a convolution's window on images ``(H, W, C)``.
 
     Parameters
     ----------
     window : Window
-        What is seen at a place.
+        Size, stride and padding of the window.
     image : tuple of int
         ``(H, W)``.
     channels : int
         C.
     room : int
-        Elements that the windows of a tile of images may take together.
+        The most elements that the windows of a tile of images may occupy together.
     """
 
     window: Window
@@ -31,39 +31,39 @@ class Windows:
 
     @property
     def places(self) -> tuple[int, int]:
-        """``(H', W')``."""
+        """Output height and width ``(H', W')``."""
         down, right = (self.window.places(pixels) for pixels in self.image)
         return down, right
 
     @property
     def width(self) -> int:
-        """Elements of a window."""
+        """Number of elements of a window."""
         return self.window.size**2 * self.channels
 
     @property
     def count(self) -> int:
-        """Windows of an image."""
+        """Number of windows of an image."""
         return self.places[0] * self.places[1]
 
     @property
     def as_they_lie(self) -> bool:
-        """Whether the images are their own windows: one is the whole image, or a pixel."""
+        """Whether the images are their windows already: a window is the whole image, or one pixel."""
         whole = self.image == (self.window.size, self.window.size)
         return self.window.pad == 0 and (whole or self.window == Window(1))
 
     @property
     def numbers(self) -> tuple[int, int, int, int, int, int]:
-        """What a loop over them is told."""
+        """Window size, stride, padding, H, W and C, the arguments of a loop over the windows."""
         window = self.window
         return window.size, window.stride, window.pad, self.image[0], self.image[1], self.channels
 
     @property
     def tile(self) -> int:
-        """Images of a tile."""
+        """Number of images of a tile."""
         return max(1, self.room // max(1, self.count * self.width))
 
     def tiles(self, images: int) -> Iterator[slice]:
-        """Consecutive images, all of them where nothing is gathered."""
+        """Yield slices of consecutive images, one slice of all where no gathering is needed."""
         tile = images if self.as_they_lie else self.tile
         for first in range(0, images, max(1, tile)):
             yield slice(first, min(first + tile, images))

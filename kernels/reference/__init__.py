@@ -1,1 +1,1 @@
-"""The reference kernel set: plain NumPy in any float dtype, the specification of all others."""
+"""The reference kernel set: plain NumPy in any float dtype, the specification of the other sets."""

@@ -1,7 +1,7 @@
-r"""The activations, each as a solution of an autonomous equation.
+r"""The activations and their derivatives as functions of the output.
 
-Every one of them satisfies :math:`f'(x) = h(f(x))`, so that the output alone carries what the
-derivative rules need, and a cache keeps one array instead of two:
+Each activation satisfies an autonomous equation :math:`f'(x) = h(f(x))`, so that the derivative rules need
+only the output, and a cache keeps one array instead of two:
 
 ======== ======================= ================== =========================
 name     y = f(x)                h(y) = f'(x)       h'(y), with f'' = h'(y) h

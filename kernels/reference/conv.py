@@ -1,4 +1,4 @@
-"""Convolutions and channel statistics of the ``reference`` set: one product a pixel of the window."""
+"""Convolutions and channel statistics of the ``reference`` set: one product per pixel of the window."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .activations import SLOPE
 
 
 def _framed(x: Array, pad: int) -> Array:
-    """``x (R,S,N,H,W,C)`` in a frame of zeros."""
+    """Pad the images ``x (R,S,N,H,W,C)`` with ``pad`` zeros on each side."""
     return np.pad(x, [(0, 0)] * 3 + [(pad, pad)] * 2 + [(0, 0)])
 
 
 def _seen(window: Window, rows: int, columns: int) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
-    """For each pixel ``(u, v)`` of the window: what it sees of the framed image from all places."""
+    """Yield each pixel ``(u, v)`` of the window and the slices of the padded image that it meets."""
     t = window.stride
     for u in range(window.size):
         for v in range(window.size):
@@ -25,12 +25,12 @@ def _seen(window: Window, rows: int, columns: int) -> Iterator[tuple[int, int, t
 
 
 def _pixels(x: Array) -> Array:
-    """``(R,S,N,H,W,C)`` as matrices ``(R, S N H W, C)``."""
+    """Reshape images ``(R,S,N,H,W,C)`` to matrices ``(R, S N H W, C)``."""
     return np.ascontiguousarray(x).reshape(len(x), -1, x.shape[5])
 
 
 def conv(x: Array, w: Array, window: Window) -> Array:
-    """``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
+    """Compute ``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
     rows, columns = (window.places(pixels) for pixels in x.shape[3:5])
     models = np.broadcast_shapes(x.shape[:1], w.shape[:1])[0]
     y = np.zeros((models, *x.shape[1:3], rows, columns, w.shape[1]), np.result_type(x, w))
@@ -41,7 +41,7 @@ def conv(x: Array, w: Array, window: Window) -> Array:
 
 
 def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
-    """``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]``."""
+    """Compute ``gx``, where ``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]`` from zero."""
     models = np.broadcast_shapes(gy.shape[:1], w.shape[:1])[0]
     pad, (height, width) = window.pad, image
     framed = np.zeros(
@@ -54,19 +54,19 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
 
 
 def conv_adjoint_w(gy: Array, x: Array, window: Window, out: Array) -> None:
-    """``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
+    """Add to the weight gradient ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
     framed = _framed(x, window.pad)
     for u, v, (h, c) in _seen(window, *gy.shape[3:5]):
         out[:, :, u, v] += np.matmul(_pixels(gy).swapaxes(1, 2), _pixels(framed[:, :, :, h, c]))
 
 
 def _inner(x: Array) -> tuple[int, ...]:
-    """The axes between S and the channels."""
+    """Return the axes between S and the channels."""
     return tuple(range(2, x.ndim - 1))
 
 
 def channel_moments(x: Array) -> tuple[Array, Array]:
-    """Mean and variance over S, N and space, summed in double precision, one model at a time."""
+    """Compute mean and variance over S, N and space, in double precision, one model at a time."""
     axes = tuple(range(x.ndim - 2))
     mean = np.stack([one.mean(axes, np.float64) for one in x])
     variance = np.stack([one.var(axes, np.float64) for one in x])
@@ -74,14 +74,14 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
 
 
 def _sums(v: Array) -> Array:
-    """Over N and space, one model at a time."""
+    """Sum over N and space, one model at a time."""
     return np.stack([one.sum(tuple(range(1, one.ndim - 1))) for one in v])
 
 
 def activation_sums(
     f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
 ) -> tuple[Array, Array, Array | None]:
-    """``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``."""
+    """Compute ``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``."""
     u = gy if f is None or y is None else np.asarray(SLOPE[f](y) * gy)
     if x is None:
         return u, _sums(u), None
@@ -92,7 +92,7 @@ def activation_sums(
 def channel_combine(
     parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
 ) -> Array:
-    """``sum_i c_i v_i + shift``."""
+    """Compute ``sum_i c_i v_i + shift`` with coefficients per channel."""
     inner = _inner(parts[0][0])
     terms = [np.expand_dims(c, inner) * v for v, c in parts]
     terms += [] if shift is None else [np.expand_dims(shift, inner)]

@@ -1,4 +1,4 @@
-"""The reference kernel set: plain NumPy, any float dtype. It is the specification and the textbook."""
+"""The functions of the reference kernel set, which specify what every other set computes."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ name = "reference"
 
 
 def asarray(x: Any, dtype: DType | None = None) -> Array:
-    """``x`` as a NumPy array."""
+    """Convert ``x`` to a NumPy array."""
     return np.asarray(x, dtype=dtype)
 
 
 def to_host(x: Array) -> Array:
-    """``x`` itself: it already lives on the host."""
+    """Return ``x`` itself, which is already in host memory."""
     return np.asarray(x)
 
 
 def zeros(shape: Shape, dtype: DType) -> Array:
-    """Zeros."""
+    """Allocate an array of zeros."""
     return np.zeros(shape, dtype)
 
 
@@ -87,7 +87,7 @@ def gemm(
     out: Array | None = None,
     accumulate: bool = False,
 ) -> Array:
-    """``out[r] (+)= op(a[r]) op(b[r])``."""
+    """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``."""
     a = a.swapaxes(1, 2) if ta else a
     b = b.swapaxes(1, 2) if tb else b
     if out is None:
@@ -100,13 +100,13 @@ def gemm(
 
 
 def add_bias(y: Array, b: Array) -> Array:
-    """``y[r,s,n,o] + b[r,o]``, in place."""
+    """Add the bias in place: ``y[r,s,n,o] += b[r,o]``."""
     y += b[:, None, None, :]
     return y
 
 
 def sum_rows(gy: Array, out: Array) -> Array:
-    """``out[r,o] += sum_{s,n} gy[r,s,n,o]``."""
+    """Add the sums over rows ``out[r,o] += sum_{s,n} gy[r,s,n,o]``."""
     out += gy.sum(axis=(1, 2))
     return out
 
@@ -121,7 +121,7 @@ def activation(
     shift: Array | None = None,
     out: Array | None = None,
 ) -> Array:
-    """``y = f(slope x + shift)``."""
+    """Compute ``y = f(slope x + shift)`` with slope and shift per channel."""
     inner = tuple(range(2, x.ndim - 1))
     x = x if slope is None else x * np.expand_dims(slope, inner)
     x = x if shift is None else x + np.expand_dims(shift, inner)
@@ -132,12 +132,12 @@ def activation(
 
 
 def activation_slope(f: ActivationName, y: Array, v: Array) -> Array:
-    """``f'(x) v``, where ``f' = h(y)``."""
+    """Compute ``f'(x) v``, where ``f' = h(y)``."""
     return np.asarray(SLOPE[f](y) * v)
 
 
 def activation_curve(f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None) -> Array:
-    """``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``."""
+    """Compute ``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``."""
     total = np.zeros(np.broadcast_shapes(y.shape, gy.shape), gy.dtype)
     if dgy is not None:
         total = total + SLOPE[f](y) * dgy
@@ -154,7 +154,7 @@ _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 
 
 def philox4x32(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Array, ...]:
-    """Ten rounds of Philox4x32 on words held in uint64 arrays that broadcast together."""
+    """Apply ten rounds of Philox4x32 to words in uint64 arrays that broadcast together."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -170,7 +170,7 @@ def philox4x32(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Ar
 
 
 def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
-    """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, i // 2**34)``."""
+    """Generate random words: word i is lane ``i % 4`` of block ``(i // 4, step, stream, i // 2**34)``."""
     start, stop = first // 4, -(-(first + count) // 4)
     block = np.arange(start, stop, dtype=np.uint64)[None, :]
     step_word, stream_word = np.asarray(step, np.uint64), np.asarray(stream, np.uint64)
@@ -182,14 +182,14 @@ def words(seeds: Array, stream: int, step: int, count: int, first: int = 0) -> A
 
 
 def uniform(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
-    """The top 24 bits of each word over 2**24: exact in float32."""
+    """Draw uniforms: the top 24 bits of each word over 2**24, exact in float32."""
     bits = words(seeds, stream, step, int(np.prod(shape)), first) >> np.uint32(8)
     unit = bits.astype(dtype) * np.asarray(2.0**-24, dtype)
     return np.asarray(unit.reshape(len(seeds), *shape))
 
 
 def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0) -> Array:
-    """Box-Muller: normals 2j and 2j+1 from uniforms 2j (radius) and 2j+1 (angle)."""
+    """Draw normals 2j and 2j+1 by Box-Muller from uniforms 2j (radius) and 2j+1 (angle)."""
     count = int(np.prod(shape))
     start, stop = first // 2 * 2, -(-(first + count) // 2) * 2
     u = uniform(seeds, stream, step, (stop - start,), np.float64, start)
@@ -201,7 +201,7 @@ def normal(seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, fir
 
 
 def sample(mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0) -> Array:
-    """``z = mu + s eps`` with the normals of the same key."""
+    """Compute the samples ``z = mu + s eps`` with the normals of the same key."""
     return np.asarray(mu + s * normal(seeds, stream, step, (samples, *mu.shape[2:]), mu.dtype, first))
 
 
@@ -217,7 +217,7 @@ def residual_forms(
     w_cross: Array,
     want_gradient: bool = True,
 ) -> tuple[Array, Array, Array | None]:
-    """``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
+    """Compute ``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
     samples = g.shape[1]
     e = g - x
     e_mean = e.mean(axis=1, keepdims=True)
@@ -232,7 +232,7 @@ def residual_forms(
 
 
 def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, Array, Array, Array]:
-    """``d = z - eps/s - b``; ``gmu = mean d/s^2``, ``gs = mean 2 d eps/s^2``."""
+    """Compute ``d = z - eps/s - b``, the loss, ``gmu = mean d/s^2`` and ``gs = mean 2 d eps/s^2``."""
     d = mu + s * eps - eps / s - b
     loss = 0.5 * (d * d).sum(-1).mean(1)
     gmu = (d / s**2).mean(1, keepdims=True)
@@ -255,7 +255,7 @@ def adam(
     eps: float,
     alive: Array,
 ) -> None:
-    """``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
+    """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
     t += alive
     for r in np.flatnonzero(alive):
         m[r] += (1 - beta1) * (g[r] - m[r])
@@ -266,14 +266,14 @@ def adam(
 
 
 def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
-    """``p -= lr g``."""
+    """Step ``p -= lr g`` for every model that has not diverged."""
     t += alive
     for r in np.flatnonzero(alive):
         p[r] -= lr[r] * g[r]
 
 
 def finite(g: Array) -> Array:
-    """Every entry of ``g[r]`` is finite."""
+    """Return for each model whether every entry of ``g[r]`` is finite."""
     return np.asarray(np.isfinite(g).all(axis=tuple(range(1, g.ndim))))
 
 
@@ -281,10 +281,10 @@ def finite(g: Array) -> Array:
 
 
 def fused_step(spec: StepSpec) -> FusedStep | None:
-    """The reference composes; it fuses nothing."""
+    """Return None: this set has no fused step, a step is composed of its kernels."""
     return None
 
 
 def recorder() -> Recorder | None:
-    """Functions of NumPy are called, not launched."""
+    """Return None: NumPy functions run when called, there are no launches to record."""
     return None
