@@ -1,1 +1,1 @@
-"""The ``cpu`` kernel set: BLAS for products, loops compiled by Numba for everything between them."""
+"""The ``cpu`` kernel set: BLAS for matrix products, loops compiled by Numba for all other kernels."""

@@ -1,4 +1,4 @@
-"""Memory of the ``cpu`` set: arrays aligned to cache lines, and freed blocks that stay with the process."""
+"""Memory of the ``cpu`` set: aligned arrays, and an allocator that keeps freed memory in the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vsmnp.types import Array, Shape
 
 
 def empty_at(multiple: int, shape: Shape, dtype: Any) -> Array:
-    """An array that is not filled yet and begins at a multiple of so many bytes, such as a cache line."""
+    """Allocate an uninitialised array aligned to ``multiple`` bytes, such as a cache line."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + multiple, np.uint8)
     start = -memory.ctypes.data % multiple
@@ -26,7 +26,7 @@ _LARGEST = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Ask the allocator to keep what is freed for the next temporary."""
+    """Ask the allocator to keep freed memory for later temporaries instead of returning it to the system."""
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

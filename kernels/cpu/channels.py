@@ -1,6 +1,6 @@
-"""Channels in the ``cpu`` set: their moments, sums beside an activation's slope, combinations.
+"""Batch-norm kernels of the ``cpu`` set: moments, sums of cotangents and combinations of channels.
 
-A pass over images goes block by block: what one loop leaves of a block, the next finds in the cache.
+A pass over images proceeds in blocks, so that consecutive loops over a block find it in the cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..formulas.elementary import Formula, formula
 from .compilation import compiled, contiguous, stretched
 from .pointwise import lanes, repeated, row
 
-#: Numbers of a block, whose sums are taken before they join the others: a long column loses few digits.
+#: Numbers of a block. Sums of a block are added to the total at its end, which reduces rounding errors.
 BLOCK = 4096
 
 
@@ -28,7 +28,7 @@ BLOCK = 4096
 
 @compiled
 def _moments(x: Array, rows: int, mean: Array, variance: Array) -> None:
-    """Of ``x (R, M C)``, in one pass: those of each block of rows join the others' in double precision.
+    """Compute moments of ``x (R, M C)`` in one pass; those of row blocks are merged in double precision.
 
     T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", 1983.
     """
@@ -47,7 +47,7 @@ def _moments(x: Array, rows: int, mean: Array, variance: Array) -> None:
             here = (stop - low) // channels
             centre[:] = x_r[low : low + channels]
             total[:] = 0
-            for _ in range(2):  # around the first row, then around what that gives
+            for _ in range(2):  # centred on the first row, then on the mean so obtained
                 for c in range(channels):
                     centre[c] += total[c] / here
                 total[:] = 0
@@ -70,7 +70,7 @@ def _moments(x: Array, rows: int, mean: Array, variance: Array) -> None:
 
 
 def channel_moments(x: Array) -> tuple[Array, Array]:
-    """Mean and variance over S, N and space."""
+    """Compute mean and variance over S, N and space."""
     models, channels = x.shape[0], x.shape[-1]
     mean, variance = (np.empty((models, channels)) for _ in range(2))
     rows = max(16, BLOCK // channels)
@@ -83,7 +83,7 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
 
 @formula
 def _add_up(u: Array, x: Array, crossed: bool, centre: Array, here: Array, along: Array) -> None:
-    """``here += u`` and ``along += u (x - centre)``, for rows of ``u, x (M W)``."""
+    """Add ``here += u`` and ``along += u (x - centre)`` over rows of ``u, x (M W)``."""
     width = here.size
     for low in range(0, u.size, width):
         u_part, x_part = u[low : low + width], x[low : low + width]
@@ -139,7 +139,7 @@ _SUMS: Mapping[str, Formula] = MappingProxyType({
 def activation_sums(
     f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
 ) -> tuple[Array, Array, Array | None]:
-    """``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)`` in one pass."""
+    """Compute ``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)`` in one pass."""
     given = [v for v in (gy, y, x, centre) if v is not None]
     dtype, inner, channels = np.result_type(*given), gy.shape[2:], gy.shape[-1]
     many = lanes(channels)
@@ -165,9 +165,10 @@ def _combine(
     u: Array, a: Array, v: Array, b: Array, w: Array, c: Array, x: Array, d: Array, count: int,
     shift: Array, copied: bool, out: Array,
 ) -> None:  # fmt: skip
-    """``out = a u + shift + b v + c w + d x`` for ``(R|1, S|1, M)`` and coefficients ``(R|1, S|1, W)``.
+    """Compute ``out = a u + shift + b v + c w + d x`` with parts ``(R|1, S|1, M)``.
 
-    Only ``count`` parts are there; u lies in ``out`` unless it is ``copied`` there.
+    The coefficients are ``(R|1, S|1, W)``. Only the first ``count`` parts are added. If ``copied``, u is
+    copied to ``out`` first; otherwise u is ``out`` itself.
     """
     models, samples, size = out.shape
     width = a.shape[2]
@@ -197,23 +198,23 @@ def _combine(
 
 
 def _folded(x: Array, inner: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """``(R|1, S|1, M C)`` of ``x (R|1, S|1, *inner)``."""
+    """Reshape ``x``, broadcast to ``(R|1, S|1, *inner)``, to ``(R|1, S|1, M C)``."""
     return stretched(x, (*x.shape[:2], *inner), dtype).reshape(*x.shape[:2], math.prod(inner))
 
 
 def _leading(*arrays: Array) -> tuple[int, ...]:
-    """``(R, S)`` that all of them broadcast to."""
+    """Return the ``(R, S)`` that the arrays broadcast to."""
     return np.broadcast_shapes(*(x.shape[:2] for x in arrays))
 
 
-#: Parts that one pass combines.
+#: Number of parts that one pass combines.
 _PARTS = 4
 
 
 def channel_combine(
     parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
 ) -> Array:
-    """``sum_i c_i v_i + shift``, four parts a pass."""
+    """Compute ``sum_i c_i v_i + shift``, four parts in a pass."""
     u = parts[0][0]
     inner, dtype, channels = u.shape[2:], u.dtype, u.shape[-1]
     many, now = lanes(channels), parts[:_PARTS]

@@ -1,7 +1,7 @@
-"""How the ``cpu`` set compiles its loops, and how any array becomes one that such a loop accepts.
+"""Compile the loops of the ``cpu`` set, and convert arrays to the layout that these loops take.
 
-Loops are compiled at their first call, for C-contiguous arrays only; the machine code is kept on disk,
-and they run without the interpreter's lock, so that threads may train models side by side.
+Loops are compiled at their first call, for C-contiguous arrays only; the machine code is cached on disk.
+They run without the interpreter's lock, so that threads can train models in parallel.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .machine_code import keep
 
 _Function = TypeVar("_Function")
 
-#: How a loop is compiled in which every operation rounds as NumPy's does; said aloud, as an option that is
-#: not said is taken from the function that calls this one first.
+#: Numba options of a loop in which every operation rounds as NumPy's does. ``fastmath`` is given explicitly:
+#: Numba takes an option that is left out from the first function that calls this one.
 ROUNDED: Any = {"error_model": "numpy", "fastmath": False}
 
 
@@ -34,7 +34,7 @@ def _njit(function: _Function, options: Any) -> _Function:
 
 
 def callback(function: Callable[..., None], signature: Any, options: Any = OPTIONS) -> Any:
-    """Compile a loop for one signature, at once; what is returned has its ``address``."""
+    """Compile a loop immediately for one signature; the result has its ``address``."""
     made = CFunc(function, normalize_signature(signature), locals={}, options=options)
     keep(made, function)
     made.compile()
@@ -42,7 +42,7 @@ def callback(function: Callable[..., None], signature: Any, options: Any = OPTIO
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a loop; products and sums may contract to fused multiply-adds."""
+    """Compile a loop in which products and sums may contract to fused multiply-adds."""
     return _njit(function, OPTIONS)
 
 
@@ -52,18 +52,21 @@ def rounded(function: _Function) -> _Function:
 
 
 def contiguous(x: Array, dtype: Any = None) -> Array:
-    """``x`` itself if it is C-contiguous and of that type, else a copy."""
+    """Return ``x`` itself if it is C-contiguous and of that type, else a copy."""
     return np.ascontiguousarray(x, dtype)
 
 
 def stretched(x: Array, shape: Shape, dtype: Any = None) -> Array:
-    """The same for ``x`` broadcast to ``shape``; a copy is writable, or each loop would compile once more."""
+    """Return ``x`` broadcast to ``shape`` and C-contiguous, as :func:`contiguous` does.
+
+    A broadcast copy is writable: for read-only arrays each loop would be compiled a second time.
+    """
     return np.ascontiguousarray(x if x.shape == shape else np.array(np.broadcast_to(x, shape)), dtype)
 
 
 @contextmanager
 def in_place(*arrays: Array) -> Iterator[list[Array]]:
-    """C-contiguous stand-ins for ``arrays``, whose changes are written back at the end."""
+    """Yield C-contiguous versions of ``arrays``, whose changes are written back at the end."""
     stand_ins = [np.ascontiguousarray(x) for x in arrays]
     yield stand_ins
     for x, stand_in in zip(arrays, stand_ins, strict=True):

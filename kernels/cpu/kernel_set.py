@@ -1,7 +1,7 @@
-"""The ``cpu`` kernel set: BLAS for products, and loops compiled by Numba for everything between them.
+"""The functions of the ``cpu`` kernel set: BLAS products, and loops compiled by Numba.
 
-Float32 and float64. It agrees with ``reference`` up to rounding; words, uniforms and the optimisers agree
-to the last bit.
+The set takes float32 and float64. It agrees with ``reference`` up to rounding; words, uniforms and the
+optimisers agree to the last bit.
 """
 
 from __future__ import annotations

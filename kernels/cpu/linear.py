@@ -1,4 +1,4 @@
-"""Products and biases of the ``cpu`` set: BLAS behind one door, and the loops around it."""
+"""Matrix products of the ``cpu`` set with BLAS, and compiled loops for biases and their gradients."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from vsmnp.types import Array
 
 from .compilation import compiled, contiguous, in_place, stretched
 
-#: Partial sums of ``sum_rows`` that run side by side, at least so many numbers wide.
+#: Approximate least number of independent partial sums in ``sum_rows``.
 LANES = 64
 
 
 def _for_blas(x: Array) -> bool:
-    """Whether BLAS can use the matrices ``x (R, ., .)`` where they are: one axis is contiguous."""
+    """Return whether BLAS can use the matrices ``x (R, ., .)`` without a copy: one axis is contiguous."""
     rows, columns = x.shape[1:]
     _, down, right = x.strides
     size = x.itemsize
@@ -30,7 +30,7 @@ def gemm(
     out: Array | None = None,
     accumulate: bool = False,
 ) -> Array:
-    """``out[r] (+)= op(a[r]) op(b[r])``."""
+    """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``."""
     a = a if _for_blas(a) else contiguous(a)
     b = b if _for_blas(b) else contiguous(b)
     a = a.swapaxes(1, 2) if ta else a
@@ -58,7 +58,7 @@ def _add_bias(y: Array, b: Array) -> None:  # y (R, SN, O), b (R, O)
 
 
 def add_bias(y: Array, b: Array) -> Array:
-    """``y[r,s,n,o] + b[r,o]``, in place."""
+    """Add the bias in place: ``y[r,s,n,o] += b[r,o]``."""
     models, samples, batch, width = y.shape
     with in_place(y) as (y_c,):
         _add_bias(y_c.reshape(models, samples * batch, width), stretched(b, (models, width), y.dtype))
@@ -82,7 +82,7 @@ def _sum_rows(gy: Array, width: int, lanes: int, sums: Array) -> None:  # gy (R,
 
 
 def sum_rows(gy: Array, out: Array) -> Array:
-    """``out[r,o] += sum_{s,n} gy[r,s,n,o]``; the order of the sum depends on the shape alone."""
+    """Add ``out[r,o] += sum_{s,n} gy[r,s,n,o]``; the order of the sum depends on the shape alone."""
     models, samples, batch, width = gy.shape
     sums = np.empty((models, width), gy.dtype)
     lanes = max(4, LANES // max(1, width))

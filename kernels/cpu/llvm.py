@@ -1,7 +1,7 @@
-"""Loops of the low-level language with vectors in registers, and calls by address.
+"""Write loops in LLVM's intermediate representation with vectors in registers, and calls by address.
 
-What Numba makes of a loop is its own decision; the products of the fused step are written here register by
-register instead.
+Numba's compiler decides by itself how a loop uses registers; for the products of the fused step the registers
+are assigned explicitly instead.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Formula = Callable[..., Any]
 
 
 def _features() -> str:
-    """What the processor can do for which loops are compiled, as LLVM names it."""
+    """Return the features of the target processor in LLVM's notation."""
     return str(get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES)
 
 
-#: How many vector registers there are, and the bytes of one: AVX-512 doubles both.
+#: Number of vector registers, and bytes of one: AVX-512 doubles both.
 REGISTERS, VECTOR_BYTES = (32, 64) if "+avx512vl" in _features() else (16, 32)
 
-#: Bytes of a line of the cache.
+#: Number of bytes of a cache line.
 LINE_BYTES = 64
 
 WORD = ir.IntType(64)
@@ -34,18 +34,18 @@ _REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8
 
 
 class Writer:
-    """Writes loops of the low-level language, with vectors in registers."""
+    """A builder of LLVM loops and vector instructions for one real type."""
 
     def __init__(self, builder: ir.IRBuilder, dtype: Any) -> None:
         self.builder = builder
         self.real, self.size = _REALS[dtype]
 
     def vector(self, lanes: int) -> ir.Type:
-        """The type of so many numbers, of which one is no vector."""
+        """Return the type of a vector of ``lanes`` numbers, or the scalar type for one lane."""
         return ir.VectorType(self.real, lanes) if lanes > 1 else self.real
 
     def all(self, value: float, lanes: int) -> ir.Constant:
-        """A constant in all lanes."""
+        """Return a vector with a constant in all lanes."""
         return ir.Constant(self.vector(lanes), [value] * lanes if lanes > 1 else value)
 
     def splat(self, value: ir.Value, lanes: int) -> ir.Value:
@@ -71,7 +71,7 @@ class Writer:
         self.builder.store(value, place, align=self.size)
 
     def stream(self, value: ir.Value, base: ir.Value, at: ir.Value) -> None:
-        """Store a whole line of the cache, which begins there, to memory and past the cache."""
+        """Store one whole, aligned cache line with a non-temporal write, which bypasses the cache."""
         place = self.builder.bitcast(self.builder.gep(base, [at]), value.type.as_pointer())
         stored = self.builder.store(value, place, align=LINE_BYTES)
         one = ir.Constant(ir.IntType(32), 1)
@@ -93,7 +93,7 @@ class Writer:
     def count(
         self, start: ir.Value, stop: ir.Value, by: int, sums: list[ir.Value], body: Formula
     ) -> list[Any]:
-        """``for i in range(start, stop, by): sums = body(i, sums)``; returns the last sums."""
+        """Write ``for i in range(start, stop, by): sums = body(i, sums)``, and return the final sums."""
         builder = self.builder
         before = builder.block
         head, inside, after = (builder.append_basic_block(name) for name in ("head", "inside", "after"))
@@ -116,7 +116,7 @@ class Writer:
         return carried
 
     def each(self, stop: ir.Value, known: int, sums: list[ir.Value], body: Formula) -> list[Any]:
-        """``for i in range(stop): sums = body(i, sums)``, written out if ``stop`` is known (and not 0)."""
+        """Write ``for i in range(stop): sums = body(i, sums)``, unrolled if ``known`` (= stop) is not 0."""
         if not known:
             return self.count(ir.Constant(WORD, 0), stop, 1, sums, body)
         for i in range(known):
@@ -124,7 +124,7 @@ class Writer:
         return sums
 
     def loop(self, start: ir.Value, stop: ir.Value, by: int, body: Formula) -> None:
-        """``for i in range(start, stop, by): body(i)``."""
+        """Write the loop ``for i in range(start, stop, by): body(i)``."""
 
         def once(i: ir.Value, _: list[ir.Value]) -> list[ir.Value]:
             body(i)
@@ -133,29 +133,29 @@ class Writer:
         self.count(start, stop, by, [], once)
 
     def whole(self, count: ir.Value, size: int) -> ir.Value:
-        """The largest multiple of ``size`` that is at most ``count``."""
+        """Compute the largest multiple of ``size`` that is at most ``count``."""
         return self.times(self.builder.sdiv(count, ir.Constant(WORD, size)), size)
 
     def shuffled(self, a: ir.Value, b: ir.Value | None, order: Sequence[int]) -> ir.Value:
-        """The lanes of ``a``, and after them those of ``b``, in an order."""
+        """Select lanes of ``a`` followed by ``b`` in the given order."""
         b = ir.Constant(a.type, ir.Undefined) if b is None else b
         places = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
         return self.builder.shuffle_vector(a, b, places)
 
     def halved(self, v: ir.Value) -> ir.Value:
-        """The upper half of a vector's lanes on the lower one."""
+        """Add the upper half of a vector's lanes to the lower half."""
         half = v.type.count // 2
         low, high = (self.shuffled(v, None, range(start, start + half)) for start in (0, half))
         return self.builder.fadd(low, high)
 
     def folded(self, v: ir.Value) -> ir.Value:
-        """The sum of a vector's lanes."""
+        """Compute the sum of a vector's lanes."""
         while v.type.count > 1:
             v = self.halved(v)
         return self.builder.extract_element(v, ir.Constant(ir.IntType(32), 0))
 
     def folded_four(self, vectors: list[ir.Value]) -> ir.Value:
-        """The sums of four vectors' lanes, as a vector of four."""
+        """Compute the sums of the lanes of four vectors, as a vector of four."""
         while vectors[0].type.count > 4:
             vectors = [self.halved(v) for v in vectors]
         for low, high in (((0, 1, 4, 5), (2, 3, 6, 7)), ((0, 2, 4, 6), (1, 3, 5, 7))):
@@ -168,7 +168,7 @@ class Writer:
     def remainders(
         self, rest: ir.Value, most: int, body: Formula, otherwise: Callable[[], None] | None = None
     ) -> None:
-        """``body(n)`` of the n that ``rest`` is if 0 < n < most; ``otherwise()``, if given, of others."""
+        """Write a switch: ``body(n)`` if ``rest == n`` for 0 < n < most, else ``otherwise()`` if given."""
         builder = self.builder
         other, done = builder.append_basic_block("otherwise"), builder.append_basic_block("done")
         choice = builder.switch(rest, other)
@@ -186,7 +186,7 @@ class Writer:
 
 
 def pointers(context: Any, builder: ir.IRBuilder, kinds: Any, arguments: Any) -> list[ir.Value]:
-    """Arrays as pointers to their first elements, numbers as they are."""
+    """Convert arrays to pointers to their first elements, and leave numbers as they are."""
     return [
         create_struct_proxy(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
         for kind, value in zip(kinds, arguments, strict=True)
@@ -215,8 +215,8 @@ def _call_with_pointers(context: Any, address: Any, arguments: Any) -> Any:
     return types.void(types.int64, arguments), generate
 
 
-#: Call the function at an address: arrays go as pointers to their first elements, integers and flags as 64
-#: bits, reals in double precision.
+#: Call the function at an address: arrays are passed as pointers to their first elements, integers and flags
+#: as 64 bits, reals in double precision.
 call_with_pointers: Formula = cast(Formula, intrinsic(_call_with_pointers))
 
 
@@ -239,13 +239,16 @@ def _call_with_records(context: Any, address: Any, arguments: Any) -> Any:
     return types.void(types.int64, arguments), generate
 
 
-#: Call the function at an address: arrays and records go as they are, integers and flags as 64 bits, reals in
-#: double precision.
+#: Call the function at an address: arrays and records are passed as they are, integers and flags as 64 bits,
+#: reals in double precision.
 call_with_records: Formula = cast(Formula, intrinsic(_call_with_records))
 
 
 def call_by_place(field: str, place: int) -> Formula:
-    """A call, with all its arguments, of the function whose address the first has in a place of a field."""
+    """Make a function that calls the address at index ``place`` of a field of its first argument.
+
+    All arguments, the first included, are passed on.
+    """
 
     def call(context: Any, record: Any, *rest: Any) -> Any:
         n = record.fields.index(field)

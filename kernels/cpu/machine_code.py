@@ -1,9 +1,9 @@
-"""How the ``cpu`` set keeps machine code on disk: Numba's own cache, in a folder of ours.
+"""Cache the machine code of the ``cpu`` set on disk: Numba's cache with other validity and file names.
 
-Numba looks at the file of a loop alone, and would not see a change of a formula that the loop calls: here
-machine code is valid for as long as no source changes. Numba also numbers the files of machine code, and two
-processes that take a number at once would each write to the other's: here each is named after what it is for.
-A file that is cut short or cannot be written only means that a loop is compiled again.
+Numba checks the file of a loop alone, and misses a change of a formula that the loop calls: here machine
+code is valid for as long as no source of the kernels changes. Numba also numbers the files of machine code,
+and two processes that take a number at the same time would overwrite each other's file: here a file is named
+by a digest of its key. If a file is truncated or cannot be written, the loop is compiled again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .machine_code_folder import SOURCES, claim, code_folder, digest, sources
 
 
 class _Place(_SourceFileBackedLocatorMixin, _CacheLocator):
-    """Finds the files of a loop; a sub-folder of the sources has one of the same name in the cache.
+    """The location of a loop's cache files; sub-folders of the sources have counterparts in the cache.
 
-    Whether they can be written shows as they are written: a cache may be there to be read alone.
+    It is not checked in advance whether the files can be written: a cache may be read-only.
     """
 
     def __init__(self, function: Callable[..., Any], file: str, folder: Path) -> None:
@@ -59,7 +59,7 @@ class _Loop(CompileResultCacheImpl):
 
 
 class _Files(IndexDataCacheFile):
-    """The index of a loop and its machine code, a file for each signature and processor."""
+    """The index file of a loop, and one file of machine code for each signature and processor."""
 
     def save(self, key: Any, data: Any) -> None:
         name = f"{Path(self._index_name).stem}.{digest(key, self._source_stamp)}.nbc"
@@ -71,18 +71,18 @@ class _Files(IndexDataCacheFile):
     def _load_index(self) -> Any:
         try:
             return super()._load_index()
-        except Exception:  # it names what an older version had
+        except Exception:  # it refers to classes of an older version
             return {}
 
     def _load_data(self, name: str) -> Any:
         try:
             return super()._load_data(name)
-        except Exception as error:  # as if there were no such file
+        except Exception as error:  # treated as a missing file
             raise OSError(f"{name} cannot be read") from error
 
 
 class _Kept(FunctionCache):
-    """The machine code of a loop, for all signatures."""
+    """The cached machine code of a loop, for all its signatures."""
 
     _impl_class = _Loop
 
@@ -97,6 +97,6 @@ class _Kept(FunctionCache):
 
 
 def keep(made: Any, function: Any) -> None:
-    """Let what Numba ``made`` of ``function`` look for its machine code on disk, and leave it there."""
-    with suppress(RuntimeError):  # there is no place for it: each process compiles afresh
+    """Let ``made``, the compiled ``function``, load its machine code from disk and save it there."""
+    with suppress(RuntimeError):  # no cache folder: each process compiles the loop itself
         made._cache = _Kept(function)

@@ -1,7 +1,7 @@
-"""Where machine code is kept on disk: in the user's cache, a folder for each version and its sources.
+"""The folder of cached machine code: in the user's cache, one for each version and its sources.
 
-Nothing is written beside the sources, as a file that no installer knows of would outlive the package.
-``NUMBA_CACHE_DIR`` names another place than the user's cache.
+Nothing is written next to the sources, as uninstalling the package would leave such files behind.
+``NUMBA_CACHE_DIR`` names a folder to use instead of the user's cache.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ import numpy as np
 from vsmnp.storage import user_cache
 from vsmnp.version import VERSION
 
-#: The folder of all kernels.
+#: The folder of all kernel sources.
 SOURCES = Path(__file__).parents[1]
 #: Seconds without use after which the machine code of another version or of other sources is removed.
 UNUSED = 30 * 86_400.0
-#: Seconds after which a folder in use is marked once more.
+#: Seconds after which the mark of a folder in use is renewed.
 _MARK = 86_400.0
 #: The name of a folder: a version and a digest.
 _NAME = re.compile(r"[^-]+-[0-9a-f]{16}")
-#: What Numba calls its files: indices, machine code, and either as it is being written.
+#: Names of Numba's files: indices, machine code, and the temporary files of both.
 _FILE = re.compile(r".+\.(nbi|nbc)(\.tmp\.[0-9a-f]+)?")
 
 
 def digest(*what: Any) -> str:
-    """Shorten anything with a faithful ``repr`` to 16 hexadecimal digits."""
+    """Compute a digest of 16 hexadecimal digits of values with a faithful ``repr``."""
     return sha256(repr(what).encode()).hexdigest()[:16]
 
 
 @cache
 def sources() -> str:
-    """Digest the names and contents of all Python files of the kernels, those in sub-folders too."""
+    """Compute a digest of the names and contents of all Python files of the kernels and sub-folders."""
     held = sha256()
     for path in sorted(SOURCES.rglob("*.py")):
         content = path.read_bytes()
@@ -49,14 +49,14 @@ def sources() -> str:
 
 
 def code_folder() -> Path | None:
-    """Name the folder of this version's machine code, which need not exist; None if there is no place for it.
+    """Return the folder of this version's machine code, which need not exist, or None if there is none.
 
     Loops of the same sources are compiled to the same code by the same versions of Numba, LLVM and NumPy.
-    The processor and the version of Python are for Numba to tell apart: it keeps both with each loop.
+    Numba itself distinguishes processors and versions of Python, which it stores with each loop.
     """
     chosen = numba.config.CACHE_DIR
     above = Path(chosen).absolute() / "vsmnp" if chosen else user_cache() / "machine-code"
-    if not above.is_absolute():  # `~` could not be replaced: this user has no home folder
+    if not above.is_absolute():  # `~` could not be expanded: this user has no home folder
         return None
     made_by = digest(sources(), numba.__version__, llvmlite.__version__, np.__version__)
     return above / f"{VERSION}-{made_by}"
@@ -64,7 +64,7 @@ def code_folder() -> Path | None:
 
 @cache
 def claim(folder: Path) -> None:
-    """Mark ``folder`` as in use, once a process; as it is created, remove what has long been out of use."""
+    """Mark ``folder`` as in use, once per process; on its creation, remove folders that are long unused."""
     with suppress(OSError):
         if folder.exists():
             if time.time() - folder.stat().st_mtime > _MARK:
@@ -77,8 +77,8 @@ def claim(folder: Path) -> None:
 def remove_unused(above: Path, age: float = UNUSED) -> None:
     """Remove machine code below ``above`` from folders that no process has marked for ``age`` seconds.
 
-    A younger file stays in any case: it is being written, or was written by a process that still runs.
-    Nothing but Numba's files in folders of our own naming is removed, and such a folder when it is empty.
+    A younger file is kept in any case: it may be in use by a process that still runs.
+    Only Numba's files in folders whose names match ``_NAME`` are removed, and such a folder if it is empty.
     """
     oldest = time.time() - age
     for folder in above.iterdir():

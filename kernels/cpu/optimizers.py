@@ -1,4 +1,4 @@
-"""The optimisers of the ``cpu`` set: bit-equal to the reference, and in place."""
+"""The optimisers of the ``cpu`` set: in place, and bit-equal to the reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def adam_row(
     p: Array, g: Array, m: Array, v: Array, lr: float, correction1: float, correction2: float, rate1: float,
     rate2: float, eps: float,
 ) -> None:  # fmt: skip
-    """One model's step, ``(P,)``: corrections are ``1 - beta^t``, rates ``1 - beta``, in the type of p."""
+    """Step one model ``(P,)`` by Adam; corrections ``1 - beta^t`` and rates ``1 - beta`` have p's type."""
     for i in range(p.size):
         m_i, v_i = adam_moments(m[i], v[i], g[i], rate1, rate2)
         m[i], v[i] = m_i, v_i
@@ -48,7 +48,7 @@ def adam(
     eps: float,
     alive: Array,
 ) -> None:
-    """``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
+    """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
     t += alive
     corrections = [[1 - beta ** int(n) for n in t] for beta in (beta1, beta2)]
     rates = (1 - beta1, 1 - beta2, eps)
@@ -59,7 +59,7 @@ def adam(
 
 @rounded_formula
 def sgd_row(p: Array, g: Array, lr: float) -> None:
-    """One model's step, ``(P,)``."""
+    """Step one model ``(P,)`` by plain gradient descent."""
     for i in range(p.size):
         p[i] -= lr * g[i]
 
@@ -72,7 +72,7 @@ def _sgd(p: Array, g: Array, lr: Array, alive: Array) -> None:
 
 
 def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
-    """``p -= lr g``."""
+    """Step ``p -= lr g`` for every model that has not diverged."""
     t += alive
     with in_place(p) as (p_c,):
         _sgd(p_c, contiguous(g, p.dtype), contiguous(lr), contiguous(alive, np.bool_))

@@ -1,6 +1,6 @@
-r"""The rounds of Philox4x32-10, written for the vector unit: eight blocks stay in registers all the way.
+r"""Philox4x32-10 as LLVM code for the vector unit, with eight blocks in registers for all rounds.
 
-A round multiplies two words of a block by constants and keeps both halves of the products,
+A round multiplies two words of a block by constants and uses both halves of the products,
 
 .. math:: (c_0, c_1, c_2, c_3) \to (h_1 \oplus c_1 \oplus k_0,\ l_1,\ h_0 \oplus c_3 \oplus k_1,\ l_0)
 
@@ -20,7 +20,7 @@ from numba.np.arrayobj import make_array
 from ..formulas.scalar import PHILOX_KEYS, PHILOX_MULTIPLIERS, PHILOX_ROUNDS
 from .llvm import WORD, Formula, Writer
 
-#: Blocks that go through the rounds together.
+#: Number of blocks that are computed together.
 BLOCKS = 8
 
 _HALF = ir.IntType(32)
@@ -33,7 +33,7 @@ def _all(kind: ir.VectorType, value: int) -> ir.Constant:
 
 
 class _Philox:
-    """The loop over blocks."""
+    """The generated loop over blocks of Philox words."""
 
     def __init__(self, builder: ir.IRBuilder, words: ir.Value, given: Any) -> None:
         self.words = words
@@ -49,7 +49,7 @@ class _Philox:
         return self.at.shuffled(one, None, [0] * BLOCKS)
 
     def product(self, c: ir.Value, multiplier: int) -> tuple[ir.Value, ir.Value]:
-        """The high and the low halves of products: those of even and of odd places are made apart."""
+        """Compute high and low halves of the products, separately for even and odd lanes."""
         builder = self.at.builder
         pairs, factor, half = builder.bitcast(c, _WORDS), _all(_WORDS, multiplier), _all(_WORDS, 32)
         low, high = _all(_WORDS, _LOW), _all(_WORDS, _HIGH)
@@ -110,6 +110,6 @@ def _philox(
     return types.void(words, word, word, word, word, word, word), generate
 
 
-#: The words of blocks ``start .. start + count`` into ``words``, the first of four lanes that are ``apart``;
-#: ``count`` must be a multiple of ``BLOCKS``. Numbers are taken by their low bits.
+#: Write the words of blocks ``start .. start + count`` to ``words``, four lanes ``apart`` elements apart;
+#: ``count`` must be a multiple of ``BLOCKS``. Of seed, stream and step only the low bits are used.
 philox: Formula = cast(Formula, intrinsic(_philox))

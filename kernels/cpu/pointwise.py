@@ -1,4 +1,4 @@
-"""The activations of the ``cpu`` set: one loop for each formula, compiled when it is first needed."""
+"""The activations of the ``cpu`` set: one loop for each formula, compiled at its first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .compilation import compiled, contiguous, stretched
 
 @formula
 def row(x: Array, r: int, s: int) -> Any:
-    """``x[r, s]`` of ``x (R|1, S|1, M)``."""
+    """Return ``x[r, s]`` of ``x (R|1, S|1, M)``, broadcast over R and S."""
     return x[r % x.shape[0], s % x.shape[1]]
 
 
@@ -80,7 +80,7 @@ def _curve_loop(h: Formula, dh: Formula) -> Formula:
 
 
 class Loops(NamedTuple):
-    """The loops of an activation; a straight line has no curve."""
+    """The loops of an activation; ``curve`` is None if the second derivative is zero."""
 
     value: Formula
     affine: Formula
@@ -103,7 +103,7 @@ LOOPS: Mapping[str, Loops] = MappingProxyType({
 
 
 def _folded(*arrays: Array) -> tuple[Array, list[Array]]:
-    """An empty result of the common shape ``(R, S, N, ...)``, and it and ``arrays`` as ``(R|1, S|1, M)``."""
+    """Allocate a result of the common shape; return it, and it and ``arrays`` as ``(R|1, S|1, M)``."""
     dtype, shape = np.result_type(*arrays), arrays[0].shape
     if all(x.shape == shape for x in arrays):
         out = np.empty(shape, dtype)
@@ -114,17 +114,17 @@ def _folded(*arrays: Array) -> tuple[Array, list[Array]]:
     return out, [x.reshape(*x.shape[:2], math.prod(sample)) for x in full]
 
 
-#: Numbers that the innermost loop takes at once, at least: coefficients of fewer channels are repeated.
+#: Approximate length of the innermost loop: coefficients of fewer channels are repeated.
 _LANES = 256
 
 
 def lanes(channels: int) -> int:
-    """How many times coefficients of so many channels are repeated."""
+    """Return the number of times that coefficients of so many channels are repeated."""
     return max(1, _LANES // channels)
 
 
 def repeated(c: Array, many: int, dtype: np.dtype[Any]) -> Array:
-    """``c (R|1, S|1, C)`` as ``(R|1, S|1, many C)``."""
+    """Repeat ``c (R|1, S|1, C)`` to ``(R|1, S|1, many C)``."""
     return contiguous(np.tile(c, many) if many > 1 else c, dtype)
 
 
@@ -135,11 +135,11 @@ def activation(
     shift: Array | None = None,
     out: Array | None = None,
 ) -> Array:
-    """``y = f(slope x + shift)``."""
+    """Compute ``y = f(slope x + shift)`` with slope and shift per channel."""
     given = [c for c in (slope, shift) if c is not None]
     lead = np.broadcast_shapes(*(v.shape[:2] for v in (x, *given)))
     y = out if out is not None and out.flags.c_contiguous else np.empty((*lead, *x.shape[2:]), x.dtype)
-    if given or y is x:  # the plain loop would not know that two arrays are one
+    if given or y is x:  # the plain loop must not be given the same array twice
         many, size = lanes(x.shape[-1]), math.prod(x.shape[2:])
         steep, high = (
             np.full((1, 1, many * x.shape[-1]), default, x.dtype) if c is None else repeated(c, many, x.dtype)
@@ -156,14 +156,14 @@ def activation(
 
 
 def activation_slope(f: ActivationName, y: Array, v: Array) -> Array:
-    """``f'(x) v``, where ``f' = h(y)``."""
+    """Compute ``f'(x) v``, where ``f' = h(y)``."""
     out, (to, *given) = _folded(y, v)
     LOOPS[f].slope(*given, to)
     return out
 
 
 def activation_curve(f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None) -> Array:
-    """``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``; a term that is zero is not computed."""
+    """Compute ``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``; a term that is zero is skipped."""
     curve = LOOPS[f].curve
     if curve is not None and dy is not None:
         given = (y, dy, gy) if dgy is None else (y, dy, gy, dgy)

@@ -1,4 +1,4 @@
-"""Sums of rows in lanes, in an order that their compilation fixes."""
+"""Vectorised sums of rows, in an order that is fixed at compilation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .views import window
 
 @reassociating
 def total(x: Any) -> Any:
-    """The sum of a row."""
+    """Return the sum of a row."""
     result = x.dtype.type(0)
     for i in range(x.size):
         result += x[i]
@@ -19,7 +19,7 @@ def total(x: Any) -> Any:
 
 @reassociating
 def total_squares(x: Any) -> Any:
-    """The sum of a row's squares."""
+    """Return the sum of a row's squares."""
     result = x.dtype.type(0)
     for i in range(x.size):
         result += x[i] * x[i]
@@ -28,6 +28,6 @@ def total_squares(x: Any) -> Any:
 
 @formula
 def sum_each(x: Any, width: int, out: Any) -> None:
-    """``out[n]`` is the sum of the n-th ``width`` elements of ``x``."""
+    """Set ``out[n]`` to the sum of the n-th group of ``width`` elements of ``x``."""
     for n in range(out.size):
         out[n] = total(window(x, n * width, width))

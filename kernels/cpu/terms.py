@@ -1,8 +1,8 @@
-"""The Gaussian terms of the ``cpu`` set: one pass over the data, all samples of a datum in registers.
+"""The Gaussian terms of the ``cpu`` set, in one pass over the data with all samples of a datum in registers.
 
-Where data are wide, each is summed at once. Where they are not, a tile is a few neighbouring data, all their
-dimensions in one row, so that a vector is full even of two-dimensional data; what each dimension adds is kept
-in buffers of one tile.
+If data have many dimensions, each datum is summed directly. Otherwise a tile is a few neighbouring data with
+all their dimensions in one row, so that vectors are full even for two-dimensional data; the terms of each
+dimension are kept in buffers of one tile and summed afterwards.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .sums import sum_each
 from .terms_llvm import form_terms, gap_terms, settle
 from .views import row_of, run_of
 
-#: Elements of a tile.
+#: Number of elements of a tile.
 TILE = 1024
-#: From so many dimensions on, a datum is summed at once.
+#: From so many dimensions on, a datum is summed directly.
 WIDE = 64
-#: Loops over at most so many samples are written out.
+#: Loops over at most so many samples are unrolled.
 KNOWN = 8
-#: A gradient of so many bytes is out of the caches before anything reads it. It goes past them: nothing is
-#: fetched only to be overwritten, and what is still to be read stays.
+#: A gradient of so many bytes is evicted from the caches before it is read. It is written past them: its
+#: lines are not fetched before they are overwritten, and the inputs stay cached.
 STREAMED_BYTES = 2**25
 
 
 def _numbers(form: QuadraticForm, w_square: Array, w_cross: Array, samples: int, dtype: Any) -> Array:
-    """What ``form_terms`` multiplies by, for each model ``(R, 9)``."""
+    """Compute the factors that ``form_terms`` takes, for each model ``(R, 9)``."""
     share = 1 / samples
     numbers = np.empty((len(w_square), 9), dtype)
     numbers[:, 0] = share
@@ -49,7 +49,7 @@ def _known(samples: int) -> int:
 
 @cache
 def _narrow(crosses: bool, wanted: bool) -> Any:
-    """The loop for data of few dimensions and one kind of form."""
+    """Compile the loop for data of few dimensions and one kind of form."""
     cross, want, kept, unheld, cached = int(crosses), int(wanted), 0, 0, 0
 
     @compiled
@@ -78,7 +78,7 @@ def _narrow(crosses: bool, wanted: bool) -> Any:
 
 @cache
 def _wide(crosses: bool, wanted: bool, held: int, streamed: bool) -> Any:
-    """The loop for data of many dimensions and one kind of form."""
+    """Compile the loop for data of many dimensions and one kind of form."""
     cross, want, summed, hold, stream = int(crosses), int(wanted), 1, int(held), int(streamed)
 
     @compiled
@@ -116,7 +116,7 @@ def residual_forms(
     w_cross: Array,
     want_gradient: bool = True,
 ) -> tuple[Array, Array, Array | None]:
-    """``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
+    """Compute ``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
     dtype = g.dtype
     models, samples, batch, width = shape = g.shape
     a, h = np.empty((models, batch), dtype), np.zeros((models, batch), dtype)
@@ -142,7 +142,7 @@ def residual_forms(
 
 @cache
 def _fisher(known: int) -> Any:
-    """The loop for so many samples, or for any number (0)."""
+    """Compile the loop for a known number of samples, or for any number (0)."""
     written = int(known)
 
     @compiled
@@ -168,7 +168,7 @@ def _fisher(known: int) -> Any:
 
 
 def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, Array, Array, Array]:
-    """``d = z - eps/s - b``; ``gmu = mean d/s^2``, ``gs = mean 2 d eps/s^2``."""
+    """Compute ``d = z - eps/s - b``, the loss, ``gmu = mean d/s^2`` and ``gs = mean 2 d eps/s^2``."""
     shape, dtype = np.broadcast_shapes(mu.shape, eps.shape, b.shape), np.result_type(mu, s, eps, b)
     models, samples, batch, width = shape
     one, each = (models, batch * width), (models, samples * batch * width)

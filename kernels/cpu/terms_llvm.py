@@ -1,7 +1,8 @@
-"""The Gaussian terms in a single pass, the samples of some dimensions side by side in registers.
+"""The Gaussian terms as LLVM code: a single pass with the samples of a few dimensions in registers.
 
-A cache line of dimensions at a time: all S residuals are summed, then each sample's cotangent is written
-from registers or the first-level cache. Nothing but x, g, s^q and the result ever touches memory.
+For one cache line of dimensions at a time, all S residuals are summed, then each sample's cotangent is
+computed from registers or the first-level cache. Only x, g, s^q and the result are read from or written to
+memory.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ _NONE = ir.Constant(WORD, 0)
 
 
 class _Kind(NamedTuple):
-    """A kind of form.
+    """The compile-time variant of the quadratic form's loops.
 
     Attributes
     ----------
     crosses, wanted, summed : bool
-        Whether s^q is read; whether v is written; whether all dimensions are summed, or each is kept.
+        Whether s^q is read; whether v is written; whether dimensions are summed or kept separately.
     held : int
-        If all samples stay in registers from their sum to their cotangent, their number; else 0, and g and
-        s^q are read twice: from the first-level cache, unless the distance of samples makes them evict each
-        other there.
+        The number of samples if all of them stay in registers from their sum to their cotangent. Otherwise 0,
+        and g and s^q are read twice, the second time from the first-level cache, unless the distance between
+        samples makes them evict each other from it.
     streamed : bool
-        Whether v goes to memory past the caches; each of its rows must be whole cache lines.
+        Whether v is written past the caches; each of its rows must be whole cache lines.
     """
 
     crosses: bool
@@ -40,7 +41,7 @@ class _Kind(NamedTuple):
 
 
 class _Terms:
-    """The loops for one kind of form."""
+    """The generated loops for one variant of the form."""
 
     def __init__(self, builder: ir.IRBuilder, dtype: Any, kind: _Kind, given: Any) -> None:
         self.x, self.g, self.q, self.v, self.samples, self.apart, self.count, self.numbers, *self.out = given
@@ -50,7 +51,7 @@ class _Terms:
         ]  # before any store
 
     def some(self, r: ir.Value, lanes: int, totals: list[ir.Value]) -> list[ir.Value]:
-        """Dimensions ``r .. r + lanes``: the sums of e.e, (mean e)^2, q.e and (mean q).(mean e) go on."""
+        """Process dimensions ``r .. r + lanes``; update sums of e.e, (mean e)^2, q.e, (mean q).(mean e)."""
         at, builder, kind = self.at, self.at.builder, self.kind
         share, each, mean, cross_each, cross_mean, *parts = (at.splat(n, lanes) for n in self.factors)
         zero, x_r = at.all(0.0, lanes), at.load(self.x, r, lanes)
@@ -101,7 +102,7 @@ class _Terms:
         return []
 
     def write(self) -> None:
-        """Whole vectors, and then one by one what does not fill a vector."""
+        """Write the loop over whole vectors, then the loop over the remaining elements."""
         at, kind = self.at, self.kind
         lanes = LINE_BYTES // at.size
         whole = at.whole(self.count, lanes)
@@ -131,12 +132,11 @@ def _form_terms(
     return types.void(*literals, x, g, q, v, word, word, word, numbers, out, out_h), generate
 
 
-#: For five literals (whether there is a cross term, whether the cotangent is wanted, whether dimensions are
-#: summed, how many samples are held in registers: all, or 0, and whether v goes past the caches) and arrays
-#: that start at a datum: its ``x (D,)``; ``g``, ``q`` and ``v (S, .)`` with samples ``apart`` elements apart;
-#: ``count`` dimensions; and ``numbers``: 1/S, then what multiplies e, mean e, s^q and its mean in v, then
-#: what multiplies the four sums below in a and h. The result is ``(4,)`` sums, of e.e over all samples, of
-#: (mean e)^2, of q.e and of (mean q).(mean e); or a and h of each dimension.
+#: Compute the terms of a datum. The first five arguments are the literals of :class:`_Kind`. The arrays start
+#: at the datum: its ``x (D,)``; ``g``, ``q`` and ``v (S, .)`` with samples ``apart`` elements apart.
+#: ``count`` is the number of dimensions; ``numbers`` holds 1/S, then the factors of e, mean e, s^q and mean
+#: s^q in v, then the factors of the four sums below in a and h. The result is ``(4,)`` sums, of e.e over all
+#: samples, of (mean e)^2, of q.e and of (mean q).(mean e); or a and h of each dimension.
 form_terms: Formula = cast(Formula, intrinsic(prefer_literal=True)(_form_terms))
 
 
@@ -148,12 +148,12 @@ def _settle(context: Any) -> Any:
     return types.void(), generate
 
 
-#: After it, other threads see what went to memory past the caches.
+#: Issue a memory fence, after which other threads see the writes that bypassed the caches.
 settle: Formula = cast(Formula, intrinsic(_settle))
 
 
 class _Gaps:
-    """The loop of the posterior Fisher divergence; ``known`` is the number of samples, or 0."""
+    """The generated loop of the posterior Fisher divergence; ``known`` is the number of samples, or 0."""
 
     def __init__(self, builder: ir.IRBuilder, dtype: Any, known: int, given: Any) -> None:
         self.mu, self.s, self.eps, self.b, self.samples, self.apart, self.count, self.numbers, *out = given
@@ -162,7 +162,7 @@ class _Gaps:
         self.factors = [self.at.load(self.numbers, ir.Constant(WORD, n)) for n in range(3)]
 
     def some(self, r: ir.Value, lanes: int) -> None:
-        """Dimensions ``r .. r + lanes`` of all samples."""
+        """Process dimensions ``r .. r + lanes`` of all samples."""
         at, builder = self.at, self.at.builder
         share, twice, half = (at.splat(n, lanes) for n in self.factors)
         mu, s = at.load(self.mu, r, lanes), at.load(self.s, r, lanes)
@@ -183,7 +183,7 @@ class _Gaps:
             at.store(builder.fmul(total, weight), to, r, lanes)
 
     def write(self) -> None:
-        """Whole vectors, and then one by one what does not fill a vector."""
+        """Write the loop over whole vectors, then the loop over the remaining elements."""
         at = self.at
         lanes = LINE_BYTES // at.size
         whole = at.whole(self.count, lanes)
@@ -204,7 +204,7 @@ def _gap_terms(
     return types.void(known, mu, s, eps, b, word, word, word, numbers, d, loss, gmu, gs), generate
 
 
-#: ``d = mu + (s - 1/s) eps - b`` of ``count`` dimensions, whose samples are ``apart``; ``|d|^2/2`` averaged
-#: over the samples, of each dimension; and its gradients ``mean d/s^2`` and ``mean 2 d eps/s^2``.
-#: The first argument is the literal number of samples to write out, or 0; ``numbers``: 1/S, 2/S and 1/(2 S).
+#: Compute ``d = mu + (s - 1/s) eps - b`` of ``count`` dimensions, with samples ``apart`` elements apart; the
+#: mean over samples of ``d^2/2`` of each dimension; its gradients ``mean d/s^2`` and ``mean 2 d eps/s^2``.
+#: The first argument is the literal number of samples to unroll, or 0; ``numbers`` holds 1/S, 2/S, 1/(2 S).
 gap_terms: Formula = cast(Formula, intrinsic(prefer_literal=True)(_gap_terms))

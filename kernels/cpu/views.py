@@ -1,8 +1,8 @@
-"""Rows and runs of contiguous arrays, for compiled loops.
+"""Views of rows and contiguous ranges of arrays for compiled loops, cheaper than slices.
 
-A slice knows of negative bounds, steps and owners, all of which is compiled where it is written, and often
-takes longer than the loop it is for. These are a pointer and a length: nothing is checked, and the array must
-outlive them.
+A slice handles negative bounds, steps and reference counts; this code is compiled into each use, and often
+takes longer than the loop over the slice. The views here are a pointer and a length: nothing is checked, and
+the array must outlive them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORD = ir.IntType(64)
 
 
 def _vector(context: Any, builder: ir.IRBuilder, kind: Any, data: ir.Value, count: ir.Value) -> Any:
-    """The array of ``count`` numbers that begin at ``data``."""
+    """Build the array of ``count`` numbers that begin at ``data``."""
     made = make_array(kind)(context, builder)
     size = ir.Constant(_WORD, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     populate_array(made, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
@@ -29,7 +29,7 @@ def _vector(context: Any, builder: ir.IRBuilder, kind: Any, data: ir.Value, coun
 
 
 def _start(builder: ir.IRBuilder, array: Any, place: list[ir.Value]) -> ir.Value:
-    """Where row ``place`` of an array begins, by the axes before the last."""
+    """Compute the pointer to the row of an array with indices ``place`` on the axes before the last."""
     lengths, at = unpack_tuple(builder, array.shape), ir.Constant(_WORD, 0)
     for index, length in zip(place, lengths[1:], strict=True):
         at = builder.mul(builder.add(at, index), length)
@@ -37,7 +37,7 @@ def _start(builder: ir.IRBuilder, array: Any, place: list[ir.Value]) -> ir.Value
 
 
 def _places(context: Any, builder: ir.IRBuilder, kind: Any, value: ir.Value) -> list[ir.Value]:
-    """An index or several, as words."""
+    """Return one index or a tuple of indices as 64-bit words."""
     kinds, values = (
         ([kind], [value]) if isinstance(kind, types.Integer) else (kind, unpack_tuple(builder, value))
     )

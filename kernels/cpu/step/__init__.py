@@ -1,1 +1,1 @@
-"""The fused training step of the ``cpu`` set: tiles of a minibatch that stay in the cache."""
+"""The fused training step of the ``cpu`` set: a minibatch is processed in tiles that fit the cache."""

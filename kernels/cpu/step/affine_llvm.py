@@ -1,13 +1,14 @@
-r"""Products of planes with single weights, written block by block for the vector unit.
+r"""Affine layers on a tile, generated as LLVM code in register blocks for the vector unit.
 
 A tile keeps each feature of its rows in a *plane*, contiguous along the rows. A product is then a sum of
 planes times single weights: blocks of a few outputs and two vectors of rows stay in registers, nothing is
-packed, no width needs padding, and weights are read where they lie in the flat vector. BLAS, which packs
-its operands at every call, reaches half of this for widths of thirty.
+packed, no width needs padding, and weights are read directly from the flat vector. BLAS, which packs
+its operands at every call, reaches half of this throughput for widths of thirty.
 
 .. math:: y_o = b_o + \sum_i w_{oi} x_i
 
-for planes x, y is the forward sweep of a layer, its tangent, and with w transposed its cotangent.
+With planes x this is the forward pass of a layer, its tangent (without bias), and with w transposed its
+cotangent.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from numba.extending import intrinsic
 
 from ..llvm import VECTOR_BYTES, WORD, Formula, Writer
 
-#: Bytes of the rows that a block takes.
+#: Bytes of the rows of a block.
 ROW_BYTES = 2 * VECTOR_BYTES
 #: Outputs of a block; its sums, rows and weight fill the registers of AVX2.
 OUTPUTS = 6
-#: So few outputs leave registers for twice the rows, without which sums would wait for each other.
+#: Up to so many outputs, a block takes twice the rows: more independent sums hide the latency of the adds.
 FEW_OUTPUTS = 3
-#: So few inputs stay in registers while all outputs pass by.
+#: Up to so many inputs, all inputs stay in registers and the loop runs over the outputs.
 FEW_INPUTS = 4
-#: Outputs that pass by together.
+#: Outputs per iteration of that loop.
 PASSING = 3
 
-#: What happens to a sum before it is stored: nothing; zero what is negative (a relu); zero what lies
-#: where the mask is not positive (a cotangent or a tangent past a relu).
+#: Operation on a sum before it is stored: none; zero if negative (a relu); zero where the mask is not
+#: positive (the cotangent or tangent of a relu).
 PLAIN, RELU, MASKED = range(3)
 
 
 class _Affine:
-    """The loops of one affine product."""
+    """The generated loops of one affine product."""
 
     def __init__(self, builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
         self.w, self.w_o, self.w_i, self.b, biased, self.x, self.y, self.mask, mode, *sizes = given
@@ -51,7 +52,7 @@ class _Affine:
         )
 
     def start(self, o: ir.Value, lanes: int) -> ir.Value:
-        """The bias in all lanes; without one nothing is read but its first number."""
+        """Load the bias of output o into all lanes, or zero if there is none (then b[0] is read)."""
         at, select = self.at, self.at.builder.select
         value = at.load(self.b, select(self.has_bias, o, self.zero))
         return at.splat(select(self.has_bias, value, ir.Constant(at.real, 0.0)), lanes)
@@ -60,7 +61,7 @@ class _Affine:
         return self.at.load(base, self.at.plus(self.at.times(n, self.stride), r), lanes)
 
     def finish(self, sums: list[ir.Value], o: ir.Value, r: ir.Value, lanes: int) -> None:
-        """Do what the mode says to the sums of outputs ``o ..``, and store them."""
+        """Apply the operation of the mode to the sums of outputs ``o ..``, and store them."""
         at, builder = self.at, self.at.builder
         zero = at.all(0.0, lanes)
         places = [at.plus(at.times(at.plus(o, n), self.stride), r) for n in range(len(sums))]
@@ -88,7 +89,7 @@ class _Affine:
         builder.position_at_end(done)
 
     def block(self, r: ir.Value, o: ir.Value, outputs: int, lanes: int) -> None:
-        """Some outputs of some rows, all inputs one after the other."""
+        """Compute a block of outputs and rows with a loop over all inputs."""
         at = self.at
         start = [self.start(at.plus(o, n), lanes) for n in range(outputs)]
         first = [at.times(at.plus(o, n), self.w_o) for n in range(outputs)]
@@ -101,7 +102,7 @@ class _Affine:
         self.finish(at.count(self.zero, self.n_in, 1, start, add), o, r, lanes)
 
     def few_inputs(self, inputs: int) -> None:
-        """All rows and outputs, where the inputs of a block of rows stay in registers."""
+        """Compute all rows and outputs, with the inputs of a block of rows kept in registers."""
         at, lanes = self.at, self.lanes
         whole = at.whole(self.n_out, PASSING)
         columns = [at.times(ir.Constant(WORD, i), self.w_i) for i in range(inputs)]
@@ -124,7 +125,7 @@ class _Affine:
         at.loop(self.zero, self.rows, lanes, across)
 
     def many_inputs(self) -> None:
-        """All rows and outputs in blocks."""
+        """Compute all rows and outputs in blocks."""
         at, lanes = self.at, self.lanes
         whole = at.whole(self.n_out, OUTPUTS)
         rest = at.builder.sub(self.n_out, whole)
@@ -159,6 +160,6 @@ def _affine(
     return types.void(w, word, word, b, word, x, y, mask, word, word, word, word, word), generate
 
 
-#: ``y[o] = b[o] (if biased) + sum_i w[o w_o + i w_i] x[i]`` over planes ``stride`` apart, for pointers;
-#: ``rows`` must be whole blocks. The last thing that happens to a sum is its mode's.
+#: Compute ``y[o] = b[o] (if biased) + sum_i w[o w_o + i w_i] x[i]`` and apply the operation of the mode.
+#: Arrays are given as pointers, planes are ``stride`` apart, and ``rows`` must be whole blocks.
 affine: Formula = cast(Formula, intrinsic(_affine))

@@ -1,6 +1,6 @@
 """Finish an update: sum the gradient parts, compute the loss terms and dL/dl, flag diverged models, step.
 
-In the first of the two turns of ``gamma = optimal`` only gamma is chosen.
+In the first of the two passes of ``gamma = optimal`` only gamma is chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .tile import FINISH
 
 @formula
 def _sum(sums: Array, which: int) -> Any:
-    """A sum over all parts ``(parts, .)``, in their order."""
+    """Add up one column of the sums ``(parts, .)`` in the order of the parts."""
     result = 0.0
     for p in range(sums.shape[0]):
         result += sums[p, which]
@@ -32,7 +32,7 @@ def _sum(sums: Array, which: int) -> Any:
 
 @formula
 def _choose(sums: Array, floor: float, batch: int, d_x: int, chosen: Array) -> None:
-    """The l of ``gamma* = a/b``, ``b = d_x - h`` (h of the ELBO is 0), and whether it was kept or floored."""
+    """Compute l of ``gamma* = a/b``, ``b = d_x - h`` (h = 0 for the ELBO); note if it was kept or floored."""
     a, b = _sum(sums, 0) / batch, d_x - _sum(sums, 1) / batch
     chosen[KEPT], chosen[FLOORED] = not b > 0, b > 0 and a / b < floor
     if b > 0:
@@ -41,7 +41,7 @@ def _choose(sums: Array, floor: float, batch: int, d_x: int, chosen: Array) -> N
 
 @formula
 def _evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any:
-    """The terms ``(., R)`` of the loss by their table, and its slope in l."""
+    """Compute the terms ``(., R)`` of the loss from their table, and return its derivative in l."""
     slope = 0.0
     for i in range(table.shape[0]):
         which, power, per_l = int(table[i, WHICH]), table[i, POWER], table[i, PER_L]
@@ -69,7 +69,7 @@ def gathered(parts: Any, plain: Any, factor: Any, g: Any) -> None:
 
 @formula
 def all_finite(g: Array) -> bool:
-    """Whether every entry is finite."""
+    """Return whether every entry is finite."""
     bad = 0
     for i in range(g.size):
         bad |= not np.isfinite(g[i])
@@ -78,7 +78,7 @@ def all_finite(g: Array) -> bool:
 
 @formula
 def move(loop: int, plan: Any, optimizer: Any, r: int, p: Array, g: Array) -> None:
-    """One step of the optimiser, whose address that is, for the parameters ``p (P,)`` of model r."""
+    """Step the parameters ``p (P,)`` of model r with the optimiser's loop, given by its address."""
     optimizer.t[r] += 1
     n = float(optimizer.t[r])
     memory = row_of(optimizer.m, r), row_of(optimizer.v, r)
@@ -89,9 +89,9 @@ def move(loop: int, plan: Any, optimizer: Any, r: int, p: Array, g: Array) -> No
 
 @formula
 def judge(status: Any, step: int, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
-    """Note the first of the ``terms (., R)``, or else the gradient, that is not finite.
+    """Flag model r as diverged at the first of the ``terms (., R)``, or the gradient, that is not finite.
 
-    A term that is ``left_out`` has no place among the causes.
+    The term ``left_out`` is not counted among the causes.
     """
     place, loss, broken = first, 0.0, -1
     for i in range(terms.shape[0]):
@@ -108,7 +108,7 @@ def judge(status: Any, step: int, r: int, first: int, terms: Array, left_out: in
 
 @stage(FINISH, "accumulators arrays inputs plan word word")
 def finish(tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r: int, turn: int) -> None:
-    """End a turn of model r, all of whose parts are gathered."""
+    """Finish a pass of model r, whose gradient parts are all computed."""
     chosen, status, g = row_of(arrays.chosen, r), arrays.status, accumulators.g
     if turn == CHOOSING:
         _choose(accumulators.sums, plan.gamma_floor, inputs.x.shape[0], inputs.x.shape[1], chosen)

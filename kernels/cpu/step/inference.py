@@ -1,7 +1,7 @@
 """Gradients of the inference objectives on a tile: KL, and the posterior Fisher divergence.
 
-Each adds its share of the gradient of the mean over the batch to ``g (P,)`` and its sums to ``sums``, as
-``cpu_stages.SHARE`` says.
+Each adds the tile's share of the gradient of the batch mean to ``g (P,)`` and the tile's loss sums to
+``sums``; see ``stages.SHARE`` for the arguments.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def kl(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """``tau A/2 + KL[q || p]``; sums of ``|g - x|^2`` over the samples and of KL."""
+    """Add the gradient of ``tau A/2 + KL[q || p]``, and sums of ``|g - x|^2`` over samples and of KL."""
     at, planes, batch, real = tile.at, tile.planes, x.shape[0], x.dtype.type
     width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
     encode(tile, phi, x, row, rows)
@@ -79,7 +79,7 @@ def kl(
 
 @stage(GAPS, "vector word real")
 def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
-    """``b = J'(x - g)/gamma`` and ``d = z - eps/s - b`` into their planes; the sum of ``|d|^2`` is found."""
+    """Compute ``b = J'(x - g)/gamma``, ``d = z - eps/s - b`` and the sum of ``|d|^2`` (to ``found``)."""
     at, planes = tile.at, tile.planes
     width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
     work = run_of(planes, at[WORK], 0, rows)
@@ -107,7 +107,7 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
 
 @stage(CURVATURE, "vector real")
 def curvature(tile: Any, theta: Array, tau: float) -> None:
-    """``H d``, H the Hessian of ``log p(x|z)`` in z: the decoder's backward sweep along ``dz = d``."""
+    """Compute ``H d``, H the Hessian of ``log p(x|z)`` in z, by the decoder's tangent sweeps for ``d``."""
     at = tile.at
     cols = at[SAMPLES] * at[WIDTH]
     scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
@@ -121,9 +121,10 @@ def curvature(tile: Any, theta: Array, tau: float) -> None:
 def pull_gap(
     tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, g: Array
 ) -> None:
-    """The encoder's gradient of ``share |d|^2/2``: z held fixed, or with ``H d`` if z follows phi.
+    """Add the encoder's gradient of ``share |d|^2/2``: z held fixed, or with ``H d`` if z follows phi.
 
-    What follows z may also lose ``score_weight b``, the share of M1 in the joint divergence.
+    If z follows phi, ``score_weight b`` is subtracted from the cotangent of z, the contribution of M1 to the
+    joint divergence.
     """
     at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
     width, d_z = at[WIDTH], at[D_Z]
@@ -164,7 +165,7 @@ def fisher(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """``weight |d|^2/2``, z held fixed or following phi; the sum of ``|d|^2`` over the samples."""
+    """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and the sum of ``|d|^2``."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
     place(tile, noise, batch, row, rows)

@@ -1,7 +1,7 @@
 """The inner loops of the fused step, each compiled once and called by its address.
 
-Numba compiles whatever a function calls once more with it, and again with each caller of that: the inner
-loops, with their blocks and polynomials, would be compiled dozens of times. An address keeps them apart.
+Numba compiles a called function again within each caller, and again within the callers of that: the inner
+loops, with their blocks and polynomials, would be compiled dozens of times. A call by address avoids this.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from .outer_llvm import outer
 
 InnerLoop: TypeAlias = Callable[..., None]
 
-#: How activations are told apart in compiled code; ``NONE`` is the identity.
+#: Codes of the activations in compiled code; ``NONE`` is the identity.
 CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
 NONE = -1
-#: Where the addresses are in their array; those of an activation come after its code's three places.
+#: Indices into the array of addresses; an activation has three, from ``FIRST + 3 code``.
 AFFINE, OUTER, DRAW, WORDS, NORMALS, MOVE, FIRST = range(7)
 VALUE, SLOPE, CURVE = range(3)
-#: How many places there are.
+#: Length of the array of addresses.
 INNER_LOOPS = FIRST + 3 * len(CODES)
 
 
@@ -64,13 +64,13 @@ def _affine(
 def _outer(
     gy: Any, x: Any, w: Any, b: Any, biased: int, n_out: int, n_in: int, rows: int, stride: int
 ) -> None:  # fmt: skip
-    """``w += gy x'``, and ``b += sum gy`` if there is a bias."""
+    """Add ``w += gy x'``, and ``b += sum gy`` if there is a bias."""
     outer(gy, x, w, b, biased, n_in, n_out, n_in, rows, stride)
 
 
 def _value_loop(f: Formula) -> InnerLoop:
     def value(x: Any, y: Any, n: int, rows: int, stride: int) -> None:
-        """``y = f(x)`` of n planes; the two must not be the same memory."""
+        """Compute ``y = f(x)`` of n planes; the two must not be the same memory."""
         xs, ys = carray(x, (n, stride)), carray(y, (n, stride))
         for p in range(n):
             x_p, y_p = xs[p, :rows], ys[p, :rows]
@@ -82,7 +82,7 @@ def _value_loop(f: Formula) -> InnerLoop:
 
 def _slope_loop(h: Formula) -> InnerLoop:
     def slope(y: Any, v: Any, out: Any, n: int, rows: int, stride: int) -> None:
-        """``out = f' v`` of n planes, from ``y = f(x)``; ``out`` may be ``v``."""
+        """Compute ``out = f' v`` of n planes, from ``y = f(x)``; ``out`` may be ``v``."""
         ys, vs, outs = carray(y, (n, stride)), carray(v, (n, stride)), carray(out, (n, stride))
         for p in range(n):
             y_p, v_p, out_p = ys[p, :rows], vs[p, :rows], outs[p, :rows]
@@ -94,7 +94,7 @@ def _slope_loop(h: Formula) -> InnerLoop:
 
 def _curve_loop(h: Formula, dh: Formula) -> InnerLoop:
     def curve(y: Any, dy: Any, gy: Any, dgy: Any, n: int, rows: int, stride: int) -> None:
-        """``dgy = f' dgy + f'' dx gy``, then ``gy = f' gy``, of n planes, from ``y`` and ``dy = f' dx``."""
+        """Set ``dgy = f' dgy + f'' dx gy``, then ``gy = f' gy``, of n planes, from y and ``dy = f' dx``."""
         ys, dys = carray(y, (n, stride)), carray(dy, (n, stride))
         gys, dgys = carray(gy, (n, stride)), carray(dgy, (n, stride))
         for p in range(n):
@@ -111,10 +111,11 @@ def _draw(
     seed: int, stream: int, step: int, row: int, batch: int, samples: int, rows: int, width: int, signs: int,
     out: Any, apart: int, stride: int, dice: Any, numbers: Any, in_order: Any, words: int, normals: int,
 ) -> None:  # fmt: skip
-    """Normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, of every sample.
+    """Draw normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, for every sample.
 
-    Those of a sample begin ``batch`` rows after its predecessor's, and fill columns ``apart`` of its. What
-    comes after the planes is room, and the addresses of the loops of randomness.
+    The rows of a sample begin ``batch`` rows after those of the sample before it in the stream, and ``apart``
+    columns after them in the planes. ``dice``, ``numbers`` and ``in_order`` are scratch memory; ``words`` and
+    ``normals`` are the addresses of the random loops.
     """
     needed = (rows * width + 3) // 4 + 1  # one more than a sample fills, as it may begin inside a block
     blocks = (needed + BLOCKS - 1) // BLOCKS * BLOCKS
@@ -146,7 +147,7 @@ def _adam(
     p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
     rate1: float, rate2: float, eps: float,
 ) -> None:  # fmt: skip
-    """A step of Adam for ``size`` parameters; see :func:`~.cpu_optim.adam_row`."""
+    """Do a step of Adam for ``size`` parameters; see :func:`~..optimizers.adam_row`."""
     vector, real = carray(p, (size,)), carray(p, (size,)).dtype.type
     adam_row(
         vector, carray(g, (size,)), carray(m, (size,)), carray(v, (size,)), real(lr), real(correction1),
@@ -158,7 +159,7 @@ def _sgd(
     p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
     rate1: float, rate2: float, eps: float,
 ) -> None:  # fmt: skip
-    """A plain gradient step, which needs no more than the rate."""
+    """Do a plain gradient step, which uses the learning rate alone."""
     vector = carray(p, (size,))
     sgd_row(vector, carray(g, (size,)), vector.dtype.type(lr))
 
@@ -168,7 +169,7 @@ _FIRST = (
     (_outer, "ppppwwwww"),
     (_draw, "wwwwwwwwwpwwippww"),
 )
-#: f, f' = h(y), h'(y) of each activation; a relu's are in the products.
+#: f, f' = h(y), h'(y) of each activation but relu, which is computed within the products.
 _FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
     "tanh": (tanh, tanh_slope, tanh_curve),
     "softplus": (softplus, softplus_slope, softplus_curve),
@@ -197,7 +198,7 @@ def _activation(name: str) -> tuple[tuple[InnerLoop, str], ...]:
 
 
 def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, adam: bool) -> Array:
-    """Where each loop is, for what is in use; they stay there as long as the process lives."""
+    """Compile the loops in use and return their addresses, which are valid until the process ends."""
     found = np.zeros(INNER_LOOPS, np.int64)
     found[: len(_FIRST)] = [_compiled(loop, letters, dtype).address for loop, letters in _FIRST]
     found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address

@@ -1,4 +1,4 @@
-"""Both gradients of the Fisher autoencoder on a tile: one plain and one tangent sweep through each network.
+"""Both gradients of the Fisher autoencoder on a tile: a plain and a tangent sweep through each network.
 
 Equations (6) and (8): ``|d|^2/2 + tau^2 |e|^2/2 - tau d_x + |s^q|^2/2``. The sweeps are those of
 ``vsmnp/objectives/joint_fisher.py`` and ``score_norm.py``.
@@ -52,7 +52,7 @@ _EXP = CODES["exp"]
 def _directions(
     tile: Any, probe: Any, by_probe: bool, low: int, rows: int, batch: int, j: int, u: Array, w: Array
 ) -> None:
-    """``(u, w)`` of sample j, ``(Z, .)``: ``(eps, eps^2 - 1)``, or signs ``(eta_1, sqrt(2) eta_2)``."""
+    """Write ``(u, w)`` of sample j, ``(Z, .)``: ``(eps, eps^2 - 1)``, or signs ``(eta_1, sqrt(2) eta_2)``."""
     at, planes = tile.at, tile.planes
     width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
     if by_probe:
@@ -73,7 +73,10 @@ def _directions(
 
 @formula
 def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> None:
-    """``share`` times the tangent of ``(u/s, w S'/s)`` along y, to the cotangent; u moves for ``fixed`` z."""
+    """Write ``share`` times the tangent of ``(u/s, w S'/s)`` along y to the planes of the cotangent.
+
+    If z is ``fixed``, eps depends on phi, so u and w have tangents too.
+    """
     at, planes = tile.at, tile.planes
     width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
     one, two, three, weight = real(1), real(2), real(3), real(share)
@@ -86,7 +89,7 @@ def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> N
             dds = s[i] if at[SCALE] == _EXP else ds[i] * (one - ds[i])
             inverse = one / s[i]
             slope, bend = ds[i] * inverse, dds * inverse
-            if fixed:  # eps = (z - mu)/s moves: d eps = -(y_mu + eps S' y_rho)/s
+            if fixed:  # eps = (z - mu)/s depends on phi: d eps = -(y_mu + eps S' y_rho)/s
                 twice = two * u_z[i] * slope * inverse
                 square = (one - three * u_z[i] * u_z[i]) * slope * slope + w_z[i] * bend
                 to_mu[i] = weight * (-y_mu[i] * inverse * inverse - twice * y_rho[i])
@@ -102,7 +105,7 @@ def score_norm(
     tile: Any, phi: Array, probe: Any, by_probe: int, follows: int, low: int, rows: int, batch: int,
     wanted: int, g: Array,
 ) -> None:  # fmt: skip
-    """Find the sum of ``|s^q|^2`` over the tile's samples; the gradient of half its mean, if wanted."""
+    """Compute the sum of ``|s^q|^2`` over the tile's samples, and the gradient of half its mean if wanted."""
     at, planes = tile.at, tile.planes
     width, d_z, d_x = at[WIDTH], at[D_Z], at[D_X]
     share = 1.0 / (batch * at[SAMPLES])
@@ -142,7 +145,7 @@ def joint_inference(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """The gradient in phi; sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
+    """Add the gradient in phi, and sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
     place(tile, noise, batch, row, rows)
@@ -163,7 +166,10 @@ def joint_learning(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """The gradient in theta but for l, ``tau plain + g``; sums as above, and of ``d . b``."""
+    """Add the gradient in theta except l, in two parts ``tau plain + g``, and the sums.
+
+    The sums over the samples are those of :func:`joint_inference`, and that of ``d . b``.
+    """
     at, planes, batch = tile.at, tile.planes, x.shape[0]
     width, samples = at[WIDTH], at[SAMPLES]
     encode(tile, phi, x, row, rows)

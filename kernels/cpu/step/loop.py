@@ -1,7 +1,7 @@
-"""The loop of an update: models, parts of a batch, tiles of a part.
+"""The loop of an update over models, parts of a batch and tiles of a part.
 
-A part is some tiles in a row, whose gradients are gathered in memory of its own. The parts are summed in
-their order at the end, so that it never shows which thread did which.
+A part is a run of consecutive tiles, whose gradients are summed in memory of its own. The parts are summed
+in their order at the end, so that the result does not depend on which thread computed which part.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PARTS = 8
 
 
 class Work(NamedTuple):
-    """All that an update works on in the memory of one thread, the same in every step."""
+    """The arrays and constants of an update in one thread, the same in every step."""
 
     tile: Tile
     accumulators: Accumulators
@@ -40,7 +40,7 @@ class Work(NamedTuple):
 
 @formula
 def clear(v: Array) -> None:
-    """Zeros."""
+    """Fill the vector with zeros."""
     for i in range(v.size):
         v[i] = 0
 
@@ -49,7 +49,7 @@ def _update(
     work: Any, data: Any, batch: int, noise: int, step: int, low: int, high: int, first: int, last: int,
     turn: int, end: int, gathers: int, finishes: int,
 ) -> None:  # fmt: skip
-    """Turns ``turn .. end`` of models ``low .. high``: gather parts ``first .. last``, finish, or both."""
+    """Do passes ``turn .. end`` of models ``low .. high``: compute parts ``first .. last`` and/or finish."""
     tile, accumulators, arrays, plan = held(work)
     inputs = StepInputs(carray(data, (batch, tile.at[D_X]), tile.planes.dtype), noise, step)
     width = tile.at[WIDTH]
@@ -90,14 +90,14 @@ def _compiled(work: Any) -> Callable[..., None]:
 
 
 class Here(NamedTuple):
-    """Where in a run an update is: what changes from step to step.
+    """The arguments of an update that change from step to step.
 
     Attributes
     ----------
     x, batch : int
-        The address of the minibatch ``(N, D)``, C-contiguous, which whoever calls keeps; and N.
+        The address of the minibatch ``(N, D)``, C-contiguous, to which the caller keeps a reference; and N.
     noise, step : int
-        The place in the noise, and the step.
+        The step counter of the noise, and the step of the run.
     """
 
     x: int
@@ -107,10 +107,10 @@ class Here(NamedTuple):
 
 
 class Loop:
-    """The loop over ``work``: called by addresses and numbers alone."""
+    """The compiled loop over ``work``, called with addresses and numbers alone."""
 
     def __init__(self, work: Work) -> None:
-        self._work, self._packed = work, packed(work)  # the one has the addresses of the other's arrays
+        self._work, self._packed = work, packed(work)  # the packed copy holds addresses of the arrays of work
         self._place = self._packed.ctypes.data
         self._call = _compiled(numba.typeof(work))
 
@@ -118,5 +118,8 @@ class Loop:
         self, here: Here, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
         gathers: bool = True, finishes: bool = True,
     ) -> None:  # fmt: skip
-        """Turns of some models, each from .. to: gather parts of the gradient, finish, or both."""
+        """Run some passes of some models: compute parts of the gradient, finish, or both.
+
+        Models, parts and turns are ranges ``(first, end)``.
+        """
         self._call(self._place, *here, *models, *parts, *turns, gathers, finishes)

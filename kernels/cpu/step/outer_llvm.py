@@ -1,9 +1,9 @@
-r"""Gradients of weights and biases on a tile, written block by block for the vector unit.
+r"""Gradients of weights and biases on a tile, generated as LLVM code in register blocks.
 
 .. math:: g_{oi} \mathrel{+}= y_o \cdot x_i, \qquad b_o \mathrel{+}= y_o \cdot 1
 
-for planes y, x, contiguous along the rows: the sums of a block stay in registers all along the rows, a vector
-each. Four of them are folded together at the end. The last few inputs take the bias with them, as one more
+for planes y, x, contiguous along the rows: the sums of a block stay in registers for all rows, one vector
+each, and are reduced four at a time at the end. The bias is computed with the last few inputs, as one more
 input of ones.
 """
 
@@ -17,14 +17,14 @@ from numba.extending import intrinsic
 
 from ..llvm import REGISTERS, VECTOR_BYTES, WORD, Formula, Writer
 
-#: Inputs of most blocks, and outputs: three quarters of the registers are sums.
+#: Inputs and outputs of a full block: three quarters of the registers hold sums.
 INPUTS, OUTPUTS = 4, 3 * REGISTERS // 16
-#: Outputs of a block of the last few inputs and the bias, by how many these are.
+#: Outputs of a block of the last few inputs and the bias, by the number of these inputs.
 LAST_OUTPUTS = {inputs: most * REGISTERS // 32 for inputs, most in enumerate((12, 12, 8, 6))}
 
 
 class _Outer:
-    """The loops of one outer product."""
+    """The generated loops of one outer product."""
 
     def __init__(self, builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
         self.y, self.x, self.g, self.b, biased, self.g_o, self.n_out, self.n_in, self.rows, self.stride = (
@@ -35,7 +35,7 @@ class _Outer:
         self.has_bias = builder.icmp_signed("!=", biased, self.zero)
 
     def block(self, o: ir.Value, i: ir.Value, outputs: int, inputs: int, last: bool) -> None:
-        """Some outputs and inputs, all rows; the ``last`` ones of an output with the bias."""
+        """Compute a block of outputs and inputs over all rows; the ``last`` block includes the bias."""
         at, lanes = self.at, self.lanes
         y_planes = [at.times(at.plus(o, n), self.stride) for n in range(outputs)]
         x_planes = [at.times(at.plus(i, n), self.stride) for n in range(inputs)]
@@ -43,7 +43,7 @@ class _Outer:
         def add(r: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
             kept = [at.load(self.x, at.plus(plane, r), lanes) for plane in x_planes]
             updated: list[ir.Value] = []
-            for n, plane in enumerate(y_planes):  # the outputs pass by in one register
+            for n, plane in enumerate(y_planes):  # one register for the outputs, one after the other
                 passing, row = at.load(self.y, at.plus(plane, r), lanes), sums[n * each : (n + 1) * each]
                 updated += [at.fma(passing, x, total) for x, total in zip(kept, row, strict=False)]
                 updated += [at.builder.fadd(passing, total) for total in row[inputs:]]
@@ -60,7 +60,7 @@ class _Outer:
                     self._add(self.b, at.plus(o, n), at.folded(sums[n * each + inputs]))
 
     def _gather(self, sums: list[ir.Value], place: ir.Value) -> None:
-        """Add what the lanes of neighbours come to."""
+        """Reduce the lanes of neighbouring sums, and add the results to the gradient."""
         if len(sums) == INPUTS:
             self._add(self.g, place, self.at.folded_four(sums), INPUTS)
         else:
@@ -72,11 +72,11 @@ class _Outer:
         at.store(at.builder.fadd(at.load(to, place, lanes), value), to, place, lanes)
 
     def rows_of(self, o: ir.Value, outputs: int) -> None:
-        """Some outputs, all inputs but the last few."""
+        """Compute a block of outputs for all inputs but the last few."""
         self.at.loop(self.zero, self.whole, INPUTS, lambda i: self.block(o, i, outputs, INPUTS, False))
 
     def columns(self, inputs: int) -> None:
-        """The last few inputs and the bias, all outputs."""
+        """Compute the last few inputs and the bias for all outputs."""
         at, most = self.at, LAST_OUTPUTS[inputs]
         whole = at.whole(self.n_out, most)
         at.loop(self.zero, whole, most, lambda o: self.block(o, self.whole, most, inputs, True))
@@ -105,6 +105,6 @@ def _outer(
     return types.void(y, x, g, b, word, word, word, word, word, word), generate
 
 
-#: ``g[o g_o + i] += sum_r y[o, r] x[i, r]`` and, if biased, ``b[o] += sum_r y[o, r]`` over planes ``stride``
-#: apart, for pointers; ``rows`` must be whole vectors.
+#: Add ``g[o g_o + i] += sum_r y[o, r] x[i, r]`` and, if biased, ``b[o] += sum_r y[o, r]``. Arrays are given
+#: as pointers, planes are ``stride`` apart, and ``rows`` must be whole vectors.
 outer: Formula = cast(Formula, intrinsic(_outer))

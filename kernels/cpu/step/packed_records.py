@@ -1,7 +1,7 @@
-"""Records laid out in memory once, as compiled code holds them, and read there by their address.
+"""Records laid out in memory once, as compiled code stores them, and passed to it by address.
 
-A call from Python that passes a record takes apart every array in it, again at each call: ten microseconds
-for what an update of the fused step works on. The address of the same record in memory is one number.
+A call from Python that passes a record unboxes every array in it at each call: ten microseconds for the
+record of an update of the fused step. The address of the same record in memory is one number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..llvm import Formula
 
 
 def _words(value: Any) -> Iterator[int]:
-    """The 64-bit words of a value: an array's owner (nobody counts references), size, place and strides."""
+    """Yield a value's 64-bit words; an array's are two null owner words, sizes, address, shape, strides."""
     if isinstance(value, np.ndarray):
         yield from (0, 0, value.size, value.itemsize, value.ctypes.data, *value.shape, *value.strides)
     elif isinstance(value, tuple):
@@ -29,14 +29,14 @@ def _words(value: Any) -> Iterator[int]:
         yield int(np.float64(value).view(np.int64))
     elif type(value) is int:
         yield value
-    else:  # a flag fills no word
+    else:  # a bool does not fill a word
         raise TypeError(f"{value!r} is neither an array, an integer, a real nor a record")
 
 
 def packed(record: tuple[Any, ...]) -> Array:
-    """A record of arrays, integers, reals and records, as :func:`held` reads it.
+    """Pack a record of arrays, integers, reals and records in the layout that :func:`held` reads.
 
-    It holds no reference to any array: whoever keeps it has to keep the record as well.
+    The result holds no reference to any array: the caller has to keep the record as well.
     """
     return np.array(list(_words(record)), np.int64)
 
@@ -49,5 +49,5 @@ def _held(context: Any, place: Any) -> Any:
     return place.dtype(place), generate
 
 
-#: The record behind a pointer, whose type says what it is.
+#: Load the record at a pointer; the type of the pointer gives the type of the record.
 held: Formula = cast(Formula, intrinsic(_held))

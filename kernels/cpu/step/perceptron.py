@@ -1,7 +1,8 @@
 """A perceptron on a tile: forward and backward, and the tangents of both along a direction.
 
-Weights are read and their gradients gathered where they lie in the flat vectors. A network is a table, see
-``cpu_layout``. Sweeps leave their results where the formulas at the end of this file say.
+Weights are read from the flat vector, and their gradients are added to another of the same layout. A network
+is a table; see ``tile.py``. The planes of the results are given by the functions ``outputs``,
+``outputs_along``, ``inputs_pulled`` and ``inputs_pulled_along``.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ _RELU = CODES["relu"]
 
 @formula
 def _code(table: Any, layer: int) -> Any:
-    """The activation past a layer."""
+    """Return the code of the activation that follows a layer."""
     last = table.shape[0] - 1
     return table[last, OUT] if layer == last - 1 else table[last, IN]
 
 
 @formula
 def loop_of(tile: Any, code: int, kind: int) -> Any:
-    """The address of an activation's loop."""
+    """Return the address of an activation's loop."""
     return tile.inner_loops[FIRST + 3 * code + kind]
 
 
@@ -60,7 +61,7 @@ def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int,
 
 @formula
 def _pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
-    """``gx = w' gy``, and past a relu below that its slope."""
+    """Compute ``gx = w' gy``, times the slope of the preceding activation if that is a relu."""
     n_in, n_out, w, x = table[layer, IN], table[layer, OUT], table[layer, W], table[layer, PLANE]
     mode = MASKED if layer > 0 and _code(table, layer - 1) == _RELU else PLAIN
     _product(tile, beyond(vector, w), 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
@@ -68,7 +69,7 @@ def _pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols
 
 @formula
 def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
-    """Add to the gradient of a layer: ``w += gy x'``, ``b += sum gy``."""
+    """Add to the gradient of a layer: ``w += gy x'``, and ``b += sum gy`` if biased."""
     planes = tile.planes
     sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
     call_with_pointers(
@@ -86,31 +87,31 @@ def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: 
 
 @formula
 def outputs(table: Any) -> Any:
-    """The first plane of the network's output."""
+    """Return the first plane of the network's output."""
     return table[table.shape[0] - 1, PLANE]
 
 
 @formula
 def outputs_along(table: Any) -> Any:
-    """The first plane of the output's tangent."""
+    """Return the first plane of the output's tangent."""
     return table[table.shape[0] - 1, TANGENT]
 
 
 @formula
 def inputs_pulled(tile: Any, table: Any) -> Any:
-    """The first plane of the cotangent that ``backward`` carried to the input."""
+    """Return the first plane of the input's cotangent, computed by ``backward``."""
     return tile.at[HERE] if table.shape[0] % 2 == 0 else tile.at[THERE]
 
 
 @formula
 def inputs_pulled_along(tile: Any, table: Any) -> Any:
-    """The first plane of the tangent that ``backward_along`` carried to the input."""
+    """Return the first plane of the tangent of the input's cotangent, computed by ``backward_along``."""
     return tile.at[D_HERE] if table.shape[0] % 2 == 0 else tile.at[D_THERE]
 
 
 @stage(FORWARD, "table vector word")
 def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
-    """From the planes of the input to those of the output."""
+    """Evaluate the network from the planes of its input to those of its output."""
     planes, room = tile.planes, tile.at[HERE]
     for layer in range(table.shape[0] - 1):
         n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
@@ -131,7 +132,7 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
 def backward(
     tile: Any, table: Array, vector: Array, gy: int, g: Array, wanted: int, want_x: int, cols: int
 ) -> None:
-    """Carry the cotangent ``gy`` of the output back.
+    """Propagate the cotangent ``gy`` of the output back through the network.
 
     ``wanted`` adds the gradients of the weights to ``g``, a flat vector. Where the output has an activation,
     ``gy`` is overwritten.
@@ -161,7 +162,7 @@ def backward(
 
 @stage(PUSH, "table vector word")
 def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
-    """From the tangents of the input to those of the output; weights stay."""
+    """Propagate the tangent of the input to the output, with the weights fixed."""
     planes, room = tile.planes, tile.at[HERE]
     for layer in range(table.shape[0] - 1):
         n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
@@ -181,7 +182,7 @@ def backward_along(
     tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, plain: int, bent: int,
     want_x: int, cols: int,
 ) -> None:  # fmt: skip
-    """The tangent of ``backward`` along the tangents that ``push`` left.
+    """Compute the tangent of ``backward`` along the tangents that ``push`` computed.
 
     ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Where the output
     has an activation, ``gy`` and ``dgy`` are overwritten.

@@ -1,4 +1,4 @@
-"""The two kinds of updates of the fused step: which stages do which loss, with what, in whose memory."""
+"""The encoder's and the decoder's update of the fused step: their stages, constants and memory."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _forms(*forms: QuadraticForm) -> Array:
 
 
 def _terms(kind: int, weight: float, d_x: int, batch: int, samples: int) -> Array:
-    """The terms of a loss in the order of ``STEP_TERMS``, and what else its slope in l is made of."""
+    """Tabulate the terms of a loss in the order of ``STEP_TERMS``, then other parts of its slope in l."""
     rows = batch * samples
     divergence = (-1, -d_x, 1, 0, 0)
     reconstruction = d_x, 0.5 * d_x * math.log(2 * math.pi)
@@ -93,7 +93,7 @@ def _optimizer(optimizer: OptimizerSpec) -> dict[str, Any]:
 
 
 def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
-    """The plan of the encoder's update, and the stages that it calls."""
+    """Return the plan of the encoder's update, and the stages that it calls."""
     loss = spec.inference
     kind = {"kl": KL, "fisher": FISHER, "joint": JOINT}[loss.loss]
     share = {KL: KL_SHARE, FISHER: FISHER_SHARE, JOINT: JOINT_SHARE}[kind]
@@ -117,7 +117,7 @@ def _inference(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
 
 
 def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
-    """The same of the decoder's update."""
+    """Return the plan of the decoder's update, and the stages that it calls."""
     loss = spec.learning
     kind = {"elbo": ELBO, "score-matching": SCORE_MATCHING, "joint": JOINT}[loss.loss]
     share = JOINT_LEARNING_SHARE if kind == JOINT else QUADRATIC_SHARE
@@ -145,16 +145,16 @@ def _learning(spec: StepSpec) -> tuple[Plan, tuple[int, ...]]:
 
 
 class Update:
-    """One update of one network, for batches of one size.
+    """The update of one network, for batches of one size.
 
     Parameters
     ----------
     spec : StepSpec
-        Of the step.
+        Specification of the fused step.
     loss : InferenceSpec or LearningSpec
-        Which of the two updates.
+        The loss of the update: inference for the encoder, learning for the decoder.
     batch : int
-        N.
+        Number of rows N of a batch.
     """
 
     def __init__(self, spec: StepSpec, loss: InferenceSpec | LearningSpec, batch: int) -> None:
@@ -183,7 +183,7 @@ class Update:
         self._shared: list[Loop] = []
 
     def prepare(self, arrays: ModelArrays) -> None:
-        """Compile what is called by its address, for these arrays, unless that is done."""
+        """Compile the stages and loops for these arrays, unless they were prepared for them before."""
         if arrays is self._arrays:
             return
         accumulators, plan = self._accumulators, self._plan
@@ -196,11 +196,11 @@ class Update:
         self._arrays = arrays
 
     def models(self, thread: int, here: Here, low: int, high: int) -> None:
-        """Models ``low .. high``, in the memory of a thread."""
+        """Update models ``low .. high`` in the memory of a thread."""
         self._own[thread](here, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
 
     def shared(self, pool: Executor, here: Here) -> None:
-        """A single model, whose parts are shared among the threads of a pool."""
+        """Update a single model, whose parts are shared among the threads of a pool."""
         sharers = min(len(self._tiles), self._parts)
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
         for turn in (CHOOSING, TRAINING):
@@ -215,6 +215,6 @@ class Update:
 
 
 def updates(spec: StepSpec, batch: int) -> Iterator[Update]:
-    """The encoder's and the decoder's update."""
+    """Yield the encoder's and the decoder's update."""
     yield Update(spec, spec.inference, batch)
     yield Update(spec, spec.learning, batch)

@@ -1,4 +1,4 @@
-"""Gradients on a tile of the learning objectives that are one quadratic form."""
+"""Gradients on a tile of the learning objectives that are a quadratic form of the residuals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .tile import (
 
 @stage(SCORES, "vector")
 def scores(tile: Any, phi: Array) -> None:
-    """``s^q`` of all samples: one backward sweep of the encoder a sample."""
+    """Compute ``s^q`` of all samples, one backward sweep of the encoder per sample."""
     at, planes = tile.at, tile.planes
     width, d_z = at[WIDTH], at[D_Z]
     one = planes.dtype.type(1)
@@ -61,7 +61,7 @@ def scores(tile: Any, phi: Array) -> None:
 def mix(
     tile: Any, form: Array, crosses: int, to_square: float, to_cross: float, rows: int, sums: Array
 ) -> None:
-    """What means over the samples, and ``s^q``, add to the sums; the cotangent of g."""
+    """Compute the cotangent of g, and add the terms of the sample means and of ``s^q`` to the sums."""
     at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
     width, samples = at[WIDTH], at[SAMPLES]
     c_each, c_mean, d_each, d_mean = real(form[0]), real(form[1]), real(form[2]), real(form[3])
@@ -106,7 +106,7 @@ def quadratic(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """The ELBO, M1, M2 or M3, by the turn's form; sums of ``a``, ``h`` and KL[q || p] over the samples."""
+    """Add the gradient of the ELBO, M1, M2 or M3 by the pass's form, and sums of a, h and KL[q || p]."""
     at, batch = tile.at, x.shape[0]
     width, samples, form = at[WIDTH], at[SAMPLES], row_of(plan.forms, turn)
     crosses = form[2] != 0.0 or form[3] != 0.0

@@ -1,4 +1,4 @@
-"""Define the records that the compiled loops of the fused step read and fill."""
+"""The records that the compiled loops of the fused step read and write."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from typing import NamedTuple
 
 from vsmnp.types.arrays import Array
 
-#: The losses.
+#: Codes of the losses.
 KL, FISHER, JOINT, ELBO, SCORE_MATCHING = range(5)
-#: A term of a loss, or a part of its slope in l that no term shows, as a row of a table: it is ``factor``
-#: times gamma^-power times a sum over the batch (1 where that is -1), plus ``per_l l`` and a constant.
+#: Columns of the table of terms. A row is a term of a loss, or a part of the slope in l that is no term's
+#: derivative: ``factor`` times gamma^-power times the sum of index WHICH over the batch (1 if the index
+#: is -1), plus ``per_l l`` and a constant.
 WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
-#: What becomes of gamma.
+#: Codes of the rule for gamma.
 FIXED, LEARNED, OPTIMAL = range(3)
-#: The turns of an update: what an optimal gamma is read from, and the gradient.
+#: The passes of an update: CHOOSING computes the sums of an optimal gamma, TRAINING the gradient.
 CHOOSING, TRAINING = range(2)
 #: Columns of ``ModelArrays.chosen``: l of an update, and whether an optimal gamma was kept or floored.
 L, KEPT, FLOORED = range(3)
 
 
 class OptimizerArrays(NamedTuple):
-    """Arrays of the optimiser of the trained network.
+    """The arrays of the optimiser of the trained network.
 
     Attributes
     ----------
     m, v : Array
         ``(R, P)``; ``(R, 0)`` for plain gradient descent.
     t, lr : Array
-        ``(R,)``, counters of updates and step sizes.
+        ``(R,)``, counters of updates and learning rates.
     """
 
     m: Array
@@ -37,7 +38,7 @@ class OptimizerArrays(NamedTuple):
 
 
 class ModelStatus(NamedTuple):
-    """Flags and counters of each model, ``(R,)``: diverged or not, why, when, and how gamma was chosen."""
+    """Status of each model, ``(R,)``: whether, why and when it diverged, and how gamma was chosen."""
 
     alive: Array
     cause: Array
@@ -47,34 +48,34 @@ class ModelStatus(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Constants of an update: its loss, its stages, its optimiser.
+    """The constants of an update: its loss, stages, gamma rule and optimiser.
 
     Attributes
     ----------
     kind, share : int
         The loss, and the stage that computes a tile's share of its gradient.
     tiles : int
-        Of a part.
+        Number of tiles of a part.
     learns : int
-        Whether theta is trained, else phi.
+        Whether theta is trained; otherwise phi is.
     weight : float
-        A factor on the loss.
+        Weight of the loss.
     follows, by_probe : int
-        Whether z follows phi; whether the score's norm comes from a probe.
+        Whether z follows phi; whether the norm of the score is estimated with a random probe.
     forms : Array
-        ``(2, 4)``, a turn's quadratic form ``(c_each, c_mean, d_each, d_mean)``.
+        ``(2, 4)``, the quadratic form ``(c_each, c_mean, d_each, d_mean)`` of each pass.
     terms : Array
-        ``(terms, 5)``, rows as above.
+        ``(terms, 5)``, with the columns ``WHICH .. CONSTANT``.
     gamma, gamma_floor : int, float
-        Its rule, and the least optimal one.
+        The rule for gamma, and the lower bound of an optimal gamma.
     log_sd : int
-        Where l lies in theta.
+        Index of l in theta.
     first_cause, left_out : int
-        The index of the first term among the causes of divergence, and a term without one (-1: all have one).
+        The index of the first term among the causes of divergence, and the term that is no cause (-1: none).
     stream, probe : int
-        Of the noise.
+        Streams of the samples' noise and of the probe.
     beta1, beta2, eps : float
-        Of Adam; plain gradient descent has none.
+        Constants of Adam; plain gradient descent uses none.
     """
 
     kind: int
@@ -99,22 +100,22 @@ class Plan(NamedTuple):
 
 
 class ModelArrays(NamedTuple):
-    """Arrays of the models that an update reads and writes, the same in every step.
+    """The arrays of the models that an update reads and writes, the same in every step.
 
     Attributes
     ----------
     phi, theta : Array
-        ``(R, P)``, both networks.
+        ``(R, P)``, parameters of the encoder and the decoder.
     optimizer : OptimizerArrays
-        Of the trained one.
+        Of the trained network.
     status : ModelStatus
-        Of the models.
+        Divergence and gamma of the models.
     seeds : Array
-        ``(R,)``.
+        ``(R,)``, seeds of the noise.
     chosen : Array
-        ``(R, 3)``, in double precision.
+        ``(R, 3)``, columns ``L, KEPT, FLOORED``, in double precision.
     terms : Array
-        ``(terms, R)``, in double precision.
+        ``(terms, R)``, the loss terms in double precision.
     """
 
     phi: Array
@@ -135,9 +136,10 @@ class StepInputs(NamedTuple):
 
 
 class Accumulators(NamedTuple):
-    """Accumulators of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
+    """The accumulators of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
 
-    ``plain`` is what the joint Fisher divergence multiplies by tau at the end; for others it is empty.
+    ``plain`` is the part of the gradient of the joint Fisher divergence that is multiplied by tau at the end;
+    for other losses it is empty.
     """
 
     parts: Array
@@ -147,7 +149,7 @@ class Accumulators(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Key of the noise of an update: seed, stream and step."""
+    """The key of the noise of an update: seed, stream and step."""
 
     seed: int
     stream: int

@@ -1,7 +1,7 @@
-"""From the data of a tile to its posterior samples and residuals.
+"""Encode the data of a tile, draw posterior samples and decode them to residuals.
 
-Rows past the end of a batch are carried along: their inputs and the cotangents of their outputs are zero.
-Noise is drawn from its counter tile by tile and never stored.
+Rows past the end of a batch are computed as well: their inputs and the cotangents of their outputs are zero.
+Noise is drawn from its counter tile by tile and is not stored beyond the tile.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .tile import (
 
 @stage(BLANK, "word word word word")
 def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
-    """Zeros in the columns past the end of the batch."""
+    """Set the columns past the end of the batch to zero."""
     width = tile.at[WIDTH]
     if rows < width:
         for p in range(first, first + n):
@@ -56,7 +56,7 @@ def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
 
 @stage(SCALED, "word word real word")
 def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
-    """``target = factor source``, n planes of all samples."""
+    """Set ``target = factor source`` for n planes of all samples."""
     cols, weight = tile.at[SAMPLES] * tile.at[WIDTH], tile.planes.dtype.type(factor)
     for p in range(n):
         x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
@@ -68,7 +68,7 @@ def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
 def draw(
     tile: Any, noise: Any, row: int, rows: int, batch: int, width: int, signs: bool, first: int, samples: int
 ) -> None:
-    """The numbers of rows ``row ..`` of some samples, ``width`` a row, into planes from ``first`` on."""
+    """Draw the numbers of rows ``row ..`` of some samples, ``width`` a row, into planes ``first ..``."""
     out, stride = row_of(tile.planes, first), tile.planes.shape[1]
     place = noise.seed, noise.stream, noise.step, row, batch
     room = row_of(tile.planes, tile.at[DICE]), row_of(tile.planes, tile.at[NUMBERS])
@@ -81,7 +81,7 @@ def draw(
 
 @stage(ENCODE, "vector data word word")
 def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
-    """``mu``, ``s = S(rho)`` and ``S'(rho)`` of rows ``low ..`` of ``x (N, D)``."""
+    """Compute ``mu``, ``s = S(rho)`` and ``S'(rho)`` of rows ``low ..`` of ``x (N, D)``."""
     at, planes = tile.at, tile.planes
     width, d_z, stride = at[WIDTH], at[D_Z], planes.shape[1]
     first = tile.encoder[0, PLANE]
@@ -106,7 +106,7 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
 
 @stage(PLACE, "noise word word word")
 def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
-    """Draw the noise of the tile, and put ``z = mu + s eps`` into the decoder's input."""
+    """Draw the noise of the tile, and write ``z = mu + s eps`` to the decoder's input."""
     at, planes = tile.at, tile.planes
     width, d_z = at[WIDTH], at[D_Z]
     draw(tile, noise, low, rows, batch, d_z, False, at[EPS], at[SAMPLES])
@@ -122,7 +122,7 @@ def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
 
 @stage(KL_SUM, "word")
 def kl_sum(tile: Any, rows: int) -> None:
-    """Find the sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile."""
+    """Compute the sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile, and store it in ``found``."""
     at, planes = tile.at, tile.planes
     work = run_of(planes, at[WORK], 0, rows)
     result = 0.0
@@ -137,7 +137,7 @@ def kl_sum(tile: Any, rows: int) -> None:
 
 @stage(DECODE, "vector word")
 def decode(tile: Any, theta: Array, rows: int) -> None:
-    """Decode all samples; ``g - x`` goes into its planes; the sum of its squares is found."""
+    """Decode all samples; write ``g - x`` to its planes and the sum of its squares to ``found``."""
     at, planes = tile.at, tile.planes
     width = at[WIDTH]
     forward(tile, tile.decoder, theta, at[SAMPLES] * width)

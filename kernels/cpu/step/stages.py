@@ -1,7 +1,7 @@
 """Compile each stage of the fused step once, and call it by its address.
 
-``inner_loops`` has single loops, which take pointers; a stage is a whole piece of an update and takes arrays
-and records. A call of a stage is written as any other call; its first argument is the tile, which holds the
+The loops of ``inner_loops.py`` take pointers; a stage is a larger function of an update and takes arrays and
+records. A call of a stage is written like any other call; its first argument is the tile, which holds the
 addresses.
 """
 
@@ -22,18 +22,19 @@ from .tile import Tile
 
 Body: TypeAlias = Callable[..., None]
 
-#: A gradient's share of some rows: ``phi, theta, x, noise, tau, row, rows, plan, turn, g, plain, sums``. It
-#: is added to ``g (P,)`` and ``plain (P,)``, and what the loss is made of to ``sums (4,)``.
+#: Arguments of a stage that computes a tile's share of a gradient: ``phi, theta, x, noise, tau, row, rows,
+#: plan, turn, g, plain, sums``. The share is added to ``g (P,)`` and ``plain (P,)``, and the sums from which
+#: the loss is computed to ``sums (4,)``.
 SHARE = "vector vector data noise real word word plan word vector vector sums"
 
 _STAGES: dict[int, tuple[Body, tuple[str, ...]]] = {}
 
 
 def stage(place: int, arguments: str) -> Callable[[Body], Formula]:
-    """Make a function a stage, whose address is at that place.
+    """Register a function as the stage whose address is stored at index ``place``.
 
-    ``arguments`` names what comes after the tile: ``table``, ``vector (P,)``, ``data (N, D)``, ``sums (4,)``,
-    ``noise``, ``word`` (integers and flags), ``real``, or records that :func:`ready` is told of.
+    ``arguments`` names the types after the tile: ``table``, ``vector (P,)``, ``data (N, D)``, ``sums (4,)``,
+    ``noise``, ``word`` (integers and flags), ``real``, or the name of a record that :func:`ready` is given.
     """
 
     def made(body: Body) -> Formula:
@@ -49,7 +50,7 @@ def _compiled(place: int, kinds: tuple[Any, ...]) -> Any:
 
 
 def ready(tile: Tile, places: Iterable[int], **records: Any) -> None:
-    """Compile stages, and tell the tile where they are; a record's type is that of an example."""
+    """Compile stages and store their addresses in the tile; each record is an example of its type."""
     real = numba.from_dtype(tile.planes.dtype)
     kinds = {
         "table": types.Array(types.int64, 2, "C"), "vector": types.Array(real, 1, "C"),

@@ -1,6 +1,6 @@
 """A whole training step of the ``cpu`` set: J encoder updates and one decoder update in compiled loops.
 
-Several models are shared among the threads; a single one is cut into the parts of its batch. The result is
+Several models are divided among the threads; for a single model, the parts of its batch are. The result is
 the same for any number of threads.
 """
 
@@ -21,18 +21,18 @@ from .loop import Here
 from .plan import Update, updates
 from .records import ModelArrays, ModelStatus, OptimizerArrays
 
-#: Larger networks are left to BLAS and the composed step, which then lose nothing to packing.
+#: Larger networks use the composed step with BLAS, whose packing then costs little in comparison.
 MOST_PARAMETERS = 1 << 18
 
 
 @lru_cache(maxsize=4)
 def _signed(seeds: tuple[int, ...]) -> Array:
-    """The same 64 bits as signed numbers, which are what compiled code passes on."""
+    """Reinterpret seeds as signed 64-bit numbers, the type that the compiled code takes."""
     return np.array(seeds, np.uint64).view(np.int64)
 
 
 class CpuStep:
-    """Do the fused step of one :class:`~vsmnp.types.StepSpec`; each size of batch has memory of its own."""
+    """The fused step of one :class:`~vsmnp.types.StepSpec`, with separate memory for each batch size."""
 
     def __init__(self, spec: StepSpec) -> None:
         self.spec = spec
@@ -41,7 +41,7 @@ class CpuStep:
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
     ) -> StepTerms:
-        """One step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
+        """Do one training step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
         spec, phi, theta = self.spec, state.phi_memory, state.theta_memory
         status = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
         self._meet(
@@ -51,7 +51,7 @@ class CpuStep:
         encoder, decoder = self._updates(xs[0].shape[2])
         encoder.prepare(self._encoder)
         decoder.prepare(self._decoder)
-        kept: list[Array] = []  # as long as their addresses are in use
+        kept: list[Array] = []  # keeps the minibatches allocated while their addresses are in use
         work, step, place = [], state.step, state.step * spec.encoder_steps
         for j, x in enumerate(xs):
             if j == 0 or x is not xs[j - 1]:
@@ -65,7 +65,7 @@ class CpuStep:
         return StepTerms(inferred, learned)
 
     def _meet(self, *arrays: Array) -> None:
-        """Note what the updates work on, unless it is what they worked on before."""
+        """Build the records of these arrays, unless they are the arrays of the previous call."""
         if len(arrays) == len(self._met) and all(map(is_, arrays, self._met)):
             return
         phi, theta, *others, seeds = self._met = arrays
@@ -87,7 +87,7 @@ class CpuStep:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
     def _run(self, work: Sequence[tuple[Update, Here]], models: int) -> None:
-        """All updates of every model: models are shared among the threads, or else the parts of a batch."""
+        """Run all updates, with models divided among the threads, or the parts of the batch for one model."""
         threads = min(self.spec.threads, models)
 
         def some(thread: int) -> None:
@@ -106,5 +106,5 @@ class CpuStep:
 
 
 def fused_step(spec: StepSpec) -> FusedStep | None:
-    """The fused step, unless the networks are so large that BLAS serves them better."""
+    """Return the fused step, or None if the networks are so large that BLAS is faster."""
     return CpuStep(spec) if spec.encoder.size + spec.decoder.size <= MOST_PARAMETERS else None

@@ -1,8 +1,8 @@
-"""The memory of a tile of the fused step: which plane and which number is where.
+"""The memory layout of a tile of the fused step: indices of its planes, numbers and stages.
 
-Every feature of the tile is a plane, contiguous along the rows (``cpu_affine``). Columns of the encoder's
-planes are the data of the tile; columns of the decoder's are its samples, one after the other, ``WIDTH``
-columns each.
+Every feature of the tile is a plane, contiguous along the rows (see ``affine_llvm.py``). Columns of the
+encoder's planes are the data of the tile; columns of the decoder's are its samples, one after the other,
+``WIDTH`` columns each.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from ..philox_llvm import BLOCKS
 from .affine_llvm import ROW_BYTES
 from .inner_loops import CODES, INNER_LOOPS, NONE, addresses
 
-#: Columns of the decoder's planes that a tile aims at.
+#: Approximate number of columns of the decoder's planes in a tile.
 COLUMNS = 256
 
 #: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S.
 WIDTH, SAMPLES, D_Z, D_X, SCALE = range(5)
-#: First planes of a tile's parts: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps, d, b,
-#: g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; four rooms in which cotangents
-#: and their tangents take turns; and room for random words, numbers made of them, and these in order.
+#: First planes of the variables of a tile: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps,
+#: d, b, g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; two pairs of buffers for
+#: cotangents and their tangents, each pair alternating by layer; and buffers for random words, for the
+#: numbers computed from them, and for these numbers in order.
 _PLANES = range(5, 23)
 (
     MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THERE, D_HERE, D_THERE, DICE,
     NUMBERS, IN_ORDER,
 ) = _PLANES  # fmt: skip
-#: Columns of a network's table, a row a layer and one for the output: widths, places of weights and bias
-#: in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row holds the
-#: codes of the activations between the layers and past the last one.
+#: Columns of a network's table, with one row per layer and one for the output: widths, offsets of weights and
+#: bias in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row
+#: holds the codes of the activations between the layers and after the last one.
 IN, OUT, W, B, PLANE, TANGENT = range(6)
-#: Where the addresses of the stages are, past those of the inner loops.
+#: Indices of the addresses of the stages, which follow those of the inner loops.
 _STAGES = range(INNER_LOOPS, INNER_LOOPS + 22)
 (
     FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
@@ -46,20 +47,20 @@ _STAGES = range(INNER_LOOPS, INNER_LOOPS + 22)
 
 
 class Tile(NamedTuple):
-    """Memory of a tile.
+    """The memory of one tile, with the tables and addresses that its stages use.
 
     Attributes
     ----------
     planes : Array
-        ``(planes, stride)``.
+        ``(planes, stride)``, one feature a plane.
     encoder, decoder : Array
-        Tables of the networks, under the names above.
+        Tables of the networks, with the columns ``IN .. TANGENT``.
     at : Array
-        Numbers and first planes, likewise.
+        Numbers and first planes, with the indices ``WIDTH .. IN_ORDER``.
     inner_loops : Array
         Addresses of the inner loops and of the stages.
     found : Array
-        ``(1,)``, the sum that a stage comes to.
+        ``(1,)``, the sum that a stage computes.
     """
 
     planes: Array
@@ -71,12 +72,12 @@ class Tile(NamedTuple):
 
 
 def blocks(count: int, size: int) -> int:
-    """How many blocks of ``size`` cover ``count``."""
+    """Return the number of blocks of ``size`` that cover ``count``."""
     return -(-count // size)
 
 
 def tile_width(batch: int, samples: int, dtype: Any) -> int:
-    """Columns of one sample: near ``COLUMNS`` in all, whole blocks, and the last tile nearly full."""
+    """Choose the columns of a sample: whole blocks, near ``COLUMNS`` in all, the last tile nearly full."""
     lanes = ROW_BYTES // np.dtype(dtype).itemsize
     tiles = max(1, round(batch * samples / COLUMNS))
     width: int = blocks(blocks(batch, tiles), lanes) * lanes
@@ -84,7 +85,7 @@ def tile_width(batch: int, samples: int, dtype: Any) -> int:
 
 
 def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
-    """One row a layer, and one for the output, which holds the codes of the activations instead of widths."""
+    """Build the table of a network: a row per layer, and one for the output with the activations' codes."""
     starts = np.concatenate([[0], np.cumsum(spec.widths)])[:-1]
     table = np.zeros((len(spec.widths), 6), np.int64)
     table[:-1, IN], table[:-1, OUT], table[:-1, W], table[:-1, B] = (
@@ -97,20 +98,20 @@ def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
 
 
 def _planes(count: int, stride: int, dtype: np.dtype[Any]) -> Array:
-    """Zeros that begin at a whole block, as then no vector of a plane lies across two cache lines."""
+    """Allocate planes of zeros aligned to a block, so that no vector straddles two cache lines."""
     planes = empty_at(ROW_BYTES, (count, stride), dtype)
     planes.fill(0)
     return planes
 
 
 def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: bool) -> Tile:
-    """Memory for tiles of a batch of that size; tangents only where a gradient is of second order."""
+    """Allocate the memory of a tile for a batch size, with tangents only if a gradient is of second order."""
     dtype, width = np.dtype(spec.dtype), tile_width(batch, samples, spec.dtype)
     d_x, d_z = spec.encoder.widths[0], spec.d_z
     widest = max(*spec.encoder.widths, *spec.decoder.widths)
     encoder, decoder = sum(spec.encoder.widths), sum(spec.decoder.widths)
     rooms = 4 if second_order else 2
-    # of each sample at most 2 d_z numbers a row (probes), and what rounds them up to blocks of the generator
+    # for each sample at most 2 d_z numbers a row (probes), rounded up to blocks of the generator
     random = blocks(samples * (width * 2 * d_z + 4 * (BLOCKS + 1)), width * samples)
     sizes = [
         encoder, decoder, *((encoder, decoder) if second_order else (0, 0)),
@@ -122,7 +123,7 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: boo
     at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
     places = np.zeros(_STAGES.stop, np.int64)
     places[:INNER_LOOPS] = addresses(dtype, used, second_order, adam)
-    # an odd number of cache lines, so that a column does not fall into few sets of the cache
+    # an odd number of cache lines, so that the elements of a column are spread over the sets of the cache
     lanes = ROW_BYTES // dtype.itemsize
     stride = (width * samples // lanes | 1) * lanes
     return Tile(
