@@ -1,1 +1,1 @@
-"""The ``cuda`` kernel set: CUDA C through CuPy, products by cuBLAS."""
+"""The ``cuda`` kernel set: CUDA C kernels through CuPy, and matrix products by cuBLAS."""

@@ -1,4 +1,4 @@
-"""Convolutions and channel statistics of the ``cuda`` set."""
+"""Convolutions and batch-norm kernels of the ``cuda`` set."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..formulas.windows import Windows
 from .launching import WARP, blocks, common, flag, from_model_to_model, operand
 from .linear import ROWS_A_THREAD, Linear
 
-#: Elements that the windows of a tile of images may take: 256 MiB of float32.
+#: The most elements that the windows of a tile of images may occupy: 256 MiB of float32.
 ROOM = 2**26
 
 
 class Images(Linear):
-    """``conv`` and its two adjoints, by windows as rows and products; moments, sums and combinations."""
+    """The kernels for images: ``conv`` and its adjoints by gathered windows, and channel statistics."""
 
     def _gathered(self, x: Array, windows: Windows) -> Array:
-        """Rows ``(R, T H' W', size size C)`` of images ``x (R, T, H, W C)``."""
+        """Gather the windows of images ``x (R, T, H, W C)`` as rows ``(R, T H' W', size size C)``."""
         models, images = x.shape[:2]
         rows = self.empty((models, images * windows.count, windows.width), x.dtype)
         if windows.as_they_lie:
@@ -34,7 +34,7 @@ class Images(Linear):
         return rows
 
     def _scattered(self, rows: Array, windows: Windows, x: Array) -> None:
-        """The adjoint, written into ``x (R, T, H, W C)``."""
+        """Apply the adjoint of :meth:`_gathered` to rows, and write it to ``x (R, T, H, W C)``."""
         models, images = x.shape[:2]
         if windows.as_they_lie:
             x[...] = rows.reshape(x.shape)
@@ -44,17 +44,17 @@ class Images(Linear):
                         *_numbers(windows), x, from_model_to_model(x))  # fmt: skip
 
     def _images(self, x: Array, dtype: np.dtype[Any]) -> Array:
-        """``(R, S, N, H, W, C)`` as ``(R, S N, H, W C)``, contiguous."""
+        """Reshape ``(R, S, N, H, W, C)`` to ``(R, S N, H, W C)``, contiguous."""
         return self.contiguous(x, dtype).reshape(
             x.shape[0], x.shape[1] * x.shape[2], x.shape[3], x.shape[4] * x.shape[5]
         )
 
     def _matrices(self, w: Array, dtype: np.dtype[Any]) -> Array:
-        """``(R, O, size, size, I)`` as ``(R, O, size size I)``."""
+        """Reshape weights ``(R, O, size, size, I)`` to ``(R, O, size size I)``."""
         return w.astype(dtype, copy=False).reshape(*w.shape[:2], math.prod(w.shape[2:]))
 
     def conv(self, x: Array, w: Array, window: Window) -> Array:
-        """``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
+        """Compute ``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
         dtype = common(x, w)
         windows = Windows(window, x.shape[3:5], x.shape[5], ROOM)
         images, weights = self._images(x, dtype), self._matrices(w, dtype)
@@ -67,7 +67,7 @@ class Images(Linear):
         return y
 
     def conv_adjoint_x(self, gy: Array, w: Array, window: Window, image: Shape) -> Array:
-        """``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]``."""
+        """Compute ``gx``, where ``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]`` from zero."""
         dtype = common(gy, w)
         windows = Windows(window, image, w.shape[4], ROOM)
         weights, count = self._matrices(w, dtype), gy.shape[1] * gy.shape[2]
@@ -81,7 +81,7 @@ class Images(Linear):
         return gx
 
     def conv_adjoint_w(self, gy: Array, x: Array, window: Window, out: Array) -> None:
-        """``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
+        """Add to the gradient ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
         windows = Windows(window, x.shape[3:5], x.shape[5], ROOM)
         images, outputs = self._images(x, out.dtype), gy.shape[5]
         given = self.contiguous(gy, out.dtype).reshape(len(gy), images.shape[1] * windows.count, outputs)
@@ -95,7 +95,7 @@ class Images(Linear):
             out[...] = flat.reshape(out.shape)
 
     def channel_moments(self, x: Array) -> tuple[Array, Array]:
-        """Mean and variance over S, N and space, around a first mean."""
+        """Compute mean and variance over S, N and space, centred on a first estimate of the mean."""
         count = math.prod(x.shape[1:-1])
         first = self._of_all_samples(self.activation_sums(None, None, x, None, None)[1]) / count
         centred = self.channel_combine([(x, first * 0 + 1)], -first)
@@ -111,7 +111,10 @@ class Images(Linear):
     def activation_sums(
         self, f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
     ) -> tuple[Array, Array, Array | None]:
-        """``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``: a pass, whose chunks are then joined."""
+        """Compute ``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)`` in one pass over chunks of rows.
+
+        A second launch adds up the sums of the chunks.
+        """
         given = [v for v in (gy, y, x, centre) if v is not None]
         dtype, channels = common(*given), gy.shape[-1]
         models, samples = np.broadcast_shapes(*(v.shape[:2] for v in given))
@@ -134,14 +137,14 @@ class Images(Linear):
             joined = self.machine.xp.zeros((2 * models * samples, channels), dtype)
             sums = self.sum_rows(sums.reshape(2 * models * samples, 1, chunks, channels), joined)
         total, cross = sums.reshape(2, models, samples, channels)
-        if y is not None:  # x alone may differ between models or samples
+        if y is not None:  # if only x differs between models or samples, u has one copy too many
             u = u[: max(len(y), len(gy)), : max(y.shape[1], gy.shape[1])]
         return u, total, None if x is None else cross
 
     def channel_combine(
         self, parts: Sequence[tuple[Array, Array]], shift: Array | None, out: Array | None = None
     ) -> Array:
-        """``sum_i c_i v_i + shift``, two parts a pass."""
+        """Compute ``sum_i c_i v_i + shift``, two parts in a pass."""
         small = [] if shift is None else [shift]
         lead = np.broadcast_shapes(*(x.shape[:2] for x in (*(v for part in parts for v in part), *small)))
         u = parts[0][0]
@@ -154,7 +157,7 @@ class Images(Linear):
     def _combine(
         self, parts: Sequence[tuple[Array, Array]], shift: Array | None, accumulate: bool, out: Array
     ) -> None:
-        """One or two parts into a contiguous ``out``."""
+        """Combine one or two parts, and write or add them to a contiguous ``out``."""
         (u, a), (v, b) = parts[0], parts[-1]
         models, samples, *inner = out.shape
         size = math.prod(inner)
@@ -166,5 +169,5 @@ class Images(Linear):
 
 
 def _numbers(windows: Windows) -> tuple[np.int32, ...]:
-    """The geometry as a kernel takes it."""
+    """Return the geometry of the windows as kernel arguments."""
     return tuple(np.int32(number) for number in (*windows.numbers, *windows.places))

@@ -1,8 +1,8 @@
-"""cuBLAS by its C interface: strided-batched products on any stream, one that is being captured included.
+"""cuBLAS by its C interface: strided-batched products on any stream, including one that is being captured.
 
 CuPy refuses its own cuBLAS calls while a stream is captured. The library that CuPy has loaded is called here
-directly, with a handle and a workspace of our own: nothing is allocated when a product is formed, so the same
-call serves a step that runs and one that is recorded.
+directly, with a separate handle and workspace: a product allocates nothing, so the same call can be run and
+recorded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .matrices import Matrices
 PLAIN, TRANSPOSED = 0, 1
 #: cublasMath_t: float32 products in float32, or with factors rounded to TF32.
 DEFAULT_MATH, TF32_MATH = 0, 3
-#: Bytes of the workspace: what NVIDIA advises for Hopper, more than older cards want.
+#: Bytes of the workspace: NVIDIA's recommendation for Hopper, which exceeds that for older GPUs.
 WORKSPACE = 32 * 2**20
 
 _int, _pointer, _long = ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong
@@ -47,16 +47,16 @@ _NAMES = {
 
 @dataclass
 class Cublas:
-    """The products of one device.
+    """The cuBLAS handle of one device, and its batched matrix products.
 
     Parameters
     ----------
     load : callable
-        Gives the library, at the first product.
+        Returns the library; called at the first product.
     workspace : callable
-        Makes an array of so many bytes on the device, which cuBLAS keeps.
+        Allocates an array of so many bytes on the device, which cuBLAS uses until the end.
     address : callable
-        Where the first element of an array lies.
+        Returns the address of the first element of an array.
     tf32 : bool
         Whether float32 factors are rounded to TF32.
     """
@@ -95,16 +95,16 @@ class Cublas:
         c: Matrices,
         batch: int,
     ) -> None:
-        """``c (+)= op(a) op(b)`` for each matrix of a batch, on the stream at that address.
+        """Compute ``c (+)= op(a) op(b)`` for each matrix of a batch, on the stream at that address.
 
         Raises
         ------
         DeviceError
-            If cuBLAS refuses.
+            If cuBLAS returns an error status.
         """
         handle = self._handle
         if stream != self._stream:
-            self._call("cublasSetStream_v2", handle, stream)  # which takes the workspace away
+            self._call("cublasSetStream_v2", handle, stream)  # this resets the workspace
             assert self._space is not None
             self._call("cublasSetWorkspace_v2", handle, self.address(self._space), WORKSPACE)
             self._stream = stream
@@ -127,12 +127,12 @@ class Cublas:
 
 
 def library_of_cupy() -> ctypes.CDLL:
-    """The cuBLAS that CuPy works with, wherever it found it.
+    """Load the cuBLAS library that CuPy uses, from the path where CuPy found it.
 
     Raises
     ------
     DeviceError
-        If there is none.
+        If CuPy has loaded no cuBLAS.
     """
     import cupy
 

@@ -1,8 +1,8 @@
-"""Training steps as CUDA graphs: captured from a stream of their own, in memory of their own.
+"""Training steps as CUDA graphs, captured from a separate stream with a separate memory pool.
 
-Memory that is freed while a stream is captured goes back to the pool that it came from, and a replay writes
-to it again. The pool of a recorder serves nobody else, so only the graph itself uses that memory again, in
-the order in which it was captured.
+Memory that is freed while a stream is captured returns to its pool, and a replay writes to it again. The pool
+of a recorder is used for nothing else, so only the graph itself reuses that memory, in the order of the
+capture.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class CupyRecorder:
-    """A stream, a memory pool and the graph that was captured last."""
+    """A recorder with a stream, a memory pool and the most recently captured graph."""
 
     def __init__(self) -> None:
         import cupy
@@ -35,14 +35,14 @@ class CupyRecorder:
             yield
 
     def rehearse(self, work: Callable[[], T]) -> T:
-        """Do the work now: kernels are compiled, and the pool gets the memory that it needs."""
+        """Run the work once, so that kernels are compiled and the pool has the memory it needs."""
         with self._apart():
             result = work()
             self._count()
         return result
 
     def record(self, work: Callable[[], T]) -> T:
-        """Capture the work, which does not run, and a last kernel that counts the replay."""
+        """Capture the work without running it, with a last kernel that counts replays."""
         self.ticks[...] = 0
         with self._apart():
             self._stream.begin_capture(self._cupy.cuda.runtime.streamCaptureModeRelaxed)
@@ -58,5 +58,5 @@ class CupyRecorder:
         self.ticks += 1
 
     def replay(self) -> None:
-        """Launch the graph on its stream; the default stream waits for it."""
+        """Launch the graph on its stream; work on the default stream starts after it."""
         self._graph.launch(self._stream)

@@ -1,7 +1,8 @@
-"""The ``cuda`` kernel set: CUDA C through CuPy for everything but products, which are cuBLAS.
+"""The ``cuda`` kernel set: CUDA C through CuPy, and cuBLAS for matrix products.
 
-Float32 and float64. It agrees with ``reference`` up to rounding; words and uniforms agree to the last bit.
-Only ``to_host`` waits for the card. Importing this file needs neither CuPy nor a card; the first array does.
+The set takes float32 and float64. It agrees with ``reference`` up to rounding; words and uniforms agree to
+the last bit. Only ``to_host`` synchronises with the GPU. Importing this file needs neither CuPy nor a GPU;
+making the first array does.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step, Gather):
     name = "cuda"
 
     def asarray(self, x: Any, dtype: DType | None = None) -> Array:
-        """``x`` on the machine."""
+        """Copy ``x`` to an array of the machine, unless it is one already."""
         return self.machine.xp.asarray(x, dtype=dtype)  # type: ignore[no-any-return]
 
     def to_host(self, x: Array) -> Array:
-        """``x`` as a NumPy array; waits until it is there."""
+        """Copy ``x`` to a NumPy array, and synchronise with the GPU."""
         get = getattr(x, "get", None)
         return np.asarray(x) if get is None else np.asarray(get())
 
     def zeros(self, shape: Shape, dtype: DType) -> Array:
-        """Zeros."""
+        """Allocate an array of zeros on the machine."""
         return self.machine.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
 
     def recorder(self) -> Recorder | None:
-        """Steps become CUDA graphs."""
+        """Return the launcher's recorder, which captures training steps as CUDA graphs."""
         return self.machine.launcher.recorder()
 
 

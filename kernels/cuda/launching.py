@@ -1,8 +1,9 @@
-"""What every part of the ``cuda`` set stands on: a machine, launch geometry, and arrays as kernels want them.
+"""The base class of the ``cuda`` kernels: the machine, launch geometry and the layout of arguments.
 
-A kernel ignores strides. An input that does not lie as a kernel reads it is copied; an array that a kernel
-writes into is copied and copied back. Arrays of a training step lie right and are passed as they are,
-parameters and gradients as views of the flat vector included: only their rows need be contiguous.
+A kernel ignores strides. An input without the layout that a kernel reads is copied; an array that a kernel
+writes to is copied and copied back. The arrays of a training step have the right layout and are passed as
+they are, including parameters and gradients that are views of the flat vector: only their rows need be
+contiguous.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ WARP = 32
 
 
 def blocks(count: int, size: int) -> int:
-    """How many blocks of ``size`` cover ``count``."""
+    """Return the number of blocks of ``size`` that cover ``count``."""
     return -(-count // size)
 
 
 class Team(NamedTuple):
-    """Threads that share one datum, and how many data a block takes."""
+    """The number of threads that share one datum, and the number of data of a block."""
 
     width: int
     data: int
@@ -36,18 +37,18 @@ class Team(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a kernel set.
+    """The base class of the parts of a kernel set.
 
     Parameters
     ----------
     machine : Machine
-        Where arrays live and kernels run.
+        The machine that holds the arrays and runs the kernels.
     threads : int
-        Of a block: whole warps, at most ``MAX_THREADS`` of ``real.cuh``.
+        Number of threads of a block: whole warps, at most ``MAX_THREADS`` of ``real.cuh``.
     most_blocks : int
-        Along x, enough to keep every card busy; kernels stride on from there.
+        The largest grid along x, enough to occupy any GPU; kernels loop with a stride beyond it.
     most_rows : int
-        The largest grid along y and z; kernels stride on there too.
+        The largest grid along y and z; kernels loop with a stride beyond it.
     """
 
     machine: Machine
@@ -58,37 +59,40 @@ class Part:
     # --- launches ---------------------------------------------------------------------------------
 
     def flat_grid(self, count: int, rows: int) -> Shape:
-        """Threads over ``count`` elements along x, rows along y; a kernel strides on in both."""
+        """Compute a grid: ``count`` elements along x and rows along y, with strided loops in both."""
         return min(blocks(count, self.threads), self.most_blocks), min(rows, self.most_rows)
 
     def team(self, width: int) -> Team:
-        """Lanes of a warp for narrow data, so that they lie side by side; a block for wide ones."""
+        """Choose the threads of a datum: lanes of a warp for narrow data, a whole block for wide data.
+
+        Narrow data are read contiguously by the lanes of a warp.
+        """
         if width > 2 * WARP:
             return Team(self.threads, 1)
         lanes = min(WARP, 1 << (width - 1).bit_length()) if width else 1
         return Team(lanes, self.threads // lanes)
 
     def launch(self, topic: str, dtype: DType, kernel: str, grid: Shape, *arguments: Any) -> None:
-        """Start ``kernel`` of ``<topic>.cu``."""
+        """Launch ``kernel`` of ``<topic>.cu`` on the grid."""
         self.machine.module(topic, dtype).launch(kernel, grid, (self.threads,), arguments)
 
     # --- arrays -----------------------------------------------------------------------------------
 
     def empty(self, shape: Shape, dtype: DType) -> Array:
-        """Memory that a kernel fills."""
+        """Allocate an uninitialised array, to be written by a kernel."""
         return self.machine.xp.empty(shape, dtype)  # type: ignore[no-any-return]
 
     def contiguous(self, x: Array, dtype: DType | None = None) -> Array:
-        """``x`` itself if it is C-contiguous and of that type, else a copy."""
+        """Return ``x`` itself if it is C-contiguous and of that type, else a copy."""
         return self.machine.xp.ascontiguousarray(x, dtype)  # type: ignore[no-any-return]
 
     def stretched(self, x: Array, shape: Shape, dtype: DType | None = None) -> Array:
-        """The same for ``x`` broadcast to ``shape``."""
+        """Return ``x`` broadcast to ``shape``, C-contiguous and of that type."""
         return self.contiguous(x if x.shape == shape else self.machine.xp.broadcast_to(x, shape), dtype)
 
     @contextmanager
     def in_place(self, *arrays: Array) -> Iterator[list[Array]]:
-        """C-contiguous stand-ins for ``arrays``, whose changes are written back at the end."""
+        """Yield C-contiguous versions of ``arrays``, whose changes are written back at the end."""
         stand_ins = [self.contiguous(x) for x in arrays]
         yield stand_ins
         for x, stand_in in zip(arrays, stand_ins, strict=True):
@@ -96,37 +100,37 @@ class Part:
                 x[...] = stand_in
 
     def rows(self, x: Array) -> Array:
-        """``x (R, W)`` with contiguous rows, which may lie any way apart; else a copy."""
+        """Return ``x (R, W)`` if its rows are contiguous, at any distance from each other, else a copy."""
         right = x.shape[1] < 2 or x.strides[1] == x.itemsize
         return x if right and x.strides[0] % x.itemsize == 0 else self.contiguous(x)
 
     def scalar(self, value: float, like: Array) -> Any:
-        """A number in the type of ``like``, as a kernel takes it."""
+        """Convert a number to the type of ``like``, for a kernel argument."""
         return like.dtype.type(value)
 
 
 def from_model_to_model(x: Array) -> int:
-    """Elements from ``x[r]`` to ``x[r + 1]``; 0 where one serves all models."""
+    """Return the number of elements from ``x[r]`` to ``x[r + 1]``; 0 if all models share x."""
     return x.strides[0] // x.itemsize if x.shape[0] > 1 else 0
 
 
 def operand(x: Array) -> tuple[Array, int, int]:
-    """A contiguous ``x (R|1, S|1, ...)`` and its steps from model to model and from sample to sample."""
+    """Return a contiguous ``x (R|1, S|1, ...)`` and its element strides between models and samples."""
     models, samples, *sample = x.shape
     size = math.prod(sample)
     return x, samples * size if models > 1 else 0, size if samples > 1 else 0
 
 
 def common(*arrays: Array) -> np.dtype[Any]:
-    """The dtype that holds what each array holds."""
+    """Return the common dtype of the arrays."""
     return np.result_type(*(x.dtype for x in arrays))
 
 
 def volume(shape: Shape) -> int:
-    """Elements of an array of that shape."""
+    """Return the number of elements of an array of that shape."""
     return math.prod(shape)
 
 
 def flag(value: bool) -> np.int32:
-    """A truth value as a kernel takes it."""
+    """Convert a truth value to a kernel argument."""
     return np.int32(value)

@@ -1,4 +1,4 @@
-"""Products and biases of the ``cuda`` set."""
+"""Matrix products, biases and sums of rows in the ``cuda`` set."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from vsmnp.types import Array
 from .launching import WARP, Part, blocks, common, flag, from_model_to_model
 from .matrices import Matrices
 
-#: Rows that one thread of ``sum_rows`` adds up before its block joins the sums.
+#: Rows that one thread of ``sum_rows`` adds up before its block reduces the sums.
 ROWS_A_THREAD = 32
 
 
 class _Stored(NamedTuple):
-    """Matrices ``(R, ., .)`` as BLAS reads them, and whether it reads their transposes."""
+    """The layout of matrices ``(R, ., .)`` for BLAS, and whether BLAS reads them transposed."""
 
     matrices: Matrices
     turned: bool
 
 
 def _for_blas(x: Array) -> _Stored | None:
-    """How BLAS can read ``x (R, rows, columns)`` where it lies, if it can: one axis is contiguous."""
+    """Return the BLAS layout of ``x (R, rows, columns)``, or None if no axis is contiguous."""
     rows, columns = x.shape[1:]
     apart, down, right = (math.inf if step % x.itemsize else step // x.itemsize for step in x.strides)
     if math.inf in (apart, down, right) or apart < 0:
@@ -38,7 +38,7 @@ def _for_blas(x: Array) -> _Stored | None:
 
 
 class Linear(Part):
-    """``gemm``, ``add_bias``, ``sum_rows``."""
+    """The kernels ``gemm``, ``add_bias`` and ``sum_rows``."""
 
     def _stored(self, x: Array) -> _Stored:
         stored = _for_blas(x) or _for_blas(self.contiguous(x))
@@ -54,10 +54,10 @@ class Linear(Part):
         out: Array | None = None,
         accumulate: bool = False,
     ) -> Array:
-        """``out[r] (+)= op(a[r]) op(b[r])``.
+        """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``.
 
-        BLAS stores by columns, so it is asked for ``out' = op(b)' op(a)'``; a matrix that lies by rows is its
-        own transpose there.
+        BLAS stores by columns, so it computes ``out' = op(b)' op(a)'``; it reads a matrix that is stored by
+        rows as its transpose.
         """
         rows, inner = (a.shape[2], a.shape[1]) if ta else a.shape[1:]
         columns = b.shape[1] if tb else b.shape[2]
@@ -98,7 +98,7 @@ class Linear(Part):
         )
 
     def add_bias(self, y: Array, b: Array) -> Array:
-        """``y[r,s,n,o] + b[r,o]``, in place."""
+        """Add the bias in place: ``y[r,s,n,o] += b[r,o]``."""
         models, samples, batch, width = y.shape
         if b.shape not in ((models, width), (1, width)):
             raise ValueError(f"Biases of shape {b.shape} do not broadcast to {y.shape}.")
@@ -112,7 +112,7 @@ class Linear(Part):
         return y
 
     def sum_rows(self, gy: Array, out: Array) -> Array:
-        """``out[r,o] += sum_{s,n} gy[r,s,n,o]``; the order of the sum depends on the shape alone."""
+        """Add ``out[r,o] += sum_{s,n} gy[r,s,n,o]``; the order of the sum depends on the shape alone."""
         models, samples, batch, width = gy.shape
         rows, total = samples * batch, out
         if not gy.size:

@@ -1,7 +1,7 @@
-"""How a kernel in source text comes to run: on a card through CuPy, or on anything that keeps this protocol.
+"""Compile and launch CUDA C kernels: on a GPU through CuPy, or on any object with the same protocol.
 
-The wrappers around the kernels reach arrays, modules and matrix products through a :class:`Machine` alone.
-CuPy is imported when the first array is made, and a module is compiled at its first launch.
+The wrappers of the kernels use arrays, modules and matrix products only through a :class:`Machine`. CuPy is
+imported when the first array is made, and a module is compiled at its first launch.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from .graph import CupyRecorder
 from .matrices import Matrices
 from .source import joined
 
-#: For the compiler; CuPy adds the architecture and ``-ftz=true``.
+#: Compiler options; CuPy adds the architecture and ``-ftz=true``.
 OPTIONS = ("-std=c++17",)
 #: Bytes of shared memory that every card gives a block of any kernel; more is asked for, kernel by kernel.
 GRANTED = 48 * 1024
 
 
 class Module(Protocol):
-    """The kernels of one translation unit."""
+    """The compiled kernels of one translation unit."""
 
     def launch(
         self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
         carve_out: int | None = None,
     ) -> None:  # fmt: skip
-        """Start a kernel: arrays go as pointers, ``int`` as ``long long``, NumPy scalars as their type.
+        """Launch a kernel: arrays are passed as pointers, ``int`` as ``long long``, NumPy scalars as such.
 
-        ``carve_out`` is the percentage of a multiprocessor's fast memory, the most that can be shared, which
-        this kernel's blocks are to share; by default the driver divides it.
+        ``carve_out`` is the shared memory preferred for this kernel, in percent of the most that a
+        multiprocessor can provide; by default the driver chooses.
         """
 
 
 class Launcher(Protocol):
-    """A machine that runs CUDA C and multiplies matrices."""
+    """A device that compiles and runs CUDA C and multiplies matrices."""
 
     def compile(self, source: str) -> Module:
-        """The kernels of a source; the work may wait until one is launched."""
+        """Compile the kernels of a source, possibly only when one is launched."""
 
     def multiply(
         self,
@@ -58,16 +58,16 @@ class Launcher(Protocol):
         c: Matrices,
         batch: int,
     ) -> None:
-        """``c (+)= op(a) op(b)`` for each matrix of a batch; ``sizes`` are rows, columns and inner."""
+        """Compute ``c (+)= op(a) op(b)`` for each matrix of a batch; sizes are rows, columns and inner."""
 
     def recorder(self) -> Recorder | None:
-        """What records launches and replays them, if this machine can."""
+        """Return an object that records and replays launches, or None if the device cannot."""
 
     def shared_memory(self) -> int:
-        """Bytes of shared memory that a block may be given."""
+        """Return the most bytes of shared memory that a block can use."""
 
     def multiprocessors(self) -> int:
-        """How many multiprocessors share the blocks of a launch."""
+        """Return the number of multiprocessors of the device."""
 
     def free_memory(self) -> int:
         """Bytes of memory that nobody uses."""
@@ -75,12 +75,12 @@ class Launcher(Protocol):
 
 @dataclass(frozen=True)
 class Machine:
-    """Where arrays live and kernels run.
+    """The array module and the launcher of one device.
 
     Parameters
     ----------
     load_arrays : callable
-        Gives the module that makes arrays: NumPy, or something with its names.
+        Returns the module that makes arrays: NumPy, or a module with the same names.
     launcher : Launcher
         Runs the kernels on those arrays.
     """
@@ -90,7 +90,7 @@ class Machine:
 
     @cached_property
     def xp(self) -> Any:
-        """The module that makes arrays."""
+        """Module that makes arrays, such as CuPy."""
         return self.load_arrays()
 
     @cached_property
@@ -98,16 +98,16 @@ class Machine:
         return cache(lambda topic, dtype: self.launcher.compile(joined(topic, dtype)))
 
     def module(self, topic: str, dtype: DType) -> Module:
-        """The kernels of ``<topic>.cu`` for a dtype, compiled once."""
+        """Return the kernels of ``<topic>.cu`` for a dtype, compiled once."""
         return self._module(topic, np.dtype(dtype))
 
     @cached_property
     def _still(self) -> Array:
-        """A counter that nobody moves on."""
+        """Counter that is always zero."""
         return self.xp.zeros(1, np.uint32)  # type: ignore[no-any-return]
 
     def step(self, step: int) -> tuple[Array, Any, Any]:
-        """A step of the randomness as kernels take it: ``(ticks, rate, s)`` is ``s + rate * ticks[0]``."""
+        """Return a noise step as kernel arguments ``(ticks, rate, s)``, which is ``s + rate * ticks[0]``."""
         if isinstance(step, ReplayedInt):
             return step.ticks, np.uint32(step.rate), np.uint32(int(step))
         return self._still, np.uint32(0), np.uint32(step)
@@ -117,7 +117,7 @@ class Machine:
         return cache(lambda seeds: self.xp.asarray(np.array(seeds, np.uint64)))
 
     def seeds(self, seeds: Array) -> Array:
-        """Seeds of the host on the machine; each tuple of seeds travels once."""
+        """Copy seeds from the host to the machine, once for each tuple of seeds."""
         return self._seeds(tuple(int(seed) for seed in seeds))
 
 
@@ -152,23 +152,23 @@ class CupyModule:
 
 
 class CupyLauncher:
-    """The current CUDA device."""
+    """The launcher of the current CUDA device, through CuPy and cuBLAS."""
 
     def __init__(self, tf32: bool = False) -> None:
         self._cublas = Cublas(library_of_cupy, _bytes, lambda x: int(cast(Any, x.data).ptr), tf32)
 
     def compile(self, source: str) -> Module:
-        """A lazily compiled module."""
+        """Return a module that is compiled at its first launch."""
         return CupyModule(source)
 
     def shared_memory(self) -> int:
-        """What this device gives a block that asks for it."""
+        """Return the most bytes of shared memory that a block of this device can opt in to."""
         import cupy
 
         return int(cupy.cuda.Device().attributes["MaxSharedMemoryPerBlockOptin"])
 
     def multiprocessors(self) -> int:
-        """What this device has."""
+        """Return the number of multiprocessors of this device."""
         import cupy
 
         return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
@@ -190,14 +190,14 @@ class CupyLauncher:
         c: Matrices,
         batch: int,
     ) -> None:
-        """CuBLAS, strided and batched, on the current stream."""
+        """Multiply by cuBLAS, strided and batched, on the current stream."""
         import cupy
 
         stream = int(cupy.cuda.get_current_stream().ptr)
         self._cublas.multiply(stream, transposed, sizes, a, b, accumulate, c, batch)
 
     def recorder(self) -> Recorder:
-        """A CUDA graph."""
+        """Return a recorder that captures a CUDA graph."""
         return CupyRecorder()
 
 
@@ -208,5 +208,5 @@ def _bytes(count: int) -> Array:
 
 
 def card(tf32: bool = False) -> Machine:
-    """The current CUDA device, through CuPy; ``tf32`` lets its products round their factors."""
+    """Make the machine of the current CUDA device; ``tf32`` rounds the factors of products to TF32."""
     return Machine(lambda: import_module("cupy"), CupyLauncher(tf32))

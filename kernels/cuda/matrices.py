@@ -1,4 +1,4 @@
-"""A batch of matrices as BLAS sees it."""
+"""The layout of a batch of matrices for BLAS."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from vsmnp.types import Array
 
 
 class Matrices(NamedTuple):
-    """A batch of matrices, stored by columns.
+    """A batch of matrices, stored in column-major order.
 
     Attributes
     ----------
     array : Array
-        Its first element is the first element of the first matrix.
+        An array whose first element is the first element of the first matrix.
     leading : int
-        Elements from one column to the next.
+        Number of elements from one column to the next.
     stride : int
-        Elements from one matrix to the next; 0 where all are the same.
+        Number of elements from one matrix to the next; 0 if all are the same.
     """
 
     array: Array

@@ -13,7 +13,7 @@ from .launching import Part, volume
 
 
 class Optimisers(Part):
-    """``adam``, ``sgd``, ``finite``."""
+    """The kernels ``adam``, ``sgd`` and ``finite``."""
 
     def adam(
         self,
@@ -28,7 +28,7 @@ class Optimisers(Part):
         eps: float,
         alive: Array,
     ) -> None:
-        """``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
+        """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
         if not p.size:
             t += alive
             return
@@ -42,7 +42,7 @@ class Optimisers(Part):
         self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, betas: tuple[float, float],
         rates: Sequence[Any], alive: Array,
     ) -> None:  # fmt: skip
-        """``rates`` are ``1 - beta1``, ``1 - beta2`` and eps in the type of p."""
+        """Launch the kernels; ``rates`` are ``1 - beta1``, ``1 - beta2`` and eps in the type of p."""
         models, size = p.shape
         corrections = self.empty((models,), p.dtype), self.empty((models,), p.dtype)
         self.launch("optim", p.dtype, "adam_advance", (self.flat_grid(models, 1)[0],),
@@ -51,7 +51,7 @@ class Optimisers(Part):
                     p, g, m, v, lr, *corrections, *rates, alive, models, size)  # fmt: skip
 
     def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
-        """``p -= lr g``."""
+        """Step ``p -= lr g`` for every model that has not diverged."""
         if not p.size:
             t += alive
             return
@@ -66,7 +66,7 @@ class Optimisers(Part):
                         p_c, g, t_c, lr, alive, models, size)  # fmt: skip
 
     def finite(self, g: Array) -> Array:
-        """Every entry of ``g[r]`` is finite."""
+        """Return for each model whether every entry of ``g[r]`` is finite."""
         models, size = g.shape[0], volume(g.shape[1:])
         bad = self.machine.xp.zeros(models, np.int32)
         if g.size:

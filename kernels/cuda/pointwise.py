@@ -1,4 +1,4 @@
-"""The activations of the ``cuda`` set."""
+"""The activations of the ``cuda`` set and their first and second derivatives."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .launching import Part, common, flag, operand, volume
 
 
 class _Folded(NamedTuple):
-    """A common shape ``(R, S, M)``, and how each array moves along it."""
+    """A common shape ``(R, S, M)``, and each array with its strides between models and samples."""
 
     shape: tuple[int, int, int]
     steps: tuple[tuple[Array, int, int], ...]
 
 
 class Pointwise(Part):
-    """``activation``, ``activation_slope``, ``activation_curve``."""
+    """The kernels ``activation``, ``activation_slope`` and ``activation_curve``."""
 
     def _folded(self, shape: Shape, dtype: Any, *arrays: Array) -> _Folded:
-        """``arrays`` against a common ``shape (R, S, N, ...)``; their R and S may be 1."""
+        """Reshape ``arrays`` for a common ``shape (R, S, N, ...)``; their R and S may be 1."""
         if all(x.shape == shape for x in arrays):
             size = volume(shape)
             return _Folded((1, 1, size), tuple((self.contiguous(x, dtype), 0, 0) for x in arrays))
@@ -39,7 +39,7 @@ class Pointwise(Part):
         shift: Array | None = None,
         out: Array | None = None,
     ) -> Array:
-        """``y = f(slope x + shift)``."""
+        """Compute ``y = f(slope x + shift)`` with slope and shift per channel."""
         small = [c for c in (slope, shift) if c is not None]
         lead = np.broadcast_shapes(x.shape[:2], *(c.shape[:2] for c in small))
         y = self.empty((*lead, *x.shape[2:]), x.dtype) if out is None else out
@@ -57,7 +57,7 @@ class Pointwise(Part):
         return y
 
     def activation_slope(self, f: ActivationName, y: Array, v: Array) -> Array:
-        """``f'(x) v``, where ``f' = h(y)``."""
+        """Compute ``f'(x) v``, where ``f' = h(y)``."""
         shape, dtype = np.broadcast_shapes(y.shape, v.shape), common(y, v)
         out = self.empty(shape, dtype)
         if out.size:
@@ -69,7 +69,7 @@ class Pointwise(Part):
     def activation_curve(
         self, f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None
     ) -> Array:
-        """``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``; a term that is zero is not computed."""
+        """Compute ``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``; a term that is zero is skipped."""
         given = [x for x in (y, dy, gy, dgy) if x is not None]
         shape, dtype = np.broadcast_shapes(*(x.shape for x in given)), common(*given)
         out = self.empty(shape, dtype)

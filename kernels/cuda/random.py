@@ -1,4 +1,4 @@
-"""The randomness of the ``cuda`` set, and the posterior's samples made with it."""
+"""Random numbers of the ``cuda`` set, and samples of the posterior."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .launching import Part, blocks, volume
 
 
 class Random(Part):
-    """``words``, ``uniform``, ``normal``, and ``sample``, which keeps no noise."""
+    """The kernels ``words``, ``uniform``, ``normal``, and ``sample``, which does not store its noise."""
 
     def _drawn(
         self, kernel: str, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int
@@ -30,27 +30,27 @@ class Random(Part):
                     volume(out.shape[1:]), len(out), out)  # fmt: skip
 
     def words(self, seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
-        """Word i is lane ``i % 4`` of the block with counter ``(i // 4, step, stream, i // 2**34)``."""
+        """Generate random words: i is lane ``i % 4`` of block ``(i // 4, step, stream, i // 2**34)``."""
         return self._drawn("words", seeds, stream, step, (count,), np.uint32, first)
 
     def uniform(
         self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
     ) -> Array:
-        """The top 24 bits of each word over 2**24: exact in float32."""
+        """Draw uniforms: the top 24 bits of each word over 2**24, exact in float32."""
         return self._drawn("uniform", seeds, stream, step, shape, dtype, first)
 
     def normal(
         self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
     ) -> Array:
-        """Box-Muller: normals 2j and 2j+1 from uniforms 2j (radius) and 2j+1 (angle)."""
+        """Draw normals 2j and 2j+1 by Box-Muller from uniforms 2j (radius) and 2j+1 (angle)."""
         return self._drawn("normal", seeds, stream, step, shape, dtype, first)
 
     def sample(
         self, mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0
     ) -> Array:
-        """``z = mu + s eps``, ``(R, S, N, Z)``, for ``mu, s (R, 1, N, Z)``.
+        """Compute ``z = mu + s eps``, ``(R, S, N, Z)``, for ``mu, s (R, 1, N, Z)``.
 
-        eps is what ``normal`` gives for the same arguments: whoever needs it again makes it again.
+        eps equals the result of ``normal`` for the same arguments, which recomputes it where it is needed.
         """
         models, moment = len(seeds), (len(seeds), 1, *mu.shape[2:])
         batch, width = mu.shape[2:]

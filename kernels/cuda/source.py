@@ -1,7 +1,7 @@
-"""The CUDA C sources, joined: one translation unit for each topic and number type.
+"""Assemble the CUDA C sources: one translation unit for each topic and number type.
 
-Headers are put in place of their ``#include`` lines. CuPy keeps compiled modules on disk under a hash of the
-source text and does not look into included files, so a module must hold all that it is made of.
+Headers replace their ``#include`` lines. CuPy caches compiled modules on disk under a hash of the source text
+and does not read included files, so the source of a module must contain its headers.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 from vsmnp.types import DType
 
 FOLDER = Path(__file__).parent / "cu"
-#: Every file of kernels.
+#: Names of all ``.cu`` files.
 TOPICS = (
     "channels", "fisher", "gather", "linear", "optim", "pointwise", "random", "sample", "step", "step_joint",
     "step_joint_tiled", "step_second", "step_second_tiled", "step_tiled", "terms", "windows",
 )  # fmt: skip
-#: What ``real`` is for each dtype.
+#: The C type ``real`` for each dtype.
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 _INCLUDE = re.compile(r'#include "(\w+\.cuh)"')
 
 
 def _lines(file: str, seen: set[str]) -> Iterator[str]:
-    """The lines of a file with every header in its place, once, and marks of where each line stands."""
+    """Yield the lines of a file with every header inserted once, and ``#line`` directives."""
     seen.add(file)
     yield f'#line 1 "{file}"'
     for number, line in enumerate((FOLDER / file).read_text(encoding="utf-8").splitlines(), 1):
@@ -42,7 +42,7 @@ def _lines(file: str, seen: set[str]) -> Iterator[str]:
 
 @cache
 def joined(topic: str, dtype: DType) -> str:
-    """The whole source of ``<topic>.cu`` for a dtype.
+    """Return the whole source of ``<topic>.cu`` for a dtype.
 
     Raises
     ------

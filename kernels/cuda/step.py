@@ -1,23 +1,23 @@
-"""The fused training step of the ``cuda`` set: one launch a step for many models, three an update for a few.
+"""The fused training step of the ``cuda`` set: one launch per step for many models, three per update for few.
 
-With many models each has a block of its own, which does the whole step. With few, the blocks share each
-model's minibatch: every one leaves a gradient behind, a second launch adds them up, and a third moves the
-parameters, each block a slice of them.
+With many models, each has a block of its own, which does the whole step. With few, the blocks share each
+model's minibatch: each block writes a partial gradient, a second launch adds these up, and a third updates
+the parameters, each block a slice of them.
 
 Computed, not measured: two layers of 30, two-dimensional data, S = J = 1, batch 1000, KL and M1 in float32
 take 9,300 multiply-adds a datum, 18.6 MFLOP a model-step, so that a million model-steps a second are 18.6
-TFLOP/s. A block of 128 threads takes 68 kB of shared memory in tiles of 64 rows: three blocks a
-multiprocessor where it has 228 kB, two where it has 164 kB; where a block may have 99 or 64 kB, tiles are of
-32 or 16 rows. Two layers of 100 take 220 kB in tiles of 32 rows, one block a multiprocessor of the largest
-cards; elsewhere their step is composed. Where z follows phi in a Fisher divergence the decoder's tangents
-take one more tile: 85 kB for two layers of 30; for the Fisher autoencoder the encoder's another: 103 kB.
+TFLOP/s. A block of 128 threads takes 68 kB of shared memory in tiles of 64 rows: three blocks on a
+multiprocessor of 228 kB, two on one of 164 kB; if a block can have only 99 or 64 kB, tiles have 32 or 16
+rows. Two layers of 100 take 220 kB in tiles of 32 rows, one block on a multiprocessor of the largest GPUs; on
+others their step is composed. If z follows phi in a Fisher divergence, the decoder's tangents take one more
+tile: 85 kB for two layers of 30; for the Fisher autoencoder the encoder's tangents take another: 103 kB.
 
-A minibatch of 1,000 data, two layers of 100: 32 parts of the encoder's gradient, 1.4 MB in float32. 43 blocks
-of 256 threads add up 33 kB each, and then move 43 slices of the parameters.
+For a minibatch of 1,000 data and two layers of 100, the encoder's gradient has 32 parts, 1.4 MB in float32.
+43 blocks of 256 threads add up 33 kB each, and then update 43 slices of the parameters.
 
 An update reads and writes the moments of its network once, 18 kB for two layers of 30 and 18 GB a second for
-a million updates. A whole step holds the encoder's in shared memory for its J updates where J > 1 and that
-costs no block a multiprocessor; the decoder's have one update, and no second use.
+a million updates. A whole step keeps the encoder's moments in shared memory for its J updates if J > 1 and if
+this does not reduce the number of blocks per multiprocessor; the decoder's are used in one update only.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from .step_plan import FINDINGS, NARROW_THREADS, Plan, joint, narrow, obstacle, 
 
 _log = logging.getLogger(__name__)
 
-#: With so many models for each multiprocessor of the card, each model has a block of its own: none of the
-#: multiprocessors is idle, and two blocks live on each where they fit.
+#: With so many models for each multiprocessor of the GPU, each model has a block of its own: no
+#: multiprocessor is idle, and two blocks are resident on each if they fit.
 MANY_A_MULTIPROCESSOR = 2
-#: Parts of a minibatch at most: more would cost more to add up than they save.
+#: The most parts of a minibatch: the sum of more parts would cost more than they save.
 MOST_PARTS = 128
 _INFER, _LEARN, _FORMS = range(3)
 
 
 class Step(Part):
-    """``fused_step``."""
+    """The kernel ``fused_step`` of the set."""
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
-        """The step in shared memory, or None, with a word in the log, where it does not fit."""
+        """Return the step in shared memory; None, with the reason in the log, if it does not fit."""
         shared_memory = self.machine.launcher.shared_memory()
         reason = obstacle(spec, shared_memory)
         if reason is not None:
@@ -64,14 +64,14 @@ class Step(Part):
 
 @dataclass(frozen=True)
 class CudaStep:
-    """The step of one record.
+    """The fused step of one :class:`~vsmnp.types.step_spec.StepSpec`.
 
     Parameters
     ----------
     part : Part
         The machine and the geometry of its launches.
     plan : Plan
-        What the kernels are told.
+        Constants and memory of the kernels.
     many : int
         With at least this many models, each has one block.
     """
@@ -103,7 +103,7 @@ class CudaStep:
     def _whole(
         self, now: int, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
     ) -> None:
-        """One block a model."""
+        """Do the whole step in one launch, with one block per model."""
         x, batch = xs[0], xs[0].shape[2]
         shared = all(other is x for other in xs)
         if not shared:
@@ -118,7 +118,7 @@ class CudaStep:
     def _parted(
         self, state: Any, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
     ) -> None:
-        """Parts of a minibatch to a block."""
+        """Do the step update by update, with the parts of each minibatch divided among blocks."""
         spec, now = self.spec, state.step
         for j, x in enumerate(xs[:-1]):
             step = now * spec.encoder_steps + j
@@ -149,7 +149,7 @@ class CudaStep:
     def _finish(
         self, side: int, state: Any, batch: int, parted: tuple[Array, Array, Array], arrays: tuple[Any, ...]
     ) -> None:
-        """Add up what the blocks left behind, and move the parameters, slice by slice."""
+        """Sum the partial gradients of the blocks, and update the parameters slice by slice."""
         models, parts, packed = parted[0].shape
         slices = min(blocks(packed, self._threads), self.part.most_blocks)
         grid = slices, min(models, self.part.most_rows)
@@ -170,7 +170,7 @@ class CudaStep:
     def _launch(
         self, way: str, kernel: str, grid: tuple[int, ...], *arguments: Any, numbers: int = 0
     ) -> None:
-        """Start a kernel, which is told how many numbers its shared memory holds if it has any."""
+        """Launch a kernel; ``numbers``, if any, is the size of its shared memory and its last argument."""
         order = "_joint" if joint(self.spec) else "_second" if second_order(self.spec) else ""
         module = self.part.machine.module(f"step{order}{way}", self._dtype)
         told = (*arguments, numbers) if numbers else arguments
@@ -188,7 +188,7 @@ class CudaStep:
 
     @cached_property
     def _told(self) -> tuple[Array, Array, Array]:
-        """The plan on the machine."""
+        """Arrays of the plan on the machine."""
         words, numbers, betas = (
             self.part.machine.xp.asarray(array)
             for array in (self.plan.words, self.plan.numbers, self.plan.betas)

@@ -1,4 +1,4 @@
-"""The plan of a fused step on a card: its record as numbers for ``cu/step_plan.cuh``, and its memory."""
+"""The plan of a fused step on a GPU: its constants as read by ``cu/step_plan.cuh``, and its memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import NetworkSpec, StepSpec
 
-#: How activations and losses are told apart on a card.
+#: Codes of activations, losses and gamma rules in the CUDA C sources.
 ACTIVATIONS: Mapping[str | None, int] = MappingProxyType({
     None: -1, "relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5,
 })  # fmt: skip
@@ -21,42 +21,42 @@ LOSSES: Mapping[str, int] = MappingProxyType({
 })  # fmt: skip
 GAMMAS: Mapping[str, int] = MappingProxyType({"fixed": 0, "learn": 1, "optimal": 2})
 
-#: Numbers that the kernels of a divided update keep of a model, beside its gradient.
+#: Numbers per model that the kernels of a divided update pass on besides the gradient.
 FINDINGS = 7
 
-#: Rows of a tile, the most first. Fewer leave too little work between two barriers.
+#: Possible rows of a tile, the largest first. With fewer, there is too little work between two barriers.
 ROWS = (64, 32, 16)
-#: Elements between the same row of neighbouring features, beyond the rows.
+#: Padding of a feature's rows in elements.
 PADDING = 4
-#: Threads of a block where no layer is wider than this.
+#: Width up to which networks are narrow, and threads of a block for narrow networks.
 NARROW, NARROW_THREADS = 32, 128
-#: Blocks that the registers of a multiprocessor have room for, of narrow networks and of others; half as many
-#: of the joint Fisher divergence.
+#: Blocks for which a multiprocessor has enough registers, for narrow networks and for others; half as many
+#: for the joint Fisher divergence.
 MOST_BLOCKS, MOST_WIDE_BLOCKS = 4, 2
-#: Bytes of a block that kernels take beside what they are given.
+#: Bytes of a block's shared memory that kernels use besides the dynamic allocation.
 RESERVED = 2048
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the kernels are told, and what they need.
+    """The constants that the kernels of a step read, and the memory that they need.
 
     Attributes
     ----------
     words, numbers, betas : Array
-        As the kernels read them: int32, real, float64.
+        Constants in the layout of the kernels: int32, real, float64.
     shared_numbers : int
-        Numbers in the shared memory of a block, without moments.
+        Count of numbers in the shared memory of a block, without moments.
     moments : int
-        Numbers of the encoder's moments there while a block does a whole step; 0 where they are left in the
-        card's memory.
+        Count of the encoder's moments in shared memory while a block does a whole step; 0 if they stay in
+        global memory.
     packed : tuple of int
-        Numbers of the encoder's and of the decoder's packed parameters.
+        Counts of the encoder's and of the decoder's packed parameters.
     rows : int
-        Of a tile.
+        Number of rows of a tile.
     carve_out : int
-        Percent of a multiprocessor's fast memory, the most that can be shared, which is to be shared: enough
-        for as many blocks as the plan counts on. The rest caches what lies in the card's memory.
+        Preferred shared memory in percent of the most that a multiprocessor can provide: enough for the
+        number of blocks that the plan assumes. The remaining fast memory caches global memory.
     """
 
     words: Array
@@ -69,7 +69,7 @@ class Plan:
     carve_out: int
 
     def __str__(self) -> str:
-        """What a block keeps, in a sentence."""
+        """Describe the shared memory of a block in a sentence."""
         kept = "parameters and the encoder's moments" if self.moments else "parameters"
         size = (self.shared_numbers + self.moments) * self.numbers.itemsize
         return (
@@ -91,7 +91,7 @@ def _fours(width: int) -> int:
 
 
 def _network(spec: NetworkSpec) -> _Network:
-    """The layer table: eight ints a layer, and a last row for the output's place."""
+    """Build the layer table: eight ints per layer, and a last row with the offset of the output."""
     table, packed, at = [], 0, 0
     for i, (n_in, n_out) in enumerate(pairwise(spec.widths)):
         biases = packed + n_out * _fours(n_in)
@@ -102,7 +102,7 @@ def _network(spec: NetworkSpec) -> _Network:
 
 
 def _unsupported(spec: StepSpec) -> str | None:
-    """What of a step these kernels have no code for, in a few words."""
+    """Name the feature of a step that these kernels do not support, or None if there is none."""
     if joint(spec) != (spec.learning.loss == "joint"):
         return "the joint Fisher divergence of one network alone"
     if spec.encoder.output is not None:
@@ -111,7 +111,7 @@ def _unsupported(spec: StepSpec) -> str | None:
 
 
 def obstacle(spec: StepSpec, shared_memory: int) -> str | None:
-    """Why a step cannot be fused where a block is given so many bytes of shared memory; None if it can."""
+    """Explain why a step cannot be fused with so many bytes of shared memory; None if it can."""
     what = _unsupported(spec)
     if what is not None:
         return f"The fused step on a GPU does not know {what}: every update is composed of kernels."
@@ -125,12 +125,12 @@ def obstacle(spec: StepSpec, shared_memory: int) -> str | None:
 
 
 def joint(spec: StepSpec) -> bool:
-    """Whether a step is the Fisher autoencoder's: it needs tangents of both networks."""
+    """Return whether a step is the Fisher autoencoder's, which needs tangents of both networks."""
     return spec.inference.loss == "joint"
 
 
 def second_order(spec: StepSpec) -> bool:
-    """Whether a step needs tangents of the decoder alone: z follows phi in a Fisher divergence."""
+    """Return whether a step needs the decoder's tangents alone: z follows phi in a Fisher divergence."""
     return spec.inference.loss == "fisher" and spec.inference.follows
 
 
@@ -149,7 +149,7 @@ def _bytes(spec: StepSpec, rows: int, moments: int = 0) -> int:
 
 
 def _rows(spec: StepSpec, shared_memory: int) -> int | None:
-    """The rows of a tile: two blocks a multiprocessor if they fit, else the most for one."""
+    """Choose the rows of a tile: the most for two blocks a multiprocessor if they fit, else for one."""
     samples = max(spec.inference.samples, spec.learning.samples)
     for share in (2, 1):
         for rows in ROWS:
@@ -159,14 +159,14 @@ def _rows(spec: StepSpec, shared_memory: int) -> int | None:
 
 
 def narrow(spec: StepSpec) -> bool:
-    """Whether no layer is wider than a warp."""
+    """Return whether no layer is wider than a warp."""
     return max(*spec.encoder.widths, *spec.decoder.widths) <= NARROW
 
 
 def _blocks(spec: StepSpec, rows: int, moments: int, shared_memory: int) -> int:
-    """Blocks that live on a multiprocessor, by its registers and its shared memory.
+    """Compute the number of resident blocks of a multiprocessor, by its registers and shared memory.
 
-    The latter is at least what one block may be given.
+    ``shared_memory`` is the most that one block can have, a lower bound of the multiprocessor's.
     """
     most = MOST_BLOCKS if narrow(spec) else MOST_WIDE_BLOCKS
     most = most // 2 if joint(spec) else most
@@ -179,10 +179,10 @@ def _carve_out(spec: StepSpec, rows: int, moments: int, shared_memory: int) -> i
 
 
 def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
-    """Numbers of the encoder's moments in shared memory.
+    """Compute how many of the encoder's moments to keep in shared memory: all or none.
 
-    An update reads and writes each once, wherever they lie: a step of one encoder update gains nothing, and a
-    longer one less than another block on the multiprocessor does.
+    An update reads and writes each moment once in either memory: a step of one encoder update gains nothing
+    from shared memory, and a longer step gains less than from another block on the multiprocessor.
     """
     if spec.encoder_steps < 2 or not spec.encoder_optimizer.adam:
         return 0
@@ -192,7 +192,7 @@ def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
 
 
 def plan(spec: StepSpec, shared_memory: int) -> Plan:
-    """The plan of a step that has no :func:`obstacle`."""
+    """Compute the plan of a step that has no :func:`obstacle`."""
     rows = _rows(spec, shared_memory)
     assert rows is not None
     moments = _moments(spec, rows, shared_memory)

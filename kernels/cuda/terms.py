@@ -1,4 +1,4 @@
-"""The Gaussian terms of the ``cuda`` set: one pass over the data, means over S in registers."""
+"""The Gaussian terms of the ``cuda`` set, in one pass over the data with means over S in registers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEW = 8
 
 
 class Terms(Part):
-    """``residual_forms``, ``posterior_fisher``."""
+    """The kernels ``residual_forms`` and ``posterior_fisher``."""
 
     def _grid(self, models: int, batch: int, data: int) -> Shape:
         return blocks(batch, data), min(models, self.most_rows)
@@ -30,7 +30,7 @@ class Terms(Part):
         w_cross: Array,
         want_gradient: bool = True,
     ) -> tuple[Array, Array, Array | None]:
-        """``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
+        """Compute a, h and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
         dtype = g.dtype
         models, _, batch, _ = shape = g.shape
         a, h = self.empty((models, batch), dtype), self.empty((models, batch), dtype)
@@ -48,7 +48,7 @@ class Terms(Part):
     def _launch_forms(
         self, x: Array, g: Array, q: Array, how: tuple[Any, ...], a: Array, h: Array, v: Array
     ) -> None:
-        """``how``: whether there is q, and whether v is wanted; the form's coefficients; both weights."""
+        """Launch the kernel; ``how`` is whether q is given and v wanted, 4 coefficients and 2 weights."""
         models, samples, batch, width = g.shape
         count = "one" if samples == 1 else "few" if samples <= FEW else "any"
         team = self.team(width)
@@ -59,7 +59,7 @@ class Terms(Part):
     def posterior_fisher(
         self, mu: Array, s: Array, eps: Array, b: Array
     ) -> tuple[Array, Array, Array, Array]:
-        """``d = z - eps/s - b``; ``gmu = mean d/s^2``, ``gs = mean 2 d eps/s^2``."""
+        """Compute ``d = z - eps/s - b``, the loss, ``gmu = mean d/s^2`` and ``gs = mean 2 d eps/s^2``."""
         shape, dtype = np.broadcast_shapes(mu.shape, eps.shape, b.shape), common(mu, s, eps, b)
         models, _, batch, width = shape
         moment = (models, 1, batch, width)

@@ -1,1 +1,1 @@
-"""The ``numba-cuda`` kernel set: the ``cuda`` set with some kernels compiled by Numba."""
+"""The ``numba-cuda`` kernel set, which is the ``cuda`` set with some kernels compiled by Numba."""

@@ -1,6 +1,6 @@
-"""The scalar formulas for a card: those of ``scalar.py``, over the card's own elementary functions.
+"""Compile the formulas of ``formulas/scalar.py`` for a GPU, with the GPU's elementary functions.
 
-A formula is plain Python. Here it is compiled once more, with other functions under the names that it calls.
+A formula is plain Python. Here it is compiled again, with device functions for the names that it calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Formula = Callable[..., Any]
 
 
 class Scalars(NamedTuple):
-    """The formulas in one number type."""
+    """The formulas compiled for one real type."""
 
     real: Any
     to_uniforms: Formula
@@ -31,7 +31,7 @@ class Scalars(NamedTuple):
 
 
 def _on_card(function: Formula, **names: Any) -> Formula:
-    """``function`` compiled for a card, where it finds ``names`` under their names."""
+    """Compile ``function`` for a GPU, with ``names`` replacing its globals of those names."""
     source = cast(FunctionType, function)
     there = FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
     return cast(Formula, cuda.jit(device=True)(there))
@@ -44,7 +44,7 @@ _M0, _M1 = (np.uint64(multiplier) for multiplier in PHILOX_MULTIPLIERS)
 
 @cuda.jit(device=True)
 def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
-    """One round of Philox4x32 on words held in uint32."""
+    """Compute one round of Philox4x32 on words stored as uint32."""
     p0, p1 = _M0 * np.uint64(c0), _M1 * np.uint64(c2)
     high0, high1 = np.uint32(p0 >> _HALF), np.uint32(p1 >> _HALF)
     return np.uint32(high1 ^ c1 ^ k0), np.uint32(p1), np.uint32(high0 ^ c3 ^ k1), np.uint32(p0)
@@ -52,7 +52,7 @@ def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 
 @cuda.jit(device=True)
 def philox(seed: Any, stream: Any, step: Any, block: Any) -> Any:
-    """The words ``4 block .. 4 block + 3`` of a stream."""
+    """Generate the words ``4 block .. 4 block + 3`` of a stream."""
     c0, c1, c2, c3 = np.uint32(block & _LOW), np.uint32(step), np.uint32(stream), np.uint32(block >> _HALF)
     k0, k1 = seed & _LOW, seed >> _HALF
     for _ in range(PHILOX_ROUNDS):
@@ -63,7 +63,7 @@ def philox(seed: Any, stream: Any, step: Any, block: Any) -> Any:
 
 @cache
 def scalars(dtype: np.dtype[Any]) -> Scalars:
-    """The formulas in float32 or float64; their constants are frozen into the machine code."""
+    """Compile the formulas for float32 or float64, with their constants in the machine code."""
     real: Any = dtype.type
     four, half, quarter, tau = real(4), real(0.5), real(0.25), real(2 * math.pi)
 

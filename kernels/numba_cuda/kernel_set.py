@@ -1,8 +1,8 @@
 """The ``numba-cuda`` kernel set: the ``cuda`` set with terms, randomness and Adam compiled by Numba.
 
-They share the formulas of ``formulas/scalar.py`` with the ``cpu`` set. Float32 and float64; it agrees with
-``reference`` up to rounding, words and uniforms to the last bit. Importing this file needs neither a card nor
-CuPy; the first array does.
+These kernels share the formulas of ``formulas/scalar.py`` with the ``cpu`` set. The set takes float32 and
+float64; it agrees with ``reference`` up to rounding, words and uniforms to the last bit. Importing this file
+needs neither a GPU nor CuPy; making the first array does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .terms import THREADS, term_kernels
 
 
 class NumbaCudaKernels(CudaKernels):
-    """Terms, randomness and Adam by Numba; products, activations and sums as in the ``cuda`` set."""
+    """The ``cuda`` set with terms, random numbers and Adam compiled by Numba instead of CUDA C."""
 
     name = "numba-cuda"
 
@@ -45,7 +45,7 @@ class NumbaCudaKernels(CudaKernels):
         )
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
-        """Steps are composed: a fused one would be of CUDA C alone."""
+        """Return None: steps are composed, as a fused step would use CUDA C alone."""
         return None
 
     # --- randomness -------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ class NumbaCudaKernels(CudaKernels):
     # --- terms ------------------------------------------------------------------------------------
 
     def _teams(self, models: int, batch: int, width: int) -> tuple[Shape, Shape]:
-        """Grid and block; as many lanes share a datum as it has dimensions or a block has threads."""
+        """Compute grid and block: a datum has a thread per dimension, up to the threads of a block."""
         most = min(self.threads, THREADS)
         lanes = min(1 << (width - 1).bit_length(), 1 << (most.bit_length() - 1)) if width else 1
         data = most // lanes
@@ -102,12 +102,12 @@ class NumbaCudaKernels(CudaKernels):
     # --- recording --------------------------------------------------------------------------------
 
     def recorder(self) -> Recorder | None:
-        """None: Numba's kernels take the step of the randomness as a number, which a replay cannot change."""
+        """Return None: Numba's kernels take the noise step as a number, which a replay cannot change."""
         return None
 
 
 def _flat(x: Array) -> Array:
-    """A row a model."""
+    """Reshape ``x (R, ...)`` to one row per model."""
     return x.reshape(len(x), -1)
 
 

@@ -1,6 +1,6 @@
-"""Adam for a card, over flat parameters.
+"""Adam for a GPU, compiled by Numba, on flat parameters.
 
-Grid: x over the P parameters of a model, y over models; both stride on.
+Grid: x over the P parameters of a model, y over models; kernels loop with the grid's stride in both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .formulas import scalars
 
 @cuda.jit
 def adam_advance(t: Any, alive: Any, beta1: Any, beta2: Any, corrections: Any) -> None:
-    """``t += alive`` and, in double precision, ``1 - beta^t``: t, alive (R,), corrections (2, R)."""
+    """Add ``t += alive``, and compute corrections ``1 - beta^t (2, R)`` in double precision; t is (R,)."""
     r = cuda.grid(1)
     if r < t.size:
         if alive[r]:
@@ -27,7 +27,7 @@ def adam_advance(t: Any, alive: Any, beta1: Any, beta2: Any, corrections: Any) -
 
 @cache
 def adam_kernel(dtype: np.dtype[Any]) -> Any:
-    """The step in float32 or float64."""
+    """Compile the step of Adam for float32 or float64."""
     f = scalars(dtype)
     moments, move = f.adam_moments, f.adam_move
 

@@ -1,6 +1,7 @@
-"""Philox and the numbers made of its words, for a card; a thread makes the four of one block.
+"""Philox words, uniforms and normals for a GPU; a thread computes the four numbers of one block.
 
-Grid: x over the blocks that hold the places ``first .. first + count``, y over models; both stride on.
+Grid: x over the blocks that hold the indices ``first .. first + count``, y over models; kernels loop with the
+grid's stride in both.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .formulas import Formula, philox, scalars
 
 
 class RandomKernels(NamedTuple):
-    """The kernels in one number type; ``words`` are uint32 in all of them."""
+    """The random kernels for one real type; ``words`` are uint32 for every type."""
 
     words: Any
     uniform: Any
@@ -24,7 +25,7 @@ class RandomKernels(NamedTuple):
 
 
 def _drawing(make: Formula) -> Any:
-    """A kernel that fills ``out (R, count)`` with what ``make`` makes of two neighbouring words."""
+    """Compile a kernel that fills ``out (R, count)`` with ``make`` of pairs of neighbouring words."""
 
     @cuda.jit
     def draw(seeds: Any, stream: Any, step: Any, first: Any, out: Any) -> None:
@@ -48,7 +49,7 @@ def _drawing(make: Formula) -> Any:
 
 @cache
 def random_kernels(dtype: np.dtype[Any]) -> RandomKernels:
-    """The kernels that give float32 or float64."""
+    """Compile the random kernels for float32 or float64."""
     f = scalars(dtype)
     zero = f.real(0)
     uniforms, normals = f.to_uniforms, f.to_normals

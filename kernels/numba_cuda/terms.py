@@ -1,8 +1,8 @@
-"""The Gaussian terms for a card: one pass over the data, means over S in registers.
+"""The Gaussian terms for a GPU, in one pass over the data with means over S in registers.
 
-``blockDim.x`` threads share a datum, ``blockDim.y`` data share a block. A thread takes every
-``blockDim.x``-th dimension and sees all samples of it; sums over a datum's threads are a tree in shared
-memory, whose order the launch alone decides. Grid: x over data, y over models, which stride on.
+``blockDim.x`` threads share a datum, ``blockDim.y`` data share a block. A thread processes every
+``blockDim.x``-th dimension with all its samples; sums over a datum's threads are a tree in shared memory,
+whose order depends on the launch alone. Grid: x over data, y over models with a strided loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ THREADS = 128
 
 
 class TermKernels(NamedTuple):
-    """The kernels in one number type."""
+    """The kernels of the Gaussian terms for one real type."""
 
     residual_forms: Any
     posterior_fisher: Any
@@ -26,7 +26,7 @@ class TermKernels(NamedTuple):
 
 @cache
 def term_kernels(dtype: np.dtype[Any]) -> TermKernels:
-    """The kernels in float32 or float64."""
+    """Compile the kernels of the Gaussian terms for float32 or float64."""
     real: Any = dtype.type
     zero, one, two, half = real(0), real(1), real(2), real(0.5)
 

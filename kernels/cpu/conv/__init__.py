@@ -1,1 +1,1 @@
-"""Convolutions of the ``cpu`` set: by gathered windows, or by minimal filtering."""
+"""Convolutions of the ``cpu`` set, by gathered windows or by minimal filtering."""

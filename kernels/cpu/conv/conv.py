@@ -1,4 +1,4 @@
-"""Convolutions of the ``cpu`` set: images as a list, and the way that is faster for their shape."""
+"""The convolution kernels of the ``cpu`` set, which choose the faster algorithm for a shape."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..compilation import contiguous
 from . import gather, winograd
 from .winograd_matrices import filtering
 
-#: With fewer channels, the combinations take longer than the products that they save.
+#: With fewer channels, the linear combinations of minimal filtering cost more than the products saved.
 FEWEST_CHANNELS = 16
 
 
 def _way(window: Window, image: Shape, w: Array) -> ModuleType:
-    """Fewer products where there are several blocks of 2 x 2 places, else gathered windows."""
+    """Choose minimal filtering if the outputs form several 2 x 2 blocks, else gathered windows."""
     places = [window.places(pixels) for pixels in image]
     blocks = all(count % 2 == 0 and count > 2 for count in places)
     fewer = filtering(window) is not None and blocks and min(w.shape[1], w.shape[4]) >= FEWEST_CHANNELS
@@ -23,13 +23,13 @@ def _way(window: Window, image: Shape, w: Array) -> ModuleType:
 
 
 def _listed(x: Array) -> Array:
-    """``(R, S, N, H, W, C)`` as ``(R, S N, H, W C)``, contiguous."""
+    """Reshape ``(R, S, N, H, W, C)`` to ``(R, S N, H, W C)``, contiguous."""
     models, samples, count, height, width, channels = x.shape
     return contiguous(x).reshape(models, samples * count, height, width * channels)
 
 
 def conv(x: Array, w: Array, window: Window) -> Array:
-    """``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
+    """Compute ``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
     image = x.shape[3:5]
     y = _way(window, image, w).conv(_listed(x), contiguous(w, x.dtype), window, image)
     places = [window.places(pixels) for pixels in image]
@@ -38,13 +38,13 @@ def conv(x: Array, w: Array, window: Window) -> Array:
 
 
 def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
-    """``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]``."""
+    """Compute ``gx``, where ``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]`` from zero."""
     gx = _way(window, image, w).conv_adjoint_x(_listed(gy), contiguous(w, gy.dtype), window, image)
     result: Array = gx.reshape(-1, *gy.shape[1:3], *image, w.shape[4])
     return result
 
 
 def conv_adjoint_w(gy: Array, x: Array, window: Window, out: Array) -> None:
-    """``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
+    """Add to the weight gradient ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
     image = x.shape[3:5]
     _way(window, image, out).conv_adjoint_w(_listed(contiguous(gy, x.dtype)), _listed(x), window, image, out)

@@ -1,8 +1,8 @@
-"""Convolutions of the ``cpu`` set by windows: gathered a tile of images at a time, and multiplied.
+"""Convolutions of the ``cpu`` set by gathered windows: matrix products for one tile of images at a time.
 
-The windows of a tile become the rows of a matrix that stays in cache and is multiplied at once; the matrix
-of a whole batch would be several times the batch. Where a window is the image, or a pixel, the images already
-lie as such rows and nothing is gathered.
+The windows of a tile become the rows of a matrix, which is multiplied while it is in the cache; the matrix
+of a whole batch would be several times the batch. If a window is the image, or a pixel, the images are stored
+as such rows already and nothing is gathered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...formulas.windows import Windows
 from ..compilation import compiled
 from ..linear import gemm
 
-#: Bytes that the rows of a tile may take.
+#: The most bytes that the rows of a tile may occupy.
 TILE = 2**22
 
 
@@ -25,10 +25,10 @@ TILE = 2**22
 def _gather(
     x: Array, rows: Array, size: int, stride: int, pad: int, height: int, width: int, channels: int
 ) -> None:
-    """``rows (T, H', W', size, size C)`` of images ``x (T, H, W C)``."""
+    """Copy the windows of images ``x (T, H, W C)`` to ``rows (T, H', W', size, size C)``."""
     images, down, right = rows.shape[:3]
     run, step, start = size * channels, stride * channels, pad * channels
-    line = np.zeros(max((right - 1) * step + run, start + width * channels), x.dtype)  # framed by zeros
+    line = np.zeros(max((right - 1) * step + run, start + width * channels), x.dtype)  # padded with zeros
     for n in range(images):
         for h in range(down):
             for u in range(size):
@@ -45,7 +45,7 @@ def _gather(
 def _scatter(
     rows: Array, x: Array, size: int, stride: int, pad: int, height: int, width: int, channels: int
 ) -> None:
-    """The adjoint of :func:`_gather`: every image is the sum of what the rows hold for its pixels."""
+    """Apply the adjoint of :func:`_gather`: each pixel is the sum of its entries in the rows."""
     images, down, right = rows.shape[:3]
     run, step, start = size * channels, stride * channels, pad * channels
     line = np.empty(max((right - 1) * step + run, start + width * channels), x.dtype)
@@ -64,7 +64,7 @@ def _scatter(
 
 
 def _gathered(x: Array, windows: Windows, spare: Array) -> Array:
-    """The rows ``(T H' W', size size C)`` of images ``x (T, H, W C)``, in a spare place if they need one."""
+    """Return the rows ``(T H' W', size size C)`` of images ``x (T, H, W C)``, gathered if necessary."""
     if windows.as_they_lie:
         return x.reshape(-1, windows.width)
     rows = spare[: len(x)]
@@ -73,18 +73,18 @@ def _gathered(x: Array, windows: Windows, spare: Array) -> Array:
 
 
 def _spare(windows: Windows, images: int, dtype: np.dtype[Any]) -> Array:
-    """Room for the rows of a tile."""
+    """Allocate memory for the gathered rows of a tile."""
     size, count = windows.window.size, 0 if windows.as_they_lie else min(images, windows.tile)
     return np.empty((count, *windows.places, size, size * windows.channels), dtype)
 
 
 def _matrices(w: Array) -> Array:
-    """``(R, O, size, size, I)`` as ``(R, O, size size I)``."""
+    """Reshape weights ``(R, O, size, size, I)`` to ``(R, O, size size I)``."""
     return w.reshape(w.shape[0], w.shape[1], w[0, 0].size)
 
 
 def conv(x: Array, w: Array, window: Window, image: Shape) -> Array:
-    """``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``: gathered rows times the weights."""
+    """Compute ``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``: gathered rows times w."""
     windows = Windows(window, image, w.shape[4], TILE // x.itemsize)
     weights, outputs = _matrices(w), w.shape[1]
     models, count, places = max(len(x), len(w)), x.shape[1], windows.places
@@ -100,7 +100,7 @@ def conv(x: Array, w: Array, window: Window, image: Shape) -> Array:
 
 
 def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
-    """``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]``: a product, scattered."""
+    """Compute ``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]`` from zero: scattered products."""
     windows = Windows(window, image, w.shape[4], TILE // gy.itemsize)
     weights, outputs = _matrices(w), w.shape[1]
     models, count = max(len(gy), len(w)), gy.shape[1]
@@ -120,7 +120,7 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
 
 
 def conv_adjoint_w(gy: Array, x: Array, window: Window, image: Shape, out: Array) -> None:
-    """``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``: gathered rows times cotangents."""
+    """Add ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``: gy times gathered rows."""
     windows = Windows(window, image, out.shape[4], TILE // x.itemsize)
     models, outputs, count = len(out), out.shape[1], x.shape[1]
     spare = _spare(windows, count, x.dtype)

@@ -1,14 +1,14 @@
-r"""Compute convolutions with fewer products than taps, by minimal filtering (``winograd_matrices``).
+r"""Compute convolutions with fewer products than taps, by minimal filtering (``winograd_matrices.py``).
 
-Blocks of 2 x 2 places are *seen* by as many combinations of pixels as there are products, weights are
-*mixed*, and outputs *made* of the products. These three are linear, and the adjoints of the convolution
-are made of theirs:
+For each block of 2 x 2 outputs, ``see`` combines pixels (B), ``mix`` combines weights (G), and ``make``
+combines their products into outputs (M). These three maps are linear, and the adjoints of the convolution are
+composed of their adjoints:
 
 .. math:: y = \mathrm{make}(\mathrm{see}(x)\,\mathrm{mix}(w)^T), \quad
           g_x = \mathrm{see}^T(\mathrm{make}^T(g_y)\,\mathrm{mix}(w)), \quad
           g_w = \mathrm{mix}^T(\mathrm{make}^T(g_y)^T\,\mathrm{see}(x)) .
 
-Each acts on one axis after the other, on runs of pixels, and on a tile of images at a time.
+Each map acts on one axis after the other, on runs of pixels, and on one tile of images at a time.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from ..linear import gemm
 from . import winograd_loops as loops
 from .winograd_matrices import Filtering, filtering
 
-#: Bytes that what is seen and made of a tile may take,
+#: The most bytes that the combined pixels and the products of a tile may occupy,
 TILE = 2**22
-#: unless that leaves fewer blocks than a fast product has rows.
+#: unless the tile would then have fewer than ``FEWEST_BLOCKS`` blocks, too few rows for a fast product.
 FEWEST_BLOCKS = 512
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of 2 x 2 places of a window on images ``(H, W, I)``, and what is seen and made of them.
+    """The 2 x 2 blocks of a window's outputs on images ``(H, W, I)``, and the linear maps on them.
 
     Parameters
     ----------
     window : Window
-        With a filtering.
+        A window that has a filtering.
     image : tuple of int
-        ``(H, W)``, with an even number of places along both axes.
+        ``(H, W)``, with an even number of outputs along both axes.
     n_in, n_out : int
-        Channels of the images and of the places.
+        Channels of the images and of the outputs.
     dtype : numpy.dtype
-        Of everything.
+        Type of all arrays.
     """
 
     window: Window
@@ -57,45 +57,45 @@ class Blocks:
 
     @cached_property
     def rule(self) -> Filtering:
-        """Its filtering."""
+        """Filtering of the window along an axis."""
         found = filtering(self.window)
         assert found is not None
         return found
 
     @property
     def products(self) -> int:
-        """Along both axes."""
+        """Number of products for both axes together."""
         return len(self.rule.pairs) ** 2
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Blocks down and right."""
+        """Number of blocks down and right."""
         down, right = (self.window.places(pixels) // 2 for pixels in self.image)
         return down, right
 
     @property
     def width(self) -> int:
-        """What a product takes of a block: the channels of ``stride^2`` filters."""
+        """Length of a product's inner axis: the channels of ``stride^2`` filters."""
         return self.window.stride**2 * self.n_in
 
     @cached_property
     def pairs(self) -> tuple[Array, Array, Array]:
-        """First and second pixel of every combination, and the second one's factor."""
+        """Indices of the first and second pixel of each combination, and the factor of the second."""
         first, second, factor = zip(*self.rule.pairs, strict=True)
         return np.array(first), np.array(second), np.array(factor, self.dtype)
 
     @cached_property
     def weights(self) -> Array:
-        """G."""
+        """Matrix G as an array."""
         return np.array(self.rule.weights, self.dtype)
 
     @cached_property
     def outputs(self) -> Array:
-        """M."""
+        """Matrix M as an array."""
         return np.array(self.rule.outputs, self.dtype)
 
     def tiles(self, images: int) -> Iterator[tuple[slice, Array, Array]]:
-        """Consecutive images, and room for what is seen and made of them."""
+        """Yield slices of consecutive images, and memory for their combined pixels and products."""
         blocks = self.counts[0] * self.counts[1]
         each = self.products * blocks
         fitting = TILE // (each * (self.width + self.n_out) * self.dtype.itemsize)
@@ -109,32 +109,32 @@ class Blocks:
             yield slice(first, last), seen, made
 
     def see(self, x: Array, seen: Array) -> Array:
-        """``seen (products, blocks, width)`` of images ``x (T, H, W I)``."""
+        """Combine the pixels of images ``x (T, H, W I)`` into ``seen (products, blocks, width)``."""
         loops.see(x, seen, *self.pairs, self.window.stride, self.window.pad, self.n_in, *self.counts)
         return seen
 
     def see_adjoint(self, seen: Array, x: Array) -> None:
-        """Images that are the sum of what is seen of them."""
+        """Apply the adjoint of :meth:`see`, and write the resulting images to x."""
         loops.see_adjoint(seen, x, *self.pairs, self.window.stride, self.window.pad, self.n_in, *self.counts)
 
     def make(self, made: Array, y: Array) -> None:
-        """Places ``y (T, H', W' O)`` of the products ``made (products, blocks, O)``."""
+        """Combine the products ``made (products, blocks, O)`` into outputs ``y (T, H', W' O)``."""
         loops.make(made, y, self.outputs, self.n_out, *self.counts)
 
     def make_adjoint(self, y: Array, made: Array) -> Array:
-        """What each product hears of the cotangents of the places that it goes into."""
+        """Apply the adjoint of :meth:`make`: the cotangents of the products, from those of the outputs."""
         loops.make_adjoint(y, made, self.outputs, self.n_out, *self.counts)
         return made
 
     def mix(self, w: Array) -> Array:
-        """``(R, products, O, width)`` of weights ``(R, O, size, size, I)``."""
+        """Combine weights ``(R, O, size, size, I)`` into ``(R, products, O, width)``."""
         mixed = np.zeros((len(w), self.products, self.n_out, self.width), self.dtype)
         for one, each in zip(w, mixed, strict=True):
             loops.mix(one.reshape(self.n_out, self.window.size, -1), each, self.weights, self.window.stride)
         return mixed
 
     def mix_adjoint(self, mixed: Array) -> Array:
-        """``(O, size, size, I)``: what each weight hears of what it is mixed into."""
+        """Apply the adjoint of :meth:`mix` to one model, giving a weight gradient ``(O, size, size, I)``."""
         size = self.window.size
         w = np.zeros((self.n_out, size, size * self.n_in), self.dtype)
         loops.mix_adjoint(mixed, w, self.weights, self.window.stride)
@@ -149,7 +149,7 @@ def _blocks(w: Array, window: Window, image: Shape, dtype: np.dtype[Any]) -> Blo
 
 
 def conv(x: Array, w: Array, window: Window, image: Shape) -> Array:
-    """``y (R, N, H', W' O)`` of images ``x (R|1, N, H, W I)``."""
+    """Compute the convolution ``y (R, N, H', W' O)`` of images ``x (R|1, N, H, W I)``."""
     blocks = _blocks(w, window, image, x.dtype)
     mixed, (down, right) = blocks.mix(w), blocks.counts
     models, count = max(len(x), len(w)), x.shape[1]
@@ -162,7 +162,7 @@ def conv(x: Array, w: Array, window: Window, image: Shape) -> Array:
 
 
 def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
-    """``gx (R, N, H, W I)`` of cotangents ``gy (R|1, N, H', W' O)``."""
+    """Compute ``gx (R, N, H, W I)`` from cotangents ``gy (R|1, N, H', W' O)``."""
     blocks = _blocks(w, window, image, gy.dtype)
     mixed = blocks.mix(w)
     models, count = max(len(gy), len(w)), gy.shape[1]
@@ -175,7 +175,7 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
 
 
 def conv_adjoint_w(gy: Array, x: Array, window: Window, image: Shape, out: Array) -> None:
-    """``out (R, O, size, size, I) += `` that of ``gy (R|1, N, H', W' O)`` and ``x (R|1, N, H, W I)``."""
+    """Add the weight gradient of ``gy (R|1, N, H', W' O)``, ``x (R|1, N, H, W I)`` to ``out (R, O, ...)``."""
     blocks = _blocks(out, window, image, x.dtype)
     for r in range(len(out)):
         mixed = np.zeros((blocks.products, blocks.n_out, blocks.width), x.dtype)

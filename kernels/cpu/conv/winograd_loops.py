@@ -1,7 +1,7 @@
-"""Apply the small matrices of minimal filtering to one axis after the other, run by run.
+"""Apply the small matrices of minimal filtering to one axis after the other, on runs of pixels.
 
-An array of products has their two axes as one, down before right. A *line* is a row of blocks after the
-combination of its rows of pixels.
+The two axes of the products are stored as one, down before right. A *line* is a row of blocks after the
+combination along the vertical axis.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def see(
     x: Array, seen: Array, first: Array, second: Array, factor: Array, stride: int, pad: int, channels: int,
     down: int, right: int,
 ) -> None:  # fmt: skip
-    """``seen (products, blocks, stride^2 I)`` of images ``x (T, H, W I)``: B on both axes."""
+    """Apply B on both axes of images ``x (T, H, W I)``; write ``seen (products, blocks, stride^2 I)``."""
     count, run, height = first.size, stride * channels, x.shape[1]
-    lines = np.zeros((count * stride, (2 * right + count - 2) * run), x.dtype)  # framed by zeros
+    lines = np.zeros((count * stride, (2 * right + count - 2) * run), x.dtype)  # padded with zeros
     start = pad * channels
     stop = min(start + x.shape[2], lines.shape[1])
     nothing, one = np.zeros(x.shape[2], x.dtype), factor[0] * factor[0]
@@ -67,7 +67,7 @@ def see_adjoint(
     seen: Array, x: Array, first: Array, second: Array, factor: Array, stride: int, pad: int, channels: int,
     down: int, right: int,
 ) -> None:  # fmt: skip
-    """Images ``x (T, H, W I)`` that are the sum of what is seen of them."""
+    """Apply the adjoint of :func:`see`, and write the resulting images ``x (T, H, W I)``."""
     count, run, height = first.size, stride * channels, x.shape[1]
     lines = np.empty((count * stride, (2 * right + count - 2) * run), x.dtype)
     start = pad * channels
@@ -102,7 +102,7 @@ def see_adjoint(
 
 @compiled
 def make(made: Array, y: Array, outputs: Array, channels: int, down: int, right: int) -> None:
-    """Places ``y (T, H', W' O)`` of ``made (products, blocks, O)``: M on both axes."""
+    """Apply M on both axes of ``made (products, blocks, O)``; write the outputs ``y (T, H', W' O)``."""
     count, run = outputs.shape[1], right * channels
     lines = np.empty((count, run), y.dtype)
     for n in range(y.shape[0]):
@@ -127,7 +127,7 @@ def make(made: Array, y: Array, outputs: Array, channels: int, down: int, right:
 
 @compiled
 def make_adjoint(y: Array, made: Array, outputs: Array, channels: int, down: int, right: int) -> None:
-    """``made (products, blocks, O)``: what each product hears of its places ``y (T, H', W' O)``."""
+    """Apply the adjoint of :func:`make` to ``y (T, H', W' O)``; write ``made (products, blocks, O)``."""
     count = outputs.shape[1]
     line = np.empty(y.shape[2], y.dtype)
     for n in range(y.shape[0]):
@@ -143,7 +143,7 @@ def make_adjoint(y: Array, made: Array, outputs: Array, channels: int, down: int
 
 @compiled
 def mix(w: Array, mixed: Array, weights: Array, stride: int) -> None:
-    """``mixed (products, O, stride^2 I) +=`` G on both axes of weights ``w (O, size, size I)``."""
+    """Add G on both axes of weights ``w (O, size, size I)`` to ``mixed (products, O, stride^2 I)``."""
     count, taps = weights.shape
     run = mixed.shape[2] // stride
     line = np.empty(w.shape[2], w.dtype)
@@ -163,7 +163,7 @@ def mix(w: Array, mixed: Array, weights: Array, stride: int) -> None:
 
 @compiled
 def mix_adjoint(mixed: Array, w: Array, weights: Array, stride: int) -> None:
-    """Weights ``w (O, size, size I) +=`` what they hear of ``mixed (products, O, stride^2 I)``."""
+    """Add the adjoint of :func:`mix` of ``mixed (products, O, stride^2 I)`` to ``w (O, size, size I)``."""
     count, taps = weights.shape
     run = mixed.shape[2] // stride
     line = np.empty(w.shape[2], w.dtype)

@@ -1,16 +1,16 @@
-r"""Minimal filtering: two neighbouring outputs of a short filter from fewer products than taps.
+r"""The matrices of minimal filtering: two outputs of a short filter from fewer products.
 
 In one dimension, two outputs :math:`y_i = \sum_m w_m x_{i+m}` of a filter of :math:`\tau` taps need only
 :math:`\tau + 1` products,
 
 .. math:: y = M [(G w) \odot (B x)],
 
-of combinations of weights and of inputs; M puts them together. In two dimensions all three act on both axes,
-and a product of numbers becomes one of matrices, over channels: 9 in place of 16 for two taps, 16 in place of
-36 for three. No combination divides by more than two, and little accuracy is lost.
+of combinations of weights and of inputs; M combines the products. In two dimensions all three matrices act on
+both axes, and a product of numbers becomes a product of matrices over channels: 9 instead of 16 for two taps,
+16 instead of 36 for three. No combination divides by more than two, and little accuracy is lost.
 
-A filter with a stride of t is t filters of stride 1, of every t-th tap over every t-th pixel, added up: where
-t divides its size, they differ only in their taps and are as many channels more.
+A filter with a stride of t is the sum of t filters of stride 1, each of every t-th tap over every t-th pixel:
+if t divides the size, these filters have equally many taps and are treated as additional channels.
 
 References
 ----------
@@ -28,7 +28,7 @@ from vsmnp.types import Window
 
 
 class Filtering(NamedTuple):
-    """The matrices of one dimension.
+    """The matrices of minimal filtering in one dimension.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Filtering(NamedTuple):
     outputs: tuple[tuple[float, ...], tuple[float, ...]]
 
 
-#: By the number of taps.
+#: The filterings by the number of taps.
 FILTERINGS: Mapping[int, Filtering] = MappingProxyType({
     2: Filtering(
         ((0, 1, -1.0), (1, 1, 0.0), (2, 1, -1.0)),
@@ -61,6 +61,6 @@ FILTERINGS: Mapping[int, Filtering] = MappingProxyType({
 
 
 def filtering(window: Window) -> Filtering | None:
-    """That of a window's taps along an axis, or None where it has none."""
+    """Return the filtering of a window's taps along an axis, or None if there is none."""
     taps, left = divmod(window.size, window.stride)
     return None if left else FILTERINGS.get(taps)
