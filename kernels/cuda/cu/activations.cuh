@@ -1,4 +1,4 @@
-// The activations, each as a solution of an autonomous equation: from the output y alone,
+// The activations and their derivatives as functions of the output y:
 // f'(x) = slope(y) and f''(x) = curve(y) slope(y).
 //
 //     name       value(x)                    slope(y)               curve(y)
@@ -9,7 +9,7 @@
 //     tanh       tanh x                      1 - y^2                -2 y
 //     exp        e^x                         y                      1
 //
-// Comparisons are written so that a NaN falls through to the arithmetic and comes out again.
+// Comparisons are written so that they are false for a NaN, which then propagates through the arithmetic.
 #include "real.cuh"
 
 struct Relu {
@@ -32,7 +32,7 @@ struct Softplus {
 
 struct Sigmoid {
     __device__ static real value(real x) {
-        const real e = exp(-fabs(x));  // only e^-|x| is taken, and nothing overflows
+        const real e = exp(-fabs(x));  // only e^-|x| is computed, which cannot overflow
         return (x < 0 ? e : (real)1) / (1 + e);
     }
     __device__ static real slope(real y) { return y * (1 - y); }

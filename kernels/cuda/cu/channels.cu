@@ -1,7 +1,8 @@
-// Images and one number a channel: combinations, and the sums that an activation's slope is taken along with.
+// Batch-norm kernels: combinations of images with coefficients per channel, and channel sums fused with the slope of an
+// activation.
 //
-// Inputs are (R, S, M, C) and (R, S, C); a Step says how far one moves from one model and from one sample to the next,
-// 0 where it is shared.
+// Inputs are (R, S, M, C) and (R, S, C); a Step holds the strides of an input between models and between samples, 0 if
+// it is shared.
 #include "activations.cuh"
 
 struct Step {
@@ -11,8 +12,8 @@ struct Step {
 
 //     out[r, s, m, c] (+)= a[r, s, c] u[r, s, m, c] + b[r, s, c] v[r, s, m, c] + shift[r, s, c]
 //
-// out (R, S, M, C) contiguous, which may be u. Without `second` b and v are unread, without `shifted` shift is. Grid: x
-// over the M C elements of a row, y over the R S rows; both stride on.
+// out (R, S, M, C) contiguous, which may be u. Without `second`, b and v are not read; without `shifted`, shift is not.
+// Grid: x over the M C elements of a row, y over the R S rows, with strided loops in both.
 KERNEL combine(
     const real *u, Index u_model, Index u_sample, const real *__restrict__ a, Index a_model, Index a_sample,
     const real *__restrict__ v, Index v_model, Index v_sample, const real *__restrict__ b, Index b_model, Index b_sample,
@@ -39,11 +40,11 @@ KERNEL combine(
 
 //     u = f'(a) gy from y = f(a);     sums[0] = sum u,     sums[1] = sum u (x - centre)     over the rows m of a chunk
 //
-// As sum_rows (linear.cu) sums a chunk: a block takes `chunk` rows in a tile of `columns` channels (a power of two, at
-// most 32); thread t sums every (threads / columns)-th row of its channel t mod columns, and the first threads add those
-// sums in order. u (R, S, M, C), unwritten where `kept` is 0; sums (2, R S, chunks, C), the second unwritten without
-// `crossed`, where x and centre are unread. Grid: x over chunks, y over tiles of channels, z over the R S rows, which
-// stride on.
+// The sums of a chunk are computed as by sum_rows (linear.cu): a block takes `chunk` rows in a tile of `columns`
+// channels (a power of two, at most 32); thread t sums every (threads / columns)-th row of its channel t mod columns,
+// and the first threads add those sums in order. u (R, S, M, C) is not written if `kept` is 0. In sums
+// (2, R S, chunks, C), the second part is not written without `crossed`, and then x and centre are not read. Grid: x
+// over chunks, y over tiles of channels, z over the R S rows with a strided loop.
 template <class F>
 __device__ inline void sums_of(
     const real *y, Step y_step, const real *gy, Step gy_step, const real *x, Step x_step, const real *centre,
@@ -85,7 +86,7 @@ __device__ inline void sums_of(
     }
 }
 
-// No activation.
+// The identity in place of an activation.
 struct None {
     __device__ static real slope(real) { return 1; }
 };

@@ -1,15 +1,15 @@
 // The Fisher divergence between q(z|x) and the posterior, and its gradient with z held fixed.
 //
-// With z_s = mu + sd eps_s and b_s the pulled-back residual of one datum, means over the S posterior samples:
+// With z_s = mu + sd eps_s and b_s = J' (x - g) / gamma of one datum, means over the S posterior samples:
 //
 //     d_s  = mu + sd eps_s - eps_s / sd - b_s             (R, S, N, Z)
 //     loss = mean |d_s|^2 / 2                             (R, N)
 //     gmu  = mean d_s / sd^2                              (R, 1, N, Z)
 //     gs   = mean 2 d_s eps_s / sd^2                      (R, 1, N, Z)
 //
-// from mu, sd (R, 1, N, Z) and eps, b (R, S, N, Z). A team of threads has one datum: `team` lanes of a warp (a power of
-// two), or the whole block where `team` is its size; a thread takes every team-th latent dimension with all its samples.
-// Grid: x over groups of threads / team data, y over models, which stride on.
+// from mu, sd (R, 1, N, Z) and eps, b (R, S, N, Z). A team of threads shares one datum: `team` lanes of a warp (a power
+// of two), or the whole block if `team` is its size; a thread processes every team-th latent dimension with all its
+// samples. Grid: x over groups of threads / team data, y over models with a strided loop.
 #include "sums.cuh"
 
 KERNEL posterior_fisher(

@@ -1,10 +1,10 @@
-// What stands around a matrix product: biases, and the sums over rows that are their gradients.
+// Biases of linear layers, and the sums over rows that are their gradients.
 #include "real.cuh"
 
-//     y[r, m, o] += b[r, o]        y (R, M, O) contiguous; b moves by b_model from one model to the next, 0 if shared
+//     y[r, m, o] += b[r, o]        y (R, M, O) contiguous; b_model is the stride of b between models, 0 if shared
 //
-// Grid: x over the M O elements of a model, y over models; both stride on. A thread finds its column once and then
-// counts on, so that there is one division a thread.
+// Grid: x over the M O elements of a model, y over models, with strided loops in both. A thread computes its first
+// column with a division and updates it by additions.
 KERNEL add_bias(real *__restrict__ y, const real *__restrict__ b, Index b_model, Index models, Index size, Index width) {
     const Index first = blockIdx.x * (Index)blockDim.x + threadIdx.x, stride = (Index)gridDim.x * blockDim.x;
     const Index first_column = first % width, turn = stride % width;
@@ -21,10 +21,10 @@ KERNEL add_bias(real *__restrict__ y, const real *__restrict__ b, Index b_model,
 //     out[r, c, o] (+)= sum of gy[r, m, o] over the rows m of chunk c        gy (R, M, O) contiguous
 //
 // A block sums one chunk of `chunk` rows in a tile of `columns` (a power of two, at most 32) columns: thread t sums
-// every (threads / columns)-th row of its column t mod columns, and the first threads add those sums in order. Called
-// again on its own result until one chunk is left, it sums any number of rows in an order that the shape alone decides,
-// without atomics. Grid: x over chunks, y over tiles of columns, z over models, which stride on. `out` moves by
-// out_model from one model to the next.
+// every (threads / columns)-th row of its column t mod columns, and the first threads add those sums in order. Applied
+// again to its own result until one chunk is left, it sums any number of rows in an order that depends on the shape
+// alone, without atomics. Grid: x over chunks, y over tiles of columns, z over models with a strided loop. out_model is
+// the stride of `out` between models.
 KERNEL sum_rows(
     const real *__restrict__ gy, Index models, Index rows, Index width, Index chunk, int columns, int accumulate,
     real *__restrict__ out, Index out_model

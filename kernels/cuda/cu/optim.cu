@@ -1,9 +1,10 @@
-// The optimisers over flat parameters (R, P), in place where alive (R,); every operation rounds as the reference's does.
+// The optimisers on flat parameters (R, P), in place for models with alive (R,); every operation rounds as the
+// reference's does.
 #include "real.cuh"
 
 //     t[r] += alive[r];   correction_i[r] = 1 - beta_i^t[r]        t, correction_i (R,)
 //
-// Grid: x over models. The corrections are formed in double precision and then rounded to `real`.
+// Grid: x over models. The corrections are computed in double precision and then rounded to `real`.
 KERNEL adam_advance(
     Index *__restrict__ t, const bool *__restrict__ alive, double beta1, double beta2, Index models,
     real *__restrict__ correction1, real *__restrict__ correction2
@@ -19,7 +20,7 @@ KERNEL adam_advance(
 //     m += (1 - beta1) (g - m);   v += (1 - beta2) (g^2 - v)
 //     p -= lr (m / correction1) / (sqrt(v / correction2) + eps)        p, g, m, v (R, P); lr, correction_i (R,)
 //
-// rate_i is 1 - beta_i. Grid: x over the P parameters of a model, y over models; both stride on.
+// rate_i is 1 - beta_i. Grid: x over the P parameters of a model, y over models, with strided loops in both.
 // Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 KERNEL adam(
     real *__restrict__ p, const real *__restrict__ g, real *__restrict__ m, real *__restrict__ v,
@@ -45,7 +46,7 @@ KERNEL adam(
 
 //     t[r] += alive[r];   p -= lr g        p, g (R, P); t, lr (R,)
 //
-// Grid as for adam; the first thread of a model's row counts.
+// Grid as for adam; the first thread of a model's row increments t.
 KERNEL sgd(
     real *__restrict__ p, const real *__restrict__ g, Index *__restrict__ t, const real *__restrict__ lr,
     const bool *__restrict__ alive, Index models, Index size
@@ -63,7 +64,8 @@ KERNEL sgd(
 
 //     bad[r] is set to 1 if an entry of g[r] is infinite or NaN        g (R, P), bad (R,) zero before
 //
-// Grid as for adam. A block that found one says so once; all say the same, so their order does not matter.
+// Grid as for adam. A block that finds such an entry sets the flag once; all blocks write the same value, so that their
+// order does not matter.
 KERNEL find_infinite(const real *__restrict__ g, Index models, Index size, int *__restrict__ bad) {
     const Index stride = (Index)gridDim.x * blockDim.x;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {

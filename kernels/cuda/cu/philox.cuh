@@ -1,4 +1,4 @@
-// Philox4x32-10: four random words from a counter and a key, and the numbers made of words.
+// Philox4x32-10: four random words from a counter and a key, and the uniforms and normals computed from them.
 //
 // Word i of a stream is lane i mod 4 of the block with the counter (i div 4, step, stream, i div 2^34) under the
 // key (seed mod 2^32, seed div 2^32). Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
@@ -9,7 +9,7 @@ struct Words {
     word lane[4];
 };
 
-// The words 4 block .. 4 block + 3.
+// Generate the words 4 block .. 4 block + 3 of a stream.
 __device__ inline Words philox(wide seed, word stream, word step, wide block) {
     word c0 = (word)block, c1 = step, c2 = stream, c3 = (word)(block >> 32);
     word k0 = (word)seed, k1 = (word)(seed >> 32);
@@ -26,10 +26,11 @@ __device__ inline Words philox(wide seed, word stream, word step, wide block) {
     return Words{{c0, c1, c2, c3}};
 }
 
-// The top 24 bits over 2^24: in [0, 1), and exact in float.
+// Turn the top 24 bits of a word into a uniform in [0, 1), which is exact in float.
 __device__ inline real to_uniform(word w) { return (real)(w >> 8) * (real)5.9604644775390625e-8; }
 
-// Box-Muller: the first word gives the radius sqrt(-2 log(1 - u)), the second the angle in turns.
+// Turn two words into two normals by Box-Muller: the first gives the radius sqrt(-2 log(1 - u)), the second the angle
+// in turns.
 __device__ inline void to_normals(word a, word b, real *first, real *second) {
     const real radius = sqrt((real)-2 * log1p(-to_uniform(a)));
     real sine, cosine;
@@ -38,7 +39,7 @@ __device__ inline void to_normals(word a, word b, real *first, real *second) {
     *second = radius * sine;
 }
 
-// Four numbers of the words of one block, by their kind.
+// Convert the four words of one block to words, uniforms or normals.
 struct AsWords {
     typedef word number;
     __device__ static void of(const Words &w, word *out) {

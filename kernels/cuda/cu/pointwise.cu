@@ -1,13 +1,13 @@
 // Activations and their derivative rules, one element at a time.
 //
-// Arrays are (R, S, M); a Step says how far an input moves from one model and from one sample to the next, 0 where it
-// is shared. Grid: x over the M elements of a row, y over the R S rows; both stride on.
+// Arrays are (R, S, M); a Step holds the strides of an input between models and between samples, 0 if it is shared.
+// Grid: x over the M elements of a row, y over the R S rows, with strided loops in both.
 //
 //     activation   y = f(slope x + shift)                   y (R, S, M), which may be x; slope and shift (R, S, C) of the
-//                                                           C innermost elements, unread where their flag is 0
+//                                                           C innermost elements, not read if their flag is 0
 //     slope        out = f'(x) v                            out (R, S, M); y, v may be shared
 //     curve        out = f'(x) dgy + f''(x) dx gy           out (R, S, M); y, dy = f'(x) dx, gy, dgy may be shared;
-//                                                           a term whose flag is 0 is zero and its array unread
+//                                                           a term whose flag is 0 is zero, its array is not read
 #include "activations.cuh"
 
 struct Step {

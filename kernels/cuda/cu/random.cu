@@ -1,11 +1,11 @@
-// Random words, uniforms and standard normals, each a function of (seed, stream, step, place) alone.
+// Random words, uniforms and standard normals, each a function of (seed, stream, step, index) alone.
 //
-//     out[r, i] = the number at place first + i of the stream of seeds[r]        seeds (R,), out (R, count)
+//     out[r, i] = the number of index first + i in the stream of seeds[r]        seeds (R,), out (R, count)
 //
-// The step is step + rate ticks[0]: a launch that is replayed counts its replays in ticks (1,).
+// The step is step + rate ticks[0]: ticks (1,) is the number of replays of a recorded launch.
 //
-// A thread makes the four numbers of one Philox block. Grid: x over the blocks that hold the places
-// first .. first + count, y over models; both stride on where the grid is smaller.
+// A thread computes the four numbers of one Philox block. Grid: x over the blocks that hold the indices
+// first .. first + count, y over models, with strided loops in both.
 #include "philox.cuh"
 
 template <class Kind>

@@ -1,10 +1,10 @@
-// Samples of the posterior, with the noise made on the way and never stored.
+// Samples of the posterior, with noise that is generated in registers and not stored.
 //
 //     z[r, s, n, k] = mu[r, n, k] + sd[r, n, k] eps[r, s, n, k]      mu, sd (R, 1, N, Z), z (R, S, N, Z)
 //
-// eps is the normal at place first + i of the stream of seeds[r], where i is the flat place of (s, n, k): whoever
-// needs it again makes it again. The step is that of random.cu. A thread makes the four normals of one Philox block. Grid: x over Philox blocks,
-// y over models; both stride on. `moments` is N Z, `count` is S N Z.
+// eps is the normal of index first + i in the stream of seeds[r], where i is the flat index of (s, n, k); it can be
+// recomputed where it is needed again. The step is that of random.cu. A thread computes the four normals of one Philox
+// block. Grid: x over Philox blocks, y over models, with strided loops in both. `moments` is N Z, `count` is S N Z.
 #include "philox.cuh"
 
 KERNEL sample(

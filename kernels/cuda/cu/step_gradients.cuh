@@ -1,6 +1,7 @@
-// The gradients of both updates over a range of a minibatch, tile by tile; they gather in w.g, sums come back.
+// The gradients of both updates over a range of a minibatch, tile by tile: they are added to w.g, and the sums of the
+// loss are returned.
 //
-// A range is what one block has: the whole minibatch, or a part of it. Losses are means over all `batch` data.
+// A range is the data of one block: the whole minibatch, or a part of it. Losses are means over all `batch` data.
 #include "step_tangents.cuh"
 
 struct Minibatch {
@@ -10,7 +11,7 @@ struct Minibatch {
     word stream, step;
 };
 
-// Sums over a range: |e|^2 or |d|^2, and KL; or a, h and KL; or, of the joint divergence, |d|^2, |e|^2, |s^q|^2 and d.b.
+// Sums over a range: |e|^2 or |d|^2, and KL; or a, h and KL; or, for the joint divergence, |d|^2, |e|^2, |s^q|^2, d.b.
 struct Sums {
     real square, cross, divergence, aligned;
 };
@@ -26,7 +27,7 @@ __device__ inline Sums sums_of_block(Sums s, real *partial) {
 
 __device__ inline int data_of_a_tile(const Work &w, int samples) { return w.plan[ROWS] / samples; }
 
-// The gradient of the inference objective in phi.
+// Compute the gradient of the inference objective in phi.
 //
 //     KL      tau mean |e|^2 / 2 + KL[q || p]:  gmu = sum gz + mu / N,  gs = sum gz eps + (s - 1/s) / N
 //     FISHER  weight mean |d|^2 / 2, z held fixed, d = z - eps/s - b:  gmu = mean d / s^2,  gs = mean 2 d eps / s^2
@@ -97,7 +98,7 @@ __device__ inline Form form_at(const Work &w, Number first) {
     return Form{w.numbers[first], w.numbers[first + 1], w.numbers[first + 2], w.numbers[first + 3]};
 }
 
-// a and h of a form and, if wanted, the gradient of w_square a/2 + w_cross h in theta; see terms.cu.
+// Compute a and h of a form and, if wanted, the gradient of w_square a/2 + w_cross h in theta; see terms.cu.
 __device__ inline Sums learn(
     const Work &w, const Minibatch &m, const Form &f, real w_square, real w_cross, bool wanted, real *partial
 ) {
@@ -144,7 +145,7 @@ __device__ inline Sums learn(
 
 __device__ inline real precision(real log_sd) { return exp(-2 * log_sd); }
 
-// The learning objective at this gamma; or, where no gradient is wanted, the sums that the optimal gamma is read from.
+// Compute the learning objective at this gamma; or, if no gradient is wanted, the sums that give the optimal gamma.
 __device__ inline Sums learn_at(const Work &w, const Minibatch &m, real log_sd, bool wanted, real *partial) {
     const real tau = precision(log_sd);
     const bool elbo = w.plan[LEARNING_LOSS] == ELBO;

@@ -1,12 +1,12 @@
-// Both gradients of the joint Fisher divergence, of the Fisher autoencoder, over a range of a minibatch.
+// Both gradients of the joint Fisher divergence (the Fisher autoencoder) over a range of a minibatch.
 //
 //     L = |d|^2 / 2 + tau^2 |e|^2 / 2 - tau d_x + |s^q|^2 / 2,  means over data and samples
 //
-// with e = g - x, b = -tau J' e, d = z - eps/s - b, and s^q the score of q in the data. One plain and one tangent sweep
-// through each network: the decoder's along dz = d, the encoder's along dx = s^q. See objectives/fisher_autoencoder.py.
+// with e = g - x, b = -tau J' e, d = z - eps/s - b, and s^q the score of q in the data. Each network has one plain and
+// one tangent sweep: the decoder's along dz = d, the encoder's along dx = s^q. See objectives/joint_fisher.py.
 #include "step_gradients.cuh"
 
-// As far as both gradients go together: d into the tangent of z, and a thread's share of three sums.
+// Do the computation that both gradients share: write d to the tangent of z, and add a thread's share of three sums.
 __device__ inline void meet(const Work &w, const Minibatch &m, real tau, int samples, int low, int here, Sums *sums) {
     const int rows = samples * here, stride = w.stride;
     const real *const g = w.decoder.result(stride), *const gap = w.along.input(0, stride);
@@ -31,8 +31,8 @@ __device__ inline void meet(const Work &w, const Minibatch &m, real tau, int sam
     __syncthreads();
 }
 
-// What stands for the score of q in the features, (u / s, w S' / s): of the sample, (eps, eps^2 - 1), or of a probe, two
-// signs, the second times sqrt(2), at the flat places of (S, N, 2 Z) in a stream of their own.
+// The direction (u, w) of the cotangent of the features (u / s, w S' / s): of the sample, (eps, eps^2 - 1), or of a
+// probe, two signs, the second times sqrt(2), at the flat indices of (S, N, 2 Z) in a separate stream.
 struct Direction {
     real u, w;
 };
@@ -53,8 +53,8 @@ __device__ inline Direction direction(const Work &w, const Minibatch &m, int s, 
     return Direction{e, e * e - 1};
 }
 
-// The encoder's cotangent (u / s, w S' / s), and its tangent along that of the features, y, which takes its place; both
-// times `share`. `fixed`: z does not follow phi, so that eps = (z - mu)/s moves with the features.
+// Compute the encoder's cotangent (u / s, w S' / s), and its tangent along the tangent y of the features, which it
+// overwrites; both times `share`. If `fixed`, z does not follow phi, so that eps = (z - mu)/s depends on the features.
 __device__ inline void bend_score(
     const Work &w, const Minibatch &m, int s, int low, int here, bool fixed, real share
 ) {
@@ -85,7 +85,7 @@ __device__ inline void bend_score(
     __syncthreads();
 }
 
-// A thread's share of the sum of |s^q|^2 over the samples; if wanted, the gradient of half its mean gathers in w.g.
+// Compute a thread's share of the sum of |s^q|^2 over the samples; if wanted, add the gradient of half its mean to w.g.
 __device__ inline real score_norm(const Work &w, const Minibatch &m, int samples, int low, int here, bool wanted) {
     const int rows = filled(here), stride = w.stride;
     const bool fixed = !w.plan[BY_PROBE] && !w.plan[FOLLOWS];
@@ -114,8 +114,8 @@ __device__ inline real score_norm(const Work &w, const Minibatch &m, int samples
     return sum;
 }
 
-// The gradient in phi: with c = d - H d - tau b,  gmu = mean c,  gs = mean (c + d / s^2) eps; z held fixed,
-// gmu = mean d / s^2,  gs = mean 2 d eps / s^2; and the score norm's.
+// Compute the gradient in phi: with c = d - H d - tau b,  gmu = mean c,  gs = mean (c + d / s^2) eps; or with z held
+// fixed, gmu = mean d / s^2,  gs = mean 2 d eps / s^2; and add the gradient of the score norm.
 __device__ inline Sums infer_joint(const Work &w, const Minibatch &m, real tau, real *partial) {
     const int samples = w.plan[INFERENCE_SAMPLES], stride = w.stride, most = data_of_a_tile(w, samples);
     const bool follows = w.plan[FOLLOWS];
@@ -148,8 +148,8 @@ __device__ inline Sums infer_joint(const Work &w, const Minibatch &m, real tau, 
     return sums_of_block(sums, partial);
 }
 
-// The gradient in theta: the tangent of the sweep from c e, c = tau / (N S), is that of -d.b; with tau c e more in the
-// cotangent's tangent, on which it depends linearly, M1's is in it.
+// Compute the gradient in theta: the tangent of the sweep from c e, c = tau / (N S), is the gradient of -d.b. It is
+// linear in the cotangent's tangent, to which tau c e is added, so that it includes the gradient of M1.
 __device__ inline Sums learn_joint(const Work &w, const Minibatch &m, real tau, real *partial) {
     const int samples = w.plan[LEARNING_SAMPLES], most = data_of_a_tile(w, samples);
     const real c = tau / ((real)m.batch * (real)samples);
@@ -163,7 +163,7 @@ __device__ inline Sums learn_joint(const Work &w, const Minibatch &m, real tau, 
     return sums_of_block(sums, partial);
 }
 
-// The gradients of a step, of whatever it is.
+// Compute the gradients of a step, of the joint Fisher divergence or of other objectives.
 __device__ inline Sums inference_at(const Work &w, const Minibatch &m, real log_sd, real *partial) {
     return JOINT ? infer_joint(w, m, precision(log_sd), partial) : infer(w, m, precision(log_sd), partial);
 }

@@ -1,17 +1,18 @@
-// A training step of a few models by many blocks: each has a part of the minibatch, and gradients meet in memory.
+// A training step of a few models by many blocks: each block has a part of the minibatch, and the partial gradients are
+// summed through global memory.
 //
-// An update is three launches. `step_part` leaves each block's gradient and sums behind; `step_sum` adds them up in the
-// order of the parts, each block a slice of the gradient; of that, each block of `step_finish` moves a slice of the
-// parameters. No block waits for another, and no sum depends on when it ran nor on how many there are. The optimal gamma
-// takes one more launch before, of `step_part` for the sums alone.
+// An update is three launches. `step_part` writes each block's gradient and sums; `step_sum` adds them up in the order
+// of the parts, each block a slice of the gradient; each block of `step_finish` then updates a slice of the parameters.
+// Blocks do not synchronise with each other, and no sum depends on the order in which blocks run nor on how many run at
+// a time. The optimal gamma takes one more launch before these, of `step_part` for the sums alone.
 //
-// What all blocks of `step_finish` read and one of them changes is copied by `step_sum`: log sqrt(gamma), who is alive, and
-// the count of updates.
+// Values that all blocks of `step_finish` read and one of them changes are copied by `step_sum`: log sqrt(gamma), the
+// flags of diverged models, and the count of updates.
 #include "step_update.cuh"
 
 enum Side { INFER, LEARN, FORMS };
 
-// The sums of a model's parts, in order.
+// Add up the sums of a model's parts in order.
 __device__ inline Sums joined_sums(const real *sums, Index r, int parts) {
     Sums total = {0, 0, 0, 0};
     for (int part = 0; part < parts; ++part) {
@@ -30,8 +31,8 @@ __device__ inline Gamma gamma_of(const Work &w, const real *theta, const real *f
     return choose(w, joined_sums(form_sums, r, parts), batch, log_sd);
 }
 
-// gradients (R, parts, packed) of one side, sums (R, parts, SUMS); form_sums are those that side FORMS left behind.
-// Grid: x over the parts of `chunk` data, y over models, which stride on.
+// Compute gradients (R, parts, packed) of one side and sums (R, parts, SUMS); form_sums are those computed with side
+// FORMS. Grid: x over the parts of `chunk` data, y over models with a strided loop.
 STEP_KERNEL step_part(
     const int *__restrict__ plan, const real *__restrict__ numbers, const real *__restrict__ x, Index batch,
     Index chunk, const wide *__restrict__ seeds, word stream, STEP_NOW, int side, const real *__restrict__ phi,
@@ -65,11 +66,11 @@ STEP_KERNEL step_part(
     }
 }
 
-// What `step_finish` knows of a model, beside its gradient.
+// Indices of the numbers that `step_finish` reads of a model besides its gradient.
 enum Finding { SQUARE, CROSS, DIVERGENCE, ALIGNED, LOG_SD_NOW, GAMMA_KEPT, GAMMA_FLOORED, FINDINGS };
 
-// totals (R, packed); fine (R, slices): a slice of the gradient has nothing but numbers; found (R, FINDINGS); updates (R,):
-// the number of this one, or 0 where the model is dead. Grid: x over slices, y over models, which stride on.
+// Sum the parts to totals (R, packed). fine (R, slices): whether a slice of the gradient is finite; found (R, FINDINGS);
+// updates (R,): number of this update, 0 if the model has diverged. Grid: x over slices, y over models, strided.
 STEP_KERNEL step_sum(
     const int *__restrict__ plan, const real *__restrict__ numbers, Index batch, int side, int parts,
     const real *__restrict__ gradients, const real *__restrict__ sums, const real *__restrict__ form_sums,
@@ -106,7 +107,8 @@ STEP_KERNEL step_sum(
     }
 }
 
-// Grid: x over slices of the parameters, y over models; both stride on.
+// Finish an update: write the terms, flag diverged models, and step the optimiser. Grid: x over slices of the
+// parameters, y over models, with strided loops in both.
 STEP_KERNEL step_finish(
     const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
     int side, int slices, const real *__restrict__ totals, const bool *__restrict__ fine, const real *__restrict__ found,

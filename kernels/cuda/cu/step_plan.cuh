@@ -1,11 +1,11 @@
-// What a fused step is told, and how it divides its shared memory.
+// The plan of a fused step, and the layout of its shared memory.
 //
-// A plan is a row of ints, written by `cuda_step_plan.py` in the order of `Place`; after it stand the layer tables of
-// both perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, a tile of rows of
-// every activation and, in a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the
-// encoder's; where the plan says so the moments of the encoder too, packed like its parameters. Rows are the fast axis:
-// x[i * stride + row], so that neighbouring threads read neighbouring rows. What a step is of is known when it is compiled,
-// as SECOND_ORDER and JOINT.
+// A plan is a row of ints, written by `step_plan.py` in the order of `Place`, followed by the layer tables of both
+// perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, a tile of rows of every
+// activation and, in a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the
+// encoder's; if the plan has MOMENTS, also the moments of the encoder, packed like its parameters. Rows are the fast
+// axis: x[i * stride + row], so that neighbouring threads read neighbouring rows. The kind of step is a compile-time
+// constant, by SECOND_ORDER and JOINT.
 #include "activations.cuh"
 #include "sums.cuh"
 
@@ -15,8 +15,9 @@
     type *const name = reinterpret_cast<type *>(dynamic_memory)
 #endif
 
-// Two blocks a multiprocessor, at least: 128 registers a thread. Double precision needs more, and gets what there is; so
-// does the joint divergence, of whose blocks, 128 threads and 103 kB for two layers of 30, two fit all the same.
+// At least two blocks per multiprocessor, that is 128 registers a thread. Double precision and the joint divergence
+// need more registers and are bounded by one block; of the joint divergence's blocks with 128 threads and 103 kB (two
+// layers of 30), two still fit.
 constexpr int STEP_BLOCKS = sizeof(real) == sizeof(float) && !JOINT ? 2 : 1;
 #define STEP_KERNEL extern "C" __global__ void __launch_bounds__(MAX_THREADS, STEP_BLOCKS)
 
@@ -35,15 +36,15 @@ enum Loss { KL, FISHER, ELBO, SCORE_MATCHING };
 enum GammaRule { FIXED_GAMMA, LEARNED_GAMMA, OPTIMAL_GAMMA };
 enum { NO_ACTIVATION = -1, RELU, TANH, SOFTPLUS, ELU, SIGMOID, EXP };
 
-// One dense layer: widths, inputs padded to a multiple of 4, places in the flat and in the packed vector, and the first
-// feature of its input in a tile.
+// One dense layer: widths, inputs padded to a multiple of 4, offsets in the flat and in the packed vector, and the
+// first feature of its input in a tile.
 struct Layer {
     int in, out, in_padded, w_flat, b_flat, w, b, at;
 };
 
 struct Net {
     const int *table;
-    int layers, activation, output;  // between the layers, and past the last one
+    int layers, activation, output;  // between the layers, and after the last one
     real *p, *tile;
 
     __device__ Layer layer(int l) const {
@@ -51,34 +52,34 @@ struct Net {
         return Layer{row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]};
     }
     __device__ real *input(int l, int stride) const { return tile + table[8 * l + 7] * stride; }
-    // Where l is the number of layers, the output: its feature stands in the row behind the table's last.
+    // The output is the input of index `layers`: its first feature is in the additional last row of the table.
     __device__ real *result(int stride) const { return input(layers, stride); }
 };
 
-// Everything in shared memory of a block, and the plan.
+// The plan, and pointers to all arrays in the shared memory of a block.
 struct Work {
     const int *plan;
     const real *numbers;
     int d_x, d_z, stride;
     Net encoder, decoder;
-    Net along, encoder_along;  // tangents of both, in steps that have them
+    Net along, encoder_along;  // tangents of both networks, in steps of second order
     real *g;             // gradient of the network that is updated, packed
-    real *here, *there;  // cotangents that take turns
+    real *here, *there;  // two buffers for cotangents, alternating by layer
     real *eps, *sd, *s_q;
-    real *m, *v;         // moments of the encoder, or nothing
+    real *m, *v;         // moments of the encoder, if the plan has MOMENTS
 
     __device__ int word_at(Place place) const { return plan[place]; }
     __device__ real number(Number place) const { return numbers[place]; }
 };
 
-// The plan alone: networks without memory.
+// Read the plan alone; the networks have no memory.
 __device__ inline Work told(const int *plan, const real *numbers) {
     Work w = {};
     w.plan = plan;
     w.numbers = numbers;
     w.d_x = plan[DATA];
     w.d_z = plan[LATENT];
-    w.stride = plan[ROWS] + 4;  // four more than rows: rows of different features lie in different banks
+    w.stride = plan[ROWS] + 4;  // four more than rows, so that the same row of different features is in different banks
     const int *encoder = plan + PLACES, *decoder = encoder + 8 * (plan[ENCODER_LAYERS] + 1);
     w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, nullptr, nullptr};
     w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], nullptr, nullptr};
@@ -143,7 +144,7 @@ __device__ inline real slope_of(int f, real y) {
     }
 }
 
-// f'' over f'.
+// Compute f'' / f' from the output y.
 __device__ inline real curve_of(int f, real y) {
     switch (f) {
         case RELU: return Relu::curve(y);

@@ -1,12 +1,12 @@
-// The three products of a perceptron on a tile of rows, in shared memory, by tiles of registers.
+// The three matrix products of a perceptron on a tile of rows in shared memory, blocked in registers.
 //
 //     forward    y[o] = f(b[o] + sum over i of w[o, i] x[i])      a thread: 4 outputs of 4 rows; b not for tangents
 //     backward   gx[i] = f'(x[i]) sum over o of gy[o] w[o, i]     a thread: 4 inputs of 4 rows
 //     gather     gw[o, i] += sum over rows of gy[o] x[i]          a thread: 4 outputs by 4 inputs, some of the rows
 //
-// A warp's threads take neighbouring rows of the same outputs: rows come in fours without a bank conflict, weights as
-// fours that all of them share. Sums have an order that the shapes and the block's size alone decide. Rows come in
-// groups of 4; those behind the last datum hold finite numbers, and zeros where they are cotangents.
+// A warp's threads process neighbouring rows of the same outputs: rows are loaded in fours without a bank conflict,
+// weights in fours that all threads share. The order of sums depends on the shapes and the block's size alone. Rows are
+// padded to groups of 4; padding rows hold finite numbers, and zeros in cotangents.
 #include "step_plan.cuh"
 
 struct alignas(16) Four {
@@ -25,7 +25,7 @@ __device__ inline void forward_layer(
         real sum[4][4];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            const int out = o + j < l.out ? o + j : l.out - 1;  // what has no place is computed twice and left
+            const int out = o + j < l.out ? o + j : l.out - 1;  // outputs past the last are computed as copies of it and not stored
             w[j] = l.w + out * l.in_padded;
 #pragma unroll
             for (int k = 0; k < 4; ++k) sum[j][k] = biased ? p[l.b + out] : (real)0;
@@ -61,7 +61,7 @@ __device__ inline void forward_layer(
                 for (int k = 0; k < 4; ++k) to[k] = f == RELU ? Relu::value(sum[j][k]) : sum[j][k];
             }
         if (f == RELU || f == NO_ACTIVATION) continue;
-#pragma unroll 1  // one piece of code, and no registers beside the sums'
+#pragma unroll 1  // not unrolled: less code, and no registers besides those of the sums
         for (int e = 0; e < 16; ++e)
             if (o + e / 4 < l.out) {
                 real *to = y + (o + e / 4) * stride + row + e % 4;
@@ -109,7 +109,7 @@ __device__ inline void gather_layer(
     const Layer &l, const real *x, const real *gy, real *g, int groups, int stride, bool biased
 ) {
     const int outs = (l.out + 3) / 4, tiles = outs * (l.in_padded / 4);
-    int share = 1;  // threads that share a tile, side by side, each with some of the rows
+    int share = 1;  // neighbouring threads that share a tile, each with some of the rows
     while (share < 8 && 2 * share * tiles <= blockDim.x) share *= 2;
     const int part = threadIdx.x % share;
     for (int base = 0; base < tiles; base += blockDim.x / share) {
@@ -165,8 +165,8 @@ __device__ inline void forward(const Net &net, int rows, int stride) {
     }
 }
 
-// Carry the cotangent in `here`, of what stands before the output's activation, back; returns where the one of the
-// input stands, if it is wanted. With g, gather the gradients of the parameters.
+// Propagate the cotangent in `here`, taken before the output's activation, back through the network; return the buffer
+// of the input's cotangent, if that is wanted. If g is given, add the gradients of the parameters to it.
 __device__ inline real *backward(const Net &net, real *here, real *there, real *g, bool want_x, int rows, int stride) {
     for (int l = net.layers - 1; l >= 0; --l) {
         const Layer layer = net.layer(l);

@@ -1,3 +1,3 @@
-// A training step by many blocks, where z follows phi in a Fisher divergence: a gradient of second order.
+// A training step by many blocks where z follows phi in a Fisher divergence, with a second-order gradient.
 constexpr bool SECOND_ORDER = true, JOINT = false;
 #include "step_parts.cuh"

@@ -1,15 +1,16 @@
-// The tangents of both sweeps of a perceptron along those of its input, weights held: what a gradient of second
-// order is made of.
+// The tangents of both sweeps of a perceptron along a tangent of its input with fixed weights, from which second-order
+// gradients are computed.
 //
 //     push             dy[l] = f'(y) (w dx)[l]                                  the forward sweep's
 //     backward_along   with a the cotangent before an activation, and g = w' a:
 //                      a[l] = f'(x) g,  da[l] = f'(x) dg + curve(x) dx g        the backward sweep's
 //
-// The tangents of the gradients of weights and biases, which both sweeps meet in, are da x' + a dx' and da. Every layer's
-// tangent has a place of its own; when it has been used, the cotangent's tangent takes it over.
+// The tangents of the gradients of weights and biases are da x' + a dx' and da. Every layer's tangent has memory of its
+// own, which is overwritten by the cotangent's tangent after the tangent's last use.
 #include "step_tile.cuh"
 
-// `along` is the network with the tangents' tile; those of the input stand there.
+// Propagate the tangent of the input to the output. `along` is the network with the tile of tangents, whose input holds
+// the tangent of the input.
 __device__ inline void push(const Net &net, const Net &along, int rows, int stride) {
     const int all = filled(rows);
     for (int l = 0; l < net.layers; ++l) {
@@ -27,7 +28,7 @@ __device__ inline void push(const Net &net, const Net &along, int rows, int stri
     }
 }
 
-// Past an activation with the output y: gy and its tangent from those behind to those before it. dy becomes the latter.
+// Propagate gy and its tangent dgy back through an activation with the output y; dy is overwritten by the tangent.
 __device__ inline void bend(int f, const real *y, const real *dgy, real *dy, real *gy, int width, int all, int stride) {
     EACH(item, all * width) {
         const int place = item / all * stride + item % all;
@@ -38,7 +39,7 @@ __device__ inline void bend(int f, const real *y, const real *dgy, real *dy, rea
     __syncthreads();
 }
 
-// The tangents of the gradients of a layer's weights and biases.
+// Add the tangents of the gradients of a layer's weights and biases to g.
 __device__ inline void gather_along(
     const Layer &layer, const real *x, const real *dx, const real *gy, const real *dgy, real *g, int groups, int stride
 ) {
@@ -46,9 +47,9 @@ __device__ inline void gather_along(
     gather_layer(layer, dx, gy, g, groups, stride, false);
 }
 
-// Carry a cotangent, in `here`, and its tangent, in the output's place of `along`, back from before the output's
-// activation; returns where the tangent at the input stands, which is `here` or `there`, if it is wanted. The input's own
-// stays. With g, gather the tangents of the gradients of the parameters.
+// Propagate a cotangent, in `here`, and its tangent, in the output of `along`, back through the network, both taken
+// before the output's activation. Return the buffer of the tangent of the input's cotangent, `here` or `there`, if that
+// is wanted. The tangent of the input is not overwritten. If g is given, add the tangents of the parameters' gradients.
 __device__ inline real *backward_along(
     const Net &net, const Net &along, real *here, real *there, real *g, bool want_x, int rows, int stride
 ) {
@@ -72,7 +73,7 @@ __device__ inline real *backward_along(
     return here;
 }
 
-// d = z - eps/s - b into the tangent of z, b the cotangent of z of log p(x|z).
+// Write d = z - eps/s - b to the tangent of z, where b is the gradient of log p(x|z) in z.
 __device__ inline void gaps(const Work &w, const real *b, int here, int rows) {
     const int all = filled(rows);
     const real *const z = w.decoder.input(0, w.stride);
@@ -84,7 +85,7 @@ __device__ inline void gaps(const Work &w, const real *b, int here, int rows) {
     __syncthreads();
 }
 
-// The decoder's backward sweep along dz = d, from the cotangent c (g - x), whose tangent is c dg + more (g - x).
+// Compute the decoder's tangent sweeps along dz = d, from the cotangent c (g - x) with tangent c dg + more (g - x).
 __device__ inline real *along_gap(const Work &w, real c, real more, real *g_theta, bool want_z, int here, int rows) {
     const int all = filled(rows), stride = w.stride;
     const real *const g = w.decoder.result(stride), *const x = w.encoder.input(0, stride);
@@ -101,7 +102,7 @@ __device__ inline real *along_gap(const Work &w, real c, real more, real *g_thet
     return backward_along(w.decoder, w.along, w.here, w.there, g_theta, want_z, rows, stride);
 }
 
-// H d, H the Hessian of log p(x|z) in z.
+// Compute H d, where H is the Hessian of log p(x|z) in z.
 __device__ inline const real *curvature(const Work &w, real tau, int here, int rows) {
     return along_gap(w, -tau, 0, nullptr, true, here, rows);
 }

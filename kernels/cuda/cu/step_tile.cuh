@@ -1,16 +1,16 @@
-// A tile of data through the encoder, the posterior and the decoder, all in shared memory.
+// Evaluate the encoder, posterior samples and scores on a tile of data in shared memory.
 //
-// `here` data n of a minibatch from `low` on; row s `here` + n of the decoder is sample s of datum n. Rows that fill up
-// the last group of 4 hold zeros, and their cotangents are zero.
+// A tile has `here` data n of a minibatch from `low` on; row s `here` + n of the decoder is sample s of datum n. Rows
+// that pad the last group of 4 hold zeros, and their cotangents are zero.
 #include "philox.cuh"
 #include "step_products.cuh"
 
-// Items 0 .. count of a block's threads.
+// Loop over items 0 .. count, divided among the threads of a block.
 #define EACH(item, count) for (int item = threadIdx.x; item < (count); item += blockDim.x)
 
 __device__ inline int filled(int rows) { return (rows + 3) / 4 * 4; }
 
-// x (N, D) into the encoder, then mu in its output and sd = S(rho) beside it.
+// Load rows of x (N, D) and evaluate the encoder: mu is its output, and sd = S(rho) is stored separately.
 __device__ inline void encode(const Work &w, const real *x, int low, int here) {
     const int rows = filled(here);
     real *const to = w.encoder.input(0, w.stride);
@@ -28,8 +28,8 @@ __device__ inline void encode(const Work &w, const real *x, int low, int here) {
     __syncthreads();
 }
 
-// z = mu + sd eps into the decoder. eps is the normal at the flat place of (s, n, k) in (S, N, Z): a thread makes the
-// four of one Philox block and keeps those of this tile.
+// Write z = mu + sd eps to the decoder's input. eps is the normal at the flat index of (s, n, k) in (S, N, Z): a thread
+// computes the four of one Philox block and stores those of this tile.
 __device__ inline void sample(
     const Work &w, wide seed, word stream, word step, int samples, int low, int here, int batch
 ) {
@@ -59,7 +59,8 @@ __device__ inline void sample(
     __syncthreads();
 }
 
-// s^q of every sample, (D, S here): a sweep of the encoder for the score (eps / sd, (eps^2 - 1) S' / sd).
+// Compute s^q of every sample, (D, S here): a backward sweep of the encoder from the score
+// (eps / sd, (eps^2 - 1) S' / sd).
 __device__ inline void scores(const Work &w, int samples, int here) {
     const int rows = filled(here);
     for (int s = 0; s < samples; ++s) {
@@ -79,7 +80,7 @@ __device__ inline void scores(const Work &w, int samples, int here) {
     }
 }
 
-// The sum over data of KL[q || N(0, I)], a thread's share.
+// Compute a thread's share of the sum over data of KL[q || N(0, I)].
 __device__ inline real divergence(const Work &w, int here) {
     const real *const mu = w.encoder.result(w.stride);
     real sum = 0;
@@ -91,7 +92,7 @@ __device__ inline real divergence(const Work &w, int here) {
     return sum;
 }
 
-// Cotangents of g's rows that stand for no datum are zero; the output's activation is passed.
+// Set the cotangents of the padding rows of g to zero, and multiply the others by the slope of the output's activation.
 __device__ inline void close_output(const Work &w, int rows) {
     const int all = filled(rows);
     const real *const g = w.decoder.result(w.stride);

@@ -1,6 +1,6 @@
-// What follows a gradient: the terms of its loss, who dies of it, where gamma goes, and the optimiser.
+// Finish an update: compute the loss terms, flag diverged models, choose gamma and step the optimiser.
 //
-// Every thread judges for itself, from the same numbers; one writes what was found.
+// Every thread evaluates the terms from the same numbers; one thread writes the results.
 #include "step_joint.cuh"
 
 // The arrays of a run that a step reads and writes; (R, P) and (R,).
@@ -16,11 +16,11 @@ struct Flags {
     word now;  // steps done
 };
 
-// As a kernel's parameters: the step, which is that of random.cu.
+// Kernel parameters that give the step; see random.cu.
 #define STEP_NOW const word *__restrict__ ticks, word rate, word step
 
-// As a kernel's parameters: phi, theta and moments (R, P), counters, step sizes and flags (R,), and the terms of both
-// losses, inferred (2, R) and learned (3, R), of the joint divergence (4, R).
+// Kernel parameters of the state: phi, theta and moments (R, P), counters, learning rates and flags (R,), and the terms
+// of both losses, inferred (2, R) and learned (3, R), of the joint divergence (4, R).
 #define STEP_STATE                                                                                                   \
     real *__restrict__ phi, real *__restrict__ phi_m, real *__restrict__ phi_v, Index *__restrict__ phi_t,           \
         const real *__restrict__ phi_lr, real *__restrict__ theta, real *__restrict__ theta_m,                       \
@@ -30,7 +30,7 @@ struct Flags {
 #define ENCODER_VECTOR (Vector{phi, phi_m, phi_v, phi_t, phi_lr})
 #define DECODER_VECTOR (Vector{theta, theta_m, theta_v, theta_t, theta_lr})
 
-// Parameters out of the flat vector of a model, with the padding of their rows.
+// Copy the parameters of a model from its flat vector to shared memory, and pad their rows.
 __device__ inline void pack(const Net &net, const real *flat) {
     for (int l = 0; l < net.layers; ++l) {
         const Layer layer = net.layer(l);
@@ -53,7 +53,7 @@ struct Optimiser {
     int adam;
     real rate1, rate2, eps, correction1, correction2, lr;
 
-    // The way to go for one parameter; every operation rounds as the reference's does.
+    // Compute the step of one parameter, which is to be subtracted; every operation rounds as the reference's does.
     __device__ real way(real g, real *m, real *v) const {
         if (!adam) return times(lr, g);
         *m = plus(*m, times(rate1, plus(g, -*m)));
@@ -62,7 +62,7 @@ struct Optimiser {
     }
 };
 
-// Threads that share the parameters of a model: a block, or all blocks along x. EACH is among those of a block.
+// The threads that share the parameters of a model: a block, or all blocks along x. EACH divides among one block.
 struct Crew {
     int first, size;
 };
@@ -71,7 +71,8 @@ __device__ inline Crew blocks_along_x() {
     return Crew{(int)(blockIdx.x * blockDim.x + threadIdx.x), (int)(gridDim.x * blockDim.x)};
 }
 
-// Every parameter of a network by its places in the flat and in the packed vector; a thread sees the same ones each time.
+// Visit every parameter of a network by its indices in the flat and in the packed vector; a thread visits the same
+// parameters in each call.
 template <class Visit>
 __device__ inline void each_parameter(const Net &net, const Crew &crew, Visit visit) {
     for (int l = 0; l < net.layers; ++l) {
@@ -82,12 +83,12 @@ __device__ inline void each_parameter(const Net &net, const Crew &crew, Visit vi
     }
 }
 
-// Moments in the block, packed as the parameters are, or nothing.
+// Pointers to moments, for those in shared memory packed like the parameters; null if there are none.
 struct Held {
     real *m, *v;
 };
 
-// Moments come into the block before its first update, and go back with the parameters after its last.
+// Load the moments to shared memory before the first update; `put_back` stores them and the parameters after the last.
 __device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
     each_parameter(w.encoder, block_alone(), [&](int flat, int packed) {
@@ -105,25 +106,25 @@ __device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
     });
 }
 
-// The optimiser's rule at the update of that number, the first being 1.
+// Make the optimiser's rule for the update of that number, counted from 1.
 __device__ inline Optimiser rule_at(int adam, const double *betas, real eps, Index update, real lr) {
     return Optimiser{adam, (real)(1 - betas[0]), (real)(1 - betas[1]), eps,
                      (real)(1 - pow(betas[0], (double)update)), (real)(1 - pow(betas[1], (double)update)), lr};
 }
 
-// The moments of a model in memory; a rule that has none leaves them alone.
+// Return the moments of a model in global memory; plain gradient descent has none and does not use the pointers.
 __device__ inline Held moments_of(const Vector &vector, int adam, Index first) {
     return adam ? Held{vector.m + first, vector.v + first} : Held{vector.p + first, vector.p + first};
 }
 
-// log sqrt(gamma), at place `log_sd` of the flat vector, moves by its slope: one thread.
+// Step log sqrt(gamma), at index `log_sd` of the flat vector, by its slope; called by one thread.
 __device__ inline void move_log_sd(const Optimiser &rule, real *p, const Held &moments, int log_sd, real slope) {
     p[log_sd] = plus(p[log_sd], -rule.way(slope, moments.m + log_sd, moments.v + log_sd));
 }
 
-// Move the parameters of a living model: the packed copy, and those in memory unless the moments are `held` in the block,
-// when all go back together. `slope` is the one of log sqrt(gamma), which is none where `log_sd` is negative. All threads
-// of a block.
+// Step the parameters of a model that has not diverged: the packed copy, and those in global memory unless the moments
+// are `held` in shared memory, in which case `put_back` stores all of them later. `slope` is the derivative in
+// log sqrt(gamma), which is not trained if `log_sd` is negative. Called by all threads of a block.
 __device__ inline void move(
     const Net &net, const real *g, const Held &held, const Vector &vector, Index r, int size, int adam,
     const double *betas, real eps, int log_sd, real slope, bool alive
@@ -147,12 +148,12 @@ __device__ inline void move(
     __syncthreads();
 }
 
-// -log N of the mean of |e|^2.
+// Compute the negative Gaussian log-likelihood from the mean of |e|^2.
 __device__ inline real reconstruction(real square, real log_sd, int d_x) {
     return (real)0.5 * precision(log_sd) * square + (real)d_x * (log_sd + (real)0.91893853320467274178);
 }
 
-// The terms of a loss. Bits of `written` say which are reported, of `counted` which are its summands.
+// The terms of a loss. The bits of `written` mark the terms that are reported, those of `counted` its summands.
 constexpr int MOST_TERMS = 4;
 struct Terms {
     real term[MOST_TERMS];
@@ -164,8 +165,8 @@ __device__ inline Terms terms_of_joint(const Work &w, const Sums &sums, real sha
     return Terms{{half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence}, 15, 15};
 }
 
-// What broke first of the terms, in their order, and the gradient, `first` being the place of the first term's cause: its
-// place plus 1, or 0.
+// Find the first of the terms, in their order, and the gradient that is not finite. Return its index among the causes
+// plus 1, or 0 if all are finite; `first` is the index of the first term's cause.
 __device__ inline Index judge(const Terms &found, bool fine, int first) {
     real loss = 0;
     int cause = 0, next = first;
@@ -179,7 +180,8 @@ __device__ inline Index judge(const Terms &found, bool fine, int first) {
     return !cause && !(fine && is_finite(loss)) ? next + 1 : cause;
 }
 
-// Write the terms (MOST_TERMS or fewer, R), and who died of what and when: one thread of a model.
+// Write the terms (MOST_TERMS or fewer, R), and flag a diverged model with its cause and step; called by one thread of
+// a model.
 __device__ inline void note(const Terms &found, Index cause, bool alive, const Flags &f, Index r, Index models, real *terms) {
 #pragma unroll
     for (int i = 0; i < MOST_TERMS; ++i)
@@ -190,7 +192,7 @@ __device__ inline void note(const Terms &found, Index cause, bool alive, const F
     f.died_at[r] = (Index)f.now + 1;
 }
 
-// The terms of the inference objective, (2, R) or (4, R).
+// Compute the terms of the inference objective, (2, R) or (4, R).
 __device__ inline Terms inference_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
     const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
     if (JOINT) return terms_of_joint(w, sums, share, precision(log_sd));
@@ -199,7 +201,8 @@ __device__ inline Terms inference_terms(const Work &w, const Sums &sums, Index b
     return Terms{{(real)0.5 * w.number(INFERENCE_WEIGHT) * sums.square * share, 0, 0, 0}, 1, 1};
 }
 
-// After the gradient in phi: terms, burial, and the optimiser. All threads of a block.
+// Finish an update of phi: write the terms, flag a diverged model, step the optimiser. Called by all threads of the
+// block.
 __device__ inline void finish_inference(
     const Work &w, const Sums &sums, Index batch, real log_sd, bool held, const Vector &phi, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
@@ -217,7 +220,7 @@ struct Gamma {
     int kept, floored;
 };
 
-// gamma = a / b where the loss has a minimum, never below the floor; see objectives/gamma.py.
+// Choose gamma = a / b if the loss has a minimum, but not below the floor; see objectives/gamma.py.
 __device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, real log_sd) {
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch;
     const real b = w.plan[LEARNING_LOSS] == ELBO ? (real)w.d_x : (real)w.d_x - h, floor = w.number(GAMMA_FLOOR);
@@ -226,7 +229,8 @@ __device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, rea
     return Gamma{(real)0.5 * log(gamma < floor ? floor : gamma), 0, gamma < floor};
 }
 
-// The terms of the learning objective, (3, R) or (4, R), the place of its first cause, and the slope of log sqrt(gamma).
+// The terms of the learning objective, (3, R) or (4, R), the index of its first cause, and the derivative in
+// log sqrt(gamma).
 struct Learned {
     Terms terms;
     int first;
@@ -250,7 +254,7 @@ __device__ inline Learned learning_terms(const Work &w, const Sums &sums, Index 
     return Learned{terms, first, learns ? -2 * tau * (tau * a + h - d_x) : (real)0};
 }
 
-// The gamma of a closed form: one thread of a living model.
+// Store the optimal gamma of a model that has not diverged; called by one thread.
 __device__ inline void place_gamma(const Work &w, const Gamma &gamma, const Vector &theta, const Flags &flags, Index r) {
     if (w.plan[GAMMA] != OPTIMAL_GAMMA) return;
     theta.p[r * w.plan[DECODER_SIZE] + w.plan[LOG_SD]] = gamma.log_sd;
@@ -258,7 +262,8 @@ __device__ inline void place_gamma(const Work &w, const Gamma &gamma, const Vect
     flags.floored[r] += gamma.floored;
 }
 
-// After the gradient in theta: terms, burial, gamma, and the optimiser. All threads of a block.
+// Finish an update of theta: write the terms, flag a diverged model, store gamma, step the optimiser. Called by all
+// threads of a block.
 __device__ inline void finish_learning(
     const Work &w, const Sums &sums, Index batch, const Gamma &gamma, const Vector &theta, const Flags &flags,
     const double *betas, Index r, Index models, real *terms

@@ -1,9 +1,9 @@
-// A whole training step of a model in one block: J encoder updates and one decoder update, for thousands at once.
+// A whole training step of a model in one block, J encoder updates and one decoder update, for thousands of models.
 //
-// Parameters, one gradient and a tile of rows stay in shared memory, and where the plan says so the encoder's moments
-// through all J updates; a minibatch and other moments are read where they lie, once an update. Noise is made on the way.
-// Grid: x over models, which stride on.
-// x (U, N, D) holds the minibatches, x_use apart (0 where all are one), the decoder's last.
+// Parameters, one gradient and a tile of rows stay in shared memory; so do the encoder's moments for all J updates if
+// the plan has MOMENTS. A minibatch and other moments are read from global memory once per update. Noise is generated
+// when it is used. Grid: x over models with a strided loop.
+// x (U, N, D) holds the minibatches, with stride x_use (0 if all are the same), the decoder's last.
 #include "step_update.cuh"
 
 __device__ inline void clear(real *g, int count) {
@@ -43,7 +43,7 @@ STEP_KERNEL whole_step(
         clear(w.g, plan[DECODER_PACKED]);
         Gamma gamma = {log_sd, 0, 0};
         Sums sums;
-#pragma unroll 1  // the gradient is the last pass; what gamma is chosen by takes one before
+#pragma unroll 1  // the last pass computes the gradient; an optimal gamma is chosen by a pass before it
         for (int last = plan[GAMMA] != OPTIMAL_GAMMA; last < 2; ++last) {
             sums = learning_at(w, m, gamma.log_sd, last, partial);
             if (!last) gamma = choose(w, sums, batch, log_sd);

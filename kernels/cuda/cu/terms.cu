@@ -6,12 +6,12 @@
 //     h     = d_each mean q_s . e_s + d_mean q_bar . e_bar                                    (R, N)
 //     v_s   = (w_square (c_each e_s + c_mean e_bar) + w_cross (d_each q_s + d_mean q_bar)) / S   (R, S, N, D)
 //
-// from x (R|1, 1, N, D), g and q (R, S, N, D) and weights (R,); x moves by x_model from one model to the next. Where
-// `crosses` is 0 there is no q: it is unread and h is zero. Where `wanted` is 0, v is not written.
+// from x (R|1, 1, N, D), g and q (R, S, N, D) and weights (R,); x_model is the stride of x between models. If `crosses`
+// is 0, q is not read and h is zero. If `wanted` is 0, v is not written.
 //
-// A team of threads has one datum: `team` lanes of a warp (a power of two), or the whole block where `team` is its size.
-// A thread takes every team-th dimension and sees all S samples of it, so that means over S never leave its registers.
-// Grid: x over groups of threads / team data, y over models, which stride on.
+// A team of threads shares one datum: `team` lanes of a warp (a power of two), or the whole block if `team` is its
+// size. A thread processes every team-th dimension with all its S samples, so that means over S stay in its registers.
+// Grid: x over groups of threads / team data, y over models with a strided loop.
 #include "sums.cuh"
 
 struct Forms {
@@ -24,8 +24,8 @@ struct Forms {
     real *a, *h, *v;
 };
 
-// KEPT is the largest S whose residuals and scores stay in registers for the gradient; 0 is any S: read twice, the
-// second time from the cache.
+// KEPT is the largest S whose residuals and scores stay in registers for the gradient. KEPT = 0 takes any S: residuals
+// and scores are read twice, the second time from the cache.
 template <int KEPT>
 __device__ inline void residual_forms(const Forms &f, real *partial) {
     const int lane = threadIdx.x % f.team;

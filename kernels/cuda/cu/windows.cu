@@ -1,8 +1,9 @@
-// Windows of images as the rows of a matrix, and back: what a convolution is beside its product.
+// Gather the windows of images as the rows of a matrix, and the adjoint: a convolution is this and a matrix product.
 //
-// Images are x (R, N, H, W, C), rows are (R, N, H', W', size, size, C), both contiguous within a model; x moves by
-// x_model from one model to the next, 0 if shared. Place (h, w) sees the pixels (h stride - pad + u, w stride - pad + v);
-// outside the image they are zero. Grid: x over the elements written, y over models; both stride on.
+// Images are x (R, N, H, W, C), rows are (R, N, H', W', size, size, C), both contiguous within a model; x_model is the
+// stride of x between models, 0 if shared. The window of output (h, w) has the pixels (h stride - pad + u,
+// w stride - pad + v), which are zero outside the image. Grid: x over the elements written, y over models, with strided
+// loops in both.
 #include "real.cuh"
 
 
@@ -31,7 +32,7 @@ KERNEL gather_windows(
         }
 }
 
-//     x[n, row, column, c] = sum of rows over all windows that see the pixel, in the order of (u, v)
+//     x[n, row, column, c] = sum of rows over all windows that contain the pixel, in the order of (u, v)
 KERNEL scatter_windows(
     const real *__restrict__ rows, Index models, Index images, int size, int stride, int pad, int height, int width,
     int channels, int down, int right, real *__restrict__ x, Index x_model
