@@ -147,7 +147,7 @@ def _adam(
     p: Any, g: Any, m: Any, v: Any, size: int, lr: float, correction1: float, correction2: float,
     rate1: float, rate2: float, eps: float,
 ) -> None:  # fmt: skip
-    """Do a step of Adam for ``size`` parameters; see :func:`~..optimizers.adam_row`."""
+    """Do a step of Adam for ``size`` parameters; see ``adam_row`` in ``optimizers.py``."""
     vector, real = carray(p, (size,)), carray(p, (size,)).dtype.type
     adam_row(
         vector, carray(g, (size,)), carray(m, (size,)), carray(v, (size,)), real(lr), real(correction1),
