@@ -97,7 +97,7 @@ def pictures(device: Device) -> Path:
 @pytest.mark.parametrize("inference", INFERENCES)
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
 def test_convolutional_networks(device: Device, pictures: Path, arch: str, inference: str) -> None:
-    """By plain descent: a bias before a batch norm has a gradient of rounding, which Adam scales to a step."""
+    """Train by plain descent: Adam scales the rounding in the gradient of a bias before a batch norm."""
     networks = ("--dataset", str(pictures), "--arch", arch, "--width", "0.03", "--latent", "2")
     sizes = ("--batch-size", "4", "--samples", "1", "--steps", "4", "--dtype", "float64", "--quiet")
     rules = ("--optimizer", "sgd", "--encoder-optimizer", "sgd", "--sd-init", "1")
