@@ -423,8 +423,8 @@ def test_a_measurement_ends_with_the_one_that_waits_for_it() -> None:
     case = replace(TINY, hidden=(300, 300), batch_size=100_000, models=2)
     order = {"kind": "peak", "who": "vsmnp", "case": case.to_mapping(), "folder": None, "cores": []}
     code = (
-        "import json, sys; from vsmnp.bench import alone; "
-        "print('at work', flush=True); alone.run(json.loads(sys.argv[1]), [], 1)"
+        "import json, sys; from vsmnp.bench import spawn; "
+        "print('at work', flush=True); spawn.run(json.loads(sys.argv[1]), [], 1)"
     )
     command = [sys.executable, "-c", code, json.dumps(order)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -432,6 +432,7 @@ def test_a_measurement_ends_with_the_one_that_waits_for_it() -> None:
         parent.stdout.readline()
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
         while not children.read_text():
+            assert parent.poll() is None, "the measurement failed"
             time.sleep(0.01)
         child = Path(f"/proc/{children.read_text().strip()}")
         parent.kill()
