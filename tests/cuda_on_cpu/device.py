@@ -17,7 +17,7 @@ import numpy as np
 #: Command lines one after another; evaluations draw less than they would, because a draw is slow here.
 _COMMANDS = """
 import json, sys
-import vsmnp.evaluation
+import vsmnp.evaluation.evaluate
 from vsmnp.cli import main
 vsmnp.evaluation.evaluate.PRIOR_DRAWS, vsmnp.evaluation.evaluate.IWAE_SAMPLES = 200, 2
 for arguments in json.loads(sys.argv[1]):
