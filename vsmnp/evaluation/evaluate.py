@@ -1,4 +1,4 @@
-"""The evaluation of a run on its test set, each figure beside its floor where one is known."""
+"""The evaluation of a run on its test set, and the known lower bounds of its figures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..metrics import evaluate_all
 from ..rng import Key, Stream
 from ..runs.session import Run
 
-#: Draws from the prior for log p(x) and its gradient, the paper's number.
+#: Number of prior draws for log p(x) and its gradient, as in the paper.
 PRIOR_DRAWS = 100_000
-#: Posterior samples a datum for the importance-weighted bound.
+#: Posterior samples per datum for the importance-weighted bound.
 IWAE_SAMPLES = 100
 
 
@@ -22,24 +22,24 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     iwae_samples: int = IWAE_SAMPLES,
 ) -> dict[str, list[float | None]]:
-    """Every metric on the test set, one number a model; nats and per-sample means.
+    """Compute every metric on the test set, one number per model; nats and per-sample means.
 
     Parameters
     ----------
     run : Run
-        What to evaluate.
+        The run to evaluate.
     prior_draws : int
-        From the prior, for the likelihood; not used on images.
+        Number of prior draws for the likelihood; not used on images.
     progress : callable, optional
-        Told how much is done, and of how much.
+        Called with the completed and the total amount.
     iwae_samples : int
-        Posterior samples a datum for ``iwae``, most of the work on images; 0 leaves it out.
+        Posterior samples per datum for ``iwae``, most of the time on images; 0 omits it.
 
     Returns
     -------
     dict
         ``nll, nll_se (over test points), ess, sm_loss, neg_elbo, iwae, mse, mmd, posterior_fd, gamma``;
-        None where a figure makes no sense, such as the likelihood by the prior on images, or was left out.
+        None where a figure is undefined, such as the likelihood by the prior on images, or was omitted.
     """
     vae, settings = run.vae, run.settings
     test = run.dataset.test(settings.data_seed, np.dtype(settings.dtype))
@@ -51,7 +51,7 @@ def evaluate(
 
 
 def floors(run: Run) -> dict[str, float]:
-    """The best value that a metric can have on this data, where it is known.
+    """Return the lower bound of each metric on this data, where it is known.
 
     The negative log-likelihood, and every bound of it, is at least the entropy of the data; with input
     noise on images it is at least the entropy of the noise.

@@ -1,4 +1,4 @@
-"""Whose features FID and KID compare, as the user names them; light, for command lines and plans."""
+"""The user's choice of features for FID and KID, without imports of the extractors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from ..runs.session import Run
     from .features import Extractor
 
-#: The features of our own classifier of the data.
+#: Name of the features of the classifier that comes with vsmnp for the data.
 LENET = "lenet"
 
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """A choice of features.
+    """A choice of features for FID and KID.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class FeatureChoice:
         ``lenet``, ``lenet-mnist``, ``lenet-fashion``, a FILE.lenet of ``vsmnp classifier`` or a network
         FILE.onnx.
     output, layout, scaling, size : str, str, str, int
-        Of a network FILE.onnx: which output, and how images enter; see
+        For a network FILE.onnx: the output, and the format of images at its input; see
         :class:`vsmnp.evaluation.features.OnnxInput`.
     """
 
@@ -36,17 +36,17 @@ class FeatureChoice:
 
     @property
     def is_network(self) -> bool:
-        """Whether they are those of a network FILE.onnx."""
+        """Whether the features come from a network FILE.onnx."""
         return Path(self.name).suffix.lower() == ".onnx"
 
     @property
     def label(self) -> str:
-        """What tells them from any other choice."""
+        """Text that distinguishes this choice from any other."""
         return " ".join(map(str, astuple(self))) if self.is_network else self.name
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file that they are of; empty if they are of none."""
+        """SHA-256 of the file of the features; empty if there is none."""
         from ..errors import DataError
         from .features import sha256_of
 
@@ -56,12 +56,12 @@ class FeatureChoice:
             return ""
 
     def extractor(self, run: Run) -> Extractor:
-        """What computes them of a run's images; ``lenet`` is the classifier of its own data.
+        """Build the extractor for a run's images; ``lenet`` is the classifier of the run's dataset.
 
         Raises
         ------
         VsmnpError
-            If the features cannot be had.
+            If the extractor cannot be built.
         """
         from .classifier import SUFFIX, load, shipped
         from .features import LenetFeatures, OnnxFeatures, OnnxInput

@@ -1,4 +1,4 @@
-"""How like the data a model's samples are: FID and KID of their features."""
+"""The similarity of a model's samples to the data: FID and KID of their features."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..runs.session import Run
 from ..types import Array
 from .features import Extractor, read_features, sha256_of
 
-#: Images that are decoded and shown to the extractor at once.
+#: Number of images that are decoded and passed to the extractor at once.
 BLOCK = 500
 
-#: Called with what is done and what there is in all.
+#: Called with the completed and the total amount.
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class SampleQuality:
-    """Distances between samples and data, one a model.
+    """Distances between samples and data, one per model.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class SampleQuality:
         ``fid``, ``kid`` and ``kid_se``, the standard error over the subsets (which overlap); None where a
         model has diverged.
     about : dict
-        What they are of: extractor, the SHA-256 of its weights, features a sample, how many samples and
-        which reference.
+        Their origin: extractor, the SHA-256 of its weights, features per sample, number of samples and
+        the reference.
     """
 
     figures: dict[str, list[float | None]]
@@ -45,29 +45,29 @@ class SampleQuality:
 def sample_quality(
     run: Run, extractor: Extractor, samples: int = 0, progress: Progress | None = None
 ) -> SampleQuality:
-    """FID and KID between what the models of a run generate and its test set.
+    """Compute FID and KID between the samples of a run's models and its test set.
 
     Generated images are means of the decoder at draws from the prior, without the likelihood's noise; the
-    reference is the test set as it is, without the noise of the inputs. Both numbers depend on how many
-    there are: the FID falls with them.
+    reference is the test set without input noise. Both numbers depend on the number of samples: the FID
+    decreases with it.
 
     Parameters
     ----------
     run : Run
-        Of images.
+        A run on images.
     extractor : Extractor
-        What turns images into features.
+        Function from images to features.
     samples : int
-        Generated images a model; 0: as many as the test set has.
+        Generated images per model; 0: the size of the test set.
     progress : callable, optional
-        Called with images and subsets done, and all of them.
+        Called with the number of images and subsets done, and their total.
 
     Raises
     ------
     DataError
-        If the extractor does not take such images.
+        If the extractor does not accept such images.
     ConfigError
-        If fewer than two samples are asked for.
+        If fewer than two samples are requested.
     """
     test = run.dataset.test(run.settings.data_seed, np.dtype(np.float32))
     samples = samples or len(test)
@@ -90,7 +90,7 @@ def sample_quality(
 
 
 def quality_of_files(generated: Path, reference: Path, progress: Progress | None = None) -> SampleQuality:
-    """FID and KID between features in two files; raises as :func:`.read_features` does."""
+    """Compute FID and KID between features in two files; raises as :func:`.read_features` does."""
     x, y = read_features(generated), read_features(reference)
     found = distances(x, y, progress)
     return SampleQuality({name: [value] for name, value in found.items()}, {
@@ -101,7 +101,7 @@ def quality_of_files(generated: Path, reference: Path, progress: Progress | None
 
 
 def distances(x: Array, y: Array, progress: Progress | None = None) -> dict[str, float]:
-    """``fid``, ``kid`` and ``kid_se`` between features ``x (N, d)`` and ``y (M, d)``.
+    """Compute ``fid``, ``kid`` and ``kid_se`` between features ``x (N, d)`` and ``y (M, d)``.
 
     Raises
     ------
@@ -115,14 +115,14 @@ def distances(x: Array, y: Array, progress: Progress | None = None) -> dict[str,
 
 @dataclass
 class _Counter:
-    """Images and subsets that are done."""
+    """A counter of the images and subsets that are done."""
 
     total: int
     progress: Progress | None
     steps: int = field(default=0, init=False)
 
     def at(self, more: int, _: int = 0) -> None:
-        """``more`` than what was finished before."""
+        """Report ``more`` steps beyond those already counted."""
         if self.progress is not None:
             self.progress(self.steps + more, self.total)
 
@@ -132,18 +132,18 @@ def _cut(x: Array) -> Iterator[Array]:
 
 
 def _generated(run: Run, r: int, samples: int) -> Iterator[Array]:
-    """Means of model r at draws from the prior, ``(n, D)`` block by block, the draws of ``sample``."""
+    """Decode means of model r at draws from the prior, ``(n, D)`` per block, with the draws of ``sample``."""
     vae = run.vae
     key, theta = Key(vae.seeds[r : r + 1], Stream.ANCESTRAL), vae.theta[r : r + 1]
     for start in range(0, samples, BLOCK):
         shape = (1, min(BLOCK, samples - start), vae.model.d_z)
         z = vae.model.posterior.prior(vae.k, key, shape, theta.dtype, start * vae.model.d_z)
-        with np.errstate(over="ignore", invalid="ignore"):  # a diverged model is None, not a warning
+        with np.errstate(over="ignore", invalid="ignore"):  # a diverged model gives None, not a warning
             yield vae.k.to_host(vae.model.decode(vae.k, theta, z)[0])[0, 0]
 
 
 def _features(blocks: Iterator[Array], extractor: Extractor, run: Run, done: _Counter) -> Array:
-    """Features ``(N, d)`` of the images in ``blocks``."""
+    """Compute the features ``(N, d)`` of the images in ``blocks``."""
     parts = []
     for images in blocks:
         parts.append(extractor(images, run.dataset.image))

@@ -1,4 +1,4 @@
-"""How good a model is: likelihood, score, reconstruction and posterior, in bounded memory."""
+"""Metrics of a model on a test set: likelihood, score, reconstruction, posterior; in bounded memory."""
 
 from .bounds import iwae_bound, negative_elbo
 from .feature_moments import FeatureMoments, moments_of

@@ -1,8 +1,8 @@
-"""A test set in bounded memory: what is accepted, how it is cut, and the posterior samples of a cut.
+"""Batches of a test set in bounded memory: validation, slices, and posterior samples of a slice.
 
 The noise of an evaluation is a function of the datum, the metric and the model's seed. It depends
-neither on how the data are cut nor on when the evaluation happens, so figures of two epochs, or of
-two models with one seed, differ by the models alone.
+neither on the batch size nor on the time of the evaluation, so figures of two epochs, or of
+two models with one seed, differ only because of the models.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
 from ..types import Array, Kernels
 
-#: Called with what is done and what there is in all, in units of the metric's choice.
+#: Called with the completed and the total amount, in units that the metric chooses.
 Progress: TypeAlias = Callable[[int, int], None]
 
-#: Elements that the data of one pass through a network may have, over all models and samples.
+#: Most elements of the data of one pass through a network, over all models and samples.
 ELEMENTS = 2**20
-#: Rows that one pass may have; beyond this nothing gets faster.
+#: Most rows of one pass; larger passes are not faster.
 ROWS = 4096
 
 
 class Noise(IntEnum):
-    """Steps of the evaluation stream: no two metrics share their noise."""
+    """Steps of the evaluation stream, one per metric, so that no two metrics share their noise."""
 
     INPUT = 0
     NEGATIVE_ELBO = 1
@@ -51,7 +51,7 @@ class Batch:
     Attributes
     ----------
     rows : slice
-        Where in the test set.
+        Position in the test set.
     x : Array
         ``(1, 1, n, D)``.
     q : Moments
@@ -64,12 +64,12 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """How many data."""
+        """Number of data in the batch."""
         return self.rows.stop - self.rows.start  # type: ignore[no-any-return]
 
 
 def checked(model: GaussianVAE, x: Array) -> Array:
-    """``x`` as an array of floats, if it is a test set for ``model``.
+    """Return ``x`` as an array of floats after checking that it is a test set for ``model``.
 
     Raises
     ------
@@ -95,30 +95,30 @@ def check_count(what: str, count: int, least: int = 1) -> None:
 
 
 def host(k: Kernels, a: Array) -> Array:
-    """Bring ``a`` to the host's memory, float64."""
+    """Copy ``a`` to host memory as float64."""
     return np.asarray(k.to_host(a), dtype=np.float64)
 
 
 def rows_per_pass(models: int, d_x: int) -> int:
-    """How many rows may pass through the networks of all models at once."""
+    """Return how many rows may pass through the networks of all models at once."""
     return max(1, min(ROWS, ELEMENTS // (models * d_x)))
 
 
 def spans(total: int, size: int) -> Iterator[slice]:
-    """``range(total)`` cut into slices of at most ``size``."""
+    """Yield slices of at most ``size`` that cover ``range(total)``."""
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
 
 
 def on_device(k: Kernels, x: Array, params: Array) -> Array:
-    """Bring data ``(n, D)`` to the networks: ``(1, 1, n, D)`` in the parameters' dtype."""
+    """Copy data ``(n, D)`` to the device as ``(1, 1, n, D)`` in the parameters' dtype."""
     return k.asarray(np.ascontiguousarray(x)[None, None], params.dtype)
 
 
 def batches(
     k: Kernels, model: GaussianVAE, phi: Array, x: Array, samples: int = 1, progress: Progress | None = None
 ) -> Iterator[Batch]:
-    """Encode ``x (N, D)`` batch by batch, so that ``samples`` decodings of each fit in one pass."""
+    """Encode ``x (N, D)`` in batches whose size allows ``samples`` decodings of each datum in one pass."""
     for rows in spans(len(x), max(1, rows_per_pass(len(phi), model.d_x) // samples)):
         data = on_device(k, x[rows], phi)
         yield Batch(rows, data, model.encode(k, phi, data)[0])
@@ -127,17 +127,17 @@ def batches(
 
 
 def posterior_draws(k: Kernels, model: GaussianVAE, key: Key, batch: Batch, samples: int) -> Array:
-    """Exact posterior samples ``(R, S, n, Z)`` of a batch, the same however the data are cut."""
+    """Draw exact posterior samples ``(R, S, n, Z)`` of a batch, independent of the batch size."""
     return model.posterior.draw(k, key, batch.q, samples, batch.rows.start)
 
 
 def hosted(k: Kernels, q: Moments) -> Moments:
-    """The same q in the host's memory, float64."""
+    """Return q with its arrays in host memory as float64."""
     return replace(q, **{each.name: host(k, getattr(q, each.name)) for each in fields(q)})
 
 
 def posterior_noise(k: Kernels, key: Key, batch: Batch, samples: int) -> Array:
-    """Draw the normals ``(R, S, n, Z)`` of a batch; the stream has them by datum, sample, latent."""
+    """Draw the normals ``(R, S, n, Z)`` of a batch, ordered in the stream by datum, sample, latent."""
     d_z = batch.q.mu.shape[-1]
     shape, first = (batch.size, samples, d_z), batch.rows.start * samples * d_z
     return key.normal(k, shape, batch.q.mu.dtype, first).swapaxes(1, 2)

@@ -1,4 +1,4 @@
-r"""Upper bounds of the negative log-likelihood, by draws from the posterior approximation.
+r"""Upper bounds of the negative log-likelihood from samples of the approximate posterior.
 
 .. math::
     -\log p(x) \le -E \log \tfrac1S \sum_i \frac{p(x|z_i)\, p(z_i)}{q(z_i|x)}
@@ -41,7 +41,7 @@ def negative_elbo(
     samples: int = 5,
     progress: Progress | None = None,
 ) -> Array:
-    """Mean negative evidence lower bound, ``(R,)`` nats: sampled reconstruction, closed-form KL.
+    """Compute the mean negative ELBO, ``(R,)`` nats: sampled reconstruction, closed-form KL.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ def negative_elbo(
     x : Array
         ``(N, D)``, NumPy.
     key : Key
-        R seeds; its stream and step do not matter.
+        R seeds; its stream and step are ignored.
     samples : int
-        S, posterior samples a datum.
+        S, posterior samples per datum.
     progress : callable, optional
-        Called with the data done and all data.
+        Called with the number of data done and their total.
 
     Raises
     ------
     DataError
         If x is not a test set for the model.
     ConfigError
-        If the seeds are not one for each model, or there is no sample.
+        If there is not one seed per model, or no sample.
     """
     x = checked(model, x)
     check_seeds(key, len(phi))
@@ -90,7 +90,7 @@ def iwae_bound(
     samples: int = 100,
     progress: Progress | None = None,
 ) -> Array:
-    """Mean importance-weighted bound of the negative log-likelihood, ``(R,)`` nats, tighter with S.
+    """Compute the mean importance-weighted bound, ``(R,)`` nats, which is tighter for larger S.
 
     Parameters and errors are those of :func:`negative_elbo`.
     """
@@ -104,7 +104,7 @@ def iwae_bound(
         z = posterior_draws(k, model, key, batch, samples)
         e = model.decode(k, theta, z)[0] - batch.x
         square = host(k, (e * e).sum(-1, dtype=np.float64))
-        # Of the z as it was rounded: far from the prior, log q of the rounded noise would be another.
+        # Use the rounded z: far from the prior, log q of the rounded noise would differ.
         q, placed = hosted(k, batch.q), host(k, z)
         log_w = log_likelihood(square, log_sd, model.d_x) + model.posterior.log_prior(placed)
         total -= _log_mean_exp(log_w - model.posterior.log_prob(q, placed)).sum(1)
@@ -112,6 +112,6 @@ def iwae_bound(
 
 
 def _log_mean_exp(log_w: Array) -> Array:
-    """``log mean_i exp(log_w_i)`` over the samples of ``(R, S, N)``."""
+    """Compute ``log mean_i exp(log_w_i)`` over the samples of ``(R, S, N)``."""
     top = log_w.max(1, keepdims=True)
     return np.asarray(np.log(np.exp(log_w - top).mean(1)) + top[:, 0])

@@ -1,4 +1,4 @@
-"""Mean and covariance of features that arrive in blocks, in float64 whatever the features are."""
+"""Mean and covariance of features that are added in blocks, in float64 for any dtype of the features."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from ..errors import DataError
 from ..types import Array
 
-#: Larger features (in magnitude) are refused: the variance of the cubic kernel takes their twelfth power.
+#: Larger features (in magnitude) are rejected: the variance of the cubic kernel takes their twelfth power.
 LARGEST = 1e20
-#: ``(d,)`` and ``(d, d)``.
+#: Mean ``(d,)`` and covariance ``(d, d)``.
 MeanAndCovariance: TypeAlias = tuple[Array, Array]
 
 
 class FeatureMoments:
-    """Moments of all blocks so far, by the pairwise update of means and scatter matrices.
+    """Moments of all blocks so far, by pairwise updates of means and scatter matrices.
 
     Parameters
     ----------
     dim : int
-        d, features a sample.
+        d, features per sample.
 
     References
     ----------
@@ -35,12 +35,12 @@ class FeatureMoments:
         self._scatter = np.zeros((dim, dim))
 
     def add(self, block: Array) -> None:
-        """Take in features ``(n, d)``.
+        """Add a block of features ``(n, d)``.
 
         Raises
         ------
         DataError
-            If they have another number of columns, or one of them is not finite or beyond 1e20.
+            If the number of columns differs, or a feature is not finite or beyond 1e20.
         """
         if block.ndim != 2 or block.shape[1] != len(self._mean):
             raise DataError(
@@ -49,7 +49,7 @@ class FeatureMoments:
         if not len(block):
             return
         block = block.astype(np.float64)
-        if not (np.abs(block) <= LARGEST).all():  # nor is NaN
+        if not (np.abs(block) <= LARGEST).all():  # NaN fails this too
             raise DataError(
                 f"Features hold NaN or infinity, or values beyond {LARGEST:g}: the model or the extractor "
                 "has broken down."
@@ -62,7 +62,7 @@ class FeatureMoments:
         self.count = total
 
     def result(self) -> MeanAndCovariance:
-        """The mean ``(d,)`` and the unbiased covariance ``(d, d)``.
+        """Return the mean ``(d,)`` and the unbiased covariance ``(d, d)``.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class FeatureMoments:
 
 
 def moments_of(features: Array, block: int = 4096) -> MeanAndCovariance:
-    """Moments of features ``(N, d)``, block by block; raises as :class:`FeatureMoments` does."""
+    """Compute the moments of features ``(N, d)`` block by block; raises as :class:`FeatureMoments` does."""
     moments = FeatureMoments(features.shape[-1])
     for start in range(0, len(features), block):
         moments.add(features[start : start + block])

@@ -1,4 +1,4 @@
-"""The Fisher divergence between q(z|x) and the posterior, forward only: first term of equation (6)."""
+"""The Fisher divergence between q(z|x) and the posterior, the first term of equation (6), as a metric."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def posterior_fisher(
     samples: int = 5,
     progress: Progress | None = None,
 ) -> Array:
-    r"""Mean of :math:`\tfrac12 E_q |\nabla_z \log q(z|x) - \nabla_z \log p(z|x)|^2`, ``(R,)``.
+    r"""Compute the mean of :math:`\tfrac12 E_q |\nabla_z \log q(z|x) - \nabla_z \log p(z|x)|^2`, ``(R,)``.
 
     Parameters
     ----------
@@ -30,18 +30,18 @@ def posterior_fisher(
     x : Array
         ``(N, D)``, NumPy.
     key : Key
-        R seeds; its stream and step do not matter.
+        R seeds; its stream and step are ignored.
     samples : int
-        S, posterior samples a datum.
+        S, posterior samples per datum.
     progress : callable, optional
-        Called with the data done and all data.
+        Called with the number of data done and their total.
 
     Raises
     ------
     DataError
         If x is not a test set for the model.
     ConfigError
-        If the seeds are not one for each model, or there is no sample.
+        If there is not one seed per model, or no sample.
     """
     x = checked(model, x)
     check_seeds(key, len(phi))

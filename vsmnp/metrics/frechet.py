@@ -1,10 +1,10 @@
-r"""The Frechet distance between the Gaussians that two sets of features are taken for (FID).
+r"""The Frechet distance between Gaussians fitted to two sets of features (FID).
 
 .. math:: |\mu_1 - \mu_2|^2 + \operatorname{tr} C_1 + \operatorname{tr} C_2
           - 2 \operatorname{tr} (C_1^{1/2} C_2 C_1^{1/2})^{1/2} .
 
 The last trace is the sum of the square roots of the eigenvalues of a symmetric matrix. Unlike a square root
-of :math:`C_1 C_2`, which is not symmetric, it cannot turn complex, and singular covariances need no
+of :math:`C_1 C_2`, which is not symmetric, it is always real, and singular covariances need no
 correction.
 
 References
@@ -23,10 +23,10 @@ from .feature_moments import MeanAndCovariance
 
 
 def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
-    """The squared Frechet distance between two Gaussians, each a mean ``(d,)`` and a covariance ``(d, d)``.
+    """Compute the squared Frechet distance of two Gaussians, each a mean ``(d,)``, a covariance ``(d, d)``.
 
     Between two samples of N from one standard Gaussian it is about ``2 d/N + d(d + 1)/(2 N)``, not 0:
-    compare distances of equally many samples.
+    compare distances of equal sample sizes.
 
     Raises
     ------
@@ -47,6 +47,6 @@ def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
 
 
 def _root(covariance: Array) -> Array:
-    """The symmetric square root of a positive semidefinite matrix."""
+    """Compute the symmetric square root of a positive semidefinite matrix."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(values.clip(0)) @ vectors.T)

@@ -1,11 +1,11 @@
-r"""Sums over very many draws, weighted by an isotropic Gaussian likelihood, for many data at once.
+r"""Streamed sums over draws, weighted by an isotropic Gaussian likelihood, for a batch of data.
 
 For draws :math:`g_i` and every datum x, with :math:`e_i = g_i - x` and weights
 :math:`w_i \propto e^{-\tau |e_i|^2 / 2}`: the mean of the unnormalised weights, :math:`\sum w_i e_i`,
-:math:`\sum w_i |e_i|^2` and the effective sample size. The draws come in chunks and are forgotten; the
-weights are held relative to the largest so far, so that nothing over- or underflows.
+:math:`\sum w_i |e_i|^2` and the effective sample size. The draws are added in chunks and not stored; the
+weights are kept relative to the largest so far, so that nothing over- or underflows.
 
-Two matrix products a chunk do nearly everything:
+Two matrix products per chunk take nearly all the time:
 
 .. math:: \log w = [x, 1] \, [\tau g, -\tau |g|^2 / 2]^T \quad (\text{up to } -\tau |x|^2 / 2), \qquad
           \text{sums} = w \, [1, |g|^2, g] .
@@ -20,13 +20,13 @@ import numpy as np
 from ..types import Array
 from .batches import spans
 
-#: Data whose weights are in work at once: with a chunk of draws they fit the cache.
+#: Number of data per block: its weights for a chunk of draws fit the cache.
 DATA_ROWS = 32
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """What the sums come to, for each of N data.
+    """The weighted sums over all draws, for each of N data.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Weighted:
     square : Array
         ``(N,)``, ``sum w_i |e_i|^2``.
     ess : Array
-        ``(N,)``, ``(sum w_i)^2 / sum w_i^2``: how many equally weighted draws these are worth.
+        ``(N,)``, ``(sum w_i)^2 / sum w_i^2``: the equivalent number of equally weighted draws.
     """
 
     log_mean: Array
@@ -47,13 +47,13 @@ class Weighted:
 
 
 class WeightedSums:
-    """The running sums of one model.
+    """The running weighted sums of one model.
 
     Parameters
     ----------
     x : Array
-        ``(N, D)`` float64. Centre x and the draws alike: squares are expanded, and what x and g have
-        in common would cancel.
+        ``(N, D)`` float64. Centre x and the draws by the same vector: squares are expanded, and a common
+        offset of x and g would cancel with loss of precision.
     tau : float
         Precision of the likelihood.
     """
@@ -66,7 +66,7 @@ class WeightedSums:
         self._squares = np.zeros(len(x))
 
     def add(self, g: Array) -> None:
-        """Take in a chunk of draws ``g (C, D)``, float64."""
+        """Add a chunk of draws ``g (C, D)``, float64."""
         g_square = (g * g).sum(1)
         linear = np.ascontiguousarray((self.tau * np.column_stack([g, -0.5 * g_square])).T)
         moments = np.column_stack([np.ones(len(g)), g_square, g])
@@ -91,7 +91,7 @@ class WeightedSums:
         self._top[rows] = top
 
     def result(self) -> Weighted:
-        """Divide: the expectations over all draws so far."""
+        """Compute the expectations over all draws so far from the sums."""
         x, total = self.x, self._sums[:, 0]
         x_square = (x * x).sum(1)
         mean_square, mean = self._sums[:, 1] / total, self._sums[:, 2:] / total[:, None]

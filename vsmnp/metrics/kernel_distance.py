@@ -20,13 +20,13 @@ from ..rng import Key, Stream
 from ..types import Array
 from .batches import Progress, check_count
 
-#: How many subsets, and of how many samples on either side.
+#: Number of subsets, and the number of samples of a subset on either side.
 SUBSETS = 100
 SUBSET_SIZE = 1000
 
 
 class KernelDistance(NamedTuple):
-    """Mean over the subsets, and their standard deviation; NaN of a single one."""
+    """Mean and standard deviation over the subsets; the latter is NaN for a single subset."""
 
     mean: float
     sd: float
@@ -40,18 +40,18 @@ def kernel_distance(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> KernelDistance:
-    """The kernel distance between features ``x (N, d)`` and ``y (M, d)``, averaged over subsets.
+    """Compute the kernel distance of features ``x (N, d)`` and ``y (M, d)``, averaged over subsets.
 
     Parameters
     ----------
     subsets : int
-        How many.
+        Number of subsets.
     size : int
-        Samples of a subset on either side, drawn without replacement; all of them where there are fewer.
+        Samples per subset on either side, drawn without replacement; all samples if there are fewer.
     seed : int
-        Of the choice, which is a function of it and of N and M alone.
+        Seed of the choice, which is a function of the seed and of N and M alone.
     progress : callable, optional
-        Called with the subsets done and all of them.
+        Called with the number of subsets done and their total.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def kernel_distance(
 
 
 def _choice(key: Key, count: int, size: int) -> Array:
-    """Indices of ``size`` of ``count`` samples, or of all."""
+    """Draw the indices of ``size`` of ``count`` samples, or of all if there are fewer."""
     return np.asarray(key.permutation(load("reference"), count)[0, :size])
 
 

@@ -5,7 +5,7 @@ The kernel :math:`(z \cdot z' + 1)^3` is the inner product of third tensor power
 
 .. math:: \sum_{n,m} (z_n \cdot z'_m + 1)^3 = \langle T, T' \rangle ,
 
-exactly, in a time linear in the number of samples; no Gram matrix is ever formed.
+exactly, in a time linear in the number of samples, without a Gram matrix.
 
 References
 ----------
@@ -24,7 +24,7 @@ from .batches import Noise, batches, check_seeds, checked, host, posterior_draws
 
 
 def cubic_mmd(a: Array, b: Array) -> float:
-    r"""Squared MMD between samples ``a (N, Z)`` and ``b (M, Z)``; pairs of a sample with itself left out.
+    r"""Compute the squared MMD of samples ``a (N, Z)`` and ``b (M, Z)``, excluding self-pairs.
 
     .. math:: \frac{\sum_{n \ne m} k(a_n, a_m)}{N(N-1)} + \frac{\sum_{n \ne m} k(b_n, b_m)}{M(M-1)}
               - \frac{2 \sum k(a_n, b_m)}{N M} .
@@ -40,7 +40,7 @@ def cubic_mmd(a: Array, b: Array) -> float:
         raise DataError(f"An MMD needs at least 2 samples on either side, got {len(a)} and {len(b)}.")
     u, v = (np.column_stack([z, np.ones(len(z))]) for z in (a, b))
     uu = vv = uv = 0.0
-    for u_axis, v_axis in zip(u.T, v.T, strict=True):  # one slice of T at a time: Z^2 numbers, not Z^3
+    for u_axis, v_axis in zip(u.T, v.T, strict=True):  # one slice of T at a time: Z^2 numbers instead of Z^3
         t_u, t_v = (u * u_axis[:, None]).T @ u, (v * v_axis[:, None]).T @ v
         uu += float(np.vdot(t_u, t_u))
         vv += float(np.vdot(t_v, t_v))
@@ -49,13 +49,13 @@ def cubic_mmd(a: Array, b: Array) -> float:
 
 
 def _unpaired(total: float, u: Array) -> float:
-    """Turn the sum of the kernel over all pairs into its mean over pairs of different samples."""
+    """Convert the sum of the kernel over all pairs to its mean over pairs of different samples."""
     itself = float(((u * u).sum(1) ** 3).sum())
     return (total - itself) / (len(u) * (len(u) - 1))
 
 
 def latent_mmd(k: Kernels, model: GaussianVAE, phi: Array, x: Array, key: Key) -> Array:
-    """Squared MMD between one posterior sample a datum and as many prior draws, ``(R,)``.
+    """Compute the squared MMD of one posterior sample per datum and as many prior draws, ``(R,)``.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def latent_mmd(k: Kernels, model: GaussianVAE, phi: Array, x: Array, key: Key) -
     x : Array
         ``(N, D)``, NumPy.
     key : Key
-        R seeds; its stream and step do not matter.
+        R seeds; its stream and step are ignored.
 
     Raises
     ------
     DataError
         If x is not a test set for the model, or has a single datum.
     ConfigError
-        If the seeds are not one for each model.
+        If there is not one seed per model.
     """
     x = checked(model, x)
     check_seeds(key, len(phi))

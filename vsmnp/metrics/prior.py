@@ -1,4 +1,4 @@
-r"""The likelihood and the score of a model, by draws from its prior.
+r"""The likelihood and the score of a model, estimated from draws of its prior.
 
 With :math:`z_i \sim p(z)` and :math:`w_i \propto p(x|z_i)`, :math:`\sum w_i = 1`,
 
@@ -8,8 +8,8 @@ With :math:`z_i \sim p(z)` and :math:`w_i \propto p(x|z_i)`, :math:`\sum w_i = 1
     \text{score-matching loss} = \tfrac12 |\nabla_x \log p|^2 + \nabla_x^2 \log p
         = \sum_i w_i |s^p_i|^2 - d_x / \gamma - \tfrac12 \Big| \sum_i w_i s^p_i \Big|^2 .
 
-Both are consistent, not unbiased; they are hopeless where no draw comes near x, as for images, and
-the effective sample size tells. It is how section 5.1 of the paper evaluates.
+Both are consistent, not unbiased; they fail where no draw is close to x, as for images, which the
+effective sample size shows. Section 5.1 of the paper evaluates in this way.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .importance import Weighted, WeightedSums
 
 @dataclass(frozen=True)
 class PriorEstimate:
-    """Figures of R models, each ``(R,)``, float64.
+    """Estimates for R models from prior draws, each ``(R,)``, float64.
 
     Attributes
     ----------
     nll, nll_se : Array
         Mean negative log-likelihood in nats, and its standard error over the test points.
     ess : Array
-        Effective sample size, mean over the test points: below about a hundred, trust nothing.
+        Effective sample size, mean over the test points; estimates with less than about 100 are unreliable.
     sm_loss, sm_loss_se : Array
         Mean score-matching loss, and its standard error over the test points.
     """
@@ -56,7 +56,7 @@ def prior_estimate(
     draws: int = 100_000,
     progress: Progress | None = None,
 ) -> PriorEstimate:
-    """Negative log-likelihood and score-matching loss on a test set.
+    """Estimate the negative log-likelihood and the score-matching loss on a test set.
 
     Parameters
     ----------
@@ -65,18 +65,18 @@ def prior_estimate(
     x : Array
         ``(N, D)``, NumPy.
     key : Key
-        R seeds; its stream and step do not matter. The draws are the same for all x.
+        R seeds; its stream and step are ignored. The draws are the same for all x.
     draws : int
-        Draws from the prior; they are streamed, memory does not grow with them.
+        Number of draws from the prior; they are streamed, so that memory does not grow with them.
     progress : callable, optional
-        Called with the draws done and all draws.
+        Called with the number of draws done and their total.
 
     Raises
     ------
     DataError
         If x is not a test set for the model.
     ConfigError
-        If the seeds are not one for each model, or there is no draw.
+        If there is not one seed per model, or no draw.
     """
     x = checked(model, x)
     log_p, loss, ess = [], [], []
@@ -94,9 +94,11 @@ def prior_estimate(
 def log_prob_and_score(
     k: Kernels, model: GaussianVAE, theta: Array, x: Array, key: Key, draws: int = 100_000
 ) -> tuple[Array, Array]:
-    """``log p(x)`` in nats ``(R, N)`` and ``grad_x log p(x)`` ``(R, N, D)`` for ``x (N, D)``, float64.
+    """Estimate ``log p(x)`` in nats ``(R, N)`` and ``grad_x log p(x)`` ``(R, N, D)`` for ``x (N, D)``.
 
-    Parameters and errors are those of :func:`prior_estimate`, and so are the draws.
+    Both are float64.
+
+    Parameters, errors and draws are those of :func:`prior_estimate`.
     """
     x = checked(model, x)
     log_p, score = [], []
@@ -109,7 +111,7 @@ def log_prob_and_score(
 def _weighted(
     k: Kernels, model: GaussianVAE, theta: Array, x: Array, key: Key, draws: int, progress: Progress | None
 ) -> list[tuple[Weighted, Array]]:
-    """For each model, the sums over all draws and its ``log sqrt(gamma)``."""
+    """Return for each model the sums over all draws and its ``log sqrt(gamma)``."""
     check_seeds(key, len(theta))
     check_count("prior draws", draws)
     key = key.on(Stream.PRIOR)
@@ -133,7 +135,7 @@ def _log_p(sums: Weighted, log_sd: Array, d_x: int) -> Array:
 
 
 def _mean_and_error(values: Array) -> tuple[Array, Array]:
-    """Mean over the test points ``(R, N)``, and its standard error; NaN from a single point."""
+    """Compute the mean over the test points of ``(R, N)``, and its standard error; NaN for a single point."""
     n = values.shape[1]
     if n == 1:
         return values[:, 0], np.full(len(values), np.nan)

@@ -1,4 +1,4 @@
-"""Denoising: how far the decoded posterior mean of a noisy input is from the clean one."""
+"""Denoising error: the distance of the decoded posterior mean of a noisy input from the clean one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .batches import ELEMENTS, Noise, check_seeds, checked, host, on_device, row
 
 
 def corrupted(k: Kernels, x: Array, noise_sd: float, key: Key) -> Array:
-    """``x (N, D)`` with the test noise of the first seed of ``key`` added; x itself without noise.
+    """Add the test noise of the first seed of ``key`` to ``x (N, D)``; return x itself without noise.
 
-    It is the noise that :func:`denoising_mse` adds under the same one-seeded key.
+    The noise equals that of :func:`denoising_mse` with the same one-seed key.
     """
     if noise_sd == 0:
         return x
@@ -28,7 +28,7 @@ def corrupted(k: Kernels, x: Array, noise_sd: float, key: Key) -> Array:
 def denoising_mse(
     k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, noise_sd: float, key: Key
 ) -> Array:
-    r"""Mean of :math:`|g(\mu(x + \sigma \epsilon)) - x|^2 / d_x` over the test set, ``(R,)``.
+    r"""Compute the mean of :math:`|g(\mu(x + \sigma \epsilon)) - x|^2 / d_x` over the test set, ``(R,)``.
 
     Parameters
     ----------
@@ -39,14 +39,14 @@ def denoising_mse(
     noise_sd : float
         Sigma, 0 for plain reconstruction.
     key : Key
-        R seeds, or one for noise that the models share; its stream and step do not matter.
+        R seeds, or one for noise shared by the models; its stream and step are ignored.
 
     Raises
     ------
     DataError
         If x is not a test set for the model.
     ConfigError
-        If the noise is negative, or the seeds are neither one nor one for each model.
+        If the noise is negative, or there is neither one seed nor one per model.
     """
     x = checked(model, x)
     if not noise_sd >= 0:
@@ -65,6 +65,6 @@ def denoising_mse(
 
 
 def _noise(k: Kernels, key: Key, x: Array, rows: slice, dtype: DType) -> Array:
-    """Draw the normals ``(R, 1, n, D)`` that belong to some rows of x."""
+    """Draw the normals ``(R, 1, n, D)`` of some rows of x."""
     shape, first = (1, rows.stop - rows.start, x.shape[1]), rows.start * x.shape[1]
     return key.normal(k, shape, dtype, first)

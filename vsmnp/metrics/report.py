@@ -1,4 +1,4 @@
-"""Every figure of a model on a test set, as a table row for each of R models."""
+"""All figures of R models on a test set, each a list over the models."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .mmd import latent_mmd
 from .prior import prior_estimate
 from .reconstruction import corrupted, denoising_mse
 
-#: The noise on the test inputs is part of the test set: the same for every model and every evaluation.
+#: The noise on the test inputs is part of the test set: equal for every model and every evaluation.
 TEST_NOISE = Key((0,))
 
-#: Progress is told in thousandths of a figure, so that slow figures move too.
+#: Progress is reported in thousandths of a figure, so that slow figures show progress too.
 _PARTS = 1000
 
 
@@ -37,8 +37,8 @@ def evaluate_all(
 ) -> dict[str, list[float | None]]:
     """Evaluate R models on one test set.
 
-    All figures but the denoising error, which compares with the clean data, are those of the noisy
-    data, because that is the distribution that the model was trained on.
+    All figures except the denoising error, which compares with the clean data, are computed on the noisy
+    data, because the model was trained on their distribution.
 
     Parameters
     ----------
@@ -47,37 +47,37 @@ def evaluate_all(
     x : Array
         ``(N, D)``, NumPy, clean, N > 1.
     key : Key
-        R seeds; its stream and step do not matter.
+        R seeds; its stream and step are ignored.
     noise_sd : float
         Standard deviation of the input noise.
     prior_draws : int
-        Draws from the prior for ``nll``, ``nll_se``, ``ess`` and ``sm_loss``.
+        Number of prior draws for ``nll``, ``nll_se``, ``ess`` and ``sm_loss``.
     iwae_samples : int
-        Posterior samples a datum for ``iwae``; 0 leaves it out.
+        Posterior samples per datum for ``iwae``; 0 omits it.
     by_prior : bool
-        Whether sampling from the prior has any hope: not for images.
+        Whether to estimate from prior draws, which fails on images.
     progress : callable, optional
-        Called with a part done and the whole.
+        Called with the completed parts and their total.
 
     Returns
     -------
     dict of str to list
         ``nll, nll_se, ess, sm_loss, neg_elbo, iwae, mse, mmd, posterior_fd, gamma``, each a list over
-        the models; None where a figure was not wanted or is not a finite number.
+        the models; None where a figure was not requested or is not finite.
 
     Raises
     ------
     DataError
         If x is not a test set for the model, or has a single datum.
     ConfigError
-        If the seeds are not one for each model, or a number of draws or the noise is negative.
+        If there is not one seed per model, or a number of draws or the noise is negative.
     """
     clean = checked(model, x)
     check_seeds(key, len(phi))
     check_count("importance samples", iwae_samples, least=0)
     unwanted = np.full(len(phi), np.nan)
     nll = nll_se = ess = sm_loss = iwae = fisher = unwanted
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverged model is None, not a warning
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged model gives None, not a warning
         mse = denoising_mse(k, model, phi, theta, clean, noise_sd, TEST_NOISE)
         x = corrupted(k, clean, noise_sd, TEST_NOISE)
         if by_prior:
@@ -99,7 +99,7 @@ def evaluate_all(
 
 
 def _part(progress: Progress | None, index: int) -> Progress | None:
-    """Tell the progress of one of the four slow figures as progress of the whole."""
+    """Return a callback that reports the progress of one of the four slow figures as part of the total."""
     if progress is None:
         return None
     return lambda done, total: progress((index * total + done) * _PARTS // total, 4 * _PARTS)

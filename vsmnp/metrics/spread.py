@@ -1,4 +1,4 @@
-"""Posterior standard deviations: near 1 where a latent is unused, near 0 where it carries information."""
+"""Posterior standard deviations: near 1 for an unused latent, near 0 for an informative one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..model.vae import GaussianVAE
 from ..types import Array, Kernels
 from .batches import batches, check_count, checked, host
 
-#: The histogram reaches at least from 0 to here, so that unused latents, at 1, stand inside.
+#: Least upper end of the histogram, so that unused latents, at 1, are inside.
 UPPER_EDGE = 1.2
 
 
 def posterior_sds(k: Kernels, model: GaussianVAE, phi: Array, x: Array) -> Array:
-    """``s(x)`` of every datum of ``x (N, D)``, ``(R, N, Z)`` float64.
+    """Compute ``s(x)`` of every datum of ``x (N, D)``, ``(R, N, Z)`` float64.
 
     Raises
     ------
@@ -25,14 +25,14 @@ def posterior_sds(k: Kernels, model: GaussianVAE, phi: Array, x: Array) -> Array
 
 
 def sd_histogram(sds: Array, bins: int = 50) -> tuple[Array, Array]:
-    """How the standard deviations of each latent are spread over the data.
+    """Compute histograms of the standard deviations of each latent over the data.
 
     Parameters
     ----------
     sds : Array
         ``(R, N, Z)``, from :func:`posterior_sds`.
     bins : int
-        B, of equal width from 0 to the largest finite value, or to 1.2 if that is smaller.
+        B, bins of equal width from 0 to the largest finite value, or to 1.2 if that is larger.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A small classifier of images, trained by this engine: its last hidden layer is what FID and KID compare."""
+"""An image classifier trained by this engine, whose last hidden layer gives features for FID and KID."""
 
 from .store import SUFFIX, Classifier, check_name, load, save, shipped
 from .training import train_classifier

@@ -1,4 +1,4 @@
-"""The softmax cross-entropy and its gradient, by hand."""
+"""The softmax cross-entropy and its hand-derived gradient."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...types import Array
 
 
 def cross_entropy(y: Array, labels: Array) -> tuple[Array, Array]:
-    r"""Mean of :math:`\log \sum_c e^{y_c} - y_{label}` over the batch, and its gradient.
+    r"""Compute the mean of :math:`\log \sum_c e^{y_c} - y_{label}` over the batch, and its gradient.
 
     .. math:: \partial / \partial y_c = (\mathrm{softmax}(y)_c - [c = label]) / N .
 

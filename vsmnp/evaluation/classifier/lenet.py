@@ -1,4 +1,4 @@
-"""LeNet-5 with tanh throughout: two convolutions, two hidden layers, one score a class.
+"""LeNet-5 with tanh activations: two convolutions, two hidden layers, one score per class.
 
 References
 ----------
@@ -18,13 +18,13 @@ from ...layers.dense import Dense
 from ...layers.reshape import Reshape
 from ...types import Array, Shape, Window
 
-#: Pixels a side of what it sees, and the width of the last hidden layer, whose values are the features.
+#: Pixels per side of its images, and the width of the last hidden layer, whose values are the features.
 SIDE = 32
 FEATURES = 84
 
 
 def lenet5(channels: int, classes: int) -> Chain:
-    """The network, ``(R, 1, N, C*32*32) -> (R, 1, N, classes)``: a chain of the features and the scores."""
+    """Build the network, ``(R, 1, N, C*32*32) -> (R, 1, N, classes)``: a chain of features and scores."""
     window = Window(5)
     features = Chain((
         ChannelsLast((channels, SIDE, SIDE)),
@@ -38,12 +38,12 @@ def lenet5(channels: int, classes: int) -> Chain:
 
 
 def fitted(x: Array, image: Shape | None, channels: int) -> Array:
-    """Flat images ``(N, D)`` of shape ``image`` in the middle of 32 x 32 pixels, zeros around them.
+    """Pad flat images ``(N, D)`` of shape ``image`` with zeros on all sides to 32 x 32 pixels.
 
     Raises
     ------
     DataError
-        If they are no images, larger than 32 x 32, or have another number of channels.
+        If they are not images, are larger than 32 x 32, or have another number of channels.
     """
     if image is None or image[0] != channels or max(image[1:]) > SIDE:
         found = "no images" if image is None else f"images of {' x '.join(map(str, image))}"

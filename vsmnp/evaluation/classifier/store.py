@@ -1,4 +1,4 @@
-"""Trained classifiers on disk: those that come with vsmnp, and the user's own."""
+"""Trained classifiers on disk: those that come with vsmnp, and the user's."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ...storage import make_folder
 from ...types import Array, Kernels, Shape
 from .lenet import fitted, lenet5
 
-#: Weights that come with vsmnp, so that distances agree between machines: of MNIST and of Fashion-MNIST.
+#: Weights that come with vsmnp, for MNIST and Fashion-MNIST, so that distances agree between machines.
 SHIPPED = Path(__file__).parent / "weights"
-#: What a classifier's file ends with.
+#: Suffix of a classifier's file.
 SUFFIX = ".lenet"
-#: Images that pass through the network at once.
+#: Number of images that pass through the network at once.
 _BATCH = 500
 
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A trained LeNet-5 and where it comes from.
+    """A trained LeNet-5, with the data and settings of its training.
 
     Attributes
     ----------
     dataset : str
-        What it was trained on.
+        Name of the training data.
     channels, classes : int
-        Of the images, and how many kinds there are.
+        Channels of the images, and number of classes.
     seed : int
-        Of the initial weights and of the order of the data.
+        Seed of the initial weights and of the order of the data.
     epochs : int
         Passes over the training data.
     accuracy : float
-        Share of the test set that it classifies rightly.
+        Share of the test set that it classifies correctly.
     vector : Array
         Its parameters ``(1, P)``, each a 16-bit float in 32 bits.
     """
@@ -57,34 +57,34 @@ class Classifier:
 
     @cached_property
     def net(self) -> Chain:
-        """The network."""
+        """The LeNet-5 network as a layer."""
         return lenet5(self.channels, self.classes)
 
     @cached_property
     def layout(self) -> Layout:
-        """Where its parameters lie."""
+        """Layout of its parameters in the vector."""
         return Layout(self.net.shapes)
 
     @cached_property
     def sha256(self) -> str:
-        """Of the parameters in the order of the layers, as 16-bit little-endian floats."""
+        """SHA-256 of the parameters in the order of the layers, as 16-bit little-endian floats."""
         digest = hashlib.sha256()
         for _, values in self.layout.named(self.vector):
             digest.update(np.ascontiguousarray(values.astype("<f2")).tobytes())
         return digest.hexdigest()
 
     def features(self, k: Kernels, x: Array, image: Shape | None) -> Array:
-        """Last hidden layer ``(N, 84)`` of flat images ``x (N, D)``, pixels in [0, 1].
+        """Compute the last hidden layer ``(N, 84)`` of flat images ``x (N, D)``, pixels in [0, 1].
 
         Raises
         ------
         DataError
-            If the network does not take images of the shape ``image``.
+            If the network does not accept images of the shape ``image``.
         """
         return self._through(k, fitted(x, image, self.channels), self.net.layers[0], "0")
 
     def scores(self, k: Kernels, x: Array, image: Shape | None) -> Array:
-        """Scores of the classes, ``(N, classes)``; raises as :meth:`features` does."""
+        """Compute the scores of the classes, ``(N, classes)``; raises as :meth:`features` does."""
         return self._through(k, fitted(x, image, self.channels), self.net, None)
 
     def _through(self, k: Kernels, x: Array, net: Any, part: str | None) -> Array:
@@ -98,20 +98,20 @@ class Classifier:
 
 
 def check_name(path: Path) -> None:
-    """Raise a ConfigError unless ``path`` ends as the file of a classifier does."""
+    """Raise a ConfigError unless ``path`` has the suffix of a classifier's file."""
     if path.suffix != SUFFIX:
         raise ConfigError(f"The file of a classifier ends in {SUFFIX}, not as --out {path}.")
 
 
 def save(classifier: Classifier, path: Path) -> None:
-    """Write it to a sealed file, whose name ends in .lenet.
+    """Write a classifier to a file with a checksum, whose name ends in .lenet.
 
     Raises
     ------
     ConfigError
-        If the name does not.
+        If the name has another suffix.
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     check_name(path)
     make_folder(path.parent)
@@ -126,12 +126,12 @@ def save(classifier: Classifier, path: Path) -> None:
 
 
 def load(path: Path) -> Classifier:
-    """Read what :func:`save` wrote.
+    """Read a classifier that :func:`save` wrote.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged or something else.
+        If the file is missing, damaged or not a classifier.
     """
     if not path.is_file():
         raise CheckpointError(f"The classifier {path} does not exist: train one with 'vsmnp classifier'.")
@@ -154,12 +154,12 @@ def load(path: Path) -> Classifier:
 
 
 def shipped(name: str) -> Classifier:
-    """The classifier of mnist or fashion that comes with vsmnp.
+    """Load the classifier of mnist or fashion that comes with vsmnp.
 
     Raises
     ------
     DataError
-        If there is none of that name.
+        If there is no classifier of that name.
     """
     path = SHIPPED / f"{name}{SUFFIX}"
     if not path.exists():

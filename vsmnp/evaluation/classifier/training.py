@@ -1,4 +1,4 @@
-"""How the classifier is trained: Adam on the cross-entropy, a fixed seed, its weights rounded to 16 bits."""
+"""Train the classifier: Adam on the cross-entropy, a fixed seed, weights rounded to 16 bits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .store import Classifier
 BATCH_SIZE = 100
 LEARNING_RATE = 1e-3
 EPOCHS = 5
-#: More kinds than this are taken for a mistake.
+#: Largest number of classes that is accepted.
 _MOST_CLASSES = 1000
 
 
@@ -35,23 +35,23 @@ def train_classifier(
 ) -> Classifier:
     """Train a LeNet-5 on the labels of a dataset.
 
-    It is a function of the data, the seed, the epochs and the kernel set, to the last bit on one machine.
+    The result is a function of the data, the seed, the epochs and the kernel set, bit for bit on one machine.
 
     Parameters
     ----------
     dataset : Dataset
         Images of at most 32 x 32 pixels with labels.
     seed : int
-        Of the initial weights and of the order of the data.
+        Seed of the initial weights and of the order of the data.
     epochs : int
-        Passes over the training data; the step size falls linearly to zero over them.
+        Passes over the training data; the learning rate decreases linearly to zero over them.
     progress : callable, optional
-        Called with the steps done, all steps and the last minibatch's loss in nats.
+        Called with the number of steps done, their total and the last minibatch's loss in nats.
 
     Raises
     ------
     DataError
-        If the data have no labels, or are no images that the network takes.
+        If the data have no labels, or are not images that the network accepts.
     """
     labels = _classes(dataset)
     classes, channels = int(labels.max()) + 1, (dataset.image or (0,))[0] or 1
@@ -86,12 +86,12 @@ def train_classifier(
 
 
 def _classes(dataset: Dataset) -> Array:
-    """The labels of the training data.
+    """Return the labels of the training data.
 
     Raises
     ------
     DataError
-        If there are none, or they are not classes counted from 0.
+        If there are no labels, or they are not classes counted from 0.
     """
     labels = dataset.epoch_labels(0, 0)
     if labels is None:
@@ -105,7 +105,7 @@ def _classes(dataset: Dataset) -> Array:
 
 
 def _tested(k: Kernels, classifier: Classifier, dataset: Dataset) -> Classifier:
-    """The classifier with its accuracy on the test set."""
+    """Return the classifier with its accuracy on the test set."""
     truth = dataset.test_labels()
     assert truth is not None
     scores = classifier.scores(k, dataset.test(0, np.float32), dataset.image)

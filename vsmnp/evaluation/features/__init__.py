@@ -1,4 +1,4 @@
-"""What FID and KID compare: features of our own classifier, of a network in an ONNX file, or in a file."""
+"""Features for FID and KID: of the classifier of vsmnp, of a network in an ONNX file, or from a file."""
 
 from .extractor import Extractor, sha256_of
 from .files import read_features

@@ -1,4 +1,4 @@
-"""What an extractor of features is."""
+"""The protocol of an extractor of features, and the checksum of a file."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from ...types import Array, Shape
 
 
 class Extractor(Protocol):
-    """A function from images to features, and how to know it again."""
+    """A function from images to features, with a name and a checksum of its weights."""
 
     @property
     def name(self) -> str:
-        """What the user calls it."""
+        """Name of the extractor for the user."""
 
     @property
     def sha256(self) -> str:
-        """Of its weights."""
+        """SHA-256 of its weights."""
 
     def __call__(self, x: Array, image: Shape | None) -> Array:
-        """Features ``(N, d)`` of flat images ``x (N, D)``, each ``(C, H, W)``, with pixels in [0, 1].
+        """Compute features ``(N, d)`` of flat images ``x (N, D)``, each ``(C, H, W)``, pixels in [0, 1].
 
         Raises
         ------
         DataError
-            If the images are not of the kind that it takes.
+            If the extractor does not accept such images.
         """
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file.
+    """Compute the SHA-256 of a file.
 
     Raises
     ------
     DataError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         with path.open("rb") as file:

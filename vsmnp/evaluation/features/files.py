@@ -1,4 +1,4 @@
-"""Features that were computed elsewhere, from a file."""
+"""Read features that were computed elsewhere from a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...types import Array
 
 
 def read_features(path: Path) -> Array:
-    """Features ``(N, d)`` from a .npy, .npz, .csv or .h5 file, under the names that data have in it.
+    """Read features ``(N, d)`` from a .npy, .npz, .csv or .h5 file, under the array names of data files.
 
     Raises
     ------
     DataError
-        If the suffix is unknown, the file missing or corrupt, or it holds no such array of finite numbers.
+        If the suffix is unknown, the file is missing or corrupt, or it has no such array of finite numbers.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:

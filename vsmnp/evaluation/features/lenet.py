@@ -1,4 +1,4 @@
-"""Features of our own classifier of the data: the last hidden layer of a tanh LeNet-5."""
+"""Features of the classifier of the data: the last hidden layer of a tanh LeNet-5."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..classifier import Classifier
 
 @dataclass(frozen=True, eq=False)
 class LenetFeatures:
-    """84 values in (-1, 1) an image.
+    """An extractor of 84 features in (-1, 1) per image.
 
     Parameters
     ----------
     k : Kernels
-        What computes them.
+        Kernel set that computes them.
     classifier : Classifier
-        Its network.
+        Classifier that provides the network.
     """
 
     k: Kernels
@@ -25,12 +25,12 @@ class LenetFeatures:
 
     @property
     def name(self) -> str:
-        """``lenet-`` and the data that it was trained on."""
+        """Name of the extractor: ``lenet-`` and the name of its training data."""
         return f"lenet-{self.classifier.dataset}"
 
     @property
     def sha256(self) -> str:
-        """Of its weights."""
+        """SHA-256 of the classifier's weights."""
         return self.classifier.sha256
 
     def __call__(self, x: Array, image: Shape | None) -> Array:

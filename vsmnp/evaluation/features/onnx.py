@@ -1,4 +1,4 @@
-"""Features of any network in an ONNX file, run by onnxruntime: of Inception, for instance."""
+"""Features of any network in an ONNX file, such as Inception, computed by onnxruntime."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ...errors import ConfigError, DataError, LibraryError
 from ...types import Array, Shape
 from .extractor import sha256_of
 
-#: Images that pass through the network at once, where the file leaves it open.
+#: Number of images that pass through the network at once, if the file does not fix it.
 _BATCH = 100
 
-#: What becomes of pixels in [0, 1], by the name of the range.
+#: Map from pixels in [0, 1] to the network's input, by the name of its range.
 SCALINGS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({
     "unit": lambda x: x,
     "signed": lambda x: 2 * x - 1,
@@ -32,16 +32,16 @@ _DTYPES: Mapping[str, type] = MappingProxyType({
 
 @dataclass(frozen=True)
 class OnnxInput:
-    """How images enter the network, none of which a file says of itself.
+    """The format of images at the network's input, which an ONNX file does not state.
 
     Parameters
     ----------
     layout : {"nchw", "nhwc"}
-        Where the channels stand.
+        Order of the axes, which gives the position of the channels.
     scaling : {"unit", "signed", "bytes"}
         Range of the pixels: [0, 1], [-1, 1], or whole numbers from 0 to 255.
     size : int
-        Side to which images are resized (bicubic, smoothed when they shrink); 0: as they are.
+        Side to which images are resized (bicubic, smoothed when they shrink); 0: the original size.
     """
 
     layout: Literal["nchw", "nhwc"] = "nchw"
@@ -50,25 +50,25 @@ class OnnxInput:
 
 
 class OnnxFeatures:
-    """One output of a network in a file, flat.
+    """An extractor whose features are one flattened output of a network in an ONNX file.
 
     Parameters
     ----------
     path : Path
-        The .onnx file; operators that are not in onnxruntime itself are not loaded.
+        The .onnx file; custom operators outside onnxruntime are not loaded.
     output : str
         Name of the output; empty if there is only one.
     enters : OnnxInput
-        How images enter.
+        Format of the images at the input.
     threads : int
-        Of onnxruntime.
+        Number of threads of onnxruntime.
 
     Raises
     ------
     LibraryError
         If onnxruntime is not installed.
     ConfigError
-        If there is no such output, or the network has not exactly one input of pixels.
+        If there is no such output, or the network does not have exactly one input of pixels.
     DataError
         If the file cannot be read.
     """
@@ -94,7 +94,7 @@ class OnnxFeatures:
 
     @property
     def name(self) -> str:
-        """File and output."""
+        """Name of the file and of the output."""
         return f"{self.path.name}:{self.output}"
 
     def __call__(self, x: Array, image: Shape | None) -> Array:
@@ -112,7 +112,7 @@ class OnnxFeatures:
         return np.concatenate(parts)
 
     def _entering(self, pixels: Array) -> Array:
-        """Images ``(n, C, H, W)`` as the network wants them, grey ones thrice where it wants three."""
+        """Convert images ``(n, C, H, W)`` to the network's input; repeat grey ones for three channels."""
         height, channels = self._wanted("h"), self._wanted("c")
         if self.enters.size:
             pixels = _resized(pixels, self.enters.size)
@@ -134,7 +134,7 @@ class OnnxFeatures:
         return np.ascontiguousarray(pixels, _DTYPES[self._input.type])
 
     def _wanted(self, axis: str) -> int | None:
-        """The length of an axis of the input, if the network prescribes it."""
+        """Return the length of an axis of the input if the network prescribes it, else None."""
         size = self._input.shape[self.enters.layout.index(axis)]
         return size if isinstance(size, int) else None
 
@@ -168,7 +168,7 @@ class OnnxFeatures:
 
 
 def _resized(pixels: Array, size: int) -> Array:
-    """Bicubic, with a wider filter when pixels get fewer, one channel at a time in 32-bit floats."""
+    """Resize by a bicubic filter, widened for downsampling, one channel at a time in 32-bit floats."""
     from PIL import Image
 
     out = np.empty((*pixels.shape[:2], size, size), np.float32)
@@ -180,7 +180,7 @@ def _resized(pixels: Array, size: int) -> Array:
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn a failure of onnxruntime, which has a class for each, into one sentence."""
+    """Turn any exception of onnxruntime into one DataError."""
     try:
         yield
     except Exception as error:
