@@ -28,7 +28,7 @@ __all__ = ["GaussianVAE", "Settings", "__version__", "evaluate", "load_data", "l
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, so that ``import vsmnp`` stays light."""
+    """Import a public name on first access, so that ``import vsmnp`` loads few modules."""
     if name in _HOMES:
         return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module 'vsmnp' has no attribute '{name}'")

@@ -1,4 +1,4 @@
-"""The library in five lines: what a notebook needs, under ``import vsmnp``."""
+"""The training function of the Python interface, public as ``vsmnp.train``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def train(
     watch: Watch | None = None,
     **settings: Any,
 ) -> Run:
-    """Train a Gaussian VAE.
+    """Train a Gaussian VAE on a dataset and return the run.
 
     Parameters
     ----------
     data : Dataset or str, optional
-        From :func:`vsmnp.load_data`, or a name or path for it; by default the preset's, or the mixture.
+        A dataset of :func:`vsmnp.load_data`, or its name or path; by default the preset's, or the mixture.
     out : path, optional
-        A folder for checkpoint, metrics and configuration; without one nothing is written.
+        Folder for checkpoint, metrics and configuration; without one nothing is written.
     preset : str, optional
         Settings of the paper to start from, such as ``"paper-2d"``.
     watch : Watch, optional
@@ -44,12 +44,12 @@ def train(
     Warns
     -----
     UserWarning
-        What is worth knowing about this choice of settings, such as M2 with one sample.
+        Advice about this choice of settings, such as M2 with one sample.
 
     Raises
     ------
     VsmnpError
-        A sentence about the setting, file or loss at fault.
+        If a setting, a file or the data is invalid, or the loss diverges.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The one door for failures: each kind is an exception whose message is one sentence.
+"""The exceptions of vsmnp, one class per kind of failure, each with a message of one sentence.
 
-The sentence says what was wrong, where (file, option, shape) and what to do. The command line
-prints it and exits with :attr:`VsmnpError.exit_code`; a traceback never reaches the user.
+The sentence says what is wrong, where (file, option, shape), and what to do. The command line
+prints it and exits with :attr:`VsmnpError.exit_code`; a traceback is never shown to the user.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LockedError(StorageError):
 
 
 class CheckpointError(VsmnpError):
-    """A checkpoint that is truncated, foreign or does not fit the settings."""
+    """A checkpoint that is truncated, foreign or does not match the settings."""
 
 
 class DeviceError(VsmnpError):
@@ -40,14 +40,14 @@ class DeviceError(VsmnpError):
 
 
 class LibraryError(VsmnpError):
-    """A library that a face of vsmnp needs and this installation lacks."""
+    """A library that a part of vsmnp needs and this installation lacks."""
 
 
 class DivergenceError(VsmnpError):
-    """A loss that became NaN or infinite; the last good state was kept."""
+    """A loss that became NaN or infinite; the last finite state was kept."""
 
 
 class Interrupted(VsmnpError):
-    """The run was asked to stop; its state was saved."""
+    """A run that was stopped on request; its state was saved."""
 
     exit_code = 130

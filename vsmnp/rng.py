@@ -1,7 +1,7 @@
-"""Randomness as a function: Philox4x32-10 of (seed, stream, step, index).
+"""Counter-based random numbers: Philox4x32-10 as a function of (seed, stream, step, index).
 
-Noise depends on nothing but its key, so it is never stored, a run resumes bit for bit, and member r
-of an ensemble sees exactly the noise of a single run with its seed.
+Noise is a function of its key alone, so it is never stored, a run resumes bit for bit, and member r
+of an ensemble has exactly the noise of a single run with its seed.
 
 References
 ----------
@@ -19,7 +19,7 @@ from .types import Array, DType, Kernels, Shape
 
 
 class Stream(IntEnum):
-    """Independent streams of one seed; the numbers are part of the file format, never reuse one."""
+    """Independent streams of one seed; the numbers are part of the file format and must not be reused."""
 
     PARAMETERS = 0
     TRAIN_DATA = 1
@@ -39,14 +39,14 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """Where in the randomness we are: one 64-bit seed per model, a stream and a step.
+    """The position in the random numbers: one 64-bit seed per model, a stream and a step.
 
     Parameters
     ----------
     seeds : tuple of int
         One seed for each of the R models, ``0 <= seed < 2**64``.
     stream : int
-        What the noise is for, see :class:`Stream`.
+        Purpose of the noise, see :class:`Stream`.
     step : int
         The counter of updates, batches or chunks; ``0 <= step < 2**32``.
     """
@@ -56,7 +56,7 @@ class Key:
     step: int = 0
 
     def on(self, stream: int, step: int = 0) -> Key:
-        """The same models on another stream."""
+        """Return the key of the same models on another stream and step."""
         return replace(self, stream=int(stream), step=step)
 
     def __post_init__(self) -> None:
@@ -68,26 +68,26 @@ class Key:
         return np.asarray(self.seeds, dtype=np.uint64)
 
     def words(self, k: Kernels, count: int, first: int = 0) -> Array:
-        """32-bit words, ``(R, count)``; bit-equal on every kernel set."""
+        """Return 32-bit words, ``(R, count)``; bit-equal on every kernel set."""
         return k.words(self._seeds, self.stream, self.step, count, first)
 
     def uniform(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
-        """Uniforms in [0, 1), ``(R, *shape)``; bit-equal on every kernel set."""
+        """Draw uniform numbers in [0, 1), ``(R, *shape)``; bit-equal on every kernel set."""
         return k.uniform(self._seeds, self.stream, self.step, shape, dtype, first)
 
     def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
-        """Standard normals, ``(R, *shape)``; equal to 1e-6 on every kernel set."""
+        """Draw standard normals, ``(R, *shape)``; equal to 1e-6 on every kernel set."""
         return k.normal(self._seeds, self.stream, self.step, shape, dtype, first)
 
     def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
-        """``mu + s eps``, ``(R, S, N, Z)``, with the normals of this key, which are not kept."""
+        """Draw ``mu + s eps``, ``(R, S, N, Z)``, with the normals of this key, which are not stored."""
         return k.sample(mu, s, self._seeds, self.stream, self.step, samples, first)
 
     def signs(self, k: Kernels, shape: Shape, dtype: DType) -> Array:
-        """Rademacher signs +-1, ``(R, *shape)``: the top bit of each word."""
+        """Draw Rademacher signs +-1, ``(R, *shape)``: the top bit of each word."""
         words = self.words(k, int(np.prod(shape)))
         return (1 - 2 * (words >> np.uint32(31)).astype(dtype)).reshape(len(self.seeds), *shape)
 
     def permutation(self, k: Kernels, n: int) -> Array:
-        """A permutation of ``range(n)`` for each model, ``(R, n)``: the order of n random words."""
+        """Draw a permutation of ``range(n)`` for each model, ``(R, n)``: the order of n random words."""
         return np.argsort(k.to_host(self.words(k, n)), axis=1, kind="stable")

@@ -1,6 +1,6 @@
-"""The one door to the file system for everything the product writes.
+"""Atomic and durable writes, through which vsmnp writes every file.
 
-A file is either the old one or the new one, whole: bytes go to a temporary file in the same folder,
+A file has either its old or its new content, never a part: bytes go to a temporary file in the same folder,
 are flushed to the disk, and take the final name in one rename.
 """
 
@@ -16,23 +16,23 @@ from pathlib import Path
 
 from .errors import StorageError
 
-#: Errors of a disk that holds no more.
+#: Error codes of a full disk or an exceeded quota.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-#: Seconds after which a temporary file is nobody's, where no lock says so.
+#: Age in seconds at which a temporary file counts as abandoned, if no lock shows it.
 ABANDONED = 86_400.0
-#: What to do about a place that cannot be written, where --out names it.
+#: Remedy for a place that cannot be written, if --out names it.
 _ELSEWHERE = "choose another place with --out"
 
 
 def user_cache() -> Path:
-    """The folder for what can be made or fetched again: under ``$XDG_CACHE_HOME`` or its like."""
+    """Return the folder for files that can be recreated, under ``$XDG_CACHE_HOME`` or the like."""
     from platformdirs import user_cache_path
 
     return user_cache_path("vsmnp")
 
 
 def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
-    """Create a folder and its parents; ``cure`` is what the sentence of a failure ends with.
+    """Create a folder and its parents; ``cure`` ends the error message.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
 
 
 def make_new_folder(path: Path) -> bool:
-    """Create a folder in one that exists; whether it was this call that created it.
+    """Create a folder in an existing one; return whether this call created it.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def make_new_folder(path: Path) -> bool:
 
 
 def _target(path: Path) -> Path:
-    """The file that is replaced: what a link points to, and never a folder, a pipe or a device."""
+    """Return the file to replace: the target of a link, but not a folder, a pipe or a device."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -76,19 +76,19 @@ def _target(path: Path) -> Path:
 
 
 def _refused(path: Path, error: OSError, cure: str) -> StorageError:
-    """The sentence of a file that could not be written."""
+    """Build the error for a file that could not be written."""
     full = "free some space, or " if error.errno in _FULL and cure == _ELSEWHERE else ""
     return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{cure}.")
 
 
 def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
-    """Say before the work what would be said after it, of a file that is to be written.
+    """Check before the work whether a file can be written, with the same error as after it.
 
     Raises
     ------
     StorageError
-        If ``path`` is a folder, a pipe or a device, or nothing can be written beside it. ``cure`` is what the
-        sentence ends with.
+        If ``path`` is a folder, a pipe or a device, or its folder cannot be written. ``cure`` ends the
+        message.
     """
     try:
         with tempfile.TemporaryFile(dir=_target(path).parent):
@@ -99,13 +99,13 @@ def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place, durably, if the block succeeds.
+    """Yield a temporary file beside ``path`` that durably replaces it if the block succeeds.
 
     Raises
     ------
     StorageError
-        If the disk is full, the folder cannot be written or ``path`` is no file; it is then untouched, as it
-        is when the block fails. ``cure`` is what the sentence ends with.
+        If the disk is full, the folder cannot be written or ``path`` is not a file; it is then unchanged, as
+        it is when the block fails. ``cure`` ends the message.
     """
     temporary = None
     try:
@@ -137,17 +137,17 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises
     ------
     StorageError
-        If the disk is full or the folder cannot be written; ``path`` is then untouched.
+        If the disk is full or the folder cannot be written; ``path`` is then unchanged.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
-    """Remove the temporary files that killed writers of ``path`` left beside it.
+    """Remove the temporary files beside ``path`` that killed processes have left.
 
-    Only those older than ``age`` seconds: younger ones may belong to a writer that is still at work. Zero is
-    for the holder of a lock without which nobody writes ``path``.
+    Only files older than ``age`` seconds are removed: younger ones may be in use. Use zero only while
+    holding the lock that every writer of ``path`` needs.
     """
     for left in path.parent.glob(f".{path.name}.*"):
         with contextlib.suppress(OSError):

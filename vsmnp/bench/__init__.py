@@ -1,4 +1,4 @@
-"""What hand-derived gradients buy: the engine timed beside its peers, and against the machine's limits."""
+"""The benchmark: the engine timed against peers, and against the limits of the machine."""
 
 from .case import Case
 from .contender import Contender, Evaluation, Peer

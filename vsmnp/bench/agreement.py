@@ -1,4 +1,4 @@
-"""Nobody is timed who computes something else: equal losses, equal gradients, and equal losses on the way."""
+"""Check that a peer's losses and gradients equal the engine's; others are not timed."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..types import Array
 from .contender import Contender, Engine, Evaluation
 from .problem import Problem
 
-#: Steps that product and peer take with the same noise.
+#: Steps that the engine and a peer take with the same noise.
 STEPS = 3
 #: Largest relative difference of losses and of gradients, by dtype.
 TOLERANCE = {"float32": 2e-3, "float64": 1e-8}
 
 
-#: An array whose gradient is so many times smaller than the largest one of its layer is zero up to rounding:
-#: a bias before a normalisation.
+#: An array whose gradient is smaller by this factor than the largest one of its layer is zero up to rounding,
+#: as a bias before a normalisation.
 NOTHING = 1e-6
 
 
 def disagreement(problem: Problem, make: Callable[[Problem], Contender]) -> str | None:
-    """What a peer computes differently, in half a sentence; None if it is the same.
+    """Describe how a peer's results differ in half a sentence; return None if they agree.
 
-    First both losses and both gradients at the initial parameters, each gradient array by array,
-    since a large one would hide a small one; then both losses over some steps of the kind that is timed, from
+    Compared are first both losses and both gradients at the initial parameters, each gradient array by array,
+    since a large one would hide a small one; then both losses over some steps as they are timed, from
     the same noise. Networks of images are compared in double precision on a small batch, and then by one
-    step as it is timed: a relu at zero takes either side by rounding, and one of millions moves every
-    gradient before it, of which Adam makes steps of full size.
+    step as it is timed: a relu at zero takes either side by rounding, and one of millions changes every
+    gradient before it, from which Adam makes steps of full size.
     """
     if problem.case.image is None:
         return _at_the_start(problem, make) or _on_the_way(problem, make, STEPS)
@@ -59,12 +59,12 @@ def _on_the_way(problem: Problem, make: Callable[[Problem], Contender], steps: i
 
 
 def _in_double(problem: Problem) -> Problem:
-    """The same with ten samples of float64."""
+    """Return the problem with ten samples in float64."""
     return Problem(replace(problem.case, dtype="float64", batch_size=10))
 
 
 def relative(a: Array, b: Array, least: float = 0.0) -> float:
-    """``|a - b| / max(|a|, least)``; infinite where the shapes differ."""
+    """Compute ``|a - b| / max(|a|, least)``; infinite if the shapes differ."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape:
         return float("inf")

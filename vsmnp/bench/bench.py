@@ -1,4 +1,4 @@
-"""What a part of a suite is run with."""
+"""The options of a benchmark, and the protocol of a part of a suite."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from .timing import Pace
 
 @dataclass(frozen=True)
 class Bench:
-    """Peers, pace, and who is told what.
+    """The peers, the pace, the cores and the callback for remarks of a benchmark.
 
     Attributes
     ----------
     folder : PeerFolder
-        Where peers are.
+        Folder of the peers.
     peers : tuple of str
-        Whom to compare with, by name.
+        Names of the peers to compare with.
     insist : bool
-        Whether a peer that is missing is an error rather than a remark.
+        Whether a missing peer is an error instead of a remark.
     pace : Pace
-        How long to measure.
+        Rounds and duration of the measurements.
     note : callable
-        Told what was left out and why, a sentence each.
+        Called with a sentence for each comparison that is omitted, and its reason.
     cores : tuple of int
-        All cores that may be used, by those who need more than one process has.
+        All cores that may be used by parts with several processes or threads.
     """
 
     folder: PeerFolder
@@ -46,20 +46,20 @@ class Bench:
 
     @cached_property
     def machine(self) -> str:
-        """Where this runs."""
+        """Description of the machine of this process."""
         return describe()
 
     def device(self, kind: str) -> str:
-        """``cpu``, or the card's name."""
+        """Return ``cpu``, or the name of the GPU."""
         return card() if kind == "gpu" else "cpu"
 
     def agreeing(self, problem: Problem) -> tuple[dict[str, Contender], list[str]]:
-        """The peers that compute the same, ready to be timed; and the names of those that do not.
+        """Return the peers that agree with the engine, ready to be timed, and the names of the others.
 
         Raises
         ------
         ConfigError
-            If a peer is missing, or fails, that was asked for by name.
+            If a peer that was requested by name is missing or fails.
         """
         agreed: dict[str, Contender] = {}
         strangers = []
@@ -83,7 +83,7 @@ class Bench:
         return agreed, strangers
 
     def _able(self, name: str, problem: Problem) -> Peer | None:
-        """The peer of that name, if nothing keeps it from the problem; else the reason is told."""
+        """Return the peer of that name if it can run the problem; otherwise report the reason."""
         peer = self.folder.load(name)
         with blamed(name):
             obstacle = peer.obstacle(problem)
@@ -96,11 +96,11 @@ class Bench:
 
 
 class Part(Protocol):
-    """A piece of a suite."""
+    """One part of a suite, which yields rows."""
 
     @property
     def title(self) -> str:
-        """What it measures, in a word."""
+        """A short name of what the part measures."""
 
     def rows(self, bench: Bench) -> Iterator[Row]:
-        """Measure."""
+        """Measure and yield the rows of the part."""

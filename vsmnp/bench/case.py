@@ -1,4 +1,4 @@
-"""What is timed: an objective, an inference, an architecture, a machine."""
+"""The case of a benchmark: objective, inference, architecture, sizes and device."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class Case:
 
     @classmethod
     def of_images(cls, arch: str = "dcgan", **chosen: Any) -> Case:
-        """The paper's setting for MNIST: batch 100, 32 x 32 pixels, Z = 100; S is 5, of resnet18 1."""
+        """Return the paper's setting of MNIST: batch 100, 32 x 32 pixels, Z = 100, S = 5 (resnet18: 1)."""
         paper = {"samples": 5 if arch == "dcgan" else 1, "batch_size": 100, "d_x": 32 * 32, "latent": 100}
         return cls(arch=arch, **{**paper, **chosen})
 
     @property
     def image(self) -> Shape | None:
-        """``(C, H, W)``, if data are images."""
+        """``(C, H, W)`` if the data are images, else None."""
         return None if self.arch == "mlp" else (1, 32, self.d_x // 32)
 
     @property
     def name(self) -> str:
-        """``K-M2/30x2/S1``: inference and objective, network, S; then what is not the default."""
+        """``K-M2/30x2/S1``: inference and objective, network, S; then values that differ from the default."""
         letter = _LETTER[self.inference]
         objective = "FAE" if self.objective == "fae" else self.objective.upper()
         layers = [(width, len(list(same))) for width, same in groupby(self.hidden)]
@@ -74,7 +74,7 @@ class Case:
         Raises
         ------
         ConfigError
-            If they make no sense.
+            If the case is invalid.
         """
         mine = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("d_x", "models"):
@@ -84,12 +84,12 @@ class Case:
         return Settings(seeds=tuple(range(self.models)), **mine)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Names and values, tuples as lists."""
+        """Return names and values, with tuples as lists."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Case:
-        """What :meth:`to_mapping` wrote."""
+        """Rebuild the case from :meth:`to_mapping`."""
         known: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
         return cls(**known)

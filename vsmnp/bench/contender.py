@@ -1,4 +1,4 @@
-"""What a contender can do, and the product as one of them."""
+"""The protocols of contenders and peers, and the engine as a contender."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ class Evaluation:
 
 
 class Contender(Protocol):
-    """One way to train a model of a problem."""
+    """One implementation that trains a model of a problem."""
 
     def evaluate(self, noise: Noise) -> Evaluation:
-        """Losses and gradients at the initial parameters on the first minibatch; called before any step."""
+        """Compute losses and gradients at the initial parameters on the first minibatch, before any step."""
 
     def step(self, noise: Noise | None = None) -> None:
-        """J encoder updates and a decoder update on the next minibatch; without ``noise``, draw it."""
+        """Run J encoder updates and a decoder update on the next minibatch; draw the noise if None."""
 
     def losses(self) -> tuple[Array, Array]:
-        """The last step's losses, each ``(R,)``: of the last encoder update, and of the decoder update."""
+        """Return the losses ``(R,)`` of the last step: of its last encoder update and its decoder update."""
 
     def wait(self) -> None:
-        """Until everything that was asked for is done."""
+        """Block until all submitted work is done."""
 
 
 class Peer(Protocol):
-    """A module of the folder of peers."""
+    """The protocol of a module in the folder of peers."""
 
     def obstacle(self, problem: Problem) -> str | None:
-        """What keeps it from this problem here, in a sentence; None if nothing does."""
+        """Return the reason why the peer cannot run this problem here, or None."""
 
     def make(self, problem: Problem) -> Contender:
-        """A contender at the problem's parameters."""
+        """Build a contender at the problem's parameters."""
 
 
 class Engine:
-    """The engine: the trainer's own step, noise drawn inside."""
+    """The engine as a contender: the trainer's step, which draws its noise."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.trainer = problem, problem.trainer
@@ -64,7 +64,7 @@ class Engine:
         self._wait = waiter(problem.case.device)
 
     def evaluate(self, noise: Noise) -> Evaluation:
-        """By the composed objectives, which draw the noise of step 0 themselves."""
+        """Evaluate the composed objectives, which draw the noise of step 0."""
         trainer, state, k = self.trainer, self.trainer.initial_state(), self.trainer.k
         x, key = trainer.batches.noisy(0, 0), Key(trainer.settings.seeds)
         model, phi, theta = trainer.model, state.phi, state.theta
@@ -94,21 +94,21 @@ class Engine:
 
 class _Waiter(Protocol):
     def synchronize(self) -> None:
-        """Until the device is idle."""
+        """Block until the device is idle."""
 
 
 class _Nothing:
-    """The CPU is done when it returns."""
+    """A waiter for the CPU, whose calls return when they are done."""
 
     def synchronize(self) -> None:
-        """At once."""
+        """Return immediately: CPU work is done when the call returns."""
 
 
 class _Event:
-    """Everything in the current stream so far."""
+    """A waiter for all work in the current stream of a GPU."""
 
     def synchronize(self) -> None:
-        """By an event, which waits for this stream alone."""
+        """Block on an event of the current stream alone."""
         import cupy
 
         event = cupy.cuda.Event()
@@ -117,5 +117,5 @@ class _Event:
 
 
 def waiter(device: str) -> _Waiter:
-    """What waits for a device."""
+    """Return the object that blocks until a device is done."""
     return _Event() if device == "gpu" else _Nothing()

@@ -1,9 +1,9 @@
-"""Floating-point operations and bytes by formula: what a step or a kernel cannot do without.
+"""Floating-point operations and bytes by formula: the minimum of a step or a kernel.
 
-A dense layer of I inputs and O outputs costs ``2 I O`` operations a row in each of three directions: forward
-(or a tangent forward), backward to its input, backward to its weights; a convolution as many for each tap
-at each place of its window. The pointwise rest is not counted, and neither is what minimal filtering saves:
-``cpu`` may be faster than its own products.
+A dense layer of I inputs and O outputs costs ``2 I O`` operations per row in each of three directions:
+forward (or a tangent forward), backward to its input, backward to its weights; a convolution as many for each
+tap at each position of its window. Elementwise operations are not counted, nor are the savings of minimal
+filtering: ``cpu`` may be faster than these counts suggest.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from .case import Case
 
 @dataclass(frozen=True)
 class Network:
-    """The products of one network, in operations a row: those of each layer, in order."""
+    """The products of one network, in operations per row: those of each layer, in order."""
 
     layers: tuple[int, ...]
     parameters: int
 
     @property
     def all(self) -> int:
-        """One direction through every layer."""
+        """Operations of one direction through every layer."""
         return sum(self.layers)
 
     @property
     def but_first(self) -> int:
-        """Backward, where nobody wants the gradient in the network's input."""
+        """Operations of a backward sweep without the gradient in the network's input."""
         return sum(self.layers[1:])
 
 
 def _operations(layer: Layer) -> Iterator[int]:
-    """Of each layer with weights, in one direction."""
+    """Yield the operations of each layer with weights, in one direction."""
     match layer:
         case Chain(layers):
             for part in layers:
@@ -61,7 +61,7 @@ def _operations(layer: Layer) -> Iterator[int]:
 
 
 def networks(case: Case) -> tuple[Network, Network]:
-    """Encoder and decoder."""
+    """Count the operations and parameters of encoder and decoder."""
     if case.image is None:
         model = GaussianVAE.mlp(case.d_x, case.latent, case.hidden)
     else:
@@ -72,7 +72,7 @@ def networks(case: Case) -> tuple[Network, Network]:
 
 
 def inference_flops(case: Case) -> int:
-    """The products of one encoder update of one model."""
+    """Count the operations of one encoder update of one model."""
     encoder, decoder = networks(case)
     n, rows = case.batch_size, case.samples * case.batch_size
     flops = n * encoder.all + rows * 2 * decoder.all  # forward, and the decoder back to z
@@ -85,7 +85,7 @@ def inference_flops(case: Case) -> int:
 
 
 def learning_flops(case: Case) -> int:
-    """The products of one decoder update of one model."""
+    """Count the operations of one decoder update of one model."""
     encoder, decoder = networks(case)
     n, rows = case.batch_size, case.samples * case.batch_size
     flops = n * encoder.all + rows * decoder.all
@@ -98,12 +98,12 @@ def learning_flops(case: Case) -> int:
 
 
 def step_flops(case: Case) -> int:
-    """The products of a whole step of all R models."""
+    """Count the operations of a whole step of all R models."""
     return case.models * (case.encoder_steps * inference_flops(case) + learning_flops(case))
 
 
 def step_bytes(case: Case) -> int:
-    """A step must read its minibatch once an update, and move parameters and moments through Adam."""
+    """Count the bytes of a step: its minibatch per update, and parameters and moments through Adam."""
     encoder, decoder = networks(case)
     batches = (case.encoder_steps + 1) * case.batch_size * case.d_x
     adam = 7 * case.models * (case.encoder_steps * encoder.parameters + decoder.parameters + 1)
@@ -111,20 +111,20 @@ def step_bytes(case: Case) -> int:
 
 
 def terms_elements(S: int, N: int, D: int, crosses: bool) -> int:
-    """Gaussian terms: x, g and perhaps s^q are read, the gradient in g, ``a`` and ``h`` are written."""
+    """Count the elements of Gaussian terms: read x, g, perhaps s^q; write a gradient, ``a`` and ``h``."""
     return (2 * S + 1 + S * crosses) * N * D + 2 * N
 
 
 def fisher_elements(S: int, N: int, Z: int) -> int:
-    """Posterior Fisher divergence: mu, s, eps, b are read; d, the loss and two gradients are written."""
+    """Count the elements of posterior Fisher: read mu, s, eps, b; write d, the loss and two gradients."""
     return (3 * S + 4) * N * Z + N
 
 
 def adam_elements(P: int) -> int:
-    """Parameters, gradient and two moments are read, all but the gradient written."""
+    """Count the elements of Adam: read parameters, gradient and two moments; write all but the gradient."""
     return 7 * P
 
 
 def sample_elements(S: int, N: int, Z: int) -> int:
-    """Sampling with the noise made inside: mu and s are read, z is written."""
+    """Count the elements of sampling without stored noise: read mu and s, write z."""
     return (S + 2) * N * Z

@@ -1,4 +1,4 @@
-"""Models side by side against one model alone, and against peers that vectorise over models."""
+"""Ensembles against a single model, and against peers that vectorise over models."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .problem import Problem
 from .row import Row
 from .timing import Pace
 
-#: What the first row of an ensemble is compared with.
+#: Name of the first comparison of an ensemble.
 ALONE = "one model, one thread"
 
 
 @dataclass(frozen=True)
 class EnsemblePart:
-    """R models on all threads; times are of one model, and the first peer is one model on one thread.
+    """R models on all threads; times are per model, and the first peer is one model on one thread.
 
-    Model-steps a second are ``1000 / ms``.
+    Model-steps per second are ``1000 / ms``.
     """
 
     case: Case
@@ -35,7 +35,7 @@ class EnsemblePart:
         return f"{self.case.name} on {self.case.threads} threads"
 
     def rows(self, bench: Bench) -> Iterator[Row]:
-        """In a process of its own, which has all the cores that the case has threads."""
+        """Measure in a separate process that has as many cores as the case has threads."""
         order = {
             "kind": "ensemble", "case": self.case.to_mapping(), "peers": list(bench.peers),
             "insist": bench.insist, "rounds": bench.pace.rounds, "seconds": bench.pace.seconds,
@@ -47,7 +47,7 @@ class EnsemblePart:
         yield from (Row(**row) for row in answer["rows"])
 
     def measured(self, bench: Bench) -> Iterator[Row]:
-        """In this process."""
+        """Measure the case in this process and yield its rows."""
         case, problem = self.case, Problem(self.case)
         mine, spawn = Engine(problem), Engine(Problem(replace(case, models=1, threads=1)))
         agreed, _ = bench.agreeing(problem)
@@ -67,7 +67,7 @@ class EnsemblePart:
 
 
 def measure(order: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """In the process of its own: rows and remarks."""
+    """Measure an order in the separate process, and return rows and remarks."""
     notes: list[str] = []
     folder = PeerFolder(Path(order["folder"]) if order["folder"] else None)
     pace = Pace(order["rounds"], order["seconds"])

@@ -1,4 +1,4 @@
-"""Single kernels beside the same in plain NumPy, and their bytes beside a plain copy of as many."""
+"""Single kernels against plain NumPy, and their bytes against a plain copy of as many bytes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ FORMS: Mapping[str, Callable[[int], QuadraticForm]] = MappingProxyType({
     "m3": lambda S: QuadraticForm(-1 / (S - 1), S / (S - 1), S / (S - 1), -S / (S - 1)),
 })  # fmt: skip
 
-#: The measured products: rows, width.
+#: The measured matrix products as (rows, width).
 PRODUCTS = ((1000, 30), (1000, 100), (1000, 500))
 
 
 class Ready(NamedTuple):
-    """A kernel with its arguments, and what it must read and write."""
+    """A kernel with its arguments, and the number of elements that it reads and writes."""
 
     call: Callable[[], object]
     elements: int
@@ -104,7 +104,7 @@ def _slope(k: Kernels, size: float, dtype: str) -> Ready:
 
 def _bias(k: Kernels, size: float, dtype: str) -> Ready:
     y, b = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100), _draw(k, dtype, 1, 100)
-    b *= 0  # applied again and again
+    b *= 0  # applied repeatedly
     return Ready(lambda: k.add_bias(y, b), 2 * y.size)
 
 
@@ -113,7 +113,7 @@ def _sum_rows(k: Kernels, size: float, dtype: str) -> Ready:
     return Ready(lambda: k.sum_rows(gy, out), gy.size)
 
 
-#: Every kernel that moves memory, by name.
+#: All memory-bound kernels by name.
 KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel in (
     *map(_terms, FORMS),
     Kernel("posterior-fisher/S5/N10000/Z50", _fisher),
@@ -129,16 +129,16 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel
 
 @dataclass(frozen=True)
 class KernelPart:
-    """A kernel, timed by turns with the ``reference`` set and with copies of as many bytes.
+    """A kernel, timed in turn with the ``reference`` set and with copies of as many bytes.
 
     Attributes
     ----------
     kernel : str
         A name of :data:`KERNELS`.
     device, kernels, threads, dtype : str, str, int, str
-        Where and in what.
+        Device, kernel set, threads and dtype of the kernel.
     size : float
-        Multiplies the batch.
+        Factor of the batch.
     """
 
     kernel: str
@@ -176,7 +176,7 @@ class KernelPart:
 
 @dataclass(frozen=True)
 class ProductPart:
-    """The rate of one product through the engine's door: what steps are held against."""
+    """The rate of one matrix product through ``gemm``, for comparison with the rates of steps."""
 
     count: int
     width: int

@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured beside the kernels: one large product, and a plain copy."""
+"""The limits of the machine, measured with the kernels: one large product, and a plain copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .timing import Call
 
 
 def product(k: Kernels, rows: int, width: int, dtype: str) -> tuple[Call, int]:
-    """A product ``(rows, width) (width, width)`` behind the engine's own door, and its operations."""
+    """Return a product ``(rows, width) (width, width)`` through ``gemm``, and its operations."""
     rng = np.random.default_rng(0)
     a = k.asarray(rng.standard_normal((1, rows, width)).astype(dtype))
     b = k.asarray(rng.standard_normal((1, width, width)).astype(dtype))
@@ -22,7 +22,7 @@ def product(k: Kernels, rows: int, width: int, dtype: str) -> tuple[Call, int]:
 
 
 def copies(k: Kernels, size: int) -> list[Call]:
-    """Ways to copy that read and write ``size`` bytes in all; the fastest is the limit."""
+    """Return copies that read and write ``size`` bytes in all; the fastest of them is the limit."""
     count = max(1, size // 8)
     source, target = k.asarray(np.ones(count, np.float32)), k.zeros((count,), np.float32)
     if isinstance(source, np.ndarray):
@@ -33,7 +33,7 @@ def copies(k: Kernels, size: int) -> list[Call]:
 
 @cache
 def _loop() -> Callable[[Array, Array], None]:
-    """A compiled copy loop: no faster or slower than the library's by rule."""
+    """Compile a copy loop, which may be faster or slower than the library's."""
     import numba
 
     @numba.njit(nogil=True)  # type: ignore[untyped-decorator]

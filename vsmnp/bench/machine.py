@@ -1,4 +1,4 @@
-"""Where a measurement was made: processor or card, cores, versions; and which cores it may use."""
+"""The machine of a measurement: processor or GPU, cores, versions; and the choice of cores."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pathlib import Path
 
 from ..errors import ConfigError
 
-#: Of the environment, that make products faster or slower.
+#: Environment variables that change the speed of products.
 _CHOICES = ("OPENBLAS_CORETYPE", "NUMBA_CPU_NAME")
 _PACKAGES = ("numpy", "numba", "cupy-cuda13x", "cupy-cuda12x", "torch", "jax")
 
 
 def cores() -> list[int]:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return sorted(affinity(0)) if affinity else list(range(os.cpu_count() or 1))
 
 
 def use_cores(which: Iterable[int]) -> None:
-    """Stay on these cores, where the system can be told: every framework then counts only them."""
+    """Restrict the process to these cores, if the system supports it; frameworks then count only them."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, which)
 
 
 def choose_cores(threads: int) -> list[int]:
-    """The last ``threads`` cores: the first one serves most interrupts.
+    """Return the last ``threads`` cores, because the first one serves most interrupts.
 
     Raises
     ------
     ConfigError
-        If there are fewer.
+        If the process has fewer cores.
     """
     free = cores()
     if threads > len(free):
@@ -42,7 +42,7 @@ def choose_cores(threads: int) -> list[int]:
 
 
 def processor() -> str:
-    """The processor's name, as its maker writes it."""
+    """Return the processor's name as given by its maker."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -52,7 +52,7 @@ def processor() -> str:
 
 
 def card() -> str:
-    """The GPU's name."""
+    """Return the name of the GPU."""
     import cupy
 
     properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
@@ -60,7 +60,7 @@ def card() -> str:
 
 
 def describe() -> str:
-    """One line: processor, cores, system, Python, the packages that matter and what is chosen for them."""
+    """Describe processor, cores, system, Python, package versions and their options in one line."""
     parts = [
         f"{processor()}, {os.cpu_count()} cores",
         platform.system(),

@@ -1,4 +1,4 @@
-"""Peak memory of a contender: what a fresh process that trains and does nothing else ever held at once."""
+"""Peak memory of a contender, measured in a fresh process that only trains."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .peers import PeerFolder
 from .problem import Problem
 from .row import Row
 
-#: Steps before the peak is read: enough for every buffer to be there.
+#: Steps before the peak is read, enough to allocate every buffer.
 STEPS = 10
-#: What the product is called among the contenders.
+#: Name of the engine among the contenders.
 PRODUCT = "vsmnp"
 
 
 @dataclass(frozen=True)
 class PeakPart:
-    """The case's peak resident memory beside that of each peer, one process each.
+    """The case's peak resident memory and that of each peer, one process each.
 
     The whole process counts: interpreter, libraries, parameters and temporaries.
     """
@@ -63,7 +63,7 @@ class PeakPart:
 
 
 def measure(order: Mapping[str, Any]) -> dict[str, float]:
-    """In the process of its own: train, and read the peak."""
+    """Train in the separate process, and read its peak memory."""
     problem = Problem(Case.from_mapping(order["case"]))
     if order["who"] == PRODUCT:
         contender = Engine(problem)
@@ -80,7 +80,7 @@ def measure(order: Mapping[str, Any]) -> dict[str, float]:
 
 
 def peak_bytes() -> int:
-    """The largest resident size of this process so far: VmHWM, or what ``getrusage`` says."""
+    """Return the largest resident size of this process so far: VmHWM, or the value of ``getrusage``."""
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))

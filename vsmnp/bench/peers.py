@@ -1,7 +1,7 @@
-"""The folder of peers: a package of the user's, one module a peer, loaded when it is asked for.
+"""The folder of peers: a package of the user, one module per peer, loaded on request.
 
-The product holds no framework. A source checkout brings peers in ``benchmarks/peers/steps``; an
-installation is told of a folder by ``--peers``.
+vsmnp contains no framework. A source checkout has peers in ``benchmarks/peers/steps``; an
+installation takes a folder from ``--peers``.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from typing import cast
 from ..errors import ConfigError, VsmnpError
 from .contender import Peer
 
-#: The name that the folder has as a package, whatever it is called.
+#: Package name of the folder, independent of its own name.
 PACKAGE = "vsmnp_bench_peers"
 
 
 def folder_of_checkout() -> Path | None:
-    """``benchmarks/peers/steps`` of the source checkout that this file lies in, if it does."""
+    """Return ``benchmarks/peers/steps`` of the source checkout of this file, or None if there is none."""
     folder = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "steps"
     return folder if folder.is_dir() else None
 
 
 class PeerError(ConfigError):
-    """A peer is missing or fails."""
+    """A peer that is missing or fails."""
 
 
 @contextmanager
 def blamed(name: str) -> Iterator[None]:
-    """What is raised inside is the peer's, and one sentence: a peer is anybody's code.
+    """Turn any exception of a peer's code into one sentence that names the peer.
 
     Raises
     ------
     PeerError
-        In place of any exception but the project's own.
+        In place of any exception except those of vsmnp.
     """
     try:
         yield
@@ -59,7 +59,7 @@ class PeerFolder:
     Parameters
     ----------
     folder : Path or None
-        Where they are; None for no peers at all.
+        Folder of the peers; None for no peers.
 
     Raises
     ------
@@ -77,19 +77,19 @@ class PeerFolder:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every peer in the folder, installed or not."""
+        """Names of all peers in the folder, installed or not."""
         if self.folder is None:
             return ()
         stems = sorted(path.stem for path in self.folder.glob("[!_]*.py"))
         return tuple(stem.replace("_", "-") for stem in stems)
 
     def load(self, name: str) -> Peer:
-        """The peer of that name; its framework loads with it.
+        """Load the peer of that name together with its framework.
 
         Raises
         ------
         PeerError
-            If there is none, its framework is not installed, or it is no peer.
+            If there is no such peer, its framework is not installed, or it is not a peer.
         """
         if name not in self.names:
             where = f"in {self.folder}" if self.folder else "without a folder of peers (see --peers)"

@@ -1,4 +1,4 @@
-"""Rows as a picture: log-log lines of what was varied, bars of what was compared."""
+"""Draw rows as a picture: log-log lines over varied values, bars of ratios."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEANING = {
 }  # fmt: skip
 
 
-#: More values than these get a tick each second one.
+#: With more values than this, every second one has a tick.
 _MOST_TICKS = 6
 
 
@@ -54,7 +54,7 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
 
 
 def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
-    """Milliseconds over what was varied, a line a contender, both axes logarithmic."""
+    """Plot milliseconds over the varied value, one line per contender, both axes logarithmic."""
     mine = {row.value: row.ms for row in rows if row.value is not None}
     series = {"vsmnp": mine}
     for row in rows:
@@ -87,7 +87,7 @@ def _times(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _plain(axis: Axis) -> None:
-    """Ticks of a logarithmic axis at 1, 2 and 5 as plain numbers."""
+    """Label a logarithmic axis at 1, 2 and 5 with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -1,4 +1,4 @@
-"""What all contenders are given: the same model, parameters, minibatches and, to be compared, noise."""
+"""The common input of all contenders: model, parameters, minibatches and, for comparison, noise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..training.trainer import Trainer
 from ..types import Array, DType, Kernels, Shape
 from .case import Case
 
-#: Minibatches that are ready before the clock starts; steps walk through them over and over.
+#: Minibatches that are prepared before timing; steps cycle through them.
 READY = 4
 
 
@@ -40,7 +40,7 @@ class Noise(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Resident:
-    """Minibatches that lie ready where the kernels compute: a step that is timed makes no data."""
+    """Minibatches in the memory of the kernel set, so that a timed step prepares no data."""
 
     rows: Array
     host: Array
@@ -54,74 +54,74 @@ class Resident:
 
     @property
     def shape(self) -> Shape:
-        """``(D,)``."""
+        """Shape of a sample, ``(D,)``."""
         return self.host.shape[1:]
 
     @property
     def dim(self) -> int:
-        """D."""
+        """Dimension D of the data."""
         return int(self.host.shape[1])
 
     @property
     def n_train(self) -> int:
-        """All of them."""
+        """Number of all prepared rows."""
         return len(self.host)
 
     @property
     def n_test(self) -> int:
-        """The same."""
+        """Number of all prepared rows."""
         return len(self.host)
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """The same rows in the same order, every epoch."""
+        """Return the same rows in the same order for every epoch."""
         return self.rows
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
-        """The same as they lie."""
+        """Return the rows without a copy."""
         return self.rows
 
     def test(self, data_seed: int, dtype: DType) -> Array:
-        """The rows themselves."""
+        """Return the rows on the host."""
         return self.host
 
     def epoch_labels(self, data_seed: int, epoch: int) -> None:
-        """None."""
+        """Return None: the rows have no classes."""
 
     def test_labels(self) -> None:
-        """None."""
+        """Return None: the rows have no classes."""
 
     def log_density(self, x: Array) -> None:
-        """Unknown."""
+        """Return None: the density is unknown."""
 
     def score(self, x: Array) -> None:
-        """Unknown."""
+        """Return None: the score is unknown."""
 
     def describe(self) -> str:
-        """A word."""
+        """Return the name of the data."""
         return self.name
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A case with its parameters and data, from fixed seeds."""
+    """A case with its parameters and data, drawn from fixed seeds."""
 
     case: Case
 
     @cached_property
     def k(self) -> Kernels:
-        """The product's kernel set.
+        """The engine's kernel set.
 
         Raises
         ------
         DeviceError
-            If this machine has not got it.
+            If this machine does not have it.
         """
         case = self.case
         return load(choose(case.device, case.kernels, case.tf32), case.tf32)
 
     @cached_property
     def batches(self) -> Array:
-        """Ready minibatches ``(READY, N, D)``: a ring with noise in every pair of dimensions; pixels."""
+        """Prepared minibatches ``(READY, N, D)``: noisy rings in pairs of dimensions; or pixels."""
         case = self.case
         normals = Key((0,), Stream.TRAIN_DATA).normal(
             load("reference"), (READY, case.batch_size, case.d_x), np.float64
@@ -133,12 +133,12 @@ class Problem:
 
     @cached_property
     def trainer(self) -> Trainer:
-        """The product's trainer on the ready minibatches.
+        """The engine's trainer on the prepared minibatches.
 
         Raises
         ------
         ConfigError, DeviceError
-            If the case makes no sense, or not here.
+            If the case is invalid, or not possible on this machine.
         """
         host = self.batches.reshape(-1, self.case.d_x)
         image = self.case.image
@@ -157,14 +157,14 @@ class Problem:
 
     @cached_property
     def theta(self) -> Mapping[str, Array]:
-        """The decoder's, likewise, and ``log_sd (R,)``."""
+        """The decoder's parameters in the same form, and ``log_sd (R,)``."""
         return self._named(self.trainer.model.theta_layout, self.trainer.initial_state().theta)
 
     def _named(self, layout: Layout, vector: Array) -> dict[str, Array]:
         return {name: array.copy() for name, array in layout.named(self.k.to_host(vector))}
 
     def noise(self, t: int) -> Noise:
-        """What the product draws in step t."""
+        """Return the noise that the engine draws in step t."""
         case, key = self.case, Key(self.case.settings.seeds)
         shape, steps = (case.samples, case.batch_size, case.latent), case.encoder_steps
 

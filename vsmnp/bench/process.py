@@ -1,4 +1,4 @@
-"""The process of a measurement: ``python -m vsmnp.bench.process ORDER``."""
+"""The separate process of a measurement: ``python -m vsmnp.bench.process ORDER``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .spawn import answer_of
 
 
 def _end_with_standard_input() -> None:
-    """End this process when whoever waits for its answer is gone."""
+    """End this process when standard input closes, that is, when its parent has ended."""
     while os.read(0, 1):
         pass
     os._exit(1)
 
 
 def main() -> None:
-    """Carry out the order in the first argument and print one line of JSON; end when standard input does."""
+    """Run the order in the first argument and print one line of JSON; end when standard input closes."""
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     order: Mapping[str, Any] = json.loads(sys.argv[1])
     if order["cores"]:

@@ -1,4 +1,4 @@
-"""One line of a benchmark: who took how long for what, and how much of the machine that is."""
+"""One row of a benchmark: the time of a case, its comparison, and its share of the machine's limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-#: The columns that every reader may rely on, in order.
+#: The documented columns, in order.
 COLUMNS = (
     "case", "device", "threads", "ms", "spread", "peer", "peer_ms", "ratio",
     "gflops", "bytes", "fraction_of_limit", "peak_mb",
@@ -15,42 +15,42 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """A case, measured; None is what was not measured.
+    """A measured case; None for what was not measured.
 
     Attributes
     ----------
     case : str
-        What was done, such as ``K-M2/30x2/S1``.
+        Name of the case, such as ``K-M2/30x2/S1``.
     device : str
-        ``cpu``, or the name of the card.
+        ``cpu``, or the name of the GPU.
     threads : int
-        Of the linear algebra.
+        Threads of the linear algebra.
     ms, peer_ms : float or None
-        Median milliseconds of the product and of the peer; in an ensemble, of one model.
+        Median milliseconds of the engine and of the peer; in an ensemble, of one model.
     spread : float or None
-        Interquartile range of the product's milliseconds.
+        Interquartile range of the engine's milliseconds.
     peer : str or None
-        Who is compared; None alone.
+        Name of the peer; None without a comparison.
     ratio : float or None
-        Median over the rounds of peer over product: larger is faster. In memory rows, of their peaks.
+        Median over the rounds of peer over engine: larger is faster. In memory rows, of their peaks.
     gflops : float or None
-        Products counted by formula, in 1e9 floating-point operations a second.
+        Products counted by formula, in 1e9 floating-point operations per second.
     bytes : int or None
-        What has to be read and written, by formula.
+        Bytes that have to be read and written, by formula.
     fraction_of_limit : float or None
-        Of the copy bandwidth (kernels) or of the rate of one large product (steps), measured beside it.
+        Share of the copy bandwidth (kernels) or of the rate of one large product (steps), measured with it.
     peak_mb : float or None
         Peak resident memory of a fresh process, in 1e6 bytes.
     peer_peak_mb : float or None
-        The peer's.
+        Peak resident memory of the peer's process, in 1e6 bytes.
     axis, value : str, float or None
-        What was varied, where that is the point of the case.
+        The varied quantity and its value, in a series.
     rounds : int
-        Rounds that the medians are over.
+        Number of rounds of the medians.
     tf32 : bool
         Whether products ran in TF32.
     machine : str
-        Where, and with which versions.
+        Machine and versions of the measurement.
     """
 
     case: str
@@ -73,7 +73,7 @@ class Row:
     machine: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
-        """Names and values, the named columns first."""
+        """Return names and values, the documented columns first."""
         return asdict(self)
 
 
@@ -84,7 +84,7 @@ _HEADER = (
 
 
 def cells(row: Row) -> tuple[object, ...]:
-    """The named columns of a row, rounded for people."""
+    """Return the documented columns of a row, rounded for display."""
     return (
         row.case, row.device, row.threads, _number(row.ms), _number(row.spread, 2), row.peer,
         _number(row.peer_ms), _number(row.ratio), _number(row.gflops), row.bytes,
@@ -93,7 +93,7 @@ def cells(row: Row) -> tuple[object, ...]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """One table, and the machine above it."""
+    """Format the rows as one table, with the machine above it."""
     lines = [f"Measured on {machine}." for machine in sorted({row.machine for row in rows if row.machine})]
     lines += ["", "| " + " | ".join(_HEADER) + " |", "|---|---|" + "---:|" * 3 + "---|" + "---:|" * 6]
     for row in rows:

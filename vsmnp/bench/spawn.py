@@ -1,4 +1,4 @@
-"""A measurement in a fresh process: its own memory, its own thread count, its own cores."""
+"""Run a measurement in a fresh process with its own memory, thread count and cores."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _POOLS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run(order: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
-    """What the order's measurement returns; JSON goes in and comes out.
+    """Run an order in a fresh process and return its result; both are passed as JSON.
 
-    The linear algebra has one thread: the product spreads models over Numba's ``threads``.
+    The linear algebra has one thread: the engine distributes models over Numba's ``threads``.
 
     Raises
     ------
     ConfigError
-        If the measurement could not be made; the sentence is its own.
+        If the measurement failed; the message is that of the process.
     """
     environment = {**os.environ, **dict.fromkeys(_POOLS, "1"), "NUMBA_NUM_THREADS": str(threads)}
-    lifeline, held = os.pipe()  # closes when this process ends, however it does
+    lifeline, held = os.pipe()  # closes when this process ends in any way
     try:
         done = subprocess.run(
             [sys.executable, "-m", "vsmnp.bench.process", json.dumps({**order, "cores": list(cores)})],
@@ -48,7 +48,7 @@ def run(order: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
 
 
 def answer_of(measure: Any, order: Mapping[str, Any]) -> str:
-    """The line that the process prints: what ``measure`` returns, or the sentence of its failure."""
+    """Return the line that the process prints: the result of ``measure``, or its error message."""
     try:
         return json.dumps({"result": measure(order)})
     except VsmnpError as error:

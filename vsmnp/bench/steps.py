@@ -1,4 +1,4 @@
-"""Whole training steps beside their peers, and their products beside one large product."""
+"""Whole training steps against peers, and their products against one large product."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .limits import product
 from .problem import Problem
 from .row import Row
 
-#: Rows and width of the product beside a step of images, whose own products have many shapes.
+#: Rows and width of the product compared with a step of images, whose own products have many shapes.
 LARGE = (2048, 1024)
 
 
 @dataclass(frozen=True)
 class StepPart:
-    """A step of a case, timed by turns with each peer that computes the same.
+    """A step of a case, timed in turn with each peer that agrees with the engine.
 
     Attributes
     ----------
     case : Case
-        What.
+        The case to time.
     axis, value : str, float
-        What is varied, if this is one point of a series.
+        The varied quantity and its value, for one point of a series.
     """
 
     case: Case
@@ -65,20 +65,20 @@ class StepPart:
             yield Row(**base, peer=name, peer_ms=timing.median(theirs), ratio=ratio)
 
 
-#: Training samples of MNIST.
+#: Number of training samples of MNIST.
 SAMPLES = 60_000
-#: Epochs of the paper's run.
+#: Number of epochs of the paper's run.
 EPOCHS = 1_000
 
 
 @dataclass(frozen=True)
 class EpochPart:
-    """An epoch of MNIST as fresh minibatches for every encoder update, from some steps of the product alone.
+    """An epoch of MNIST with fresh minibatches for every encoder update, extrapolated from a few steps.
 
     Attributes
     ----------
     case : Case
-        Of images, with the run's J.
+        A case of images, with the run's J.
     """
 
     case: Case

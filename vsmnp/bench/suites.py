@@ -1,4 +1,4 @@
-"""Which cases are measured: the suites, and what a choice leaves of them."""
+"""The suites: the cases of each, and their restriction by the user's choice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
 from .memory import PeakPart
 from .steps import EpochPart, StepPart
 
-#: Suites by name, and what each is.
+#: Suites by name, with a description.
 SUITES: Mapping[str, str] = MappingProxyType({
     "summary": "the cases that the project is judged by",
     "steps": "whole training steps: every chosen objective x inference x architecture",
@@ -27,14 +27,14 @@ SUITES: Mapping[str, str] = MappingProxyType({
     "all": "all of these but the summary",
 })  # fmt: skip
 
-#: Whom a suite compares with unless the user says so, on each device.
+#: Default peers of a suite on each device.
 PEERS = MappingProxyType({
     "cpu": ("torch-eager", "jax-jit"),
     "gpu": ("torch-eager", "torch-compile", "torch-graphs", "jax-jit"),
 })  # fmt: skip
 ENSEMBLE_PEERS = ("torch-vmap", "jax-vmap")
 IMAGE_PEERS = ("torch-eager",)
-#: And where steps on a CPU are timed: PyTorch as it is usually written, beside the lean way of the others.
+#: Additional peers of steps on a CPU: PyTorch in its usual style, beside the lean style of the others.
 USUAL_PEERS = ("torch-backward",)
 
 #: K-ELBO ... F-M3 of the summary.
@@ -50,26 +50,26 @@ PAPER_J = MappingProxyType({"dcgan": 5, "resnet18": 1})
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user wants; an empty tuple is the suite's own choice.
+    """The user's choice of cases; an empty tuple means the default of the suite.
 
     Attributes
     ----------
     suite : str
         A name of :data:`SUITES`.
     objectives, inferences : tuple of str
-        As in the settings.
+        Objectives and inferences, as in the settings.
     hidden : tuple of tuple of int
-        Hidden widths, one tuple a pair of perceptrons.
+        Hidden widths, one tuple per pair of perceptrons.
     archs : tuple of str
-        Networks of images.
+        Architectures for images.
     samples : tuple of int
-        S.
+        Numbers S of posterior samples.
     template : Case
-        Everything else: batch, dtype, device, kernels, threads.
+        All other options: batch, dtype, device, kernels, threads.
     threads : int
         Threads of ensembles.
     quick : bool
-        Fewer and smaller cases.
+        Whether to run fewer and smaller cases.
     """
 
     suite: str = "summary"
@@ -87,7 +87,7 @@ class Choice:
             raise ConfigError(f"There is no suite '{self.suite}': choose one of {', '.join(SUITES)}.")
 
     def one(self, **changes: object) -> Case:
-        """The template with the first of each choice, and changes."""
+        """Return the template with the first value of each choice, and the changes."""
         first = {"objective": self.objectives, "inference": self.inferences, "hidden": self.hidden,
                  "samples": self.samples}  # fmt: skip
         chosen = {name: values[0] for name, values in first.items() if values}
@@ -97,12 +97,12 @@ class Choice:
 
 
 def plan(choice: Choice) -> list[Part]:
-    """The parts of a choice, in order.
+    """Return the parts of a choice, in order.
 
     Raises
     ------
     ConfigError
-        If nothing is left, or a case makes no sense.
+        If no part is left, or a case is invalid.
     """
     suites = [choice.suite] if choice.suite != "all" else [name for name in _MAKERS if name != "summary"]
     parts = [part for suite in suites for part in _MAKERS[suite](choice)]
@@ -110,12 +110,12 @@ def plan(choice: Choice) -> list[Part]:
         raise ConfigError("These choices exclude each other: nothing is left to measure.")
     for part in parts:
         if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart):
-            part.case.settings  # noqa: B018 - it raises where a case makes no sense
+            part.case.settings  # noqa: B018 - it raises for an invalid case
     return parts
 
 
 def _smooth(case: Case) -> Case:
-    """Second-order gradients of a relu network miss its kinks, so such cases are tanh."""
+    """Replace relu by tanh in cases with second-order gradients, which miss the kinks of a relu network."""
     second = case.objective == "fae" or case.inference == "fisher-reparam"
     return replace(case, activation="tanh") if second and case.activation == "relu" else case
 
@@ -236,7 +236,7 @@ _MAKERS = MappingProxyType({
 
 
 def peers_of(part: Part, device: str) -> tuple[str, ...]:
-    """Whom a part is compared with unless the user says so."""
+    """Return the default peers of a part."""
     if isinstance(part, EnsemblePart):
         return ENSEMBLE_PEERS
     if isinstance(part, KernelPart | ProductPart | EpochPart):

@@ -1,4 +1,4 @@
-"""Times of contenders that run by turns in one process, so that a slow moment hits them all."""
+"""Times of contenders that run in turn in one process, so that disturbances affect all of them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import numpy as np
 
 from ..types import Array
 
-#: Fewer rounds say too little about their spread.
+#: Least number of rounds that gives a meaningful spread.
 LEAST_ROUNDS = 7
-#: A step that takes so many seconds is warm after one.
+#: Seconds; a step that takes longer is warm after one call.
 LONG = 0.5
 
 
 class Timed(Protocol):
-    """What can be timed; what its methods return is not looked at."""
+    """The protocol of what can be timed; return values are ignored."""
 
     def step(self) -> object:
-        """Do it once."""
+        """Run one step."""
 
     def wait(self) -> object:
-        """Until it is done."""
+        """Block until it is done."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A function as something to be timed."""
+    """A function with the interface of a contender."""
 
     step: Callable[[], object]
     wait: Callable[[], object] = lambda: None
@@ -38,14 +38,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to measure.
+    """Number of rounds and duration of a measurement.
 
     Attributes
     ----------
     rounds : int
-        Rounds; in each, every contender has one turn.
+        Number of rounds; in each, every contender has one turn.
     seconds : float
-        A turn repeats its contender for about so long, or at least once.
+        Approximate duration of a turn, which has at least one step.
     """
 
     rounds: int = LEAST_ROUNDS
@@ -53,7 +53,7 @@ class Pace:
 
 
 def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
-    """Seconds a step, ``(contenders, rounds)``; who begins changes from round to round."""
+    """Measure seconds per step, ``(contenders, rounds)``; the first contender rotates with the rounds."""
     repeats = [_repeats(contender, pace.seconds) for contender in contenders]
     times = np.empty((len(contenders), pace.rounds))
     collecting = gc.isenabled()
@@ -71,9 +71,9 @@ def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
 
 
 def _repeats(contender: Timed, seconds: float) -> int:
-    """How many steps fill a turn, after a warm-up in which everything is compiled and allocated.
+    """Count the steps of a turn, after a warm-up in which everything is compiled and allocated.
 
-    Three steps of warm-up and three to look at, but one of each where a step alone takes long.
+    There are three warm-up and three timed steps, but one of each if a single step takes long.
     """
     contender.step()
     once = _measure(contender, 1)
@@ -95,21 +95,21 @@ def _measure(contender: Timed, repeats: int) -> float:
 
 
 def median(times: Array) -> float:
-    """In milliseconds."""
+    """Compute the median in milliseconds."""
     return 1e3 * float(np.median(times))
 
 
 def spread(times: Array) -> float:
-    """Interquartile range in milliseconds."""
+    """Compute the interquartile range in milliseconds."""
     low, high = np.quantile(times, (0.25, 0.75))
     return 1e3 * float(high - low)
 
 
 def ratio(theirs: Array, mine: Array) -> float:
-    """Median over the rounds of their time over mine."""
+    """Compute the median over the rounds of their time over mine."""
     return float(np.median(theirs / mine))
 
 
 def centre(values: Array) -> float:
-    """Median over the rounds."""
+    """Compute the median over the rounds."""
     return float(np.median(values))
