@@ -1,4 +1,4 @@
-"""Figures: a run, or several, as a PNG file."""
+"""Figures of one or several runs, as PNG files."""
 
 from .catalogue import FIGURES
 from .comparison import comparison

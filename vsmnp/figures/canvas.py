@@ -1,4 +1,4 @@
-"""A blank figure that becomes a whole PNG file, or none."""
+"""An empty figure that is written as a complete PNG file or not at all."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ..types import Array
 
 
 def check_picture(path: Path, cure: str = "choose another place with --out") -> None:
-    """Say before the work whether a picture can be written there.
+    """Check before the work whether a picture can be written to the path.
 
     Raises
     ------
     ConfigError
         If the path does not end in .png.
     StorageError
-        If it cannot be written; ``cure`` is what the sentence ends with.
+        If it cannot be written; ``cure`` ends the message.
     """
     if path.suffix.lower() != ".png":
         raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {path}.")
@@ -40,9 +40,9 @@ def check_picture(path: Path, cure: str = "choose another place with --out") -> 
 
 @contextmanager
 def drawing(path: str | Path, title: str, width: float, height: float) -> Iterator[Figure]:
-    """Hand out a figure of ``width`` by ``height`` inches; when the block ends well, write it to ``path``.
+    """Yield a figure of ``width`` by ``height`` inches, and write it to ``path`` if the block succeeds.
 
-    Nothing of the user's plotting configuration enters, and nothing of ours stays behind.
+    The user's plotting configuration has no effect, and it is not changed.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def drawing(path: str | Path, title: str, width: float, height: float) -> Iterat
 
 
 def note(axes: Axes, text: str) -> None:
-    """A remark in the middle of axes that have nothing to show; their x axis may be shared, and stays."""
+    """Write a remark in the middle of empty axes, whose x axis may be shared and is not changed."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=DATA, wrap=True)
     axes.set(yticks=[])
 
@@ -86,14 +86,14 @@ class SetScale(Protocol):
     """The method ``set_xscale`` or ``set_yscale`` of axes."""
 
     def __call__(self, value: str, **parameters: float) -> None:
-        """Choose the scale."""
+        """Set the scale of the axis."""
 
 
 def fit_scale(set_scale: SetScale, values: Array, typical: float, wide: float) -> None:
-    """Choose a logarithmic axis if some magnitude is more than ``wide`` times the ``typical`` one.
+    """Set a logarithmic axis if some magnitude is more than ``wide`` times the ``typical`` one.
 
-    Where not all values are positive it is logarithmic on both sides of a linear middle part, which holds
-    the typical values. Values that are not finite do not count.
+    If not all values are positive it is logarithmic on both sides of a linear middle part, which contains
+    the typical values. Values that are not finite are ignored.
     """
     values = values[np.isfinite(values)]
     if not typical > 0 or np.abs(values).max(initial=0) <= wide * typical:

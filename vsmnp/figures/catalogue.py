@@ -1,4 +1,4 @@
-"""Every figure of a single run, by the name that the command line knows."""
+"""Every figure of a single run, by its name on the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .latent import latent
 from .posterior_sds import posterior_sds
 from .samples import samples
 
-#: Name to function of a run and the path of a PNG file.
+#: Functions of a run and the path of a PNG file, by name.
 FIGURES: Mapping[str, Callable[[Run, Path], None]] = MappingProxyType({
     "samples": samples,
     "curves": curves,

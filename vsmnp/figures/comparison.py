@@ -1,4 +1,4 @@
-"""Several runs, metric by metric, against the best that any model could do."""
+"""Compare several runs metric by metric, with the known lower bounds."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _TITLES = {
     "fid": "FID",
     "kid": "KID",
 }
-#: Panels in a row.
+#: Number of panels per row.
 _COLUMNS = 3
-#: Beyond this ratio of magnitudes a linear axis hides the small ones.
+#: Ratio of magnitudes above which a linear axis hides the small ones.
 _THREE_DECADES = 1e3
 
 
@@ -44,15 +44,15 @@ def comparison(
     """Draw the evaluations of several runs, a panel for each metric and a line for each run, as PNG.
 
     Large dots are means over the models of a run, bars one standard error of that mean, pale dots the
-    models; dashed lines are the floors that no model can beat, where they are known.
+    models; dashed lines are the lower bounds for any model, where they are known.
 
     Parameters
     ----------
     runs : sequence of Run
-        At least one.
+        The runs, at least one.
     evaluations : sequence of mapping
-        What :func:`vsmnp.evaluation.evaluate.evaluate` returned for each run. Standard errors (``*_se``) and
-        metrics without a single number are left out.
+        Return values of :func:`vsmnp.evaluation.evaluate.evaluate` for each run. Standard errors (``*_se``)
+        and metrics without a single number are omitted.
     path : path
         The PNG file.
 
@@ -90,19 +90,19 @@ def comparison(
 
 
 def _metrics(evaluations: Sequence[Mapping[str, Sequence[float | None]]]) -> list[str]:
-    """Every metric that some run has, in the order of their first mention."""
+    """List every metric of any run, in the order of first occurrence."""
     names = dict.fromkeys(name for each in evaluations for name in each)
     return [name for name in names if not name.endswith("_se")]
 
 
 def _numbers(values: Sequence[float | None]) -> Array:
-    """The values that are finite numbers."""
+    """Return the values that are finite numbers."""
     numbers = np.array([value for value in values if value is not None], np.float64)
     return numbers[np.isfinite(numbers)]
 
 
 def _metric(axes: Axes, name: str, values: Sequence[Array], known: Sequence[float | None]) -> None:
-    """One panel: a line for each run, its floor dashed."""
+    """Draw one panel: a line for each run, with its lower bound dashed."""
     axes.set_title(_TITLES.get(name, name))
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
@@ -127,7 +127,7 @@ def _metric(axes: Axes, name: str, values: Sequence[Array], known: Sequence[floa
 
 
 def _least(values: Array) -> float:
-    """The smallest magnitude; where signs differ the lower quartile, as merely passing zero says nothing."""
+    """Return the smallest magnitude, or the lower quartile if signs differ and values may be close to 0."""
     size = np.abs(values[values != 0])
     if not size.size:
         return 0.0

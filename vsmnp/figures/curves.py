@@ -1,4 +1,4 @@
-"""What a run reported on its way: losses, their terms and gamma over the steps."""
+"""Training curves of a run: losses, their terms and gamma over the steps."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .style import SERIES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: First rows this much larger than the typical one would flatten the rest on a linear axis.
+#: Ratio of the first rows to the typical one that would flatten the rest on a linear axis.
 _TRANSIENT = 20.0
 
 
 def curves(run: Run, path: str | Path) -> None:
     """Draw both losses, their terms and gamma over the decoder's steps, as PNG.
 
-    Losses are in nats a sample, means over a minibatch. An ensemble has a thin line a model and a thick
+    Losses are in nats per sample, means over a minibatch. An ensemble has a thin line per model and a thick
     one for their mean; rows that are not finite leave gaps.
 
     Parameters
     ----------
     run : Run
-        What to draw; it may have no row yet.
+        The run to draw; it may have no row yet.
     path : path
         The PNG file.
 
@@ -69,7 +69,7 @@ def _terms(run: Run, side: str) -> list[str]:
 
 
 def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:
-    """The columns ``names`` over the steps: one colour a column, thin lines for the models of an ensemble."""
+    """Plot the columns ``names`` over the steps: one colour per column, thin lines for single models."""
     axes.set_title(title)
     values = [run.history.column(name) for name in names]
     if not any(column.size for column in values):
@@ -95,7 +95,7 @@ def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:
 
 
 def _gamma_scale(axes: Axes) -> None:
-    """A logarithmic axis; within a decade its ticks are evenly spaced plain numbers."""
+    """Set a logarithmic axis; within a decade its ticks are evenly spaced plain numbers."""
     from matplotlib.ticker import AutoLocator, NullLocator, ScalarFormatter
 
     axes.set_yscale("log")
@@ -107,7 +107,7 @@ def _gamma_scale(axes: Axes) -> None:
 
 
 def _mean(column: Array) -> Array:
-    """Mean over the models ``(rows, R)`` that are finite, NaN where none is."""
+    """Compute the mean over the finite models of ``(rows, R)``, NaN where no model is finite."""
     finite = np.isfinite(column)
     total = np.where(finite, column, 0.0).sum(1)
     return np.where(finite.any(1), total / np.maximum(finite.sum(1), 1), np.nan)

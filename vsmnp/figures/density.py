@@ -1,4 +1,4 @@
-"""The model's density and score in the plane, beside the data's."""
+"""The density and score of models in the plane, next to those of the data."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-#: Cells along one side of a heat map of a formula, and of a histogram.
+#: Cells along one side of the heat map of a formula, and of a histogram.
 _FINE, _COARSE = 100, 50
 
 
 def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
     """Draw heat maps of log density, and below them the scores at test points, as PNG.
 
-    The data's are exact where their formula is known and no noise was added to them; otherwise a
-    histogram of an epoch of training data stands in for the density, and points for the score. An arrow
+    Density and score of the data are exact if their formula is known and no noise was added; otherwise a
+    histogram of an epoch of training data replaces the density, and points replace the score. An arrow
     has the direction of the score; its length grows with the score and saturates.
 
     Parameters
     ----------
     run : Run
-        What to draw; of an ensemble, the first four models.
+        The run to draw; of an ensemble, the first four models.
     path : path
         The PNG file.
     draws : int
@@ -44,7 +44,7 @@ def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
     Raises
     ------
     ConfigError
-        If the data do not lie in a plane, or the path does not end in .png.
+        If the data are not two-dimensional, or the path does not end in .png.
     StorageError
         If the file cannot be written.
     """
@@ -82,14 +82,14 @@ def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
 
 @dataclass(frozen=True)
 class _Map:
-    """Log density over the cells of a window, ``(rows, columns)``, and the range of it that matters."""
+    """Log density over the cells of a window, ``(rows, columns)``, and its colour range."""
 
     name: str
     log_density: Array
     limits: tuple[float, float]
 
     def draw(self, axes: Axes, window: Window) -> AxesImage:
-        """Draw the heat map; where there is no logarithm it looks as in the least dense places."""
+        """Draw the heat map; cells without a finite logarithm have the lowest colour."""
         low, high = self.limits
         axes.set_title(self.name)
         axes.grid(visible=False)
@@ -100,7 +100,7 @@ class _Map:
 
 
 def _densities(row: Array, part: Run, points: Array, window: Window, draws: int) -> AxesImage:
-    """The upper row: the data's density, then each model's, in the same colours."""
+    """Draw the upper row: the data's density, then each model's, in the same colours."""
     grid = window.grid(_FINE)
     truth = _exact(part, points, grid) or _histogram(training_points(part), window)
     picture = truth.draw(row[0], window)
@@ -111,7 +111,7 @@ def _densities(row: Array, part: Run, points: Array, window: Window, draws: int)
 
 
 def _exact(part: Run, points: Array, grid: Array) -> _Map | None:
-    """The data's own formula, unless there is none or noise was added to the data."""
+    """Evaluate the formula of the data; return None if there is none or noise was added to the data."""
     log_density, at_points = part.dataset.log_density(grid), part.dataset.log_density(points)
     if log_density is None or at_points is None or part.settings.noise > 0:
         return None
@@ -119,7 +119,7 @@ def _exact(part: Run, points: Array, grid: Array) -> _Map | None:
 
 
 def _histogram(x: Array, window: Window) -> _Map:
-    """The density of the points ``(N, 2)`` by counting."""
+    """Estimate the density of the points ``(N, 2)`` by a histogram."""
     counts = np.histogram2d(x[:, 0], x[:, 1], _COARSE, [window[:2], window[2:]])[0].T
     log_density = np.full(counts.shape, -np.inf)
     np.log(counts / (len(x) * window.sides.prod() / _COARSE**2), out=log_density, where=counts > 0)
@@ -127,7 +127,7 @@ def _histogram(x: Array, window: Window) -> _Map:
 
 
 def _limits(log_density: Array) -> tuple[float, float]:
-    """From where data are rare to where they are dense."""
+    """Return the colour range, from the rare to the dense data."""
     finite = log_density[np.isfinite(log_density)]
     if not finite.size:
         return -1.0, 0.0
@@ -136,7 +136,7 @@ def _limits(log_density: Array) -> tuple[float, float]:
 
 
 def _scores(row: Array, part: Run, points: Array, window: Window, draws: int) -> None:
-    """The lower row: the data's score, then each model's, at the same points and to the same scale."""
+    """Draw the lower row: the data's score, then each model's, at the same points and scale."""
     at = one_a_cell(points, window)
     learned = part.vae.score(at, draws)
     exact = part.dataset.score(at) if part.settings.noise == 0 else None

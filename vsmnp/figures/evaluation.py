@@ -1,4 +1,4 @@
-"""What the test set said of a run on its way: metrics and posterior standard deviations over the steps."""
+"""Evaluations during training: metrics and posterior standard deviations over the steps."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _TITLES = {
 def evaluation(run: Run, path: str | Path) -> None:
     """Draw the rows of ``evaluation.csv`` over the decoder's steps, as PNG.
 
-    An ensemble has a thin line a model and a thick one for their mean. The last panel has a column an
-    evaluation: how the posterior standard deviations of all latents and models are spread.
+    An ensemble has a thin line per model and a thick one for their mean. The last panel has a column per
+    evaluation: the histogram of the posterior standard deviations of all latents and models.
 
     Parameters
     ----------
     run : Run
-        What to draw; it may have no row yet.
+        The run to draw; it may have no row yet.
     path : path
         The PNG file.
 
@@ -56,7 +56,7 @@ def evaluation(run: Run, path: str | Path) -> None:
 
 
 def _lines(axes: Axes, steps: Array, values: Array) -> None:
-    """Lines of ``values (rows, R)``, those of a single evaluation as dots."""
+    """Plot ``values (rows, R)`` as lines, or as dots for a single evaluation."""
     values = np.where(np.isfinite(values), values, np.nan)
     if not np.isfinite(values).any():
         note(axes, "no evaluation yet" if not values.size else "no finite values")
@@ -68,7 +68,7 @@ def _lines(axes: Axes, steps: Array, values: Array) -> None:
 
 
 def _histograms(axes: Axes, run: Run) -> None:
-    """A column an evaluation, as wide as the way to the next one, darker where more of them are."""
+    """Draw a column per evaluation, up to the step of the next one, darker for larger counts."""
     steps = run.evaluations.rows.steps
     if not steps:
         note(axes, "no evaluation yet")

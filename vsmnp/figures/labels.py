@@ -1,4 +1,4 @@
-"""What figures call runs and models."""
+"""Names of runs and models in figures."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _INFERENCE = {"kl": "KL", "fisher": "Fisher", "fisher-reparam": "Fisher (reparam
 
 
 def method(settings: Settings) -> str:
-    """``M2 with KL inference, as published``."""
+    """Format the method of a run: ``M2 with KL inference, as published``."""
     published = ", as published" if settings.as_published else ""
     return f"{_OBJECTIVE[settings.objective]} with {_INFERENCE[settings.inference]} inference{published}"
 
 
 def plain(name: str) -> str:
-    """A name from outside as it stands: a dollar sign does not begin a formula."""
+    """Escape dollar signs in an external name, which would begin a formula."""
     return name.replace("$", r"\$")
 
 
 def headline(run: Run, shown: int | None = None) -> str:
-    """``star: M1 with KL inference``, and which of the models are shown if there are several."""
+    """Format the title ``star: M1 with KL inference``, with the number of models if there are several."""
     models = len(run.vae.seeds)
     if models == 1:
         return f"{plain(run.dataset.name)}: {method(run.settings)}"
@@ -32,13 +32,13 @@ def headline(run: Run, shown: int | None = None) -> str:
 
 
 def model_names(run: Run, shown: int) -> list[str]:
-    """``Model, seed 0, gamma = 0.0062``, the letter in Greek, for each of the first models."""
+    """Format ``Model, seed 0, gamma = 0.0062``, with a Greek letter, for each of the first models."""
     gamma = run.vae.gamma
     return [f"Model, seed {run.vae.seeds[r]}, $\\gamma$ = {gamma[r]:.3g}" for r in range(shown)]
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """A name for each run, with no more in it than tells the runs apart."""
+    """Return a name for each run, with only the parts that distinguish the runs."""
     names = [method(run.settings).replace(" inference", "") for run in runs]
     datasets = [plain(run.dataset.name) for run in runs]
     if len(set(datasets)) > 1:

@@ -1,4 +1,4 @@
-"""Where the encoder puts the data, against the prior."""
+"""Posterior means of the data in latent space, with the prior."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from .style import DATA, INK, MODEL
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Test points that are drawn.
+#: Largest number of test points that are drawn.
 _MOST_POINTS = 5000
 
 
 def latent(run: Run, path: str | Path) -> None:
     """Draw the posterior means of the test points in the first two latents, as PNG.
 
-    The circles hold the prior at one and two standard deviations; of binary latents, whose means lie in the
+    The circles show the prior at one and two standard deviations; of binary latents, whose means lie in the
     unit square, the corners are marked. A model of a single latent has a histogram, with the prior's density
-    if it has one. An ensemble has a panel for each of its first four
-    models.
+    if it has one. An ensemble has a panel for each of its first four models.
 
     Parameters
     ----------
     run : Run
-        What to draw.
+        The run to draw.
     path : path
         The PNG file.
 
@@ -64,7 +63,7 @@ def latent(run: Run, path: str | Path) -> None:
 
 
 def _reach(mean: Array) -> float:
-    """Half the side of a window that holds the prior's two-sigma circle and nearly all means."""
+    """Return half the side of a window with the prior's two-sigma circle and nearly all means."""
     size = np.abs(mean[np.isfinite(mean)])
     return max(2.6, 1.1 * float(np.quantile(size, 0.998))) if size.size else 2.6
 

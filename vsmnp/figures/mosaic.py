@@ -1,4 +1,4 @@
-"""Many small images as one large one."""
+"""Arrange many small images in one large image."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import numpy as np
 from ..errors import ConfigError
 from ..types import Array, Shape
 
-#: Images along one side.
+#: Number of images along one side.
 SIDE = 8
 
 
 def mosaic(x: Array, shape: Shape) -> Array:
-    """Lay out up to 64 images row by row.
+    """Arrange up to 64 images row by row.
 
     Parameters
     ----------
     x : Array
-        ``(N, D)``; a missing image is as bright as the brightest pixel.
+        ``(N, D)``; missing images have the value of the brightest pixel.
     shape : tuple of int
         ``(H, W)``, or with one or three channels before or after.
 
     Returns
     -------
     Array
-        ``(8 H, 8 W)`` of grey images, ``(8 H, 8 W, 3)`` of coloured ones.
+        ``(8 H, 8 W)`` for grey images, ``(8 H, 8 W, 3)`` for coloured ones.
 
     Raises
     ------
     ConfigError
-        If samples of that shape are no pictures.
+        If samples of that shape are not pictures.
     """
     rows = np.full((SIDE**2, x.shape[1]), x.max(), x.dtype)
     rows[: len(x)] = x[: len(rows)]
@@ -40,7 +40,7 @@ def mosaic(x: Array, shape: Shape) -> Array:
 
 
 def _channels_last(x: Array) -> Array:
-    """``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)`` as ``(N, H, W, C)``, C being 1 or 3."""
+    """Convert ``(N, H, W)``, ``(N, H, W, C)`` or ``(N, C, H, W)`` to ``(N, H, W, C)``, C being 1 or 3."""
     if x.ndim == 3:
         return x[..., None]
     if x.ndim == 4 and x.shape[-1] in (1, 3):

@@ -1,4 +1,4 @@
-"""Side by side: the first models of an ensemble, and the window or the bins that they share."""
+"""Panels of the first models of an ensemble, and the window or the bins that they share."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 from ..metrics import corrupted
 from ..metrics.report import TEST_NOISE
 
-#: Models of an ensemble that get a panel of their own.
+#: Largest number of models of an ensemble with a panel each.
 MOST_MODELS = 4
-#: Inches of a square panel, between two of them, and of everything left of, and above and below, a row.
+#: Inches: side of a square panel, gap between panels, space left of a row, space above and below it.
 PANEL, _BETWEEN, _LEFT, _ABOVE_AND_BELOW = 2.3, 0.16, 0.55, 0.85
-#: Two coordinates are drawn to one scale unless one of them spans this much more than the other.
+#: Two coordinates have one scale unless the range of one exceeds this multiple of the other.
 _ONE_SCALE = 3.0
-#: Share of points outside a window that deserves a word; of the data it is always less.
+#: Share of points outside a window above which it is reported; of the data it is always smaller.
 _MANY = 0.03
 
 
 def row_size(panels: int) -> tuple[float, float]:
-    """Width and height in inches of a figure with square panels in a row."""
+    """Return width and height in inches of a figure with square panels in a row."""
     return _LEFT + panels * (PANEL + _BETWEEN), _ABOVE_AND_BELOW + PANEL
 
 
 def first_models(run: Run) -> Run:
-    """The run with only the models that get a panel."""
+    """Return the run with only the models that have a panel."""
     vae, most = run.vae, MOST_MODELS
     vae = replace(vae, phi=vae.phi[:most], theta=vae.theta[:most], seeds=vae.seeds[:most])
     return replace(run, vae=vae)
@@ -48,7 +48,7 @@ class Window(NamedTuple):
 
     @classmethod
     def around(cls, x: Array, margin: float = 0.15) -> Window:
-        """The central 99 % of points ``(N, 2)`` in each coordinate, with a margin; square if possible."""
+        """Return the central 99 % of points ``(N, 2)`` per coordinate, with a margin; square if possible."""
         low, high = np.quantile(x, (0.005, 0.995), axis=0).astype(float)
         centre, half = (low + high) / 2, (high - low) / 2
         half = np.where(half > 0, half, 1.0)
@@ -64,27 +64,27 @@ class Window(NamedTuple):
 
     @property
     def sides(self) -> Array:
-        """Width and height, ``(2,)``."""
+        """Width and height of the window, ``(2,)``."""
         return np.array([self.right - self.left, self.top - self.bottom])
 
     def frame(self, axes: Axes) -> None:
-        """Make square axes show this window."""
+        """Set square axes to show this window."""
         axes.set(xlim=(self.left, self.right), ylim=(self.bottom, self.top), box_aspect=1)
         axes.locator_params(nbins=6)
 
     def holds(self, x: Array) -> Array:
-        """Flags ``(N,)``: which points ``(N, 2)`` lie in the window."""
+        """Return flags ``(N,)``: which points ``(N, 2)`` are in the window."""
         inside = (self.left <= x[:, 0]) & (x[:, 0] <= self.right)
         return np.asarray(inside & (self.bottom <= x[:, 1]) & (x[:, 1] <= self.top))
 
     def grid(self, size: int) -> Array:
-        """Centres of ``size`` by ``size`` cells, ``(size^2, 2)``, the first coordinate running fastest."""
+        """Return the centres of ``size`` by ``size`` cells, ``(size^2, 2)``, first coordinate fastest."""
         cells = (np.arange(size) + 0.5) / size
         return self.corner + self.sides * np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 2)
 
 
 def tell_outside(axes: Axes, x: Array, window: Window) -> None:
-    """Say in the corner how many of the points ``(N, 2)`` the window cannot show, if they are many."""
+    """Write in the corner how many of the points ``(N, 2)`` are outside the window, if they are many."""
     outside = 1 - window.holds(x).mean()
     if outside >= _MANY:
         text = f"{outside:.0%} outside"
@@ -92,17 +92,17 @@ def tell_outside(axes: Axes, x: Array, window: Window) -> None:
 
 
 def histogram(x: Array, edges: Array) -> Array:
-    """Density of the values ``(N,)`` in each bin; what lies beyond the edges is part of the whole."""
+    """Compute the density of the values ``(N,)`` in each bin, normalised by all values, also outside bins."""
     return np.asarray(np.histogram(x, edges)[0] / (len(x) * np.diff(edges)))
 
 
 def test_points(run: Run) -> Array:
-    """The test set, ``(N, D)``, as an evaluation sees it."""
+    """Return the test set, ``(N, D)``, with the noise of an evaluation."""
     return _noisy(run, run.dataset.test(run.settings.data_seed, np.dtype(run.settings.dtype)))
 
 
 def training_points(run: Run) -> Array:
-    """The training data of the first epoch, ``(N, D)``."""
+    """Return the training data of the first epoch, ``(N, D)``, with noise."""
     return _noisy(run, run.dataset.epoch(run.settings.data_seed, 0, np.dtype(run.settings.dtype)))
 
 

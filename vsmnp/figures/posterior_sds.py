@@ -1,4 +1,4 @@
-"""How sure the encoder is of each latent: the histograms of Figures 9 and 10 of the paper."""
+"""Histograms of the posterior standard deviations of each latent, as in Figures 9 and 10 of the paper."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .style import DATA, INK, SERIES
 def posterior_sds(run: Run, path: str | Path) -> None:
     """Draw histograms of the posterior standard deviations on the test set, as PNG.
 
-    Pale lines are the latents, the black one their average. A latent that the model leaves unused has its
-    posterior at the prior, whose standard deviation (1, or 1/2 if it is binary) is the dashed line; one that
-    carries information lies near 0. An ensemble has a panel for each of its first four models.
+    Pale lines are the latents, the black one their average. An unused latent has its posterior at the
+    prior, whose standard deviation (1, or 1/2 if it is binary) is the dashed line; an informative latent
+    is near 0. An ensemble has a panel for each of its first four models.
 
     Parameters
     ----------
     run : Run
-        What to draw.
+        The run to draw.
     path : path
         The PNG file.
 

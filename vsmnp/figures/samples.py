@@ -1,4 +1,4 @@
-"""Samples of the model beside the data."""
+"""Samples of the model next to the data."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 def samples(run: Run, path: str | Path, n: int = 2000) -> None:
     """Draw test data and samples of the model side by side, as PNG.
 
-    Points in a plane are scattered, of more than two coordinates the first two, of a single one as
-    histograms; images are laid out in grids of 64, and their samples are the decoder's mean, without
-    the likelihood's noise. An ensemble has a panel for each of its first four models.
+    Points in a plane are drawn as scatter plots, with more than two coordinates the first two, with a
+    single one as histograms; images are arranged in grids of 64, and their samples are the decoder's mean,
+    without the likelihood's noise. An ensemble has a panel for each of its first four models.
 
     Parameters
     ----------
     run : Run
-        What to draw.
+        The run to draw.
     path : path
         The PNG file.
     n : int
-        Points of the data, and samples of each model; images take no notice of it.
+        Number of points of the data, and of samples of each model; ignored for images.
 
     Raises
     ------
     ConfigError
-        If the path does not end in .png, there is no point to draw, or the samples have axes that no
-        picture has.
+        If the path does not end in .png, there is no point to draw, or the shape of the samples is not
+        that of a picture.
     StorageError
         If the file cannot be written.
     """

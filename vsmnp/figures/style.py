@@ -1,4 +1,4 @@
-"""How every figure looks: one plain mapping of settings, and the few colours with a meaning.
+"""The style of every figure: Matplotlib settings, and the few colours with a meaning.
 
 Colours are those of Okabe and Ito, which readers with any colour vision can tell apart.
 """
@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 INK = "#222222"
-#: What was given: data, priors, anything the model is held against.
+#: Colour of given quantities: data, priors, references for the model.
 DATA = "#6b6b6b"
-#: What the model made of it.
+#: Colour of the model's results.
 MODEL = "#0072b2"
-#: What cannot be beaten.
+#: Colour of lower bounds.
 FLOOR = "#d55e00"
-#: Lines that are told apart by colour, in this order.
+#: Colours of several lines, in this order.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-#: From improbable to probable.
+#: Colour map from improbable to probable.
 COLOUR_MAP = "viridis"
 
 STYLE: Mapping[str, Any] = {
