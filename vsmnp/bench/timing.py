@@ -22,7 +22,7 @@ class Timed(Protocol):
     """The protocol of what can be timed; return values are ignored."""
 
     def step(self) -> object:
-        """Run one step."""
+        """Run one step of the contender."""
 
     def wait(self) -> object:
         """Block until it is done."""
