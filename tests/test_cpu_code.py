@@ -23,12 +23,12 @@ NAME = "0.1.0-00112233445566ff"
 #: Compiles a loop on a word from outside, and says what it computes and whether its code was on disk.
 WORKER = """
 import sys
-from vsmnp.kernels import cpu_compile
+from vsmnp.kernels.cpu import compilation
 
 def loop(x):
     return x / 4
 
-made = cpu_compile.compiled(loop)
+made = compilation.compiled(loop)
 print("ready", flush=True)
 sys.stdin.readline()
 print(made(3.0), sum(made.stats.cache_hits.values()))

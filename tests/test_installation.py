@@ -18,8 +18,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 TRAIN = "from vsmnp.cli import main; main(prog_name='vsmnp')"
-#: What the checkout has and an installation does not need.
-ASIDE = shutil.ignore_patterns("__pycache__", ".git", ".*_cache", "runs", "build", "*.egg-info", ".venv")
+#: What the checkout has and an installation does not need, in any folder, and in the outermost.
+_ASIDE = shutil.ignore_patterns("__pycache__", ".git", ".*_cache", "*.egg-info", ".venv")
+_ASIDE_ABOVE = {"runs", "build"}
+
+
+def aside(folder: str, names: list[str]) -> set[str]:
+    """The names of a folder of the checkout that a copy of it leaves out."""
+    above = _ASIDE_ABOVE.intersection(names) if Path(folder) == ROOT else set()
+    return {*_ASIDE(folder, names), *above}
 
 
 def _run(*command: str | Path, cwd: Path, **environment: str) -> str:
@@ -71,7 +78,7 @@ def test_nothing_is_written_into_an_installed_package(tmp_path: Path) -> None:
     """It is read-only besides, which stops everybody but the superuser."""
     packages, home = tmp_path / "packages", tmp_path / "cache"
     source = tmp_path / "source"
-    shutil.copytree(ROOT, source, ignore=ASIDE)
+    shutil.copytree(ROOT, source, ignore=aside)
     pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation")
     _run(*pip, "--target", packages, source, cwd=tmp_path)
     before = _state(packages)
@@ -140,7 +147,7 @@ def test_where_nothing_was_left_there_is_nothing_to_do(tmp_path: Path) -> None:
 
 def test_the_source_distribution_holds_what_builds_it(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    shutil.copytree(ROOT, source, ignore=ASIDE)
+    shutil.copytree(ROOT, source, ignore=aside)
     build = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
     _run(sys.executable, "-c", build, cwd=source)
     (path,) = tmp_path.glob("vsmnp-*.tar.gz")
@@ -164,7 +171,7 @@ class Environment:
 
     def __init__(self, place: Path) -> None:
         self.venv, self.checkout, self.cache = place / "venv", place / "checkout", place / "cache"
-        shutil.copytree(ROOT, self.checkout, ignore=ASIDE)
+        shutil.copytree(ROOT, self.checkout, ignore=aside)
         _run(sys.executable, "-m", "venv", self.venv, cwd=place)
         asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
         self.packages = Path(self.type(f'python -c "{asked}"').strip())

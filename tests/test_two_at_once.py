@@ -307,9 +307,9 @@ def vsmnp(*arguments: object) -> Result:
 _HOLDER = """
 import sys
 from pathlib import Path
-from vsmnp.data.synthetic import Synthetic
+from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.training.loop import Watch
-from vsmnp.runs import Session
+from vsmnp.runs.session import Session
 
 Synthetic.n_train, Synthetic.n_test = 400, 40
 session = Session.resumed(Path(sys.argv[2]), {"steps": 10**9})

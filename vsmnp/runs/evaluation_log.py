@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError
-from ..training.history import History
 from ..metrics import evaluate_all, posterior_sds, sd_histogram
 from ..metrics.batches import Progress
 from ..metrics.reconstruction import corrupted
 from ..metrics.report import TEST_NOISE
 from ..rng import Key
+from ..training.history import History
 from ..training.state import State
 from ..training.trainer import Trainer
 from ..types import Array

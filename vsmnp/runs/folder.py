@@ -6,8 +6,8 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from ..settings.settings import Settings
 from ..errors import LockedError, StorageError
+from ..settings.settings import Settings
 from ..storage import ABANDONED, make_folder, make_new_folder, remove_leftovers
 from .lock import FolderLock, lock_folder
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint
-from ..settings.settings import Settings
 from ..errors import StorageError
+from ..settings.settings import Settings
 from ..storage import write_text
+from ..types import Array
+from . import checkpoint
 from .folder import CHECKPOINT, claim, claim_named, hold
 from .lock import FolderLock
-from ..types import Array
 
 
 @dataclass

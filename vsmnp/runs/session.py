@@ -9,23 +9,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint
-from ..settings import toml
-from ..settings.settings import Settings
 from ..data import Dataset
 from ..data.dataset import fingerprint
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
-from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, hold
-from ..training.history import History, stored_history
 from ..kernels import load, stand_in
+from ..settings import toml
+from ..settings.resolve import dataset_of, resolved, stored, with_allowed_changes
+from ..settings.settings import Settings
+from ..training.history import History, stored_history
 from ..training.loop import Watch, run_loop
-from .place import Place
-from ..settings.resolve import with_allowed_changes, dataset_of, resolved, stored
 from ..training.state import State, from_arrays, to_arrays
-from .trained import TrainedVAE
 from ..training.trainer import Trainer
 from ..types import Array
+from . import checkpoint
+from .evaluation_log import Evaluations
+from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, hold
+from .place import Place
+from .trained import TrainedVAE
 
 #: Minimum seconds between checkpoints, which are written after rows of the metrics.
 SAVE_EVERY = 10.0

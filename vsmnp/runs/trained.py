@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..training.build import named_objective
 from ..errors import ConfigError, DataError
 from ..metrics import log_prob_and_score
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..rng import Key, Stream
+from ..training.build import named_objective
 from ..types import Array, Kernels
 
 

@@ -79,10 +79,9 @@ STEP_KERNEL step_sum(
 ) {
     const Work w = told(plan, numbers);
     const int packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
-    const Crew crew = blocks_along_x();
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         int bad = 0;
-        for (int i = crew.first; i < packed; i += crew.size) {
+        for (int i = BlocksAlongX::first(); i < packed; i += BlocksAlongX::size()) {
             real total = 0;
             for (int part = 0; part < parts; ++part) total += gradients[(r * parts + part) * packed + i];
             totals[r * packed + i] = total;
@@ -141,7 +140,7 @@ STEP_KERNEL step_finish(
         real *const p = vector.p + r * size;
         const real *const g = totals + r * packed;
         const Held moments = moments_of(vector, adam, r * size);
-        each_parameter(net, blocks_along_x(), [&](int flat, int place) {
+        each_parameter<BlocksAlongX>(net, [&](int flat, int place) {
             p[flat] = plus(p[flat], -rule.way(g[place], moments.m + flat, moments.v + flat));
         });
         if (writes && !infers) move_log_sd(rule, p, moments, plan[LOG_SD], judged.slope);

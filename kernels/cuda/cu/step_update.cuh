@@ -62,24 +62,26 @@ struct Optimiser {
     }
 };
 
-// The threads that share the parameters of a model: a block, or all blocks along x. EACH divides among one block.
-struct Crew {
-    int first, size;
+// The threads that share the parameters of a model: one block, or all blocks along x. Types without members, so that
+// no register holds what the hardware knows. EACH divides among one block.
+struct OneBlock {
+    __device__ static int first() { return (int)threadIdx.x; }
+    __device__ static int size() { return (int)blockDim.x; }
 };
-__device__ inline Crew block_alone() { return Crew{(int)threadIdx.x, (int)blockDim.x}; }
-__device__ inline Crew blocks_along_x() {
-    return Crew{(int)(blockIdx.x * blockDim.x + threadIdx.x), (int)(gridDim.x * blockDim.x)};
-}
+struct BlocksAlongX {
+    __device__ static int first() { return (int)(blockIdx.x * blockDim.x + threadIdx.x); }
+    __device__ static int size() { return (int)(gridDim.x * blockDim.x); }
+};
 
 // Visit every parameter of a network by its indices in the flat and in the packed vector; a thread visits the same
 // parameters in each call.
-template <class Visit>
-__device__ inline void each_parameter(const Net &net, const Crew &crew, Visit visit) {
+template <class Threads, class Visit>
+__device__ inline void each_parameter(const Net &net, Visit visit) {
     for (int l = 0; l < net.layers; ++l) {
         const Layer layer = net.layer(l);
-        for (int item = crew.first; item < layer.out * layer.in; item += crew.size)
+        for (int item = Threads::first(); item < layer.out * layer.in; item += Threads::size())
             visit(layer.w_flat + item, layer.w + item / layer.in * layer.in_padded + item % layer.in);
-        for (int o = crew.first; o < layer.out; o += crew.size) visit(layer.b_flat + o, layer.b + o);
+        for (int o = Threads::first(); o < layer.out; o += Threads::size()) visit(layer.b_flat + o, layer.b + o);
     }
 }
 
@@ -91,7 +93,7 @@ struct Held {
 // Load the moments to shared memory before the first update; `put_back` stores them and the parameters after the last.
 __device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
-    each_parameter(w.encoder, block_alone(), [&](int flat, int packed) {
+    each_parameter<OneBlock>(w.encoder, [&](int flat, int packed) {
         w.m[packed] = phi.m[first + flat];
         w.v[packed] = phi.v[first + flat];
     });
@@ -99,15 +101,16 @@ __device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) 
 
 __device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
-    each_parameter(w.encoder, block_alone(), [&](int flat, int packed) {
+    each_parameter<OneBlock>(w.encoder, [&](int flat, int packed) {
         phi.p[first + flat] = w.encoder.p[packed];
         phi.m[first + flat] = w.m[packed];
         phi.v[first + flat] = w.v[packed];
     });
 }
 
-// Make the optimiser's rule for the update of that number, counted from 1.
-__device__ inline Optimiser rule_at(int adam, const double *betas, real eps, Index update, real lr) {
+// Make the optimiser's rule for the update of that number, counted from 1. Not inlined: the powers in double precision
+// would take registers from the whole step, which has one update in hundreds of passes.
+__device__ __noinline__ Optimiser rule_at(int adam, const double *betas, real eps, Index update, real lr) {
     return Optimiser{adam, (real)(1 - betas[0]), (real)(1 - betas[1]), eps,
                      (real)(1 - pow(betas[0], (double)update)), (real)(1 - pow(betas[1], (double)update)), lr};
 }
@@ -134,11 +137,11 @@ __device__ inline void move(
         real *const p = vector.p + r * size;
         const Held moments = moments_of(vector, adam, r * size);
         if (held.m)
-            each_parameter(net, block_alone(), [&](int, int packed) {
+            each_parameter<OneBlock>(net, [&](int, int packed) {
                 net.p[packed] = plus(net.p[packed], -rule.way(g[packed], held.m + packed, held.v + packed));
             });
         else
-            each_parameter(net, block_alone(), [&](int flat, int packed) {
+            each_parameter<OneBlock>(net, [&](int flat, int packed) {
                 net.p[packed] = p[flat] = plus(p[flat], -rule.way(g[packed], moments.m + flat, moments.v + flat));
             });
         if (log_sd >= 0 && threadIdx.x == 0) move_log_sd(rule, p, moments, log_sd, slope);
@@ -167,7 +170,7 @@ __device__ inline Terms terms_of_joint(const Work &w, const Sums &sums, real sha
 
 // Find the first of the terms, in their order, and the gradient that is not finite. Return its index among the causes
 // plus 1, or 0 if all are finite; `first` is the index of the first term's cause.
-__device__ inline Index judge(const Terms &found, bool fine, int first) {
+__device__ inline int judge(const Terms &found, bool fine, int first) {
     real loss = 0;
     int cause = 0, next = first;
 #pragma unroll
@@ -182,7 +185,7 @@ __device__ inline Index judge(const Terms &found, bool fine, int first) {
 
 // Write the terms (MOST_TERMS or fewer, R), and flag a diverged model with its cause and step; called by one thread of
 // a model.
-__device__ inline void note(const Terms &found, Index cause, bool alive, const Flags &f, Index r, Index models, real *terms) {
+__device__ inline void note(const Terms &found, int cause, bool alive, const Flags &f, Index r, Index models, real *terms) {
 #pragma unroll
     for (int i = 0; i < MOST_TERMS; ++i)
         if (found.written >> i & 1) terms[i * models + r] = found.term[i];
@@ -209,7 +212,7 @@ __device__ inline void finish_inference(
 ) {
     const bool alive = flags.alive[r], fine = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
     const Terms found = inference_terms(w, sums, batch, log_sd);
-    const Index cause = judge(found, fine, 0);
+    const int cause = judge(found, fine, 0);
     if (threadIdx.x == 0) note(found, cause, alive, flags, r, models, terms);
     const Held moments = {held ? w.m : nullptr, w.v};
     move(w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas, w.number(ENCODER_EPS), -1, 0, alive && !cause);
@@ -270,7 +273,7 @@ __device__ inline void finish_learning(
 ) {
     const Learned found = learning_terms(w, sums, batch, gamma.log_sd);
     const bool alive = flags.alive[r], fine = all_finite(w.g, w.plan[DECODER_PACKED], found.slope);
-    const Index cause = judge(found.terms, fine, found.first);
+    const int cause = judge(found.terms, fine, found.first);
     if (threadIdx.x == 0) {
         note(found.terms, cause, alive, flags, r, models, terms);
         if (alive && !cause) place_gamma(w, gamma, theta, flags, r);

@@ -1,0 +1,1 @@
+"""Runs on disk: start, save, resume, load, and use of a trained model."""
