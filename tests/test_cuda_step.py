@@ -17,7 +17,7 @@ from strategies import few
 
 from vsmnp.data import load_data
 from vsmnp.kernels.cuda import source, step_plan
-from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.kernels.cuda.step import CudaStep, part_size
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.settings.settings import Settings
 from vsmnp.training.state import FLAGS, State, to_arrays
@@ -404,3 +404,14 @@ def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
     assert names("Finding", "step_parts.cuh").index("FINDINGS") == step_plan.FINDINGS
+
+
+def test_parts_of_a_minibatch_fill_the_card_and_no_more_memory() -> None:
+    """Every part of every model has a gradient in memory: two layers of 100 have 11,004 numbers."""
+    for models in (1, 10, 100, 263):
+        size = part_size(1000, 8, models, 264)
+        parts = -(-1000 // size)
+        assert size % 8 == 0
+        assert 2 * parts * models >= min(264, 2 * 125 * models)
+        assert 4 * 11_004 * parts * models < 60e6
+    assert part_size(1000, 8, 1, 264) == 8

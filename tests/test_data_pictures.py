@@ -321,7 +321,7 @@ def test_what_a_killed_writer_left_is_never_used(tmp_path: Path, cache: Path, re
     folder = fill(tmp_path / "x")
     expected = pixels(load_data(str(folder)))
     (path,) = cache.iterdir()
-    old, young = (cache / f".{path.name}.{name}" for name in ("old", "young"))
+    old, young = (cache / f".{path.name}.{name}.vsmnp-part" for name in ("old", "young"))
     for left in (old, young):
         shutil.copy(path, left)
     os.utime(old, (0, 0))

@@ -509,7 +509,7 @@ def test_a_run_killed_in_its_first_save_can_be_started_again(whole: Path, tmp_pa
     """Only the temporary file, or the first of the three files, got as far as the disk."""
     folder, files = tmp_path / "run", FILES[: max(left - 1, 0)]
     folder.mkdir()
-    (folder / f".{FILES[min(left, 2)]}.k1ll3d").write_bytes(b"half")
+    (folder / f".{FILES[min(left, 2)]}.k1ll3d.vsmnp-part").write_bytes(b"half")
     if left > 1:
         Session.new(TINY, folder=tmp_path / "start")
         for name in files:

@@ -286,13 +286,44 @@ def test_nobody_removes_the_temporary_file_of_another(
 
 def test_a_temporary_file_without_a_lock_is_removed_when_it_is_old(tmp_path: Path) -> None:
     path = tmp_path / "cache.h5"
-    young, old = (tmp_path / f".cache.h5.{name}" for name in ("young", "old"))
+    young, old = (tmp_path / f".cache.h5.{name}.vsmnp-part" for name in ("young", "old"))
     for left in (young, old):
         left.write_bytes(b"half")
     long_ago = time.time() - storage.ABANDONED - 60
     os.utime(old, (long_ago, long_ago))
     storage.remove_leftovers(path)
     assert [left.exists() for left in (young, old)] == [True, False]
+
+
+def test_hidden_files_of_other_programs_stay(tmp_path: Path, half: Path) -> None:
+    """An editor's swap file looks like a temporary file of ours, and a refused command changes nothing."""
+    names = (".checkpoint.h5.Ab12Cd", ".config.toml.swp", ".metrics.csv.bak")
+    full, empty, resumed = tmp_path / "full", tmp_path / "empty", tmp_path / "resumed"
+    shutil.copytree(half, resumed)
+    for folder in (full, empty, resumed):
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            (folder / name).write_text("another's")
+    (full / "notes.txt").write_text("mine")
+    with pytest.raises(StorageError, match="is not empty"):
+        claim(full)
+    claim(empty).release()
+    hold(resumed).release()
+    for folder in (full, empty, resumed):
+        assert {name for name in os.listdir(folder) if name in names} == set(names)
+
+
+def test_a_folder_that_cannot_be_listed_is_one_sentence_and_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def iterdir(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", iterdir)
+        with pytest.raises(StorageError, match=r"cannot be listed \(Permission denied\): change its"):
+            claim(tmp_path)
+    claim(tmp_path).release()
 
 
 # --- a run that is being trained ------------------------------------------------------------------
@@ -337,6 +368,8 @@ def test_the_second_is_told_in_one_sentence_who_is_first(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
+    wait = "wait until that has ended"
+    cures = {"--resume": wait, "--out": f"{wait}, or choose another folder with --out"}
     for arguments in (("--resume", folder), ("--out", folder)):
         result = vsmnp("train", *arguments, "--quiet")
         assert result.exit_code == 1
@@ -347,7 +380,7 @@ def test_the_second_is_told_in_one_sentence_who_is_first(
             f"Error: The run in {folder} is in use by process {holder.pid} on {platform.node()} ('-c "
         )
         assert f"--resume {folder}', since 2" in line
-        assert line.endswith("): wait until that has ended, or choose another folder with --out.")
+        assert line.endswith(f"): {cures[arguments[0]]}.")
     assert holder.poll() is None
 
 
@@ -615,14 +648,14 @@ def test_a_file_system_without_locks_is_one_warning(
     locks._warn.cache_clear()
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / ".checkpoint.h5.another").write_bytes(b"half")
+    (folder / ".checkpoint.h5.another.vsmnp-part").write_bytes(b"half")
     with caplog.at_level(logging.WARNING, "vsmnp"):
         Session.new(TINY, folder=folder).train()
         Session.resumed(folder).train()
     assert [record.getMessage() for record in caplog.records] == [
         f"The file system of {tmp_path} has no locks: do not train one run from two processes there."
     ]
-    assert (folder / ".checkpoint.h5.another").exists()
+    assert (folder / ".checkpoint.h5.another.vsmnp-part").exists()
     assert load_run(folder).step == TINY.steps
 
 

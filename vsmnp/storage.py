@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import tempfile
 import time
@@ -20,6 +21,8 @@ from .errors import StorageError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Age in seconds at which a temporary file counts as abandoned, if no lock shows it.
 ABANDONED = 86_400.0
+#: End of the names of temporary files; other hidden files beside a file belong to other programs.
+_TEMPORARY = ".vsmnp-part"
 #: Remedy for a place that cannot be written, if --out names it.
 _ELSEWHERE = "choose another place with --out"
 
@@ -110,7 +113,7 @@ def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
     temporary = None
     try:
         target = _target(path)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, temporary = tempfile.mkstemp(_TEMPORARY, f".{target.name}.", target.parent)
         os.close(handle)
         yield Path(temporary)
         with open(temporary, "rb") as file:
@@ -144,12 +147,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
-    """Remove the temporary files beside ``path`` that killed processes have left.
+    """Remove the temporary files of :func:`replacing` beside ``path`` that killed processes have left.
 
     Only files older than ``age`` seconds are removed: younger ones may be in use. Use zero only while
     holding the lock that every writer of ``path`` needs.
     """
-    for left in path.parent.glob(f".{path.name}.*"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime >= age:
                 left.unlink()

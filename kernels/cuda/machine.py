@@ -24,8 +24,9 @@ from .source import joined
 
 #: Compiler options; CuPy adds the architecture and ``-ftz=true``.
 OPTIONS = ("-std=c++17",)
-#: Bytes of shared memory that every card gives a block of any kernel; more is asked for, kernel by kernel.
-GRANTED = 48 * 1024
+#: Bytes of dynamic shared memory that every card gives a block of any kernel; each kernel asks for more.
+#: The card's 48 KB include static memory, of which kernels with dynamic memory have at most 2 KB.
+GRANTED = 46 * 1024
 
 
 class Module(Protocol):

@@ -43,7 +43,25 @@ _log = logging.getLogger(__name__)
 MANY_A_MULTIPROCESSOR = 2
 #: The most parts of a minibatch: the sum of more parts would cost more than they save.
 MOST_PARTS = 128
+#: The most blocks of an update, in multiples of the models that fill the GPU by a block each. More parts of
+#: each of many models occupy no further multiprocessor, and each part has a gradient in memory.
+MOST_FILLINGS = 4
 _INFER, _LEARN, _FORMS = range(3)
+
+
+def part_size(batch: int, tile: int, models: int, many: int) -> int:
+    """Return the data of a part of a minibatch: whole tiles, as many parts as fill the GPU with all models.
+
+    Parameters
+    ----------
+    batch, tile : int
+        Data of the minibatch, and of a tile.
+    models, many : int
+        Models trained side by side, and those that fill the GPU with a block each.
+    """
+    most = min(MOST_PARTS, max(1, MOST_FILLINGS * many // models))
+    tiles = blocks(batch, tile)
+    return blocks(tiles, min(tiles, most)) * tile
 
 
 class Step(Part):
@@ -132,7 +150,7 @@ class CudaStep:
         batch, dtype = x.shape[2], self._dtype
         samples = (self.spec.inference if side == _INFER else self.spec.learning).samples
         tile = self.plan.rows // samples
-        chunk = blocks(blocks(batch, tile), min(blocks(batch, tile), MOST_PARTS)) * tile
+        chunk = part_size(batch, tile, models, self.many)
         parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == _INFER else 1]
         gradients = self.part.empty((models, parts, packed), dtype)
         sums, form_sums = (self.part.empty((models, parts, 4), dtype) for _ in range(2))

@@ -35,6 +35,7 @@
 
 #define __global__
 #define __device__
+#define __noinline__
 #define __launch_bounds__(...)
 #define SHARED(type, name, count) type *const name = static_cast<type *>(cushim::shared(__COUNTER__, sizeof(type) * (count)))
 

@@ -39,7 +39,6 @@ class Store:
     _order: Array | None = field(default=None, init=False)
     _divisor: float = field(default=1.0, init=False)
     _epochs: list[int] = field(default_factory=list, init=False)
-    _rows: list[Rows | None] = field(default_factory=list, init=False)
     _too_large: bool = field(default=False, init=False)
 
     def bring(self, first: int) -> bool:
@@ -91,11 +90,7 @@ class Store:
             )
             return
         _log.info(f"The training data, {size:,} bytes, lie on the GPU, where minibatches are gathered.")
-        self._table, self._epochs, self._rows = (
-            k.zeros((count, dim), dtype),
-            [-1] * self._slots,
-            [None] * self._slots,
-        )
+        self._table, self._epochs = k.zeros((count, dim), dtype), [-1] * self._slots
         self._order = k.asarray(np.arange(self._slots * self._used, dtype=np.int32).reshape(self._slots, -1))
         if stored is not None:
             self._divisor = stored.divisor if pixels else 1.0
@@ -105,13 +100,12 @@ class Store:
                 self._table[piece] = k.asarray(here)
 
     def _fill(self, slot: int, rows: Rows) -> None:
-        """Bring an epoch: the order of stored samples, or others unless they are the ones that lie there."""
+        """Send an epoch: the order of stored samples, or the samples themselves."""
         assert self._table is not None
         assert self._order is not None
         k, used = self.batches.k, self._used
         if isinstance(rows, Stored):
             order = np.arange(len(rows)) if rows.order is None else rows.order
             self._order[slot] = k.asarray(order[:used].astype(np.int32))
-        elif rows is not self._rows[slot]:
+        else:
             self._table[slot * used : (slot + 1) * used] = k.asarray(rows[:used])
-            self._rows[slot] = rows

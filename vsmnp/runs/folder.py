@@ -34,10 +34,9 @@ def claim_named(settings: Settings) -> FolderLock:
         folder = RUNS / (name if number == 1 else f"{name}-run{number}")
         if make_new_folder(folder):
             with suppress(LockedError):  # another run was given this folder by --out
-                lock = hold(folder)
-                if is_empty(folder):
+                lock = lock_folder(folder)
+                if _is_empty_or_release(lock):
                     return lock
-                lock.release()
     raise AssertionError("numbers do not end")
 
 
@@ -51,10 +50,10 @@ def claim(folder: Path) -> FolderLock:
     StorageError
         If the folder cannot be created or locked, or is not empty.
     """
-    lock = hold(make_folder(folder))
-    if is_empty(folder):
+    lock = lock_folder(make_folder(folder))
+    if _is_empty_or_release(lock):
+        _remove_leftovers(lock)
         return lock
-    lock.release()
     raise StorageError(
         f"The folder {folder} is not empty: choose another with --out, or go on with the run in it by "
         f"--resume {folder}."
@@ -71,10 +70,37 @@ def hold(folder: Path) -> FolderLock:
     StorageError
         If the folder cannot be locked.
     """
-    lock = lock_folder(folder)
-    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):  # only the lock holder writes these
-        remove_leftovers(folder / name, 0.0 if lock.firm else ABANDONED)
+    lock = lock_folder(folder, "wait until that has ended")
+    _remove_leftovers(lock)
     return lock
+
+
+def _remove_leftovers(lock: FolderLock) -> None:
+    """Remove the temporary files of killed processes from a locked folder."""
+    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):  # only the lock holder writes these
+        remove_leftovers(lock.folder / name, 0.0 if lock.firm else ABANDONED)
+
+
+def _is_empty_or_release(lock: FolderLock) -> bool:
+    """Return whether a locked folder is empty; release the lock if it is not or cannot be listed.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be listed.
+    """
+    empty = False
+    try:
+        empty = is_empty(lock.folder)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {lock.folder} cannot be listed ({error.strerror or error}): change its permissions "
+            "or choose another with --out."
+        ) from error
+    finally:
+        if not empty:
+            lock.release()
+    return empty
 
 
 def is_empty(folder: Path) -> bool:

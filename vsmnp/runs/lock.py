@@ -66,10 +66,13 @@ class FolderLock:
         self._release()
 
 
-def lock_folder(folder: Path) -> FolderLock:
+def lock_folder(
+    folder: Path, cure: str = "wait until that has ended, or choose another folder with --out"
+) -> FolderLock:
     """Lock an existing folder, or raise an error that names the holder of its lock.
 
-    On a file system without locks a warning is logged, and other processes are not excluded.
+    On a file system without locks a warning is logged, and other processes are not excluded. ``cure`` ends
+    the message about a lock that is held.
 
     Raises
     ------
@@ -102,8 +105,7 @@ def lock_folder(folder: Path) -> FolderLock:
                 time.sleep(0.005)
                 continue
             raise LockedError(
-                f"The run in {folder} is in use by {holder or 'another process'}: wait until that has ended, "
-                "or choose another folder with --out."
+                f"The run in {folder} is in use by {holder or 'another process'}: {cure}."
             ) from error
         except OSError as error:
             if error.errno in _WITHOUT_LOCKS:

@@ -11,7 +11,10 @@
 namespace on_cpu {
 
 constexpr unsigned MOST_THREADS = 1024, MOST_DEPTH = 64, MOST_ROWS = 65535, MOST_BLOCKS = 2147483647;
-constexpr int SHARED_UNASKED = 48 << 10, SHARED_MOST = 227 << 10, SHARED_OF_PROCESSOR = 228 << 10;
+// The limits are on static and dynamic memory together. What is static is not known here, and 2 KB are taken for it.
+constexpr int SHARED_STATIC = 2 << 10;
+constexpr int SHARED_UNASKED = (48 << 10) - SHARED_STATIC, SHARED_MOST = (227 << 10) - SHARED_STATIC;
+constexpr int SHARED_OF_PROCESSOR = 228 << 10;
 constexpr int THREADS_OF_PROCESSOR = 2048, BLOCKS_OF_PROCESSOR = 32, SHARED_OF_SYSTEM = 1 << 10;
 // What stands before the path of a library where a card would be given machine code.
 constexpr char MARK[] = "cuda_on_cpu:";

@@ -96,7 +96,6 @@ constexpr Arguments<A...> arguments_of(void (*)(A...)) {
 
 #define __host__
 #define __forceinline__ inline
-#define __noinline__
 #define __restrict__
 
 using std::abs, std::ceil, std::cos, std::floor, std::isfinite, std::isinf, std::isnan, std::sin;

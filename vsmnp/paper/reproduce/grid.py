@@ -54,7 +54,6 @@ def open_cell(cell: Cell, folder: Path) -> Session:
     if not cell.settings.steps:
         changes["epochs"] = cell.settings.epochs
     session = Session.resumed(place, changes)
-    assert session.place is not None
     with session.place.released_on_failure():
         check_same(session.trainer.settings, resolved(cell.settings), place)
     return session
