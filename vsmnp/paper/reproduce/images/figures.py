@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import binary_panels, curve_panels, sample_panels, sd_panels
 from .claims import Alike, AtLeast, Best, Claim, MostlyWorse, Worse, highest
 from .figure import ImageFigure, Part
 from .latents import DECIDED
 from .methods import FISHER, KL, NAMES
+from .panels import binary, curves, samples, sds
 from .quality import ALL_RESNETS, CONVNETS, RESNETS
 from .tables import decided_latents, final_metrics, idle_latents, sample_quality
 
@@ -38,7 +38,7 @@ FIG4 = (
 )  # fmt: skip
 
 _FIG4 = ImageFigure(
-    "fig4", "test metrics over the training", (Part("dcgan", FIG4),), final_metrics, curve_panels.draw
+    "fig4", "test metrics over the training", (Part("dcgan", FIG4),), final_metrics, curves.draw
 )
 
 FIG8 = (
@@ -56,7 +56,7 @@ FIG8 = (
 )  # fmt: skip
 
 _FIG8 = ImageFigure(
-    "fig8", "test metrics over the training", (Part("resnet18", FIG8),), final_metrics, curve_panels.draw
+    "fig8", "test metrics over the training", (Part("resnet18", FIG8),), final_metrics, curves.draw
 )
 
 FIG9 = (
@@ -67,7 +67,7 @@ FIG9 = (
 )  # fmt: skip
 
 _FIG9 = ImageFigure(
-    "fig9", "posterior standard deviations", (Part("dcgan", FIG9),), decided_latents, sd_panels.draw
+    "fig9", "posterior standard deviations", (Part("dcgan", FIG9),), decided_latents, sds.draw
 )
 
 FIG10 = (
@@ -82,7 +82,7 @@ FIG10 = (
 )  # fmt: skip
 
 _FIG10 = ImageFigure(
-    "fig10", "posterior standard deviations", (Part("resnet18", FIG10),), decided_latents, sd_panels.draw
+    "fig10", "posterior standard deviations", (Part("resnet18", FIG10),), decided_latents, sds.draw
 )
 
 _BINARY_METHODS = ("K-ELBO", "K-M1")
@@ -101,11 +101,11 @@ FIG11 = (
 
 _FIG11 = ImageFigure(
     "fig11", "binary latents", (Part("dcgan", FIG11, _BINARY_METHODS, _BINARY, "binary"),), idle_latents,
-    binary_panels.draw, each_dataset=True,
+    binary.draw, each_dataset=True,
 )  # fmt: skip
 
 _SAMPLES = ImageFigure(
-    "samples", "samples", (Part("dcgan"), Part("resnet18")), sample_quality, sample_panels.draw,
+    "samples", "samples", (Part("dcgan"), Part("resnet18")), sample_quality, samples.draw,
     each_dataset=True, quality=True,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ....figures.style import SERIES
+from .....figures.style import SERIES
 
 _COLOURS = {"ELBO": "#9a9a9a", "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
 _DASHES: Mapping[str, Any] = {"K": "-", "F": (0, (2.5, 1.5))}

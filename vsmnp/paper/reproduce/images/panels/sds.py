@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ....figures.canvas import drawing, note
-from ....figures.style import DATA, INK, SERIES
-from .measured import Measured
-from .methods import NAMES
+from .....figures.canvas import drawing, note
+from .....figures.style import DATA, INK, SERIES
+from ..measured import Measured
+from ..methods import NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

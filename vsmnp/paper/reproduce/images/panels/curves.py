@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....figures.canvas import drawing, note
-from ....types import Array
-from .measured import Measured
-from .methods import FISHER, NAMES
-from .records import Row, estimate
+from .....figures.canvas import drawing, note
+from .....types import Array
+from ..measured import Measured
+from ..methods import FISHER, NAMES
+from ..records import Row, estimate
 from .style import LINES, TITLES
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ....figures.canvas import drawing
-from ....figures.mosaic import mosaic
-from ....types import Array
-from .measured import Measured
+from .....figures.canvas import drawing
+from .....figures.mosaic import mosaic
+from .....types import Array
+from ..measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

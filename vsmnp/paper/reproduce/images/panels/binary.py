@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....figures.canvas import drawing
-from ....figures.style import DATA
-from .measured import Measured
-from .sample_panels import show
-from .sd_panels import histograms
+from .....figures.canvas import drawing
+from .....figures.style import DATA
+from ..measured import Measured
+from .samples import show
+from .sds import histograms
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
