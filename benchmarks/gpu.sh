@@ -10,4 +10,6 @@ here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 out=${OUT:-$PWD/results}
 case $out in /*) ;; *) out=$here/$out ;; esac
+# Machine code goes to a folder of its own: platformdirs, which names the user's cache, may be missing on such a machine.
+export NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$(mktemp -d)}
 exec "${PYTHON:-python3}" -m gpu "$out" "$@"
