@@ -9,12 +9,12 @@ from vsmnp.types import Array, DType
 from .launching import Part
 
 #: Training data are kept on the card where they take at most this part of its free memory: the rest is for
-#: parameters, activations and whoever else uses the card.
+#: parameters, activations and other programs on the card.
 PART_FOR_DATA = 1 / 4
 
 
 class Gather(Part):
-    """``room`` and ``gather``."""
+    """Implement ``room`` and ``gather``: the memory for data, and minibatches of them."""
 
     def room(self) -> int:
         """A quarter of what is free now."""

@@ -71,7 +71,7 @@ class Launcher(Protocol):
         """Return the number of multiprocessors of the device."""
 
     def free_memory(self) -> int:
-        """Bytes of memory that nobody uses."""
+        """Return the bytes of free memory on the device."""
 
 
 @dataclass(frozen=True)

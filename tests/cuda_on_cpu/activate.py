@@ -35,7 +35,7 @@ class Places(NamedTuple):
 
 
 def activate(places: Places) -> None:
-    """Prepare this process; CuPy itself is imported by whoever needs it."""
+    """Prepare this process; CuPy itself is imported where it is used."""
     os.environ["CUPY_ACCELERATORS"] = ""  # CUB's kernels are machine code of a card
     os.environ["CUPY_CACHE_IN_MEMORY"] = "1"  # what is kept on disk are libraries, in a place of their own
     sys.meta_path.insert(0, _Finder(places))

@@ -84,7 +84,7 @@ def _check_machine() -> None:
 def _built(name: str, build: Callable[[Path], None], sources: Iterable[Path]) -> Path:
     """The folder of what is made of some sources and the installed packages.
 
-    Whoever comes first builds it aside and gives it its name when it is whole; the others wait.
+    The first process builds it under another name and renames it when it is whole; the others wait.
     """
     digest = hashlib.sha256()
     for source in sources:

@@ -1,4 +1,4 @@
-// Memory of the device: pages of the host between pages that nobody may touch, full of NaN when they are given out.
+// Memory of the device: pages of the host between protected pages, filled with NaN when they are allocated.
 //
 // An address is never given out twice, and freed memory is taken away: its use is a fault, which becomes CUDA's error
 // for an illegal address.
