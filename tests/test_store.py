@@ -184,7 +184,7 @@ def test_data_stay_where_a_quarter_of_the_free_memory_is_too_small(
             words = "lie on the GPU" if fits else "are sent step by step"
             assert (words in caplog.text) == (free > 0)
             assert caplog.text.count("training data") == (free > 0)
-    assert load("reference").room() == load("cpu").room() == 0
+    assert load("reference").data_memory() == load("cpu").data_memory() == 0
 
 
 def test_data_that_are_mapped_from_a_file_are_sent_once(k: DeviceKernels, tmp_path: Path) -> None:

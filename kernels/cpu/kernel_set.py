@@ -6,7 +6,7 @@ optimisers agree to the last bit.
 
 from __future__ import annotations
 
-from ..reference.kernel_set import asarray, finite, gather, recorder, room, to_host, zeros
+from ..reference.kernel_set import asarray, data_memory, finite, gather, recorder, to_host, zeros
 from .channels import activation_sums, channel_combine, channel_moments
 from .conv.conv import conv, conv_adjoint_w, conv_adjoint_x
 from .linear import add_bias, gemm, sum_rows
@@ -38,7 +38,7 @@ __all__ = [
     "posterior_fisher",
     "recorder",
     "residual_forms",
-    "room",
+    "data_memory",
     "sample",
     "sgd",
     "sum_rows",

@@ -14,16 +14,16 @@ PART_FOR_DATA = 1 / 4
 
 
 class Gather(Part):
-    """Implement ``room`` and ``gather``: the memory for data, and minibatches of them."""
+    """Implement ``data_memory`` and ``gather``: the memory for data, and minibatches of them."""
 
-    def room(self) -> int:
-        """A quarter of what is free now."""
+    def data_memory(self) -> int:
+        """Return a quarter of the memory that is free now, in bytes."""
         return int(PART_FOR_DATA * self.machine.launcher.free_memory())
 
     def gather(
         self, table: Array, order: Array, index: int, batch: int, divisor: float, dtype: DType
     ) -> Array:
-        """A kernel that takes the index as others take their step of the randomness: a replay moves it on."""
+        """Gather a minibatch by one kernel; a replayed graph advances ``index`` on the device."""
         pixels = table.dtype == np.uint8
         out = self.empty((1, 1, batch, table.shape[1]), dtype)
         if out.size:

@@ -33,7 +33,7 @@ __all__ = [
     "philox4x32",
     "posterior_fisher",
     "residual_forms",
-    "room",
+    "data_memory",
     "sgd",
     "sum_rows",
     "to_host",
@@ -63,13 +63,13 @@ def zeros(shape: Shape, dtype: DType) -> Array:
     return np.zeros(shape, dtype)
 
 
-def room() -> int:
-    """None: training data stay where they are."""
+def data_memory() -> int:
+    """Return 0: training data are in the host's memory already."""
     return 0
 
 
 def gather(table: Array, order: Array, index: int, batch: int, divisor: float, dtype: DType) -> Array:
-    """Rows of the table, in the order of the epoch that holds the minibatch."""
+    """Return rows of the table, in the order of the epoch that holds the minibatch."""
     slots, used = order.shape
     epoch, place = divmod(index * batch, used)
     rows = table[order[epoch % slots, place : place + batch]].astype(dtype)

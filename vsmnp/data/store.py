@@ -1,7 +1,8 @@
-"""Training data in the memory where the kernels compute, and minibatches that are gathered there.
+"""Keep the training data in the memory of the device, and gather minibatches there.
 
-A fixed set is sent once, pixels as bytes; an epoch is then a row of indices. Data that are drawn afresh are
-sent once an epoch. Either way a minibatch is a kernel that is told its index, so a recorded step holds it.
+A fixed set is copied once, pixels as bytes; an epoch is then a row of indices. Data that are drawn anew are
+copied once an epoch. In both cases one kernel makes a minibatch from its index, so that it can be part of a
+recorded step.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Store:
-    """The epochs that one step needs, beside each other.
+    """The epochs of which one step takes minibatches, in the memory of the device.
 
     Parameters
     ----------
@@ -28,13 +29,13 @@ class Store:
         What the minibatches are.
     count : int
         Minibatches of a step.
-    room : int
+    memory : int
         Bytes that the data may take.
     """
 
     batches: Batches
     count: int
-    room: int
+    memory: int
     _table: Array | None = field(default=None, init=False)
     _order: Array | None = field(default=None, init=False)
     _divisor: float = field(default=1.0, init=False)
@@ -42,7 +43,7 @@ class Store:
     _too_large: bool = field(default=False, init=False)
 
     def bring(self, first: int) -> bool:
-        """Bring the epochs of minibatches ``first .. first + count``; false where the data do not fit."""
+        """Copy the epochs of minibatches ``first .. first + count``; return false if the data do not fit."""
         epoch, last = (index // self.batches.per_epoch for index in (first, first + self.count - 1))
         if self._table is None and not self._too_large:
             self._lay_out(self.batches.rows(epoch))
@@ -56,7 +57,7 @@ class Store:
         return True
 
     def clean(self, index: int) -> Array:
-        """Minibatch ``index``, ``(1, 1, N, D)``, without noise."""
+        """Gather minibatch ``index``, ``(1, 1, N, D)``, without noise."""
         assert self._table is not None
         assert self._order is not None
         batches = self.batches
@@ -75,18 +76,18 @@ class Store:
         return 1 + -(-(self.count - 1) // self.batches.per_epoch)
 
     def _lay_out(self, rows: Rows) -> None:
-        """Take the memory, if there is enough, and bring what stays as it is."""
+        """Allocate the memory, if there is enough, and copy a fixed set."""
         k, batches, dim = self.batches.k, self.batches, self.batches.dataset.dim
         stored = rows if isinstance(rows, Stored) else None
         pixels = stored is not None and stored.values.dtype == np.uint8
         dtype = np.dtype(np.uint8 if pixels else batches.dtype)
         count = self._slots * self._used if stored is None else len(stored.values)
         size = count * dim * dtype.itemsize + 4 * self._slots * self._used
-        self._too_large = size > self.room or count >= 2**31
+        self._too_large = size > self.memory or count >= 2**31
         if self._too_large:
             _log.info(
-                f"The training data take {size:,} bytes, and {self.room:,} of the GPU's memory are for them: "
-                "minibatches are sent step by step."
+                f"The training data take {size:,} bytes, and {self.memory:,} of the GPU's memory are for "
+                "them: minibatches are sent step by step."
             )
             return
         _log.info(f"The training data, {size:,} bytes, lie on the GPU, where minibatches are gathered.")
@@ -100,7 +101,7 @@ class Store:
                 self._table[piece] = k.asarray(here)
 
     def _fill(self, slot: int, rows: Rows) -> None:
-        """Send an epoch: the order of stored samples, or the samples themselves."""
+        """Copy an epoch: the order of stored samples, or the samples themselves."""
         assert self._table is not None
         assert self._order is not None
         k, used = self.batches.k, self._used

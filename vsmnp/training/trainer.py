@@ -130,9 +130,9 @@ class Trainer:
 
     @cached_property
     def store(self) -> Store | None:
-        """The training data where the kernels compute, if that is not the host's memory."""
-        room = self.k.room()
-        return Store(self.batches, self.batches_per_step, room) if room else None
+        """The training data in the memory of the device; None if the kernels compute on the host."""
+        memory = self.k.data_memory()
+        return Store(self.batches, self.batches_per_step, memory) if memory else None
 
     @property
     def batches_per_step(self) -> int:

@@ -43,13 +43,13 @@ class Kernels(Protocol):
     def zeros(self, shape: Shape, dtype: DType) -> Array:
         """Return an array filled with zeros."""
 
-    def room(self) -> int:
-        """Bytes of its memory that training data may take; 0 where that is the host's."""
+    def data_memory(self) -> int:
+        """Return the bytes of device memory that training data may take; 0 for a set on the host."""
 
     def gather(
         self, table: Array, order: Array, index: int, batch: int, divisor: float, dtype: DType
     ) -> Array:
-        """Minibatch ``index``, ``(1, 1, N, D)``: rows of ``table (n, D)`` divided by ``divisor``.
+        """Gather minibatch ``index``, ``(1, 1, N, D)``: rows of ``table (n, D)`` divided by ``divisor``.
 
         ``table`` has numbers of ``dtype``, or pixels (unsigned bytes). ``order (E, used)``, int32, holds
         the rows of E epochs, each ``used / N`` whole minibatches: the one that begins at row ``index N`` of
