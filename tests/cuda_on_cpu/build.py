@@ -8,7 +8,6 @@ CuPy that has CUDA's runtime linked in. Everything else is CuPy's wheel as it is
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -16,9 +15,10 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from filelock import FileLock
 
 from .commands import Unavailable, run, version
 from .runtime import WHEEL, build_runtime, headers
@@ -42,7 +42,11 @@ def libraries() -> Path:
         If something is missing that building needs.
     """
     _check_machine()
-    return _built("driver", _build_driver, [*sorted(DRIVER.iterdir()), HERE / "build.py"])
+    return _built(
+        "driver",
+        _build_driver,
+        [*sorted(DRIVER.iterdir()), *(HERE / f"{name}.py" for name in ("build", "runtime", "commands"))],
+    )
 
 
 def runtime() -> Path:
@@ -93,7 +97,7 @@ def _built(name: str, build: Callable[[Path], None], sources: Iterable[Path]) ->
         digest.update(word.encode())
     place = cache() / f"{name}-{digest.hexdigest()[:20]}"
     if not place.exists():
-        with _alone(place.with_suffix(".lock")):
+        with FileLock(place.with_suffix(".lock")):
             if not place.exists():
                 with tempfile.TemporaryDirectory(dir=cache()) as scratch:
                     fresh = Path(scratch) / "fresh"
@@ -101,14 +105,6 @@ def _built(name: str, build: Callable[[Path], None], sources: Iterable[Path]) ->
                     build(fresh)
                     fresh.rename(place)
     return place
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Keep other processes out; the lock ends with the process that holds it."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _build_driver(place: Path) -> None:
