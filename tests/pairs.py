@@ -40,7 +40,7 @@ Job: TypeAlias = Callable[[int, Meet, Path], Outcome]
 
 
 def _attempt(meet: Meet, begin: Callable[[], Session]) -> Outcome:
-    """Begin at the same instant; whoever succeeds keeps what it has until the other has tried too."""
+    """Begin at the same instant; a process that succeeds keeps its folder until the other has tried too."""
     session = None
     meet()
     try:

@@ -193,7 +193,7 @@ def test_a_divided_update_is_the_same_bits_on_any_number_of_blocks(
     launcher: ShimLauncher, case: int, hidden: tuple[int, ...], batch: int, models: int, most_blocks: int,
     seed: int, broken: bool,
 ) -> None:  # fmt: skip
-    """Of one and of several, in whatever order they take turns; also where a model dies."""
+    """One block or several, in any order of their turns, also where a model diverges."""
     launcher.shared_bytes = MEMORIES[0]
     settings = replace(
         TINY, **{**CHOICES[case], "hidden": hidden}, batch_size=batch, seeds=tuple(range(models))

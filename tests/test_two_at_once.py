@@ -188,7 +188,7 @@ def hold_open(patch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
 
 
 def in_two_threads(begin: Callable[[int], Session]) -> list[Session | VsmnpError]:
-    """What both get."""
+    """The options that both trainings are given."""
     results: list[Session | VsmnpError] = [StorageError("it did not end")] * 2
 
     def run(which: int) -> None:

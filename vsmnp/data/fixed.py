@@ -94,7 +94,7 @@ class FixedDataset:
 
     @property
     def bounds(self) -> Bounds:
-        """No bounds are known."""
+        """Return bounds without values: those of a fixed set are unknown."""
         return Bounds()
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Stored:

@@ -86,12 +86,12 @@ class Blocks:
 
     @cached_property
     def weights(self) -> Array:
-        """Matrix G as an array."""
+        """The matrix G of the rule, for weights, as an array."""
         return np.array(self.rule.weights, self.dtype)
 
     @cached_property
     def outputs(self) -> Array:
-        """Matrix M as an array."""
+        """The matrix M of the rule, for outputs, as an array."""
         return np.array(self.rule.outputs, self.dtype)
 
     def tiles(self, images: int) -> Iterator[tuple[slice, Array, Array]]:

@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def area(self) -> float:
-        """The area of one cell."""
+        """The area of one cell of the grid."""
         return float((2 * self.reach / self.cells) ** 2)
 
 
