@@ -188,7 +188,7 @@ def hold_open(patch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
 
 
 def in_two_threads(begin: Callable[[int], Session]) -> list[Session | VsmnpError]:
-    """The options that both trainings are given."""
+    """Begin two sessions at once in two threads, and return what each gets: a session or an error."""
     results: list[Session | VsmnpError] = [StorageError("it did not end")] * 2
 
     def run(which: int) -> None:
