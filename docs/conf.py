@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,15 @@ nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+# --- formulas: MathJax from an installed package, so that the pages need no network ---
+
+# The package is an extension of Sphinx too, but one that stops the pages from being read in parallel.
+found = find_spec("sphinx-mathjax-offline")
+if found is None or found.origin is None:
+    raise ModuleNotFoundError("MathJax for the formulas is missing: pip install 'vsmnp[docs]'")
+mathjax = Path(found.origin).parent
+mathjax_path = "mathjax/tex-chtml.js"
+
 # --- the API, from the docstrings ---
 
 add_module_names = False
@@ -63,8 +73,9 @@ numpydoc_class_members_toctree = False
 
 html_theme = "furo"
 html_title = f"vsmnp {release}"
-html_static_path = ["_static"]
+html_static_path = ["_static", str(mathjax / "static")]
 html_css_files = ["vsmnp.css"]
+html_js_files = ["fit.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

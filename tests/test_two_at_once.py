@@ -397,7 +397,7 @@ def test_a_run_can_be_read_while_it_is_trained(holder: subprocess.Popen[str], tm
     for arguments in (
         ("evaluate", folder, "--draws", 10, "--iwae-samples", 0, "--json"),
         ("info", folder, "--json"),
-        ("compare", folder, folder, "--iwae-samples", 0, "--json"),
+        ("compare", folder, folder, "--iwae-samples", 0, "--json", "--out", tmp_path / "comparison.png"),
         ("sample", folder, "--out", tmp_path / "samples.npy"),
         ("plot", folder, "curves", "--out", tmp_path / "curves.png"),
         ("train", "--resume", folder, "--dry-run"),
