@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from hypothesis import assume
 
-from vsmnp.types import Array, Cache, Kernels, Layer, Params
+from vsmnp.types import Array, Cache, Grads, Kernels, Layer, Params, Tangents
 
 #: Arrays nested in mappings and tuples; None is zero.
 Tree: TypeAlias = Any
@@ -154,7 +154,8 @@ def run(k: Kernels, layer: Layer, given: Inputs, start: float = 0.0, want_x: boo
     dy, dc = layer.jvp(k, given.p, c, given.dp, given.dx)
     gp, gp_again, dgp = (tree_map(lambda a: np.full(a.shape, start), given.p) for _ in range(3))
     gx = layer.vjp(k, given.p, c, given.gy, gp, want_x)
-    gx_again, dgx = layer.vjp_jvp(k, given.p, c, given.gy, gp_again, given.dp, dc, given.dgy, dgp, want_x)
+    d, grads = Tangents(given.dp, dc, given.dgy), Grads(gp_again, dgp, want_x)
+    gx_again, dgx = layer.vjp_jvp(k, given.p, c, given.gy, d, grads)
     return Outputs(y, dy, gx, gp, gx_again, dgx, gp_again, dgp)
 
 
@@ -233,7 +234,8 @@ def inputs_are_not_mutated(k: Kernels, layer: Layer, p: Params, x: Array, rng: n
     before = tree_map(np.copy, kept)
     layer.jvp(k, p, c, given.dp, given.dx)
     layer.vjp(k, p, c, given.gy, zeros_like(p))
-    layer.vjp_jvp(k, p, c, given.gy, zeros_like(p), given.dp, dc, given.dgy, zeros_like(p))
+    grads = Grads(zeros_like(p), zeros_like(p))
+    layer.vjp_jvp(k, p, c, given.gy, Tangents(given.dp, dc, given.dgy), grads)
     layer.forward(k, p, x)
     agree(kept, before, tolerance=0.0)
 
@@ -274,12 +276,12 @@ def none_is_zero(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.G
         _, c = layer.forward(k, p, x)
         _, dc = layer.jvp(k, p, c, without.dp, without.dx)
         assert names != tangents or norm(dc) == 0
-        rest = (without.dp, dc, without.dgy)
+        d = Tangents(without.dp, dc, without.dgy)
         gp, dgp = zeros_like(p), zeros_like(p)
         agree(layer.vjp(k, p, c, given.gy, None), out.gx)
-        agree(layer.vjp_jvp(k, p, c, given.gy, gp, *rest, None), (out.gx, out.dgx))
-        agree(layer.vjp_jvp(k, p, c, given.gy, None, *rest, dgp), (out.gx, out.dgx))
-        agree(layer.vjp_jvp(k, p, c, given.gy, None, *rest, None), (out.gx, out.dgx))
+        agree(layer.vjp_jvp(k, p, c, given.gy, d, Grads(gp)), (out.gx, out.dgx))
+        agree(layer.vjp_jvp(k, p, c, given.gy, d, Grads(None, dgp)), (out.gx, out.dgx))
+        agree(layer.vjp_jvp(k, p, c, given.gy, d, Grads()), (out.gx, out.dgx))
         agree((gp, dgp), (out.gp, out.dgp))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import laws
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers.activated import Activated
+from vsmnp.layers.activated import ActivatedBilinear
 from vsmnp.layers.activations import ACTIVATIONS, Relu, Softplus, Tanh
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.conv import Conv, ConvTranspose, UpsampledConv
@@ -113,7 +114,7 @@ def test_statistics_of_a_batch_are_found_behind_an_activation(k: Kernels) -> Non
 def test_an_activation_is_taken_on_the_way_where_there_is_one() -> None:
     layers = Tanh(), Dense(2, 3), Tanh(), Softplus(), Dense(3, 3), SharpSoftplus(2.0), Dense(3, 1)
     assert Chain(layers).stages == (
-        ("0", Tanh()), ("1", Activated(Dense(2, 3), Tanh())), ("3", Softplus()), ("4", Dense(3, 3)),
+        ("0", Tanh()), ("1", ActivatedBilinear(Dense(2, 3), Tanh())), ("3", Softplus()), ("4", Dense(3, 3)),
         ("5", SharpSoftplus(2.0)), ("6", Dense(3, 1)),
     )  # fmt: skip
 
@@ -122,9 +123,16 @@ def test_a_layer_and_its_activation_make_one_array(k: Kernels) -> None:
     """The output is the cache, and where the layer makes its own memory there is no other."""
     x = np.random.default_rng(0).standard_normal((1, 1, 4, 3))
     p = {"w": np.ones((1, 2, 3)), "b": np.ones((1, 2))}
-    made = Dense(3, 2).line(k, p, x)
-    assert made.temporary
-    y, (seen, kept) = Activated(Dense(3, 2), Tanh()).forward(k, p, x)
+    overwritten = []
+
+    def activation(f: str, a: Array, slope: Array | None, shift: Array | None, out: Array | None) -> Array:
+        overwritten.append(out is a)
+        return k.activation("tanh", a, slope, shift, out)
+
+    spy = SimpleNamespace(gemm=k.gemm, activation=activation)
+    y, (seen, kept) = ActivatedBilinear(Dense(3, 2), Tanh()).forward(spy, p, x)
+    assert overwritten == [True]
     assert (seen is x, kept is y) == (True, True)
-    assert k.activation("tanh", made.x, made.slope, made.shift, made.x) is made.x
-    laws.agree(made.x, y)
+    made = Dense(3, 2).apply(k, p["w"], x)
+    assert k.activation("tanh", made, None, p["b"][:, None], made) is made
+    laws.agree(made, y)

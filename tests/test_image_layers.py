@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.layers.activated import Activated
+from vsmnp.layers.activated import ActivatedNorm
 from vsmnp.layers.activations import Softplus, Tanh
 from vsmnp.layers.compose import Chain, Residual
 from vsmnp.layers.conv import (
@@ -64,12 +64,12 @@ UNCOUPLED: dict[str, Build] = {
     "last": lambda a, b, c: Built(ChannelsLast((a, b, c)), (a * b * c,)),
     "first": lambda a, b, c: Built(ChannelsFirst((a, b, c)), (b, c, a)),
     "frozen": lambda a, b, c: Built(Held(FrozenNorm(a)), (b, c, a)),
-    "frozen and softplus": lambda a, b, c: Built(Held(Activated(FrozenNorm(a), Softplus())), (b, c, a)),
+    "frozen and softplus": lambda a, b, c: Built(Held(ActivatedNorm(FrozenNorm(a), Softplus())), (b, c, a)),
     "frozen features": lambda a, b, c: Built(Held(FrozenNorm(a)), (a,)),
 }
 COUPLED: dict[str, Build] = {
     "batch norm": lambda a, b, c: Built(Held(BatchNorm(a)), (b, c, a)),
-    "batch norm and tanh": lambda a, b, c: Built(Held(Activated(BatchNorm(a), Tanh())), (b, c, a)),
+    "batch norm and tanh": lambda a, b, c: Built(Held(ActivatedNorm(BatchNorm(a), Tanh())), (b, c, a)),
     "batch norm of features": lambda a, b, c: Built(Held(BatchNorm(a)), (a,)),
     "chain": lambda a, b, c: Built(
         Chain((Conv(a, b, Window(3, 1, 1), (2, 2), bias=False), Held(BatchNorm(b)), Tanh())), (2, 2, a)
@@ -86,7 +86,7 @@ OF_ONE_SAMPLE = (laws.one_input_serves_all_samples, laws.one_cotangent_serves_al
 class Held:
     """A normalisation with given running statistics: what is left of its parameters has gradients."""
 
-    norm: Normalisation | Activated
+    norm: Normalisation | ActivatedNorm
 
     @property
     def shapes(self) -> Shapes:

@@ -17,7 +17,7 @@ from vsmnp.layers.compose import Chain, Residual
 from vsmnp.layers.dense import Dense
 from vsmnp.layers.reshape import Reshape
 from vsmnp.model.networks import mlp
-from vsmnp.types import Kernels, Layer
+from vsmnp.types import Grads, Kernels, Layer, Tangents
 
 Build = Callable[[int, int, int], Built]
 
@@ -109,7 +109,7 @@ def test_float32_derivatives_stay_finite_and_right(k: Kernels, layer: Layer, x: 
         one = np.ones((1, 1, 1, 1), dtype)
         y, c = layer.forward(k, {}, x * one)
         dy, dc = layer.jvp(k, {}, c, None, one)
-        gx, dgx = layer.vjp_jvp(k, {}, c, one, None, None, dc, one, None)
+        gx, dgx = layer.vjp_jvp(k, {}, c, one, Tangents(None, dc, one), Grads())
         return np.array([y, dy, gx, dgx], dtype=np.float64).ravel()
 
     single, double = rules(np.float32), rules(np.float64)

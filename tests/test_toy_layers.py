@@ -13,9 +13,9 @@ from strategies import Built, cases, few
 
 from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.activations import Relu, Softplus, Tanh
-from vsmnp.layers.compose import Chain
+from vsmnp.layers.compose import Chain, Identity
 from vsmnp.layers.dense import Dense
-from vsmnp.paper.toy_layers import Free, Identity, Product, SharpSoftplus
+from vsmnp.paper.toy_layers import Free, Product, SharpSoftplus
 from vsmnp.types import Kernels
 
 Build = Callable[[int, int, int], Built]

@@ -49,8 +49,7 @@ def _operations(layer: Layer) -> Iterator[int]:
                 yield from _operations(part)
         case Residual(body, shortcut):
             yield from _operations(body)
-            if shortcut is not None:
-                yield from _operations(shortcut)
+            yield from _operations(shortcut)
         case Dense(n_in, n_out):
             yield 2 * n_in * n_out
         case Conv() | ConvTranspose():

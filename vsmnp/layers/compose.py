@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
-from ..types import Array, Cache, Kernels, Layer, Params, Shapes
-from .activated import Activated, can_fuse
-from .families import NO_PARAMETERS, Elementwise
-from .staged import StagedLayer, plus
+from ..types import (
+    Array,
+    Cache,
+    Cotangents,
+    Grads,
+    Kernels,
+    Layer,
+    OutputTangents,
+    Params,
+    Shapes,
+    Tangents,
+    part,
+)
+from .activated import fused
+from .families import LinearMap, plus
 
 
-def _part(p: Params | None, name: str) -> Params | None:
-    """Return the parameters of one sub-layer; a layer without parameters gets an empty tree."""
-    return None if p is None else p.get(name, NO_PARAMETERS)
+class Composed(Layer):
+    """The base of composed layers: named ``stages``; parameters are a sub-tree, caches a tuple, of theirs."""
 
+    @property
+    def stages(self) -> tuple[tuple[str, Layer], ...]:
+        """Names of the sub-trees of parameters and the layers that they belong to."""
+        raise NotImplementedError
 
-def _own(p: Params, name: str) -> Params:
-    return p.get(name, NO_PARAMETERS)  # type: ignore[no-any-return]
+    @cached_property
+    def shapes(self) -> Shapes:
+        """One sub-tree for each sub-layer that has parameters."""
+        return {name: layer.shapes for name, layer in self.stages if layer.shapes}
 
 
 @dataclass(frozen=True)
-class Chain:
-    """``y = f_L( ... f_1(x))``; the parameters of sub-layer i have the name ``str(i)``.
-
-    The chain evaluates its ``stages``; its cache is one cache per stage.
-    """
+class Chain(Composed):
+    """``y = f_L( ... f_1(x))``; the parameters of sub-layer i have the name ``str(i)``."""
 
     layers: tuple[Layer, ...]
 
@@ -34,142 +46,87 @@ class Chain:
     def stages(self) -> tuple[tuple[str, Layer], ...]:
         """Parameter names and sub-layers, where an activation is fused with the layer before it."""
         stages: list[tuple[str, Layer]] = []
-        taken = False
         for i, layer in enumerate(self.layers):
-            behind = self.layers[i + 1] if i + 1 < len(self.layers) else None
-            if taken:
-                taken = False
-            elif behind is not None and can_fuse(layer, behind):
-                stages.append((str(i), Activated(cast(StagedLayer, layer), cast(Elementwise, behind))))
-                taken = True
-            else:
+            pair = fused(stages[-1][1], layer) if stages else None
+            if pair is None:
                 stages.append((str(i), layer))
+            else:
+                stages[-1] = stages[-1][0], pair
         return tuple(stages)
-
-    @cached_property
-    def shapes(self) -> Shapes:
-        """One sub-tree for each layer that has parameters."""
-        return {str(i): layer.shapes for i, layer in enumerate(self.layers) if layer.shapes}
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         caches = []
         for name, layer in self.stages:
-            x, c = layer.forward(k, _own(p, name), x)
+            x, c = layer.forward(k, p.get(name, {}), x)
             caches.append(c)
         return x, tuple(caches)
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         tangents = []
         for (name, layer), c_layer in zip(self.stages, c, strict=True):
-            dx, dc = layer.jvp(k, _own(p, name), c_layer, _part(dp, name), dx)
+            dx, dc = layer.jvp(k, p.get(name, {}), c_layer, part(dp, name), dx)
             tangents.append(dc)
         return dx, tuple(tangents)
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
         g: Array | None = gy
-        first = self._first_needed(want_x)
+        dg = d.dgy
+        first = 0 if grads.want_x else self._first_with_parameters
         for i in reversed(range(first, len(self.stages))):
             assert g is not None
             name, layer = self.stages[i]
-            g = layer.vjp(k, _own(p, name), c[i], g, _part(gp, name), want_x or i > first)
-        return g if want_x else None
+            wanted = grads.part(name, grads.want_x or i > first)
+            g, dg = layer.vjp_jvp(k, p.get(name, {}), c[i], g, d.part(name, i, dg), wanted)
+        return (g, dg) if grads.want_x else (None, None)
 
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        g: Array | None = gy
-        dg = dgy
-        first = self._first_needed(want_x)
-        for i in reversed(range(first, len(self.stages))):
-            assert g is not None
-            (name, layer), dc_layer = self.stages[i], None if dc is None else dc[i]
-            g, dg = layer.vjp_jvp(
-                k, _own(p, name), c[i], g, _part(gp, name),
-                _part(dp, name), dc_layer, dg, _part(dgp, name), want_x or i > first,
-            )  # fmt: skip
-        return (g, dg) if want_x else (None, None)
-
-    def _first_needed(self, want_x: bool) -> int:
-        """Return the stage where a backward sweep may stop: without gx, the first stage with parameters."""
-        if want_x:
-            return 0
+    @cached_property
+    def _first_with_parameters(self) -> int:
+        """Index of the stage where a backward sweep ends if the gradient in x is not wanted."""
         return next((i for i, (_, layer) in enumerate(self.stages) if layer.shapes), len(self.stages))
 
 
 @dataclass(frozen=True)
-class Residual:
-    """``y = body(x) + shortcut(x)``; without a shortcut, ``y = body(x) + x``."""
+class Identity(LinearMap):
+    """The identity layer ``y = x``."""
+
+    def apply(self, k: Kernels, x: Array) -> Array:
+        return x
+
+    def adjoint(self, k: Kernels, gy: Array) -> Array:
+        return gy
+
+
+#: Default shortcut of a :class:`Residual`.
+IDENTITY = Identity()
+
+
+@dataclass(frozen=True)
+class Residual(Composed):
+    """``y = body(x) + shortcut(x)``; the default shortcut is the identity."""
 
     body: Layer
-    shortcut: Layer | None = None
+    shortcut: Layer = IDENTITY
 
-    @cached_property
-    def shapes(self) -> Shapes:
-        """Sub-trees of ``body`` and ``shortcut``, where they have parameters."""
-        parts = {"body": self.body, "shortcut": self.shortcut}
-        return {name: part.shapes for name, part in parts.items() if part is not None and part.shapes}
+    @property
+    def stages(self) -> tuple[tuple[str, Layer], ...]:
+        return ("body", self.body), ("shortcut", self.shortcut)
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
-        y, c_body = self.body.forward(k, _own(p, "body"), x)
-        if self.shortcut is None:
-            return y + x, (c_body, None)
-        skip, c_skip = self.shortcut.forward(k, _own(p, "shortcut"), x)
+        (y, c_body), (skip, c_skip) = (layer.forward(k, p.get(name, {}), x) for name, layer in self.stages)
         return y + skip, (c_body, c_skip)
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
-        dy, dc_body = self.body.jvp(k, _own(p, "body"), c[0], _part(dp, "body"), dx)
-        if self.shortcut is None:
-            return plus(dy, dx), (dc_body, None)
-        dskip, dc_skip = self.shortcut.jvp(k, _own(p, "shortcut"), c[1], _part(dp, "shortcut"), dx)
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
+        (dy, dc_body), (dskip, dc_skip) = (
+            layer.jvp(k, p.get(name, {}), c[i], part(dp, name), dx)
+            for i, (name, layer) in enumerate(self.stages)
+        )
         return plus(dy, dskip), (dc_body, dc_skip)
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        gx = self.body.vjp(k, _own(p, "body"), c[0], gy, _part(gp, "body"), want_x)
-        if self.shortcut is None:
-            return plus(gx, gy) if want_x else None
-        gskip = self.shortcut.vjp(k, _own(p, "shortcut"), c[1], gy, _part(gp, "shortcut"), want_x)
-        return plus(gx, gskip)
-
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        dc_body, dc_skip = (None, None) if dc is None else dc
-        gx, dgx = self.body.vjp_jvp(
-            k, _own(p, "body"), c[0], gy, _part(gp, "body"),
-            _part(dp, "body"), dc_body, dgy, _part(dgp, "body"), want_x,
-        )  # fmt: skip
-        if self.shortcut is None:
-            return (plus(gx, gy), plus(dgx, dgy)) if want_x else (None, None)
-        gskip, dgskip = self.shortcut.vjp_jvp(
-            k, _own(p, "shortcut"), c[1], gy, _part(gp, "shortcut"),
-            _part(dp, "shortcut"), dc_skip, dgy, _part(dgp, "shortcut"), want_x,
-        )  # fmt: skip
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        (gx, dgx), (gskip, dgskip) = (
+            layer.vjp_jvp(
+                k, p.get(name, {}), c[i], gy, d.part(name, i, d.dgy), grads.part(name, grads.want_x)
+            )
+            for i, (name, layer) in enumerate(self.stages)
+        )
         return plus(gx, gskip), plus(dgx, dgskip)

@@ -12,32 +12,17 @@ from ..types import Array, Kernels, Shape, Shapes, Window
 from .families import Bilinear, LinearMap
 
 
-def _pixels(y: Array) -> Array:
-    """Reshape ``(R, S, N, H, W, C)`` to rows ``(R, S, N*H*W, C)``."""
-    return y.reshape(*y.shape[:2], -1, y.shape[-1])
+def _parameters(w: Shape, channels: int, bias: bool) -> Shapes:
+    """Return the parameter shapes of a convolution, with a bias for each output channel if there is one."""
+    return {"w": w, "b": (channels,)} if bias else {"w": w}
 
 
 @dataclass(frozen=True)
-class _OfPixels(Bilinear):
-    """The base of all convolutions: a bias for each channel."""
+class _Convolution(Bilinear):
+    """The common fields of a convolution and its transpose."""
 
     n_in: int
     n_out: int
-
-    def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
-        return k.add_bias(_pixels(y), b).reshape(y.shape)
-
-    def adjoint_b(self, k: Kernels, gy: Array, out: Array) -> None:
-        k.sum_rows(_pixels(gy), out)
-
-    def _bias(self, wanted: bool) -> Shapes:
-        return {"b": (self.n_out,)} if wanted else {}
-
-
-@dataclass(frozen=True)
-class _Convolution(_OfPixels):
-    """The common fields of a convolution and its transpose."""
-
     window: Window
     image: Shape
     bias: bool = True
@@ -62,7 +47,7 @@ class Conv(_Convolution):
     @property
     def shapes(self) -> Shapes:
         size = self.window.size
-        return {"w": (self.n_out, size, size, self.n_in), **self._bias(self.bias)}
+        return _parameters((self.n_out, size, size, self.n_in), self.n_out, self.bias)
 
     def apply(self, k: Kernels, w: Array, x: Array) -> Array:
         return k.conv(x, w, self.window)
@@ -93,7 +78,7 @@ class ConvTranspose(_Convolution):
     @property
     def shapes(self) -> Shapes:
         size = self.window.size
-        return {"w": (self.n_in, size, size, self.n_out), **self._bias(self.bias)}
+        return _parameters((self.n_in, size, size, self.n_out), self.n_out, self.bias)
 
     def apply(self, k: Kernels, w: Array, x: Array) -> Array:
         return k.conv_adjoint_x(x, w, self.window, self.image)
@@ -117,7 +102,7 @@ def _boxes(w: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class UpsampledConv(_OfPixels):
+class UpsampledConv(Bilinear):
     """``Conv`` of 3 x 3 pixels with pad 1 after ``Upsample(2)``, without storing the larger image.
 
     Taps that fall on copies of one pixel are added first: the result is a transposed convolution of
@@ -133,12 +118,14 @@ class UpsampledConv(_OfPixels):
         Whether there is a ``b``.
     """
 
+    n_in: int
+    n_out: int
     image: Shape
     bias: bool = True
 
     @property
     def shapes(self) -> Shapes:
-        return {"w": (self.n_out, 3, 3, self.n_in), **self._bias(self.bias)}
+        return _parameters((self.n_out, 3, 3, self.n_in), self.n_out, self.bias)
 
     def _taps(self, k: Kernels, w: Array) -> Array:
         """Compute the taps of the transposed convolution, ``(R, I, 4, 4, O)``."""

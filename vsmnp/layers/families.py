@@ -13,17 +13,40 @@ Second order costs no new product or convolution: the tangent of a bilinear rule
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..types import ActivationName, Array, Cache, Kernels, Params, Shapes
-from .staged import Affine, OutputCotangent, PendingAffine, plus
+from ..types import (
+    ActivationName,
+    Array,
+    Cache,
+    Cotangents,
+    Grads,
+    Kernels,
+    Layer,
+    OutputTangents,
+    Params,
+    Shapes,
+    Tangents,
+)
 
 NO_PARAMETERS: Shapes = {}
 
 
-class LinearMap(ABC):
+def plus(a: Array | None, b: Array | None) -> Array | None:
+    """Add two arrays, where None stands for zero."""
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b
+
+
+def _rows(y: Array) -> Array:
+    """Reshape ``(R, S, N, ..., C)`` to rows ``(R, S, N*..., C)``."""
+    return y.reshape(*y.shape[:2], -1, y.shape[-1])
+
+
+class LinearMap(Layer):
     """A linear layer ``y = A x``: subclasses define ``apply`` and ``adjoint``; nothing is cached."""
 
     shapes: ClassVar[Shapes] = NO_PARAMETERS
@@ -39,36 +62,21 @@ class LinearMap(ABC):
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         return self.apply(k, x), None
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         return None if dx is None else self.apply(k, dx), None
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        return self.adjoint(k, gy) if want_x else None
-
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        if not want_x:
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        if not grads.want_x:
             return None, None
-        return self.adjoint(k, gy), None if dgy is None else self.adjoint(k, dgy)
+        return self.adjoint(k, gy), None if d.dgy is None else self.adjoint(k, d.dgy)
 
 
-class Bilinear(Affine):
-    """A layer ``y = B(w, x) + b``, defined by ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached."""
+class Bilinear(Layer):
+    """A layer ``y = B(w, x) + b``, defined by ``apply``, ``adjoint_x`` and ``adjoint_w``; x is cached.
+
+    The bias ``b (R, C)`` is one number for each entry of the last axis. If a tree of gradients has no ``b``,
+    that gradient is not computed.
+    """
 
     @property
     @abstractmethod
@@ -87,22 +95,10 @@ class Bilinear(Affine):
     def adjoint_w(self, k: Kernels, gy: Array, x: Array, out: Array) -> None:
         """Add ``Bw(gy, x)``, the gradient in w of ``<gy, B(w, x)>``, to out; S and N of gy and x agree."""
 
-    def add_bias(self, k: Kernels, y: Array, b: Array) -> Array:
-        """Add the bias to y in place, over the last axis unless a subclass overrides this."""
-        return k.add_bias(y, b)
-
-    def adjoint_b(self, k: Kernels, gy: Array, out: Array) -> None:
-        """Add the gradient in b of ``<gy, b>`` to out."""
-        k.sum_rows(gy, out)
-
-    def _accumulate_b(self, k: Kernels, g: OutputCotangent, x: Array, gp: Params) -> None:
-        if g.total is not None:
-            gp["b"][...] += g.total.sum(1)
-            return
-        gy = g.values
-        if gy.shape[1] < x.shape[1]:  # one cotangent for all S samples
-            gy = gy.repeat(x.shape[1], axis=1)
-        self.adjoint_b(k, gy, gp["b"])
+    def _affine(self, k: Kernels, p: Params, x: Array) -> Array:
+        """Compute ``B(w, x) + b`` for the parameters or their tangents."""
+        y = self.apply(k, p["w"], x)
+        return k.add_bias(_rows(y), p["b"]).reshape(y.shape) if "b" in p else y
 
     def _accumulate_w(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
         if x.shape[1] < gy.shape[1]:  # one input for all S cotangents
@@ -111,49 +107,39 @@ class Bilinear(Affine):
             x = x.sum(axis=1, keepdims=True)
         self.adjoint_w(k, gy, x, gp["w"])
 
+    def _accumulate(self, k: Kernels, gy: Array, x: Array, gp: Params) -> None:
+        self._accumulate_w(k, gy, x, gp)
+        if "b" in gp:
+            if gy.shape[1] < x.shape[1]:  # one cotangent for all S samples
+                gy = gy.repeat(x.shape[1], axis=1)
+            k.sum_rows(_rows(gy), gp["b"])
+
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
-        y = self.apply(k, p["w"], x)
-        return (self.add_bias(k, y, p["b"]) if "b" in self.shapes else y), x
+        return self._affine(k, p, x), x
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         dy = None if dx is None else self.apply(k, p["w"], dx)
-        if dp is not None:
-            dy_w = self.apply(k, dp["w"], c)
-            dy = plus(dy, self.add_bias(k, dy_w, dp["b"]) if "b" in self.shapes else dy_w)
-        return dy, dx
+        return dy if dp is None else plus(dy, self._affine(k, dp, c)), dx
 
-    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
-        bias = p["b"][:, None] if "b" in self.shapes else None
-        return PendingAffine(self.apply(k, p["w"], x), None, bias, True, x)
-
-    def through_activation(
-        self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
-        weights: bool,
-    ) -> OutputCotangent:  # fmt: skip
-        if f is None or y is None:
-            return OutputCotangent(gy)
-        if not (weights and "b" in self.shapes):
-            return OutputCotangent(k.activation_slope(f, y, gy))
-        u, total, _ = k.activation_sums(f, y, gy, None, None)
-        return OutputCotangent(u, total)
-
-    def vjp_after(
-        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        (dp, dx, dgy), (gp, dgp, want_x) = d, grads
         if gp is not None:
-            self._accumulate_w(k, g.values, c, gp)
-            if "b" in self.shapes:
-                self._accumulate_b(k, g, c, gp)
-        return self.adjoint_x(k, g.values, p["w"]) if want_x else None
-
-    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
-        self._accumulate_w(k, gy, dc, dgp)
+            self._accumulate(k, gy, c, gp)
+        if dgp is not None:
+            if dgy is not None:
+                self._accumulate(k, dgy, c, dgp)
+            if dx is not None:
+                self._accumulate_w(k, gy, dx, dgp)
+        if not want_x:
+            return None, None
+        dgx = None if dgy is None else self.adjoint_x(k, dgy, p["w"])
+        if dp is not None:
+            dgx = plus(dgx, self.adjoint_x(k, gy, dp["w"]))
+        return self.adjoint_x(k, gy, p["w"]), dgx
 
 
 @dataclass(frozen=True)
-class Elementwise:
+class Elementwise(Layer):
     """An elementwise layer ``y = f(x)``; y is cached, because ``f'(x) = h(y)``."""
 
     f: ClassVar[ActivationName]
@@ -163,33 +149,13 @@ class Elementwise:
         y = k.activation(self.f, x)
         return y, y
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         dy = None if dx is None else k.activation_slope(self.f, c, dx)
         return dy, dy
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        return k.activation_slope(self.f, c, gy) if want_x else None
-
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        if not want_x:
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        if not grads.want_x:
             return None, None
         gx = k.activation_slope(self.f, c, gy)
-        if dc is None and dgy is None:
-            return gx, None
-        return gx, k.activation_curve(self.f, c, dc, gy, dgy)
+        at_rest = d.dc is None and d.dgy is None
+        return gx, None if at_rest else k.activation_curve(self.f, c, d.dc, gy, d.dgy)

@@ -25,11 +25,24 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ..types import ActivationName, Array, Cache, Kernels, Params, Shapes
-from .staged import Affine, OutputCotangent, PendingAffine, StagedLayer
+from ..types import (
+    ActivationName,
+    Array,
+    Cache,
+    Cotangents,
+    Grads,
+    Kernels,
+    Layer,
+    OutputTangents,
+    Params,
+    Shapes,
+    Tangents,
+)
+from .families import plus
 
 #: Added to every variance; the variances of channels are far larger.
 EPSILON = 1e-5
@@ -41,8 +54,15 @@ def _rate(variance: Array) -> Array:
     return rate
 
 
+class Following(NamedTuple):
+    """The activation ``y = f(a)`` that follows a normalisation with output a; None if there is none."""
+
+    f: ActivationName | None = None
+    y: Array | None = None
+
+
 @dataclass(frozen=True)
-class Normalisation(StagedLayer):
+class Normalisation(Layer):
     """The base of both layers: parameter slots, and ``y = scale h + shift``, linear in both slots.
 
     Parameters
@@ -57,14 +77,29 @@ class Normalisation(StagedLayer):
     def shapes(self) -> Shapes:
         return dict.fromkeys(("scale", "shift", "mean", "variance"), (self.channels,))
 
-    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
-        a = self.line(k, p, x)
-        assert a.slope is not None
-        return k.channel_combine([(a.x, a.slope)], a.shift), a.cache
+    @abstractmethod
+    def affine(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Array, Cache]:
+        """Compute the coefficients ``(R, 1, C)`` of ``y = slope x + shift``, and the cache."""
+
+    @abstractmethod
+    def vjp_jvp_before(
+        self, k: Kernels, p: Params, c: Cache, following: Following, gy: Array, d: Tangents, grads: Grads
+    ) -> Cotangents:
+        """Apply ``vjp_jvp`` to the cotangent ``u = f'(a) gy`` of the output a, which is gy if no f follows.
+
+        ``d.dgy`` is the tangent of u; results may overwrite it if there is an f.
+        """
 
     @abstractmethod
     def statistics(self, k: Kernels, c: Cache) -> Params:
         """Return ``mean`` and ``variance`` ``(R, C)`` of the cached batch, the variance unbiased."""
+
+    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
+        slope, shift, c = self.affine(k, p, x)
+        return k.channel_combine([(x, slope)], shift), c
+
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        return self.vjp_jvp_before(k, p, c, Following(), gy, d, grads)
 
 
 def _count(x: Array) -> int:
@@ -78,113 +113,18 @@ def _unbiased(mean: Array, variance: Array, x: Array) -> Params:
     return {"mean": mean[:, 0], "variance": variance[:, 0] * (n / max(1, n - 1))}
 
 
-@dataclass(frozen=True)
-class BatchNorm(Normalisation):
-    """Batch norm ``y = scale h + shift`` with the mean and variance of each channel over S, N and space.
-
-    The samples of a batch are coupled: the score of one datum contains terms of the others. The statistics
-    are those of the forward input; if cotangents or tangents have more S rows than the input, each row is
-    treated separately. Cache: ``(x, mean, variance)``, the latter two ``(R, 1, C)``.
-    """
-
-    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
-        mean, variance = k.channel_moments(x)
-        slope = p["scale"][:, None] * _rate(variance)
-        return PendingAffine(x, slope, p["shift"][:, None] - mean * slope, False, (x, mean, variance))
-
-    def statistics(self, k: Kernels, c: Cache) -> Params:
-        x, mean, variance = c
-        return _unbiased(mean, variance, x)
-
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
-        x, mean, variance = c
-        r = _rate(variance)
-        dc: Cache = None
-        parts: list[tuple[Array, Array]] = []
-        along_x, shift = r * 0, r * 0
-        if dx is not None:
-            slope = p["scale"][:, None] * r
-            dmean, together = _means(x, *k.activation_sums(None, None, dx, x, mean)[1:])
-            dc = (dx, dmean, 2 * together)
-            parts = [(dx, slope)]
-            along_x, shift = -slope * r * r * together, -slope * dmean
-        if dp is not None:
-            along_x = along_x + dp["scale"][:, None] * r
-            shift = shift + dp["shift"][:, None]
-        if dx is None and dp is None:
-            return None, None
-        return k.channel_combine([*parts, (x, along_x)], shift - along_x * mean), dc
-
-    def through_activation(
-        self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
-        weights: bool,
-    ) -> OutputCotangent:  # fmt: skip
-        x, mean, _ = c
-        return OutputCotangent(*k.activation_sums(f, y, gy, x, mean))
-
-    def vjp_after(
-        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        x, mean, variance = c
-        total, cross = _sums(g)
-        r = _rate(variance)
-        if gp is not None:
-            gp["shift"][...] += total.sum(1)
-            gp["scale"][...] += (r * cross).sum(1)
-        if not want_x:
-            return None
-        slope = p["scale"][:, None] * r
-        ghost, q = _means(x, total, cross)
-        along_x = -slope * r * r * q
-        return _combined(k, [(g.values, slope), (x, along_x)], -slope * ghost - along_x * mean, g.temporary)
-
-    def vjp_jvp_after(
-        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, dp: Params | None,
-        dc: Cache, dg: OutputCotangent | None, dgp: Params | None, want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:  # fmt: skip
-        x, mean, variance = c
-        dx, dmean, dvariance = (None, None, None) if dc is None else dc
-        total, cross = _sums(g)
-        r = _rate(variance)
-        dr = 0 * r if dvariance is None else -0.5 * r**3 * dvariance
-        # sums of u = g and of u (x - mean), along the tangents of both
-        dtotal, dcross = (0 * total, 0 * cross) if dg is None else _sums(dg)
-        if dx is not None:
-            _, moved = k.activation_sums(None, None, g.values, dx, dmean)[1:]
-            dcross = dcross + moved
-        if dgp is not None:
-            dgp["shift"][...] += dtotal.sum(1)
-            dgp["scale"][...] += (r * dcross + dr * cross).sum(1)
-        if not want_x or (dg is None and dp is None and dx is None):
-            return self.vjp_after(k, p, c, g, gp, want_x), None
-        slope = p["scale"][:, None] * r
-        dslope = p["scale"][:, None] * dr + (0 if dp is None else dp["scale"][:, None] * r)
-        (ghost, q), (dghost, dq) = _means(x, total, cross), _means(x, dtotal, dcross)
-        along_x = -r * (r * (slope * dq + dslope * q) + 2 * slope * dr * q)
-        shift = -slope * dghost - dslope * ghost - along_x * mean
-        parts = [] if dg is None else [(dg.values, slope)]
-        parts += [(g.values, dslope), (x, along_x)]
-        if dx is not None:
-            along_dx = -slope * r * r * q
-            parts.append((dx, along_dx))
-            shift = shift - along_dx * dmean
-        dgx = _combined(k, parts, shift, dg is not None and dg.temporary)
-        return self.vjp_after(k, p, c, g, gp), dgx
-
-
-def _sums(g: OutputCotangent) -> tuple[Array, Array]:
-    """Return both sums of a cotangent, which a normalisation always computes."""
-    assert g.total is not None
-    assert g.cross is not None
-    return g.total, g.cross
-
-
-def _means(x: Array, *sums: Array | None) -> list[Array]:
+def _means(x: Array, *sums: Array) -> list[Array]:
     """Divide sums ``(R, S, C)`` by the count of the statistics of x; sum over S first if x has several S."""
-    found = [v for v in sums if v is not None]
-    return [(v.sum(1, keepdims=True) if x.shape[1] > 1 else v) / _count(x) for v in found]
+    return [(v.sum(1, keepdims=True) if x.shape[1] > 1 else v) / _count(x) for v in sums]
+
+
+def _summed(
+    k: Kernels, following: Following, gy: Array, x: Array, centre: Array | None
+) -> tuple[Array, Array, Array]:
+    """Compute ``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``, the sums ``(R, S, C)``."""
+    u, total, cross = k.activation_sums(*following, gy, x, centre)
+    assert cross is not None
+    return u, total, cross
 
 
 def _combined(k: Kernels, parts: list[tuple[Array, Array]], shift: Array | None, in_place: bool) -> Array:
@@ -195,57 +135,135 @@ def _combined(k: Kernels, parts: list[tuple[Array, Array]], shift: Array | None,
 
 
 @dataclass(frozen=True)
-class FrozenNorm(Affine, Normalisation):
+class BatchNorm(Normalisation):
+    """Batch norm ``y = scale h + shift`` with the mean and variance of each channel over S, N and space.
+
+    The samples of a batch are coupled: the score of one datum contains terms of the others. The statistics
+    are those of the forward input; if cotangents or tangents have more S rows than the input, each row is
+    treated separately. Cache: ``(x, mean, variance)``, the latter two ``(R, 1, C)``.
+    """
+
+    def affine(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Array, Cache]:
+        mean, variance = k.channel_moments(x)
+        slope = p["scale"][:, None] * _rate(variance)
+        return slope, p["shift"][:, None] - mean * slope, (x, mean, variance)
+
+    def statistics(self, k: Kernels, c: Cache) -> Params:
+        x, mean, variance = c
+        return _unbiased(mean, variance, x)
+
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
+        if dx is None and dp is None:
+            return None, None
+        x, mean, variance = c
+        r = _rate(variance)
+        dc: Cache = None
+        parts: list[tuple[Array, Array]] = []
+        along_x, shift = r * 0, r * 0
+        if dx is not None:
+            slope = p["scale"][:, None] * r
+            dmean, together = _means(x, *_summed(k, Following(), dx, x, mean)[1:])
+            dc = (dx, dmean, 2 * together)
+            parts = [(dx, slope)]
+            along_x, shift = -slope * r * r * together, -slope * dmean
+        if dp is not None:
+            along_x = along_x + dp["scale"][:, None] * r
+            shift = shift + dp["shift"][:, None]
+        return k.channel_combine([*parts, (x, along_x)], shift - along_x * mean), dc
+
+    def vjp_jvp_before(
+        self, k: Kernels, p: Params, c: Cache, following: Following, gy: Array, d: Tangents, grads: Grads
+    ) -> Cotangents:
+        (x, mean, variance), (gp, dgp, want_x) = c, grads
+        r = _rate(variance)
+        u, total, cross = _summed(k, following, gy, x, mean)
+        slope = p["scale"][:, None] * r
+        mean_u, q = _means(x, total, cross)
+        in_place = following.f is not None
+        if gp is not None:
+            gp["shift"][...] += total.sum(1)
+            gp["scale"][...] += (r * cross).sum(1)
+        dgx = None
+        if not d.all_zero:
+            dx, dmean, dvariance = (None, None, None) if d.dc is None else d.dc
+            dr = 0 * r if dvariance is None else -0.5 * r**3 * dvariance
+            dtotal, dcross = 0 * total, 0 * cross
+            if d.dgy is not None:
+                _, dtotal, dcross = _summed(k, Following(), d.dgy, x, mean)
+            if dx is not None:
+                dcross = dcross + _summed(k, Following(), u, dx, dmean)[2]
+            if dgp is not None:
+                dgp["shift"][...] += dtotal.sum(1)
+                dgp["scale"][...] += (r * dcross + dr * cross).sum(1)
+            if want_x:
+                dslope = p["scale"][:, None] * dr + (0 if d.dp is None else d.dp["scale"][:, None] * r)
+                dmean_u, dq = _means(x, dtotal, dcross)
+                along_x = -r * (r * (slope * dq + dslope * q) + 2 * slope * dr * q)
+                shift = -slope * dmean_u - dslope * mean_u - along_x * mean
+                parts = [] if d.dgy is None else [(d.dgy, slope)]
+                parts += [(u, dslope), (x, along_x)]
+                if dx is not None:
+                    along_dx = -slope * r * r * q
+                    parts.append((dx, along_dx))
+                    shift = shift - along_dx * dmean
+                dgx = _combined(k, parts, shift, in_place and d.dgy is not None)
+        if not want_x:
+            return None, None
+        along_x = -slope * r * r * q
+        return _combined(k, [(u, slope), (x, along_x)], -slope * mean_u - along_x * mean, in_place), dgx
+
+
+@dataclass(frozen=True)
+class FrozenNorm(Normalisation):
     """Batch norm with running statistics: ``y = scale h + shift``, ``h = r (x - mean)``.
 
     ``r = (variance + epsilon)^-1/2``. The running statistics are constants of a step: samples are not
     coupled, and no gradient flows into the statistics. Cache: ``x``.
     """
 
-    def _slope(self, p: Params) -> Array:
-        slope: Array = (p["scale"] * _rate(p["variance"]))[:, None]
-        return slope
+    def affine(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Array, Cache]:
+        return *self._coefficients(p, p), x
 
-    def line(self, k: Kernels, p: Params, x: Array) -> PendingAffine:
-        slope = self._slope(p)
-        return PendingAffine(x, slope, p["shift"][:, None] - p["mean"][:, None] * slope, False, x)
+    def _coefficients(self, p: Params, q: Params) -> tuple[Array, Array]:
+        """Return slope and shift ``(R, 1, C)`` in x of the layer with the trained parameters of q."""
+        slope = (q["scale"] * _rate(p["variance"]))[:, None]
+        return slope, q["shift"][:, None] - p["mean"][:, None] * slope
 
     def statistics(self, k: Kernels, c: Cache) -> Params:
         return _unbiased(*k.channel_moments(c), c)
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
-        parts = [] if dx is None else [(dx, self._slope(p))]
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
+        parts = [] if dx is None else [(dx, self._coefficients(p, p)[0])]
         shift = None
         if dp is not None:
-            r = _rate(p["variance"])
-            along_x = (dp["scale"] * r)[:, None]
+            along_x, shift = self._coefficients(p, dp)
             parts.append((c, along_x))
-            shift = dp["shift"][:, None] - p["mean"][:, None] * along_x
         return k.channel_combine(parts, shift) if parts else None, dx
 
-    def through_activation(
-        self, k: Kernels, p: Params, c: Cache, f: ActivationName | None, y: Array | None, gy: Array,
-        weights: bool,
-    ) -> OutputCotangent:  # fmt: skip
-        if weights:
-            return OutputCotangent(*k.activation_sums(f, y, gy, c, p["mean"][:, None]))
-        return OutputCotangent(gy if f is None or y is None else k.activation_slope(f, y, gy))
-
-    def vjp_after(
-        self, k: Kernels, p: Params, c: Cache, g: OutputCotangent, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
+    def vjp_jvp_before(
+        self, k: Kernels, p: Params, c: Cache, following: Following, gy: Array, d: Tangents, grads: Grads
+    ) -> Cotangents:
+        (dp, dx, du), (gp, dgp, want_x) = d, grads
+        r, mean = _rate(p["variance"]), p["mean"][:, None]
         if gp is not None:
-            total, cross = _sums(g)
+            u, total, cross = _summed(k, following, gy, c, mean)
             gp["shift"][...] += total.sum(1)
-            gp["scale"][...] += cross.sum(1) * _rate(p["variance"])
-        return _combined(k, [(g.values, self._slope(p))], None, g.temporary) if want_x else None
-
-    def along(self, p: Params, dp: Params) -> Params:
-        return {**p, "scale": dp["scale"]}
-
-    def accumulate_along(self, k: Kernels, p: Params, dc: Cache, gy: Array, dgp: Params) -> None:
-        _, _, cross = k.activation_sums(None, None, gy, dc, None)
-        assert cross is not None
-        dgp["scale"][...] += cross.sum(1) * _rate(p["variance"])
+            gp["scale"][...] += cross.sum(1) * r
+        elif following.f is not None and following.y is not None:
+            u = k.activation_slope(following.f, following.y, gy)
+        else:
+            u = gy
+        if dgp is not None:
+            if du is not None:
+                _, dtotal, dcross = _summed(k, Following(), du, c, mean)
+                dgp["shift"][...] += dtotal.sum(1)
+                dgp["scale"][...] += dcross.sum(1) * r
+            if dx is not None:
+                dgp["scale"][...] += _summed(k, Following(), u, dx, None)[2].sum(1) * r
+        if not want_x:
+            return None, None
+        slope, in_place = (p["scale"] * r)[:, None], following.f is not None
+        dgx = None if du is None else _combined(k, [(du, slope)], None, in_place)
+        if dp is not None:
+            dgx = plus(dgx, _combined(k, [(u, (dp["scale"] * r)[:, None])], None, False))
+        return _combined(k, [(u, slope)], None, in_place), dgx

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 
 from ..types import Array, Cache, Kernels, Layer, Params
 from .activated import Activated
-from .compose import Chain, Residual
+from .compose import Chain, Composed, Residual
 from .norm import BatchNorm, FrozenNorm, Normalisation
 
 #: Weight of the current batch in the update of the running statistics.
 MOMENTUM = 0.1
-
-
-def _parts(layer: Layer) -> Iterator[tuple[str, int, Layer]]:
-    """Yield the sub-layers of a composed layer, each with its name and its index in the cache."""
-    if isinstance(layer, Chain):
-        yield from ((name, place, part) for place, (name, part) in enumerate(layer.stages))
-    elif isinstance(layer, Residual):
-        yield "body", 0, layer.body
-        if layer.shortcut is not None:
-            yield "shortcut", 1, layer.shortcut
 
 
 def frozen(layer: Layer) -> Layer:
@@ -34,8 +20,7 @@ def frozen(layer: Layer) -> Layer:
     if isinstance(layer, Chain):
         return Chain(tuple(frozen(part) for part in layer.layers))
     if isinstance(layer, Residual):
-        shortcut = None if layer.shortcut is None else frozen(layer.shortcut)
-        return replace(layer, body=frozen(layer.body), shortcut=shortcut)
+        return Residual(frozen(layer.body), frozen(layer.shortcut))
     return layer
 
 
@@ -45,11 +30,10 @@ def batch_statistics(k: Kernels, layer: Layer, c: Cache) -> Params:
         return batch_statistics(k, layer.layer, c[0])
     if isinstance(layer, Normalisation):
         return layer.statistics(k, c)
-    tree: dict[str, Any] = {}
-    for name, place, part in _parts(layer):
-        if part.shapes and (found := batch_statistics(k, part, c[place])):
-            tree[name] = found
-    return tree
+    if not isinstance(layer, Composed):
+        return {}
+    parts = ((name, batch_statistics(k, part, c[i])) for i, (name, part) in enumerate(layer.stages))
+    return {name: found for name, found in parts if found}
 
 
 def move_statistics(p: Params, batch: Params, alive: Array) -> None:

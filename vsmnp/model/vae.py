@@ -181,6 +181,6 @@ class GaussianVAE:
     def score_q(self, k: Kernels, phi: Array, q: Moments, cache: Cache, eps: Array) -> Array:
         """Compute ``s^q = grad_x log q(z|x)`` with z fixed, ``(R, S, N, D)``: one encoder vjp per sample."""
         a = self.gaussian_posterior.score_features(k, q, eps)
-        s_q = self.encoder.vjp(k, self.encoder_part(phi), cache, a, None)
+        s_q = self.encoder.vjp(k, self.encoder_part(phi), cache, a)
         assert s_q is not None
         return s_q

@@ -16,7 +16,7 @@ from typing import ClassVar
 from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
-from ..types import Array, Cache, Kernels
+from ..types import Array, Cache, Grads, Kernels, Tangents
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 from .score_norm import ScoreNorm, ScoreNormTerm
@@ -56,7 +56,7 @@ class JointFisher:
         g, decoder_cache = model.decode(k, theta, z)
 
         e = g - x
-        minus_b0 = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, e, None)  # J' (g - x)
+        minus_b0 = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, e)  # J' (g - x)
         assert minus_b0 is not None
         c0 = z - eps / q.s
         square_e = (e * e).sum(-1).mean((1, 2))
@@ -122,7 +122,7 @@ class JointFisher:
             m1_over_tau, g_theta = k.zeros(theta.shape, theta.dtype), k.zeros(theta.shape, theta.dtype)
             gp, dgp = model.decoder_part(m1_over_tau), model.decoder_part(g_theta)
         _, minus_hessian_d = model.decoder.vjp_jvp(
-            k, p, cache, tau4 * e / rows, gp, None, dc, tau4 * dg / rows, dgp, want_x=follows
+            k, p, cache, tau4 * e / rows, Tangents(None, dc, tau4 * dg / rows), Grads(gp, dgp, follows)
         )
         if g_theta is not None:
             g_theta += tau[:, None] * m1_over_tau

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
-from ..types import Array, Kernels
+from ..types import Array, Grads, Kernels, Tangents
 from .objective import Outcome
 
 
@@ -49,7 +49,7 @@ class PosteriorFisher:
         p = model.decoder_part(theta)
         tau = precision(model.log_sd(theta))[:, None, None, None]
         v = tau * (x - g)
-        b = model.decoder.vjp(k, p, decoder_cache, v, None)
+        b = model.decoder.vjp(k, p, decoder_cache, v)
         assert b is not None
         eps = model.gaussian_posterior.noise(k, key, self.samples, x)
         d, loss, gmu, gs = k.posterior_fisher(q.mu, q.s, eps, b)
@@ -57,7 +57,9 @@ class PosteriorFisher:
         if self.reparametrised:
             dg, dc = model.decoder.jvp(k, p, decoder_cache, None, d)
             assert dg is not None
-            _, hessian_d = model.decoder.vjp_jvp(k, p, decoder_cache, v, None, None, dc, -tau * dg, None)
+            _, hessian_d = model.decoder.vjp_jvp(
+                k, p, decoder_cache, v, Tangents(None, dc, -tau * dg), Grads()
+            )
             assert hessian_d is not None
             c = d - hessian_d
             gmu = c.mean(1, keepdims=True)

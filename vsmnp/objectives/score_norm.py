@@ -20,7 +20,7 @@ import numpy as np
 from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
-from ..types import Array, Cache, Kernels
+from ..types import Array, Cache, Grads, Kernels, Tangents
 
 ScoreNorm: TypeAlias = Literal["pathwise", "probe"]
 
@@ -65,15 +65,21 @@ class ScoreNormTerm:
         u, w = self.directions(k, model, q, eps, key)
         a = model.gaussian_posterior.pull(k, q, u / q.s, w / q.s)
         p = model.encoder_part(phi)
-        s_q = model.encoder.vjp(k, p, cache, a, None)
+        s_q = model.encoder.vjp(k, p, cache, a)
         assert s_q is not None
         if g_phi is not None:
             rows = eps.shape[1] * eps.shape[2]
             y, dc = model.encoder.jvp(k, p, cache, None, s_q)
             assert y is not None
             da = self._tangent(k, model, q, u, w, y)
-            gp = model.encoder_part(g_phi)
-            model.encoder.vjp_jvp(k, p, cache, a / rows, None, None, dc, da / rows, gp, want_x=False)
+            model.encoder.vjp_jvp(
+                k,
+                p,
+                cache,
+                a / rows,
+                Tangents(None, dc, da / rows),
+                Grads(None, model.encoder_part(g_phi), want_x=False),
+            )
         value: Array = 0.5 * (s_q * s_q).sum(-1).mean((1, 2))
         return value
 

@@ -7,13 +7,25 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..layers.families import NO_PARAMETERS, Elementwise, LinearMap
-from ..layers.staged import plus
-from ..types import ActivationName, Array, Cache, Kernels, Layer, Params, Shapes
+from ..layers.compose import IDENTITY
+from ..layers.families import NO_PARAMETERS, Elementwise, plus
+from ..types import (
+    ActivationName,
+    Array,
+    Cache,
+    Cotangents,
+    Grads,
+    Kernels,
+    Layer,
+    OutputTangents,
+    Params,
+    Shapes,
+    Tangents,
+)
 
 
 @dataclass(frozen=True)
-class Free:
+class Free(Layer):
     """The layer ``y[r,s,n] = b[r]``, independent of x: an encoder that is q's parameters themselves."""
 
     n_out: int
@@ -28,46 +40,20 @@ class Free:
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         return self._everywhere(k, p["b"], x), x
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         return None if dp is None else self._everywhere(k, dp["b"], c), dx
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        if gy.shape[1] < c.shape[1]:  # one cotangent stands for all S samples
-            gy = gy.repeat(c.shape[1], axis=1)
-        if gp is not None:
-            k.sum_rows(gy, gp["b"])
-        return k.zeros((*gy.shape[:3], *c.shape[3:]), gy.dtype) if want_x else None
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        def pull(g: Array | None, gp: Params | None) -> Array | None:
+            if g is None:
+                return None
+            if g.shape[1] < c.shape[1]:  # one cotangent stands for all S samples
+                g = g.repeat(c.shape[1], axis=1)
+            if gp is not None:
+                k.sum_rows(g, gp["b"])
+            return k.zeros((*g.shape[:3], *c.shape[3:]), g.dtype) if grads.want_x else None
 
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        dgx = None if dgy is None else self.vjp(k, p, c, dgy, dgp, want_x)
-        return self.vjp(k, p, c, gy, gp, want_x), dgx
-
-
-@dataclass(frozen=True)
-class Identity(LinearMap):
-    """The identity layer ``y = x``."""
-
-    def apply(self, k: Kernels, x: Array) -> Array:
-        return x
-
-    def adjoint(self, k: Kernels, gy: Array) -> Array:
-        return gy
+        return pull(gy, grads.gp), pull(d.dgy, grads.dgp)
 
 
 @dataclass(frozen=True)
@@ -81,19 +67,13 @@ class SharpSoftplus(Elementwise):
         c = k.activation(self.f, self.sharpness * x)
         return c / self.sharpness, c
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         dy, _ = super().jvp(k, p, c, dp, dx)
         return dy, None if dy is None else self.sharpness * dy
 
 
-#: Default factor of a :class:`Product`.
-IDENTITY = Identity()
-
-
 @dataclass(frozen=True)
-class Product:
+class Product(Layer):
     """The layer ``y = f_1(x_1) f_2(x_2)``, for two functions of one coordinate each, without parameters."""
 
     first: Layer = IDENTITY
@@ -109,9 +89,7 @@ class Product:
         two, c_two = self.second.forward(k, p, x[..., 1:])
         return one * two, (one, two, c_one, c_two)
 
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
+    def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         if dx is None:
             return None, None
         one, two, c_one, c_two = c
@@ -119,40 +97,17 @@ class Product:
         dtwo, dc_two = self.second.jvp(k, p, c_two, None, dx[..., 1:])
         return one * dtwo + two * done, (done, dtwo, dc_one, dc_two)
 
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        if not want_x:
-            return None
-        one, two, c_one, c_two = c
-        return _side_by_side(
-            self.first.vjp(k, p, c_one, gy * two, None),
-            self.second.vjp(k, p, c_two, gy * one, None),
-        )
-
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        if not want_x:
+    def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
+        if not grads.want_x:
             return None, None
         one, two, c_one, c_two = c
-        done, dtwo, dc_one, dc_two = (None,) * 4 if dc is None else dc
+        done, dtwo, dc_one, dc_two = (None,) * 4 if d.dc is None else d.dc
         dg_one, dg_two = (
-            plus(None if dgy is None else dgy * y, None if dy is None else gy * dy)
+            plus(None if d.dgy is None else d.dgy * y, None if dy is None else gy * dy)
             for y, dy in ((two, dtwo), (one, done))
         )
-        gx_one, dgx_one = self.first.vjp_jvp(k, p, c_one, gy * two, None, None, dc_one, dg_one, None)
-        gx_two, dgx_two = self.second.vjp_jvp(k, p, c_two, gy * one, None, None, dc_two, dg_two, None)
+        gx_one, dgx_one = self.first.vjp_jvp(k, p, c_one, gy * two, Tangents(None, dc_one, dg_one), Grads())
+        gx_two, dgx_two = self.second.vjp_jvp(k, p, c_two, gy * one, Tangents(None, dc_two, dg_two), Grads())
         return _side_by_side(gx_one, gx_two), _side_by_side(dgx_one, dgx_two)
 
 

@@ -1,7 +1,8 @@
 """Types and protocols of every other package: arrays, layers, kernel sets, step records, replay."""
 
 from .arrays import ActivationName, Array, DType, QuadraticForm, Shape, Window
-from .protocols import Cache, Kernels, Layer, Params, Shapes
+from .layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents, part
+from .protocols import Kernels
 from .replay import Recorder
 from .step_spec import FusedStep, StepSpec, StepTerms
 
@@ -9,10 +10,13 @@ __all__ = [
     "ActivationName",
     "Array",
     "Cache",
+    "Cotangents",
     "DType",
     "FusedStep",
+    "Grads",
     "Kernels",
     "Layer",
+    "OutputTangents",
     "Params",
     "QuadraticForm",
     "Recorder",
@@ -20,5 +24,7 @@ __all__ = [
     "Shapes",
     "StepSpec",
     "StepTerms",
+    "Tangents",
     "Window",
+    "part",
 ]

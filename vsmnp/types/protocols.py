@@ -1,4 +1,4 @@
-"""The protocols of kernel sets and layers, and the conventions for axes and names that all files share.
+"""The protocol of kernel sets, and the conventions for axes and names that all files share.
 
 Axes, always in this order: R models trained side by side, S posterior samples, N batch, then the
 axes of one sample (D data, Z latent, I input and O output features; H, W, C of an image, its channels
@@ -9,19 +9,12 @@ innermost). R and S may be 1 and broadcast; N never does. Prefixes: ``x`` primal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from .arrays import ActivationName, Array, DType, QuadraticForm, Shape, Window
 from .replay import Recorder
 from .step_spec import FusedStep, StepSpec
-
-#: A tree of parameter shapes: ``{"w": (3, 2), "b": (3,)}``, nested once per composed layer.
-Shapes: TypeAlias = Mapping[str, Any]
-#: The same tree with an array ``(R, *shape)`` at every leaf: parameters, tangents or gradients.
-Params: TypeAlias = Mapping[str, Any]
-#: What ``forward`` keeps for the other rules; its tangent has the same structure.
-Cache: TypeAlias = Any
 
 
 class Kernels(Protocol):
@@ -203,43 +196,3 @@ class Kernels(Protocol):
 
     def recorder(self) -> Recorder | None:
         """Return a recorder that replays a composed step by one call, or None where launches cost nothing."""
-
-
-class Layer(Protocol):
-    """A layer: a frozen dataclass that holds configuration only, and four rules; no tape and no graph.
-
-    ``p`` are parameters ``(R, *shape)`` in the tree of ``shapes``; ``gp`` and ``dgp`` are trees to
-    accumulate into, or None when no weight gradient is wanted.
-    """
-
-    @property
-    def shapes(self) -> Shapes:
-        """The tree of this layer's parameter shapes."""
-
-    def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
-        """Compute ``y`` and the cache ``c`` of primal values that the other rules need."""
-
-    def jvp(
-        self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None
-    ) -> tuple[Array | None, Cache]:
-        """Compute the tangent of ``y`` along ``(dp, dx)``, and the tangent of the cache."""
-
-    def vjp(
-        self, k: Kernels, p: Params, c: Cache, gy: Array, gp: Params | None, want_x: bool = True
-    ) -> Array | None:
-        """Compute the cotangent of ``x``, if wanted, and add that of the parameters to ``gp``."""
-
-    def vjp_jvp(
-        self,
-        k: Kernels,
-        p: Params,
-        c: Cache,
-        gy: Array,
-        gp: Params | None,
-        dp: Params | None,
-        dc: Cache,
-        dgy: Array | None,
-        dgp: Params | None,
-        want_x: bool = True,
-    ) -> tuple[Array | None, Array | None]:
-        """Compute ``gx`` and its tangent along ``(dp, dc, dgy)``, and add to ``gp`` and ``dgp``."""

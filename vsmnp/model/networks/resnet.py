@@ -13,7 +13,7 @@ K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition",
 from __future__ import annotations
 
 from ...layers.activations import Sigmoid
-from ...layers.compose import Chain, Residual
+from ...layers.compose import IDENTITY, Chain, Residual
 from ...layers.conv import ChannelsFirst, ChannelsLast, Conv, GlobalMean, Upsample, UpsampledConv
 from ...layers.dense import Dense
 from ...layers.reshape import Reshape
@@ -38,7 +38,7 @@ def _block(plan: ImagePlan, n_in: int, n_out: int, side: int, stride: int = 1) -
     """Return two 3x3 convolutions with a shortcut, a 1x1 convolution where the size changes."""
     first = _convolution(plan, n_in, n_out, side, stride=stride)
     second = _convolution(plan, n_out, n_out, side // stride)
-    shortcut: Layer | None = None
+    shortcut: Layer = IDENTITY
     if stride > 1 or n_in != n_out:
         shortcut = Chain(_convolution(plan, n_in, n_out, side, size=1, stride=stride))
     return Residual(Chain((*first, plan.between(), *second)), shortcut), plan.between()

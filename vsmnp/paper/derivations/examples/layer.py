@@ -11,7 +11,7 @@ import numpy as np
 
 from ....kernels import load
 from ....model.layout import Layout
-from ....types import Array, Layer, Params
+from ....types import Array, Grads, Layer, Params, Tangents
 from ..evidence import derivative, gradient, numeric
 from ..statement import Check, Claim, Effort, Evidence, Kind
 
@@ -70,7 +70,12 @@ class LayerExample:
         _, c = self.layer.forward(k, p, v.x[None, None])
         dy, dc = self.layer.jvp(k, p, c, dp, v.dx[None, None])
         gx, dgx = self.layer.vjp_jvp(
-            k, p, c, v.gy[None, None], self._tree(gp), dp, dc, v.dgy[None, None], self._tree(dgp)
+            k,
+            p,
+            c,
+            v.gy[None, None],
+            Tangents(dp, dc, v.dgy[None, None]),
+            Grads(self._tree(gp), self._tree(dgp)),
         )
         rows = {name: np.asarray(a)[0, 0] for name, a in (("dy", dy), ("gx", gx), ("dgx", dgx))}
         return {**rows, **self._named("g", gp), **self._named("dg", dgp)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ....objectives import KL, PosteriorFisher
-from ....types import Array
+from ....types import Array, Grads, Tangents
 from ..evidence import derivative, gradient, numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.expected import gradient_in_q
@@ -122,7 +122,7 @@ def _sweep(claim: Any) -> tuple[EngineExample, Array, Array, Array]:
     g, c = example.model.decode(k, example.theta, z[None, None])
     dg, dc = decoder.jvp(k, p, c, None, d[None, None])
     v = (example.x - g) / example.gamma
-    _, found = decoder.vjp_jvp(k, p, c, v, None, None, dc, claim(dg, v, example.gamma), None)
+    _, found = decoder.vjp_jvp(k, p, c, v, Tangents(None, dc, claim(dg, v, example.gamma)), Grads())
     assert found is not None
     return example, z, d, found[0, 0]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ....types import Array
+from ....types import Array, Grads, Tangents
 from ..evidence import derivative, gradient, numeric, symbolic
 from ..examples.engine import EngineExample
 from ..examples.expected import loss_of, with_q
@@ -67,7 +67,7 @@ def _first_order_by_engine(claim: Any, effort: Effort) -> Evidence:
     def along(e: Array) -> Array:
         dg, dc = decoder.jvp(k, p, c, None, e[None, None, None])
         assert dg is not None
-        _, slope = decoder.vjp_jvp(k, p, c, error, None, None, dc, -dg, None)
+        _, slope = decoder.vjp_jvp(k, p, c, error, Tangents(None, dc, -dg), Grads())
         assert slope is not None
         return np.asarray(slope[0, 0, 0])
 

@@ -13,7 +13,7 @@ import numpy as np
 from ....model.vae import GaussianVAE
 from ....objectives.score_norm import ScoreNorm, ScoreNormTerm
 from ....rng import Key, Stream
-from ....types import Array
+from ....types import Array, Grads, Tangents
 from ..evidence import derivative, gradient, numeric, statistical
 from ..examples.engine import EngineExample
 from ..examples.toy import dot, square
@@ -168,7 +168,7 @@ def _sweep(rule: Callable[..., tuple[Array, Array]]) -> Array:
     g = np.zeros_like(e.phi)
     da = _back(e, rule, eps, y)
     e.model.encoder.vjp_jvp(
-        e.k, p, c, a / rows, None, None, dc, da / rows, e.model.encoder_part(g), want_x=False
+        e.k, p, c, a / rows, Tangents(None, dc, da / rows), Grads(None, e.model.encoder_part(g), want_x=False)
     )
     return g
 
