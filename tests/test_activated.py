@@ -1,4 +1,4 @@
-"""A chain, which takes activations on the way of the layers before them, is its layers one by one."""
+"""A chain, which fuses activations with the layers before them, equals its layers one by one."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_statistics_of_a_batch_are_found_behind_an_activation(k: Kernels) -> Non
     laws.agree(found, expected)
 
 
-def test_an_activation_is_taken_on_the_way_where_there_is_one() -> None:
+def test_an_activation_is_fused_with_the_layer_before_it() -> None:
     layers = Tanh(), Dense(2, 3), Tanh(), Softplus(), Dense(3, 3), SharpSoftplus(2.0), Dense(3, 1)
     assert Chain(layers).stages == (
         ("0", Tanh()), ("1", ActivatedBilinear(Dense(2, 3), Tanh())), ("3", Softplus()), ("4", Dense(3, 3)),

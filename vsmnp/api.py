@@ -1,4 +1,4 @@
-"""The training function of the Python interface, public as ``vsmnp.train``."""
+"""Train models from Python by one function, public as ``vsmnp.train``."""
 
 from __future__ import annotations
 

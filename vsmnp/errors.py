@@ -1,4 +1,4 @@
-"""The exceptions of vsmnp, one class per kind of failure, each with a message of one sentence.
+"""Define one exception class per kind of failure; the message of each is one sentence.
 
 The sentence says what is wrong, where (file, option, shape), and what to do. The command line
 prints it and exits with :attr:`VsmnpError.exit_code`; a traceback is never shown to the user.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class VsmnpError(Exception):
-    """The base of every failure that vsmnp explains."""
+    """The base class of every failure that vsmnp reports."""
 
     exit_code = 1
 
@@ -20,11 +20,11 @@ class ConfigError(VsmnpError):
 
 
 class DataError(VsmnpError):
-    """A data file or dataset that is missing, corrupt or of the wrong shape."""
+    """A data file or dataset that is missing or corrupt, or that has the wrong shape."""
 
 
 class StorageError(VsmnpError):
-    """A file that could not be written: full disk, unwritable folder."""
+    """A file that could not be written because the disk is full or the folder is not writable."""
 
 
 class LockedError(StorageError):
@@ -32,7 +32,7 @@ class LockedError(StorageError):
 
 
 class CheckpointError(VsmnpError):
-    """A checkpoint that is truncated, foreign or does not match the settings."""
+    """A checkpoint that is truncated, was not written by vsmnp, or does not match the settings."""
 
 
 class DeviceError(VsmnpError):

@@ -1,4 +1,4 @@
-"""Counter-based random numbers: Philox4x32-10 as a function of (seed, stream, step, index).
+"""Compute random numbers by Philox4x32-10 as a function of (seed, stream, step, index).
 
 Noise is a function of its key alone, so it is never stored, a run resumes bit for bit, and member r
 of an ensemble has exactly the noise of a single run with its seed.
@@ -19,7 +19,7 @@ from .types import Array, DType, Kernels, Shape
 
 
 class Stream(IntEnum):
-    """Independent streams of one seed; the numbers are part of the file format and must not be reused."""
+    """Name the independent streams of a seed; the numbers belong to the file format and are never reused."""
 
     PARAMETERS = 0
     TRAIN_DATA = 1
@@ -39,7 +39,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """The position in the random numbers: one 64-bit seed per model, a stream and a step.
+    """Select random numbers by one 64-bit seed per model, a stream and a step.
 
     Parameters
     ----------
@@ -61,7 +61,9 @@ class Key:
 
     def __post_init__(self) -> None:
         if not 0 <= self.step < 2**32:
-            raise ValueError(f"A step of the randomness must lie below 2^32, got {self.step}.")
+            raise ValueError(
+                f"The step of a Key must be at least 0 and below 2^32, not {self.step}: use another stream."
+            )
 
     @property
     def _seeds(self) -> Array:

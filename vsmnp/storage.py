@@ -1,4 +1,4 @@
-"""Atomic and durable writes, through which vsmnp writes every file.
+"""Write files atomically and durably; vsmnp writes every file through these functions.
 
 A file has either its old or its new content, never a part: bytes go to a temporary file in the same folder,
 are flushed to the disk, and take the final name in one rename.
@@ -23,7 +23,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 ABANDONED = 86_400.0
 #: End of the names of temporary files; other hidden files beside a file belong to other programs.
 _TEMPORARY = ".vsmnp-part"
-#: Remedy for a place that cannot be written, if --out names it.
+#: The remedy for a place that cannot be written, if --out names it.
 _ELSEWHERE = "choose another place with --out"
 
 
@@ -34,8 +34,8 @@ def user_cache() -> Path:
     return user_cache_path("vsmnp")
 
 
-def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
-    """Create a folder and its parents; ``cure`` ends the error message.
+def make_folder(path: Path, remedy: str = "choose another with --out") -> Path:
+    """Create a folder and its parents if they do not exist; ``remedy`` ends the error message.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def make_folder(path: Path, cure: str = "choose another with --out") -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"The folder {path} cannot be created ({error.strerror}): {cure}.") from error
+        raise StorageError(f"The folder {path} cannot be created ({error.strerror}): {remedy}.") from error
     return path
 
 
@@ -78,37 +78,37 @@ def _target(path: Path) -> Path:
     return target
 
 
-def _refused(path: Path, error: OSError, cure: str) -> StorageError:
-    """Build the error for a file that could not be written."""
-    full = "free some space, or " if error.errno in _FULL and cure == _ELSEWHERE else ""
-    return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{cure}.")
+def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
+    """Build the StorageError for a file that could not be written."""
+    full = "free some space, or " if error.errno in _FULL and remedy == _ELSEWHERE else ""
+    return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{remedy}.")
 
 
-def check_place(path: Path, cure: str = _ELSEWHERE) -> None:
+def check_place(path: Path, remedy: str = _ELSEWHERE) -> None:
     """Check before the work whether a file can be written, with the same error as after it.
 
     Raises
     ------
     StorageError
-        If ``path`` is a folder, a pipe or a device, or its folder cannot be written. ``cure`` ends the
+        If ``path`` is a folder, a pipe or a device, or its folder cannot be written. ``remedy`` ends the
         message.
     """
     try:
         with tempfile.TemporaryFile(dir=_target(path).parent):
             pass
     except OSError as error:
-        raise _refused(path, error, cure) from error
+        raise _refused(path, error, remedy) from error
 
 
 @contextlib.contextmanager
-def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
+def replacing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[Path]:
     """Yield a temporary file beside ``path`` that durably replaces it if the block succeeds.
 
     Raises
     ------
     StorageError
         If the disk is full, the folder cannot be written or ``path`` is not a file; it is then unchanged, as
-        it is when the block fails. ``cure`` ends the message.
+        it is when the block fails. ``remedy`` ends the message.
     """
     temporary = None
     try:
@@ -127,7 +127,7 @@ def replacing(path: Path, cure: str = _ELSEWHERE) -> Iterator[Path]:
         finally:
             os.close(folder)
     except OSError as error:
-        raise _refused(path, error, cure) from error
+        raise _refused(path, error, remedy) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -147,7 +147,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
-    """Remove the temporary files of :func:`replacing` beside ``path`` that killed processes have left.
+    """Remove temporary files of :func:`replacing` beside ``path`` that stopped processes did not remove.
 
     Only files older than ``age`` seconds are removed: younger ones may be in use. Use zero only while
     holding the lock that every writer of ``path`` needs.

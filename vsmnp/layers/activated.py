@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..types import Array, Cache, Cotangents, Grads, Kernels, Layer, OutputTangents, Params, Shapes, Tangents
+from ..types import Array, Kernels
+from ..types.layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents
 from .families import Bilinear, Elementwise
 from .norm import Following, Normalisation
 

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..types import (
-    Array,
-    Cache,
-    Cotangents,
-    Grads,
-    Kernels,
-    Layer,
-    OutputTangents,
-    Params,
-    Shapes,
-    Tangents,
-    part,
-)
+from ..types import Array, Kernels
+from ..types.layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents, part
 from .activated import fused
 from .families import LinearMap, plus
 
 
 class Composed(Layer):
-    """The base of composed layers: named ``stages``; parameters are a sub-tree, caches a tuple, of theirs."""
+    """The base of layers composed of ``stages``: parameters are a tree, and the cache a tuple, of theirs."""
 
     @property
+    @abstractmethod
     def stages(self) -> tuple[tuple[str, Layer], ...]:
-        """Names of the sub-trees of parameters and the layers that they belong to."""
-        raise NotImplementedError
+        """The sub-layers in the order of the cache, each with the name of its sub-tree of parameters."""
 
     @cached_property
     def shapes(self) -> Shapes:

@@ -17,19 +17,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..types import (
-    ActivationName,
-    Array,
-    Cache,
-    Cotangents,
-    Grads,
-    Kernels,
-    Layer,
-    OutputTangents,
-    Params,
-    Shapes,
-    Tangents,
-)
+from ..types import ActivationName, Array, Kernels
+from ..types.layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents
 
 NO_PARAMETERS: Shapes = {}
 

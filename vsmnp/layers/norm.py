@@ -29,19 +29,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..types import (
-    ActivationName,
-    Array,
-    Cache,
-    Cotangents,
-    Grads,
-    Kernels,
-    Layer,
-    OutputTangents,
-    Params,
-    Shapes,
-    Tangents,
-)
+from ..types import ActivationName, Array, Kernels
+from ..types.layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents
 from .families import plus
 
 #: Added to every variance; the variances of channels are far larger.

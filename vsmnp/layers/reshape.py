@@ -19,7 +19,9 @@ class Reshape(LinearMap):
 
     def __post_init__(self) -> None:
         if np.prod(self.before) != np.prod(self.after):
-            raise ValueError(f"Reshape cannot turn {self.before} into {self.after}: sizes differ.")
+            raise ValueError(
+                f"A Reshape keeps the number of elements: {self.before} and {self.after} have different ones."
+            )
 
     def apply(self, k: Kernels, x: Array) -> Array:
         return x.reshape(*x.shape[:3], *self.after)

@@ -9,19 +9,8 @@ import numpy as np
 
 from ..layers.compose import IDENTITY
 from ..layers.families import NO_PARAMETERS, Elementwise, plus
-from ..types import (
-    ActivationName,
-    Array,
-    Cache,
-    Cotangents,
-    Grads,
-    Kernels,
-    Layer,
-    OutputTangents,
-    Params,
-    Shapes,
-    Tangents,
-)
+from ..types import ActivationName, Array, Kernels
+from ..types.layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,9 @@ class Product(Layer):
 
     def __post_init__(self) -> None:
         if self.first.shapes or self.second.shapes:
-            raise ValueError("The factors of a Product are layers without parameters.")
+            raise ValueError(
+                "The factors of a Product must be layers without parameters, such as activations."
+            )
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:
         one, c_one = self.first.forward(k, p, x[..., :1])

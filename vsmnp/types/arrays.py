@@ -1,4 +1,4 @@
-"""Types of arrays and shapes, the quadratic form of every objective, and the window of a convolution."""
+"""Define the types of arrays and shapes, the quadratic form of every objective, and convolution windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol of layers, and the records of tangents and gradients in the signatures of their rules."""
+"""Define the protocol of layers, and the records of tangents and gradients that its rules take."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Tangents(NamedTuple):
         return self.dp is None and self.dc is None and self.dgy is None
 
     def part(self, name: str, place: int, dgy: Array | None) -> Tangents:
-        """Select those of the sub-layer ``name`` with cache ``c[place]`` and output cotangent tangent dgy."""
+        """Select those of the sub-layer ``name``, which has the cache ``c[place]``, with the given dgy."""
         return Tangents(part(self.dp, name), None if self.dc is None else self.dc[place], dgy)
 
 

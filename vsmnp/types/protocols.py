@@ -1,4 +1,4 @@
-"""The protocol of kernel sets, and the conventions for axes and names that all files share.
+"""Define the protocol of kernel sets, and the conventions for axes and names that all files share.
 
 Axes, always in this order: R models trained side by side, S posterior samples, N batch, then the
 axes of one sample (D data, Z latent, I input and O output features; H, W, C of an image, its channels

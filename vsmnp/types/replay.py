@@ -1,4 +1,4 @@
-"""The protocol of a recorder of device work, and an integer that grows with each replay.
+"""Define the protocol of a recorder of device work, and an integer that grows with each replay.
 
 A recorded launch has the same arguments in every replay. Values that change from one training step to the
 next are therefore kept on the device: a counter of replays, and kernels whose step of the random stream is
@@ -35,9 +35,9 @@ class ReplayedInt(int):
     ticks: Any
 
     def __new__(cls, value: int, rate: int, ticks: Any) -> ReplayedInt:
-        tick = super().__new__(cls, value)
-        tick.rate, tick.ticks = rate, ticks
-        return tick
+        number = super().__new__(cls, value)
+        number.rate, number.ticks = rate, ticks
+        return number
 
     def __add__(self, other: int) -> ReplayedInt:
         return ReplayedInt(int(self) + int(other), self.rate + getattr(other, "rate", 0), self.ticks)
@@ -46,7 +46,9 @@ class ReplayedInt(int):
 
     def __mul__(self, other: int) -> ReplayedInt:
         if isinstance(other, ReplayedInt):
-            raise TypeError("A product of two ticks does not grow evenly.")
+            raise TypeError(
+                "The product of two ReplayedInts is not linear in the replays: multiply one by an int."
+            )
         return ReplayedInt(int(self) * other, self.rate * other, self.ticks)
 
     __rmul__ = __mul__

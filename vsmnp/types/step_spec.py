@@ -1,4 +1,4 @@
-"""A training step as a plain record, on which a fused step is specialised, and the terms it returns."""
+"""Describe a training step by plain records, for which a fused step is compiled, and define its terms."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class LearningSpec:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """The optimizer: Adam with its constants, or plain gradient descent, which has none."""
+    """The record of an optimizer: Adam with its constants, or gradient descent, which has none."""
 
     adam: bool
     beta1: float = 0.0
@@ -95,7 +95,7 @@ class OptimizerSpec:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """Everything that a fused training step is specialised on, as plain numbers and strings.
+    """Everything that a fused training step is compiled for, as plain numbers and strings.
 
     Attributes
     ----------
