@@ -34,7 +34,7 @@ FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 HEAVY = {"numba", "h5py", "matplotlib", "pooch", "PIL", "sympy", "cupy", "onnxruntime"}
 #: The kernel sets made of Numba functions; `kernels.load` imports them when they are asked for.
 MADE_OF_NUMBA = re.compile(
-    r"vsmnp\.kernels\.(formulas\.(scalar|elementary)|cpu\.(?!allocator)[\w.]+|numba_cuda\.\w+)"
+    r"vsmnp\.kernels\.(formulas\.(activations|scalar|elementary)|cpu\.(?!allocator)[\w.]+|numba_cuda\.\w+)"
 )
 #: Automatic differentiation is what this library does without; pickle runs what it reads.
 BANNED = {"torch", "jax", "tensorflow", "autograd", "pickle", "dill", "cloudpickle", "joblib", "shelve"}

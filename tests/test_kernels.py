@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from strategies import few, many, seeds
 
 from vsmnp.errors import ConfigError
 from vsmnp.kernels import NAMES, ON_HOST, load
+from vsmnp.kernels.reference import activations
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import KL, M2
@@ -24,7 +25,7 @@ from vsmnp.training.optimizers import Adam
 from vsmnp.types import ActivationName, Array, Kernels, QuadraticForm
 
 OTHERS = [name for name in ON_HOST if name != "reference"]
-ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
+ACTIVATIONS: tuple[ActivationName, ...] = tuple(activations.ACTIVATIONS)
 #: Relative, against the reference in double precision on the same inputs.
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 2e-6}
 #: Of one value of an activation, in units of the machine epsilon.

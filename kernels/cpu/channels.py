@@ -14,7 +14,7 @@ import numpy as np
 
 from vsmnp.types import ActivationName, Array
 
-from ..formulas import scalar
+from ..formulas.activations import ACTIVATIONS
 from ..formulas.elementary import Formula, formula
 from .compilation import compiled, contiguous, stretched
 from .pointwise import lanes, repeated, row
@@ -126,14 +126,9 @@ def _sums_loop(h: Formula) -> Formula:
     return sums
 
 
-_SUMS: Mapping[str, Formula] = MappingProxyType({
-    "relu": _sums_loop(scalar.relu_slope),
-    "elu": _sums_loop(scalar.elu_slope),
-    "softplus": _sums_loop(scalar.softplus_slope),
-    "sigmoid": _sums_loop(scalar.sigmoid_slope),
-    "tanh": _sums_loop(scalar.tanh_slope),
-    "exp": _sums_loop(scalar.exp_slope),
-})  # fmt: skip
+_SUMS: Mapping[str, Formula] = MappingProxyType(
+    {name: _sums_loop(formulas.slope) for name, formulas in ACTIVATIONS.items()}
+)
 
 
 def activation_sums(

@@ -11,8 +11,8 @@ import numpy as np
 
 from vsmnp.types import ActivationName, Array
 
-from ..formulas import scalar
-from ..formulas.elementary import Formula, exp, formula
+from ..formulas.activations import ACTIVATIONS
+from ..formulas.elementary import Formula, formula
 from .compilation import compiled, contiguous, stretched
 
 
@@ -88,17 +88,9 @@ class Loops(NamedTuple):
     curve: Formula | None
 
 
-def _loops(f: Formula, h: Formula, dh: Formula | None) -> Loops:
-    return Loops(_value_loop(f), _affine_loop(f), _slope_loop(h), None if dh is None else _curve_loop(h, dh))
-
-
 LOOPS: Mapping[str, Loops] = MappingProxyType({
-    "relu": _loops(scalar.relu, scalar.relu_slope, None),
-    "elu": _loops(scalar.elu, scalar.elu_slope, scalar.elu_curve),
-    "softplus": _loops(scalar.softplus, scalar.softplus_slope, scalar.softplus_curve),
-    "sigmoid": _loops(scalar.sigmoid, scalar.sigmoid_slope, scalar.sigmoid_curve),
-    "tanh": _loops(scalar.tanh, scalar.tanh_slope, scalar.tanh_curve),
-    "exp": _loops(exp, scalar.exp_slope, scalar.exp_curve),
+    name: Loops(_value_loop(f), _affine_loop(f), _slope_loop(h), None if dh is None else _curve_loop(h, dh))
+    for name, (f, h, dh) in ACTIVATIONS.items()
 })  # fmt: skip
 
 

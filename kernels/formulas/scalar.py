@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from .elementary import Formula, cos_sin, exp, expm1, formula, log, log1p, rounded_formula
+from .elementary import Formula, cos_sin, formula, log, rounded_formula
 
 
 def like(x: Any, constant: Any) -> Any:
@@ -24,108 +24,6 @@ def like(x: Any, constant: Any) -> Any:
 def _like(x: Any, constant: Any) -> Formula:
     real = x
     return lambda x, constant: real(constant)
-
-
-# --- activations: f, and f' = h(y), f'' = h'(y) h(y) from the output y ------------------------------
-
-
-@formula
-def relu(x: Any) -> Any:
-    """Compute relu ``max(x, 0)``."""
-    return like(x, 0) if x < 0 else x
-
-
-@formula
-def relu_slope(y: Any) -> Any:
-    """Return 1 if y > 0, else 0."""
-    return like(y, 1) if y > 0 else like(y, 0)
-
-
-@formula
-def elu(x: Any) -> Any:
-    """Compute elu: ``x`` if positive, else ``e^x - 1``."""
-    return x if x > 0 else expm1(x)
-
-
-@formula
-def elu_slope(y: Any) -> Any:
-    """Return 1 if y > 0, else ``y + 1``."""
-    return like(y, 1) if y > 0 else y + like(y, 1)
-
-
-@formula
-def elu_curve(y: Any) -> Any:
-    """Return 0 if y > 0, else 1."""
-    return like(y, 1) if y <= 0 else like(y, 0)
-
-
-@formula
-def softplus(x: Any) -> Any:
-    """Compute ``log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)``."""
-    return (like(x, 0) if x < 0 else x) + log1p(exp(-abs(x)))
-
-
-@formula
-def softplus_slope(y: Any) -> Any:
-    """Compute the slope of softplus ``1 - e^-y``."""
-    return -expm1(-y)
-
-
-@formula
-def softplus_curve(y: Any) -> Any:
-    """Compute the derivative ``e^-y`` of softplus's slope in y."""
-    return exp(-y)
-
-
-@formula
-def sigmoid(x: Any) -> Any:
-    """Compute ``1 / (1 + e^-x)`` from ``e^-|x|``, which cannot overflow."""
-    e = exp(-abs(x))
-    return (e if x < 0 else like(x, 1)) / (like(x, 1) + e)
-
-
-@formula
-def sigmoid_slope(y: Any) -> Any:
-    """Compute the slope of sigmoid ``y (1 - y)``."""
-    return y * (like(y, 1) - y)
-
-
-@formula
-def sigmoid_curve(y: Any) -> Any:
-    """Compute the derivative ``1 - 2 y`` of sigmoid's slope in y."""
-    return like(y, 1) - (y + y)
-
-
-@formula
-def tanh(x: Any) -> Any:
-    """Compute ``-e / (2 + e)`` of ``e = e^-2|x| - 1``, with the sign of x."""
-    e = expm1(-abs(x + x))
-    y = e / (like(x, 2) + e)
-    return y if x < 0 else -y
-
-
-@formula
-def tanh_slope(y: Any) -> Any:
-    """Compute the slope of tanh ``1 - y^2``."""
-    return like(y, 1) - y * y
-
-
-@formula
-def tanh_curve(y: Any) -> Any:
-    """Compute the derivative ``-2 y`` of tanh's slope in y."""
-    return -(y + y)
-
-
-@formula
-def exp_slope(y: Any) -> Any:
-    """Return the slope ``y`` of exp."""
-    return y
-
-
-@formula
-def exp_curve(y: Any) -> Any:
-    """Return 1, the derivative of exp's slope in y."""
-    return like(y, 1)
 
 
 # --- randomness -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 
 from vsmnp.types import ActivationName, Array, Shape, Window
 
-from .activations import SLOPE
+from .activations import ACTIVATIONS
 
 
 def _framed(x: Array, pad: int) -> Array:
@@ -82,7 +82,7 @@ def activation_sums(
     f: ActivationName | None, y: Array | None, gy: Array, x: Array | None, centre: Array | None
 ) -> tuple[Array, Array, Array | None]:
     """Compute ``u = f'(a) gy``, ``sum u`` and ``sum u (x - centre)``."""
-    u = gy if f is None or y is None else np.asarray(SLOPE[f](y) * gy)
+    u = gy if f is None or y is None else np.asarray(ACTIVATIONS[f].slope(y) * gy)
     if x is None:
         return u, _sums(u), None
     v = x if centre is None else x - np.expand_dims(centre, _inner(x))

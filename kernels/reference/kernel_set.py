@@ -8,7 +8,7 @@ import numpy as np
 
 from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, Recorder, Shape, StepSpec
 
-from .activations import CURVE, SLOPE, VALUE
+from .activations import ACTIVATIONS
 from .conv import activation_sums, channel_combine, channel_moments, conv, conv_adjoint_w, conv_adjoint_x
 
 __all__ = [
@@ -126,23 +126,23 @@ def activation(
     x = x if slope is None else x * np.expand_dims(slope, inner)
     x = x if shift is None else x + np.expand_dims(shift, inner)
     if out is None:
-        return VALUE[f](x)
-    out[...] = VALUE[f](x)
+        return ACTIVATIONS[f].value(x)
+    out[...] = ACTIVATIONS[f].value(x)
     return out
 
 
 def activation_slope(f: ActivationName, y: Array, v: Array) -> Array:
     """Compute ``f'(x) v``, where ``f' = h(y)``."""
-    return np.asarray(SLOPE[f](y) * v)
+    return np.asarray(ACTIVATIONS[f].slope(y) * v)
 
 
 def activation_curve(f: ActivationName, y: Array, dy: Array | None, gy: Array, dgy: Array | None) -> Array:
     """Compute ``f' dgy + f'' dx gy``, where ``f'' dx = h'(y) dy``."""
     total = np.zeros(np.broadcast_shapes(y.shape, gy.shape), gy.dtype)
     if dgy is not None:
-        total = total + SLOPE[f](y) * dgy
+        total = total + ACTIVATIONS[f].slope(y) * dgy
     if dy is not None:
-        total = total + CURVE[f](y) * dy * gy
+        total = total + ACTIVATIONS[f].curve(y) * dy * gy
     return np.asarray(total)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 
 from vsmnp.data import load_data
 from vsmnp.kernels.cuda.kernel_set import CudaKernels
 from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.kernels.reference.activations import ACTIVATIONS
 from vsmnp.settings.settings import Settings
 from vsmnp.training.trainer import Trainer
-from vsmnp.types import ActivationName, QuadraticForm, Window
+from vsmnp.types import QuadraticForm, Window
 
 
 def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
@@ -31,7 +31,7 @@ def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
 
 def _pointwise(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
     y = np.linspace(0.1, 0.9, 2 * 2 * 5 * 27).astype(dtype).reshape(2, 2, 5, 27)
-    for f in get_args(ActivationName):
+    for f in ACTIVATIONS:
         k.activation(f, y)
         k.activation(f, y, y[:, :1, 0], y[:1, :, 0])
         k.activation_sums(f, y[:1], y[:, :1], y, y[:1, :, 0])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import choose, load
+from ..kernels.reference.activations import ACTIVATIONS
 from ..types import Array, Kernels, QuadraticForm
 from . import timing
 from .bench import Bench
@@ -92,7 +93,7 @@ def _sample(k: Kernels, size: float, dtype: str) -> Ready:
 def _activation(f: str) -> Kernel:
     def prepare(k: Kernels, size: float, dtype: str) -> Ready:
         x = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100)
-        return Ready(lambda: k.activation(f, x), 2 * x.size)  # type: ignore[arg-type]
+        return Ready(lambda: k.activation(f, x), 2 * x.size)
 
     return Kernel(f"activation-{f}/N25000/H100", prepare)
 
@@ -120,7 +121,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel
     Kernel("adam/P1000000", _adam),
     Kernel("normal/S5/N10000/Z50", _normal),
     Kernel("sample/S5/N10000/Z50", _sample),
-    *map(_activation, ("relu", "elu", "softplus", "sigmoid", "tanh", "exp")),
+    *map(_activation, ACTIVATIONS),
     Kernel("slope-relu/N25000/H100", _slope),
     Kernel("bias/N25000/H100", _bias),
     Kernel("sum-rows/N25000/H100", _sum_rows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
@@ -11,7 +11,8 @@ Array: TypeAlias = npt.NDArray[Any]
 DType: TypeAlias = npt.DTypeLike
 Shape: TypeAlias = tuple[int, ...]
 
-ActivationName: TypeAlias = Literal["relu", "elu", "softplus", "sigmoid", "tanh", "exp"]
+#: A name of ``vsmnp.kernels.reference.activations.ACTIVATIONS``.
+ActivationName: TypeAlias = str
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from .arrays import ActivationName, Array, QuadraticForm
 
@@ -138,6 +138,10 @@ STEP_TERMS: Mapping[str, tuple[str, ...]] = {
     "score-matching": ("score_square", "cross", "divergence"),
     "joint": ("posterior_fisher", "score_square", "divergence", "score_norm"),
 }
+
+#: Numbers that stand for the losses and for the rules of gamma in compiled steps.
+LOSS_CODES: Mapping[str, int] = {name: code for code, name in enumerate(STEP_TERMS)}
+GAMMA_CODES: Mapping[str, int] = {name: code for code, name in enumerate(get_args(GammaName))}
 
 
 class StepTerms(NamedTuple):

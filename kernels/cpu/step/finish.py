@@ -18,7 +18,6 @@ from ..views import row_of
 from .inner_loops import MOVE
 from .records import CHOOSING, CONSTANT, FACTOR, FLOORED, KEPT, LEARNED, OPTIMAL, PER_L, POWER, WHICH, L
 from .stages import stage
-from .tile import FINISH
 
 
 @formula
@@ -106,7 +105,7 @@ def judge(status: Any, step: int, r: int, first: int, terms: Array, left_out: in
         status.alive[r], status.cause[r], status.died_at[r] = False, broken + 1, step + 1
 
 
-@stage(FINISH, "accumulators arrays inputs plan word word")
+@stage
 def finish(tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r: int, turn: int) -> None:
     """Finish a pass of model r, whose gradient parts are all computed."""
     chosen, status, g = row_of(arrays.chosen, r), arrays.status, accumulators.g

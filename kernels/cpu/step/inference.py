@@ -14,22 +14,17 @@ from ..sums import total
 from ..views import row_of, run_of
 from .perceptron import backward, backward_along, inputs_pulled, inputs_pulled_along, outputs_along, push
 from .sample import blank, decode, encode, kl_sum, place, scaled
-from .stages import SHARE, stage
+from .stages import stage
 from .tile import (
     COTANGENT,
-    CURVATURE,
     D_X,
     D_Z,
     DS,
     EPS,
     FEATURES,
-    FISHER_SHARE,
     GAP,
-    GAPS,
-    KL_SHARE,
     MU,
     PLANE,
-    PULL_GAP,
     RESIDUAL,
     S_Q,
     SAMPLES,
@@ -41,7 +36,7 @@ from .tile import (
 )
 
 
-@stage(KL_SHARE, SHARE)
+@stage
 def kl(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
@@ -77,7 +72,7 @@ def kl(
     backward(tile, tile.encoder, phi, at[FEATURES], g, True, False, width)
 
 
-@stage(GAPS, "vector word real")
+@stage
 def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
     """Compute ``b = J'(x - g)/gamma``, ``d = z - eps/s - b`` and the sum of ``|d|^2`` (to ``found``)."""
     at, planes = tile.at, tile.planes
@@ -105,7 +100,7 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
     tile.found[0] = result
 
 
-@stage(CURVATURE, "vector real")
+@stage
 def curvature(tile: Any, theta: Array, tau: float) -> None:
     """Compute ``H d``, H the Hessian of ``log p(x|z)`` in z, by the decoder's tangent sweeps for ``d``."""
     at = tile.at
@@ -117,7 +112,7 @@ def curvature(tile: Any, theta: Array, tau: float) -> None:
     backward_along(tile, tile.decoder, theta, at[COTANGENT], at[S_Q], theta, theta, False, False, True, cols)
 
 
-@stage(PULL_GAP, "vector word real real word vector")
+@stage
 def pull_gap(
     tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, g: Array
 ) -> None:
@@ -160,7 +155,7 @@ def pull_gap(
     backward(tile, tile.encoder, phi, at[FEATURES], g, True, False, width)
 
 
-@stage(FISHER_SHARE, SHARE)
+@stage
 def fisher(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,

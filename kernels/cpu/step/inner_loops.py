@@ -16,23 +16,10 @@ from numba import carray, types
 
 from vsmnp.types.arrays import Array
 
-from ...formulas.elementary import OPTIONS, Formula, exp
-from ...formulas.scalar import (
-    elu,
-    elu_curve,
-    elu_slope,
-    exp_curve,
-    exp_slope,
-    sigmoid,
-    sigmoid_curve,
-    sigmoid_slope,
-    softplus,
-    softplus_curve,
-    softplus_slope,
-    tanh,
-    tanh_curve,
-    tanh_slope,
-)
+from ...formulas.activations import ACTIVATIONS
+from ...formulas.elementary import OPTIONS, Formula, formula
+from ...formulas.scalar import like
+from ...reference.activations import CODES
 from ..compilation import ROUNDED, callback
 from ..llvm import call_with_pointers
 from ..optimizers import adam_row, sgd_row
@@ -44,8 +31,7 @@ from .outer_llvm import outer
 
 InnerLoop: TypeAlias = Callable[..., None]
 
-#: Codes of the activations in compiled code; ``NONE`` is the identity.
-CODES = {"relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5}
+#: The code of the identity in place of an activation.
 NONE = -1
 #: Indices into the array of addresses; an activation has three, from ``FIRST + 3 code``.
 AFFINE, OUTER, DRAW, WORDS, NORMALS, MOVE, FIRST = range(7)
@@ -169,14 +155,6 @@ _FIRST = (
     (_outer, "ppppwwwww"),
     (_draw, "wwwwwwwwwpwwippww"),
 )
-#: f, f' = h(y), h'(y) of each activation but relu, which is computed within the products.
-_FORMULAS: dict[str, tuple[Formula, Formula, Formula]] = {
-    "tanh": (tanh, tanh_slope, tanh_curve),
-    "softplus": (softplus, softplus_slope, softplus_curve),
-    "elu": (elu, elu_slope, elu_curve),
-    "sigmoid": (sigmoid, sigmoid_slope, sigmoid_curve),
-    "exp": (exp, exp_slope, exp_curve),
-}
 
 
 @cache
@@ -191,10 +169,15 @@ def _compiled(loop: InnerLoop, letters: str, dtype: np.dtype[Any]) -> Any:
     return callback(loop, types.void(*(kinds[letter] for letter in letters)), options)
 
 
+@formula
+def _zero(y: Any) -> Any:
+    return like(y, 0)
+
+
 @cache
 def _activation(name: str) -> tuple[tuple[InnerLoop, str], ...]:
-    f, h, dh = _FORMULAS[name]
-    return (_value_loop(f), "ppwww"), (_slope_loop(h), "pppwww"), (_curve_loop(h, dh), "ppppwww")
+    f, h, dh = ACTIVATIONS[name]
+    return (_value_loop(f), "ppwww"), (_slope_loop(h), "pppwww"), (_curve_loop(h, dh or _zero), "ppppwww")
 
 
 def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, adam: bool) -> Array:
@@ -203,7 +186,7 @@ def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, ad
     found[: len(_FIRST)] = [_compiled(loop, letters, dtype).address for loop, letters in _FIRST]
     found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address
     found[MOVE] = _compiled(_adam if adam else _sgd, "ppppwrrrrrr", dtype).address
-    for name in set(activations) & set(_FORMULAS):
+    for name in set(activations):
         start = FIRST + 3 * CODES[name]
         for kind, (loop, letters) in enumerate(_activation(name)[: 3 if curved else 2]):
             found[start + kind] = _compiled(loop, letters, dtype).address

@@ -14,14 +14,14 @@ import numpy as np
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
+from ...reference.activations import CODES
 from ..sums import total
 from ..views import row_of, run_of
 from .inference import curvature, gaps, pull_gap
-from .inner_loops import CODES
 from .perceptron import backward, backward_along, inputs_pulled, outputs_along, push
 from .records import Noise
 from .sample import blank, decode, draw, encode, place, scaled
-from .stages import SHARE, stage
+from .stages import stage
 from .tile import (
     COTANGENT,
     D_X,
@@ -31,20 +31,19 @@ from .tile import (
     FEATURES,
     GAP,
     HERE,
-    JOINT_LEARNING_SHARE,
-    JOINT_SHARE,
     RESIDUAL,
     S_Q,
     SAMPLES,
     SCALE,
     SCORE,
-    SCORE_NORM,
     TANGENT,
     WIDTH,
     WORK,
     S,
 )
 
+#: The scales S whose second derivative :func:`_bend` computes.
+SCALES = "exp", "softplus"
 _EXP = CODES["exp"]
 
 
@@ -100,7 +99,7 @@ def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> N
                 to_rho[i] = weight * change
 
 
-@stage(SCORE_NORM, "vector noise word word word word word word vector")
+@stage
 def score_norm(
     tile: Any, phi: Array, probe: Any, by_probe: int, follows: int, low: int, rows: int, batch: int,
     wanted: int, g: Array,
@@ -140,7 +139,7 @@ def score_norm(
     tile.found[0] = result
 
 
-@stage(JOINT_SHARE, SHARE)
+@stage
 def joint_inference(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,
@@ -161,7 +160,7 @@ def joint_inference(
     sums[2] += tile.found[0]
 
 
-@stage(JOINT_LEARNING_SHARE, SHARE)
+@stage
 def joint_learning(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,

@@ -12,27 +12,13 @@ from typing import Any
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
+from ...reference.activations import CODES
 from ..llvm import call_with_pointers
 from ..views import beyond, row_of
 from .affine_llvm import MASKED, PLAIN, RELU
-from .inner_loops import AFFINE, CODES, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
+from .inner_loops import AFFINE, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 from .stages import stage
-from .tile import (
-    BACKWARD,
-    BACKWARD_ALONG,
-    D_HERE,
-    D_THERE,
-    FORWARD,
-    HERE,
-    IN,
-    OUT,
-    PLANE,
-    PUSH,
-    TANGENT,
-    THERE,
-    B,
-    W,
-)
+from .tile import D_HERE, D_THERE, HERE, IN, OUT, PLANE, TANGENT, THERE, B, W
 
 _RELU = CODES["relu"]
 
@@ -109,7 +95,7 @@ def inputs_pulled_along(tile: Any, table: Any) -> Any:
     return tile.at[D_HERE] if table.shape[0] % 2 == 0 else tile.at[D_THERE]
 
 
-@stage(FORWARD, "table vector word")
+@stage
 def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Evaluate the network from the planes of its input to those of its output."""
     planes, room = tile.planes, tile.at[HERE]
@@ -128,7 +114,7 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
             )
 
 
-@stage(BACKWARD, "table vector word vector word word word")
+@stage
 def backward(
     tile: Any, table: Array, vector: Array, gy: int, g: Array, wanted: int, want_x: int, cols: int
 ) -> None:
@@ -160,7 +146,7 @@ def backward(
             gy = gx
 
 
-@stage(PUSH, "table vector word")
+@stage
 def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Propagate the tangent of the input to the output, with the weights fixed."""
     planes, room = tile.planes, tile.at[HERE]
@@ -177,7 +163,7 @@ def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
             call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
 
 
-@stage(BACKWARD_ALONG, "table vector word word vector vector word word word word")
+@stage
 def backward_along(
     tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, plain: int, bent: int,
     want_x: int, cols: int,

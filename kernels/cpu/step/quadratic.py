@@ -11,27 +11,11 @@ from ..views import row_of, run_of
 from .perceptron import backward, inputs_pulled
 from .records import ELBO, TRAINING
 from .sample import blank, decode, encode, kl_sum, place, scaled
-from .stages import SHARE, stage
-from .tile import (
-    COTANGENT,
-    D_X,
-    D_Z,
-    DS,
-    EPS,
-    FEATURES,
-    MIX,
-    QUADRATIC_SHARE,
-    RESIDUAL,
-    S_Q,
-    SAMPLES,
-    SCORES,
-    WIDTH,
-    WORK,
-    S,
-)
+from .stages import stage
+from .tile import COTANGENT, D_X, D_Z, DS, EPS, FEATURES, RESIDUAL, S_Q, SAMPLES, WIDTH, WORK, S
 
 
-@stage(SCORES, "vector")
+@stage
 def scores(tile: Any, phi: Array) -> None:
     """Compute ``s^q`` of all samples, one backward sweep of the encoder per sample."""
     at, planes = tile.at, tile.planes
@@ -57,7 +41,7 @@ def scores(tile: Any, phi: Array) -> None:
                 target[i] = source[i]
 
 
-@stage(MIX, "sums word real real word sums")
+@stage
 def mix(
     tile: Any, form: Array, crosses: int, to_square: float, to_cross: float, rows: int, sums: Array
 ) -> None:
@@ -101,7 +85,7 @@ def mix(
     blank(tile, at[COTANGENT], at[D_X], rows, samples)
 
 
-@stage(QUADRATIC_SHARE, SHARE)
+@stage
 def quadratic(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     turn: int, g: Array, plain: Array, sums: Array,

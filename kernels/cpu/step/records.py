@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vsmnp.types.arrays import Array
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES
 
-#: Codes of the losses.
-KL, FISHER, JOINT, ELBO, SCORE_MATCHING = range(5)
 #: Columns of the table of terms. A row is a term of a loss, or a part of the slope in l that is no term's
 #: derivative: ``factor`` times gamma^-power times the sum of index WHICH over the batch (1 if the index
 #: is -1), plus ``per_l l`` and a constant.
 WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
-#: Codes of the rule for gamma.
-FIXED, LEARNED, OPTIMAL = range(3)
+#: Codes that compiled code asks for: of a loss, and of rules for gamma.
+ELBO, LEARNED, OPTIMAL = LOSS_CODES["elbo"], GAMMA_CODES["learn"], GAMMA_CODES["optimal"]
 #: The passes of an update: CHOOSING computes the sums of an optimal gamma, TRAINING the gradient.
 CHOOSING, TRAINING = range(2)
 #: Columns of ``ModelArrays.chosen``: l of an update, and whether an optimal gamma was kept or floored.
@@ -53,7 +52,7 @@ class Plan(NamedTuple):
     Attributes
     ----------
     kind, share : int
-        The loss, and the stage that computes a tile's share of its gradient.
+        The code of the loss, and the place of the stage that computes a tile's share of its gradient.
     tiles : int
         Number of tiles of a part.
     learns : int

@@ -18,31 +18,25 @@ from .inner_loops import DRAW, NORMALS, SLOPE, VALUE, WORDS
 from .perceptron import forward, loop_of, outputs
 from .stages import stage
 from .tile import (
-    BLANK,
     D_X,
     D_Z,
-    DECODE,
     DICE,
     DS,
-    ENCODE,
     EPS,
     IN_ORDER,
-    KL_SUM,
     MU,
     NUMBERS,
-    PLACE,
     PLANE,
     RESIDUAL,
     SAMPLES,
     SCALE,
-    SCALED,
     WIDTH,
     WORK,
     S,
 )
 
 
-@stage(BLANK, "word word word word")
+@stage
 def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
     """Set the columns past the end of the batch to zero."""
     width = tile.at[WIDTH]
@@ -54,7 +48,7 @@ def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
                     past[i] = 0
 
 
-@stage(SCALED, "word word real word")
+@stage
 def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
     """Set ``target = factor source`` for n planes of all samples."""
     cols, weight = tile.at[SAMPLES] * tile.at[WIDTH], tile.planes.dtype.type(factor)
@@ -79,7 +73,7 @@ def draw(
     )
 
 
-@stage(ENCODE, "vector data word word")
+@stage
 def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
     """Compute ``mu``, ``s = S(rho)`` and ``S'(rho)`` of rows ``low ..`` of ``x (N, D)``."""
     at, planes = tile.at, tile.planes
@@ -104,7 +98,7 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
     call_with_pointers(loop_of(tile, at[SCALE], SLOPE), (s, ds, ds, d_z, width, stride))
 
 
-@stage(PLACE, "noise word word word")
+@stage
 def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
     """Draw the noise of the tile, and write ``z = mu + s eps`` to the decoder's input."""
     at, planes = tile.at, tile.planes
@@ -120,7 +114,7 @@ def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
                 to[i] = mu[i] + s[i] * eps[i]
 
 
-@stage(KL_SUM, "word")
+@stage
 def kl_sum(tile: Any, rows: int) -> None:
     """Compute the sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile, and store it in ``found``."""
     at, planes = tile.at, tile.planes
@@ -135,7 +129,7 @@ def kl_sum(tile: Any, rows: int) -> None:
     tile.found[0] = result
 
 
-@stage(DECODE, "vector word")
+@stage
 def decode(tile: Any, theta: Array, rows: int) -> None:
     """Decode all samples; write ``g - x`` to its planes and the sum of its squares to ``found``."""
     at, planes = tile.at, tile.planes

@@ -1,14 +1,15 @@
-"""Compile each stage of the fused step once, and call it by its address.
+"""The table of the stages of the fused step, each compiled once and called by its address.
 
 The loops of ``inner_loops.py`` take pointers; a stage is a larger function of an update and takes arrays and
 records. A call of a stage is written like any other call; its first argument is the tile, which holds the
-addresses.
+addresses. Which stages a loss needs is said in ``losses.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numba
@@ -17,39 +18,71 @@ from numba import types
 from ...formulas.elementary import Formula
 from ..compilation import callback
 from ..llvm import call_by_place
+from .inner_loops import INNER_LOOPS
 from .records import Noise
-from .tile import Tile
 
 Body: TypeAlias = Callable[..., None]
 
 #: Arguments of a stage that computes a tile's share of a gradient: ``phi, theta, x, noise, tau, row, rows,
 #: plan, turn, g, plain, sums``. The share is added to ``g (P,)`` and ``plain (P,)``, and the sums from which
 #: the loss is computed to ``sums (4,)``.
-SHARE = "vector vector data noise real word word plan word vector vector sums"
+_SHARE = "vector vector data noise real word word plan word vector vector sums"
+#: Every stage, and the types of its arguments after the tile: ``table``, ``vector (P,)``, ``data (N, D)``,
+#: ``sums (4,)``, ``noise``, ``word`` (integers and flags), ``real``, or the name of a record that
+#: :func:`ready` is given. The addresses of the stages follow those of the inner loops in this order.
+STAGES: Mapping[str, str] = MappingProxyType({
+    # perceptron.py: a network, its reverse sweep, and the tangents of both
+    "forward": "table vector word",
+    "backward": "table vector word vector word word word",
+    "push": "table vector word",
+    "backward_along": "table vector word word vector vector word word word word",
+    # sample.py: from the data to the residuals
+    "blank": "word word word word",
+    "scaled": "word word real word",
+    "encode": "vector data word word",
+    "place": "noise word word word",
+    "kl_sum": "word",
+    "decode": "vector word",
+    # inference.py: the KL and the posterior Fisher divergence
+    "kl": _SHARE,
+    "gaps": "vector word real",
+    "curvature": "vector real",
+    "pull_gap": "vector word real real word vector",
+    "fisher": _SHARE,
+    # quadratic.py: the ELBO and the score-matching losses
+    "scores": "vector",
+    "mix": "sums word real real word sums",
+    "quadratic": _SHARE,
+    # joint_fisher.py: the Fisher autoencoder
+    "score_norm": "vector noise word word word word word word vector",
+    "joint_inference": _SHARE,
+    "joint_learning": _SHARE,
+    # finish.py: from the sums of all tiles to the optimiser
+    "finish": "accumulators arrays inputs plan word word",
+})  # fmt: skip
 
-_STAGES: dict[int, tuple[Body, tuple[str, ...]]] = {}
+_PLACES = {name: INNER_LOOPS + n for n, name in enumerate(STAGES)}
+_BODIES: dict[Formula, Body] = {}
 
 
-def stage(place: int, arguments: str) -> Callable[[Body], Formula]:
-    """Register a function as the stage whose address is stored at index ``place``.
+def stage(body: Body) -> Formula:
+    """Make the stage of the function's name: a function that calls the stage by its address."""
+    called = call_by_place("inner_loops", _PLACES[body.__name__])
+    _BODIES[called] = body
+    return called
 
-    ``arguments`` names the types after the tile: ``table``, ``vector (P,)``, ``data (N, D)``, ``sums (4,)``,
-    ``noise``, ``word`` (integers and flags), ``real``, or the name of a record that :func:`ready` is given.
-    """
 
-    def made(body: Body) -> Formula:
-        _STAGES[place] = body, tuple(arguments.split())
-        return call_by_place("inner_loops", place)
-
-    return made
+def place_of(called: Formula) -> int:
+    """Return the index of a stage's address."""
+    return _PLACES[_BODIES[called].__name__]
 
 
 @cache
-def _compiled(place: int, kinds: tuple[Any, ...]) -> Any:
-    return callback(_STAGES[place][0], types.void(*kinds))
+def _compiled(body: Body, kinds: tuple[Any, ...]) -> Any:
+    return callback(body, types.void(*kinds))
 
 
-def ready(tile: Tile, places: Iterable[int], **records: Any) -> None:
+def ready(tile: Any, stages: Iterable[Formula], **records: Any) -> None:
     """Compile stages and store their addresses in the tile; each record is an example of its type."""
     real = numba.from_dtype(tile.planes.dtype)
     kinds = {
@@ -58,6 +91,7 @@ def ready(tile: Tile, places: Iterable[int], **records: Any) -> None:
         "noise": numba.typeof(Noise(0, 0, 0)), "word": types.int64, "real": types.float64,
         **{name: numba.typeof(record) for name, record in records.items()},
     }  # fmt: skip
-    for place in places:
-        arguments = (kinds[name] for name in _STAGES[place][1])
-        tile.inner_loops[place] = _compiled(place, (numba.typeof(tile), *arguments)).address
+    for called in stages:
+        body = _BODIES[called]
+        arguments = (kinds[name] for name in STAGES[body.__name__].split())
+        tile.inner_loops[place_of(called)] = _compiled(body, (numba.typeof(tile), *arguments)).address

@@ -18,6 +18,7 @@ from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .loop import Here
+from .losses import known
 from .plan import Update, updates
 from .records import ModelArrays, ModelStatus, OptimizerArrays
 
@@ -106,5 +107,5 @@ class CpuStep:
 
 
 def fused_step(spec: StepSpec) -> FusedStep | None:
-    """Return the fused step, or None if the networks are so large that BLAS is faster."""
-    return CpuStep(spec) if spec.encoder.size + spec.decoder.size <= MOST_PARAMETERS else None
+    """Return the fused step; None if it does not know a loss or an activation, or if BLAS is faster."""
+    return CpuStep(spec) if known(spec) and spec.encoder.size + spec.decoder.size <= MOST_PARAMETERS else None

@@ -14,10 +14,12 @@ import numpy as np
 from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import NetworkSpec, StepSpec
 
+from ...reference.activations import CODES
 from ..allocator import empty_at
 from ..philox_llvm import BLOCKS
 from .affine_llvm import ROW_BYTES
-from .inner_loops import CODES, INNER_LOOPS, NONE, addresses
+from .inner_loops import INNER_LOOPS, NONE, addresses
+from .stages import STAGES
 
 #: Approximate number of columns of the decoder's planes in a tile.
 COLUMNS = 256
@@ -37,13 +39,6 @@ _PLANES = range(5, 23)
 #: bias in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row
 #: holds the codes of the activations between the layers and after the last one.
 IN, OUT, W, B, PLANE, TANGENT = range(6)
-#: Indices of the addresses of the stages, which follow those of the inner loops.
-_STAGES = range(INNER_LOOPS, INNER_LOOPS + 22)
-(
-    FORWARD, BACKWARD, PUSH, BACKWARD_ALONG, ENCODE, PLACE, DECODE, SCORES, GAPS, CURVATURE, PULL_GAP,
-    SCORE_NORM, KL_SHARE, FISHER_SHARE, JOINT_SHARE, QUADRATIC_SHARE, JOINT_LEARNING_SHARE, FINISH, MIX,
-    BLANK, SCALED, KL_SUM,
-) = _STAGES  # fmt: skip
 
 
 class Tile(NamedTuple):
@@ -118,10 +113,11 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: boo
         d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 3,
         *[widest] * rooms, *[0] * (4 - rooms), *[random] * 3,
     ]  # fmt: skip
-    used = {spec.scale, spec.encoder.activation, spec.decoder.activation, spec.decoder.output or spec.scale}
+    used = {spec.scale, spec.decoder.output or spec.scale}
+    used |= {spec.encoder.activation, spec.decoder.activation} - {"relu"}  # computed within the products
     starts = np.concatenate([[0], np.cumsum(sizes)])
     at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
-    places = np.zeros(_STAGES.stop, np.int64)
+    places = np.zeros(INNER_LOOPS + len(STAGES), np.int64)
     places[:INNER_LOOPS] = addresses(dtype, used, second_order, adam)
     # an odd number of cache lines, so that the elements of a column are spread over the sets of the cache
     lanes = ROW_BYTES // dtype.itemsize

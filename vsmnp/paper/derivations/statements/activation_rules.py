@@ -193,7 +193,7 @@ STATEMENTS = (
             "tanh, factor": {**_TABLE, "tanh": lambda y, m: (1 - y * y, -y)},
             "exp, curvature missing": {**_TABLE, "exp": lambda y, m: (y, 0 * y)},
         },
-        code="vsmnp.kernels.reference.activations.SLOPE",
+        code="vsmnp.kernels.reference.activations.ACTIVATIONS",
     ),
     Statement(
         id="engine-softplus-scale",
