@@ -57,10 +57,9 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> ShimLauncher:
     return ShimLauncher(libraries(tmp_path_factory))
 
 
-def names(kind: str, header: str = "step_plan.cuh") -> list[str]:
-    """Of an enumeration in one of the kernels' headers."""
-    text = (source.FOLDER / header).read_text(encoding="utf-8")
-    found = re.search(rf"enum {kind} \{{(.*?)\}};", text, re.S)
+def names(kind: str) -> list[str]:
+    """Of an enumeration in the kernels' source."""
+    found = re.search(rf"enum {kind} \{{(.*?)\}};", source.joined("step_tiled", np.dtype(np.float32)), re.S)
     assert found is not None
     return re.findall(r"\w+", found[1])
 
@@ -403,7 +402,7 @@ def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     assert plan.words[places.index("LOG_SD")] == spec.log_sd
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
-    assert names("Finding", "step_parts.cuh").index("FINDINGS") == step_plan.FINDINGS
+    assert names("Finding").index("FINDINGS") == step_plan.FINDINGS
 
 
 def test_parts_of_a_minibatch_fill_the_card_and_no_more_memory() -> None:

@@ -1,37 +1,66 @@
 """Assemble the CUDA C sources: one translation unit for each topic and number type.
 
-Headers replace their ``#include`` lines. CuPy caches compiled modules on disk under a hash of the source text
-and does not read included files, so the source of a module must contain its headers.
+Headers replace their ``#include`` lines; headers of codes and lists are generated from Python tables. CuPy
+caches compiled modules on disk under a hash of the source text and does not read included files, so the
+source of a module must contain its headers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from vsmnp.types import DType
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES
+
+from ..reference.activations import CODES
+from .step_plan import NO_ACTIVATION, NUMBERS, WORDS, Side
 
 FOLDER = Path(__file__).parent / "cu"
 #: Names of all ``.cu`` files.
-TOPICS = (
-    "channels", "fisher", "gather", "linear", "optim", "pointwise", "random", "sample", "step", "step_joint",
-    "step_joint_tiled", "step_second", "step_second_tiled", "step_tiled", "terms", "windows",
-)  # fmt: skip
+TOPICS = tuple(sorted(path.stem for path in FOLDER.glob("*.cu")))
 #: The C type ``real`` for each dtype.
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 _INCLUDE = re.compile(r'#include "(\w+\.cuh)"')
 
 
+def _enum(name: str, members: Iterable[str]) -> str:
+    """Declare an enumeration whose members count up from 0, or from a value given with the first."""
+    return f"enum {name} {{ {', '.join(members)} }};"
+
+
+def _activation_table() -> Iterator[str]:
+    """Yield the list of all activations: ``X(name, struct, code)`` for each of them."""
+    listed = (f"X({name}, {name.title().replace('_', '')}, {name.upper()})" for name in CODES)
+    yield f"#define ACTIVATIONS(X) {' '.join(listed)}"
+    yield _enum("Activation", [f"NO_ACTIVATION = {NO_ACTIVATION}", *map(str.upper, CODES)])
+
+
+def _step_codes() -> Iterator[str]:
+    """Yield the enumerations by which the plan of a fused step is read."""
+    yield _enum("Place", [*WORDS, "PLACES"])
+    yield _enum("Number", NUMBERS)
+    yield _enum("Loss", (f"{name.upper().replace('-', '_')}_LOSS" for name in LOSS_CODES))
+    yield _enum("GammaRule", (f"{name.upper()}_GAMMA" for name in GAMMA_CODES))
+    yield _enum("Side", (side.name for side in Side))
+
+
+#: Headers that are generated from tables, by the names that the sources include.
+_GENERATED = {"activation_table.cuh": _activation_table, "step_codes.cuh": _step_codes}
+
+
 def _lines(file: str, seen: set[str]) -> Iterator[str]:
     """Yield the lines of a file with every header inserted once, and ``#line`` directives."""
     seen.add(file)
     yield f'#line 1 "{file}"'
-    for number, line in enumerate((FOLDER / file).read_text(encoding="utf-8").splitlines(), 1):
+    made = _GENERATED.get(file)
+    lines = (FOLDER / file).read_text(encoding="utf-8").splitlines() if made is None else made()
+    for number, line in enumerate(lines, 1):
         include = _INCLUDE.fullmatch(line)
         if include is None:
             yield line

@@ -34,7 +34,7 @@ from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
 from .launching import Part, blocks
-from .step_plan import FINDINGS, NARROW_THREADS, Plan, joint, narrow, obstacle, plan, second_order
+from .step_plan import FINDINGS, NARROW_THREADS, Plan, Side, joint, narrow, obstacle, plan, second_order
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,6 @@ MOST_PARTS = 128
 #: The most blocks of an update, in multiples of the models that fill the GPU by a block each. More parts of
 #: each of many models occupy no further multiprocessor, and each part has a gradient in memory.
 MOST_FILLINGS = 4
-_INFER, _LEARN, _FORMS = range(3)
 
 
 def part_size(batch: int, tile: int, models: int, many: int) -> int:
@@ -140,27 +139,27 @@ class CudaStep:
         spec, now = self.spec, state.step
         for j, x in enumerate(xs[:-1]):
             step = now * spec.encoder_steps + j
-            self._update(_INFER, state, x, seeds, spec.streams[0], step, models, arrays)
-        self._update(_LEARN, state, xs[-1], seeds, spec.streams[1], now, models, arrays)
+            self._update(Side.INFER, state, x, seeds, spec.streams[0], step, models, arrays)
+        self._update(Side.LEARN, state, xs[-1], seeds, spec.streams[1], now, models, arrays)
 
     def _update(
         self, side: int, state: Any, x: Array, seeds: Array, stream: int, step: int, models: int,
         arrays: tuple[Any, ...],
     ) -> None:  # fmt: skip
         batch, dtype = x.shape[2], self._dtype
-        samples = (self.spec.inference if side == _INFER else self.spec.learning).samples
+        samples = (self.spec.inference if side == Side.INFER else self.spec.learning).samples
         tile = self.plan.rows // samples
         chunk = part_size(batch, tile, models, self.many)
-        parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == _INFER else 1]
+        parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == Side.INFER else 1]
         gradients = self.part.empty((models, parts, packed), dtype)
         sums, form_sums = (self.part.empty((models, parts, 4), dtype) for _ in range(2))
         x = self.part.contiguous(x, dtype)
-        optimal = side == _LEARN and self.spec.learning.gamma == "optimal"
-        for which, out in ((_FORMS, form_sums), (side, sums))[0 if optimal else 1 :]:
+        optimal = side == Side.LEARN and self.spec.learning.gamma == "optimal"
+        for which, out in ((Side.FORMS, form_sums), (side, sums))[0 if optimal else 1 :]:
             self._launch("_tiled", "step_part", (parts, min(models, self.part.most_rows)),
                          *self._told[:2], x, batch, chunk, seeds, np.uint32(stream),
                          *self.part.machine.step(step), np.int32(which), state.phi, state.theta, models,
-                         form_sums if which != _FORMS else sums, gradients, out,
+                         form_sums if which != Side.FORMS else sums, gradients, out,
                          numbers=self.plan.shared_numbers)  # fmt: skip
         self._finish(side, state, batch, (gradients, sums, form_sums), arrays)
 
@@ -173,7 +172,7 @@ class CudaStep:
         grid = slices, min(models, self.part.most_rows)
         totals, found = (self.part.empty((models, count), self._dtype) for count in (packed, FINDINGS))
         fine, updates = self.part.empty((models, slices), np.bool_), self.part.empty((models,), np.int64)
-        memory = state.phi_memory if side == _INFER else state.theta_memory
+        memory = state.phi_memory if side == Side.INFER else state.theta_memory
         self._launch("_tiled", "step_sum", grid, *self._told[:2], batch, np.int32(side), np.int32(parts),
                      *parted, state.theta, state.alive, memory.t, models, totals, fine, found,
                      updates)  # fmt: skip

@@ -1,26 +1,28 @@
-"""The plan of a fused step on a GPU: its constants as read by ``cu/step_plan.cuh``, and its memory."""
+"""The plan of a fused step on a GPU: its constants as read by ``cu/step_plan.cuh``, and its memory.
+
+The enumerations of the constants in C are generated from the tables of this file; see ``source.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import pairwise
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import NetworkSpec, StepSpec
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, NetworkSpec, StepSpec
 
-#: Codes of activations, losses and gamma rules in the CUDA C sources.
-ACTIVATIONS: Mapping[str | None, int] = MappingProxyType({
-    None: -1, "relu": 0, "tanh": 1, "softplus": 2, "elu": 3, "sigmoid": 4, "exp": 5,
-})  # fmt: skip
-LOSSES: Mapping[str, int] = MappingProxyType({
-    "kl": 0, "fisher": 1, "elbo": 2, "score-matching": 3, "joint": 4,
-})  # fmt: skip
-GAMMAS: Mapping[str, int] = MappingProxyType({"fixed": 0, "learn": 1, "optimal": 2})
+from ..reference.activations import CODES
 
+#: The losses of phi and of theta that the kernels compute.
+INFERENCE, LEARNING = ("kl", "fisher", "joint"), ("elbo", "score-matching", "joint")
+#: The code of the identity in place of an activation.
+NO_ACTIVATION = -1
 #: Numbers per model that the kernels of a divided update pass on besides the gradient.
 FINDINGS = 7
 
@@ -35,6 +37,14 @@ NARROW, NARROW_THREADS = 32, 128
 MOST_BLOCKS, MOST_WIDE_BLOCKS = 4, 2
 #: Bytes of a block's shared memory that kernels use besides the dynamic allocation.
 RESERVED = 2048
+
+
+class Side(IntEnum):
+    """What a part of an update computes: a gradient of phi or of theta, or the sums of an optimal gamma."""
+
+    INFER = 0
+    LEARN = 1
+    FORMS = 2
 
 
 @dataclass(frozen=True)
@@ -103,11 +113,16 @@ def _network(spec: NetworkSpec) -> _Network:
 
 def _unsupported(spec: StepSpec) -> str | None:
     """Name the feature of a step that these kernels do not support, or None if there is none."""
+    for known, loss in ((INFERENCE, spec.inference.loss), (LEARNING, spec.learning.loss)):
+        if loss not in known:
+            return f"the loss {loss}"
     if joint(spec) != (spec.learning.loss == "joint"):
         return "the joint Fisher divergence of one network alone"
     if spec.encoder.output is not None:
         return "an activation at the encoder's end"
-    return None
+    names = {spec.encoder.activation, spec.decoder.activation, spec.decoder.output or spec.scale, spec.scale}
+    unknown = sorted(names - CODES.keys())
+    return f"the activation {unknown[0]}" if unknown else None
 
 
 def obstacle(spec: StepSpec, shared_memory: int) -> str | None:
@@ -191,32 +206,85 @@ def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
     return moments if blocks_with == blocks else 0
 
 
+class _Parts(NamedTuple):
+    """What the constants of a plan are computed from; ``moments`` is a count."""
+
+    spec: StepSpec
+    encoder: _Network
+    decoder: _Network
+    rows: int
+    moments: int
+
+
+def _code(name: str | None) -> int:
+    return NO_ACTIVATION if name is None else CODES[name]
+
+
+#: The words of a plan by their names in C.
+WORDS: Mapping[str, Callable[[_Parts], int]] = MappingProxyType({
+    "ENCODER_LAYERS": lambda p: len(p.spec.encoder.weights),
+    "DECODER_LAYERS": lambda p: len(p.spec.decoder.weights),
+    "ENCODER_ACTIVATION": lambda p: _code(p.spec.encoder.activation),
+    "DECODER_ACTIVATION": lambda p: _code(p.spec.decoder.activation),
+    "DECODER_OUTPUT": lambda p: _code(p.spec.decoder.output),
+    "SCALE": lambda p: _code(p.spec.scale),
+    "DATA": lambda p: p.spec.encoder.widths[0],
+    "LATENT": lambda p: p.spec.d_z,
+    "INFERENCE_LOSS": lambda p: LOSS_CODES[p.spec.inference.loss],
+    "INFERENCE_SAMPLES": lambda p: p.spec.inference.samples,
+    "LEARNING_LOSS": lambda p: LOSS_CODES[p.spec.learning.loss],
+    "LEARNING_SAMPLES": lambda p: p.spec.learning.samples,
+    "CROSSES": lambda p: p.spec.learning.form.crosses,
+    "GAMMA": lambda p: GAMMA_CODES[p.spec.learning.gamma],
+    "ENCODER_ADAM": lambda p: p.spec.encoder_optimizer.adam,
+    "DECODER_ADAM": lambda p: p.spec.decoder_optimizer.adam,
+    "ENCODER_STEPS": lambda p: p.spec.encoder_steps,
+    "INFERENCE_STREAM": lambda p: p.spec.streams[0],
+    "LEARNING_STREAM": lambda p: p.spec.streams[1],
+    "LOG_SD": lambda p: p.spec.log_sd,
+    "ENCODER_SIZE": lambda p: p.spec.encoder.size,
+    "DECODER_SIZE": lambda p: p.spec.decoder.size,
+    "ENCODER_PACKED": lambda p: p.encoder.packed,
+    "DECODER_PACKED": lambda p: p.decoder.packed,
+    "ENCODER_FEATURES": lambda p: p.encoder.features,
+    "DECODER_FEATURES": lambda p: p.decoder.features,
+    "WIDEST": lambda p: max(p.encoder.widest, p.decoder.widest),
+    "ROWS": lambda p: p.rows,
+    "MOMENTS": lambda p: p.moments > 0,
+    "FOLLOWS": lambda p: p.spec.inference.follows,
+    "BY_PROBE": lambda p: p.spec.inference.probe,
+    "PROBE_STREAM": lambda p: p.spec.streams[2],
+})  # fmt: skip
+#: The real constants of a plan by their names in C.
+NUMBERS: Mapping[str, Callable[[StepSpec], float]] = MappingProxyType({
+    "INFERENCE_WEIGHT": lambda spec: spec.inference.weight,
+    "C_EACH": lambda spec: spec.learning.form.c_each,
+    "C_MEAN": lambda spec: spec.learning.form.c_mean,
+    "D_EACH": lambda spec: spec.learning.form.d_each,
+    "D_MEAN": lambda spec: spec.learning.form.d_mean,
+    "GAMMA_C_EACH": lambda spec: spec.learning.form_for_gamma.c_each,
+    "GAMMA_C_MEAN": lambda spec: spec.learning.form_for_gamma.c_mean,
+    "GAMMA_D_EACH": lambda spec: spec.learning.form_for_gamma.d_each,
+    "GAMMA_D_MEAN": lambda spec: spec.learning.form_for_gamma.d_mean,
+    "GAMMA_FLOOR": lambda spec: spec.learning.gamma_floor,
+    "ENCODER_EPS": lambda spec: spec.encoder_optimizer.eps,
+    "DECODER_EPS": lambda spec: spec.decoder_optimizer.eps,
+})  # fmt: skip
+
+
 def plan(spec: StepSpec, shared_memory: int) -> Plan:
     """Compute the plan of a step that has no :func:`obstacle`."""
     rows = _rows(spec, shared_memory)
     assert rows is not None
     moments = _moments(spec, rows, shared_memory)
     encoder, decoder = _network(spec.encoder), _network(spec.decoder)
-    form, optimal = spec.learning.form, spec.learning.form_for_gamma
-    words = [
-        len(spec.encoder.weights), len(spec.decoder.weights), ACTIVATIONS[spec.encoder.activation],
-        ACTIVATIONS[spec.decoder.activation], ACTIVATIONS[spec.decoder.output], ACTIVATIONS[spec.scale],
-        spec.encoder.widths[0], spec.d_z, LOSSES[spec.inference.loss], spec.inference.samples,
-        LOSSES[spec.learning.loss], spec.learning.samples, int(form.crosses), GAMMAS[spec.learning.gamma],
-        int(spec.encoder_optimizer.adam), int(spec.decoder_optimizer.adam), spec.encoder_steps,
-        *spec.streams[:2], spec.log_sd, spec.encoder.size, spec.decoder.size, encoder.packed, decoder.packed,
-        encoder.features, decoder.features, max(encoder.widest, decoder.widest), rows,
-        int(moments > 0), int(spec.inference.follows), int(spec.inference.probe), spec.streams[2],
-    ]  # fmt: skip
-    numbers = [
-        spec.inference.weight, form.c_each, form.c_mean, form.d_each, form.d_mean,
-        optimal.c_each, optimal.c_mean, optimal.d_each, optimal.d_mean, spec.learning.gamma_floor,
-        spec.encoder_optimizer.eps, spec.decoder_optimizer.eps,
-    ]  # fmt: skip
+    parts = _Parts(spec, encoder, decoder, rows, moments)
+    words = [int(word(parts)) for word in WORDS.values()]
     betas = [getattr(rule, name) for rule in (spec.encoder_optimizer, spec.decoder_optimizer)
              for name in ("beta1", "beta2")]  # fmt: skip
     return Plan(
-        np.array([*words, *encoder.table, *decoder.table], np.int32), np.array(numbers, spec.dtype),
+        np.array([*words, *encoder.table, *decoder.table], np.int32),
+        np.array([number(spec) for number in NUMBERS.values()], spec.dtype),
         np.array(betas, np.float64), _shared_numbers(spec, rows), moments, (encoder.packed, decoder.packed),
         rows, _carve_out(spec, rows, moments, shared_memory),
     )  # fmt: skip

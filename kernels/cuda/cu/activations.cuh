@@ -10,6 +10,8 @@
 //     exp        e^x                         y                      1
 //
 // Comparisons are written so that they are false for a NaN, which then propagates through the arithmetic.
+// Every name has a struct here; `ACTIVATIONS(X)`, their list, is generated from `reference/activations.py`.
+#include "activation_table.cuh"
 #include "real.cuh"
 
 struct Relu {

@@ -91,7 +91,7 @@ struct None {
     __device__ static real slope(real) { return 1; }
 };
 
-#define SUMS(f, F)                                                                                                   \
+#define SUMS(f, F, CODE)                                                                                             \
     KERNEL f##_sums(                                                                                                 \
         const real *__restrict__ y, Index y_model, Index y_sample, const real *__restrict__ gy, Index gy_model,      \
         Index gy_sample, const real *__restrict__ x, Index x_model, Index x_sample, const real *__restrict__ centre, \
@@ -107,10 +107,5 @@ struct None {
         );                                                                                                           \
     }
 
-SUMS(no, None)
-SUMS(relu, Relu)
-SUMS(elu, Elu)
-SUMS(softplus, Softplus)
-SUMS(sigmoid, Sigmoid)
-SUMS(tanh, Tanh)
-SUMS(exp, Exp)
+SUMS(no, None, NO_ACTIVATION)
+ACTIVATIONS(SUMS)

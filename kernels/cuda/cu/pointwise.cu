@@ -69,7 +69,7 @@ __device__ inline void curves(
     }
 }
 
-#define ACTIVATION(f, F)                                                                                             \
+#define ACTIVATION(f, F, CODE)                                                                                       \
     KERNEL f##_value(                                                                                                \
         const real *x, Index x_model, Index x_sample, const real *__restrict__ slope, Index slope_model,             \
         Index slope_sample, int sloped, const real *__restrict__ shift, Index shift_model, Index shift_sample,       \
@@ -98,9 +98,4 @@ __device__ inline void curves(
         );                                                                                                           \
     }
 
-ACTIVATION(relu, Relu)
-ACTIVATION(elu, Elu)
-ACTIVATION(softplus, Softplus)
-ACTIVATION(sigmoid, Sigmoid)
-ACTIVATION(tanh, Tanh)
-ACTIVATION(exp, Exp)
+ACTIVATIONS(ACTIVATION)

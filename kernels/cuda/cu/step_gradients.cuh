@@ -34,7 +34,7 @@ __device__ inline int data_of_a_tile(const Work &w, int samples) { return w.plan
 //             z following phi, c = d - H d:  gmu = mean c,  gs = mean (c + d / s^2) eps
 __device__ inline Sums infer(const Work &w, const Minibatch &m, real tau, real *partial) {
     const int samples = w.plan[INFERENCE_SAMPLES], stride = w.stride;
-    const bool kl = !SECOND_ORDER && w.plan[INFERENCE_LOSS] == KL;
+    const bool kl = !SECOND_ORDER && w.plan[INFERENCE_LOSS] == KL_LOSS;
     const real per_datum = (real)1 / (real)m.batch, per_row = per_datum / (real)samples;
     const real weight = kl ? tau * per_row : -tau, share = kl ? (real)1 : w.number(INFERENCE_WEIGHT) * per_row;
     const real *const mu = w.encoder.result(stride), *const g = w.decoder.result(stride);
@@ -148,6 +148,6 @@ __device__ inline real precision(real log_sd) { return exp(-2 * log_sd); }
 // Compute the learning objective at this gamma; or, if no gradient is wanted, the sums that give the optimal gamma.
 __device__ inline Sums learn_at(const Work &w, const Minibatch &m, real log_sd, bool wanted, real *partial) {
     const real tau = precision(log_sd);
-    const bool elbo = w.plan[LEARNING_LOSS] == ELBO;
+    const bool elbo = w.plan[LEARNING_LOSS] == ELBO_LOSS;
     return learn(w, m, form_at(w, wanted ? C_EACH : GAMMA_C_EACH), elbo ? tau : tau * tau, elbo ? (real)0 : tau, wanted, partial);
 }

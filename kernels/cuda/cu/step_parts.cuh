@@ -10,8 +10,6 @@
 // flags of diverged models, and the count of updates.
 #include "step_update.cuh"
 
-enum Side { INFER, LEARN, FORMS };
-
 // Add up the sums of a model's parts in order.
 __device__ inline Sums joined_sums(const real *sums, Index r, int parts) {
     Sums total = {0, 0, 0, 0};

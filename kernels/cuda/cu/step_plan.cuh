@@ -1,12 +1,14 @@
 // The plan of a fused step, and the layout of its shared memory.
 //
 // A plan is a row of ints, written by `step_plan.py` in the order of `Place`, followed by the layer tables of both
-// perceptrons. Shared memory holds the packed parameters of both networks, the gradient of one, a tile of rows of every
-// activation and, in a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the
-// encoder's; if the plan has MOMENTS, also the moments of the encoder, packed like its parameters. Rows are the fast
-// axis: x[i * stride + row], so that neighbouring threads read neighbouring rows. The kind of step is a compile-time
-// constant, by SECOND_ORDER and JOINT.
+// perceptrons. `Place` and the other enumerations of a plan are generated from the tables of `step_plan.py`. Shared
+// memory holds the packed parameters of both networks, the gradient of one, a tile of rows of every activation and, in
+// a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the encoder's; if the plan
+// has MOMENTS, also the moments of the encoder, packed like its parameters. Rows are the fast axis:
+// x[i * stride + row], so that neighbouring threads read neighbouring rows. The kind of step is a compile-time constant,
+// by SECOND_ORDER and JOINT.
 #include "activations.cuh"
+#include "step_codes.cuh"
 #include "sums.cuh"
 
 #ifndef DYNAMIC
@@ -20,21 +22,6 @@
 // layers of 30), two still fit.
 constexpr int STEP_BLOCKS = sizeof(real) == sizeof(float) && !JOINT ? 2 : 1;
 #define STEP_KERNEL extern "C" __global__ void __launch_bounds__(MAX_THREADS, STEP_BLOCKS)
-
-enum Place {
-    ENCODER_LAYERS, DECODER_LAYERS, ENCODER_ACTIVATION, DECODER_ACTIVATION, DECODER_OUTPUT, SCALE,
-    DATA, LATENT, INFERENCE_LOSS, INFERENCE_SAMPLES, LEARNING_LOSS, LEARNING_SAMPLES, CROSSES, GAMMA,
-    ENCODER_ADAM, DECODER_ADAM, ENCODER_STEPS, INFERENCE_STREAM, LEARNING_STREAM, LOG_SD,
-    ENCODER_SIZE, DECODER_SIZE, ENCODER_PACKED, DECODER_PACKED, ENCODER_FEATURES, DECODER_FEATURES, WIDEST, ROWS,
-    MOMENTS, FOLLOWS, BY_PROBE, PROBE_STREAM, PLACES
-};
-enum Number {
-    INFERENCE_WEIGHT, C_EACH, C_MEAN, D_EACH, D_MEAN, GAMMA_C_EACH, GAMMA_C_MEAN, GAMMA_D_EACH, GAMMA_D_MEAN,
-    GAMMA_FLOOR, ENCODER_EPS, DECODER_EPS
-};
-enum Loss { KL, FISHER, ELBO, SCORE_MATCHING };
-enum GammaRule { FIXED_GAMMA, LEARNED_GAMMA, OPTIMAL_GAMMA };
-enum { NO_ACTIVATION = -1, RELU, TANH, SOFTPLUS, ELU, SIGMOID, EXP };
 
 // One dense layer: widths, inputs padded to a multiple of 4, offsets in the flat and in the packed vector, and the
 // first feature of its input in a tile.
@@ -120,26 +107,20 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     return w;
 }
 
+#define VALUE_OF(f, F, CODE) case CODE: return F::value(x);
+#define SLOPE_OF(f, F, CODE) case CODE: return F::slope(y);
+#define CURVE_OF(f, F, CODE) case CODE: return F::curve(y);
+
 __device__ inline real value_of(int f, real x) {
     switch (f) {
-        case RELU: return Relu::value(x);
-        case TANH: return Tanh::value(x);
-        case SOFTPLUS: return Softplus::value(x);
-        case ELU: return Elu::value(x);
-        case SIGMOID: return Sigmoid::value(x);
-        case EXP: return exp(x);
+        ACTIVATIONS(VALUE_OF)
         default: return x;
     }
 }
 
 __device__ inline real slope_of(int f, real y) {
     switch (f) {
-        case RELU: return Relu::slope(y);
-        case TANH: return Tanh::slope(y);
-        case SOFTPLUS: return Softplus::slope(y);
-        case ELU: return Elu::slope(y);
-        case SIGMOID: return Sigmoid::slope(y);
-        case EXP: return y;
+        ACTIVATIONS(SLOPE_OF)
         default: return 1;
     }
 }
@@ -147,12 +128,7 @@ __device__ inline real slope_of(int f, real y) {
 // Compute f'' / f' from the output y.
 __device__ inline real curve_of(int f, real y) {
     switch (f) {
-        case RELU: return Relu::curve(y);
-        case TANH: return Tanh::curve(y);
-        case SOFTPLUS: return Softplus::curve(y);
-        case ELU: return Elu::curve(y);
-        case SIGMOID: return Sigmoid::curve(y);
-        case EXP: return Exp::curve(y);
+        ACTIVATIONS(CURVE_OF)
         default: return 0;
     }
 }

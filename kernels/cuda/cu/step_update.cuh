@@ -199,7 +199,7 @@ __device__ inline void note(const Terms &found, int cause, bool alive, const Fla
 __device__ inline Terms inference_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
     const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
     if (JOINT) return terms_of_joint(w, sums, share, precision(log_sd));
-    if (w.plan[INFERENCE_LOSS] == KL)
+    if (w.plan[INFERENCE_LOSS] == KL_LOSS)
         return Terms{{reconstruction(sums.square * share, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
     return Terms{{(real)0.5 * w.number(INFERENCE_WEIGHT) * sums.square * share, 0, 0, 0}, 1, 1};
 }
@@ -226,7 +226,7 @@ struct Gamma {
 // Choose gamma = a / b if the loss has a minimum, but not below the floor; see objectives/gamma.py.
 __device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, real log_sd) {
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch;
-    const real b = w.plan[LEARNING_LOSS] == ELBO ? (real)w.d_x : (real)w.d_x - h, floor = w.number(GAMMA_FLOOR);
+    const real b = w.plan[LEARNING_LOSS] == ELBO_LOSS ? (real)w.d_x : (real)w.d_x - h, floor = w.number(GAMMA_FLOOR);
     if (!(b > 0)) return Gamma{log_sd, 1, 0};
     const real gamma = a / b;
     return Gamma{(real)0.5 * log(gamma < floor ? floor : gamma), 0, gamma < floor};
@@ -241,14 +241,14 @@ struct Learned {
 };
 
 __device__ inline Learned learning_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
-    const bool elbo = w.plan[LEARNING_LOSS] == ELBO, learns = w.plan[GAMMA] == LEARNED_GAMMA;
+    const bool elbo = w.plan[LEARNING_LOSS] == ELBO_LOSS, learns = w.plan[GAMMA] == LEARN_GAMMA;
     const real share = (real)1 / ((real)batch * (real)w.plan[LEARNING_SAMPLES]);
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(log_sd), d_x = w.d_x;
     if (JOINT) {
         const real slope = 2 * share * (sums.aligned - tau * tau * sums.cross) + 2 * tau * d_x;
         return Learned{terms_of_joint(w, sums, share, tau), 5, learns ? slope : (real)0};
     }
-    const int first = w.plan[INFERENCE_LOSS] == KL ? 3 : 2;
+    const int first = w.plan[INFERENCE_LOSS] == KL_LOSS ? 3 : 2;
     if (elbo) {
         const Terms terms = {{reconstruction(a, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
         return Learned{terms, first, learns ? d_x - tau * a : (real)0};
