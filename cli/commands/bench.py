@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vsmnp.layers.activations import ACTIVATIONS
+
 from ..console import Progress, json_text, say, table
 from ..options import IntegerList, quiet_option
 from ..process import prepare_process
@@ -40,7 +42,7 @@ Examples:
               help="Networks of the suite images; repeat for both.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(min=1), multiple=True, help="Posterior samples S; repeatable.")
 @click.option("--activation", default="relu", show_default=True, help="Of the hidden layers.",
-              type=click.Choice(("relu", "elu", "softplus", "sigmoid", "tanh")))  # fmt: skip
+              type=click.Choice(tuple(ACTIVATIONS)))  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=1000, show_default=True,
               help="Minibatch size N; of images 100 unless it is another.")  # fmt: skip
 @click.option("--device", type=click.Choice(("cpu", "gpu")), default="cpu", show_default=True,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigError
+from ..layers.activations import ACTIVATIONS
 from .values import checked, positive
 
 
@@ -98,9 +99,7 @@ class Settings:
     hidden: tuple[int, ...] = _setting(
         (30, 30), "Hidden widths of the perceptrons' encoder; the decoder mirrors them."
     )
-    activation: str = _setting(
-        "relu", "Activation of the hidden layers.", "relu", "elu", "softplus", "sigmoid", "tanh"
-    )
+    activation: str = _setting("relu", "Activation of the hidden layers.", *ACTIVATIONS)
     latent: int = _setting(2, "Latent dimension.")
     posterior: str = _setting(
         "gaussian",

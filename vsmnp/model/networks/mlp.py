@@ -18,7 +18,7 @@ def activation_named(name: str) -> Layer:
     Raises
     ------
     ConfigError
-        If the name is none of relu, elu, softplus, sigmoid and tanh.
+        If the name is not one of ``ACTIVATIONS``.
     """
     if name not in ACTIVATIONS:
         raise ConfigError(f"There is no activation '{name}': choose one of {', '.join(ACTIVATIONS)}.")
@@ -33,7 +33,7 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
     widths : sequence of int
         Input, hidden and output widths, at least two numbers.
     activation : str
-        Between the dense layers: relu, elu, softplus, sigmoid or tanh.
+        Between the dense layers, a name of ``ACTIVATIONS``.
     sigmoid_output : bool
         Whether a sigmoid follows the last layer.
 
