@@ -18,7 +18,8 @@ class _Home(NamedTuple):
     device: str
 
 
-#: All kernel sets by name. On the CPU the module is the set; on a GPU its ``on_card(tf32)`` makes the set.
+#: All kernel sets by name. On a GPU the module's ``on_card(tf32)`` makes the set; on the CPU the set is the
+#: module's ``KERNELS``, or the module itself.
 _HOMES = {
     "reference": _Home("reference.kernel_set", "cpu"),
     "cpu": _Home("cpu.kernel_set", "cpu"),
@@ -55,7 +56,7 @@ def load(name: str, tf32: bool = False) -> Kernels:
             "--kernels reference."
         )
     module = import_module(f"vsmnp.kernels.{_HOMES[name].module}")
-    return cast(Kernels, module.on_card(tf32) if name in ON_GPU else module)
+    return cast(Kernels, module.on_card(tf32) if name in ON_GPU else getattr(module, "KERNELS", module))
 
 
 def device_of(name: str) -> str:
