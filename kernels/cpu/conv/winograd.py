@@ -1,12 +1,9 @@
 r"""Compute convolutions with fewer products than taps, by minimal filtering (``winograd_matrices.py``).
 
-For each block of 2 x 2 outputs, ``see`` combines pixels (B), ``mix`` combines weights (G), and ``make``
-combines their products into outputs (M). These three maps are linear, and the adjoints of the convolution are
-composed of their adjoints:
+For each block of 2 x 2 outputs, B combines pixels, G combines weights, and M combines their products into
+outputs. These three maps are linear, and the adjoints of the convolution are composed of their adjoints:
 
-.. math:: y = \mathrm{make}(\mathrm{see}(x)\,\mathrm{mix}(w)^T), \quad
-          g_x = \mathrm{see}^T(\mathrm{make}^T(g_y)\,\mathrm{mix}(w)), \quad
-          g_w = \mathrm{mix}^T(\mathrm{make}^T(g_y)^T\,\mathrm{see}(x)) .
+.. math:: y = M(B(x)\,G(w)^T), \quad g_x = B^T(M^T(g_y)\,G(w)), \quad g_w = G^T(M^T(g_y)^T\,B(x)) .
 
 Each map acts on one axis after the other, on runs of pixels, and on one tile of images at a time.
 """
@@ -105,39 +102,43 @@ class Blocks:
         for first in range(0, images, tile):
             last = min(first + tile, images)
             size = (last - first) * each
-            seen, made = (room[: size * c].reshape(self.products, -1, c) for room, c in rooms)
-            yield slice(first, last), seen, made
+            pixels, products = (room[: size * c].reshape(self.products, -1, c) for room, c in rooms)
+            yield slice(first, last), pixels, products
 
-    def see(self, x: Array, seen: Array) -> Array:
-        """Combine the pixels of images ``x (T, H, W I)`` into ``seen (products, blocks, width)``."""
-        loops.see(x, seen, *self.pairs, self.window.stride, self.window.pad, self.n_in, *self.counts)
-        return seen
+    def apply_b(self, x: Array, pixels: Array) -> Array:
+        """Combine the pixels of images ``x (T, H, W I)`` into ``pixels (products, blocks, width)``."""
+        loops.apply_b(x, pixels, *self.pairs, self.window.stride, self.window.pad, self.n_in, *self.counts)
+        return pixels
 
-    def see_adjoint(self, seen: Array, x: Array) -> None:
-        """Apply the adjoint of :meth:`see`, and write the resulting images to x."""
-        loops.see_adjoint(seen, x, *self.pairs, self.window.stride, self.window.pad, self.n_in, *self.counts)
+    def apply_b_adjoint(self, pixels: Array, x: Array) -> None:
+        """Apply the adjoint of :meth:`apply_b`, and write the resulting images to x."""
+        loops.apply_b_adjoint(
+            pixels, x, *self.pairs, self.window.stride, self.window.pad, self.n_in, *self.counts
+        )
 
-    def make(self, made: Array, y: Array) -> None:
-        """Combine the products ``made (products, blocks, O)`` into outputs ``y (T, H', W' O)``."""
-        loops.make(made, y, self.outputs, self.n_out, *self.counts)
+    def apply_m(self, products: Array, y: Array) -> None:
+        """Combine the products ``(products, blocks, O)`` into outputs ``y (T, H', W' O)``."""
+        loops.apply_m(products, y, self.outputs, self.n_out, *self.counts)
 
-    def make_adjoint(self, y: Array, made: Array) -> Array:
-        """Apply the adjoint of :meth:`make`: the cotangents of the products, from those of the outputs."""
-        loops.make_adjoint(y, made, self.outputs, self.n_out, *self.counts)
-        return made
+    def apply_m_adjoint(self, y: Array, products: Array) -> Array:
+        """Apply the adjoint of :meth:`apply_m`: the cotangents of the products, from those of the outputs."""
+        loops.apply_m_adjoint(y, products, self.outputs, self.n_out, *self.counts)
+        return products
 
-    def mix(self, w: Array) -> Array:
+    def apply_g(self, w: Array) -> Array:
         """Combine weights ``(R, O, size, size, I)`` into ``(R, products, O, width)``."""
-        mixed = np.zeros((len(w), self.products, self.n_out, self.width), self.dtype)
-        for one, each in zip(w, mixed, strict=True):
-            loops.mix(one.reshape(self.n_out, self.window.size, -1), each, self.weights, self.window.stride)
-        return mixed
+        weights = np.zeros((len(w), self.products, self.n_out, self.width), self.dtype)
+        for one, each in zip(w, weights, strict=True):
+            loops.apply_g(
+                one.reshape(self.n_out, self.window.size, -1), each, self.weights, self.window.stride
+            )
+        return weights
 
-    def mix_adjoint(self, mixed: Array) -> Array:
-        """Apply the adjoint of :meth:`mix` to one model, giving a weight gradient ``(O, size, size, I)``."""
+    def apply_g_adjoint(self, weights: Array) -> Array:
+        """Apply the adjoint of :meth:`apply_g` to one model: a gradient ``(O, size, size, I)``."""
         size = self.window.size
         w = np.zeros((self.n_out, size, size * self.n_in), self.dtype)
-        loops.mix_adjoint(mixed, w, self.weights, self.window.stride)
+        loops.apply_g_adjoint(weights, w, self.weights, self.window.stride)
         return w.reshape(self.n_out, size, size, self.n_in)
 
 
@@ -151,26 +152,26 @@ def _blocks(w: Array, window: Window, image: Shape, dtype: np.dtype[Any]) -> Blo
 def conv(x: Array, w: Array, window: Window, image: Shape) -> Array:
     """Compute the convolution ``y (R, N, H', W' O)`` of images ``x (R|1, N, H, W I)``."""
     blocks = _blocks(w, window, image, x.dtype)
-    mixed, (down, right) = blocks.mix(w), blocks.counts
+    weights, (down, right) = blocks.apply_g(w), blocks.counts
     models, count = max(len(x), len(w)), x.shape[1]
     y = np.empty((models, count, 2 * down, 2 * right * blocks.n_out), x.dtype)
     for r in range(models):
-        for tile, seen, made in blocks.tiles(count):
-            gemm(blocks.see(x[r % len(x), tile], seen), mixed[r % len(w)], tb=True, out=made)
-            blocks.make(made, y[r, tile])
+        for tile, pixels, products in blocks.tiles(count):
+            gemm(blocks.apply_b(x[r % len(x), tile], pixels), weights[r % len(w)], tb=True, out=products)
+            blocks.apply_m(products, y[r, tile])
     return y
 
 
 def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
     """Compute ``gx (R, N, H, W I)`` from cotangents ``gy (R|1, N, H', W' O)``."""
     blocks = _blocks(w, window, image, gy.dtype)
-    mixed = blocks.mix(w)
+    weights = blocks.apply_g(w)
     models, count = max(len(gy), len(w)), gy.shape[1]
     gx = np.empty((models, count, image[0], image[1] * blocks.n_in), gy.dtype)
     for r in range(models):
-        for tile, seen, made in blocks.tiles(count):
-            gemm(blocks.make_adjoint(gy[r % len(gy), tile], made), mixed[r % len(w)], out=seen)
-            blocks.see_adjoint(seen, gx[r, tile])
+        for tile, pixels, products in blocks.tiles(count):
+            gemm(blocks.apply_m_adjoint(gy[r % len(gy), tile], products), weights[r % len(w)], out=pixels)
+            blocks.apply_b_adjoint(pixels, gx[r, tile])
     return gx
 
 
@@ -178,8 +179,9 @@ def conv_adjoint_w(gy: Array, x: Array, window: Window, image: Shape, out: Array
     """Add the weight gradient of ``gy (R|1, N, H', W' O)``, ``x (R|1, N, H, W I)`` to ``out (R, O, ...)``."""
     blocks = _blocks(out, window, image, x.dtype)
     for r in range(len(out)):
-        mixed = np.zeros((blocks.products, blocks.n_out, blocks.width), x.dtype)
-        for tile, seen, made in blocks.tiles(x.shape[1]):
-            heard = blocks.make_adjoint(gy[r % len(gy), tile], made)
-            gemm(heard, blocks.see(x[r % len(x), tile], seen), ta=True, out=mixed, accumulate=True)
-        out[r] += blocks.mix_adjoint(mixed)
+        gradient = np.zeros((blocks.products, blocks.n_out, blocks.width), x.dtype)
+        for tile, pixels, products in blocks.tiles(x.shape[1]):
+            cotangents = blocks.apply_m_adjoint(gy[r % len(gy), tile], products)
+            combined = blocks.apply_b(x[r % len(x), tile], pixels)
+            gemm(cotangents, combined, ta=True, out=gradient, accumulate=True)
+        out[r] += blocks.apply_g_adjoint(gradient)

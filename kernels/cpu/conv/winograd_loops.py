@@ -29,11 +29,11 @@ def _combine(u: Array, a: Any, v: Array, b: Any, out: Array) -> None:
 
 
 @compiled
-def see(
-    x: Array, seen: Array, first: Array, second: Array, factor: Array, stride: int, pad: int, channels: int,
+def apply_b(
+    x: Array, pixels: Array, first: Array, second: Array, factor: Array, stride: int, pad: int, channels: int,
     down: int, right: int,
 ) -> None:  # fmt: skip
-    """Apply B on both axes of images ``x (T, H, W I)``; write ``seen (products, blocks, stride^2 I)``."""
+    """Apply B on both axes of images ``x (T, H, W I)``; write ``pixels (count, blocks, stride^2 I)``."""
     count, run, height = first.size, stride * channels, x.shape[1]
     lines = np.zeros((count * stride, (2 * right + count - 2) * run), x.dtype)  # padded with zeros
     start = pad * channels
@@ -53,7 +53,7 @@ def see(
                 for b in range(count):
                     left, far = (2 * w + first[b]) * run, (2 * w + second[b]) * run
                     for a in range(count):
-                        to = seen[a * count + b, place]
+                        to = pixels[a * count + b, place]
                         for t in range(stride):
                             line = lines[a * stride + t]
                             _combine(
@@ -63,11 +63,11 @@ def see(
 
 
 @compiled
-def see_adjoint(
-    seen: Array, x: Array, first: Array, second: Array, factor: Array, stride: int, pad: int, channels: int,
+def apply_b_adjoint(
+    pixels: Array, x: Array, first: Array, second: Array, factor: Array, stride: int, pad: int, channels: int,
     down: int, right: int,
 ) -> None:  # fmt: skip
-    """Apply the adjoint of :func:`see`, and write the resulting images ``x (T, H, W I)``."""
+    """Apply the adjoint of :func:`apply_b`, and write the resulting images ``x (T, H, W I)``."""
     count, run, height = first.size, stride * channels, x.shape[1]
     lines = np.empty((count * stride, (2 * right + count - 2) * run), x.dtype)
     start = pad * channels
@@ -83,7 +83,7 @@ def see_adjoint(
                 for b in range(count):
                     left, far = (2 * w + first[b]) * run, (2 * w + second[b]) * run
                     for a in range(count):
-                        given = seen[a * count + b, place]
+                        given = pixels[a * count + b, place]
                         for t in range(stride):
                             line, part = lines[a * stride + t], given[t * run : t * run + run]
                             _add(part, one, line[left : left + run])
@@ -101,8 +101,8 @@ def see_adjoint(
 
 
 @compiled
-def make(made: Array, y: Array, outputs: Array, channels: int, down: int, right: int) -> None:
-    """Apply M on both axes of ``made (products, blocks, O)``; write the outputs ``y (T, H', W' O)``."""
+def apply_m(products: Array, y: Array, outputs: Array, channels: int, down: int, right: int) -> None:
+    """Apply M on both axes of ``products (count, blocks, O)``; write the outputs ``y (T, H', W' O)``."""
     count, run = outputs.shape[1], right * channels
     lines = np.empty((count, run), y.dtype)
     for n in range(y.shape[0]):
@@ -113,7 +113,7 @@ def make(made: Array, y: Array, outputs: Array, channels: int, down: int, right:
                 for b in range(count):
                     for a in range(count):
                         if outputs[p, a] != 0:
-                            given = made[a * count + b, first : first + right].reshape(run)
+                            given = products[a * count + b, first : first + right].reshape(run)
                             _add(given, outputs[p, a], lines[b])
                 to = y[n, 2 * h + p]
                 to[:] = 0
@@ -126,8 +126,8 @@ def make(made: Array, y: Array, outputs: Array, channels: int, down: int, right:
 
 
 @compiled
-def make_adjoint(y: Array, made: Array, outputs: Array, channels: int, down: int, right: int) -> None:
-    """Apply the adjoint of :func:`make` to ``y (T, H', W' O)``; write ``made (products, blocks, O)``."""
+def apply_m_adjoint(y: Array, products: Array, outputs: Array, channels: int, down: int, right: int) -> None:
+    """Apply the adjoint of :func:`apply_m` to ``y (T, H', W' O)``; write ``products (count, blocks, O)``."""
     count = outputs.shape[1]
     line = np.empty(y.shape[2], y.dtype)
     for n in range(y.shape[0]):
@@ -138,14 +138,14 @@ def make_adjoint(y: Array, made: Array, outputs: Array, channels: int, down: int
                     place, start = (n * down + h) * right + w, 2 * w * channels
                     u, v = line[start : start + channels], line[start + channels : start + 2 * channels]
                     for b in range(count):
-                        _combine(u, outputs[0, b], v, outputs[1, b], made[a * count + b, place])
+                        _combine(u, outputs[0, b], v, outputs[1, b], products[a * count + b, place])
 
 
 @compiled
-def mix(w: Array, mixed: Array, weights: Array, stride: int) -> None:
-    """Add G on both axes of weights ``w (O, size, size I)`` to ``mixed (products, O, stride^2 I)``."""
+def apply_g(w: Array, combined: Array, weights: Array, stride: int) -> None:
+    """Add G on both axes of weights ``w (O, size, size I)`` to ``combined (count, O, stride^2 I)``."""
     count, taps = weights.shape
-    run = mixed.shape[2] // stride
+    run = combined.shape[2] // stride
     line = np.empty(w.shape[2], w.dtype)
     for o in range(w.shape[0]):
         for a in range(count):
@@ -155,24 +155,24 @@ def mix(w: Array, mixed: Array, weights: Array, stride: int) -> None:
                     if weights[a, m] != 0:
                         _add(w[o, m * stride + t], weights[a, m], line)
                 for b in range(count):
-                    to = mixed[a * count + b, o, t * run : t * run + run]
+                    to = combined[a * count + b, o, t * run : t * run + run]
                     for m in range(taps):
                         if weights[b, m] != 0:
                             _add(line[m * run : m * run + run], weights[b, m], to)
 
 
 @compiled
-def mix_adjoint(mixed: Array, w: Array, weights: Array, stride: int) -> None:
-    """Add the adjoint of :func:`mix` of ``mixed (products, O, stride^2 I)`` to ``w (O, size, size I)``."""
+def apply_g_adjoint(combined: Array, w: Array, weights: Array, stride: int) -> None:
+    """Add the adjoint of :func:`apply_g` for ``combined (count, O, stride^2 I)`` to ``w``."""
     count, taps = weights.shape
-    run = mixed.shape[2] // stride
+    run = combined.shape[2] // stride
     line = np.empty(w.shape[2], w.dtype)
     for o in range(w.shape[0]):
         for a in range(count):
             for t in range(stride):
                 line[:] = 0
                 for b in range(count):
-                    given = mixed[a * count + b, o, t * run : t * run + run]
+                    given = combined[a * count + b, o, t * run : t * run + run]
                     for m in range(taps):
                         if weights[b, m] != 0:
                             _add(given, weights[b, m], line[m * run : m * run + run])

@@ -15,25 +15,7 @@ from ..views import row_of, run_of
 from .perceptron import backward, backward_along, inputs_pulled, inputs_pulled_along, outputs_along, push
 from .sample import blank, decode, encode, kl_sum, place, scaled
 from .stages import stage
-from .tile import (
-    COTANGENT,
-    D_X,
-    D_Z,
-    DS,
-    EPS,
-    FEATURES,
-    GAP,
-    MU,
-    PLANE,
-    RESIDUAL,
-    S_Q,
-    SAMPLES,
-    SCORE,
-    TANGENT,
-    WIDTH,
-    WORK,
-    S,
-)
+from .tile import PLANE, TANGENT
 
 
 @stage
@@ -42,74 +24,74 @@ def kl(
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``tau A/2 + KL[q || p]``, and sums of ``|g - x|^2`` over samples and of KL."""
-    at, planes, batch, real = tile.at, tile.planes, x.shape[0], x.dtype.type
-    width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
+    at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
+    width, d_z, samples = at.width, at.d_z, at.samples
     encode(tile, phi, x, row, rows)
     place(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[0] += tile.found[0]
     kl_sum(tile, rows)
     sums[1] += tile.found[0]
-    backward(tile, tile.decoder, theta, at[RESIDUAL], g, False, True, samples * width)
+    backward(tile, tile.decoder, theta, at.residual, g, False, True, samples * width)
     gz = inputs_pulled(tile, tile.decoder)  # times gamma and the number of samples
     share, one, to_sample = real(1.0 / batch), real(1), real(tau / (batch * samples))
     for z in range(d_z):
-        gmu, grho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
-        mu, s, ds = row_of(planes, at[MU] + z), row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
+        gmu, grho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
+        mu, s, ds = row_of(planes, at.mu + z), row_of(planes, at.s + z), row_of(planes, at.ds + z)
         for i in range(width):
             gmu[i] = share * mu[i]
             grho[i] = share * (s[i] - one / s[i])
         for j in range(samples):
             gz_j = run_of(planes, gz + z, j * width, width)
-            eps = run_of(planes, at[EPS] + z, j * width, width)
+            eps = run_of(planes, at.eps + z, j * width, width)
             for i in range(width):
                 each = to_sample * gz_j[i]
                 gmu[i] += each
                 grho[i] += each * eps[i]
         for i in range(width):
             grho[i] *= ds[i]
-    blank(tile, at[FEATURES], 2 * d_z, rows, 1)
-    backward(tile, tile.encoder, phi, at[FEATURES], g, True, False, width)
+    blank(tile, at.features, 2 * d_z, rows, 1)
+    backward(tile, tile.encoder, phi, at.features, g, True, False, width)
 
 
 @stage
 def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
     """Compute ``b = J'(x - g)/gamma``, ``d = z - eps/s - b`` and the sum of ``|d|^2`` (to ``found``)."""
-    at, planes = tile.at, tile.planes
-    width, d_z, samples = at[WIDTH], at[D_Z], at[SAMPLES]
-    work = run_of(planes, at[WORK], 0, rows)
+    at, planes = tile.at[0], tile.planes
+    width, d_z, samples = at.width, at.d_z, at.samples
+    work = run_of(planes, at.work, 0, rows)
     real = work.dtype.type
-    scaled(tile, at[RESIDUAL], at[D_X], -tau, at[COTANGENT])
-    backward(tile, tile.decoder, theta, at[COTANGENT], theta, False, True, samples * width)
-    scaled(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at[SCORE])
+    scaled(tile, at.residual, at.d_x, -tau, at.cotangent)
+    backward(tile, tile.decoder, theta, at.cotangent, theta, False, True, samples * width)
+    scaled(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at.score)
     result, one = 0.0, real(1)
     for z in range(d_z):
-        s = row_of(planes, at[S] + z)
+        s = row_of(planes, at.s + z)
         for j in range(samples):
             place_j = run_of(planes, tile.decoder[0, PLANE] + z, j * width, rows)
-            eps = run_of(planes, at[EPS] + z, j * width, rows)
+            eps = run_of(planes, at.eps + z, j * width, rows)
             b, d = (
-                run_of(planes, at[SCORE] + z, j * width, rows),
-                run_of(planes, at[GAP] + z, j * width, rows),
+                run_of(planes, at.score + z, j * width, rows),
+                run_of(planes, at.gap + z, j * width, rows),
             )
             for i in range(rows):
                 d[i] = place_j[i] - eps[i] * (one / s[i]) - b[i]
                 work[i] = d[i] * d[i]
             result += total(work)
-    blank(tile, at[GAP], d_z, rows, samples)
+    blank(tile, at.gap, d_z, rows, samples)
     tile.found[0] = result
 
 
 @stage
 def curvature(tile: Any, theta: Array, tau: float) -> None:
     """Compute ``H d``, H the Hessian of ``log p(x|z)`` in z, by the decoder's tangent sweeps for ``d``."""
-    at = tile.at
-    cols = at[SAMPLES] * at[WIDTH]
-    scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
+    at = tile.at[0]
+    cols = at.samples * at.width
+    scaled(tile, at.gap, at.d_z, 1.0, tile.decoder[0, TANGENT])
     push(tile, tile.decoder, theta, cols)
-    scaled(tile, at[RESIDUAL], at[D_X], -tau, at[COTANGENT])
-    scaled(tile, outputs_along(tile.decoder), at[D_X], -tau, at[S_Q])
-    backward_along(tile, tile.decoder, theta, at[COTANGENT], at[S_Q], theta, theta, False, False, True, cols)
+    scaled(tile, at.residual, at.d_x, -tau, at.cotangent)
+    scaled(tile, outputs_along(tile.decoder), at.d_x, -tau, at.s_q)
+    backward_along(tile, tile.decoder, theta, at.cotangent, at.s_q, theta, theta, False, False, True, cols)
 
 
 @stage
@@ -121,22 +103,22 @@ def pull_gap(
     If z follows phi, ``score_weight b`` is subtracted from the cotangent of z, the contribution of M1 to the
     joint divergence.
     """
-    at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
-    width, d_z = at[WIDTH], at[D_Z]
+    at, planes, real = tile.at[0], tile.planes, tile.planes.dtype.type
+    width, d_z = at.width, at.d_z
     one, two, weight, to_score = real(1), real(2), real(share), real(score_weight)
     hessian_d = inputs_pulled_along(tile, tile.decoder)  # if z follows
     for z in range(d_z):
-        gmu, grho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
-        s, ds = row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
+        gmu, grho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
+        s, ds = row_of(planes, at.s + z), row_of(planes, at.ds + z)
         for i in range(width):
             gmu[i] = 0
             grho[i] = 0
-        for j in range(at[SAMPLES]):
+        for j in range(at.samples):
             eps, d = (
-                run_of(planes, at[EPS] + z, j * width, width),
-                run_of(planes, at[GAP] + z, j * width, width),
+                run_of(planes, at.eps + z, j * width, width),
+                run_of(planes, at.gap + z, j * width, width),
             )
-            b = run_of(planes, at[SCORE] + z, j * width, width)
+            b = run_of(planes, at.score + z, j * width, width)
             if follows:
                 hd = run_of(planes, hessian_d + z, j * width, width)
                 for i in range(width):
@@ -151,8 +133,8 @@ def pull_gap(
         for i in range(width):
             gmu[i] *= weight
             grho[i] *= weight * ds[i]
-    blank(tile, at[FEATURES], 2 * d_z, rows, 1)
-    backward(tile, tile.encoder, phi, at[FEATURES], g, True, False, width)
+    blank(tile, at.features, 2 * d_z, rows, 1)
+    backward(tile, tile.encoder, phi, at.features, g, True, False, width)
 
 
 @stage
@@ -169,4 +151,4 @@ def fisher(
     sums[0] += tile.found[0]
     if plan.follows:
         curvature(tile, theta, tau)
-    pull_gap(tile, phi, rows, plan.weight / (batch * tile.at[SAMPLES]), 0.0, plan.follows, g)
+    pull_gap(tile, phi, rows, plan.weight / (batch * tile.at[0].samples), 0.0, plan.follows, g)

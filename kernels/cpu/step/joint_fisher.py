@@ -22,25 +22,7 @@ from .perceptron import backward, backward_along, inputs_pulled, outputs_along, 
 from .records import Noise
 from .sample import blank, decode, draw, encode, place, scaled
 from .stages import stage
-from .tile import (
-    COTANGENT,
-    D_X,
-    D_Z,
-    DS,
-    EPS,
-    FEATURES,
-    GAP,
-    HERE,
-    RESIDUAL,
-    S_Q,
-    SAMPLES,
-    SCALE,
-    SCORE,
-    TANGENT,
-    WIDTH,
-    WORK,
-    S,
-)
+from .tile import TANGENT
 
 #: The scales S whose second derivative :func:`_bend` computes.
 SCALES = "exp", "softplus"
@@ -52,19 +34,19 @@ def _directions(
     tile: Any, probe: Any, by_probe: bool, low: int, rows: int, batch: int, j: int, u: Array, w: Array
 ) -> None:
     """Write ``(u, w)`` of sample j, ``(Z, .)``: ``(eps, eps^2 - 1)``, or signs ``(eta_1, sqrt(2) eta_2)``."""
-    at, planes = tile.at, tile.planes
-    width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
+    at, planes = tile.at[0], tile.planes
+    width, d_z, real = at.width, at.d_z, planes.dtype.type
     if by_probe:
-        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at[HERE], 1)
-        blank(tile, at[HERE], 2 * d_z, rows, 1)
+        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at.here, 1)
+        blank(tile, at.here, 2 * d_z, rows, 1)
         root = real(math.sqrt(2.0))
         for z in range(d_z):
             for i in range(width):
-                u[z, i] = planes[at[HERE] + z, i]
-                w[z, i] = root * planes[at[HERE] + d_z + z, i]
+                u[z, i] = planes[at.here + z, i]
+                w[z, i] = root * planes[at.here + d_z + z, i]
         return
     for z in range(d_z):
-        eps = run_of(planes, at[EPS] + z, j * width, width)
+        eps = run_of(planes, at.eps + z, j * width, width)
         for i in range(width):
             u[z, i] = eps[i]
             w[z, i] = eps[i] * eps[i] - real(1)
@@ -76,16 +58,16 @@ def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> N
 
     If z is ``fixed``, eps depends on phi, so u and w have tangents too.
     """
-    at, planes = tile.at, tile.planes
-    width, d_z, real = at[WIDTH], at[D_Z], planes.dtype.type
+    at, planes = tile.at[0], tile.planes
+    width, d_z, real = at.width, at.d_z, planes.dtype.type
     one, two, three, weight = real(1), real(2), real(3), real(share)
     for z in range(d_z):
-        s, ds, u_z, w_z = row_of(planes, at[S] + z), row_of(planes, at[DS] + z), row_of(u, z), row_of(w, z)
+        s, ds, u_z, w_z = row_of(planes, at.s + z), row_of(planes, at.ds + z), row_of(u, z), row_of(w, z)
         y_mu, y_rho = row_of(planes, y + z), row_of(planes, y + d_z + z)
-        to_mu, to_rho = row_of(planes, at[COTANGENT] + z), row_of(planes, at[COTANGENT] + d_z + z)
+        to_mu, to_rho = row_of(planes, at.cotangent + z), row_of(planes, at.cotangent + d_z + z)
         for i in range(width):
             # S'' of S = exp is S; of S = softplus it is S'(1 - S')
-            dds = s[i] if at[SCALE] == _EXP else ds[i] * (one - ds[i])
+            dds = s[i] if at.scale == _EXP else ds[i] * (one - ds[i])
             inverse = one / s[i]
             slope, bend = ds[i] * inverse, dds * inverse
             if fixed:  # eps = (z - mu)/s depends on phi: d eps = -(y_mu + eps S' y_rho)/s
@@ -105,22 +87,22 @@ def score_norm(
     wanted: int, g: Array,
 ) -> None:  # fmt: skip
     """Compute the sum of ``|s^q|^2`` over the tile's samples, and the gradient of half its mean if wanted."""
-    at, planes = tile.at, tile.planes
-    width, d_z, d_x = at[WIDTH], at[D_Z], at[D_X]
-    share = 1.0 / (batch * at[SAMPLES])
+    at, planes = tile.at[0], tile.planes
+    width, d_z, d_x = at.width, at.d_z, at.d_x
+    share = 1.0 / (batch * at.samples)
     u, w = np.empty((d_z, width), planes.dtype), np.empty((d_z, width), planes.dtype)
-    work = run_of(planes, at[WORK], 0, rows)
+    work = run_of(planes, at.work, 0, rows)
     result = 0.0
-    for j in range(at[SAMPLES]):
+    for j in range(at.samples):
         _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
         for z in range(d_z):
-            amu, arho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
-            s, ds = row_of(planes, at[S] + z), row_of(planes, at[DS] + z)
+            amu, arho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
+            s, ds = row_of(planes, at.s + z), row_of(planes, at.ds + z)
             for i in range(width):
                 amu[i] = u[z, i] / s[i]
                 arho[i] = w[z, i] / s[i] * ds[i]
-        blank(tile, at[FEATURES], 2 * d_z, rows, 1)
-        backward(tile, tile.encoder, phi, at[FEATURES], g, False, True, width)
+        blank(tile, at.features, 2 * d_z, rows, 1)
+        backward(tile, tile.encoder, phi, at.features, g, False, True, width)
         s_q = inputs_pulled(tile, tile.encoder)
         for d in range(d_x):
             score = row_of(planes, s_q + d)
@@ -131,10 +113,10 @@ def score_norm(
             scaled(tile, s_q, d_x, 1.0, tile.encoder[0, TANGENT])
             push(tile, tile.encoder, phi, width)
             _bend(tile, outputs_along(tile.encoder), u, w, not (by_probe or follows), share)
-            blank(tile, at[COTANGENT], 2 * d_z, rows, 1)
-            scaled(tile, at[FEATURES], 2 * d_z, share, at[FEATURES])
+            blank(tile, at.cotangent, 2 * d_z, rows, 1)
+            scaled(tile, at.features, 2 * d_z, share, at.features)
             backward_along(
-                tile, tile.encoder, phi, at[FEATURES], at[COTANGENT], g, g, False, True, False, width
+                tile, tile.encoder, phi, at.features, at.cotangent, g, g, False, True, False, width
             )
     tile.found[0] = result
 
@@ -154,7 +136,7 @@ def joint_inference(
     sums[0] += tile.found[0]
     if plan.follows:
         curvature(tile, theta, tau)
-    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[SAMPLES]), tau, plan.follows, g)
+    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, g)
     probe = Noise(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
     sums[2] += tile.found[0]
@@ -169,31 +151,31 @@ def joint_learning(
 
     The sums over the samples are those of :func:`joint_inference`, and that of ``d . b``.
     """
-    at, planes, batch = tile.at, tile.planes, x.shape[0]
-    width, samples = at[WIDTH], at[SAMPLES]
+    at, planes, batch = tile.at[0], tile.planes, x.shape[0]
+    width, samples = at.width, at.samples
     encode(tile, phi, x, row, rows)
     place(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
     gaps(tile, theta, rows, tau)
     sums[0] += tile.found[0]
-    work = run_of(planes, at[WORK], 0, rows)
-    for z in range(at[D_Z]):
+    work = run_of(planes, at.work, 0, rows)
+    for z in range(at.d_z):
         for j in range(samples):
             d, b = (
-                run_of(planes, at[GAP] + z, j * width, rows),
-                run_of(planes, at[SCORE] + z, j * width, rows),
+                run_of(planes, at.gap + z, j * width, rows),
+                run_of(planes, at.score + z, j * width, rows),
             )
             for i in range(rows):
                 work[i] = d[i] * b[i]
             sums[3] += total(work)
-    scaled(tile, at[GAP], at[D_Z], 1.0, tile.decoder[0, TANGENT])
+    scaled(tile, at.gap, at.d_z, 1.0, tile.decoder[0, TANGENT])
     push(tile, tile.decoder, theta, samples * width)
     share = tau / (batch * samples)
-    scaled(tile, at[RESIDUAL], at[D_X], share, at[COTANGENT])
-    scaled(tile, outputs_along(tile.decoder), at[D_X], share, at[S_Q])
+    scaled(tile, at.residual, at.d_x, share, at.cotangent)
+    scaled(tile, outputs_along(tile.decoder), at.d_x, share, at.s_q)
     backward_along(
-        tile, tile.decoder, theta, at[COTANGENT], at[S_Q], plain, g, True, True, False, samples * width
+        tile, tile.decoder, theta, at.cotangent, at.s_q, plain, g, True, True, False, samples * width
     )
     probe = Noise(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, False, row, rows, batch, False, phi)

@@ -23,7 +23,7 @@ from ..views import row_of
 from .finish import finish
 from .packed_records import held, packed
 from .records import CHOOSING, OPTIMAL, Accumulators, L, ModelArrays, Noise, Plan, StepInputs
-from .tile import D_X, WIDTH, Tile
+from .tile import Tile
 
 #: A batch is cut into at most so many parts.
 PARTS = 8
@@ -51,8 +51,8 @@ def _update(
 ) -> None:  # fmt: skip
     """Do passes ``turn .. end`` of models ``low .. high``: compute parts ``first .. last`` and/or finish."""
     tile, accumulators, arrays, plan = held(work)
-    inputs = StepInputs(carray(data, (batch, tile.at[D_X]), tile.planes.dtype), noise, step)
-    width = tile.at[WIDTH]
+    inputs = StepInputs(carray(data, (batch, tile.at[0].d_x), tile.planes.dtype), noise, step)
+    width = tile.at[0].width
     for r in range(low, high):
         phi, theta = row_of(arrays.phi, r), row_of(arrays.theta, r)
         for each in range(turn, end):

@@ -18,7 +18,7 @@ from ..views import beyond, row_of
 from .affine_llvm import MASKED, PLAIN, RELU
 from .inner_loops import AFFINE, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 from .stages import stage
-from .tile import D_HERE, D_THERE, HERE, IN, OUT, PLANE, TANGENT, THERE, B, W
+from .tile import IN, OUT, PLANE, TANGENT, B, W
 
 _RELU = CODES["relu"]
 
@@ -86,19 +86,19 @@ def outputs_along(table: Any) -> Any:
 @formula
 def inputs_pulled(tile: Any, table: Any) -> Any:
     """Return the first plane of the input's cotangent, computed by ``backward``."""
-    return tile.at[HERE] if table.shape[0] % 2 == 0 else tile.at[THERE]
+    return tile.at[0].here if table.shape[0] % 2 == 0 else tile.at[0].there
 
 
 @formula
 def inputs_pulled_along(tile: Any, table: Any) -> Any:
     """Return the first plane of the tangent of the input's cotangent, computed by ``backward_along``."""
-    return tile.at[D_HERE] if table.shape[0] % 2 == 0 else tile.at[D_THERE]
+    return tile.at[0].d_here if table.shape[0] % 2 == 0 else tile.at[0].d_there
 
 
 @stage
 def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Evaluate the network from the planes of its input to those of its output."""
-    planes, room = tile.planes, tile.at[HERE]
+    planes, room = tile.planes, tile.at[0].here
     for layer in range(table.shape[0] - 1):
         n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
         w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
@@ -135,7 +135,7 @@ def backward(
         if wanted:
             _gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
         if layer > 0 or want_x:
-            gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
+            gx = tile.at[0].here if step % 2 == 0 else tile.at[0].there
             _pull(tile, table, layer, vector, gy, gx, cols)
             if layer > 0 and table[layers, IN] != _RELU:
                 x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
@@ -149,7 +149,7 @@ def backward(
 @stage
 def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Propagate the tangent of the input to the output, with the weights fixed."""
-    planes, room = tile.planes, tile.at[HERE]
+    planes, room = tile.planes, tile.at[0].here
     for layer in range(table.shape[0] - 1):
         n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
         w = beyond(vector, table[layer, W])
@@ -193,8 +193,8 @@ def backward_along(
             _gather(tile, table, layer, dgy, x, dg, True, cols)
             _gather(tile, table, layer, gy, dx, dg, False, cols)
         if layer > 0 or want_x:
-            gx = tile.at[HERE] if step % 2 == 0 else tile.at[THERE]
-            dgx = tile.at[D_HERE] if step % 2 == 0 else tile.at[D_THERE]
+            gx = tile.at[0].here if step % 2 == 0 else tile.at[0].there
+            dgx = tile.at[0].d_here if step % 2 == 0 else tile.at[0].d_there
             if layer > 0:
                 _pull(tile, table, layer, vector, gy, gx, cols)
             _pull(tile, table, layer, vector, dgy, dgx, cols)

@@ -22,7 +22,7 @@ from .loop import PARTS, Here, Loop, Work
 from .losses import Scope, loss_of, of_second_order, stages_of
 from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, Plan, StepInputs
 from .stages import place_of, ready
-from .tile import WIDTH, Tile, blocks, tile
+from .tile import Tile, blocks, tile
 
 _FIXED = GAMMA_CODES["fixed"]
 
@@ -74,7 +74,7 @@ class Update:
         self._tiles: list[Tile] = [
             tile(spec, loss.samples, batch, second_order, adam) for _ in range(spec.threads)
         ]
-        count = blocks(batch, int(self._tiles[0].at[WIDTH]))
+        count = blocks(batch, int(self._tiles[0].at["width"][0]))
         self._plan = _plan(spec, loss, batch, blocks(count, PARTS))
         self._parts = blocks(count, self._plan.tiles)
         plain = size if learns and loss.loss == "joint" else 0

@@ -12,31 +12,30 @@ from .perceptron import backward, inputs_pulled
 from .records import ELBO, TRAINING
 from .sample import blank, decode, encode, kl_sum, place, scaled
 from .stages import stage
-from .tile import COTANGENT, D_X, D_Z, DS, EPS, FEATURES, RESIDUAL, S_Q, SAMPLES, WIDTH, WORK, S
 
 
 @stage
 def scores(tile: Any, phi: Array) -> None:
     """Compute ``s^q`` of all samples, one backward sweep of the encoder per sample."""
-    at, planes = tile.at, tile.planes
-    width, d_z = at[WIDTH], at[D_Z]
+    at, planes = tile.at[0], tile.planes
+    width, d_z = at.width, at.d_z
     one = planes.dtype.type(1)
-    for j in range(at[SAMPLES]):
+    for j in range(at.samples):
         for z in range(d_z):
-            amu, arho = row_of(planes, at[FEATURES] + z), row_of(planes, at[FEATURES] + d_z + z)
+            amu, arho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
             s, ds, eps = (
-                row_of(planes, at[S] + z),
-                row_of(planes, at[DS] + z),
-                run_of(planes, at[EPS] + z, j * width, width),
+                row_of(planes, at.s + z),
+                row_of(planes, at.ds + z),
+                run_of(planes, at.eps + z, j * width, width),
             )
             for i in range(width):
                 inverse = one / s[i]
                 amu[i] = eps[i] * inverse
                 arho[i] = (eps[i] * eps[i] - one) * inverse * ds[i]
-        backward(tile, tile.encoder, phi, at[FEATURES], phi, False, True, width)
+        backward(tile, tile.encoder, phi, at.features, phi, False, True, width)
         score = inputs_pulled(tile, tile.encoder)
-        for d in range(at[D_X]):
-            source, target = row_of(planes, score + d), run_of(planes, at[S_Q] + d, j * width, width)
+        for d in range(at.d_x):
+            source, target = row_of(planes, score + d), run_of(planes, at.s_q + d, j * width, width)
             for i in range(width):
                 target[i] = source[i]
 
@@ -46,19 +45,19 @@ def mix(
     tile: Any, form: Array, crosses: int, to_square: float, to_cross: float, rows: int, sums: Array
 ) -> None:
     """Compute the cotangent of g, and add the terms of the sample means and of ``s^q`` to the sums."""
-    at, planes, real = tile.at, tile.planes, tile.planes.dtype.type
-    width, samples = at[WIDTH], at[SAMPLES]
+    at, planes, real = tile.at[0], tile.planes, tile.planes.dtype.type
+    width, samples = at.width, at.samples
     c_each, c_mean, d_each, d_mean = real(form[0]), real(form[1]), real(form[2]), real(form[3])
     per_sample, square_weight, cross_weight = real(1.0 / samples), real(to_square), real(to_cross)
-    e_mean, q_mean = run_of(planes, at[WORK], 0, width), run_of(planes, at[WORK] + 1, 0, width)
-    cross = run_of(planes, at[WORK] + 2, 0, width)
-    for d in range(at[D_X]):
+    e_mean, q_mean = run_of(planes, at.work, 0, width), run_of(planes, at.work + 1, 0, width)
+    cross = run_of(planes, at.work + 2, 0, width)
+    for d in range(at.d_x):
         for i in range(width):
             e_mean[i], q_mean[i], cross[i] = 0, 0, 0
         for j in range(samples):
             e, q = (
-                run_of(planes, at[RESIDUAL] + d, j * width, width),
-                run_of(planes, at[S_Q] + d, j * width, width),
+                run_of(planes, at.residual + d, j * width, width),
+                run_of(planes, at.s_q + d, j * width, width),
             )
             for i in range(width):
                 e_mean[i] += per_sample * e[i]
@@ -70,19 +69,19 @@ def mix(
         if crosses:
             for i in range(width):
                 cross[i] = d_each * cross[i] + d_mean * q_mean[i] * e_mean[i]
-            sums[1] += total(run_of(planes, at[WORK] + 2, 0, rows))
+            sums[1] += total(run_of(planes, at.work + 2, 0, rows))
         for j in range(samples):
             e, q = (
-                run_of(planes, at[RESIDUAL] + d, j * width, width),
-                run_of(planes, at[S_Q] + d, j * width, width),
+                run_of(planes, at.residual + d, j * width, width),
+                run_of(planes, at.s_q + d, j * width, width),
             )
-            gy = run_of(planes, at[COTANGENT] + d, j * width, width)
+            gy = run_of(planes, at.cotangent + d, j * width, width)
             for i in range(width):
                 gy[i] = square_weight * (c_each * e[i] + c_mean * e_mean[i])
             if crosses:
                 for i in range(width):
                     gy[i] += cross_weight * (d_each * q[i] + d_mean * q_mean[i])
-    blank(tile, at[COTANGENT], at[D_X], rows, samples)
+    blank(tile, at.cotangent, at.d_x, rows, samples)
 
 
 @stage
@@ -91,8 +90,8 @@ def quadratic(
     turn: int, g: Array, plain: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of the ELBO, M1, M2 or M3 by the pass's form, and sums of a, h and KL[q || p]."""
-    at, batch = tile.at, x.shape[0]
-    width, samples, form = at[WIDTH], at[SAMPLES], row_of(plan.forms, turn)
+    at, batch = tile.at[0], x.shape[0]
+    width, samples, form = at.width, at.samples, row_of(plan.forms, turn)
     crosses = form[2] != 0.0 or form[3] != 0.0
     w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
     encode(tile, phi, x, row, rows)
@@ -107,6 +106,6 @@ def quadratic(
     if crosses or form[1] != 0.0:
         mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
     else:
-        scaled(tile, at[RESIDUAL], at[D_X], w_square * form[0] / (batch * samples), at[COTANGENT])
+        scaled(tile, at.residual, at.d_x, w_square * form[0] / (batch * samples), at.cotangent)
     if turn == TRAINING:
-        backward(tile, tile.decoder, theta, at[COTANGENT], g, True, False, samples * width)
+        backward(tile, tile.decoder, theta, at.cotangent, g, True, False, samples * width)

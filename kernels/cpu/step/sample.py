@@ -17,29 +17,13 @@ from ..views import row_of, run_of
 from .inner_loops import DRAW, NORMALS, SLOPE, VALUE, WORDS
 from .perceptron import forward, loop_of, outputs
 from .stages import stage
-from .tile import (
-    D_X,
-    D_Z,
-    DICE,
-    DS,
-    EPS,
-    IN_ORDER,
-    MU,
-    NUMBERS,
-    PLANE,
-    RESIDUAL,
-    SAMPLES,
-    SCALE,
-    WIDTH,
-    WORK,
-    S,
-)
+from .tile import PLANE
 
 
 @stage
 def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
     """Set the columns past the end of the batch to zero."""
-    width = tile.at[WIDTH]
+    width = tile.at[0].width
     if rows < width:
         for p in range(first, first + n):
             for j in range(samples):
@@ -51,7 +35,7 @@ def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
 @stage
 def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
     """Set ``target = factor source`` for n planes of all samples."""
-    cols, weight = tile.at[SAMPLES] * tile.at[WIDTH], tile.planes.dtype.type(factor)
+    cols, weight = tile.at[0].samples * tile.at[0].width, tile.planes.dtype.type(factor)
     for p in range(n):
         x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
         for i in range(cols):
@@ -65,19 +49,19 @@ def draw(
     """Draw the numbers of rows ``row ..`` of some samples, ``width`` a row, into planes ``first ..``."""
     out, stride = row_of(tile.planes, first), tile.planes.shape[1]
     place = noise.seed, noise.stream, noise.step, row, batch
-    room = row_of(tile.planes, tile.at[DICE]), row_of(tile.planes, tile.at[NUMBERS])
-    ends = row_of(tile.planes, tile.at[IN_ORDER]), tile.inner_loops[WORDS], tile.inner_loops[NORMALS]
+    room = row_of(tile.planes, tile.at[0].words), row_of(tile.planes, tile.at[0].numbers)
+    ends = row_of(tile.planes, tile.at[0].ordered), tile.inner_loops[WORDS], tile.inner_loops[NORMALS]
     call_with_pointers(
         tile.inner_loops[DRAW],
-        (*place, samples, rows, width, signs, out, tile.at[WIDTH], stride, *room, *ends),
+        (*place, samples, rows, width, signs, out, tile.at[0].width, stride, *room, *ends),
     )
 
 
 @stage
 def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
     """Compute ``mu``, ``s = S(rho)`` and ``S'(rho)`` of rows ``low ..`` of ``x (N, D)``."""
-    at, planes = tile.at, tile.planes
-    width, d_z, stride = at[WIDTH], at[D_Z], planes.shape[1]
+    at, planes = tile.at[0], tile.planes
+    width, d_z, stride = at.width, at.d_z, planes.shape[1]
     first = tile.encoder[0, PLANE]
     for d in range(x.shape[1]):
         plane = row_of(planes, first + d)
@@ -87,28 +71,28 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
     forward(tile, tile.encoder, phi, width)
     features = outputs(tile.encoder)
     for z in range(d_z):
-        mu, source, one = row_of(planes, at[MU] + z), row_of(planes, features + z), row_of(planes, at[DS] + z)
+        mu, source, one = row_of(planes, at.mu + z), row_of(planes, features + z), row_of(planes, at.ds + z)
         for i in range(width):
             mu[i] = source[i]
             one[i] = 1
-    s, ds = row_of(planes, at[S]), row_of(planes, at[DS])
+    s, ds = row_of(planes, at.s), row_of(planes, at.ds)
     call_with_pointers(
-        loop_of(tile, at[SCALE], VALUE), (row_of(planes, features + d_z), s, d_z, width, stride)
+        loop_of(tile, at.scale, VALUE), (row_of(planes, features + d_z), s, d_z, width, stride)
     )
-    call_with_pointers(loop_of(tile, at[SCALE], SLOPE), (s, ds, ds, d_z, width, stride))
+    call_with_pointers(loop_of(tile, at.scale, SLOPE), (s, ds, ds, d_z, width, stride))
 
 
 @stage
 def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
     """Draw the noise of the tile, and write ``z = mu + s eps`` to the decoder's input."""
-    at, planes = tile.at, tile.planes
-    width, d_z = at[WIDTH], at[D_Z]
-    draw(tile, noise, low, rows, batch, d_z, False, at[EPS], at[SAMPLES])
-    blank(tile, at[EPS], d_z, rows, at[SAMPLES])
+    at, planes = tile.at[0], tile.planes
+    width, d_z = at.width, at.d_z
+    draw(tile, noise, low, rows, batch, d_z, False, at.eps, at.samples)
+    blank(tile, at.eps, d_z, rows, at.samples)
     for z in range(d_z):
-        mu, s = row_of(planes, at[MU] + z), row_of(planes, at[S] + z)
-        for j in range(at[SAMPLES]):
-            eps = run_of(planes, at[EPS] + z, j * width, width)
+        mu, s = row_of(planes, at.mu + z), row_of(planes, at.s + z)
+        for j in range(at.samples):
+            eps = run_of(planes, at.eps + z, j * width, width)
             to = run_of(planes, tile.decoder[0, PLANE] + z, j * width, width)
             for i in range(width):
                 to[i] = mu[i] + s[i] * eps[i]
@@ -117,12 +101,12 @@ def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
 @stage
 def kl_sum(tile: Any, rows: int) -> None:
     """Compute the sum of ``(mu^2 + s^2 - 1)/2 - log s`` over the tile, and store it in ``found``."""
-    at, planes = tile.at, tile.planes
-    work = run_of(planes, at[WORK], 0, rows)
+    at, planes = tile.at[0], tile.planes
+    work = run_of(planes, at.work, 0, rows)
     result = 0.0
     half, one = work.dtype.type(0.5), work.dtype.type(1)
-    for z in range(at[D_Z]):
-        mu, s = row_of(planes, at[MU] + z), row_of(planes, at[S] + z)
+    for z in range(at.d_z):
+        mu, s = row_of(planes, at.mu + z), row_of(planes, at.s + z)
         for i in range(rows):
             work[i] = half * (mu[i] * mu[i] + s[i] * s[i] - one) - log(s[i])
         result += total(work)
@@ -132,18 +116,18 @@ def kl_sum(tile: Any, rows: int) -> None:
 @stage
 def decode(tile: Any, theta: Array, rows: int) -> None:
     """Decode all samples; write ``g - x`` to its planes and the sum of its squares to ``found``."""
-    at, planes = tile.at, tile.planes
-    width = at[WIDTH]
-    forward(tile, tile.decoder, theta, at[SAMPLES] * width)
+    at, planes = tile.at[0], tile.planes
+    width = at.width
+    forward(tile, tile.decoder, theta, at.samples * width)
     out = outputs(tile.decoder)
-    for d in range(at[D_X]):
+    for d in range(at.d_x):
         x = row_of(planes, tile.encoder[0, PLANE] + d)
-        for j in range(at[SAMPLES]):
-            g, e = run_of(planes, out + d, j * width, rows), run_of(planes, at[RESIDUAL] + d, j * width, rows)
+        for j in range(at.samples):
+            g, e = run_of(planes, out + d, j * width, rows), run_of(planes, at.residual + d, j * width, rows)
             for i in range(rows):
                 e[i] = g[i] - x[i]
-    blank(tile, at[RESIDUAL], at[D_X], rows, at[SAMPLES])
+    blank(tile, at.residual, at.d_x, rows, at.samples)
     result = 0.0
-    for d in range(at[D_X]):
-        result += total_squares(run_of(planes, at[RESIDUAL] + d, 0, at[SAMPLES] * width))
+    for d in range(at.d_x):
+        result += total_squares(run_of(planes, at.residual + d, 0, at.samples * width))
     tile.found[0] = result

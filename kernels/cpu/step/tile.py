@@ -2,7 +2,7 @@
 
 Every feature of the tile is a plane, contiguous along the rows (see ``affine_llvm.py``). Columns of the
 encoder's planes are the data of the tile; columns of the decoder's are its samples, one after the other,
-``WIDTH`` columns each.
+``width`` columns each.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .stages import STAGES
 COLUMNS = 256
 
 #: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S.
-WIDTH, SAMPLES, D_Z, D_X, SCALE = range(5)
+_NUMBERS = "width", "samples", "d_z", "d_x", "scale"
 #: First planes of the variables of a tile: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps,
 #: d, b, g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; two pairs of buffers for
 #: cotangents and their tangents, each pair alternating by layer; and buffers for random words, for the
 #: numbers computed from them, and for these numbers in order.
-_PLANES = range(5, 23)
-(
-    MU, S, DS, FEATURES, EPS, GAP, SCORE, RESIDUAL, S_Q, COTANGENT, WORK, HERE, THERE, D_HERE, D_THERE, DICE,
-    NUMBERS, IN_ORDER,
-) = _PLANES  # fmt: skip
+_VARIABLES = (
+    "mu", "s", "ds", "features", "eps", "gap", "score", "residual", "s_q", "cotangent", "work", "here",
+    "there", "d_here", "d_there", "words", "numbers", "ordered",
+)  # fmt: skip
+_PLACES = np.dtype([(name, np.int64) for name in (*_NUMBERS, *_VARIABLES)])
 #: Columns of a network's table, with one row per layer and one for the output: widths, offsets of weights and
 #: bias in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row
 #: holds the codes of the activations between the layers and after the last one.
@@ -51,7 +51,7 @@ class Tile(NamedTuple):
     encoder, decoder : Array
         Tables of the networks, with the columns ``IN .. TANGENT``.
     at : Array
-        Numbers and first planes, with the indices ``WIDTH .. IN_ORDER``.
+        ``(1,)``, a record of numbers and first planes, ``width .. ordered``.
     inner_loops : Array
         Addresses of the inner loops and of the stages.
     found : Array
@@ -116,7 +116,7 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: boo
     used = {spec.scale, spec.decoder.output or spec.scale}
     used |= {spec.encoder.activation, spec.decoder.activation} - {"relu"}  # computed within the products
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    at = np.array([width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1]], np.int64)
+    at = np.array([(width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1])], _PLACES)
     places = np.zeros(INNER_LOOPS + len(STAGES), np.int64)
     places[:INNER_LOOPS] = addresses(dtype, used, second_order, adam)
     # an odd number of cache lines, so that the elements of a column are spread over the sets of the cache
