@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[Any]
-DType: TypeAlias = npt.DTypeLike
+    Array: TypeAlias = npt.NDArray[Any]
+    DType: TypeAlias = npt.DTypeLike
+else:  # the settings name layers and kernel sets, and are read before NumPy may be loaded
+    Array = DType = Any
+
 Shape: TypeAlias = tuple[int, ...]
 
 #: A name of ``vsmnp.kernels.reference.activations.ACTIVATIONS``.
