@@ -50,6 +50,11 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
     return click.option(name, type=kind, default=default, show_default=default != "", help=text)
 
 
+def choices_of(name: str) -> click.Choice[str]:
+    """Return the type of an option that takes the choices of a setting."""
+    return click.Choice(Settings.__dataclass_fields__[name].metadata["choices"])
+
+
 def settings_options(*names: str) -> Callable[[F], F]:
     """Give a command one option for each setting, or for those named, in the order of the record."""
 

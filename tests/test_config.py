@@ -17,10 +17,11 @@ from strategies import few, many
 from vsmnp.errors import ConfigError
 from vsmnp.objectives import M2, M3, M2AsPublished, PosteriorFisher
 from vsmnp.settings import toml
+from vsmnp.settings.in_effect import estimators
 from vsmnp.settings.presets import PRESETS, preset
 from vsmnp.settings.settings import FREE_TO_CHANGE, Settings
 from vsmnp.settings.values import option_name
-from vsmnp.training.build import build_inference, build_learning, estimators
+from vsmnp.training.build import build_inference, build_learning
 
 FIELDS = {spec.name: spec for spec in dataclasses.fields(Settings)}
 

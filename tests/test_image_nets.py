@@ -15,8 +15,9 @@ from vsmnp.model.layout import STATISTICS
 from vsmnp.model.networks import BatchNormRule
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.runs.session import Session, load_run
+from vsmnp.settings.in_effect import batch_norm
 from vsmnp.settings.settings import Settings
-from vsmnp.training.build import batch_norm, build_model
+from vsmnp.training.build import build_model
 from vsmnp.training.history import History
 from vsmnp.training.loop import Watch, run_loop
 from vsmnp.training.trainer import Trainer

@@ -6,6 +6,11 @@ prints it and exits with :attr:`VsmnpError.exit_code`; a traceback is never show
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class VsmnpError(Exception):
     """The base class of every failure that vsmnp reports."""
@@ -51,3 +56,16 @@ class Interrupted(VsmnpError):
     """A run that was stopped on request; its state was saved."""
 
     exit_code = 130
+
+
+def member_of(members: Mapping[str, T], kind: str, name: str) -> T:
+    """Return the member of a closed set by its name.
+
+    Raises
+    ------
+    ConfigError
+        If the set has no member of that name; the sentence lists those that it has.
+    """
+    if name not in members:
+        raise ConfigError(f"There is no {kind} '{name}': choose one of {', '.join(members)}.")
+    return members[name]

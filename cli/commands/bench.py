@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsmnp.layers.activations import ACTIVATIONS
+from vsmnp.settings.choices import IMAGE_ARCHITECTURES
 
 from ..console import Progress, json_text, say, table
-from ..options import IntegerList, quiet_option
+from ..options import IntegerList, choices_of, quiet_option
 from ..process import prepare_process
 
 if TYPE_CHECKING:
@@ -34,21 +34,21 @@ Examples:
 @click.option("--suite", type=click.Choice(_SUITES), default="summary", show_default=True,
               help="Which cases; summary holds those the project is judged by.")  # fmt: skip
 @click.option("--objective", "objectives", multiple=True, help="Objectives of the steps; repeat for several.",
-              type=click.Choice(("elbo", "m1", "m2", "m3", "fae")))  # fmt: skip
+              type=choices_of("objective"))  # fmt: skip
 @click.option("--inference", "inferences", multiple=True, help="Inference of the steps; repeat for several.",
-              type=click.Choice(("kl", "fisher", "fisher-reparam")))  # fmt: skip
+              type=choices_of("inference"))  # fmt: skip
 @click.option("--hidden", type=IntegerList(), multiple=True, help="Hidden widths, such as 30,30; repeatable.")
-@click.option("--arch", "archs", type=click.Choice(("dcgan", "resnet18")), multiple=True,
+@click.option("--arch", "archs", type=click.Choice(tuple(IMAGE_ARCHITECTURES)), multiple=True,
               help="Networks of the suite images; repeat for both.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(min=1), multiple=True, help="Posterior samples S; repeatable.")
 @click.option("--activation", default="relu", show_default=True, help="Of the hidden layers.",
-              type=click.Choice(tuple(ACTIVATIONS)))  # fmt: skip
+              type=choices_of("activation"))  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), default=1000, show_default=True,
               help="Minibatch size N; of images 100 unless it is another.")  # fmt: skip
 @click.option("--device", type=click.Choice(("cpu", "gpu")), default="cpu", show_default=True,
               help="Where to run.")  # fmt: skip
 @click.option("--kernels", default="auto", show_default=True, help="Kernel set.",
-              type=click.Choice(("auto", "reference", "cpu", "cuda", "numba-cuda")))  # fmt: skip
+              type=choices_of("kernels"))  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1),
               help="Threads; default: 1, and all cores for ensembles.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(("float32", "float64")), default="float32", show_default=True,

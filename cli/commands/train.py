@@ -148,7 +148,7 @@ def _size(session: Session) -> dict[str, Any]:
 
 def _explain(session: Session, tell: Callable[[str], object], show_settings: bool) -> None:
     """The resolved settings, the size and the time."""
-    from vsmnp.training.build import settings_in_effect
+    from vsmnp.settings.in_effect import settings_in_effect
 
     trainer = session.trainer
     if show_settings:

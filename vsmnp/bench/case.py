@@ -6,10 +6,9 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
+from ..settings.choices import ARCHITECTURES, INFERENCES
 from ..settings.settings import Settings
 from ..types import Shape
-
-_LETTER = {"kl": "K", "fisher": "F", "fisher-reparam": "FR"}
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,17 @@ class Case:
     @property
     def image(self) -> Shape | None:
         """``(C, H, W)`` if the data are images, else None."""
-        return None if self.arch == "mlp" else (1, 32, self.d_x // 32)
+        return (1, 32, self.d_x // 32) if ARCHITECTURES[self.arch].of_images else None
 
     @property
     def name(self) -> str:
         """``K-M2/30x2/S1``: inference and objective, network, S; then values that differ from the default."""
-        letter = _LETTER[self.inference]
-        objective = "FAE" if self.objective == "fae" else self.objective.upper()
         layers = [(width, len(list(same))) for width, same in groupby(self.hidden)]
         network = "-".join(f"{width}x{count}" for width, count in layers)
         usual = Case()
-        if self.arch != "mlp":
+        if self.image:
             network, usual = self.arch + f"x{self.width:g}" * (self.width != 1), Case.of_images(self.arch)
-        parts = [f"{letter}-{objective}", network, f"S{self.samples}"]
+        parts = [f"{INFERENCES[self.inference].letter}-{self.objective.upper()}", network, f"S{self.samples}"]
         for sign, name in (("J", "encoder_steps"), ("N", "batch_size"), ("D", "d_x"), ("Z", "latent")):
             parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(usual, name))
         parts += [f"R{self.models}"] * (self.models > 1)
@@ -79,7 +76,7 @@ class Case:
         mine = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("d_x", "models"):
             del mine[name]
-        if self.arch != "mlp":
+        if self.image:
             mine |= {"lr": 1e-4, "encoder_lr": 1e-4}
         return Settings(seeds=tuple(range(self.models)), **mine)
 

@@ -18,7 +18,8 @@ from ..layers.conv import Conv, ConvTranspose, UpsampledConv
 from ..layers.dense import Dense
 from ..model.gaussian import DiagonalGaussian
 from ..model.vae import GaussianVAE
-from ..training.build import batch_norm
+from ..settings.choices import INFERENCES, OBJECTIVES
+from ..settings.in_effect import batch_norm
 from ..types import Layer
 from .case import Case
 
@@ -76,9 +77,11 @@ def inference_flops(case: Case) -> int:
     n, rows = case.batch_size, case.samples * case.batch_size
     flops = n * encoder.all + rows * 2 * decoder.all  # forward, and the decoder back to z
     flops += n * (encoder.all + encoder.but_first)
-    if case.inference == "fisher-reparam":  # along d: forward, and back with its tangent
+    if INFERENCES[case.inference].reparametrised:  # along d: forward, and back with its tangent
         flops += rows * 3 * decoder.all
-    if case.objective == "fae":  # s^q; along it forward, back with its tangent, two kinds of weight gradient
+    if OBJECTIVES[
+        case.objective
+    ].joint:  # s^q; along it forward, back with its tangent, two kinds of weight gradient
         flops += rows * (3 * encoder.all + 2 * encoder.but_first) + n * encoder.all
     return flops
 
@@ -88,12 +91,11 @@ def learning_flops(case: Case) -> int:
     encoder, decoder = networks(case)
     n, rows = case.batch_size, case.samples * case.batch_size
     flops = n * encoder.all + rows * decoder.all
-    if (
-        case.objective == "fae"
-    ):  # back to z; along d forward, back with its tangent, three weight gradients; s^q
+    if OBJECTIVES[case.objective].joint:
+        # back to z; along d forward, back with its tangent, three weight gradients; s^q
         return flops + rows * (5 * decoder.all + 2 * decoder.but_first + encoder.all)
     flops += rows * (decoder.all + decoder.but_first)
-    return flops + rows * encoder.all * (case.objective == "m3")
+    return flops + rows * encoder.all * OBJECTIVES[case.objective].crosses
 
 
 def step_flops(case: Case) -> int:

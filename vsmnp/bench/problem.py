@@ -14,7 +14,7 @@ from ..data.rows import Rows
 from ..kernels import choose, load
 from ..model.layout import Layout
 from ..rng import Key, Stream
-from ..training.build import estimators
+from ..settings.in_effect import estimators
 from ..training.trainer import Trainer
 from ..types import Array, DType, Kernels, Shape
 from .case import Case
@@ -147,7 +147,7 @@ class Problem:
 
     @property
     def estimators(self) -> tuple[str, str]:
-        """Name the estimator of ``|E s|^2`` and M3's baseline (:func:`vsmnp.training.build.estimators`)."""
+        """Name the estimator of ``|E s|^2`` and the baseline of M3 in these settings."""
         return estimators(self.case.settings)
 
     @cached_property

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
 
-from ..errors import ConfigError
+from ..errors import ConfigError, member_of
+from ..settings.choices import INFERENCES, OBJECTIVES, is_second_order
 from .bench import Part
 from .case import Case
 from .ensembles import EnsemblePart
@@ -83,16 +84,16 @@ class Choice:
     archs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.suite not in SUITES:
-            raise ConfigError(f"There is no suite '{self.suite}': choose one of {', '.join(SUITES)}.")
+        member_of(SUITES, "suite", self.suite)
 
     def one(self, **changes: object) -> Case:
         """Return the template with the first value of each choice, and the changes."""
         first = {"objective": self.objectives, "inference": self.inferences, "hidden": self.hidden,
                  "samples": self.samples}  # fmt: skip
         chosen = {name: values[0] for name, values in first.items() if values}
-        if chosen.get("objective") == "fae":
-            chosen.setdefault("inference", "fisher-reparam")
+        joint = OBJECTIVES[str(chosen.get("objective", self.template.objective))].joint
+        if joint:
+            chosen.setdefault("inference", joint.default)
         return _smooth(replace(self.template, **{**chosen, **changes}))  # type: ignore[arg-type]
 
 
@@ -116,17 +117,17 @@ def plan(choice: Choice) -> list[Part]:
 
 def _smooth(case: Case) -> Case:
     """Replace relu by tanh in cases with second-order gradients, which miss the kinks of a relu network."""
-    second = case.objective == "fae" or case.inference == "fisher-reparam"
+    second = is_second_order(case.objective, case.inference)
     return replace(case, activation="tanh") if second and case.activation == "relu" else case
 
 
 def _cases(choice: Choice) -> Iterator[Case]:
-    objectives = choice.objectives or ("elbo", "m1", "m2", "m3", "fae")
-    inferences = choice.inferences or ("kl", "fisher", "fisher-reparam")
+    objectives = choice.objectives or tuple(OBJECTIVES)
+    inferences = choice.inferences or tuple(INFERENCES)
     hidden = choice.hidden or (((30, 30),) if choice.quick else ((30, 30), (100, 100)))
     samples = choice.samples or ((1,) if choice.quick else (1, 5))
     for widths, S, inference, objective in product(hidden, samples, inferences, objectives):
-        if objective == "fae" and inference == "kl":
+        if OBJECTIVES[objective].joint and INFERENCES[inference].reparametrised is None:
             continue
         yield _smooth(
             replace(choice.template, objective=objective, inference=inference, hidden=widths, samples=S)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..runs.session import Run
+from ..settings.choices import INFERENCES, OBJECTIVES
 from ..settings.settings import Settings
-
-_OBJECTIVE = {"elbo": "ELBO", "m1": "M1", "m2": "M2", "m3": "M3", "fae": "Fisher autoencoder"}
-_INFERENCE = {"kl": "KL", "fisher": "Fisher", "fisher-reparam": "Fisher (reparametrised)"}
 
 
 def method(settings: Settings) -> str:
     """Format the method of a run: ``M2 with KL inference, as published``."""
     published = ", as published" if settings.as_published else ""
-    return f"{_OBJECTIVE[settings.objective]} with {_INFERENCE[settings.inference]} inference{published}"
+    objective, inference = OBJECTIVES[settings.objective], INFERENCES[settings.inference]
+    return f"{objective.label} with {inference.label} inference{published}"
 
 
 def plain(name: str) -> str:

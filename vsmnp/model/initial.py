@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 
+from ..errors import member_of
 from ..kernels import load
 from ..rng import Key, Stream
+from ..settings.choices import INITIAL
 from ..types import Array, DType
 from .layout import Layout, Slot
 from .vae import GaussianVAE
@@ -21,22 +22,22 @@ def _fan_in(layout: Layout, slot: Slot) -> int:
     return int(np.prod(shape[1:], dtype=np.int64))
 
 
-def _uniform(layout: Layout, key: Key, is_decoder: bool) -> Array:
+def uniform(layout: Layout, key: Key, is_decoder: bool) -> Array:
     """Draw every weight and bias uniformly in +-1/sqrt(fan in)."""
     draws = 2 * key.uniform(load("reference"), (layout.size,), np.float64) - 1
     return draws * _spread(layout, lambda slot: _fan_in(layout, slot) ** -0.5)
 
 
-def _normal(layout: Layout, key: Key, is_decoder: bool) -> Array:
+def normal(layout: Layout, key: Key, is_decoder: bool) -> Array:
     """Draw as the paper's code does: weights and decoder biases N(0, .1^2), encoder biases 0."""
     draws = key.normal(load("reference"), (layout.size,), np.float64)
     return draws * _spread(layout, lambda slot: 0.1 if is_decoder or slot.name.endswith(".w") else 0.0)
 
 
-def _images(layout: Layout, key: Key, is_decoder: bool) -> Array:
+def images(layout: Layout, key: Key, is_decoder: bool) -> Array:
     """Draw as the paper's code for images does: decoder weights N(0, .01^2), the encoder uniform."""
     if not is_decoder:
-        return _uniform(layout, key, is_decoder)
+        return uniform(layout, key, is_decoder)
     draws = key.normal(load("reference"), (layout.size,), np.float64)
     return draws * _spread(layout, lambda slot: 0.01 if slot.name.endswith(".w") else 0.0)
 
@@ -49,10 +50,6 @@ def _spread(layout: Layout, of: Callable[[Slot], float]) -> Array:
             spread[slot.start : slot.stop] = of(slot)
     return spread
 
-
-RULES: Mapping[str, Callable[[Layout, Key, bool], Array]] = MappingProxyType(
-    {"uniform": _uniform, "normal": _normal, "images": _images}
-)
 
 #: Slots of a normalisation that are initialised with 1, so that it is the identity at first.
 _ONE = ("scale", "variance")
@@ -67,14 +64,20 @@ def initial_parameters(
     ----------
     seeds : tuple of int
         One seed per model; member r of an ensemble has the initial values of a single run with its seed.
-    rule : {"uniform", "normal", "images"}
-        Distribution of weights and biases.
+    rule : str
+        Distribution of weights and biases, a name in :data:`vsmnp.settings.choices.INITIAL`.
     sd : float
         Initial ``sqrt(gamma)``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no distribution of that name.
     """
+    draw = member_of(INITIAL, "distribution of initial parameters", rule).load()
     key = Key(seeds, Stream.PARAMETERS)
-    phi = RULES[rule](model.phi_layout, key, False)
-    theta = RULES[rule](model.theta_layout, key.on(Stream.PARAMETERS, 1), True)
+    phi = draw(model.phi_layout, key, False)
+    theta = draw(model.theta_layout, key.on(Stream.PARAMETERS, 1), True)
     for layout, vector in ((model.phi_layout, phi), (model.theta_layout, theta)):
         for name, values in layout.named(vector):
             if name.endswith(_ONE):

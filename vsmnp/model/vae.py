@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 
-from ..errors import ConfigError
+from ..errors import ConfigError, member_of
 from ..layers.running_statistics import batch_statistics, frozen
+from ..settings.choices import IMAGE_ARCHITECTURES
 from ..types import Array, Cache, Kernels, Layer, Params, Shape
 from .gaussian import DiagonalGaussian
 from .layout import Layout
-from .networks import (
-    BatchNormRule,
-    ImagePlan,
-    dcgan_decoder,
-    dcgan_encoder,
-    mlp,
-    resnet18_decoder,
-    resnet18_encoder,
-)
+from .networks import BatchNormRule, ImagePlan, perceptrons
 from .posterior import Moments, Posterior
-
-_Network = Callable[[ImagePlan], Layer]
-
-#: Encoder and decoder of each architecture for images.
-_OF_IMAGES: Mapping[str, tuple[_Network, _Network]] = MappingProxyType(
-    {"dcgan": (dcgan_encoder, dcgan_decoder), "resnet18": (resnet18_encoder, resnet18_decoder)}
-)
 
 
 @dataclass(frozen=True)
@@ -80,8 +65,7 @@ class GaussianVAE:
         if scale not in ("exp", "softplus"):
             raise ConfigError(f"The posterior scale is exp or softplus, not '{scale}'.")
         q = posterior or DiagonalGaussian(d_z, "softplus" if scale == "softplus" else "exp")
-        encoder = mlp((d_x, *hidden, q.n_features), activation)
-        decoder = mlp((q.d_z, *reversed(hidden), d_x), activation, sigmoid_output)
+        encoder, decoder = perceptrons(d_x, q.n_features, q.d_z, hidden, activation, sigmoid_output)
         return cls(encoder, decoder, q, d_x)
 
     @classmethod
@@ -94,10 +78,12 @@ class GaussianVAE:
         width: float = 1.0,
         batch_norm: BatchNormRule = "off",
     ) -> GaussianVAE:
-        """Build a VAE of convolutional (``dcgan``) or residual (``resnet18``) networks with a sigmoid output.
+        """Build a VAE of networks for images, convolutional or residual, with a sigmoid output.
 
         Parameters
         ----------
+        arch : str
+            A name in :data:`vsmnp.settings.choices.IMAGE_ARCHITECTURES`, such as ``dcgan``.
         image : tuple of int
             ``(C, H, W)``: 1 or 3 channels, 32 or 64 pixels per side.
         width : float
@@ -110,11 +96,10 @@ class GaussianVAE:
         ConfigError
             If the architecture is unknown, or does not support such images.
         """
-        if arch not in _OF_IMAGES:
-            raise ConfigError(f"There is no architecture '{arch}': choose one of {', '.join(_OF_IMAGES)}.")
-        encoder, decoder = _OF_IMAGES[arch]
+        networks = member_of(IMAGE_ARCHITECTURES, "architecture of images", arch).load()
         plan = ImagePlan(image, posterior.n_features, posterior.d_z, activation, width, batch_norm)
-        return cls(encoder(plan), decoder(plan), posterior, math.prod(image))
+        encoder, decoder = networks(plan)
+        return cls(encoder, decoder, posterior, math.prod(image))
 
     @property
     def d_z(self) -> int:

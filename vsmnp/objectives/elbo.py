@@ -22,6 +22,8 @@ from .quadratic import Learning
 class ELBO(Learning):
     """Maximum likelihood for theta by the ELBO; ``gamma* = A / d_x``, nats per sample."""
 
+    fused_loss = "elbo"
+
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from ..types import Array
+from ..types.step_spec import GammaName
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class GammaRule(Protocol):
     def closed_form(self) -> bool:
         """Whether l is set by :meth:`choose` before a loss is evaluated."""
 
+    def fused_rule(self) -> tuple[GammaName, float] | None:
+        """Return the name and the floor of the rule in a fused step, or None where it has none."""
+
     def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
         """Compute the gamma for curvature ``a`` and slope ``b``, both ``(R,)``, if there is a closed form."""
 
@@ -66,12 +70,18 @@ class LearnedGamma(GivenGamma):
 
     learns: ClassVar[bool] = True
 
+    def fused_rule(self) -> tuple[GammaName, float]:
+        return "learn", 0.0
+
 
 @dataclass(frozen=True)
 class FixedGamma(GivenGamma):
     """Keep l at its initial value."""
 
     learns: ClassVar[bool] = False
+
+    def fused_rule(self) -> tuple[GammaName, float]:
+        return "fixed", 0.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,9 @@ class OptimalGamma:
     floor: float = 1e-6
     learns: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
+
+    def fused_rule(self) -> tuple[GammaName, float]:
+        return "optimal", self.floor
 
     def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
         kept = ~(b > 0)

@@ -17,6 +17,7 @@ from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Grads, Kernels, Tangents
+from ..types.step_spec import NO_FORM, InferenceSpec, LearningSpec
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 from .score_norm import ScoreNorm, ScoreNormTerm
@@ -99,6 +100,10 @@ class JointFisher:
         loss = sum(terms.values(), start=k.zeros(tau.shape, tau.dtype))
         return Outcome(loss, terms, g_phi, g_theta, choice, model.statistics(k, cache, decoder_cache))
 
+    def fused_spec(self) -> InferenceSpec | LearningSpec | None:
+        """Return None: a fused step has the two parts of this objective."""
+        return None
+
     def _decoder_sweep(
         self,
         k: Kernels,
@@ -135,9 +140,21 @@ class JointFisherLearning(JointFisher):
 
     trains_phi: ClassVar[bool] = False
 
+    def fused_spec(self) -> LearningSpec | None:
+        """Return the record of the loss for a fused step; None where gamma needs the whole batch first."""
+        rule = self.gamma.fused_rule()
+        if rule is None or self.gamma.closed_form:
+            return None
+        return LearningSpec("joint", self.samples, NO_FORM, NO_FORM, *rule, self.score_norm == "probe")
+
 
 @dataclass(frozen=True)
 class JointFisherInference(JointFisher):
     """The joint Fisher divergence with the phi-gradient alone."""
 
     trains_theta: ClassVar[bool] = False
+
+    def fused_spec(self) -> InferenceSpec:
+        """Return the record of the loss for a fused step."""
+        probe = self.score_norm == "probe"
+        return InferenceSpec("joint", self.samples, self.reparametrised, probe=probe)

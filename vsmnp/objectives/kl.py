@@ -13,6 +13,7 @@ from ..model.likelihood import log_likelihood, precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
+from ..types.step_spec import InferenceSpec
 from .objective import Outcome
 
 
@@ -27,6 +28,10 @@ class KL:
     """
 
     samples: int = 1
+
+    def fused_spec(self) -> InferenceSpec:
+        """Return the record of the loss for a fused step."""
+        return InferenceSpec("kl", self.samples)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

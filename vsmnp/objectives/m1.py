@@ -18,5 +18,7 @@ from .quadratic import Learning
 class M1(Learning):
     """M1: equation (8) without ``|s^q|^2``, nats per sample."""
 
+    fused_loss = "score-matching"
+
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)

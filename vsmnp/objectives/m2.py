@@ -27,6 +27,7 @@ class M2(Learning):
     """
 
     estimator: SquaredMean = "biased"
+    fused_loss = "score-matching"
 
     def __post_init__(self) -> None:
         self.form()

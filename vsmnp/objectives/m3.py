@@ -37,6 +37,7 @@ class M3(Learning):
 
     estimator: SquaredMean = "biased"
     baseline: Baseline = "none"
+    fused_loss = "score-matching"
 
     def __post_init__(self) -> None:
         if self.baseline == "leave-one-out" and self.samples < 2:

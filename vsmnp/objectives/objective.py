@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, Params
+from ..types.step_spec import InferenceSpec, LearningSpec
 from .gamma import Choice
 
 
@@ -54,6 +55,9 @@ class Objective(Protocol):
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
     ) -> Outcome:
         """Evaluate on a batch ``x (R|1, 1, N, D)`` with the posterior noise of ``key``."""
+
+    def fused_spec(self) -> InferenceSpec | LearningSpec | None:
+        """Return the record of the loss for a fused step, or None where a fused step does not know it."""
 
 
 def _fetched(k: Kernels, value: Any) -> Any:

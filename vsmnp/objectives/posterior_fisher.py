@@ -13,6 +13,7 @@ from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Grads, Kernels, Tangents
+from ..types.step_spec import InferenceSpec
 from .objective import Outcome
 
 
@@ -38,6 +39,10 @@ class PosteriorFisher:
     samples: int = 1
     reparametrised: bool = False
     weight: float = 1.0
+
+    def fused_spec(self) -> InferenceSpec:
+        """Return the record of the loss for a fused step."""
+        return InferenceSpec("fisher", self.samples, self.reparametrised, self.weight)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

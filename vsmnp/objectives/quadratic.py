@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..model.likelihood import precision, score_matching_terms
@@ -13,6 +13,7 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Kernels, QuadraticForm
+from ..types.step_spec import LearningName, LearningSpec
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 
@@ -31,10 +32,17 @@ class Learning(ABC):
         S, posterior samples per datum.
     gamma : GammaRule
         Rule for gamma.
+
+    Attributes
+    ----------
+    fused_loss : str or None
+        The loss of a fused step that has the terms, weights and slope of this class. A subclass that has them
+        too states it again: without it, training is composed of kernels.
     """
 
     samples: int = 1
     gamma: GammaRule = field(default_factory=LearnedGamma)
+    fused_loss: ClassVar[LearningName | None] = None
 
     @abstractmethod
     def form(self) -> QuadraticForm:
@@ -43,6 +51,14 @@ class Learning(ABC):
     def form_for_gamma(self) -> QuadraticForm:
         """Return the quadratic form that gives the optimal gamma; its ``a`` must not be negative."""
         return self.form()
+
+    def fused_spec(self) -> LearningSpec | None:
+        """Return the record of the loss for a fused step, or None where the class states no fused loss."""
+        loss = vars(type(self)).get("fused_loss")
+        rule = self.gamma.fused_rule()
+        if loss is None or rule is None:
+            return None
+        return LearningSpec(loss, self.samples, self.form(), self.form_for_gamma(), *rule)
 
     def score_q(
         self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key

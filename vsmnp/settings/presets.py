@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import member_of
+from .choices import objective_in
+
+#: Estimators of M2 and M3 in the author's code.
+_PAPER_ESTIMATORS = {"squared_mean": "biased", "baseline": "none"}
 
 #: Appendix B.1 and the author's code: small networks on two-dimensional data.
 _PAPER_2D = {
@@ -48,14 +52,11 @@ def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     ConfigError
         If there is no preset of that name.
     """
-    if name not in PRESETS:
-        raise ConfigError(f"There is no preset '{name}': choose one of {', '.join(PRESETS)}.")
-    values = {**PRESETS[name], **chosen}
+    values = {**member_of(PRESETS, "preset", name), **chosen}
     if values["encoder_optimizer"] == "sgd" and values.get("inference", "kl") != "kl":
         values["encoder_lr"] = chosen.get("encoder_lr", 1e-3)
-    if not values.get("as_published", False):
-        if values.get("objective") in ("m2", "m3"):
-            values.setdefault("squared_mean", "biased")
-        if values.get("objective") == "m3":
-            values.setdefault("baseline", "none")
+    objective = objective_in(values)
+    if objective and not values.get("as_published", False):
+        own = {name: value for name, value in _PAPER_ESTIMATORS.items() if name in objective.reads}
+        values = {**own, **values}
     return values

@@ -1,4 +1,4 @@
-"""All settings of a run in one record, shared by the command line, the files and Python."""
+"""All settings of a run in one table, shared by the command line, the files and Python."""
 
 from __future__ import annotations
 
@@ -8,18 +8,43 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigError
+from ..kernels import NAMES as KERNEL_SETS
+from ..kernels import ON_HOST
 from ..layers.activations import ACTIVATIONS
-from .values import checked, positive
+from .choices import (
+    ARCHITECTURES,
+    CHOSEN_BY,
+    GAMMA_RULES,
+    INFERENCES,
+    INITIAL,
+    OBJECTIVES,
+    OPTIMIZERS,
+    POSTERIORS,
+    objective_in,
+)
+from .values import Part, Row, checked, is_positive, option_name
+
+#: The error for a setting whose choice is not said by the name of its members alone.
+_OPTION = "{option} is a part of {choice} {members}: leave it out."
 
 
-def _setting(default: Any, text: str, *choices: str) -> Any:
-    """Create a field with its one-line help and its choices, if any."""
-    return field(default=default, metadata={"help": text, "choices": choices})
+def _setting(
+    default: Any,
+    text: str,
+    *choices: str,
+    least: float | None = None,
+    positive: bool = False,
+    part: Part | None = None,
+    free: bool = False,
+) -> Any:
+    """Create the field of a setting with its row of the table as metadata."""
+    row = Row(help=text, choices=choices, least=least, positive=positive, part=part, free=free)
+    return field(default=default, metadata=row)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The model, the data and the training method of a run; the help of each field is in its metadata.
+    """The model, the data and the training method of a run; the metadata of a field are its :class:`Row`.
 
     Raises
     ------
@@ -31,172 +56,188 @@ class Settings:
         "mixture",
         "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv or .h5 file, or a folder of pictures.",
     )
-    data_dir: str = _setting("", "Folder with the files of MNIST, Fashion-MNIST or CelebA.")
+    data_dir: str = _setting("", "Folder with the files of MNIST, Fashion-MNIST or CelebA.", free=True)
     image_size: int = _setting(
-        0, "Side of a picture: MNIST and Fashion-MNIST get a frame of zeros, others are resized; 0: as it is."
+        0,
+        "Side of a picture: MNIST and Fashion-MNIST get a frame of zeros, others are resized; 0: as it is.",
+        least=0,
     )
     crop: int = _setting(
         0,
         "Side of the square cut out of a picture's middle before it is resized; 0: the largest, CelebA 140.",
+        least=0,
     )
     channels: str = _setting(
         "auto", "Pictures in files as they are, grey (1) or coloured (3).", "auto", "1", "3"
     )
-    memory_budget: float = _setting(2.0, "GiB of samples held in memory; larger data are read from the disk.")
+    memory_budget: float = _setting(
+        2.0, "GiB of samples held in memory; larger data are read from the disk.", least=0, free=True
+    )
     data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
     noise: float = _setting(
-        0.0, "Standard deviation of the noise added to every input, drawn afresh at each use."
+        0.0, "Standard deviation of the noise added to every input, drawn afresh at each use.", least=0
     )
 
-    objective: str = _setting("m1", "Learning objective of the decoder.", "elbo", "m1", "m2", "m3", "fae")
+    objective: str = _setting("m1", "Learning objective of the decoder.", *OBJECTIVES)
     inference: str = _setting(
-        "kl",
-        "Inference objective of the encoder; with fae, fisher-reparam unless said.",
-        "kl",
-        "fisher",
-        "fisher-reparam",
+        "kl", "Inference objective of the encoder; with fae, fisher-reparam unless said.", *INFERENCES
     )
-    samples: int = _setting(5, "S, posterior samples a datum.")
-    encoder_steps: int = _setting(1, "J, encoder updates before each decoder update.")
+    samples: int = _setting(5, "S, posterior samples a datum.", least=1)
+    encoder_steps: int = _setting(1, "J, encoder updates before each decoder update.", least=1)
     encoder_data: str = _setting(
         "same", "Minibatch of the J encoder updates: the decoder's, or fresh ones.", "same", "fresh"
     )
     squared_mean: str = _setting(
-        "auto", "Estimator of |E_q s|^2 in M2 and M3.", "auto", "u-statistic", "biased"
+        "auto", "Estimator of |E_q s|^2 in M2 and M3.", "auto", "u-statistic", "biased",
+        part=Part("objective"),
+    )  # fmt: skip
+    baseline: str = _setting(
+        "auto", "Baseline in the cross term of M3.", "auto", "leave-one-out", "none", part=Part("objective")
     )
-    baseline: str = _setting("auto", "Baseline in the cross term of M3.", "auto", "leave-one-out", "none")
     as_published: bool = _setting(
         False, "M2 and M3 (and Fisher inference) as the paper's toy script computes them."
     )
     score_norm: str = _setting(
-        "pathwise",
-        "E|s^q|^2 of the Fisher autoencoder: through z, or by a Rademacher probe.",
-        "pathwise",
-        "probe",
-    )
+        "pathwise", "E|s^q|^2 of the Fisher autoencoder: through z, or by a Rademacher probe.",
+        "pathwise", "probe", part=Part("objective"),
+    )  # fmt: skip
 
     gamma: str = _setting(
         "learn",
         "Likelihood variance: learn, a number, or optimal (closed form a batch; the last if there is none).",
     )
-    gamma_floor: float = _setting(1e-6, "Smallest gamma that 'optimal' may choose.")
-    sd_init: float = _setting(0.1, "Initial sqrt(gamma).")
+    gamma_floor: float = _setting(
+        1e-6, "Smallest gamma that 'optimal' may choose.", positive=True, part=Part("gamma", _OPTION)
+    )
+    sd_init: float = _setting(0.1, "Initial sqrt(gamma).", positive=True)
 
     arch: str = _setting(
-        "mlp", "Networks: perceptrons, or convolutional or residual ones for images.",
-        "mlp", "dcgan", "resnet18",
-    )  # fmt: skip
-    width: float = _setting(1.0, "Factor on every number of channels of dcgan and resnet18.")
+        "mlp", "Networks: perceptrons, or convolutional or residual ones for images.", *ARCHITECTURES
+    )
+    width: float = _setting(
+        1.0, "Factor on every number of channels of dcgan and resnet18.", positive=True, part=Part("arch")
+    )
     batch_norm: str = _setting(
         "auto",
         "Batch normalisation: with the batch's statistics (coupled), the running ones (frozen), or off; "
         "auto: coupled for resnet18, else off.",
-        "auto",
-        "coupled",
-        "frozen",
-        "off",
-    )
+        "auto", "coupled", "frozen", "off", part=Part("arch", neutral=("off",)),
+    )  # fmt: skip
     hidden: tuple[int, ...] = _setting(
-        (30, 30), "Hidden widths of the perceptrons' encoder; the decoder mirrors them."
+        (30, 30), "Hidden widths of the perceptrons' encoder; the decoder mirrors them.", part=Part("arch")
     )
     activation: str = _setting("relu", "Activation of the hidden layers.", *ACTIVATIONS)
-    latent: int = _setting(2, "Latent dimension.")
+    latent: int = _setting(2, "Latent dimension.", least=1)
     posterior: str = _setting(
         "gaussian",
         "Latents and q(z|x): real ones, or binary ones trained by a relaxation (with kl, and elbo or m1).",
-        "gaussian",
-        "bernoulli",
+        *POSTERIORS,
     )
-    temperature: float = _setting(0.5, "Temperature of the relaxation of binary latents.")
-    scale: str = _setting("exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus")
+    temperature: float = _setting(
+        0.5, "Temperature of the relaxation of binary latents.", positive=True,
+        part=Part("posterior", _OPTION),
+    )  # fmt: skip
+    scale: str = _setting(
+        "exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus",
+        part=Part("posterior", refusal=""),
+    )  # fmt: skip
     sigmoid_output: bool = _setting(
-        False, "Pass the mlp decoder's mean through a sigmoid; the others always do."
+        False, "Pass the mlp decoder's mean through a sigmoid; the others always do.", part=Part("arch")
     )
     initial: str = _setting(
         "uniform",
         "Initial weights: uniform +-1/sqrt(fan in), N(0, .1^2) as in the paper's plane, or, as on its "
         "images, uniform for the encoder and N(0, .01^2) for the decoder.",
-        "uniform",
-        "normal",
-        "images",
+        *INITIAL,
     )
 
-    steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.")
-    epochs: float = _setting(20.0, "Passes over the training data, when --steps is not given.")
-    batch_size: int = _setting(0, "Minibatch size N; 0: 1000, or all training data if they are fewer.")
-    optimizer: str = _setting("adam", "Optimiser of the decoder.", "adam", "sgd")
-    lr: float = _setting(1e-3, "Step size of the decoder.")
-    encoder_optimizer: str = _setting("adam", "Optimiser of the encoder.", "adam", "sgd")
-    encoder_lr: float = _setting(1e-3, "Step size of the encoder.")
+    steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.", least=0, free=True)
+    epochs: float = _setting(
+        20.0, "Passes over the training data, when --steps is not given.", positive=True, free=True
+    )
+    batch_size: int = _setting(
+        0, "Minibatch size N; 0: 1000, or all training data if they are fewer.", least=0
+    )
+    optimizer: str = _setting("adam", "Optimiser of the decoder.", *OPTIMIZERS)
+    lr: float = _setting(1e-3, "Step size of the decoder.", positive=True)
+    encoder_optimizer: str = _setting("adam", "Optimiser of the encoder.", *OPTIMIZERS)
+    encoder_lr: float = _setting(1e-3, "Step size of the encoder.", positive=True)
 
     seeds: tuple[int, ...] = _setting((0,), "One model a seed, trained side by side: 3, 0-9 or 0,4,7.")
     dtype: str = _setting("float32", "Arithmetic.", "float32", "float64")
     device: str = _setting("auto", "Where to run.", "auto", "cpu", "gpu")
-    kernels: str = _setting(
-        "auto", "Kernel set; reference is plain NumPy.", "auto", "reference", "cpu", "cuda", "numba-cuda"
-    )
+    kernels: str = _setting("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
     tf32: bool = _setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
     threads: int = _setting(
-        1, "Threads of the linear algebra; from Python, set OPENBLAS_NUM_THREADS before NumPy loads."
+        1, "Threads of the linear algebra; from Python, set OPENBLAS_NUM_THREADS before NumPy loads.", least=1
     )
-    log_every: int = _setting(0, "Steps between rows of metrics.csv; 0: about 200 rows a run.")
+    log_every: int = _setting(
+        0, "Steps between rows of metrics.csv; 0: about 200 rows a run.", least=0, free=True
+    )
     evaluate_every: float = _setting(
-        0.0, "Epochs between evaluations on the test set, the rows of evaluation.csv; 0: none on the way."
-    )
+        0.0, "Epochs between evaluations on the test set, the rows of evaluation.csv; 0: none on the way.",
+        least=0, free=True,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
-            value = checked(spec.name, getattr(self, spec.name), spec.default, spec.metadata["choices"])
-            object.__setattr__(self, spec.name, value)
+            object.__setattr__(self, spec.name, checked(spec, getattr(self, spec.name)))
+        self._check_values()
+        self._check_parts()
         self._check_combinations()
 
-    def _check_combinations(self) -> None:
+    def _check_values(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
             raise ConfigError(f"--hidden needs positive widths such as 30,30, not {self.hidden}.")
-        if self.arch == "mlp" and (self.width != 1 or self.batch_norm not in ("auto", "off")):
-            option = "--width" if self.width != 1 else "--batch-norm"
-            raise ConfigError(f"{option} is a part of dcgan and resnet18, not of mlp: leave it out.")
-        if self.arch != "mlp" and (self.hidden != Settings.hidden or self.sigmoid_output):
-            option = "--hidden" if self.hidden != Settings.hidden else "--sigmoid-output"
-            raise ConfigError(f"{option} is a part of mlp, not of {self.arch}: leave it out.")
         if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
             raise ConfigError("--seeds needs at least one seed between 0 and 2^63 - 1.")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError("--seeds names a seed twice: two models would be the same.")
         if not 0 <= self.data_seed < 2**63:
             raise ConfigError("--data-seed must lie between 0 and 2^63 - 1.")
-        if self.gamma not in ("learn", "optimal"):
-            self.fixed_gamma()
-        if self.objective == "fae" and self.inference == "kl":
+        self.fixed_gamma()
+
+    def _check_parts(self) -> None:
+        """Check that every setting which belongs to a choice is left at its default without that choice."""
+        for spec in dataclasses.fields(self):
+            part, value = spec.metadata["part"], getattr(self, spec.name)
+            if part is None or not part.refusal or value == spec.default or value in part.neutral:
+                continue
+            if not self.reads(spec.name):
+                members = [name for name, row in CHOSEN_BY[part.of].items() if spec.name in row.reads]
+                raise ConfigError(
+                    part.refusal.format(
+                        option=option_name(spec.name),
+                        choice=option_name(part.of),
+                        members=" and ".join(members),
+                        chosen=getattr(self, part.of),
+                    )
+                )
+
+    def _check_combinations(self) -> None:
+        objective, posterior = OBJECTIVES[self.objective], POSTERIORS[self.posterior]
+        if objective.joint and INFERENCES[self.inference].reparametrised is None:
             raise ConfigError(
-                "--objective fae trains the encoder on the joint Fisher divergence, so --inference kl has no "
-                "part in it: use fisher-reparam, or fisher for the gradient with z held fixed."
+                f"--objective {self.objective} trains the encoder on {objective.joint.trains}, so "
+                f"--inference {self.inference} has no part in it: use fisher-reparam, or fisher for the "
+                "gradient with z held fixed."
             )
-        if self.posterior == "bernoulli" and (self.inference != "kl" or self.objective not in ("elbo", "m1")):
+        inferences, objectives = posterior.inferences or INFERENCES, posterior.objectives or OBJECTIVES
+        if self.inference not in inferences or self.objective not in objectives:
             raise ConfigError(
-                "--posterior bernoulli has no scores, so it goes with --inference kl and --objective elbo or "
-                f"m1, not with {self.inference} and {self.objective}."
+                f"--posterior {self.posterior} has no scores, so it goes with --inference "
+                f"{' or '.join(inferences)} and --objective {' or '.join(objectives)}, not with "
+                f"{self.inference} and {self.objective}."
             )
-        if self.temperature != Settings.temperature and self.posterior != "bernoulli":
-            raise ConfigError("--temperature is a part of --posterior bernoulli: leave it out.")
-        if self.as_published and self.objective not in ("m2", "m3"):
+        if self.as_published and not objective.published:
+            published = [name for name, row in OBJECTIVES.items() if row.published]
             raise ConfigError(
-                "--as-published exists for --objective m2 and m3, where the toy script leaves the paper, "
-                f"not for {self.objective}."
+                f"--as-published exists for --objective {' and '.join(published)}, where the toy script "
+                f"leaves the paper, not for {self.objective}."
             )
         if self.as_published and (self.squared_mean, self.baseline) != ("auto", "auto"):
             raise ConfigError("--as-published fixes the estimators: leave out --squared-mean and --baseline.")
-        if self.squared_mean != "auto" and self.objective not in ("m2", "m3"):
-            raise ConfigError(
-                f"--squared-mean is a part of m2 and m3, not of {self.objective}: leave it out."
-            )
-        if self.baseline != "auto" and self.objective != "m3":
-            raise ConfigError(f"--baseline is a part of m3, not of {self.objective}: leave it out.")
-        if self.gamma_floor != Settings.gamma_floor and self.gamma != "optimal":
-            raise ConfigError("--gamma-floor is a part of --gamma optimal: leave it out.")
-        if self.score_norm != "pathwise" and self.objective != "fae":
-            raise ConfigError(f"--score-norm is a part of fae, not of {self.objective}: leave it out.")
-        if self.tf32 and self.device != "gpu" and self.kernels in ("auto", "reference", "cpu"):
+        if self.tf32 and self.device != "gpu" and self.kernels in ("auto", *ON_HOST):
             raise ConfigError("--tf32 is a mode of a GPU's products: add --device gpu or leave it out.")
         if self.tf32 and self.dtype != "float32":
             raise ConfigError(f"--tf32 is a mode of float32 products, not of {self.dtype}: leave it out.")
@@ -205,20 +246,32 @@ class Settings:
                 "--squared-mean u-statistic and --baseline leave-one-out need --samples of at least 2."
             )
 
-    def fixed_gamma(self) -> float:
-        """Return ``gamma`` as a number.
+    def reads(self, name: str) -> bool:
+        """Return whether the members that are chosen read the setting of that name."""
+        part = type(self).__dataclass_fields__[name].metadata["part"]
+        if part is None:
+            return True
+        member = CHOSEN_BY[part.of].get(getattr(self, part.of))  # a number for gamma is no member
+        return member is not None and name in member.reads
+
+    def fixed_gamma(self) -> float | None:
+        """Return ``gamma`` as a number, or None if it is a rule.
 
         Raises
         ------
         ConfigError
-            If it is not a number, or not positive.
+            If it is neither a rule nor a positive number.
         """
+        if self.gamma in GAMMA_RULES:
+            return None
         try:
             value = float(self.gamma)
         except ValueError:
             value = -1.0
-        if not positive(value):
-            raise ConfigError(f"--gamma must be learn, optimal or a positive number, not '{self.gamma}'.")
+        if not is_positive(value):
+            raise ConfigError(
+                f"--gamma must be {', '.join(GAMMA_RULES)} or a positive number, not '{self.gamma}'."
+            )
         return value
 
     @classmethod
@@ -236,8 +289,9 @@ class Settings:
             raise ConfigError(
                 f"There is no setting {unknown[0]!r}: see 'vsmnp train --help' for all of them."
             )
-        if values.get("objective") == "fae":  # KL inference does not train the encoder of fae
-            values = {"inference": "fisher-reparam", **values}
+        objective = objective_in(values)
+        if objective and objective.joint:
+            values = {"inference": objective.joint.default, **values}
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -246,4 +300,4 @@ class Settings:
 
 
 #: Settings that a resumed run may change, because they do not affect the mathematics.
-FREE_TO_CHANGE = frozenset({"steps", "epochs", "data_dir", "log_every", "evaluate_every", "memory_budget"})
+FREE_TO_CHANGE = frozenset(spec.name for spec in dataclasses.fields(Settings) if spec.metadata["free"])

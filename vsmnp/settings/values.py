@@ -1,18 +1,48 @@
-"""Checks of a single setting: its type, its choices and its range."""
+"""The row of a setting in the table of settings, and the checks of its type, choices and range."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import Field, dataclass
+from typing import Any, TypedDict
 
 from ..errors import ConfigError
 
-_LEAST: Mapping[str, float] = {
-    "samples": 1, "encoder_steps": 1, "batch_size": 0, "latent": 1, "threads": 1, "noise": 0,
-    "steps": 0, "log_every": 0, "evaluate_every": 0, "image_size": 0, "crop": 0,
-    "memory_budget": 0,
-}  # fmt: skip
-_POSITIVE = frozenset({"lr", "encoder_lr", "sd_init", "gamma_floor", "epochs", "temperature", "width"})
+
+@dataclass(frozen=True)
+class Part:
+    """The choice that a setting belongs to: only some members of that closed set read it.
+
+    Attributes
+    ----------
+    of : str
+        The setting that chooses the member, a name in :data:`~vsmnp.settings.choices.CHOSEN_BY`.
+    refusal : str
+        The error if none of these members is chosen and the value is not the default; empty: it is ignored.
+    neutral : tuple
+        Further values that are accepted without such a member.
+    """
+
+    of: str
+    refusal: str = "{option} is a part of {members}, not of {chosen}: leave it out."
+    neutral: tuple[str, ...] = ()
+
+
+class Row(TypedDict):
+    """What the table of settings says of a setting, beside its type and default.
+
+    ``help`` is the text of its option, ``choices`` are its allowed values unless empty, ``least`` is its
+    smallest value and ``positive`` excludes 0. A ``free`` setting does not affect the mathematics, so that a
+    resumed run may change it.
+    """
+
+    help: str
+    choices: tuple[str, ...]
+    least: float | None
+    positive: bool
+    part: Part | None
+    free: bool
+
+
 #: One more than the largest integer of TOML and of NumPy.
 _LARGEST = 2**63
 _WANTED = {"str": "a text", "int": "an integer", "float": "a number", "bool": "true or false"}
@@ -23,13 +53,13 @@ def option_name(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def positive(value: float) -> bool:
+def is_positive(value: float) -> bool:
     """Return whether the value is positive and finite."""
     return 0 < value < float("inf")
 
 
-def checked(name: str, value: Any, default: Any, choices: tuple[str, ...]) -> Any:
-    """Check a value and convert it to the type of the setting's default.
+def checked(spec: Field[Any], value: Any) -> Any:
+    """Check the value of a setting and convert it to the type of its default.
 
     Files contain lists for tuples, and integers for numbers.
 
@@ -38,13 +68,14 @@ def checked(name: str, value: Any, default: Any, choices: tuple[str, ...]) -> An
     ConfigError
         If the value has another type, is none of the choices, or is out of range.
     """
-    option = option_name(name)
-    value = _typed(option, value, type(default), bare_number=name == "gamma")
-    if choices and value not in choices:
-        raise ConfigError(f"{option} must be one of {', '.join(choices)}, not '{value}'.")
-    if name in _LEAST and not _LEAST[name] <= value < float("inf"):
-        raise ConfigError(f"{option} must be at least {_LEAST[name]:g}, not {value}.")
-    if name in _POSITIVE and not positive(value):
+    option, row = option_name(spec.name), spec.metadata
+    value = _typed(option, value, type(spec.default), bare_number=spec.name == "gamma")
+    if row["choices"] and value not in row["choices"]:
+        raise ConfigError(f"{option} must be one of {', '.join(row['choices'])}, not '{value}'.")
+    least = row["least"]
+    if least is not None and not least <= value < float("inf"):
+        raise ConfigError(f"{option} must be at least {least:g}, not {value}.")
+    if row["positive"] and not is_positive(value):
         raise ConfigError(f"{option} must be a positive number, not {value}.")
     return value
 
@@ -71,6 +102,7 @@ def _typed(option: str, value: Any, kind: type, bare_number: bool) -> Any:
 
 
 def _check_text(option: str, value: str) -> None:
+    """Check that a TOML file can hold the text."""
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -10,38 +10,11 @@ from ..layers.families import Elementwise
 from ..model.gaussian import DiagonalGaussian
 from ..model.layout import Layout
 from ..model.vae import GaussianVAE
-from ..objectives import (
-    ELBO,
-    KL,
-    M1,
-    M2,
-    M3,
-    FixedGamma,
-    GammaRule,
-    JointFisherInference,
-    JointFisherLearning,
-    LearnedGamma,
-    Objective,
-    OptimalGamma,
-    Outcome,
-    PosteriorFisher,
-)
-from ..objectives.quadratic import Learning
+from ..objectives import Objective, Outcome
 from ..rng import Stream
 from ..types import ActivationName, Array, Layer, QuadraticForm
-from ..types.step_spec import (
-    STEP_TERMS,
-    GammaName,
-    InferenceSpec,
-    LearningSpec,
-    NetworkSpec,
-    OptimizerSpec,
-    StepSpec,
-)
-from .optimizers import SGD, Adam, Optimizer
-
-#: The quadratic form of a loss that has none.
-NO_FORM = QuadraticForm(0.0, 0.0)
+from ..types.step_spec import STEP_TERMS, InferenceSpec, LearningSpec, NetworkSpec, StepSpec
+from .optimizers import Optimizer
 
 
 def step_spec(
@@ -56,17 +29,22 @@ def step_spec(
 ) -> StepSpec | None:
     """Return the record of a step, or None where one of its objects has no plain description."""
     encoder, decoder = _network(model.encoder, model.phi_layout), _network(model.decoder, model.theta_layout)
-    inferring, learned = _inference(inference), _learning(learning)
-    optimizers = _optimizer(encoder_optimizer), _optimizer(decoder_optimizer)
-    if encoder is None or decoder is None or inferring is None or learned is None or None in optimizers:
-        return None
+    inferred, learned = inference.fused_spec(), learning.fused_spec()
+    encoder_rule, decoder_rule = encoder_optimizer.fused_spec(), decoder_optimizer.fused_spec()
     posterior = model.posterior
-    if type(posterior) is not DiagonalGaussian:
+    if (
+        encoder is None
+        or decoder is None
+        or encoder_rule is None
+        or decoder_rule is None
+        or not isinstance(inferred, InferenceSpec)
+        or not isinstance(learned, LearningSpec)
+        or type(posterior) is not DiagonalGaussian
+    ):
         return None
-    encoder_moves, decoder_moves = cast("tuple[OptimizerSpec, OptimizerSpec]", optimizers)
     return StepSpec(
-        encoder, decoder, model.theta_layout.slots[-1].start, model.d_z, posterior.scale, inferring,
-        learned, encoder_moves, decoder_moves, encoder_steps,
+        encoder, decoder, model.theta_layout.slots[-1].start, model.d_z, posterior.scale, inferred,
+        learned, encoder_rule, decoder_rule, encoder_steps,
         (int(Stream.INFERENCE), int(Stream.LEARNING), int(Stream.PROBE)), threads, dtype,
     )  # fmt: skip
 
@@ -107,52 +85,3 @@ def _network(net: Layer, layout: Layout) -> NetworkSpec | None:
 
 def _activation(layer: Layer) -> ActivationName:
     return cast(Elementwise, layer).f
-
-
-def _gamma(rule: GammaRule) -> tuple[GammaName, float] | None:
-    match rule:
-        case LearnedGamma():
-            return "learn", 0.0
-        case FixedGamma():
-            return "fixed", 0.0
-        case OptimalGamma(floor):
-            return "optimal", floor
-    return None
-
-
-def _inference(objective: Objective) -> InferenceSpec | None:
-    match objective:
-        case KL():
-            return InferenceSpec("kl", objective.samples)
-        case PosteriorFisher():
-            return InferenceSpec("fisher", objective.samples, objective.reparametrised, objective.weight)
-        case JointFisherInference():
-            probe = objective.score_norm == "probe"
-            return InferenceSpec("joint", objective.samples, objective.reparametrised, probe=probe)
-    return None
-
-
-def _learning(objective: Objective) -> LearningSpec | None:
-    if isinstance(objective, JointFisherLearning):
-        gamma = _gamma(objective.gamma)
-        if gamma is None or gamma[0] == "optimal":  # its closed form needs the whole batch's sweep first
-            return None
-        probe = objective.score_norm == "probe"
-        return LearningSpec("joint", objective.samples, NO_FORM, NO_FORM, *gamma, probe)
-    if type(objective) not in (ELBO, M1, M2, M3):
-        return None
-    one = cast(Learning, objective)
-    gamma = _gamma(one.gamma)
-    if gamma is None:
-        return None
-    loss = "elbo" if isinstance(one, ELBO) else "score-matching"
-    return LearningSpec(loss, one.samples, one.form(), one.form_for_gamma(), *gamma)  # type: ignore[arg-type]
-
-
-def _optimizer(rule: Optimizer) -> OptimizerSpec | None:
-    match rule:
-        case Adam(beta1, beta2, eps):
-            return OptimizerSpec(True, beta1, beta2, eps)
-        case SGD():
-            return OptimizerSpec(False)
-    return None

@@ -7,8 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import member_of
+from ..settings.choices import OPTIMIZERS
 from ..types import Array, Kernels
+from ..types.step_spec import OptimizerSpec
 
 
 @dataclass
@@ -29,6 +31,9 @@ class Optimizer(Protocol):
     def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
         """Update ``p`` where ``alive (R,)``, with learning rates ``lr (R,)``."""
 
+    def fused_spec(self) -> OptimizerSpec | None:
+        """Return the record of the rule for a fused step, or None where a fused step does not know it."""
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -45,6 +50,9 @@ class Adam:
     def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
         k.adam(p, g, memory.m, memory.v, memory.t, lr, self.beta1, self.beta2, self.eps, alive)
 
+    def fused_spec(self) -> OptimizerSpec:
+        return OptimizerSpec(True, self.beta1, self.beta2, self.eps)
+
 
 @dataclass(frozen=True)
 class SGD:
@@ -57,8 +65,8 @@ class SGD:
     def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
         k.sgd(p, g, memory.t, lr, alive)
 
-
-_BY_NAME: dict[str, Optimizer] = {"adam": Adam(), "sgd": SGD()}
+    def fused_spec(self) -> OptimizerSpec:
+        return OptimizerSpec(False)
 
 
 def optimizer(name: str) -> Optimizer:
@@ -69,6 +77,5 @@ def optimizer(name: str) -> Optimizer:
     ConfigError
         If there is no optimiser of that name.
     """
-    if name not in _BY_NAME:
-        raise ConfigError(f"There is no optimiser '{name}': choose one of {', '.join(_BY_NAME)}.")
-    return _BY_NAME[name]
+    rule: Optimizer = member_of(OPTIMIZERS, "optimiser", name).load()()
+    return rule

@@ -20,8 +20,9 @@ from ..objectives import Objective, Outcome
 from ..rng import Key, Stream
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
+from ..types.step_spec import NO_FORM
 from .build import build_inference, build_learning, build_model
-from .fuse import NO_FORM, outcome, step_spec
+from .fuse import outcome, step_spec
 from .optimizers import Optimizer, optimizer
 from .replayed_step import RecordedStep
 from .state import State, new_state
@@ -170,9 +171,8 @@ class Trainer:
     def initial_state(self) -> State:
         """Draw the parameters from the seeds, with new optimiser states."""
         settings = self.settings
-        sd = settings.sd_init
-        if settings.gamma not in ("learn", "optimal"):
-            sd = settings.fixed_gamma() ** 0.5
+        fixed = settings.fixed_gamma()
+        sd = settings.sd_init if fixed is None else fixed**0.5
         dtype = np.dtype(settings.dtype)
         host = initial_parameters(self.model, settings.seeds, settings.initial, sd, dtype)
         phi, theta = (self.k.asarray(vector) for vector in host)

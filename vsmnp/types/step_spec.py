@@ -83,6 +83,10 @@ class LearningSpec:
     probe: bool = False
 
 
+#: The quadratic form of a loss that has none.
+NO_FORM = QuadraticForm(0.0, 0.0)
+
+
 @dataclass(frozen=True)
 class OptimizerSpec:
     """The record of an optimizer: Adam with its constants, or gradient descent, which has none."""

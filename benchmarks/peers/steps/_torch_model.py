@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsmnp.bench import Problem
-from vsmnp.training.build import batch_norm
+from vsmnp.settings.in_effect import batch_norm
 
 from ._image_networks import Leaves, Plan
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data import Dataset
 from ...errors import DataError
-from ...model.initial import RULES
+from ...model.initial import uniform
 from ...model.layout import Layout
 from ...rng import Key, Stream
 from ...training.optimizers import Adam
@@ -58,7 +58,7 @@ def train_classifier(
     fitted(np.zeros((0, dataset.dim)), dataset.image, channels)
     net = lenet5(channels, classes)
     layout = Layout(net.shapes)
-    vector = k.asarray(RULES["uniform"](layout, Key((seed,), Stream.PARAMETERS), False), np.float32)
+    vector = k.asarray(uniform(layout, Key((seed,), Stream.PARAMETERS), False), np.float32)
     gradient, optimizer = k.zeros(vector.shape, vector.dtype), Adam()
     memory, alive = optimizer.remember(k, vector), k.asarray(np.ones(1, bool))
     size = min(BATCH_SIZE, dataset.n_train)

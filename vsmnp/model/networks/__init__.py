@@ -1,16 +1,16 @@
-"""Architectures of encoders and decoders: functions that return a layer."""
+"""Architectures: functions that return the layers of an encoder and of a decoder."""
 
-from .dcgan import dcgan_decoder, dcgan_encoder
-from .image_options import BatchNormRule, ImagePlan
-from .mlp import mlp
-from .resnet import resnet18_decoder, resnet18_encoder
+from ...settings.choices import BatchNormRule
+from .dcgan import dcgan
+from .image_options import ImagePlan
+from .mlp import mlp, perceptrons
+from .resnet import resnet18
 
 __all__ = [
     "BatchNormRule",
     "ImagePlan",
-    "dcgan_decoder",
-    "dcgan_encoder",
+    "dcgan",
     "mlp",
-    "resnet18_decoder",
-    "resnet18_encoder",
+    "perceptrons",
+    "resnet18",
 ]

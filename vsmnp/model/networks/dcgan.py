@@ -37,6 +37,11 @@ def _channels(plan: ImagePlan) -> list[int]:
     return widths
 
 
+def dcgan(plan: ImagePlan) -> tuple[Chain, Chain]:
+    """Build the encoder and the decoder."""
+    return dcgan_encoder(plan), dcgan_decoder(plan)
+
+
 def dcgan_encoder(plan: ImagePlan) -> Chain:
     """Build the network from flat images ``(C*H*W,)`` to ``plan.features``.
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from ...errors import ConfigError
 from ...layers.norm import BatchNorm, FrozenNorm
+from ...settings.choices import IMAGE_ARCHITECTURES, BatchNormRule
 from ...types import Layer, Shape
 from .mlp import activation_named
-
-BatchNormRule: TypeAlias = Literal["off", "coupled", "frozen"]
 
 #: Sides of the images, in pixels, that the architectures support.
 SIDES = (32, 64)
@@ -52,8 +50,8 @@ class ImagePlan:
         channels, height, side = self.image
         if channels not in (1, 3) or height != side or side not in SIDES:
             raise ConfigError(
-                f"dcgan and resnet18 take images of 1 or 3 channels and 32x32 or 64x64 pixels, not "
-                f"{channels} channel(s) of {height}x{side}: use --image-size 32, or --arch mlp."
+                f"{' and '.join(IMAGE_ARCHITECTURES)} take images of 1 or 3 channels and 32x32 or 64x64 "
+                f"pixels, not {channels} channel(s) of {height}x{side}: use --image-size 32, or --arch mlp."
             )
         if self.channels(64) < 1:
             raise ConfigError(f"--width {self.width:g} leaves no channel: use at least {1 / 64:g}.")

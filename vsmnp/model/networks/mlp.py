@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ...errors import ConfigError
+from ...errors import ConfigError, member_of
 from ...layers.activations import ACTIVATIONS, Sigmoid
 from ...layers.compose import Chain
 from ...layers.dense import Dense
@@ -13,16 +13,8 @@ from ...types import Layer
 
 
 def activation_named(name: str) -> Layer:
-    """Return the activation layer of a name.
-
-    Raises
-    ------
-    ConfigError
-        If the name is not one of ``ACTIVATIONS``.
-    """
-    if name not in ACTIVATIONS:
-        raise ConfigError(f"There is no activation '{name}': choose one of {', '.join(ACTIVATIONS)}.")
-    return ACTIVATIONS[name]
+    """Return the activation layer of a name; raises a ConfigError if there is none."""
+    return member_of(ACTIVATIONS, "activation", name)
 
 
 def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = False) -> Chain:
@@ -33,7 +25,7 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
     widths : sequence of int
         Input, hidden and output widths, at least two numbers.
     activation : str
-        Between the dense layers, a name of ``ACTIVATIONS``.
+        Between the dense layers, a name in :data:`~vsmnp.layers.activations.ACTIVATIONS`.
     sigmoid_output : bool
         Whether a sigmoid follows the last layer.
 
@@ -50,3 +42,16 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
         layers += [Dense(n_in, n_out), between]
     layers[-1:] = [Sigmoid()] if sigmoid_output else []
     return Chain(tuple(layers))
+
+
+def perceptrons(
+    d_x: int,
+    features: int,
+    latent: int,
+    hidden: Sequence[int],
+    activation: str = "relu",
+    sigmoid_output: bool = False,
+) -> tuple[Chain, Chain]:
+    """Build the encoder from data to ``features``, and the decoder, which mirrors its hidden widths."""
+    decoder = mlp((latent, *reversed(hidden), d_x), activation, sigmoid_output)
+    return mlp((d_x, *hidden, features), activation), decoder

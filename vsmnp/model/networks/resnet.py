@@ -51,6 +51,11 @@ def _growing_block(plan: ImagePlan, n_in: int, n_out: int, side: int) -> tuple[L
     return Residual(Chain((*first, plan.between(), *second)), Chain(shortcut)), plan.between()
 
 
+def resnet18(plan: ImagePlan) -> tuple[Chain, Chain]:
+    """Build the encoder and the decoder."""
+    return resnet18_encoder(plan), resnet18_decoder(plan)
+
+
 def resnet18_encoder(plan: ImagePlan) -> Chain:
     """Build the network from flat images ``(C*H*W,)`` to ``plan.features``."""
     side, n_in = plan.side, plan.channels(_ENCODER[0])

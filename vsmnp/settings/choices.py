@@ -1,0 +1,227 @@
+"""The closed sets of a run: each objective, posterior, architecture, ... in one row with what is known of it.
+
+A row names the class or function of a member instead of importing it, because the settings are read before
+NumPy is loaded. Everything else reads these tables: options and their checks, files, figures and benchmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+BatchNormRule: TypeAlias = Literal["off", "coupled", "frozen"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a closed set.
+
+    Attributes
+    ----------
+    home : str
+        ``module:name`` of its class or function below ``vsmnp``. Its parameters are named as the values that
+        :func:`vsmnp.training.build.ingredients` derives from the settings.
+    reads : tuple of str
+        Settings that belong to this member, and to others of its set that name them; without one of these
+        members they have no effect.
+    """
+
+    home: str
+    reads: tuple[str, ...] = ()
+
+    def load(self) -> Any:
+        """Import the class or function of the member."""
+        return imported(self.home)
+
+
+def imported(home: str) -> Any:
+    """Import what ``module:name`` names below ``vsmnp``."""
+    module, name = home.split(":")
+    return getattr(import_module(f"vsmnp.{module}"), name)
+
+
+@dataclass(frozen=True)
+class Learning(Member):
+    """An objective of the decoder.
+
+    Attributes
+    ----------
+    label : str
+        Name in figures.
+    published : str
+        Home of the variant of ``--as-published``, if there is one.
+    crosses : bool
+        Whether the loss contains the score ``s^q``.
+    one_sample : str
+        What the user should know about S = 1, if anything.
+    joint : Joint or None
+        What an objective that also trains the encoder has in place of an inference objective.
+    """
+
+    label: str = ""
+    published: str = ""
+    crosses: bool = False
+    one_sample: str = ""
+    joint: Joint | None = None
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The other parts of an objective that trains both networks.
+
+    Attributes
+    ----------
+    inference : str
+        Home of the part that trains the encoder.
+    both : str
+        Home of the objective with both gradients.
+    trains : str
+        What the encoder is trained on.
+    default : str
+        The inference that is chosen unless the user chooses one.
+    """
+
+    inference: str
+    both: str
+    trains: str
+    default: str
+
+
+@dataclass(frozen=True)
+class Inference(Member):
+    """An objective of the encoder.
+
+    Attributes
+    ----------
+    label : str
+        Name in figures.
+    letter : str
+        Name in tables of benchmarks.
+    reparametrised : bool or None
+        Whether z is differentiated in phi in a Fisher divergence; None for a loss without that choice.
+    """
+
+    label: str = ""
+    letter: str = ""
+    reparametrised: bool | None = None
+
+
+@dataclass(frozen=True)
+class Latents(Member):
+    """A family of q(z|x) with its prior.
+
+    Attributes
+    ----------
+    inferences, objectives : tuple of str
+        The objectives that it goes with; empty: all.
+    """
+
+    inferences: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Architecture(Member):
+    """A function that returns the encoder and the decoder.
+
+    Attributes
+    ----------
+    of_images : bool
+        Whether it takes a :class:`~vsmnp.model.networks.ImagePlan`, and the data must be images.
+    batch_norm : str
+        The normalisation that ``--batch-norm auto`` stands for.
+    """
+
+    of_images: bool = False
+    batch_norm: BatchNormRule = "off"
+
+
+OBJECTIVES: Mapping[str, Learning] = MappingProxyType({
+    "elbo": Learning("objectives.elbo:ELBO", label="ELBO"),
+    "m1": Learning("objectives.m1:M1", label="M1"),
+    "m2": Learning(
+        "objectives.m2:M2", reads=("squared_mean",), label="M2",
+        published="objectives.as_published:M2AsPublished",
+        one_sample="With one posterior sample M2 is the same estimator as M1: use --samples 2 or more.",
+    ),
+    "m3": Learning(
+        "objectives.m3:M3", reads=("squared_mean", "baseline"), label="M3",
+        published="objectives.as_published:M3AsPublished", crosses=True,
+        one_sample="With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: "
+        "use --samples 2 or more.",
+    ),
+    "fae": Learning(
+        "objectives.joint_fisher:JointFisherLearning", reads=("score_norm",), label="Fisher autoencoder",
+        crosses=True,
+        joint=Joint(
+            inference="objectives.joint_fisher:JointFisherInference",
+            both="objectives.joint_fisher:JointFisher",
+            trains="the joint Fisher divergence", default="fisher-reparam",
+        ),
+    ),
+})  # fmt: skip
+
+INFERENCES: Mapping[str, Inference] = MappingProxyType({
+    "kl": Inference("objectives.kl:KL", label="KL", letter="K"),
+    "fisher": Inference(
+        "objectives.posterior_fisher:PosteriorFisher", label="Fisher", letter="F", reparametrised=False
+    ),
+    "fisher-reparam": Inference(
+        "objectives.posterior_fisher:PosteriorFisher", label="Fisher (reparametrised)", letter="FR",
+        reparametrised=True,
+    ),
+})  # fmt: skip
+
+POSTERIORS: Mapping[str, Latents] = MappingProxyType({
+    "gaussian": Latents("model.gaussian:DiagonalGaussian", reads=("scale",)),
+    "bernoulli": Latents(
+        "model.bernoulli:Bernoulli", reads=("temperature",), inferences=("kl",), objectives=("elbo", "m1")
+    ),
+})  # fmt: skip
+
+ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType({
+    "mlp": Architecture("model.networks.mlp:perceptrons", reads=("hidden", "sigmoid_output")),
+    "dcgan": Architecture("model.networks.dcgan:dcgan", reads=("width", "batch_norm"), of_images=True),
+    "resnet18": Architecture(
+        "model.networks.resnet:resnet18", reads=("width", "batch_norm"), of_images=True, batch_norm="coupled"
+    ),
+})  # fmt: skip
+
+#: Rules of gamma by name; a number instead of a name is a gamma that is kept.
+GAMMA_RULES: Mapping[str, Member] = MappingProxyType({
+    "learn": Member("objectives.gamma:LearnedGamma"),
+    "optimal": Member("objectives.gamma:OptimalGamma", reads=("gamma_floor",)),
+})  # fmt: skip
+
+OPTIMIZERS: Mapping[str, Member] = MappingProxyType({
+    "adam": Member("training.optimizers:Adam"), "sgd": Member("training.optimizers:SGD"),
+})  # fmt: skip
+
+#: Distributions of the initial parameters.
+INITIAL: Mapping[str, Member] = MappingProxyType({
+    name: Member(f"model.initial:{name}") for name in ("uniform", "normal", "images")
+})  # fmt: skip
+
+#: The sets whose members have settings of their own, by the setting that chooses the member.
+CHOSEN_BY: Mapping[str, Mapping[str, Member]] = MappingProxyType({
+    "objective": OBJECTIVES, "inference": INFERENCES, "posterior": POSTERIORS, "arch": ARCHITECTURES,
+    "gamma": GAMMA_RULES,
+})  # fmt: skip
+#: Networks for images, by name.
+IMAGE_ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+    {name: row for name, row in ARCHITECTURES.items() if row.of_images}
+)
+
+
+def objective_in(values: Mapping[str, Any]) -> Learning | None:
+    """Return the row of the objective that unchecked settings name, or None if they name none."""
+    name = values.get("objective")
+    return OBJECTIVES.get(name) if isinstance(name, str) else None
+
+
+def is_second_order(objective: str, inference: str) -> bool:
+    """Return whether the gradients contain second derivatives of a network."""
+    return OBJECTIVES[objective].joint is not None or INFERENCES[inference].reparametrised is True

@@ -1,0 +1,40 @@
+"""The settings in effect: what ``auto`` stands for, and which settings have no effect."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import cast
+
+from .choices import ARCHITECTURES, BatchNormRule
+from .settings import Settings
+
+
+def estimators(settings: Settings) -> tuple[str, str]:
+    """Choose the estimator of ``|E s|^2`` and the baseline of M3.
+
+    ``auto`` is unbiased and with a baseline where S permits it.
+    """
+    several = settings.samples >= 2
+    square, baseline = ("u-statistic", "leave-one-out") if several else ("biased", "none")
+    return (
+        square if settings.squared_mean == "auto" else settings.squared_mean,
+        baseline if settings.baseline == "auto" else settings.baseline,
+    )
+
+
+def batch_norm(settings: Settings) -> BatchNormRule:
+    """Return the normalisation rule of the networks; ``auto`` follows the paper's code."""
+    if settings.batch_norm == "auto":
+        return ARCHITECTURES[settings.arch].batch_norm
+    return cast(BatchNormRule, settings.batch_norm)
+
+
+def settings_in_effect(settings: Settings) -> dict[str, str]:
+    """Return the settings in effect: estimators by name, a dash for settings that have no effect."""
+    shown = {name: str(value) if value != "" else "-" for name, value in settings.to_mapping().items()}
+    published = settings.as_published  # the toy script's variants have estimators of their own
+    shown["squared_mean"], shown["baseline"] = ("-", "-") if published else estimators(settings)
+    shown["batch_norm"] = batch_norm(settings)
+    shown |= {spec.name: "-" for spec in fields(settings) if not settings.reads(spec.name)}
+    shown["epochs" if settings.steps else "steps"] = "-"
+    return shown
