@@ -1,0 +1,128 @@
+"""The closed sets: each is stated once, every row is true, and an unknown name is refused by one sentence."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from import_graph import MODULES, tree
+
+from vsmnp.bench.suites import SUITES, Choice
+from vsmnp.errors import ConfigError
+from vsmnp.kernels import NAMES, load
+from vsmnp.layers.activations import ACTIVATIONS
+from vsmnp.model.gaussian import DiagonalGaussian
+from vsmnp.model.initial import initial_parameters
+from vsmnp.model.networks.mlp import activation_named
+from vsmnp.model.vae import GaussianVAE
+from vsmnp.settings.choices import (
+    ARCHITECTURES,
+    CHOSEN_BY,
+    GAMMA_RULES,
+    IMAGE_ARCHITECTURES,
+    INFERENCES,
+    INITIAL,
+    OBJECTIVES,
+    OPTIMIZERS,
+    POSTERIORS,
+    Member,
+    imported,
+)
+from vsmnp.settings.presets import PRESETS, preset
+from vsmnp.settings.settings import Settings
+from vsmnp.training.build import build_model, ingredients, named_objective
+from vsmnp.training.optimizers import optimizer
+
+SETS = {
+    "objective": OBJECTIVES, "inference": INFERENCES, "posterior": POSTERIORS, "arch": ARCHITECTURES,
+    "gamma": GAMMA_RULES, "optimizer": OPTIMIZERS, "initial": INITIAL,
+}  # fmt: skip
+ROWS = [(chosen, name) for chosen, members in SETS.items() for name in members]
+PARTS = {spec.name: spec.metadata["part"] for spec in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize(("chosen", "name"), ROWS)
+def test_a_row_names_what_exists(chosen: str, name: str) -> None:
+    member: Member = SETS[chosen][name]
+    assert callable(member.load())
+    for setting in member.reads:
+        assert PARTS[setting].of == chosen
+
+
+@pytest.mark.parametrize(("chosen", "name"), ROWS)
+def test_a_member_has_the_parameters_that_a_run_gives(chosen: str, name: str) -> None:
+    """Each is built from values by the names of its parameters, and takes every setting that it reads."""
+    homes = [SETS[chosen][name].home]
+    if name in OBJECTIVES and chosen == "objective":
+        row = OBJECTIVES[name]
+        homes += [row.published] * bool(row.published)
+        homes += [row.joint.inference, row.joint.both] if row.joint else []
+    if chosen == "initial" or (chosen == "arch" and ARCHITECTURES[name].of_images):
+        return  # called with arguments in order
+    values = {*ingredients(Settings()), "d_x", "features", "gamma", "beta1", "beta2", "eps"}
+    for home in homes:
+        assert set(inspect.signature(imported(home)).parameters) <= values
+
+
+def test_what_a_setting_belongs_to_reads_it() -> None:
+    for setting, part in PARTS.items():
+        if part is not None:
+            assert any(setting in member.reads for member in CHOSEN_BY[part.of].values()), setting
+
+
+class _Elsewhere:
+    """A dataset that is no image."""
+
+    dim, image, name, shape = 2, None, "here", (2,)
+
+
+UNKNOWN: dict[str, tuple[Callable[[], object], Iterable[str]]] = {
+    "objective by name": (lambda: named_objective("nothing", 2), [*OBJECTIVES, *INFERENCES]),
+    "optimiser": (lambda: optimizer("nothing"), OPTIMIZERS),
+    "activation": (lambda: activation_named("nothing"), ACTIVATIONS),
+    "architecture": (
+        lambda: GaussianVAE.of_images("nothing", (1, 32, 32), DiagonalGaussian(2)), IMAGE_ARCHITECTURES
+    ),
+    "initial": (lambda: initial_parameters(GaussianVAE.mlp(2), (0,), "nothing", 1.0, np.float64), INITIAL),
+    "preset": (lambda: preset("nothing", {}), PRESETS),
+    "kernel set": (lambda: load("nothing"), NAMES),
+    "suite": (lambda: Choice("nothing"), SUITES),
+    "gamma": (lambda: Settings(gamma="nothing"), GAMMA_RULES),
+    **{
+        name: (lambda name=name: Settings(**{name: "nothing"}), SETS[name])  # type: ignore[misc]
+        for name in SETS if name != "gamma"
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_an_unknown_name_is_one_sentence_with_the_choices(kind: str) -> None:
+    use, names = UNKNOWN[kind]
+    with pytest.raises(ConfigError) as refusal:
+        use()
+    text = str(refusal.value)
+    assert "nothing" in text
+    assert text.count("\n") == 0
+    assert text.endswith(".")
+    assert [name for name in names if name not in text] == []
+
+
+def test_networks_of_images_refuse_other_data() -> None:
+    data: Any = _Elsewhere()
+    for name in IMAGE_ARCHITECTURES:
+        with pytest.raises(ConfigError, match=f"--arch {name} needs images"):
+            build_model(Settings(arch=name), data)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("vsmnp.paper")])
+def test_no_match_ends_in_a_default(module: str) -> None:
+    """A wildcard may refuse or do nothing; it may not do the work of one member for all others."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.match_case) and ast.unparse(node.pattern) == "_":
+            last = node.body[-1]
+            assert isinstance(last, ast.Raise | ast.Pass), ast.unparse(node)
