@@ -17,19 +17,13 @@ BatchNormRule: TypeAlias = Literal["off", "coupled", "frozen"]
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a closed set.
+    """A member of a closed set: where its class or function is, and which settings belong to it.
 
-    Attributes
-    ----------
-    home : str
-        ``module:name`` of its class or function below ``vsmnp``. Its parameters are named as the values that
-        :func:`vsmnp.training.build.ingredients` derives from the settings.
-    reads : tuple of str
-        Settings that belong to this member, and to others of its set that name them; without one of these
-        members they have no effect.
+    The parameters of the class or function are named as the values of
+    :func:`vsmnp.training.build.ingredients`. A setting that members read has no effect without one of them.
     """
 
-    home: str
+    home: str  #: ``module:name`` below ``vsmnp``
     reads: tuple[str, ...] = ()
 
     def load(self) -> Any:
@@ -44,80 +38,39 @@ def imported(home: str) -> Any:
 
 
 @dataclass(frozen=True)
+class Joint:
+    """The parts of an objective that trains both networks, beside the one of the decoder."""
+
+    inference: str  #: home of the part that trains the encoder
+    both: str  #: home of the objective with both gradients
+    trains: str  #: what the encoder is trained on
+    default: str  #: the inference that is chosen unless the user chooses one
+
+
+@dataclass(frozen=True)
 class Learning(Member):
-    """An objective of the decoder.
+    """An objective of the decoder."""
 
-    Attributes
-    ----------
-    label : str
-        Name in figures.
-    published : str
-        Home of the variant of ``--as-published``, if there is one.
-    crosses : bool
-        Whether the loss contains the score ``s^q``.
-    one_sample : str
-        What the user should know about S = 1, if anything.
-    joint : Joint or None
-        What an objective that also trains the encoder has in place of an inference objective.
-    """
-
-    label: str = ""
-    published: str = ""
-    crosses: bool = False
-    one_sample: str = ""
+    label: str = ""  #: name in figures
+    published: str = ""  #: home of the variant of ``--as-published``, if there is one
+    crosses: bool = False  #: whether the loss contains the score ``s^q``
+    one_sample: str = ""  #: what the user should know about S = 1, if anything
     joint: Joint | None = None
 
 
 @dataclass(frozen=True)
-class Joint:
-    """The other parts of an objective that trains both networks.
-
-    Attributes
-    ----------
-    inference : str
-        Home of the part that trains the encoder.
-    both : str
-        Home of the objective with both gradients.
-    trains : str
-        What the encoder is trained on.
-    default : str
-        The inference that is chosen unless the user chooses one.
-    """
-
-    inference: str
-    both: str
-    trains: str
-    default: str
-
-
-@dataclass(frozen=True)
 class Inference(Member):
-    """An objective of the encoder.
+    """An objective of the encoder."""
 
-    Attributes
-    ----------
-    label : str
-        Name in figures.
-    letter : str
-        Name in tables of benchmarks.
-    reparametrised : bool or None
-        Whether z is differentiated in phi in a Fisher divergence; None for a loss without that choice.
-    """
-
-    label: str = ""
-    letter: str = ""
+    label: str = ""  #: name in figures
+    letter: str = ""  #: name in tables of benchmarks
+    #: Whether z is differentiated in phi in a Fisher divergence; None for a loss without that choice.
     reparametrised: bool | None = None
 
 
 @dataclass(frozen=True)
 class Latents(Member):
-    """A family of q(z|x) with its prior.
-
-    Attributes
-    ----------
-    inferences, objectives : tuple of str
-        The objectives that it goes with; empty: all.
-    """
+    """A family of q(z|x) with its prior, and the objectives that it goes with (empty: all)."""
 
     inferences: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
@@ -125,18 +78,10 @@ class Latents(Member):
 
 @dataclass(frozen=True)
 class Architecture(Member):
-    """A function that returns the encoder and the decoder.
+    """A function that returns the encoder and the decoder."""
 
-    Attributes
-    ----------
-    of_images : bool
-        Whether it takes a :class:`~vsmnp.model.networks.ImagePlan`, and the data must be images.
-    batch_norm : str
-        The normalisation that ``--batch-norm auto`` stands for.
-    """
-
-    of_images: bool = False
-    batch_norm: BatchNormRule = "off"
+    of_images: bool = False  #: whether it takes an ``ImagePlan``, and the data must be images
+    batch_norm: BatchNormRule = "off"  #: what ``--batch-norm auto`` stands for
 
 
 OBJECTIVES: Mapping[str, Learning] = MappingProxyType({

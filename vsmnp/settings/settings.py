@@ -22,7 +22,7 @@ from .choices import (
     POSTERIORS,
     objective_in,
 )
-from .values import Part, Row, checked, is_positive, option_name
+from .values import Part, checked, is_positive, option_name
 
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
@@ -37,14 +37,18 @@ def _setting(
     part: Part | None = None,
     free: bool = False,
 ) -> Any:
-    """Create the field of a setting with its row of the table as metadata."""
-    row = Row(help=text, choices=choices, least=least, positive=positive, part=part, free=free)
+    """Create the field of a setting, whose metadata are its row of the table.
+
+    ``text`` is the help of its option and ``choices`` are its values unless empty; it is at least ``least``,
+    or ``positive``. It is ``part`` of a choice, if any; a resumed run may change it if it is ``free``.
+    """
+    row = {"help": text, "choices": choices, "least": least, "positive": positive, "part": part, "free": free}
     return field(default=default, metadata=row)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The model, the data and the training method of a run; the metadata of a field are its :class:`Row`.
+    """The model, the data and the training method of a run; the metadata of a field are its row of the table.
 
     Raises
     ------

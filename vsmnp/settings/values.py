@@ -1,46 +1,21 @@
-"""The row of a setting in the table of settings, and the checks of its type, choices and range."""
+"""Checks of a single setting: its type, its choices and its range; and the choice that it belongs to."""
 
 from __future__ import annotations
 
 from dataclasses import Field, dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from ..errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Part:
-    """The choice that a setting belongs to: only some members of that closed set read it.
+    """The choice that a setting belongs to: only some members of that closed set read it."""
 
-    Attributes
-    ----------
-    of : str
-        The setting that chooses the member, a name in :data:`~vsmnp.settings.choices.CHOSEN_BY`.
-    refusal : str
-        The error if none of these members is chosen and the value is not the default; empty: it is ignored.
-    neutral : tuple
-        Further values that are accepted without such a member.
-    """
-
-    of: str
+    of: str  #: the setting that chooses the member, a name in :data:`~vsmnp.settings.choices.CHOSEN_BY`
+    #: Error for another value than the default if no such member is chosen; empty: the value is ignored.
     refusal: str = "{option} is a part of {members}, not of {chosen}: leave it out."
-    neutral: tuple[str, ...] = ()
-
-
-class Row(TypedDict):
-    """What the table of settings says of a setting, beside its type and default.
-
-    ``help`` is the text of its option, ``choices`` are its allowed values unless empty, ``least`` is its
-    smallest value and ``positive`` excludes 0. A ``free`` setting does not affect the mathematics, so that a
-    resumed run may change it.
-    """
-
-    help: str
-    choices: tuple[str, ...]
-    least: float | None
-    positive: bool
-    part: Part | None
-    free: bool
+    neutral: tuple[str, ...] = ()  #: further values that are accepted then
 
 
 #: One more than the largest integer of TOML and of NumPy.
