@@ -66,7 +66,6 @@ class Bernoulli:
 
     @property
     def n_features(self) -> int:
-        """Number of features that the encoder outputs."""
         return self.d_z
 
     def moments(self, k: Kernels, features: Array) -> Odds:

@@ -34,7 +34,6 @@ class DiagonalGaussian:
 
     @property
     def n_features(self) -> int:
-        """Number of features that the encoder outputs."""
         return 2 * self.d_z
 
     def moments(self, k: Kernels, features: Array) -> Moments:

@@ -76,12 +76,12 @@ class Layout:
     def views(self, vector: Array) -> Params:
         """Return the tree of arrays ``(R, *shape)`` as views into ``vector (R, P)``."""
         tree: dict[str, Any] = {}
-        for slot in self.slots:
-            *path, leaf = slot.name.split(".")
+        for dotted, array in self.named(vector):
+            *path, leaf = dotted.split(".")
             node = tree
             for name in path:
                 node = node.setdefault(name, {})
-            node[leaf] = vector[:, slot.start : slot.stop].reshape(vector.shape[0], *slot.shape)
+            node[leaf] = array
         return tree
 
     def named(self, vector: Array) -> Iterator[tuple[str, Array]]:

@@ -155,6 +155,5 @@ class JointFisherInference(JointFisher):
     trains_theta: ClassVar[bool] = False
 
     def fused_spec(self) -> InferenceSpec:
-        """Return the record of the loss for a fused step."""
         probe = self.score_norm == "probe"
         return InferenceSpec("joint", self.samples, self.reparametrised, probe=probe)

@@ -30,7 +30,6 @@ class KL:
     samples: int = 1
 
     def fused_spec(self) -> InferenceSpec:
-        """Return the record of the loss for a fused step."""
         return InferenceSpec("kl", self.samples)
 
     def __call__(

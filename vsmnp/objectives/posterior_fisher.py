@@ -41,7 +41,6 @@ class PosteriorFisher:
     weight: float = 1.0
 
     def fused_spec(self) -> InferenceSpec:
-        """Return the record of the loss for a fused step."""
         return InferenceSpec("fisher", self.samples, self.reparametrised, self.weight)
 
     def __call__(

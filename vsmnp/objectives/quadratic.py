@@ -53,7 +53,6 @@ class Learning(ABC):
         return self.form()
 
     def fused_spec(self) -> LearningSpec | None:
-        """Return the record of the loss for a fused step, or None where the class states no fused loss."""
         loss = vars(type(self)).get("fused_loss")
         rule = self.gamma.fused_rule()
         if loss is None or rule is None:

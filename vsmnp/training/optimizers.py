@@ -21,6 +21,10 @@ class Memory:
     v: Array
     t: Array
 
+    def copy(self) -> Memory:
+        """Return a copy of the state with its own arrays."""
+        return Memory(self.m.copy(), self.v.copy(), self.t.copy())
+
 
 class Optimizer(Protocol):
     """A rule that updates parameters in place from their gradient."""

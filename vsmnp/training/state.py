@@ -52,20 +52,19 @@ class State:
         flags = {name: getattr(self, name).copy() for name in FLAGS}
         return State(
             self.step, self.phi.copy(), self.theta.copy(),
-            _copied(self.phi_memory), _copied(self.theta_memory), **flags,
+            self.phi_memory.copy(), self.theta_memory.copy(), **flags,
         )  # fmt: skip
 
     def restore(self, earlier: State, which: Array) -> None:
         """Reset the models ``which (R,)`` to their parameters and optimiser states in an earlier state."""
-        pairs = [(self.phi, earlier.phi), (self.theta, earlier.theta)]
-        for mine, theirs in (
-            (self.phi_memory, earlier.phi_memory),
-            (self.theta_memory, earlier.theta_memory),
-        ):
-            pairs += [(mine.m, theirs.m), (mine.v, theirs.v), (mine.t, theirs.t)]
-        for now, then in pairs:
+        for now, then in zip(self._trained(), earlier._trained(), strict=True):
             chosen = which if now.ndim == 1 else which[:, None]
             now[...] = np.where(chosen, then, now)
+
+    def _trained(self) -> Iterator[Array]:
+        """Yield the parameters and the arrays of the optimisers."""
+        for vector, memory in ((self.phi, self.phi_memory), (self.theta, self.theta_memory)):
+            yield from (vector, memory.m, memory.v, memory.t)
 
 
 #: The arrays ``(R,)`` of a state that are not parameters.
@@ -77,10 +76,6 @@ def new_state(k: Kernels, phi: Array, theta: Array, phi_memory: Memory, theta_me
     models = phi.shape[:1]
     counts = {name: k.zeros(models, np.int64) for name in FLAGS if name != "alive"}
     return State(0, phi, theta, phi_memory, theta_memory, k.asarray(np.ones(models, bool)), **counts)
-
-
-def _copied(memory: Memory) -> Memory:
-    return Memory(memory.m.copy(), memory.v.copy(), memory.t.copy())
 
 
 def _networks(model: GaussianVAE, state: State) -> Iterator[tuple[str, Layout, Array, Memory]]:

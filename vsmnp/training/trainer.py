@@ -108,9 +108,7 @@ class Trainer:
     @cached_property
     def fused(self) -> FusedStep | None:
         """A function that runs the whole step in one call, if the kernel set has one for these settings."""
-        if not self.may_fuse:
-            return None
-        return None if self.spec is None else self.k.fused_step(self.spec)
+        return self.k.fused_step(self.spec) if self.may_fuse and self.spec is not None else None
 
     @cached_property
     def spec(self) -> StepSpec | None:
