@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vsmnp.settings.draws import IWAE_SAMPLES
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.values import option_name
 
@@ -88,7 +89,7 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
 )
 iwae_option = click.option(
-    "--iwae-samples", type=click.IntRange(min=0), default=100, show_default=True,
+    "--iwae-samples", type=click.IntRange(min=0), default=IWAE_SAMPLES, show_default=True,
     help="Posterior samples a datum for the importance-weighted bound, most of the work on images; 0: leave "
     "it out.",
 )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
+
 from .console import Progress, mean_and_error, table
 
 if TYPE_CHECKING:
@@ -11,28 +13,12 @@ if TYPE_CHECKING:
 
 Evaluation = dict[str, list[float | None]]
 
-_MEANING = {
-    "nll": "negative log-likelihood, nats",
-    "nll_se": "its standard error over test points",
-    "ess": "effective sample size of the prior draws",
-    "sm_loss": "score-matching loss",
-    "neg_elbo": "negative ELBO, nats",
-    "iwae": "importance-weighted bound of the nll, nats",
-    "mse": "denoising mean squared error",
-    "mmd": "squared latent MMD, cubic kernel; 0 is best",
-    "posterior_fd": "posterior Fisher divergence",
-    "gamma": "likelihood variance",
-    "fid": "Frechet distance of samples and data",
-    "kid": "kernel distance of samples and data; 0 is best",
-    "kid_se": "its standard error over subsets",
-}
-
 
 def evaluate_with_progress(
     run: Run, quiet: bool, draws: int | None = None, iwae_samples: int | None = None
 ) -> Evaluation:
     """Every metric, with a progress bar; None is the usual number."""
-    from vsmnp.evaluation.evaluate import IWAE_SAMPLES, PRIOR_DRAWS, evaluate
+    from vsmnp.evaluation.evaluate import evaluate
 
     with Progress("Evaluating", 100, quiet) as progress:
         return evaluate(
@@ -44,6 +30,7 @@ def evaluate_with_progress(
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:
     """A row a metric: mean over the models, standard error, and the floor."""
     from vsmnp.evaluation.evaluate import floors
+    from vsmnp.metrics import metric
 
     known = floors(run)
     rows = []
@@ -51,7 +38,7 @@ def evaluation_table(run: Run, evaluation: Evaluation) -> str:
         if all(value is None for value in values):
             continue
         mean, error = mean_and_error(values)
-        rows.append((name, mean, error, known.get(name), _MEANING[name]))
+        rows.append((name, mean, error, known.get(name), metric(name).explanation))
     return table(("metric", "value", "s.e.m.", "floor", "meaning"), rows)
 
 

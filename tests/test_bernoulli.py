@@ -24,7 +24,7 @@ import vsmnp
 from vsmnp.errors import ConfigError
 from vsmnp.evaluation.evaluate import evaluate
 from vsmnp.kernels import ON_HOST, load
-from vsmnp.metrics import iwae_bound, latent_mmd, negative_elbo, posterior_sds, prior_estimate
+from vsmnp.metrics import Subject, iwae_bound, latent_mmd, negative_elbo, posterior_sds, prior_estimate
 from vsmnp.model.bernoulli import Bernoulli, logistic
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M3, JointFisher, Objective, OptimalGamma, PosteriorFisher
@@ -336,15 +336,16 @@ def test_the_bounds_are_those_of_exact_samples(k: Kernels) -> None:
     each = np.exp(log_q) * (log_q + 3 * np.log(2) - log_likelihood)
     bound = each.sum(0).mean()
 
-    found = negative_elbo(k, s.model, s.phi, s.theta, x, s.key, samples=400)[0]
+    subject = Subject(k, s.model, s.phi, s.theta, x, s.key)
+    found = negative_elbo(subject, samples=400)[0]
     spread = np.sqrt(
         (np.exp(log_q) * log_likelihood**2).sum(0) - ((np.exp(log_q) * log_likelihood).sum(0)) ** 2
     )
     assert abs(found - bound) < 5 * spread.mean() / np.sqrt(400 * 200) + 1e-9
     assert bound > nll
-    tight = iwae_bound(k, s.model, s.phi, s.theta, x, s.key, samples=1000)[0]
+    tight = iwae_bound(subject, samples=1000)[0]
     assert abs(tight - nll) < 5e-3 * abs(nll)
-    prior = prior_estimate(k, s.model, s.theta, x, s.key, 20_000)
+    prior = prior_estimate(subject, 20_000)
     assert abs(prior.nll[0] - nll) < 2e-2 * abs(nll)
 
 
@@ -352,11 +353,12 @@ def test_the_mmd_of_fair_latents_is_zero(k: Kernels) -> None:
     s = binary(d_z=3)
     fair = replace(s, phi=np.zeros_like(s.phi))
     x = np.random.default_rng(2).standard_normal((3000, 2))
-    assert abs(latent_mmd(k, s.model, fair.phi, x, s.key)[0]) < 0.5
+    subject = Subject(k, s.model, fair.phi, s.theta, x, s.key)
+    assert abs(latent_mmd(subject)[0]) < 0.5
     certain = np.zeros_like(s.phi)
     s.model.encoder_part(certain)["2" if "2" in s.model.encoder_part(certain) else "1"]["b"][...] = 9.0
-    assert latent_mmd(k, s.model, certain, x, s.key)[0] > 5
-    sds = posterior_sds(k, s.model, fair.phi, x)
+    assert latent_mmd(replace(subject, phi=certain))[0] > 5
+    sds = posterior_sds(subject)
     np.testing.assert_allclose(sds, 0.5)
 
 

@@ -47,7 +47,7 @@ def small() -> Iterator[None]:
             patch.setattr(figures, name, lambda run, path: write_whole(path, PNG))
         patch.setattr(Synthetic, "n_train", 2000)
         patch.setattr(Synthetic, "n_test", 60)
-        patch.setattr("vsmnp.evaluation.evaluate.PRIOR_DRAWS", 200)
+        patch.setattr("vsmnp.cli.results.PRIOR_DRAWS", 200)
         for name in ("OPENBLAS", "OMP", "MKL", "NUMBA"):
             patch.setenv(f"{name}_NUM_THREADS", "1")
         yield

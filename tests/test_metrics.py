@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from vsmnp import metrics
 from vsmnp.errors import ConfigError, DataError
 from vsmnp.kernels import load
 from vsmnp.layers.dense import Dense
-from vsmnp.metrics import batches, importance, reconstruction
+from vsmnp.metrics import Subject, batches, importance, reconstruction
 from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.rng import Key, Stream
@@ -31,6 +31,15 @@ class Linear:
     theta: Array
     x: Array
     key: Key
+
+    @property
+    def subject(self) -> Subject:
+        """What the metrics take."""
+        return Subject(K, self.model, self.phi, self.theta, self.x, self.key)
+
+    def on(self, x: Array) -> Subject:
+        """The same models with other data."""
+        return replace(self.subject, x=x)
 
     def decoder(self, r: int) -> tuple[Array, Array, float]:
         """``w (D, Z)``, ``b (D,)``, gamma."""
@@ -91,7 +100,7 @@ def prior_draws(case: Linear, r: int, draws: int) -> Array:
 
 def test_prior_estimate_is_the_gaussian_marginal() -> None:
     case, draws = linear(n=25, gamma=2.0), 100_000
-    estimate = metrics.prior_estimate(K, case.model, case.theta, case.x, case.key, draws)
+    estimate = metrics.prior_estimate(case.subject, draws)
     for r in range(2):
         w, _, gamma = case.decoder(r)
         log_p, score = case.marginal(r)
@@ -124,14 +133,14 @@ def test_effective_sample_size_is_the_squared_ratio_of_moments() -> None:
     narrow = Linear(case.model, case.phi, half, case.x, case.key)
     second = narrow.marginal(0)[0] - 1.5 * np.log(4 * np.pi * gamma)
     expected = draws * np.exp(2 * case.marginal(0)[0] - second)
-    estimate = metrics.prior_estimate(K, case.model, case.theta, case.x, case.key, draws)
+    estimate = metrics.prior_estimate(case.subject, draws)
     np.testing.assert_allclose(estimate.ess, expected.mean(), rtol=0.01)
 
 
 def test_streamed_sums_are_the_sums_at_once() -> None:
     case, draws = linear(gamma=0.05), 10_000
-    estimate = metrics.prior_estimate(K, case.model, case.theta, case.x, case.key, draws)
-    log_p, score = metrics.log_prob_and_score(K, case.model, case.theta, case.x, case.key, draws)
+    estimate = metrics.prior_estimate(case.subject, draws)
+    log_p, score = metrics.log_prob_and_score(case.subject, draws)
     assert log_p.shape == (2, 40)
     assert score.shape == (2, 40, 3)
     for r in range(2):
@@ -157,8 +166,8 @@ def test_extreme_weights_neither_overflow_nor_vanish(offset: float, best: float)
     # With gamma = 1e-6 the weights span millions of nats; far away even the best is e^-1e9.
     case = linear(gamma=1e-6)
     far = case.x + offset
-    log_p, score = metrics.log_prob_and_score(K, case.model, case.theta, far, case.key, 9_000)
-    estimate = metrics.prior_estimate(K, case.model, case.theta, far, case.key, 9_000)
+    log_p, score = metrics.log_prob_and_score(case.on(far), 9_000)
+    estimate = metrics.prior_estimate(case.on(far), 9_000)
     for r in range(2):
         gamma = case.decoder(r)[2]
         e = prior_draws(case, r, 9_000) - far[:, None]
@@ -177,13 +186,10 @@ def test_extreme_weights_neither_overflow_nor_vanish(offset: float, best: float)
 
 def test_score_is_the_gradient_of_the_log_density() -> None:
     case, h = linear(models=1, n=5, gamma=0.5), 1e-3
-    _, score = metrics.log_prob_and_score(K, case.model, case.theta, case.x, case.key, 2_000)
+    _, score = metrics.log_prob_and_score(case.subject, 2_000)
     for axis in range(3):
         step = h * np.eye(3)[axis]
-        up, down = (
-            metrics.log_prob_and_score(K, case.model, case.theta, case.x + sign * step, case.key, 2_000)[0]
-            for sign in (1, -1)
-        )
+        up, down = (metrics.log_prob_and_score(case.on(case.x + sign * step), 2_000)[0] for sign in (1, -1))
         np.testing.assert_allclose(score[..., axis], (up - down) / (2 * h), atol=3e-4)
 
 
@@ -193,13 +199,13 @@ def test_score_is_the_gradient_of_the_log_density() -> None:
 def test_bounds_are_tight_at_the_exact_posterior() -> None:
     case = linear(exact=True)
     nll = [-case.marginal(r)[0].mean() for r in range(2)]
-    arguments = (K, case.model, case.phi, case.theta, case.x, case.key)
-    np.testing.assert_allclose(metrics.iwae_bound(*arguments, samples=1), nll, rtol=1e-12)
-    np.testing.assert_allclose(metrics.iwae_bound(*arguments, samples=30), nll, rtol=1e-12)
-    np.testing.assert_allclose(metrics.posterior_fisher(*arguments), 0, atol=1e-24)
+    arguments = case.subject
+    np.testing.assert_allclose(metrics.iwae_bound(arguments, samples=1), nll, rtol=1e-12)
+    np.testing.assert_allclose(metrics.iwae_bound(arguments, samples=30), nll, rtol=1e-12)
+    np.testing.assert_allclose(metrics.posterior_fisher(arguments), 0, atol=1e-24)
     for r in range(2):
         error = elbo_of(case, r)[1] / np.sqrt(400)
-        assert abs(metrics.negative_elbo(*arguments, samples=400)[r] - nll[r]) < 4 * error
+        assert abs(metrics.negative_elbo(arguments, samples=400)[r] - nll[r]) < 4 * error
 
 
 def elbo_of(case: Linear, r: int) -> tuple[float, float]:
@@ -216,7 +222,7 @@ def elbo_of(case: Linear, r: int) -> tuple[float, float]:
 
 def test_negative_elbo_of_any_gaussian() -> None:
     case, samples = linear(n=1_000), 500
-    value = metrics.negative_elbo(K, case.model, case.phi, case.theta, case.x, case.key, samples)
+    value = metrics.negative_elbo(case.subject, samples)
     for r in range(2):
         expected, sd = elbo_of(case, r)
         assert sd / np.sqrt(samples) < 0.01
@@ -227,7 +233,7 @@ def test_negative_elbo_of_any_gaussian() -> None:
 def test_negative_elbo_without_a_decoder_is_exact() -> None:
     case = linear()
     case.model.decoder_part(case.theta)["w"][:] = 0
-    value = metrics.negative_elbo(K, case.model, case.phi, case.theta, case.x, case.key, samples=2)
+    value = metrics.negative_elbo(case.subject, samples=2)
     np.testing.assert_allclose(value, [elbo_of(case, r)[0] for r in range(2)], rtol=1e-12)
 
 
@@ -235,8 +241,8 @@ def test_iwae_bound_falls_from_the_negative_elbo_to_the_likelihood() -> None:
     # q is a = 1.3 times too wide: w = p(x) a^2 e^(-(a^2-1) |eps|^2 / 2), E w^2 = (p(x) a^2)^2 / (2 a^2 - 1).
     case, a, samples = linear(n=2_000, exact=True), 1.3, 50
     case.model.encoder_part(case.phi)["b"][:, 2:] += np.log(a)
-    arguments = (K, case.model, case.phi, case.theta, case.x, case.key)
-    one, few, many = (metrics.iwae_bound(*arguments, samples=s) for s in (1, 5, samples))
+    arguments = case.subject
+    one, few, many = (metrics.iwae_bound(arguments, samples=s) for s in (1, 5, samples))
     assert (many < few).all()
     assert (few < one).all()
     variance = a**4 / (2 * a**2 - 1) - 1
@@ -249,7 +255,7 @@ def test_iwae_bound_falls_from_the_negative_elbo_to_the_likelihood() -> None:
 
 def test_posterior_fisher_of_any_gaussian() -> None:
     case, samples = linear(), 1_000
-    value = metrics.posterior_fisher(K, case.model, case.phi, case.theta, case.x, case.key, samples)
+    value = metrics.posterior_fisher(case.subject, samples)
     for r in range(2):
         w, b, gamma = case.decoder(r)
         mu, s = case.posterior(r)
@@ -264,7 +270,7 @@ def test_posterior_fisher_of_any_gaussian() -> None:
 
 def test_posterior_sds_and_their_histogram() -> None:
     case = linear()
-    sds = metrics.posterior_sds(K, case.model, case.phi, case.x)
+    sds = metrics.posterior_sds(case.subject)
     assert sds.shape == (2, 40, 2)
     for r in range(2):
         np.testing.assert_allclose(sds[r], np.broadcast_to(case.posterior(r)[1], (40, 2)))
@@ -302,7 +308,7 @@ def test_latent_mmd_of_gaussian_aggregates(scale: float, shift: float, expected:
     encoder = case.model.encoder_part(case.phi)
     encoder["w"][:], encoder["b"][:] = 0, 0
     encoder["b"][:, :3], encoder["b"][:, 3:] = shift, 0.5 * np.log(scale)
-    values = metrics.latent_mmd(K, case.model, case.phi, case.x, case.key)
+    values = metrics.latent_mmd(case.subject)
     error = values.std(ddof=1) / np.sqrt(models)
     assert error < 0.15 * expected
     assert abs(values.mean() - expected) < 4 * error
@@ -311,7 +317,7 @@ def test_latent_mmd_of_gaussian_aggregates(scale: float, shift: float, expected:
 def test_latent_mmd_of_the_prior_is_zero_on_average() -> None:
     case = linear(models=30, n=1_000)
     case.phi[:] = 0
-    values = metrics.latent_mmd(K, case.model, case.phi, case.x, case.key)
+    values = metrics.latent_mmd(case.subject)
     assert (values < 0).any()
     assert (values > 0).any()
     assert abs(values.mean()) < 4 * values.std(ddof=1) / np.sqrt(30)
@@ -320,8 +326,8 @@ def test_latent_mmd_of_the_prior_is_zero_on_average() -> None:
 def test_denoising_mse_of_a_linear_model() -> None:
     # g(mu(x + sigma eps)) - x = e + sigma (w v) eps, so that the mean is |e|^2 + sigma^2 |w v|^2.
     case, sigma = linear(n=20_000), 0.3
-    clean = metrics.denoising_mse(K, case.model, case.phi, case.theta, case.x, 0.0, case.key)
-    noisy = metrics.denoising_mse(K, case.model, case.phi, case.theta, case.x, sigma, case.key)
+    clean = metrics.denoising_mse(case.subject, 0.0, case.key)
+    noisy = metrics.denoising_mse(case.subject, sigma, case.key)
     for r in range(2):
         w, b, _ = case.decoder(r)
         e = case.posterior(r)[0] @ w.T + b - case.x
@@ -343,7 +349,7 @@ def test_shared_test_noise_is_the_one_of_the_corrupted_data() -> None:
     for r in range(2):
         w, b, _ = case.decoder(r)
         g = Linear(case.model, case.phi, case.theta, noisy, case.key).posterior(r)[0] @ w.T + b
-        value = metrics.denoising_mse(K, case.model, case.phi, case.theta, case.x, 0.2, key)[r]
+        value = metrics.denoising_mse(case.subject, 0.2, key)[r]
         np.testing.assert_allclose(value, ((g - case.x) ** 2).mean(), rtol=1e-12)
 
 
@@ -354,7 +360,7 @@ NAMES = ["nll", "nll_se", "ess", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "p
 
 def figures(case: Linear, by_prior: bool = True, iwae_samples: int = 20) -> dict[str, list[float | None]]:
     return metrics.evaluate_all(
-        K, case.model, case.phi, case.theta, case.x, case.key,
+        case.subject,
         noise_sd=0.1, prior_draws=3_000, iwae_samples=iwae_samples, by_prior=by_prior,
     )  # fmt: skip
 
@@ -381,13 +387,13 @@ def test_no_two_metrics_share_their_noise(monkeypatch: pytest.MonkeyPatch) -> No
         return normal(key, *arguments)
 
     monkeypatch.setattr(Key, "normal", recorded)
-    posterior = (K, case.model, case.phi, case.theta, case.x, case.key)
-    metrics.prior_estimate(K, case.model, case.theta, case.x, case.key, 10)
-    metrics.negative_elbo(*posterior)
-    metrics.iwae_bound(*posterior)
-    metrics.posterior_fisher(*posterior)
-    metrics.latent_mmd(K, case.model, case.phi, case.x, case.key)  # its own two
-    metrics.denoising_mse(K, case.model, case.phi, case.theta, case.x, 0.1, case.key)
+    posterior = case.subject
+    metrics.prior_estimate(case.subject, 10)
+    metrics.negative_elbo(posterior)
+    metrics.iwae_bound(posterior)
+    metrics.posterior_fisher(posterior)
+    metrics.latent_mmd(case.subject)  # its own two
+    metrics.denoising_mse(case.subject, 0.1, case.key)
     assert len(used) == len(set(used)) == 7
     assert {stream for stream, _ in used} == {Stream.PRIOR, Stream.EVALUATION}
 
@@ -407,18 +413,17 @@ def test_report_is_what_the_metrics_say_of_the_noisy_data() -> None:
     noisy = metrics.corrupted(K, case.x, 0.1, Key((0,)))
     report = figures(case)
     assert list(report) == NAMES
-    posterior = (K, case.model, case.phi, case.theta, noisy, case.key)
-    prior = metrics.prior_estimate(K, case.model, case.theta, noisy, case.key, 3_000)
+    posterior = case.on(noisy)
+    prior = metrics.prior_estimate(case.on(noisy), 3_000)
     assert report["nll"] == prior.nll.tolist()
     assert report["nll_se"] == prior.nll_se.tolist()
     assert report["ess"] == prior.ess.tolist()
     assert report["sm_loss"] == prior.sm_loss.tolist()
-    assert report["neg_elbo"] == metrics.negative_elbo(*posterior).tolist()
-    assert report["iwae"] == metrics.iwae_bound(*posterior, samples=20).tolist()
-    assert report["posterior_fd"] == metrics.posterior_fisher(*posterior).tolist()
-    assert report["mmd"] == metrics.latent_mmd(K, case.model, case.phi, noisy, case.key).tolist()
-    clean = (K, case.model, case.phi, case.theta, case.x)
-    assert report["mse"] == metrics.denoising_mse(*clean, 0.1, Key((0,))).tolist()
+    assert report["neg_elbo"] == metrics.negative_elbo(posterior).tolist()
+    assert report["iwae"] == metrics.iwae_bound(posterior, samples=20).tolist()
+    assert report["posterior_fd"] == metrics.posterior_fisher(posterior).tolist()
+    assert report["mmd"] == metrics.latent_mmd(case.on(noisy)).tolist()
+    assert report["mse"] == metrics.denoising_mse(case.subject, 0.1, Key((0,))).tolist()
     np.testing.assert_allclose(np.array(report["gamma"], float), [case.decoder(r)[2] for r in range(2)])
 
 
@@ -441,7 +446,7 @@ def test_a_diverged_model_is_null_and_leaves_the_others_alone() -> None:
 def test_progress_rises_to_the_whole() -> None:
     case, seen = linear(), list[tuple[int, int]]()
     metrics.evaluate_all(
-        K, case.model, case.phi, case.theta, case.x, case.key,
+        case.subject,
         prior_draws=9_000, by_prior=True, progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
     done, totals = zip(*seen, strict=True)
@@ -462,24 +467,23 @@ def test_single_precision_parameters_give_the_same_figures() -> None:
 
 def test_bad_input_is_explained() -> None:
     case = linear()
-    arguments = (K, case.model, case.phi, case.theta)
     for x in (case.x[:, :2], case.x[0], case.x[:0]):
         with pytest.raises(DataError, match=r"shape \(N, 3\)"):
-            metrics.negative_elbo(*arguments, x, case.key)
+            metrics.negative_elbo(case.on(x))
         with pytest.raises(DataError, match=r"shape \(N, 3\)"):
-            metrics.prior_estimate(K, case.model, case.theta, x, case.key)
+            metrics.prior_estimate(case.on(x))
     with pytest.raises(ConfigError, match="2 models"):
-        metrics.posterior_fisher(*arguments, case.x, Key((1,)))
+        metrics.posterior_fisher(replace(case.subject, key=Key((1,))))
     with pytest.raises(ConfigError, match="posterior samples"):
-        metrics.iwae_bound(*arguments, case.x, case.key, samples=0)
+        metrics.iwae_bound(case.subject, samples=0)
     with pytest.raises(ConfigError, match="prior draws"):
-        metrics.prior_estimate(K, case.model, case.theta, case.x, case.key, draws=0)
+        metrics.prior_estimate(case.subject, draws=0)
     with pytest.raises(ConfigError, match="negative"):
-        metrics.denoising_mse(*arguments, case.x, -0.1, case.key)
+        metrics.denoising_mse(case.subject, -0.1, case.key)
     with pytest.raises(ConfigError, match="bins"):
         metrics.sd_histogram(np.ones((1, 1, 1)), bins=0)
     with pytest.raises(DataError, match="at least 2 samples"):
-        metrics.latent_mmd(K, case.model, case.phi, case.x[:1], case.key)
+        metrics.latent_mmd(case.on(case.x[:1]))
 
 
 def test_pixels_as_integers_are_accepted() -> None:
@@ -492,6 +496,6 @@ def test_pixels_as_integers_are_accepted() -> None:
 
 def test_one_test_point_has_no_standard_error() -> None:
     case = linear(n=1)
-    estimate = metrics.prior_estimate(K, case.model, case.theta, case.x, case.key, 1_000)
+    estimate = metrics.prior_estimate(case.subject, 1_000)
     assert np.isnan(estimate.nll_se).all()
     assert np.isfinite(estimate.nll).all()

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from vsmnp.settings.draws import PRIOR_DRAWS
+
 from ..console import mean_and_error, print_json, say, table
 from ..options import iwae_option, json_option, quiet_option
 from ..quality import QualityOptions, quality_note, quality_options
 from ..results import evaluate_with_progress, evaluation_json
-
-_COLUMNS = ("nll", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma", "fid", "kid")
 
 
 @click.command(
@@ -25,7 +25,11 @@ Examples:
 )
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
-    "--draws", type=click.IntRange(min=2), default=100_000, show_default=True, help="Samples from the prior."
+    "--draws",
+    type=click.IntRange(min=2),
+    default=PRIOR_DRAWS,
+    show_default=True,
+    help="Samples from the prior.",
 )
 @iwae_option
 @click.option(
@@ -50,6 +54,7 @@ def command(
     """Tabulate and plot the evaluations of several RUNS, means over their models."""
     from vsmnp.figures import comparison
     from vsmnp.figures.canvas import check_picture
+    from vsmnp.metrics import METRICS
     from vsmnp.runs.session import load_run
 
     check_picture(out)
@@ -71,7 +76,10 @@ def command(
             for folder, run, evaluation, measured in zip(runs, loaded, evaluations, qualities, strict=True)
         ])  # fmt: skip
         return
-    shown = [c for c in _COLUMNS if any(mean_and_error(e.get(c, ()))[0] is not None for e in evaluations)]
+    names = [each.name for each in METRICS if each.compared]
+    shown = [
+        name for name in names if any(mean_and_error(e.get(name, ()))[0] is not None for e in evaluations)
+    ]
     rows = []
     for folder, evaluation in zip(runs, evaluations, strict=True):
         cells = []

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from vsmnp.settings.draws import PRIOR_DRAWS
+
 from ..console import print_json
 from ..options import iwae_option, json_option, quiet_option
 from ..quality import QualityOptions, quality_note, quality_options
@@ -25,7 +27,7 @@ Examples:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--draws", type=click.IntRange(min=2), default=100_000, show_default=True,
+    "--draws", type=click.IntRange(min=2), default=PRIOR_DRAWS, show_default=True,
     help="Samples from the prior for the likelihood.",
 )  # fmt: skip
 @iwae_option

@@ -17,9 +17,9 @@ import numpy as np
 #: Command lines one after another; evaluations draw less than they would, because a draw is slow here.
 _COMMANDS = """
 import json, sys
-import vsmnp.evaluation.evaluate
+import vsmnp.cli.results
 from vsmnp.cli import main
-vsmnp.evaluation.evaluate.PRIOR_DRAWS, vsmnp.evaluation.evaluate.IWAE_SAMPLES = 200, 2
+vsmnp.cli.results.PRIOR_DRAWS, vsmnp.cli.results.IWAE_SAMPLES = 200, 2
 for arguments in json.loads(sys.argv[1]):
     main(arguments, standalone_mode=False)
 """

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ..metrics import evaluate_all
-from ..rng import Key, Stream
+from ..metrics import MODEL_METRICS, evaluate_all
+from ..metrics.batches import Progress
+from ..metrics.table import Need
 from ..runs.session import Run
-
-#: Number of prior draws for log p(x) and its gradient, as in the paper.
-PRIOR_DRAWS = 100_000
-#: Posterior samples per datum for the importance-weighted bound.
-IWAE_SAMPLES = 100
+from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 
 
 def evaluate(
     run: Run,
     prior_draws: int = PRIOR_DRAWS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     iwae_samples: int = IWAE_SAMPLES,
 ) -> dict[str, list[float | None]]:
     """Compute every metric on the test set, one number per model; nats and per-sample means.
@@ -38,14 +33,12 @@ def evaluate(
     Returns
     -------
     dict
-        ``nll, nll_se (over test points), ess, sm_loss, neg_elbo, iwae, mse, mmd, posterior_fd, gamma``;
-        None where a figure is undefined, such as the likelihood by the prior on images, or was omitted.
+        For each name of :data:`vsmnp.metrics.table.MODEL_METRICS` a list over the models; None where a figure
+        is undefined, such as the likelihood by the prior on images, or was omitted.
     """
-    vae, settings = run.vae, run.settings
-    test = run.dataset.test(settings.data_seed, np.dtype(settings.dtype))
     return evaluate_all(
-        vae.k, vae.model, vae.phi, vae.theta, test, Key(vae.seeds, Stream.EVALUATION),
-        noise_sd=settings.noise, prior_draws=prior_draws, iwae_samples=iwae_samples,
+        run.vae.on(run.test_set),
+        noise_sd=run.settings.noise, prior_draws=prior_draws, iwae_samples=iwae_samples,
         by_prior=not run.dataset.is_image, progress=progress,
     )  # fmt: skip
 
@@ -56,13 +49,13 @@ def floors(run: Run) -> dict[str, float]:
     The negative log-likelihood, and every bound of it, is at least the entropy of the data; with input
     noise on images it is at least the entropy of the noise.
     """
-    bounds = run.dataset.bounds
-    found: dict[str, float] = {}
-    if bounds.nll is not None and run.settings.noise == 0:
-        found |= {"nll": bounds.nll, "neg_elbo": bounds.nll, "iwae": bounds.nll}
-    if bounds.sm_loss is not None and run.settings.noise == 0:
-        found["sm_loss"] = bounds.sm_loss
-    if run.dataset.is_image and run.settings.noise > 0:
-        entropy = run.dataset.dim * float(np.log(run.settings.noise) + 0.5 * np.log(2 * np.pi * np.e))
-        found |= {"neg_elbo": entropy, "iwae": entropy}
-    return found
+    bounds, noise = run.dataset.bounds, run.settings.noise
+    known = {"nll": bounds.nll, "sm_loss": bounds.sm_loss} if noise == 0 else {}
+    if run.dataset.is_image and noise > 0:
+        known["nll"] = run.dataset.dim * float(np.log(noise) + 0.5 * np.log(2 * np.pi * np.e))
+    found = {
+        each.name: known.get(each.floor)
+        for each in MODEL_METRICS
+        if each.need is not Need.PRIOR_DRAWS or not run.dataset.is_image
+    }
+    return {name: floor for name, floor in found.items() if floor is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..metrics import frechet_distance, kernel_distance, moments_of
+from ..metrics import SAMPLE_METRICS
+from ..metrics.batches import Progress
 from ..metrics.kernel_distance import SUBSETS
+from ..metrics.table import FeaturePair
 from ..rng import Key, Stream
 from ..runs.session import Run
 from ..types import Array
@@ -19,9 +21,6 @@ from .features import Extractor, read_features, sha256_of
 
 #: Number of images that are decoded and passed to the extractor at once.
 BLOCK = 500
-
-#: Called with the completed and the total amount.
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def sample_quality(
     models = len(run.vae.seeds)
     done = _Counter(len(test) + models * (samples + SUBSETS), progress)
     reference = _features(_cut(test), extractor, run, done)
-    figures: dict[str, list[float | None]] = {"fid": [], "kid": [], "kid_se": []}
+    figures: dict[str, list[float | None]] = {each.name: [] for each in SAMPLE_METRICS}
     for r in range(models):
         generated = _features(_generated(run, r, samples), extractor, run, done)
         found = distances(generated, reference, done.at) if np.isfinite(generated).all() else {}
@@ -101,16 +100,15 @@ def quality_of_files(generated: Path, reference: Path, progress: Progress | None
 
 
 def distances(x: Array, y: Array, progress: Progress | None = None) -> dict[str, float]:
-    """Compute ``fid``, ``kid`` and ``kid_se`` between features ``x (N, d)`` and ``y (M, d)``.
+    """Compute all of :data:`vsmnp.metrics.SAMPLE_METRICS` of features ``x (N, d)`` and ``y (M, d)``.
 
     Raises
     ------
     DataError
         If the numbers of columns differ, or a side has fewer than two samples.
     """
-    fid = frechet_distance(moments_of(x), moments_of(y))
-    kid = kernel_distance(x, y, progress=progress)
-    return {"fid": fid, "kid": kid.mean, "kid_se": kid.sd / SUBSETS**0.5}
+    pair = FeaturePair(x, y, progress)
+    return {each.name: each.compute(pair) for each in SAMPLE_METRICS}
 
 
 @dataclass

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation.evaluate import floors
+from ..metrics import metric
 from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing, fit_scale
@@ -19,19 +20,6 @@ from .style import DATA, FLOOR, MODEL
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TITLES = {
-    "nll": "Negative log-likelihood (nats)",
-    "ess": "Effective sample size",
-    "sm_loss": "Score-matching loss",
-    "neg_elbo": "Negative ELBO (nats)",
-    "iwae": "IWAE bound (nats)",
-    "mse": "Reconstruction MSE",
-    "mmd": "Latent MMD",
-    "posterior_fd": "Posterior Fisher divergence",
-    "gamma": r"Likelihood variance $\gamma$",
-    "fid": "FID",
-    "kid": "KID",
-}
 #: Number of panels per row.
 _COLUMNS = 3
 #: Ratio of magnitudes above which a linear axis hides the small ones.
@@ -51,8 +39,8 @@ def comparison(
     runs : sequence of Run
         The runs, at least one.
     evaluations : sequence of mapping
-        Return values of :func:`vsmnp.evaluation.evaluate.evaluate` for each run. Standard errors (``*_se``)
-        and metrics without a single number are omitted.
+        Return values of :func:`vsmnp.evaluation.evaluate.evaluate` for each run. Metrics without a title,
+        such as standard errors, and metrics without a single number are omitted.
     path : path
         The PNG file.
 
@@ -92,7 +80,7 @@ def comparison(
 def _metrics(evaluations: Sequence[Mapping[str, Sequence[float | None]]]) -> list[str]:
     """List every metric of any run, in the order of first occurrence."""
     names = dict.fromkeys(name for each in evaluations for name in each)
-    return [name for name in names if not name.endswith("_se")]
+    return [name for name in names if metric(name).title]
 
 
 def _numbers(values: Sequence[float | None]) -> Array:
@@ -103,7 +91,7 @@ def _numbers(values: Sequence[float | None]) -> Array:
 
 def _metric(axes: Axes, name: str, values: Sequence[Array], known: Sequence[float | None]) -> None:
     """Draw one panel: a line for each run, with its lower bound dashed."""
-    axes.set_title(_TITLES.get(name, name))
+    axes.set_title(metric(name).heading)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     for line, (numbers, floor) in enumerate(zip(values, known, strict=True)):

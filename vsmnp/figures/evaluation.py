@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..metrics import metric
+from ..runs.evaluation_log import COLUMNS
 from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing, note
@@ -16,13 +18,8 @@ from .style import MODEL
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TITLES = {
-    "neg_elbo": "Negative ELBO (nats)",
-    "mse": "Reconstruction MSE",
-    "mmd": "Latent MMD",
-    "posterior_fd": "Posterior Fisher divergence",
-    "gamma": r"Likelihood variance $\gamma$",
-}
+#: Number of panels per row.
+_COLUMNS = 3
 
 
 def evaluation(run: Run, path: str | Path) -> None:
@@ -46,13 +43,17 @@ def evaluation(run: Run, path: str | Path) -> None:
         If the file cannot be written.
     """
     rows = run.evaluations.rows
-    with drawing(path, headline(run), 9.4, 4.6) as figure:
-        panels = figure.subplots(2, 3).ravel()
-        for axes, (name, title) in zip(panels, _TITLES.items(), strict=False):
-            axes.set(title=title, xlabel="decoder step")
+    down = -(-(len(COLUMNS) + 1) // _COLUMNS)
+    with drawing(path, headline(run), 9.4, 2.3 * down) as figure:
+        panels = figure.subplots(down, _COLUMNS).ravel()
+        for axes, name in zip(panels, COLUMNS, strict=False):
+            axes.set(title=metric(name).heading, xlabel="decoder step")
             _lines(axes, np.asarray(rows.steps), rows.column(name))
-        panels[-1].set(title="Posterior standard deviations", xlabel="decoder step")
-        _histograms(panels[-1], run)
+        histograms, *unused = panels[len(COLUMNS) :]
+        histograms.set(title="Posterior standard deviations", xlabel="decoder step")
+        _histograms(histograms, run)
+        for axes in unused:
+            axes.set_axis_off()
 
 
 def _lines(axes: Axes, steps: Array, values: Array) -> None:

@@ -14,7 +14,6 @@ from .style import DATA
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 from ..metrics import corrupted
-from ..metrics.report import TEST_NOISE
 
 #: Largest number of models of an ensemble with a panel each.
 MOST_MODELS = 4
@@ -33,9 +32,7 @@ def row_size(panels: int) -> tuple[float, float]:
 
 def first_models(run: Run) -> Run:
     """Return the run with only the models that have a panel."""
-    vae, most = run.vae, MOST_MODELS
-    vae = replace(vae, phi=vae.phi[:most], theta=vae.theta[:most], seeds=vae.seeds[:most])
-    return replace(run, vae=vae)
+    return replace(run, vae=run.vae.some(slice(MOST_MODELS)))
 
 
 class Window(NamedTuple):
@@ -98,7 +95,7 @@ def histogram(x: Array, edges: Array) -> Array:
 
 def test_points(run: Run) -> Array:
     """Return the test set, ``(N, D)``, with the noise of an evaluation."""
-    return _noisy(run, run.dataset.test(run.settings.data_seed, np.dtype(run.settings.dtype)))
+    return _noisy(run, run.test_set)
 
 
 def training_points(run: Run) -> Array:
@@ -107,4 +104,4 @@ def training_points(run: Run) -> Array:
 
 
 def _noisy(run: Run, x: Array) -> Array:
-    return corrupted(run.vae.k, x, run.settings.noise, TEST_NOISE)
+    return corrupted(run.vae.k, x, run.settings.noise)

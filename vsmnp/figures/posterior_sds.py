@@ -35,7 +35,7 @@ def posterior_sds(run: Run, path: str | Path) -> None:
     """
     part = first_models(run)
     vae, models = part.vae, len(part.vae.seeds)
-    sds = metrics.posterior_sds(vae.k, vae.model, vae.phi, test_points(part))
+    sds = metrics.posterior_sds(part.vae.on(test_points(part)))
     edges, counts = metrics.sd_histogram(sds, bins=60)
     shares = counts / sds.shape[1]
     with drawing(path, headline(run, models), max(4.2, 3 * models), 3) as figure:

@@ -97,7 +97,7 @@ def _histograms(run: Run, part: Run, path: str | Path, n: int) -> None:
 def _images(run: Run, part: Run, path: str | Path) -> None:
     models, count = len(part.vae.seeds), SIDE**2
     shape = run.dataset.shape
-    data = run.dataset.test(run.settings.data_seed, np.dtype(run.settings.dtype))[:count]
+    data = run.test_set[:count]
     grids = [mosaic(data, shape), *(mosaic(x, shape) for x in part.vae.sample(count, noise=False))]
     names = ["Data", *model_names(part, models)]
     low, high = min(0.0, float(data.min())), max(1.0, float(data.max()))

@@ -1,20 +1,25 @@
 """Metrics of a model on a test set: likelihood, score, reconstruction, posterior; in bounded memory."""
 
-from .bounds import iwae_bound, negative_elbo
+from .batches import Subject
 from .feature_moments import FeatureMoments, moments_of
-from .fisher import posterior_fisher
 from .frechet import frechet_distance
 from .kernel_distance import KernelDistance, kernel_distance
 from .mmd import cubic_mmd, latent_mmd
+from .posterior_means import iwae_bound, negative_elbo, posterior_fisher
 from .prior import PriorEstimate, log_prob_and_score, prior_estimate
 from .reconstruction import corrupted, denoising_mse
 from .report import evaluate_all
 from .spread import posterior_sds, sd_histogram
+from .table import METRICS, MODEL_METRICS, SAMPLE_METRICS, metric
 
 __all__ = [
+    "METRICS",
+    "MODEL_METRICS",
+    "SAMPLE_METRICS",
     "FeatureMoments",
     "KernelDistance",
     "PriorEstimate",
+    "Subject",
     "corrupted",
     "cubic_mmd",
     "denoising_mse",
@@ -24,6 +29,7 @@ __all__ = [
     "kernel_distance",
     "latent_mmd",
     "log_prob_and_score",
+    "metric",
     "moments_of",
     "negative_elbo",
     "posterior_fisher",

@@ -1,4 +1,4 @@
-"""Batches of a test set in bounded memory: validation, slices, and posterior samples of a slice.
+"""Models with the data on which they are measured, and batches of these data in bounded memory.
 
 The noise of an evaluation is a function of the datum, the metric and the model's seed. It depends
 neither on the batch size nor on the time of the evaluation, so figures of two epochs, or of
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from enum import IntEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -29,29 +28,14 @@ ELEMENTS = 2**20
 ROWS = 4096
 
 
-class Noise(IntEnum):
-    """Steps of the evaluation stream, one per metric, so that no two metrics share their noise."""
-
-    INPUT = 0
-    NEGATIVE_ELBO = 1
-    IWAE = 2
-    POSTERIOR_FISHER = 3
-    MMD_POSTERIOR = 4
-    MMD_PRIOR = 5
-
-    def of(self, key: Key) -> Key:
-        """Return the key of this noise for the models of ``key``."""
-        return key.on(Stream.EVALUATION, self)
-
-
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive test data with their posteriors.
+    """Consecutive data with their posteriors.
 
     Attributes
     ----------
     rows : slice
-        Position in the test set.
+        Position in the data.
     x : Array
         ``(1, 1, n, D)``.
     q : Moments
@@ -62,30 +46,98 @@ class Batch:
     x: Array
     q: Moments
 
-    @property
-    def size(self) -> int:
-        """Number of data in the batch."""
-        return self.rows.stop - self.rows.start  # type: ignore[no-any-return]
 
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """R models side by side, and the data on which they are measured.
 
-def checked(model: GaussianVAE, x: Array) -> Array:
-    """Return ``x`` as an array of floats after checking that it is a test set for ``model``.
+    Attributes
+    ----------
+    k : Kernels
+        Kernel set of the computations.
+    model : GaussianVAE
+        The architecture.
+    phi, theta : Array
+        ``(R, P_e)`` and ``(R, P_d)``.
+    x : Array
+        ``(N, D)``, NumPy; integers become float64.
+    key : Key
+        One seed for each model; its stream and step are ignored.
 
     Raises
     ------
     DataError
-        If it is not ``(N, D)`` with the model's D and at least one datum.
+        If x is not ``(N, D)`` with the model's D and at least one datum.
+    ConfigError
+        If there is not one seed for each model.
     """
-    x = np.asarray(x)
-    if x.ndim != 2 or x.shape[1] != model.d_x or len(x) == 0:
-        raise DataError(f"A test set for this model has the shape (N, {model.d_x}), N > 0, not {x.shape}.")
-    return x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64)
 
+    k: Kernels
+    model: GaussianVAE
+    phi: Array
+    theta: Array
+    x: Array
+    key: Key
 
-def check_seeds(key: Key, models: int) -> None:
-    """Raise a ConfigError unless ``key`` has one seed for each model."""
-    if len(key.seeds) != models:
-        raise ConfigError(f"An evaluation of {models} models needs as many seeds, not {len(key.seeds)}.")
+    def __post_init__(self) -> None:
+        x = np.asarray(self.x)
+        if x.ndim != 2 or x.shape[1] != self.model.d_x or len(x) == 0:
+            raise DataError(
+                f"A test set for this model has the shape (N, {self.model.d_x}), N > 0, not {x.shape}."
+            )
+        if len(self.key.seeds) != self.models:
+            raise ConfigError(
+                f"An evaluation of {self.models} models needs as many seeds, not {len(self.key.seeds)}."
+            )
+        object.__setattr__(self, "x", x if np.issubdtype(x.dtype, np.floating) else x.astype(np.float64))
+
+    @property
+    def models(self) -> int:
+        """R, the number of models."""
+        return len(self.theta)
+
+    @property
+    def log_sd(self) -> Array:
+        """``log sqrt(gamma)`` of each model on the host, ``(R,)`` float64."""
+        return host(self.k, self.model.log_sd(self.theta))
+
+    @property
+    def rows_per_pass(self) -> int:
+        """Number of rows that may pass through the networks of all models at once."""
+        return max(1, min(ROWS, ELEMENTS // (self.models * self.model.d_x)))
+
+    def on_device(self, rows: slice) -> Array:
+        """Copy some data to the device as ``(1, 1, n, D)`` in the parameters' dtype."""
+        return self.k.asarray(np.ascontiguousarray(self.x[rows])[None, None], self.phi.dtype)
+
+    def batches(self, samples: int = 1, progress: Progress | None = None) -> Iterator[Batch]:
+        """Encode the data in batches whose size allows ``samples`` decodings of each datum in one pass.
+
+        Raises
+        ------
+        ConfigError
+            If there is no sample.
+        """
+        check_count("posterior samples", samples)
+        for rows in spans(len(self.x), max(1, self.rows_per_pass // samples)):
+            x = self.on_device(rows)
+            yield Batch(rows, x, self.model.encode(self.k, self.phi, x)[0])
+            if progress is not None:
+                progress(rows.stop, len(self.x))
+
+    def noise(self, step: int) -> Key:
+        """Return the key of a metric's noise, which is a step of the evaluation stream."""
+        return self.key.on(Stream.EVALUATION, step)
+
+    def draws(self, noise: int, batch: Batch, samples: int) -> Array:
+        """Draw exact posterior samples ``(R, S, n, Z)`` of a batch, independent of the batch size."""
+        return self.model.posterior.draw(self.k, self.noise(noise), batch.q, samples, batch.rows.start)
+
+    def normals(self, noise: int, batch: Batch, samples: int) -> Array:
+        """Draw the normals ``(R, S, n, Z)`` of a batch, ordered in the stream by datum, sample, latent."""
+        d_z = batch.q.mu.shape[-1]
+        shape, first = (batch.x.shape[2], samples, d_z), batch.rows.start * samples * d_z
+        return self.noise(noise).normal(self.k, shape, batch.q.mu.dtype, first).swapaxes(1, 2)
 
 
 def check_count(what: str, count: int, least: int = 1) -> None:
@@ -99,45 +151,12 @@ def host(k: Kernels, a: Array) -> Array:
     return np.asarray(k.to_host(a), dtype=np.float64)
 
 
-def rows_per_pass(models: int, d_x: int) -> int:
-    """Return how many rows may pass through the networks of all models at once."""
-    return max(1, min(ROWS, ELEMENTS // (models * d_x)))
+def hosted(k: Kernels, q: Moments) -> Moments:
+    """Return q with its arrays in host memory as float64."""
+    return replace(q, **{each.name: host(k, getattr(q, each.name)) for each in fields(q)})
 
 
 def spans(total: int, size: int) -> Iterator[slice]:
     """Yield slices of at most ``size`` that cover ``range(total)``."""
     for start in range(0, total, size):
         yield slice(start, min(start + size, total))
-
-
-def on_device(k: Kernels, x: Array, params: Array) -> Array:
-    """Copy data ``(n, D)`` to the device as ``(1, 1, n, D)`` in the parameters' dtype."""
-    return k.asarray(np.ascontiguousarray(x)[None, None], params.dtype)
-
-
-def batches(
-    k: Kernels, model: GaussianVAE, phi: Array, x: Array, samples: int = 1, progress: Progress | None = None
-) -> Iterator[Batch]:
-    """Encode ``x (N, D)`` in batches whose size allows ``samples`` decodings of each datum in one pass."""
-    for rows in spans(len(x), max(1, rows_per_pass(len(phi), model.d_x) // samples)):
-        data = on_device(k, x[rows], phi)
-        yield Batch(rows, data, model.encode(k, phi, data)[0])
-        if progress is not None:
-            progress(rows.stop, len(x))
-
-
-def posterior_draws(k: Kernels, model: GaussianVAE, key: Key, batch: Batch, samples: int) -> Array:
-    """Draw exact posterior samples ``(R, S, n, Z)`` of a batch, independent of the batch size."""
-    return model.posterior.draw(k, key, batch.q, samples, batch.rows.start)
-
-
-def hosted(k: Kernels, q: Moments) -> Moments:
-    """Return q with its arrays in host memory as float64."""
-    return replace(q, **{each.name: host(k, getattr(q, each.name)) for each in fields(q)})
-
-
-def posterior_noise(k: Kernels, key: Key, batch: Batch, samples: int) -> Array:
-    """Draw the normals ``(R, S, n, Z)`` of a batch, ordered in the stream by datum, sample, latent."""
-    d_z = batch.q.mu.shape[-1]
-    shape, first = (batch.size, samples, d_z), batch.rows.start * samples * d_z
-    return key.normal(k, shape, batch.q.mu.dtype, first).swapaxes(1, 2)

@@ -17,10 +17,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError
-from ..model.vae import GaussianVAE
-from ..rng import Key
-from ..types import Array, Kernels
-from .batches import Noise, batches, check_seeds, checked, host, posterior_draws
+from ..types import Array
+from .batches import Subject, host
+
+#: Steps of the evaluation stream.
+POSTERIOR_NOISE, PRIOR_NOISE = 4, 5
 
 
 def cubic_mmd(a: Array, b: Array) -> float:
@@ -54,28 +55,16 @@ def _unpaired(total: float, u: Array) -> float:
     return (total - itself) / (len(u) * (len(u) - 1))
 
 
-def latent_mmd(k: Kernels, model: GaussianVAE, phi: Array, x: Array, key: Key) -> Array:
+def latent_mmd(subject: Subject) -> Array:
     """Compute the squared MMD of one posterior sample per datum and as many prior draws, ``(R,)``.
-
-    Parameters
-    ----------
-    phi : Array
-        ``(R, P_e)``.
-    x : Array
-        ``(N, D)``, NumPy.
-    key : Key
-        R seeds; its stream and step are ignored.
 
     Raises
     ------
     DataError
-        If x is not a test set for the model, or has a single datum.
-    ConfigError
-        If there is not one seed per model.
+        If there is a single datum.
     """
-    x = checked(model, x)
-    check_seeds(key, len(phi))
-    ours = Noise.MMD_POSTERIOR.of(key)
-    parts = [host(k, posterior_draws(k, model, ours, batch, 1))[:, 0] for batch in batches(k, model, phi, x)]
-    drawn = host(k, model.posterior.prior(k, Noise.MMD_PRIOR.of(key), (len(x), model.d_z), phi.dtype))
+    k, model = subject.k, subject.model
+    parts = [host(k, subject.draws(POSTERIOR_NOISE, batch, 1))[:, 0] for batch in subject.batches()]
+    shape = (len(subject.x), model.d_z)
+    drawn = host(k, model.posterior.prior(k, subject.noise(PRIOR_NOISE), shape, subject.phi.dtype))
     return np.array([cubic_mmd(a, b) for a, b in zip(np.concatenate(parts, axis=1), drawn, strict=True)])

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..model.likelihood import LOG_2PI, precision
-from ..model.vae import GaussianVAE
-from ..rng import Key, Stream
-from ..types import Array, Kernels
-from .batches import Progress, check_count, check_seeds, checked, host, rows_per_pass, spans
+from ..rng import Stream
+from ..settings.draws import PRIOR_DRAWS
+from ..types import Array
+from .batches import Progress, Subject, check_count, host, spans
 from .importance import Weighted, WeightedSums
 
 
@@ -48,86 +48,65 @@ class PriorEstimate:
 
 
 def prior_estimate(
-    k: Kernels,
-    model: GaussianVAE,
-    theta: Array,
-    x: Array,
-    key: Key,
-    draws: int = 100_000,
-    progress: Progress | None = None,
+    subject: Subject, draws: int = PRIOR_DRAWS, progress: Progress | None = None
 ) -> PriorEstimate:
     """Estimate the negative log-likelihood and the score-matching loss on a test set.
 
     Parameters
     ----------
-    theta : Array
-        ``(R, P_d)``.
-    x : Array
-        ``(N, D)``, NumPy.
-    key : Key
-        R seeds; its stream and step are ignored. The draws are the same for all x.
+    subject : Subject
+        The models and the test set; ``phi`` is not used.
     draws : int
-        Number of draws from the prior; they are streamed, so that memory does not grow with them.
+        Number of draws from the prior, the same for all x; they are streamed, so that memory does not grow
+        with them.
     progress : callable, optional
         Called with the number of draws done and their total.
 
     Raises
     ------
-    DataError
-        If x is not a test set for the model.
     ConfigError
-        If there is not one seed per model, or no draw.
+        If there is no draw.
     """
-    x = checked(model, x)
-    log_p, loss, ess = [], [], []
-    for sums, log_sd in _weighted(k, model, theta, x, key, draws, progress):
+    d_x, log_p, loss, ess = subject.model.d_x, [], [], []
+    for sums, log_sd in _weighted(subject, draws, progress):
         tau = precision(log_sd)
         score = tau * sums.residual
-        log_p.append(_log_p(sums, log_sd, model.d_x))
-        loss.append(tau**2 * sums.square - tau * model.d_x - 0.5 * (score * score).sum(1))
+        log_p.append(_log_p(sums, log_sd, d_x))
+        loss.append(tau**2 * sums.square - tau * d_x - 0.5 * (score * score).sum(1))
         ess.append(sums.ess.mean())
     nll, nll_se = _mean_and_error(-np.stack(log_p))
     sm_loss, sm_loss_se = _mean_and_error(np.stack(loss))
     return PriorEstimate(nll, nll_se, np.array(ess), sm_loss, sm_loss_se)
 
 
-def log_prob_and_score(
-    k: Kernels, model: GaussianVAE, theta: Array, x: Array, key: Key, draws: int = 100_000
-) -> tuple[Array, Array]:
-    """Estimate ``log p(x)`` in nats ``(R, N)`` and ``grad_x log p(x)`` ``(R, N, D)`` for ``x (N, D)``.
-
-    Both are float64.
+def log_prob_and_score(subject: Subject, draws: int = PRIOR_DRAWS) -> tuple[Array, Array]:
+    """Estimate ``log p(x)`` in nats ``(R, N)`` and ``grad_x log p(x)`` ``(R, N, D)``, both float64.
 
     Parameters, errors and draws are those of :func:`prior_estimate`.
     """
-    x = checked(model, x)
     log_p, score = [], []
-    for sums, log_sd in _weighted(k, model, theta, x, key, draws, None):
-        log_p.append(_log_p(sums, log_sd, model.d_x))
+    for sums, log_sd in _weighted(subject, draws, None):
+        log_p.append(_log_p(sums, log_sd, subject.model.d_x))
         score.append(precision(log_sd) * sums.residual)
     return np.stack(log_p), np.stack(score)
 
 
-def _weighted(
-    k: Kernels, model: GaussianVAE, theta: Array, x: Array, key: Key, draws: int, progress: Progress | None
-) -> list[tuple[Weighted, Array]]:
+def _weighted(subject: Subject, draws: int, progress: Progress | None) -> list[tuple[Weighted, Array]]:
     """Return for each model the sums over all draws and its ``log sqrt(gamma)``."""
-    check_seeds(key, len(theta))
     check_count("prior draws", draws)
-    key = key.on(Stream.PRIOR)
-    log_sd = host(k, model.log_sd(theta))
-    centre = x.mean(0, dtype=np.float64)
-    centred = x - centre
-    sums = [WeightedSums(centred, float(tau)) for tau in precision(log_sd)]
-    for chunk in spans(draws, rows_per_pass(len(theta), model.d_x)):
+    k, model, theta = subject.k, subject.model, subject.theta
+    centre = subject.x.mean(0, dtype=np.float64)
+    centred = subject.x - centre
+    sums = [WeightedSums(centred, float(tau)) for tau in precision(subject.log_sd)]
+    for chunk in spans(draws, subject.rows_per_pass):
         shape, first = (1, chunk.stop - chunk.start, model.d_z), chunk.start * model.d_z
-        z = model.posterior.prior(k, key, shape, theta.dtype, first)
+        z = model.posterior.prior(k, subject.key.on(Stream.PRIOR), shape, theta.dtype, first)
         g = host(k, model.decode(k, theta, z)[0])[:, 0] - centre
         for own, means in zip(sums, g, strict=True):
             own.add(means)
         if progress is not None:
             progress(chunk.stop, draws)
-    return [(own.result(), own_log_sd) for own, own_log_sd in zip(sums, log_sd, strict=True)]
+    return [(own.result(), log_sd) for own, log_sd in zip(sums, subject.log_sd, strict=True)]
 
 
 def _log_p(sums: Weighted, log_sd: Array, d_x: int) -> Array:

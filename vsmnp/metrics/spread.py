@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model.vae import GaussianVAE
-from ..types import Array, Kernels
-from .batches import batches, check_count, checked, host
+from ..types import Array
+from .batches import Subject, check_count, host
 
 #: Least upper end of the histogram, so that unused latents, at 1, are inside.
 UPPER_EDGE = 1.2
 
 
-def posterior_sds(k: Kernels, model: GaussianVAE, phi: Array, x: Array) -> Array:
-    """Compute ``s(x)`` of every datum of ``x (N, D)``, ``(R, N, Z)`` float64.
-
-    Raises
-    ------
-    DataError
-        If x is not a test set for the model.
-    """
-    parts = [host(k, batch.q.s)[:, 0] for batch in batches(k, model, phi, checked(model, x))]
-    return np.concatenate(parts, axis=1)
+def posterior_sds(subject: Subject) -> Array:
+    """Compute ``s(x)`` of every datum, ``(R, N, Z)`` float64."""
+    return np.concatenate([host(subject.k, batch.q.s)[:, 0] for batch in subject.batches()], axis=1)
 
 
 def sd_histogram(sds: Array, bins: int = 50) -> tuple[Array, Array]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import CheckpointError
-from ..metrics import evaluate_all, posterior_sds, sd_histogram
+from ..metrics import MODEL_METRICS, Subject, corrupted, evaluate_all, posterior_sds, sd_histogram
 from ..metrics.batches import Progress
-from ..metrics.reconstruction import corrupted
-from ..metrics.report import TEST_NOISE
 from ..rng import Key
 from ..training.history import History
 from ..training.state import State
 from ..training.trainer import Trainer
 from ..types import Array
 
-#: Columns of a row, a subset of those of :func:`vsmnp.metrics.evaluate_all`.
-COLUMNS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
+#: Columns of a row: the metrics that take few draws.
+COLUMNS = tuple(each.name for each in MODEL_METRICS if each.during_training)
 BINS = 50
 
 _PREFIX = "evaluations/"
@@ -52,14 +50,13 @@ class Evaluations:
         """Evaluate the current models on the whole test set and add a row."""
         k, model, settings = trainer.k, trainer.model.frozen, trainer.settings
         clean = trainer.batches.dataset.test(settings.data_seed, np.dtype(settings.dtype))
-        key = Key(settings.seeds)
+        subject = Subject(k, model, state.phi, state.theta, clean, Key(settings.seeds))
         found = evaluate_all(
-            k, model, state.phi, state.theta, clean, key,
-            noise_sd=settings.noise, iwae_samples=0, by_prior=False, progress=progress,
-        )  # fmt: skip
-        noisy = corrupted(k, clean, settings.noise, TEST_NOISE)
+            subject, noise_sd=settings.noise, iwae_samples=0, by_prior=False, progress=progress
+        )
+        noisy = replace(subject, x=corrupted(k, clean, settings.noise))
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged model has no counts
-            edges, counts = sd_histogram(posterior_sds(k, model, state.phi, noisy), BINS)
+            edges, counts = sd_histogram(posterior_sds(noisy), BINS)
         self.rows.append(state.step, {name: np.array(found[name], np.float64) for name in COLUMNS})
         self.edges.append(edges)
         self.counts.append(counts)

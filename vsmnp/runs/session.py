@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data import Dataset
 from ..data.dataset import fingerprint
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
@@ -71,6 +73,11 @@ class Run:
     folder: Path | None = None
     evaluations: Evaluations = field(default_factory=Evaluations)
     seal: str = ""
+
+    @property
+    def test_set(self) -> Array:
+        """The test set in the run's floating-point type, without noise, ``(N, D)``."""
+        return self.dataset.test(self.settings.data_seed, np.dtype(self.settings.dtype))
 
 
 @dataclass

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..metrics import log_prob_and_score
+from ..metrics import Subject, log_prob_and_score
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..rng import Key, Stream
+from ..settings.draws import POSTERIOR_SAMPLES, PRIOR_DRAWS
 from ..training.build import named_objective
 from ..types import Array, Kernels
 
@@ -42,6 +43,14 @@ class TrainedVAE:
         """Likelihood variance of each model, ``(R,)``."""
         with np.errstate(over="ignore"):  # a diverged model has an infinite gamma
             return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
+
+    def on(self, x: Array) -> Subject:
+        """Return the models with data ``x (N, D)`` on which they are measured; see :mod:`vsmnp.metrics`."""
+        return Subject(self.k, self.model, self.phi, self.theta, x, Key(self.seeds))
+
+    def some(self, models: slice) -> TrainedVAE:
+        """Return some of the models."""
+        return replace(self, phi=self.phi[models], theta=self.theta[models], seeds=self.seeds[models])
 
     def encode(self, x: Array) -> tuple[Array, Array]:
         """Compute the mean and standard deviation of q(z|x), each ``(R, N, Z)``.
@@ -107,15 +116,17 @@ class TrainedVAE:
         sd = np.sqrt(self.gamma).astype(dtype)
         return np.asarray(g + sd[:, None, None] * self.k.to_host(eps))
 
-    def log_prob(self, x: Array, draws: int = 100_000) -> Array:
+    def log_prob(self, x: Array, draws: int = PRIOR_DRAWS) -> Array:
         """Estimate ``log p(x)`` in nats from prior samples, ``(R, N)``; raises as :meth:`encode`."""
         return self._marginal(x, draws)[0]
 
-    def score(self, x: Array, draws: int = 100_000) -> Array:
+    def score(self, x: Array, draws: int = PRIOR_DRAWS) -> Array:
         """Estimate ``grad_x log p(x)`` from the same samples, ``(R, N, D)``; raises as :meth:`encode`."""
         return self._marginal(x, draws)[1]
 
-    def outcome(self, objective: Objective | str, x: Array, step: int = 0, samples: int = 5) -> Outcome:
+    def outcome(
+        self, objective: Objective | str, x: Array, step: int = 0, samples: int = POSTERIOR_SAMPLES
+    ) -> Outcome:
         """Loss, terms and gradients of any objective on a batch, as NumPy arrays.
 
         Parameters
@@ -143,10 +154,9 @@ class TrainedVAE:
     def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
         batch = self.k.to_host(self._batch(x))[:, 0]
         if len(batch) == 1:
-            return log_prob_and_score(self.k, self.model, self.theta, batch[0], Key(self.seeds), draws)
+            return log_prob_and_score(self.on(batch[0]), draws)
         each = [
-            log_prob_and_score(self.k, self.model, self.theta[r : r + 1], rows, Key((seed,)), draws)
-            for r, (rows, seed) in enumerate(zip(batch, self.seeds, strict=True))
+            log_prob_and_score(self.some(slice(r, r + 1)).on(rows), draws) for r, rows in enumerate(batch)
         ]
         return np.concatenate([log_p for log_p, _ in each]), np.concatenate([score for _, score in each])
 

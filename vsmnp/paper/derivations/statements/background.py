@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....metrics import log_prob_and_score
+from ....metrics import Subject, log_prob_and_score
 from ....model.likelihood import LOG_2PI, kl_to_normal, log_likelihood, log_normal
 from ....model.posterior import Moments
 from ....objectives import ELBO
@@ -221,7 +221,9 @@ def _engine_score(draws: int) -> tuple[Array, Array]:
     example = LINEAR.engine()
     x = example.data
     scores = [
-        log_prob_and_score(example.k, example.model, example.theta, x, Key((seed,)), draws)[1][0]
+        log_prob_and_score(
+            Subject(example.k, example.model, example.phi, example.theta, x, Key((seed,))), draws
+        )[1][0]
         for seed in range(10)
     ]
     return x, np.stack(scores)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ....metrics import iwae_bound, log_prob_and_score, prior_estimate
+from ....metrics import Subject, iwae_bound, log_prob_and_score, prior_estimate
 from ....model.likelihood import kl_to_normal, log_likelihood
 from ....rng import Key
 from ....types import Array
@@ -77,7 +77,7 @@ def _score_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
 def _engine_scores(draws: int) -> Array:
     e = _example()
     theta = np.repeat(e.theta, _MODELS, axis=0)
-    return log_prob_and_score(e.k, e.model, theta, e.data, _keys(), draws)[1]
+    return log_prob_and_score(Subject(e.k, e.model, e.phi, theta, e.data, _keys()), draws)[1]
 
 
 def _loss_by_differences(claim: Claim, effort: Effort) -> Evidence:
@@ -103,7 +103,7 @@ def _loss_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
 def _engine_losses(draws: int) -> Array:
     e = _example()
     theta = np.repeat(e.theta, _MODELS, axis=0)
-    return prior_estimate(e.k, e.model, theta, e.data, _keys(), draws).sm_loss
+    return prior_estimate(Subject(e.k, e.model, e.phi, theta, e.data, _keys()), draws).sm_loss
 
 
 def _keys() -> Key:
@@ -183,7 +183,7 @@ def _engine_bounds(copies: int) -> Array:
     e = _example()
     phi, theta = (np.repeat(p, _MODELS, axis=0) for p in (e.phi, e.theta))
     x = np.tile(e.data, (copies, 1))
-    return iwae_bound(e.k, e.model, phi, theta, x, _keys(), 2)
+    return iwae_bound(Subject(e.k, e.model, phi, theta, x, _keys()), 2)
 
 
 def _log_mean_exp(log_p: Array, log_q: Array) -> Array:
@@ -258,6 +258,6 @@ STATEMENTS = (
             "not divided by q": lambda log_p, log_q: _log_mean_exp(log_p, 0 * log_q),
             "sign": lambda log_p, log_q: _log_mean_exp(log_p, -log_q),
         },
-        code="vsmnp.metrics.bounds.iwae_bound",
+        code="vsmnp.metrics.posterior_means.iwae_bound",
     ),
 )  # fmt: skip

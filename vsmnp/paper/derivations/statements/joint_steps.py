@@ -179,7 +179,7 @@ STATEMENTS = (
             "quotient": lambda posterior, marginal: posterior - marginal,
             "marginal left out": lambda posterior, marginal: posterior,
         },
-        code="vsmnp.metrics.bounds.iwae_bound",
+        code="vsmnp.metrics.posterior_means.iwae_bound",
     ),
     Statement(
         id="A.1-last-display",

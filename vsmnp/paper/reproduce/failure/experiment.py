@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ....runs.session import Run
+from ....settings.draws import PRIOR_DRAWS
 from ..grid import Cell, train_grid
 from ..reproduction import Progress, Result
 from . import cells as failure_cells
@@ -21,7 +22,7 @@ from .findings import findings
 
 TITLE = "do M2 and M3 fail, or did the published script compute something else?"
 
-_PRIOR_DRAWS, _QUICK_DRAWS = 100_000, 4_000
+_QUICK_DRAWS = 4_000
 _REPEATS, _QUICK_REPEATS = 400, 40
 #: The run whose gradients are measured: trained on the mixture with KL inference by M1.
 _TRAINED = "mixture-kl-m1-J2"
@@ -30,7 +31,7 @@ _TRAINED = "mixture-kl-m1-J2"
 def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     """Train the grid, or resume it, then measure, draw and conclude; see the module and the protocol."""
     cells = failure_cells.quick_grid() if quick else failure_cells.full_grid()
-    draws = _QUICK_DRAWS if quick else _PRIOR_DRAWS
+    draws = _QUICK_DRAWS if quick else PRIOR_DRAWS
     rows: list[dict[str, Any]] = []
     variances: list[dict[str, Any]] = []
 

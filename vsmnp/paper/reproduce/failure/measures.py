@@ -40,10 +40,10 @@ def measure(run: Run, draws: int) -> dict[str, list[float]]:
     if known is not None and known.get("of") == done:
         found: dict[str, list[float]] = known["figures"]
         return found
-    vae, settings = run.vae, run.settings
-    x = run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[:_TEST_POINTS]
+    vae = run.vae
+    x = run.test_set[:_TEST_POINTS]
     with np.errstate(over="ignore", invalid="ignore"):
-        prior = prior_estimate(vae.k, vae.model, vae.theta, x, Key(vae.seeds), draws)
+        prior = prior_estimate(vae.on(x), draws)
         figures = {
             "nll": prior.nll, "sm_loss": prior.sm_loss, "gamma": vae.gamma,
             "reconstruction_variance": reconstruction_variance(run, x), "ess": prior.ess,
@@ -73,7 +73,7 @@ def gradient_variance(run: Run, settings: Settings, repeats: int) -> list[dict[s
     """
     vae = run.vae
     phi, theta, seeds = vae.phi[:1], vae.theta[:1], vae.seeds[:1]
-    x = run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[: settings.batch_size]
+    x = run.test_set[: settings.batch_size]
     batch = vae.k.asarray(x)[None, None]
     rows: list[dict[str, Any]] = []
     for name, options in OBJECTIVES.items():

@@ -8,7 +8,6 @@ import numpy as np
 
 from ....figures.panels import test_points
 from ....metrics import sd_histogram
-from ....metrics.batches import batches
 from ....runs.session import Run
 from ....types import Array
 
@@ -43,8 +42,8 @@ def latents(run: Run) -> Latents:
         Histograms with the figure ``decided_sds``, the share of standard deviations near 0 or 1, or of binary
         latents ``idle_means``, the share of latents whose means stay near one half.
     """
-    vae, x = run.vae, test_points(run)
-    moments = [each.q for each in batches(vae.k, vae.model, vae.phi[:1], x)]
+    vae = run.vae
+    moments = [each.q for each in vae.some(slice(1)).on(test_points(run)).batches()]
     if vae.model.posterior.has_density:
         sds = np.concatenate([vae.k.to_host(q.s)[:, 0] for q in moments], 1)  # (1, N, Z)
         edges, counts = sd_histogram(sds, BINS)

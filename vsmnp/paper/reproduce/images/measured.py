@@ -85,7 +85,7 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     rows = [*earlier, {**last, **figures}]
     arrays = {
         "edges": edges, "counts": counts, "samples": vae.sample(SAMPLES, noise=False)[0],
-        "data": run.dataset.test(settings.data_seed, np.dtype(settings.dtype))[:SAMPLES],
+        "data": run.test_set[:SAMPLES],
     }  # fmt: skip
     attributes = {
         "of": run.seal, "labels": dict(labels), "rows": rows,

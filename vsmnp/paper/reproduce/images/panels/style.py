@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .....figures.style import SERIES
+from .....metrics import metric
 
 _COLOURS = {"ELBO": "#9a9a9a", "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
 _DASHES: Mapping[str, Any] = {"K": "-", "F": (0, (2.5, 1.5))}
@@ -22,8 +23,5 @@ LINES: Mapping[str, Mapping[str, Any]] = MappingProxyType({
 
 #: Titles of the metrics on axes.
 TITLES: Mapping[str, str] = MappingProxyType({
-    "neg_elbo": "Negative ELBO (nats)",
-    "mse": "Reconstruction MSE",
-    "mmd": "Latent MMD",
-    "posterior_fd": "Posterior Fisher divergence",
+    name: metric(name).heading for name in ("neg_elbo", "mse", "mmd", "posterior_fd")
 })  # fmt: skip

@@ -1,0 +1,251 @@
+"""The table of the metrics: what each is called, how it is computed, and what it needs.
+
+Reports, ``evaluation.csv``, comparisons and pictures read it; they know no metric by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..types import Array
+from . import mmd, posterior_means, reconstruction
+from .batches import Progress, Subject
+from .feature_moments import moments_of
+from .frechet import frechet_distance
+from .kernel_distance import SUBSETS, KernelDistance, kernel_distance
+from .prior import PriorEstimate, prior_estimate
+
+
+class Best(Enum):
+    """The best value of a metric."""
+
+    LEAST = "small"
+    ZERO = "0"
+    NONE = "-"
+
+
+class Need(Enum):
+    """What a metric needs in addition to a model and its test set; without it there is no figure."""
+
+    NOTHING = auto()
+    #: Draws of the prior that come close to the data: not images.
+    PRIOR_DRAWS = auto()
+    #: A number of posterior samples above 0.
+    IWAE_SAMPLES = auto()
+    #: A posterior with a density.
+    DENSITY = auto()
+    #: At least two test data.
+    TWO_DATA = auto()
+
+
+@dataclass
+class Request:
+    """The subject of an evaluation and the numbers of draws; see :func:`.report.evaluate_all`."""
+
+    clean: Subject
+    subject: Subject
+    noise_sd: float
+    prior_draws: int
+    iwae_samples: int
+    by_prior: bool
+    _prior: PriorEstimate | None = field(default=None, init=False)
+
+    def prior(self, progress: Progress | None) -> PriorEstimate:
+        """Return the estimate from prior draws, which is computed once."""
+        if self._prior is None:
+            self._prior = prior_estimate(self.subject, self.prior_draws, progress)
+        return self._prior
+
+    def meets(self, need: Need) -> bool:
+        """Return whether a metric with this need can be computed."""
+        return {
+            Need.NOTHING: True,
+            Need.PRIOR_DRAWS: self.by_prior,
+            Need.IWAE_SAMPLES: self.iwae_samples > 0,
+            Need.DENSITY: self.subject.model.posterior.has_density,
+            Need.TWO_DATA: len(self.subject.x) > 1,
+        }[need]
+
+
+@dataclass(frozen=True)
+class FeaturePair:
+    """Features of samples ``x (N, d)`` and of data ``y (M, d)``."""
+
+    x: Array
+    y: Array
+    progress: Progress | None = None
+
+    @cached_property
+    def kernel_distance(self) -> KernelDistance:
+        """The kernel distance of the two, with its progress."""
+        return kernel_distance(self.x, self.y, progress=self.progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What is known of a metric, apart from how it is computed.
+
+    Attributes
+    ----------
+    name : str
+        Name in JSON, in ``evaluation.csv`` and in the printed table.
+    meaning : str
+        Words of the printed table, without the unit.
+    title : str
+        Title of its panel in a picture, without the unit; empty if it has none.
+    unit : str
+        Its unit; empty for a pure number.
+    best : Best
+        The best value.
+    floor : str
+        The field of :class:`vsmnp.data.Bounds` that is its lower bound; empty if there is none.
+    compared : bool
+        Whether ``vsmnp compare`` has a column for it.
+    """
+
+    name: str
+    meaning: str
+    title: str = ""
+    unit: str = ""
+    best: Best = Best.LEAST
+    floor: str = ""
+    compared: bool = True
+
+    @property
+    def explanation(self) -> str:
+        """The meaning with the unit, and with the best value if that is zero."""
+        unit = f", {self.unit}" if self.unit else ""
+        return f"{self.meaning}{unit}" + ("; 0 is best" if self.best is Best.ZERO else "")
+
+    @property
+    def heading(self) -> str:
+        """The title with the unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelMetric(Metric):
+    """A metric of models on a test set.
+
+    Attributes
+    ----------
+    compute : callable
+        Maps a request to ``(R,)``; calls the progress if ``slow``.
+    need : Need
+        What it needs.
+    noise : tuple of int
+        The steps of the evaluation stream that are its own: no two metrics share their noise.
+    slow : bool
+        Whether it reports its progress.
+    """
+
+    compute: Callable[[Request, Progress | None], Array]
+    need: Need = Need.NOTHING
+    noise: tuple[int, ...] = ()
+    slow: bool = False
+
+    @property
+    def during_training(self) -> bool:
+        """Whether ``evaluation.csv`` has a column for it: it takes few draws."""
+        return self.need not in (Need.PRIOR_DRAWS, Need.IWAE_SAMPLES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleMetric(Metric):
+    """A distance of samples and data by their features.
+
+    Attributes
+    ----------
+    compute : callable
+        Maps a pair of features to a number.
+    """
+
+    compute: Callable[[FeaturePair], float]
+
+
+MODEL_METRICS: tuple[ModelMetric, ...] = (
+    ModelMetric(
+        name="nll", meaning="negative log-likelihood", title="Negative log-likelihood", unit="nats",
+        floor="nll", need=Need.PRIOR_DRAWS, slow=True,
+        compute=lambda at, progress: at.prior(progress).nll,
+    ),
+    ModelMetric(
+        name="nll_se", meaning="its standard error over test points", compared=False, best=Best.NONE,
+        need=Need.PRIOR_DRAWS, compute=lambda at, progress: at.prior(progress).nll_se,
+    ),
+    ModelMetric(
+        name="ess", meaning="effective sample size of the prior draws", title="Effective sample size",
+        compared=False, best=Best.NONE, need=Need.PRIOR_DRAWS,
+        compute=lambda at, progress: at.prior(progress).ess,
+    ),
+    ModelMetric(
+        name="sm_loss", meaning="score-matching loss", title="Score-matching loss", floor="sm_loss",
+        need=Need.PRIOR_DRAWS, compute=lambda at, progress: at.prior(progress).sm_loss,
+    ),
+    ModelMetric(
+        name="neg_elbo", meaning="negative ELBO", title="Negative ELBO", unit="nats", floor="nll",
+        noise=(posterior_means.ELBO_NOISE,), slow=True,
+        compute=lambda at, progress: posterior_means.negative_elbo(at.subject, progress=progress),
+    ),
+    ModelMetric(
+        name="iwae", meaning="importance-weighted bound of the nll", title="IWAE bound", unit="nats",
+        floor="nll", need=Need.IWAE_SAMPLES, noise=(posterior_means.IWAE_NOISE,), slow=True,
+        compute=lambda at, progress: posterior_means.iwae_bound(at.subject, at.iwae_samples, progress),
+    ),
+    ModelMetric(
+        name="mse", meaning="denoising mean squared error", title="Reconstruction MSE",
+        noise=(reconstruction.NOISE,),
+        compute=lambda at, _: reconstruction.denoising_mse(at.clean, at.noise_sd),
+    ),
+    ModelMetric(
+        name="mmd", meaning="squared latent MMD, cubic kernel", title="Latent MMD", best=Best.ZERO,
+        need=Need.TWO_DATA, noise=(mmd.POSTERIOR_NOISE, mmd.PRIOR_NOISE),
+        compute=lambda at, _: mmd.latent_mmd(at.subject),
+    ),
+    ModelMetric(
+        name="posterior_fd", meaning="posterior Fisher divergence", title="Posterior Fisher divergence",
+        need=Need.DENSITY, noise=(posterior_means.FISHER_NOISE,), slow=True,
+        compute=lambda at, progress: posterior_means.posterior_fisher(at.subject, progress=progress),
+    ),
+    ModelMetric(
+        name="gamma", meaning="likelihood variance", title=r"Likelihood variance $\gamma$", best=Best.NONE,
+        compute=lambda at, _: np.exp(2 * at.subject.log_sd),
+    ),
+)  # fmt: skip
+
+SAMPLE_METRICS: tuple[SampleMetric, ...] = (
+    SampleMetric(
+        name="fid", meaning="Frechet distance of samples and data", title="FID",
+        compute=lambda pair: frechet_distance(moments_of(pair.x), moments_of(pair.y)),
+    ),
+    SampleMetric(
+        name="kid", meaning="kernel distance of samples and data", title="KID", best=Best.ZERO,
+        compute=lambda pair: pair.kernel_distance.mean,
+    ),
+    SampleMetric(
+        name="kid_se", meaning="its standard error over subsets", compared=False, best=Best.NONE,
+        compute=lambda pair: pair.kernel_distance.sd / SUBSETS**0.5,
+    ),
+)  # fmt: skip
+
+METRICS: tuple[Metric, ...] = (*MODEL_METRICS, *SAMPLE_METRICS)
+
+
+def metric(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such metric.
+    """
+    for each in METRICS:
+        if each.name == name:
+            return each
+    raise ConfigError(f"There is no metric '{name}': choose one of {', '.join(m.name for m in METRICS)}.")
