@@ -131,11 +131,7 @@ class Session:
 
     @classmethod
     def resumed(
-        cls,
-        folder: Path,
-        changes: Mapping[str, Any] | None = None,
-        to_read: bool = False,
-        dry: bool = False,
+        cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False, dry: bool = False
     ) -> Session:
         """Resume a run from its last checkpoint.
 
