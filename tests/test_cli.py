@@ -25,6 +25,7 @@ from vsmnp.cli import console, main
 from vsmnp.cli.main import COMMANDS
 from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import Interrupted
+from vsmnp.metrics import MODEL_METRICS
 from vsmnp.runs import checkpoint
 from vsmnp.runs.session import load_run
 from vsmnp.settings import toml
@@ -33,7 +34,7 @@ from vsmnp.settings.settings import Settings
 from vsmnp.settings.values import option_name
 from vsmnp.storage import write_whole
 
-METRICS = ["nll", "nll_se", "ess", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma"]
+METRICS = [each.name for each in MODEL_METRICS]
 PNG = b"\x89PNG\r\n\x1a\n"
 DRAWN = {"samples": figures.samples, "curves": figures.curves}
 TINY = ["--kernels", "reference", "--steps", "3", "--batch-size", "10", "--hidden", "4", "--samples", "2"]

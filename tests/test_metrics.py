@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from vsmnp.metrics import Subject, batches, importance, reconstruction
 from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.rng import Key, Stream
+from vsmnp.runs.evaluation_log import COLUMNS
+from vsmnp.settings.draws import IWAE_SAMPLES, POSTERIOR_SAMPLES, PRIOR_DRAWS
 from vsmnp.types import Array
 
 K = load("reference")
@@ -355,7 +359,7 @@ def test_shared_test_noise_is_the_one_of_the_corrupted_data() -> None:
 
 # --- all at once ----------------------------------------------------------------------------------
 
-NAMES = ["nll", "nll_se", "ess", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma"]
+NAMES = [each.name for each in metrics.MODEL_METRICS]
 
 
 def figures(case: Linear, by_prior: bool = True, iwae_samples: int = 20) -> dict[str, list[float | None]]:
@@ -396,6 +400,34 @@ def test_no_two_metrics_share_their_noise(monkeypatch: pytest.MonkeyPatch) -> No
     metrics.denoising_mse(case.subject, 0.1, case.key)
     assert len(used) == len(set(used)) == 7
     assert {stream for stream, _ in used} == {Stream.PRIOR, Stream.EVALUATION}
+
+
+def test_the_table_gives_each_metric_names_and_noise_of_its_own() -> None:
+    names = [each.name for each in metrics.METRICS]
+    assert len(set(names)) == len(names)
+    steps = [step for each in metrics.MODEL_METRICS for step in each.noise]
+    assert len(set(steps)) == len(steps)
+    published = ["nll", "nll_se", "ess", "sm_loss", "neg_elbo", "iwae", "mse", "mmd", "posterior_fd", "gamma"]
+    assert [name for name in names if name in published] == published
+
+
+def test_the_page_on_metrics_lists_the_table() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for each in metrics.METRICS:
+        if each.compared:
+            (row,) = re.findall(rf"^\| .*`{each.name}`.* \| (.*) \|$", page, re.MULTILINE)
+            assert f"{each.best.value}" == row.split(" | ")[-1], each.name
+        else:
+            assert f"`{each.name}`" in page
+    (during,) = re.findall(r"^`--evaluate-every EPOCHS` measures (.*?) on", page, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"`(\w+)`", during) == list(COLUMNS)
+    for number in (PRIOR_DRAWS, IWAE_SAMPLES, POSTERIOR_SAMPLES):
+        assert f"| {number:,} " in page
+
+
+def test_there_is_no_other_metric() -> None:
+    with pytest.raises(ConfigError, match=r"no metric 'nil': choose one of nll, nll_se"):
+        metrics.metric("nil")
 
 
 def test_a_member_of_an_ensemble_has_the_figures_of_a_single_run() -> None:

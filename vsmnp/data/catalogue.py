@@ -22,13 +22,14 @@ from .synthetic.ring import Ring
 from .synthetic.star import Star
 from .synthetic.synthetic import Synthetic
 
-_SYNTHETIC: dict[str, Synthetic] = {
+#: The table of the synthetic datasets by name; every list of names is made from it.
+SYNTHETIC: dict[str, Synthetic] = {
     each.name: each for each in (Star(), Mixture(), Ring(), Banana(), Pinwheel())
 }
 _IMAGES = {each.name: each for each in SETS}
 
 #: Names of all built-in datasets.
-NAMES: tuple[str, ...] = (*_SYNTHETIC, *_IMAGES, CELEBA)
+NAMES: tuple[str, ...] = (*SYNTHETIC, *_IMAGES, CELEBA)
 
 
 def load_data(
@@ -88,8 +89,8 @@ def load_data(
             f"--image-size {image_size} makes no sense for {name_or_path}: it is for {', '.join(_IMAGES)}, "
             f"{CELEBA} and folders of pictures."
         )
-    if name_or_path in _SYNTHETIC:
-        return _SYNTHETIC[name_or_path]
+    if name_or_path in SYNTHETIC:
+        return SYNTHETIC[name_or_path]
     if not path.suffix and not os.path.isfile(path):
         raise _unknown(name_or_path)
     return load_file(path, memory_budget)
@@ -103,8 +104,8 @@ def describe(name: str) -> str:
     DataError
         If there is no built-in dataset of that name.
     """
-    if name in _SYNTHETIC:
-        return _SYNTHETIC[name].describe()
+    if name in SYNTHETIC:
+        return SYNTHETIC[name].describe()
     if name in _IMAGES:
         return _IMAGES[name].describe()
     if name == CELEBA:

@@ -1,4 +1,4 @@
-"""The base class of the five synthetic datasets: two-dimensional points drawn anew in each epoch."""
+"""The base class of the synthetic datasets: two-dimensional points drawn anew in each epoch."""
 
 from __future__ import annotations
 
