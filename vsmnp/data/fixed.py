@@ -62,17 +62,14 @@ class FixedDataset:
 
     @property
     def source(self) -> str:
-        """Path of the user's file, or the built-in name."""
         return self.path or self.name
 
     @property
     def dim(self) -> int:
-        """D, the product of ``shape``."""
         return int(np.prod(self.shape))
 
     @property
     def is_image(self) -> bool:
-        """Whether a sample has at least two axes."""
         return len(self.shape) >= 2
 
     @property
@@ -84,12 +81,10 @@ class FixedDataset:
 
     @property
     def n_train(self) -> int:
-        """Number of training samples."""
         return len(self.train_rows if self.train_index is None else self.train_index)
 
     @property
     def n_test(self) -> int:
-        """Number of test samples."""
         return len(self.test_rows if self.test_index is None else self.test_index)
 
     @property
@@ -98,17 +93,14 @@ class FixedDataset:
         return Bounds()
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Stored:
-        """Return the samples of :meth:`epoch`, read lazily."""
         order = self._order(data_seed, epoch)
         index = order if self.train_index is None else self.train_index[order]
         return Stored(self.train_rows, dtype, self.divisor, index)
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """Return the training samples in the order of this epoch's permutation, ``(n_train, D)``."""
         return self.stream(data_seed, epoch, dtype)[:]
 
     def test(self, data_seed: int, dtype: DType) -> Array:
-        """Return the test samples in stored order, ``(n_test, D)``, for every seed."""
         return Stored(self.test_rows, dtype, self.divisor, self.test_index)[:]
 
     def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
@@ -126,7 +118,6 @@ class FixedDataset:
         """Return None: the score is unknown."""
 
     def describe(self) -> str:
-        """Write the paragraph that ``vsmnp data`` shows."""
         return paragraph(self.name, sizes(self.shape, self.n_train, self.n_test), self.about, self.bounds)
 
     def _order(self, data_seed: int, epoch: int) -> Array:

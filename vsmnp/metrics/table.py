@@ -34,13 +34,9 @@ class Need(Enum):
     """What a metric needs in addition to a model and its test set; without it there is no figure."""
 
     NOTHING = auto()
-    #: Draws of the prior that come close to the data: not images.
-    PRIOR_DRAWS = auto()
-    #: A number of posterior samples above 0.
+    PRIOR_DRAWS = auto()  # draws that come close to the data: not those of images
     IWAE_SAMPLES = auto()
-    #: A posterior with a density.
-    DENSITY = auto()
-    #: At least two test data.
+    DENSITY = auto()  # of the posterior
     TWO_DATA = auto()
 
 
@@ -89,32 +85,19 @@ class FeaturePair:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What is known of a metric, apart from how it is computed.
+    """What is known of a metric, apart from how it is computed."""
 
-    Attributes
-    ----------
-    name : str
-        Name in JSON, in ``evaluation.csv`` and in the printed table.
-    meaning : str
-        Words of the printed table, without the unit.
-    title : str
-        Title of its panel in a picture, without the unit; empty if it has none.
-    unit : str
-        Its unit; empty for a pure number.
-    best : Best
-        The best value.
-    floor : str
-        The field of :class:`vsmnp.data.Bounds` that is its lower bound; empty if there is none.
-    compared : bool
-        Whether ``vsmnp compare`` has a column for it.
-    """
-
+    #: Name in JSON, in ``evaluation.csv`` and in the printed table.
     name: str
+    #: Words of the printed table, without the unit.
     meaning: str
+    #: Title of its panel in a picture, without the unit; empty if it has none.
     title: str = ""
     unit: str = ""
     best: Best = Best.LEAST
+    #: The field of :class:`vsmnp.data.Bounds` that is its lower bound; empty if there is none.
     floor: str = ""
+    #: Whether ``vsmnp compare`` has a column for it.
     compared: bool = True
 
     @property
@@ -131,22 +114,12 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetric(Metric):
-    """A metric of models on a test set.
+    """A metric of models on a test set."""
 
-    Attributes
-    ----------
-    compute : callable
-        Maps a request to ``(R,)``; calls the progress if ``slow``.
-    need : Need
-        What it needs.
-    noise : tuple of int
-        The steps of the evaluation stream that are its own: no two metrics share their noise.
-    slow : bool
-        Whether it reports its progress.
-    """
-
+    #: Maps a request to ``(R,)``, and reports its progress if it is slow.
     compute: Callable[[Request, Progress | None], Array]
     need: Need = Need.NOTHING
+    #: The steps of the evaluation stream that are its own: no two metrics share their noise.
     noise: tuple[int, ...] = ()
     slow: bool = False
 
@@ -158,13 +131,7 @@ class ModelMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleMetric(Metric):
-    """A distance of samples and data by their features.
-
-    Attributes
-    ----------
-    compute : callable
-        Maps a pair of features to a number.
-    """
+    """A distance of samples and data by their features."""
 
     compute: Callable[[FeaturePair], float]
 

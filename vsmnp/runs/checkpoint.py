@@ -43,8 +43,7 @@ def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any])
         file.attrs["vsmnp"] = json.dumps(attributes)
     payload = image.getvalue()[_BLOCK:]
     seal = hashlib.sha256(payload).hexdigest()
-    header = _MAGIC + f"sha256 {seal}\n".encode()
-    write_whole(path, header.ljust(_BLOCK, b"\0") + payload)
+    write_whole(path, _header(seal) + payload)
     return seal
 
 
@@ -56,20 +55,8 @@ def seal(path: Path) -> str:
     CheckpointError
         If there is no such file, or it is not a checkpoint.
     """
-    try:
-        with path.open("rb") as file:
-            header = file.read(_BLOCK)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except OSError as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
-    if not header.startswith(_MAGIC):
-        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
-    return header[len(_MAGIC) :].rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
-
-
-def _missing(path: Path) -> CheckpointError:
-    return CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.")
+    header = _read(path, _BLOCK)[len(_MAGIC) :]
+    return header.rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
 
 
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -82,17 +69,8 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     """
     import h5py
 
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except OSError as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
-    if not content.startswith(_MAGIC):
-        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
-    payload = content[_BLOCK:]
-    seal = hashlib.sha256(payload).hexdigest().encode()
-    if content[len(_MAGIC) : _BLOCK].rstrip(b"\0") != b"sha256 " + seal + b"\n":
+    content = _read(path)
+    if content[:_BLOCK] != _header(hashlib.sha256(content[_BLOCK:]).hexdigest()):
         raise CheckpointError(f"The checkpoint {path} is damaged or truncated: its SHA-256 does not match.")
     try:
         arrays: dict[str, Array] = {}
@@ -107,3 +85,28 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read by this version: {error}.") from error
     return arrays, attributes
+
+
+def _header(seal: str) -> bytes:
+    """Write the first block of a file."""
+    return (_MAGIC + f"sha256 {seal}\n".encode()).ljust(_BLOCK, b"\0")
+
+
+def _read(path: Path, size: int = -1) -> bytes:
+    """Read the first bytes of a checkpoint, or all.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is not a checkpoint.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(size)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.") from error
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+    if not content.startswith(_MAGIC):
+        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
+    return content

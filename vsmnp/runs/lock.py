@@ -140,17 +140,33 @@ def _sign(path: Path, descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    """Read the holder's description from a lock file; empty if there is none yet."""
+    """Read the holder's description from a lock file; empty if there is none yet or it has been killed."""
     try:
         about: Any = json.loads(path.read_bytes()[:4096])
         pid = int(about["pid"])
         host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
     except (OSError, ValueError, TypeError, KeyError):
         return ""
-    if pid == os.getpid() and host == platform.node():
-        return f"another session of this process (since {since})"
+    if host == platform.node():
+        if pid == os.getpid():
+            return f"another session of this process (since {since})"
+        if not _runs(pid):
+            return ""
     told = f"process {pid} on {host} ('{command}', since {since})"
     return "".join(c for c in told if c.isprintable())
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process of this machine runs; true where that cannot be told."""
+    if os.name != "posix":  # elsewhere signal 0 would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def _release(lock: BaseFileLock | None, path: Path, identity: tuple[int, int] | None, pid: int) -> None:

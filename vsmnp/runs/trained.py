@@ -62,7 +62,7 @@ class TrainedVAE:
         DataError
             If ``x`` has another shape.
         """
-        q, _ = self.model.encode(self.k, self.phi, self._batch(x))
+        q, _ = self.model.encode(self.k, self.phi, self._data(x))
         return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
 
     def decode(self, z: Array) -> Array:
@@ -73,15 +73,7 @@ class TrainedVAE:
         DataError
             If ``z`` has another shape.
         """
-        z = self._numbers(z)
-        models = len(self.theta)
-        if z.ndim not in (2, 3) or z.shape[-1] != self.model.d_z or (z.ndim == 3 and len(z) != models):
-            raise DataError(
-                f"The model needs codes of shape (N, {self.model.d_z}) or ({models}, N, {self.model.d_z}), "
-                f"not {z.shape}."
-            )
-        z = self.k.asarray(z, self.theta.dtype)
-        g, _ = self.model.decode(self.k, self.theta, z[None, None] if z.ndim == 2 else z[:, None])
+        g, _ = self.model.decode(self.k, self.theta, self._batch(z, "codes", self.model.d_z))
         return self.k.to_host(g)[:, 0]
 
     def reconstruct(self, x: Array) -> Array:
@@ -127,7 +119,7 @@ class TrainedVAE:
     def outcome(
         self, objective: Objective | str, x: Array, step: int = 0, samples: int = POSTERIOR_SAMPLES
     ) -> Outcome:
-        """Loss, terms and gradients of any objective on a batch, as NumPy arrays.
+        """Compute loss, terms and gradients of any objective on a batch, as NumPy arrays.
 
         Parameters
         ----------
@@ -148,11 +140,11 @@ class TrainedVAE:
         if isinstance(objective, str):
             objective = named_objective(objective, samples)
         key = Key(self.seeds, Stream.OUTCOME, step)
-        seen = objective(self.k, self.model, self.phi, self.theta, self._batch(x), key)
+        seen = objective(self.k, self.model, self.phi, self.theta, self._data(x), key)
         return seen.on_host(self.k)
 
     def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
-        batch = self.k.to_host(self._batch(x))[:, 0]
+        batch = self.k.to_host(self._data(x))[:, 0]
         if len(batch) == 1:
             return log_prob_and_score(self.on(batch[0]), draws)
         each = [
@@ -160,18 +152,17 @@ class TrainedVAE:
         ]
         return np.concatenate([log_p for log_p, _ in each]), np.concatenate([score for _, score in each])
 
-    def _batch(self, x: Array) -> Array:
-        x = self._numbers(x)
-        models, d_x = len(self.phi), self.model.d_x
-        if x.ndim not in (2, 3) or x.shape[-1] != d_x or (x.ndim == 3 and len(x) != models):
-            raise DataError(
-                f"The model needs data of shape (N, {d_x}) or ({models}, N, {d_x}), not {x.shape}."
-            )
-        return self.k.asarray(x[None, None] if x.ndim == 2 else x[:, None], self.theta.dtype)
+    def _data(self, x: Array) -> Array:
+        return self._batch(x, "data", self.model.d_x)
 
-    def _numbers(self, x: Array) -> Array:
-        """``x`` on the host, whatever it is and wherever it lies."""
+    def _batch(self, x: Array, what: str, width: int) -> Array:
+        """Copy ``x (N, width)`` or ``(R, N, width)`` to the device as ``(1 or R, 1, N, width)``."""
         x = np.asarray(self.k.to_host(x))
         if x.dtype.kind not in "biuf":
             raise DataError(f"The model needs real numbers, not {x.dtype}.")
-        return x
+        models = len(self.theta)
+        if x.ndim not in (2, 3) or x.shape[-1] != width or (x.ndim == 3 and len(x) != models):
+            raise DataError(
+                f"The model needs {what} of shape (N, {width}) or ({models}, N, {width}), not {x.shape}."
+            )
+        return self.k.asarray(x[None, None] if x.ndim == 2 else x[:, None], self.theta.dtype)

@@ -37,7 +37,6 @@ class Synthetic(ABC):
 
     @property
     def source(self) -> str:
-        """Built-in name of the dataset."""
         return self.name
 
     @abstractmethod
@@ -45,33 +44,26 @@ class Synthetic(ABC):
         """Map ``n (N, normals)`` and ``u (N, uniforms)`` to points ``(N, 2)``."""
 
     def log_density(self, x: Array) -> Array | None:
-        """Compute ``log pi(x)``, ``(N,)``; None unless a subclass overrides it."""
         return None
 
     def score(self, x: Array) -> Array | None:
-        """Compute ``grad log pi(x)``, ``(N, 2)``; None unless a subclass overrides it."""
         return None
 
     def stream(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """Return the points of :meth:`epoch`, all in memory."""
         return self.epoch(data_seed, epoch, dtype)
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """Draw new points for every epoch, ``(n_train, 2)``."""
         key = Key((data_seed,), Stream.TRAIN_DATA, epoch)
         return self.draw(key, self.n_train).astype(dtype, copy=False)
 
     def test(self, data_seed: int, dtype: DType) -> Array:
-        """Draw the test set of this seed, ``(n_test, 2)``."""
         key = Key((data_seed,), Stream.TEST_DATA)
         return self.draw(key, self.n_test).astype(dtype, copy=False)
 
     def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
-        """Return None: the points have no classes."""
         return None
 
     def test_labels(self) -> Array | None:
-        """Return None: the points have no classes."""
         return None
 
     def draw(self, key: Key, n_points: int) -> Array:
@@ -87,6 +79,5 @@ class Synthetic(ABC):
         return self.transform(n, u)
 
     def describe(self) -> str:
-        """Write the paragraph that ``vsmnp data`` shows."""
         sizes = f"points in the plane, {self.n_train:,} fresh ones an epoch and {self.n_test:,} to test on."
         return paragraph(self.name, sizes, cleandoc(type(self).__doc__ or ""), self.bounds)
