@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..metrics import SAMPLE_METRICS
-from ..metrics.batches import Progress
+from ..metrics.batches import Progress, spans
 from ..metrics.kernel_distance import SUBSETS
 from ..metrics.table import FeaturePair
 from ..rng import Key, Stream
 from ..runs.session import Run
+from ..runs.trained import TrainedVAE
 from ..types import Array
 from .features import Extractor, read_features, sha256_of
 
@@ -73,13 +74,29 @@ def sample_quality(
     if samples < 2:
         raise ConfigError(f"A distance between features needs at least 2 samples, not {samples}.")
     models = len(run.vae.seeds)
-    done = _Counter(len(test) + models * (samples + SUBSETS), progress)
-    reference = _features(_cut(test), extractor, run, done)
+    done, total = 0, len(test) + models * (samples + SUBSETS)
+
+    def tell(more: int, _: int = 0) -> None:
+        """Report the images and subsets that are done, and some more."""
+        if progress is not None:
+            progress(done + more, total)
+
+    def features_of(blocks: Iterator[Array]) -> Array:
+        """Compute the features ``(N, d)`` of the images in ``blocks``."""
+        nonlocal done
+        parts = []
+        for images in blocks:
+            parts.append(extractor(images, run.dataset.image))
+            done += len(images)
+            tell(0)
+        return np.concatenate(parts)
+
+    reference = features_of(test[rows] for rows in spans(len(test), BLOCK))
     figures: dict[str, list[float | None]] = {each.name: [] for each in SAMPLE_METRICS}
     for r in range(models):
-        generated = _features(_generated(run, r, samples), extractor, run, done)
-        found = distances(generated, reference, done.at) if np.isfinite(generated).all() else {}
-        done.steps += SUBSETS
+        generated = features_of(_generated(run.vae.some(slice(r, r + 1)), samples))
+        found = distances(generated, reference, tell) if np.isfinite(generated).all() else {}
+        done += SUBSETS
         for name, values in figures.items():
             values.append(found.get(name))
     return SampleQuality(figures, {
@@ -111,40 +128,11 @@ def distances(x: Array, y: Array, progress: Progress | None = None) -> dict[str,
     return {each.name: each.compute(pair) for each in SAMPLE_METRICS}
 
 
-@dataclass
-class _Counter:
-    """A counter of the images and subsets that are done."""
-
-    total: int
-    progress: Progress | None
-    steps: int = field(default=0, init=False)
-
-    def at(self, more: int, _: int = 0) -> None:
-        """Report ``more`` steps beyond those already counted."""
-        if self.progress is not None:
-            self.progress(self.steps + more, self.total)
-
-
-def _cut(x: Array) -> Iterator[Array]:
-    return (x[start : start + BLOCK] for start in range(0, len(x), BLOCK))
-
-
-def _generated(run: Run, r: int, samples: int) -> Iterator[Array]:
-    """Decode means of model r at draws from the prior, ``(n, D)`` per block, with the draws of ``sample``."""
-    vae = run.vae
-    key, theta = Key(vae.seeds[r : r + 1], Stream.ANCESTRAL), vae.theta[r : r + 1]
-    for start in range(0, samples, BLOCK):
-        shape = (1, min(BLOCK, samples - start), vae.model.d_z)
-        z = vae.model.posterior.prior(vae.k, key, shape, theta.dtype, start * vae.model.d_z)
+def _generated(vae: TrainedVAE, samples: int) -> Iterator[Array]:
+    """Decode means of one model at draws from the prior, ``(n, D)`` per block; the draws of ``sample``."""
+    key, d_z = Key(vae.seeds, Stream.ANCESTRAL), vae.model.d_z
+    for rows in spans(samples, BLOCK):
+        shape = (1, rows.stop - rows.start, d_z)
+        z = vae.model.posterior.prior(vae.k, key, shape, vae.theta.dtype, rows.start * d_z)
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged model gives None, not a warning
-            yield vae.k.to_host(vae.model.decode(vae.k, theta, z)[0])[0, 0]
-
-
-def _features(blocks: Iterator[Array], extractor: Extractor, run: Run, done: _Counter) -> Array:
-    """Compute the features ``(N, d)`` of the images in ``blocks``."""
-    parts = []
-    for images in blocks:
-        parts.append(extractor(images, run.dataset.image))
-        done.steps += len(images)
-        done.at(0)
-    return np.concatenate(parts)
+            yield vae.k.to_host(vae.model.decode(vae.k, vae.theta, z)[0])[0, 0]

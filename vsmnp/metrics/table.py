@@ -31,7 +31,7 @@ class Best(Enum):
 
 
 class Need(Enum):
-    """What a metric needs in addition to a model and its test set; without it there is no figure."""
+    """A need of a metric in addition to a model and its test set; without it there is no figure."""
 
     NOTHING = auto()
     PRIOR_DRAWS = auto()  # draws that come close to the data: not those of images
@@ -85,7 +85,7 @@ class FeaturePair:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What is known of a metric, apart from how it is computed."""
+    """The name and the texts of a metric, and its bounds; a subclass computes it."""
 
     #: Name in JSON, in ``evaluation.csv`` and in the printed table.
     name: str

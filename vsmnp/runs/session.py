@@ -25,8 +25,7 @@ from ..training.trainer import Trainer
 from ..types import Array
 from . import checkpoint
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, hold
-from .place import Place
+from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, hold
 from .trained import TrainedVAE
 
 #: Minimum seconds between checkpoints, which are written after rows of the metrics.
@@ -90,7 +89,7 @@ class Session:
     trainer: Trainer
     state: State
     history: History
-    place: Place = field(default_factory=Place)
+    place: RunFolder = field(default_factory=RunFolder)
     evaluations: Evaluations = field(default_factory=Evaluations)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
@@ -123,7 +122,7 @@ class Session:
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
-        place = Place.claimed(asked, folder, named)
+        place = RunFolder.claimed(asked, folder, named)
         with place.released_on_failure():
             session = cls(trainer, trainer.initial_state(), History(), place)
             session.save(session.state)
@@ -157,13 +156,13 @@ class Session:
             If the folder cannot be locked.
         """
         checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
-        place = Place(folder, None if to_read or dry else hold(folder))
+        place = RunFolder(folder, None if to_read or dry else hold(folder))
         with place.released_on_failure():
             return cls._from_checkpoint(folder, place, changes or {}, to_read)
 
     @classmethod
     def _from_checkpoint(
-        cls, folder: Path, place: Place, changes: Mapping[str, Any], to_read: bool
+        cls, folder: Path, place: RunFolder, changes: Mapping[str, Any], to_read: bool
     ) -> Session:
         place.seal = checkpoint.seal(folder / CHECKPOINT)  # read first, so that a newer checkpoint is noticed
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)

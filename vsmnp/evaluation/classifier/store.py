@@ -81,20 +81,23 @@ class Classifier:
         DataError
             If the network does not accept images of the shape ``image``.
         """
-        return self._through(k, fitted(x, image, self.channels), self.net.layers[0], "0")
+        p = self.layout.views(k.asarray(self.vector))["0"]
+        return self._through(k, fitted(x, image, self.channels), self.net.layers[0], p)
 
     def scores(self, k: Kernels, x: Array, image: Shape | None) -> Array:
         """Compute the scores of the classes, ``(N, classes)``; raises as :meth:`features` does."""
-        return self._through(k, fitted(x, image, self.channels), self.net, None)
+        p = self.layout.views(k.asarray(self.vector))
+        return self._through(k, fitted(x, image, self.channels), self.net, p)
 
-    def _through(self, k: Kernels, x: Array, net: Any, part: str | None) -> Array:
-        p: Mapping[str, Any] = self.layout.views(k.asarray(self.vector))
-        p = p if part is None else p[part]
-        parts = [
+    def _through(self, k: Kernels, x: Array, net: Any, p: Mapping[str, Any]) -> Array:
+        return np.concatenate([
             k.to_host(net.forward(k, p, k.asarray(x[None, None, i : i + _BATCH], np.float32))[0])[0, 0]
             for i in range(0, len(x), _BATCH)
-        ]
-        return np.concatenate(parts)
+        ])  # fmt: skip
+
+
+#: What a file says of a classifier apart from its parameters.
+_FACTS = tuple(name for name in Classifier.__dataclass_fields__ if name != "vector")
 
 
 def check_name(path: Path) -> None:
@@ -118,11 +121,8 @@ def save(classifier: Classifier, path: Path) -> None:
     arrays = {
         name: values[0].astype(np.float16) for name, values in classifier.layout.named(classifier.vector)
     }
-    checkpoint.save(path, arrays, {
-        "classifier": "lenet5", "dataset": classifier.dataset, "channels": classifier.channels,
-        "classes": classifier.classes, "seed": classifier.seed, "epochs": classifier.epochs,
-        "accuracy": classifier.accuracy,
-    })  # fmt: skip
+    facts = {name: getattr(classifier, name) for name in _FACTS}
+    checkpoint.save(path, arrays, {"classifier": "lenet5", **facts})
 
 
 def load(path: Path) -> Classifier:
@@ -145,8 +145,7 @@ def load(path: Path) -> Classifier:
             if arrays[name].shape != values.shape[1:]:
                 raise ValueError(f"'{name}' has the shape {arrays[name].shape}")
             values[0] = arrays[name]
-        facts = {name: about[name] for name in Classifier.__dataclass_fields__ if name != "vector"}
-        return Classifier(**facts, vector=vector)
+        return Classifier(**{name: about[name] for name in _FACTS}, vector=vector)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} holds no classifier of this version ({error}): train one with 'vsmnp classifier'."
