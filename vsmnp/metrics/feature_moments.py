@@ -52,7 +52,7 @@ class FeatureMoments:
         if not (np.abs(block) <= LARGEST).all():  # NaN fails this too
             raise DataError(
                 f"Features hold NaN or infinity, or values beyond {LARGEST:g}: the model or the extractor "
-                "has broken down."
+                "has diverged; use another."
             )
         mean = block.mean(0)
         centred, shift = block - mean, mean - self._mean

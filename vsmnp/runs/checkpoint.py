@@ -71,7 +71,10 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
     content = _read(path)
     if content[:_BLOCK] != _header(hashlib.sha256(content[_BLOCK:]).hexdigest()):
-        raise CheckpointError(f"The checkpoint {path} is damaged or truncated: its SHA-256 does not match.")
+        raise CheckpointError(
+            f"The checkpoint {path} is damaged or truncated, its SHA-256 does not match: "
+            "restore it from a copy or start a new run."
+        )
     try:
         arrays: dict[str, Array] = {}
         with h5py.File(io.BytesIO(content), "r") as file:

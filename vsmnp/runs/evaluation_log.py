@@ -42,12 +42,10 @@ class Evaluations:
     edges: list[Array] = field(default_factory=list)
     counts: list[Array] = field(default_factory=list)
 
-    def lack(self, step: int) -> bool:
-        """Return whether there is no row of this step yet."""
-        return not self.rows.steps or self.rows.steps[-1] < step
-
-    def add(self, trainer: Trainer, state: State, progress: Progress | None = None) -> None:
-        """Evaluate the current models on the whole test set and add a row."""
+    def add(self, trainer: Trainer, state: State, progress: Progress | None = None) -> bool:
+        """Evaluate on the whole test set and add a row; return false if this step already has one."""
+        if self.rows.steps and self.rows.steps[-1] >= state.step:
+            return False
         k, model, settings = trainer.k, trainer.model.frozen, trainer.settings
         clean = trainer.batches.dataset.test(settings.data_seed, np.dtype(settings.dtype))
         subject = Subject(k, model, state.phi, state.theta, clean, Key(settings.seeds))
@@ -60,6 +58,7 @@ class Evaluations:
         self.rows.append(state.step, {name: np.array(found[name], np.float64) for name in COLUMNS})
         self.edges.append(edges)
         self.counts.append(counts)
+        return True
 
     def to_arrays(self) -> dict[str, Array]:
         """Return arrays for a checkpoint; empty before the first evaluation."""
@@ -93,5 +92,5 @@ class Evaluations:
             return cls(rows, list(edges), list(counts))
         except (KeyError, TypeError) as error:
             raise CheckpointError(
-                f"The evaluations in the checkpoint are not those of this version ({error})."
+                f"The evaluations in the checkpoint are not those of this version ({error}): start a new run."
             ) from error

@@ -177,7 +177,7 @@ class Session:
             raise CheckpointError(f"{folder / CHECKPOINT} does not fit its settings: {error}") from error
         if state.step < 0:
             raise CheckpointError(
-                f"{folder / CHECKPOINT} says that {state.step} steps are done: it is foreign."
+                f"{folder / CHECKPOINT} says that {state.step} steps are done: start a new run."
             )
         if changes and trainer.total_steps < state.step:
             raise ConfigError(
@@ -236,15 +236,12 @@ class Session:
                 f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
                 "run."
             )
-        last = self.state.copy()
-        every = self.trainer.settings.log_every
+        trainer, last = self.trainer, self.state.copy()
 
         def evaluate(snapshot: State) -> bool:
-            """Evaluate if due and not yet done; also called on resumption, before the first step."""
-            due = self.trainer.evaluates_at(snapshot.step) and self.evaluations.lack(snapshot.step)
-            if due:
-                self.evaluations.add(self.trainer, snapshot, watch.on_evaluation)
-            return due
+            """Evaluate if that is due; also called on resumption, before the first step."""
+            due = trainer.evaluates_at(snapshot.step)
+            return due and self.evaluations.add(trainer, snapshot, watch.on_evaluation)
 
         def on_row(snapshot: State, history: History) -> None:
             nonlocal last
@@ -256,8 +253,9 @@ class Session:
         try:
             evaluate(last)
             last = run_loop(
-                self.trainer, self.state, self.history, self.total_steps, every, replace(watch, on_row=on_row)
-            )
+                trainer, self.state, self.history, trainer.total_steps, trainer.settings.log_every,
+                replace(watch, on_row=on_row),
+            )  # fmt: skip
         except Interrupted as stop:
             if self.folder is None:
                 raise

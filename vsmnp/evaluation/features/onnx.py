@@ -99,14 +99,17 @@ class OnnxFeatures:
 
     def __call__(self, x: Array, image: Shape | None) -> Array:
         if image is None:
-            raise DataError("The data are no images that a network in an ONNX file could be shown.")
+            raise DataError(
+                "The data are no images, which a network in an ONNX file needs: compare features in files, "
+                "by --features and --reference."
+            )
         prescribed, parts = self._wanted("n"), []
         batch = prescribed or _BATCH
         for start in range(0, len(x), batch):
             rows = x[start : start + batch].reshape(-1, *image)
             short = batch - len(rows) if prescribed else 0
             pixels = self._entering(np.pad(rows, [(0, short), (0, 0), (0, 0), (0, 0)]))
-            with _explained(f"{self.path.name} does not take images as they are shown to it {pixels.shape}"):
+            with _explained(f"{self.path.name} does not accept images of shape {pixels.shape}"):
                 (found,) = self._session.run([self.output], {self._input.name: pixels})
             parts.append(self._flat(np.asarray(found), len(pixels))[: len(rows)])
         return np.concatenate(parts)

@@ -111,8 +111,7 @@ def finish(
 
 def _evaluated(session: Session) -> Run:
     """Return the run in its present state, evaluating that state if necessary."""
-    if session.evaluations.lack(session.state.step):
-        session.evaluations.add(session.trainer, session.state)
+    session.evaluations.add(session.trainer, session.state)
     return session.run(session.state)
 
 
