@@ -561,6 +561,19 @@ def test_a_sentence_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> 
     assert len(str(refusal.value)) < 1000
 
 
+def test_a_sentence_names_no_holder_that_has_ended(tmp_path: Path) -> None:
+    """The name of a killed holder stands in the file until the next one has written its own."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    lock = lock_folder(tmp_path)
+    for pid, named in ((ended.pid, "another process"), (os.getppid(), f"process {os.getppid()} on")):
+        about = {"pid": pid, "host": platform.node(), "since": "now", "command": "vsmnp train"}
+        (tmp_path / LOCK).write_text(json.dumps(about))
+        with pytest.raises(LockedError, match=f"is in use by {named}"):
+            lock_folder(tmp_path)
+    lock.release()
+
+
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_lock_file_that_was_removed_locks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool

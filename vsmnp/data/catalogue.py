@@ -104,13 +104,12 @@ def describe(name: str) -> str:
     DataError
         If there is no built-in dataset of that name.
     """
-    if name in SYNTHETIC:
-        return SYNTHETIC[name].describe()
-    if name in _IMAGES:
-        return _IMAGES[name].describe()
     if name == CELEBA:
         return describe_celeba()
-    raise _unknown(name)
+    found = SYNTHETIC.get(name) or _IMAGES.get(name)
+    if found is None:
+        raise _unknown(name)
+    return found.describe()
 
 
 def _home(path: str | Path) -> Path:

@@ -87,7 +87,7 @@ def _remove_leftovers(lock: FolderLock) -> None:
 
 
 def _is_empty_or_release(lock: FolderLock) -> bool:
-    """Return whether a locked folder is empty; release the lock if it is not or cannot be listed.
+    """Return whether a locked folder has hidden files only; release the lock if not, or if it is unreadable.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _is_empty_or_release(lock: FolderLock) -> bool:
     """
     empty = False
     try:
-        empty = is_empty(lock.folder)
+        empty = all(entry.name.startswith(".") for entry in lock.folder.iterdir())
     except OSError as error:
         raise StorageError(
             f"The folder {lock.folder} cannot be listed ({error.strerror or error}): change its permissions "
@@ -106,11 +106,6 @@ def _is_empty_or_release(lock: FolderLock) -> bool:
         if not empty:
             lock.release()
     return empty
-
-
-def is_empty(folder: Path) -> bool:
-    """Return whether a folder contains nothing but hidden files."""
-    return all(entry.name.startswith(".") for entry in folder.iterdir())
 
 
 @dataclass

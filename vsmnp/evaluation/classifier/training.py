@@ -82,7 +82,10 @@ def train_classifier(
                 progress(step + 1, total, float(k.to_host(loss)[0]))
     rounded = k.to_host(vector).astype(np.float16).astype(np.float32)
     untested = Classifier(dataset.name, channels, classes, seed, epochs, 0.0, rounded)
-    return _tested(k, untested, dataset)
+    truth = dataset.test_labels()
+    assert truth is not None
+    scores = untested.scores(k, dataset.test(0, np.float32), dataset.image)
+    return replace(untested, accuracy=float((scores.argmax(1) == truth).mean()))
 
 
 def _classes(dataset: Dataset) -> Array:
@@ -102,12 +105,3 @@ def _classes(dataset: Dataset) -> Array:
             f"classes from 0, {_MOST_CLASSES} at most."
         )
     return labels
-
-
-def _tested(k: Kernels, classifier: Classifier, dataset: Dataset) -> Classifier:
-    """Return the classifier with its accuracy on the test set."""
-    truth = dataset.test_labels()
-    assert truth is not None
-    scores = classifier.scores(k, dataset.test(0, np.float32), dataset.image)
-    accuracy = float((scores.argmax(1) == truth).mean())
-    return replace(classifier, accuracy=accuracy)
