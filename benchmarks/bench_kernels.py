@@ -28,12 +28,12 @@ SETS = [name for name in NAMES if device_of(name) == "cpu" or gpu_obstacle(name)
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def bench_kernel(kernel: str, name: str, dtype: str, benchmark: Any) -> None:
-    ready, waiting = KERNELS[kernel].prepare(load(name), SIZE, dtype), waiter(device_of(name))
+    ready, wait = KERNELS[kernel].prepare(load(name), SIZE, dtype), waiter(device_of(name))
     benchmark.extra_info["elements"] = ready.elements
 
     def run() -> None:
         ready.call()
-        waiting.synchronize()
+        wait()
 
     benchmark(run)
 
@@ -41,7 +41,7 @@ def bench_kernel(kernel: str, name: str, dtype: str, benchmark: Any) -> None:
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", SETS)
 def bench_convolution_and_its_adjoints(name: str, stride: int, benchmark: Any) -> None:
-    k, waiting, rng = load(name), waiter(device_of(name)), np.random.default_rng(0)
+    k, wait, rng = load(name), waiter(device_of(name)), np.random.default_rng(0)
     x = k.asarray(rng.standard_normal((1, 1, max(1, round(100 * SIZE)), 16, 16, 16), np.float32))
     w = k.asarray(rng.standard_normal((1, 32, 4, 4, 16), np.float32))
     window, out = Window(4, stride, 1), k.zeros(w.shape, np.float32)
@@ -50,7 +50,7 @@ def bench_convolution_and_its_adjoints(name: str, stride: int, benchmark: Any) -
         y = k.conv(x, w, window)
         k.conv_adjoint_x(y, w, window, (16, 16))
         k.conv_adjoint_w(y, x, window, out)
-        waiting.synchronize()
+        wait()
 
     benchmark(run)
 
@@ -59,11 +59,11 @@ def bench_convolution_and_its_adjoints(name: str, stride: int, benchmark: Any) -
 @pytest.mark.parametrize(("count", "width"), PRODUCTS)
 def bench_product(count: int, width: int, name: str, benchmark: Any) -> None:
     call, flops = product(load(name), count, width, "float32")
-    waiting = waiter(device_of(name))
+    wait = waiter(device_of(name))
     benchmark.extra_info["flops"] = flops
 
     def run() -> None:
         call.step()
-        waiting.synchronize()
+        wait()
 
     benchmark(run)

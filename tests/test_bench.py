@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -273,6 +274,46 @@ def test_rows_are_kept_as_they_are_measured(
         invoke(*TINY_STEPS, *chosen, "--json", str(file))
     assert seen[0] == "older"
     assert [row["case"] for row in json.loads(file.read_text())] == ["K-M1/4x1/S2/N5"]
+
+
+def test_an_older_file_stays_until_a_row_was_measured(
+    same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first case is measured, and after it failed, the older file alone is there."""
+    file, seen = tmp_path / "rows.json", list[str]()
+    file.write_text("older")
+
+    def fail(contenders: object, pace: Pace) -> Array:
+        seen.append(file.read_text())
+        raise RuntimeError("cut off")
+
+    monkeypatch.setattr("vsmnp.bench.timing.interleaved", fail)
+    chosen = ("--objective", "m1", "--inference", "kl", "--peer", "none", "--json", str(file))
+    with pytest.raises(RuntimeError, match="cut off"):
+        invoke(*TINY_STEPS, *chosen)
+    assert [*seen, file.read_text()] == ["older", "older"]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_every_state_of_the_file_is_a_whole_document(
+    same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also between a row and the next, and where the disk is full at the second: then the first stays."""
+    file, replace_file, seen = tmp_path / "rows.json", os.replace, list[int]()
+
+    def watched(source: str, target: Path) -> None:
+        seen.append(len(json.loads(Path(source).read_text())))
+        if seen == [1, 2]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace_file(source, target)
+
+    monkeypatch.setattr("os.replace", watched)
+    chosen = ("--objective", "m1", "--objective", "m2", "--inference", "kl", "--peer", "none")
+    done = invoke(*TINY_STEPS, *chosen, "--json", str(file))
+    assert done.exit_code == 1
+    assert "could not be written" in done.output
+    assert [row["case"] for row in json.loads(file.read_text())] == ["K-M1/4x1/S2/N5"]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_json_goes_to_the_screen_alone(same_cores: None) -> None:

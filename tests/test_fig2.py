@@ -1,4 +1,4 @@
-"""Figure 2: gradients on the toy posteriors, exact optima, the loop, the courses on disk, the result."""
+"""Figure 2: gradients on the toy posteriors, exact optima, the loop, the trajectories on disk, the result."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vsmnp.kernels import ON_HOST, load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
 from vsmnp.paper.reproduce.fig2 import experiment as fig2
 from vsmnp.paper.reproduce.fig2.basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
-from vsmnp.paper.reproduce.fig2.courses import courses, place
-from vsmnp.paper.reproduce.fig2.ensembles import METHODS, Course, Plan, run
+from vsmnp.paper.reproduce.fig2.ensembles import METHODS, Plan, Trajectory, run
 from vsmnp.paper.reproduce.fig2.optima import fisher, kl
 from vsmnp.paper.reproduce.fig2.picture import picture
 from vsmnp.paper.reproduce.fig2.problems import PROBLEMS, Problem
 from vsmnp.paper.reproduce.fig2.rows import Row
+from vsmnp.paper.reproduce.fig2.trajectories import trajectories, trajectory_file
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
 
@@ -176,7 +176,7 @@ def test_end_points_are_told_by_the_nearest_optimum() -> None:
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def _run(problem: Problem, method: int, plan: Plan) -> dict[str, Course]:
+def _run(problem: Problem, method: int, plan: Plan) -> dict[str, Trajectory]:
     return run(load("cpu"), problem, METHODS[method].objective, plan, lambda step: None)
 
 
@@ -192,7 +192,7 @@ def test_the_first_step_is_the_formula() -> None:
 
 
 @pytest.mark.parametrize("method", range(3), ids=[method.name for method in METHODS])
-def test_courses_do_not_depend_on_company_or_length(method: int) -> None:
+def test_trajectories_do_not_depend_on_company_or_length(method: int) -> None:
     """Each optimiser alone, and twice as long a run, give the same numbers."""
     both = _run(PROBLEMS[2], method, TINY)
     for rule, rate in TINY.rates.items():
@@ -213,15 +213,15 @@ def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
 
 
 def test_diverging_starts_leave_the_others_alone() -> None:
-    course = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
-    lost = ~np.isfinite(course.end).all(axis=1)
+    trajectory = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
+    lost = ~np.isfinite(trajectory.end).all(axis=1)
     assert 0 < lost.sum() < 49
-    assert np.isfinite(course.path[:, ~lost]).all()
-    assert np.isfinite(course.path[0]).all()
-    assert set(classify(find_basins(PROBLEMS[0]), course.end[lost])) == {DIVERGED}
+    assert np.isfinite(trajectory.path[:, ~lost]).all()
+    assert np.isfinite(trajectory.path[0]).all()
+    assert set(classify(find_basins(PROBLEMS[0]), trajectory.end[lost])) == {DIVERGED}
 
 
-# --- courses on disk ------------------------------------------------------------------------------
+# --- trajectories on disk ------------------------------------------------------------------------------
 
 
 class _Counted:
@@ -230,18 +230,18 @@ class _Counted:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.times = plan, 0
 
-    def __call__(self) -> Mapping[str, Course]:
+    def __call__(self) -> Mapping[str, Trajectory]:
         self.times += 1
         return _run(PROBLEMS[0], 0, self.plan)
 
 
-def test_finished_courses_are_used_again(tmp_path: Path) -> None:
+def test_finished_trajectories_are_used_again(tmp_path: Path) -> None:
     compute = _Counted(TINY)
-    first, second = (courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute) for _ in range(2))
+    first, second = (trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute) for _ in range(2))
     assert compute.times == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p_I-kl-adam.csv", "p_I-kl-sgd.csv"]
-    for rule, course in compute().items():
-        np.testing.assert_allclose(first[rule].path, course.path, rtol=1e-8)
+    for rule, trajectory in compute().items():
+        np.testing.assert_allclose(first[rule].path, trajectory.path, rtol=1e-8)
         assert np.array_equal(first[rule].path, second[rule].path)
         assert np.array_equal(second[rule].times, TINY.times())
 
@@ -255,10 +255,10 @@ def test_finished_courses_are_used_again(tmp_path: Path) -> None:
         replace(TINY, reach=2.0),
     ],
 )
-def test_courses_of_other_settings_are_not_used(tmp_path: Path, other: Plan) -> None:
-    courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, _Counted(TINY))
+def test_trajectories_of_other_settings_are_not_used(tmp_path: Path, other: Plan) -> None:
+    trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, _Counted(TINY))
     compute = _Counted(other)
-    found = courses(tmp_path, PROBLEMS[0], METHODS[0], other, compute)
+    found = trajectories(tmp_path, PROBLEMS[0], METHODS[0], other, compute)
     assert compute.times == 1
     assert found["sgd"].path.shape == (len(other.times()), other.side**2, 4)
 
@@ -274,14 +274,14 @@ def test_courses_of_other_settings_are_not_used(tmp_path: Path, other: Plan) -> 
     ],
     ids=["half", "one digit", "empty", "foreign", "longer"],
 )
-def test_damaged_courses_are_computed_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_damaged_trajectories_are_computed_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     compute = _Counted(TINY)
-    courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
-    path = place(tmp_path, PROBLEMS[0], METHODS[0], "adam")
+    trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
+    path = trajectory_file(tmp_path, PROBLEMS[0], METHODS[0], "adam")
     whole = path.read_bytes()
     assert damage(whole) != whole
     path.write_bytes(damage(whole))
-    courses(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
+    trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
     assert compute.times == 2
     assert path.read_bytes() == whole
 
@@ -307,8 +307,8 @@ def test_the_result_holds_every_start(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len((tmp_path / "fig2.csv").read_text().splitlines()) == 1 + len(data["rows"])
     assert [table.name for table in result.tables] == ["fig2-basins", "fig2-optima"]
 
-    def never(*arguments: object) -> dict[str, Course]:
-        raise AssertionError("the courses on disk were not used")
+    def never(*arguments: object) -> dict[str, Trajectory]:
+        raise AssertionError("the trajectories on disk were not used")
 
     monkeypatch.setattr(fig2, "run_ensemble", never)
     monkeypatch.setattr(fig2, "picture", lambda rows, path, title: None)

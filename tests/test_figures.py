@@ -22,8 +22,8 @@ from vsmnp import figures
 from vsmnp.api import train
 from vsmnp.data.fixed import FixedDataset
 from vsmnp.errors import ConfigError, StorageError
-from vsmnp.figures.arrows import one_a_cell
 from vsmnp.figures.canvas import fit_scale
+from vsmnp.figures.density import first_in_each_cell
 from vsmnp.figures.labels import headline, run_names
 from vsmnp.figures.mosaic import mosaic
 from vsmnp.figures.panels import Window, first_models, histogram, row_size
@@ -259,7 +259,7 @@ def test_points_without_extent_have_a_window() -> None:
 @given(seeds)
 def test_one_point_a_cell(seed: int) -> None:
     x = np.random.default_rng(seed).random((3000, 2))
-    chosen = one_a_cell(x, Window(0, 1, 0, 1))
+    chosen = first_in_each_cell(x, Window(0, 1, 0, 1))
     cells = {tuple(cell) for cell in (chosen * 18).astype(int)}
     assert len(cells) == len(chosen) == len({tuple(cell) for cell in (x * 18).astype(int)})
     assert {tuple(point) for point in chosen} <= {tuple(point) for point in x}

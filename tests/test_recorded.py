@@ -119,7 +119,7 @@ def test_a_convolutional_step_is_recorded(k: DeviceKernels, arch: str) -> None:
                        hidden=Settings.hidden)  # fmt: skip
     ends = []
     for each in (k, OneByOne(k.machine)):
-        data = Resident(each.asarray(pixels), pixels, is_image=True, image=(1, 32, 32))
+        data = Resident.of(each.asarray(pixels), pixels, image=(1, 32, 32))
         trainer = Trainer.build(each, settings, data)
         state = trainer.initial_state()
         for _ in range(3):

@@ -34,7 +34,6 @@ from vsmnp.paper.reproduce.images import (
     load,
     measured,
     paper,
-    quality,
     records,
     training,
     verdicts,
@@ -52,7 +51,7 @@ from vsmnp.paper.reproduce.images.claims import (
     Rule,
     Worse,
 )
-from vsmnp.paper.reproduce.images.figures import FIG4
+from vsmnp.paper.reproduce.images.figures import ALL_RESNETS, CONVNETS, FIG4
 from vsmnp.paper.reproduce.images.methods import METHODS
 from vsmnp.paper.reproduce.images.methods import NAMES as METHOD_NAMES
 from vsmnp.runs.evaluation_log import Evaluations
@@ -223,7 +222,7 @@ def test_what_is_measured_of_a_run_that_goes_on_meanwhile_is_measured_again(
                 session.trainer.step(session.state)
                 session.save(session.state)
             measured.measure(read, cell.labels, False)
-            distances.judge(place, read, choice)
+            distances.measure_distances(place, read, choice)
             assert (measured.read(place) is None) == newer
             assert (distances.read(place, choice) == {}) == newer
 
@@ -359,13 +358,13 @@ training.finish_all(cells(plan, "mlp", METHOD_NAMES), plan, lambda done, total: 
 def test_processes_do_not_outlive_the_one_that_they_work_for(images: Path, tmp_path: Path) -> None:
     """They share its standard output, which ends when the last of them does."""
     script = _ENDLESS.format(runs=str(tmp_path / "runs"), images=str(images))
-    employer = subprocess.Popen(
+    parent = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
     )
-    assert employer.stdout is not None
-    assert employer.stdout.readline()
-    employer.kill()
-    employer.communicate(timeout=600)
+    assert parent.stdout is not None
+    assert parent.stdout.readline()
+    parent.kill()
+    parent.communicate(timeout=600)
     folders = [path.parent for path in tmp_path.rglob("checkpoint.h5")]
     assert folders
     for folder in folders:
@@ -444,7 +443,7 @@ ALIKE = Alike(A, B, 0.1, (A, B, C))
 def test_rules_judge_as_they_say(rule: Rule, values: Mapping[str, Estimate], answer: Answer) -> None:
     assert set(rule.needs) <= set(values)
     assert rule.judge(values) is answer
-    assert all(str(name) not in rule.told(values) for name in ("nan",))
+    assert all(str(name) not in rule.numbers(values) for name in ("nan",))
 
 
 def _rows(values: Mapping[str, float], metric: str = "fid", epoch: float = 1.0, seed: int = 0) -> list[Any]:
@@ -473,19 +472,19 @@ def test_the_last_evaluation_decides_and_means_are_over_seeds() -> None:
     ]
     found = _asked(BETTER, rows)
     assert found.answer is Answer.AGREES
-    assert found.told == "K-ELBO 5.1 ± 0.1 against K-M1 4.1 ± 0.1"
+    assert found.numbers == "K-ELBO 5.1 ± 0.1 against K-M1 4.1 ± 0.1"
     assert list(verdicts.sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
 
 
 def test_methods_are_compared_at_the_last_epoch_that_all_have() -> None:
     rows = [*_rows({A: 2, B: 1}, epoch=1), *_rows({A: 0}, epoch=2)]
-    assert _asked(BETTER, rows).told == "K-ELBO 2 against K-M1 1"
+    assert _asked(BETTER, rows).numbers == "K-ELBO 2 against K-M1 1"
     assert _asked(BETTER, [*_rows({A: 2}, epoch=1), *_rows({B: 1}, epoch=2)]).answer is Answer.MISSING
 
 
 def test_what_is_missing_is_said() -> None:
     found = _asked(BETTER, _rows({A: 1}))
-    assert (found.answer, found.told) == (Answer.MISSING, "no fid of K-M1")
+    assert (found.answer, found.numbers) == (Answer.MISSING, "no fid of K-M1")
     assert list(verdicts.sentences([found])) == []
 
 
@@ -493,7 +492,7 @@ def test_a_claim_throughout_is_asked_at_every_evaluation() -> None:
     rows = [*_rows({A: 1, B: 9}, epoch=1), *_rows({A: 5, B: 4}, epoch=2)]
     found = _asked(replace(BETTER, throughout=True), rows)
     assert found.answer is Answer.DIFFERS
-    assert found.told.endswith("holds at 1 of 2 evaluations")
+    assert found.numbers.endswith("holds at 1 of 2 evaluations")
     assert _asked(replace(BETTER, throughout=True), rows[2:]).answer is Answer.AGREES
 
 
@@ -505,9 +504,9 @@ def test_claims_keep_to_their_datasets() -> None:
 @pytest.mark.parametrize(
     ("claims", "architecture", "against"),
     [
-        (quality.CONVNETS, "dcgan", {("M2 and M3 are worse than the ELBO and M1", "celeba", "kid"),
+        (CONVNETS, "dcgan", {("M2 and M3 are worse than the ELBO and M1", "celeba", "kid"),
                                      ("K-ELBO or an M1 is best", "celeba", "kid")}),
-        (quality.ALL_RESNETS, "resnet18", {("F-M2 is best", "celeba", "fid"),
+        (ALL_RESNETS, "resnet18", {("F-M2 is best", "celeba", "fid"),
                                            ("F-M2 is best", "celeba", "kid")}),
     ],
 )  # fmt: skip

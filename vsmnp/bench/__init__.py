@@ -1,4 +1,4 @@
-"""The benchmark: the engine timed against peers, and against the limits of the machine."""
+"""Time the engine against peers, and against the limits of the machine."""
 
 from .case import Case
 from .contender import Contender, Evaluation, Peer

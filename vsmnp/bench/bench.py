@@ -1,17 +1,20 @@
-"""The options of a benchmark, and the protocol of a part of a suite."""
+"""Hold the options of a benchmark, and make rows of what its parts measure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import ConfigError
+from ..types import Array
+from . import spawn, timing
 from .agreement import disagreement
+from .case import Case
 from .contender import Contender, Peer
 from .machine import card, describe
-from .peers import PeerError, PeerFolder, blamed
+from .peers import PeerError, PeerFolder, naming_the_peer
 from .problem import Problem
 from .row import Row
 from .timing import Pace
@@ -19,29 +22,19 @@ from .timing import Pace
 
 @dataclass(frozen=True)
 class Bench:
-    """The peers, the pace, the cores and the callback for remarks of a benchmark.
+    """The peers, the pace, the cores and the callback for remarks of a benchmark."""
 
-    Attributes
-    ----------
-    folder : PeerFolder
-        Folder of the peers.
-    peers : tuple of str
-        Names of the peers to compare with.
-    insist : bool
-        Whether a missing peer is an error instead of a remark.
-    pace : Pace
-        Rounds and duration of the measurements.
-    note : callable
-        Called with a sentence for each comparison that is omitted, and its reason.
-    cores : tuple of int
-        All cores that may be used by parts with several processes or threads.
-    """
-
+    #: Folder of the peers.
     folder: PeerFolder
+    #: Names of the peers to compare with.
     peers: tuple[str, ...]
-    insist: bool
+    #: Whether a missing peer is an error instead of a remark.
+    required: bool
+    #: Rounds and duration of the measurements.
     pace: Pace
+    #: Called with a sentence for each comparison that is omitted, and its reason.
     note: Callable[[str], None]
+    #: All cores that may be used by parts with several processes or threads.
     cores: tuple[int, ...] = ()
 
     @cached_property
@@ -49,9 +42,22 @@ class Bench:
         """Description of the machine of this process."""
         return describe()
 
-    def device(self, kind: str) -> str:
-        """Return ``cpu``, or the name of the GPU."""
-        return card() if kind == "gpu" else "cpu"
+    def row(self, name: str, case: Case, times: Array | None, **more: Any) -> Row:
+        """Make a row with the median and the spread of ``times (rounds,)``, if the case was timed."""
+        base: dict[str, Any] = {"tf32": case.tf32, "machine": self.machine, **more}
+        if times is not None:
+            base = {
+                "ms": timing.median(times),
+                "spread": timing.spread(times),
+                "rounds": self.pace.rounds,
+            } | base
+        return Row(name, card() if case.device == "gpu" else "cpu", case.threads, **base)
+
+    def in_process(self, kind: str, case: Case, **more: Any) -> Any:
+        """Measure a case in a fresh process, with as many cores as the case has threads."""
+        folder = str(self.folder.folder) if self.folder.folder else None
+        request = {"kind": kind, "case": case.to_mapping(), "folder": folder, **more}
+        return spawn.run(request, self.cores[-case.threads :], case.threads)
 
     def agreeing(self, problem: Problem) -> tuple[dict[str, Contender], list[str]]:
         """Return the peers that agree with the engine, ready to be timed, and the names of the others.
@@ -62,34 +68,34 @@ class Bench:
             If a peer that was requested by name is missing or fails.
         """
         agreed: dict[str, Contender] = {}
-        strangers = []
+        different = []
         for name in self.peers:
             try:
-                peer = self._able(name, problem)
+                peer = self._load_able(name, problem)
                 if peer is None:
                     continue
-                with blamed(name):
+                with naming_the_peer(name):
                     wrong = disagreement(problem, peer.make)
                     if wrong is None:
                         agreed[name] = peer.make(problem)
             except PeerError as error:
-                if self.insist:
+                if self.required:
                     raise
                 self.note(str(error))
                 continue
             if wrong is not None:
-                strangers.append(name)
+                different.append(name)
                 self.note(f"{problem.case.name}: {name} computes something else and is not timed: {wrong}.")
-        return agreed, strangers
+        return agreed, different
 
-    def _able(self, name: str, problem: Problem) -> Peer | None:
+    def _load_able(self, name: str, problem: Problem) -> Peer | None:
         """Return the peer of that name if it can run the problem; otherwise report the reason."""
         peer = self.folder.load(name)
-        with blamed(name):
+        with naming_the_peer(name):
             obstacle = peer.obstacle(problem)
         if obstacle is None:
             return peer
-        if self.insist and len(self.peers) == 1:
+        if self.required and len(self.peers) == 1:
             raise ConfigError(f"The peer '{name}' cannot run {problem.case.name}: {obstacle}")
         self.note(f"{problem.case.name} without {name}: {obstacle}")
         return None

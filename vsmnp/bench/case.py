@@ -1,8 +1,8 @@
-"""The case of a benchmark: objective, inference, architecture, sizes and device."""
+"""Define the case of a benchmark: objective, inference, architecture, sizes and device."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
@@ -73,17 +73,15 @@ class Case:
         ConfigError
             If the case is invalid.
         """
-        mine = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("d_x", "models"):
-            del mine[name]
+        mine = asdict(self)
+        del mine["d_x"], mine["models"]
         if self.image:
             mine |= {"lr": 1e-4, "encoder_lr": 1e-4}
         return Settings(seeds=tuple(range(self.models)), **mine)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return names and values, with tuples as lists."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Case:

@@ -1,8 +1,8 @@
-"""The protocols of contenders and peers, and the engine as a contender."""
+"""Define the protocols of contenders and peers, and the engine as a contender."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,33 +89,20 @@ class Engine:
         return np.asarray(to_host(self.info.inference.loss)), np.asarray(to_host(self.info.learning.loss))
 
     def wait(self) -> None:
-        self._wait.synchronize()
+        self._wait()
 
 
-class _Waiter(Protocol):
-    def synchronize(self) -> None:
-        """Block until the device is idle."""
+def waiter(device: str) -> Callable[[], None]:
+    """Return a function that blocks until a device is done; work on a CPU is done when its call returns."""
+    if device != "gpu":
+        return lambda: None
 
-
-class _Nothing:
-    """A waiter for the CPU, whose calls return when they are done."""
-
-    def synchronize(self) -> None:
-        """Return immediately: CPU work is done when the call returns."""
-
-
-class _Event:
-    """A waiter for all work in the current stream of a GPU."""
-
-    def synchronize(self) -> None:
-        """Block on an event of the current stream alone."""
+    def wait() -> None:
+        """Block on an event of the current stream, and of no other."""
         import cupy
 
         event = cupy.cuda.Event()
         event.record()
         event.synchronize()
 
-
-def waiter(device: str) -> _Waiter:
-    """Return the object that blocks until a device is done."""
-    return _Event() if device == "gpu" else _Nothing()
+    return wait

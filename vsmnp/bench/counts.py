@@ -1,4 +1,4 @@
-"""Floating-point operations and bytes by formula: the minimum of a step or a kernel.
+"""Count floating-point operations and bytes of a step by formula: the least that it needs.
 
 A dense layer of I inputs and O outputs costs ``2 I O`` operations per row in each of three directions:
 forward (or a tangent forward), backward to its input, backward to its weights; a convolution as many for each
@@ -109,23 +109,3 @@ def step_bytes(case: Case) -> int:
     batches = (case.encoder_steps + 1) * case.batch_size * case.d_x
     adam = 7 * case.models * (case.encoder_steps * encoder.parameters + decoder.parameters + 1)
     return np.dtype(case.dtype).itemsize * (batches + adam)
-
-
-def terms_elements(S: int, N: int, D: int, crosses: bool) -> int:
-    """Count the elements of Gaussian terms: read x, g, perhaps s^q; write a gradient, ``a`` and ``h``."""
-    return (2 * S + 1 + S * crosses) * N * D + 2 * N
-
-
-def fisher_elements(S: int, N: int, Z: int) -> int:
-    """Count the elements of posterior Fisher: read mu, s, eps, b; write d, the loss and two gradients."""
-    return (3 * S + 4) * N * Z + N
-
-
-def adam_elements(P: int) -> int:
-    """Count the elements of Adam: read parameters, gradient and two moments; write all but the gradient."""
-    return 7 * P
-
-
-def sample_elements(S: int, N: int, Z: int) -> int:
-    """Count the elements of sampling without stored noise: read mu and s, write z."""
-    return (S + 2) * N * Z

@@ -1,11 +1,11 @@
-"""Single kernels against plain NumPy, and their bytes against a plain copy of as many bytes."""
+"""Time single kernels against plain NumPy, and their bytes against a plain copy of as many bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from ..kernels.reference.activations import ACTIVATIONS
 from ..types import Array, Kernels, QuadraticForm
 from . import timing
 from .bench import Bench
+from .case import Case
 from .contender import waiter
-from .counts import adam_elements, fisher_elements, sample_elements, terms_elements
 from .limits import copies, product
 from .row import Row
 
@@ -38,11 +38,15 @@ class Ready(NamedTuple):
     elements: int
 
 
+#: A function of a kernel set, a factor of the batch and a dtype.
+Prepare: TypeAlias = Callable[[Kernels, float, str], Ready]
+
+
 class Kernel(NamedTuple):
     """A named kernel: ``prepare(k, size, dtype)``; ``size`` multiplies the batch."""
 
     name: str
-    prepare: Callable[[Kernels, float, str], Ready]
+    prepare: Prepare
 
 
 def _draw(k: Kernels, dtype: str, *shape: int, positive: bool = False) -> Array:
@@ -51,6 +55,7 @@ def _draw(k: Kernels, dtype: str, *shape: int, positive: bool = False) -> Array:
 
 
 def _terms(objective: str) -> Kernel:
+    """Make a case of Gaussian terms: x, g and perhaps s^q are read; a gradient, ``a`` and ``h`` written."""
     S, D = 5, 1024
 
     def prepare(k: Kernels, size: float, dtype: str) -> Ready:
@@ -58,24 +63,26 @@ def _terms(objective: str) -> Kernel:
         x, g = _draw(k, dtype, 1, 1, N, D), _draw(k, dtype, 1, S, N, D)
         s_q = _draw(k, dtype, 1, S, N, D) if form.crosses else None
         weight = k.asarray(np.full(1, 1 / N, dtype))
-        elements = terms_elements(S, N, D, form.crosses)
+        elements = (2 * S + 1 + S * form.crosses) * N * D + 2 * N
         return Ready(lambda: k.residual_forms(x, g, s_q, form, weight, weight), elements)
 
     return Kernel(f"terms-{objective}/D{D}/S{S}/N2000", prepare)
 
 
 def _fisher(k: Kernels, size: float, dtype: str) -> Ready:
+    """Prepare posterior Fisher: mu, s, eps, b are read; d, the loss and two gradients written."""
     S, N, Z = 5, max(1, round(10_000 * size)), 50
     mu, s = _draw(k, dtype, 1, 1, N, Z), _draw(k, dtype, 1, 1, N, Z, positive=True)
     eps, b = _draw(k, dtype, 1, S, N, Z), _draw(k, dtype, 1, S, N, Z)
-    return Ready(lambda: k.posterior_fisher(mu, s, eps, b), fisher_elements(S, N, Z))
+    return Ready(lambda: k.posterior_fisher(mu, s, eps, b), (3 * S + 4) * N * Z + N)
 
 
 def _adam(k: Kernels, size: float, dtype: str) -> Ready:
+    """Prepare Adam: parameters, gradient and two moments are read; all but the gradient written."""
     P = max(1, round(1_000_000 * size))
     p, g, m, v = (_draw(k, dtype, 1, P, positive=True) for _ in range(4))
     t, lr, alive = (k.asarray(np.ones(1, kind)) for kind in (np.int64, dtype, bool))
-    return Ready(lambda: k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, alive), adam_elements(P))
+    return Ready(lambda: k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, alive), 7 * P)
 
 
 def _normal(k: Kernels, size: float, dtype: str) -> Ready:
@@ -84,34 +91,25 @@ def _normal(k: Kernels, size: float, dtype: str) -> Ready:
 
 
 def _sample(k: Kernels, size: float, dtype: str) -> Ready:
+    """Prepare sampling without stored noise: mu and s are read, z written."""
     S, N, Z = 5, max(1, round(10_000 * size)), 50
     mu, s = _draw(k, dtype, 1, 1, N, Z), _draw(k, dtype, 1, 1, N, Z, positive=True)
     seeds = np.zeros(1, np.uint64)
-    return Ready(lambda: k.sample(mu, s, seeds, 0, 0, S), sample_elements(S, N, Z))
+    return Ready(lambda: k.sample(mu, s, seeds, 0, 0, S), (S + 2) * N * Z)
+
+
+def _on_units(name: str, moved: int, kernel: Callable[[Kernels, Array, Array], object]) -> Kernel:
+    """Make a case on hidden units ``y`` and a bias of zeros, with ``moved`` arrays of y's size in all."""
+
+    def prepare(k: Kernels, size: float, dtype: str) -> Ready:
+        y, b = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100), k.zeros((1, 100), dtype)
+        return Ready(lambda: kernel(k, y, b), moved * y.size)
+
+    return Kernel(f"{name}/N25000/H100", prepare)
 
 
 def _activation(f: str) -> Kernel:
-    def prepare(k: Kernels, size: float, dtype: str) -> Ready:
-        x = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100)
-        return Ready(lambda: k.activation(f, x), 2 * x.size)
-
-    return Kernel(f"activation-{f}/N25000/H100", prepare)
-
-
-def _slope(k: Kernels, size: float, dtype: str) -> Ready:
-    y = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100)
-    return Ready(lambda: k.activation_slope("relu", y, y), 3 * y.size)
-
-
-def _bias(k: Kernels, size: float, dtype: str) -> Ready:
-    y, b = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100), _draw(k, dtype, 1, 100)
-    b *= 0  # applied repeatedly
-    return Ready(lambda: k.add_bias(y, b), 2 * y.size)
-
-
-def _sum_rows(k: Kernels, size: float, dtype: str) -> Ready:
-    gy, out = _draw(k, dtype, 1, 1, max(1, round(25_000 * size)), 100), k.zeros((1, 100), dtype)
-    return Ready(lambda: k.sum_rows(gy, out), gy.size)
+    return _on_units(f"activation-{f}", 2, lambda k, y, b: k.activation(f, y))
 
 
 #: All memory-bound kernels by name.
@@ -122,31 +120,21 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel
     Kernel("normal/S5/N10000/Z50", _normal),
     Kernel("sample/S5/N10000/Z50", _sample),
     *map(_activation, ACTIVATIONS),
-    Kernel("slope-relu/N25000/H100", _slope),
-    Kernel("bias/N25000/H100", _bias),
-    Kernel("sum-rows/N25000/H100", _sum_rows),
+    _on_units("slope-relu", 3, lambda k, y, b: k.activation_slope("relu", y, y)),
+    _on_units("bias", 2, lambda k, y, b: k.add_bias(y, b)),
+    _on_units("sum-rows", 1, lambda k, y, b: k.sum_rows(y, b)),
 )})  # fmt: skip
 
 
 @dataclass(frozen=True)
 class KernelPart:
-    """A kernel, timed in turn with the ``reference`` set and with copies of as many bytes.
+    """A kernel, timed in turn with the ``reference`` set and with copies of as many bytes."""
 
-    Attributes
-    ----------
-    kernel : str
-        A name of :data:`KERNELS`.
-    device, kernels, threads, dtype : str, str, int, str
-        Device, kernel set, threads and dtype of the kernel.
-    size : float
-        Factor of the batch.
-    """
-
+    #: A name of :data:`KERNELS`.
     kernel: str
-    device: str = "cpu"
-    kernels: str = "auto"
-    threads: int = 1
-    dtype: str = "float32"
+    #: Case of which the device, the kernel set, the threads and the dtype are used.
+    on: Case = field(default_factory=Case)
+    #: Factor of the batch.
     size: float = 1.0
 
     @property
@@ -154,25 +142,19 @@ class KernelPart:
         return self.kernel
 
     def rows(self, bench: Bench) -> Iterator[Row]:
-        k, prepare = load(choose(self.device, self.kernels)), KERNELS[self.kernel].prepare
-        mine = prepare(k, self.size, self.dtype)
-        count = np.dtype(self.dtype).itemsize * mine.elements
-        wait = waiter(self.device).synchronize
+        on, k, prepare = self.on, load(choose(self.on.device, self.on.kernels)), KERNELS[self.kernel].prepare
+        mine = prepare(k, self.size, on.dtype)
+        count = np.dtype(on.dtype).itemsize * mine.elements
+        wait = waiter(on.device)
         timed = [timing.Call(call, wait) for call in (mine.call, *(copy.step for copy in copies(k, count)))]
-        plain = self.device == "cpu" and k.name != "reference"
+        plain = on.device == "cpu" and k.name != "reference"
         if plain:
-            timed.append(timing.Call(prepare(load("reference"), self.size, self.dtype).call))
+            timed.append(timing.Call(prepare(load("reference"), self.size, on.dtype).call))
         times = timing.interleaved(timed, bench.pace)
         copying = times[1 : len(times) - plain].min(0)
-        row = Row(
-            self.kernel, bench.device(self.device), self.threads, timing.median(times[0]),
-            timing.spread(times[0]), bytes=count, fraction_of_limit=timing.centre(copying / times[0]),
-            rounds=bench.pace.rounds, machine=bench.machine,
-        )  # fmt: skip
-        if plain:
-            ratio = timing.ratio(times[-1], times[0])
-            row = replace(row, peer="numpy", peer_ms=timing.median(times[-1]), ratio=ratio)
-        yield row
+        limit = timing.centre(copying / times[0])
+        row = bench.row(self.kernel, on, times[0], bytes=count, fraction_of_limit=limit, tf32=False)
+        yield row.beside("numpy", times[-1], times[0]) if plain else row
 
 
 @dataclass(frozen=True)
@@ -181,19 +163,14 @@ class ProductPart:
 
     count: int
     width: int
-    device: str = "cpu"
-    kernels: str = "auto"
-    threads: int = 1
-    dtype: str = "float32"
+    on: Case
 
     @property
     def title(self) -> str:
         return f"gemm/{self.count}x{self.width}x{self.width}"
 
     def rows(self, bench: Bench) -> Iterator[Row]:
-        call, flops = product(load(choose(self.device, self.kernels)), self.count, self.width, self.dtype)
-        times = timing.interleaved([timing.Call(call.step, waiter(self.device).synchronize)], bench.pace)[0]
-        yield Row(
-            self.title, bench.device(self.device), self.threads, timing.median(times), timing.spread(times),
-            gflops=1e-9 * timing.centre(flops / times), rounds=bench.pace.rounds, machine=bench.machine,
-        )  # fmt: skip
+        on = self.on
+        call, flops = product(load(choose(on.device, on.kernels)), self.count, self.width, on.dtype)
+        (times,) = timing.interleaved([timing.Call(call.step, waiter(on.device))], bench.pace)
+        yield bench.row(self.title, on, times, gflops=1e-9 * timing.centre(flops / times), tf32=False)

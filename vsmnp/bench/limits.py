@@ -1,4 +1,4 @@
-"""The limits of the machine, measured with the kernels: one large product, and a plain copy."""
+"""Measure the limits of the machine with the kernels: one large product, and a plain copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine of a measurement: processor or GPU, cores, versions; and the choice of cores."""
+"""Describe the machine of a measurement (processor or GPU, cores, versions), and choose its cores."""
 
 from __future__ import annotations
 

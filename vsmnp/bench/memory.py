@@ -1,18 +1,17 @@
-"""Peak memory of a contender, measured in a fresh process that only trains."""
+"""Measure peak memory of a contender in a fresh process that only trains."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from . import spawn
 from .bench import Bench
 from .case import Case
-from .contender import Engine
+from .contender import Contender, Engine
 from .peers import PeerFolder
 from .problem import Problem
 from .row import Row
@@ -20,7 +19,7 @@ from .row import Row
 #: Steps before the peak is read, enough to allocate every buffer.
 STEPS = 10
 #: Name of the engine among the contenders.
-PRODUCT = "vsmnp"
+ENGINE = "vsmnp"
 
 
 @dataclass(frozen=True)
@@ -37,42 +36,35 @@ class PeakPart:
         return f"peak memory of {self.case.name}"
 
     def rows(self, bench: Bench) -> Iterator[Row]:
-        mine = self._peak(PRODUCT, self.case, bench)
-        base = Row(
-            f"memory/{self.case.name}", bench.device(self.case.device), self.case.threads,
-            peak_mb=mine, machine=bench.machine,
-        )  # fmt: skip
+        mine = self._peak(ENGINE, self.case, bench)
+        base = bench.row(f"memory/{self.case.name}", self.case, None, peak_mb=mine, tf32=False)
         compared = []
         for name in bench.peers:
             try:
                 theirs = self._peak(name, replace(self.case, kernels="reference"), bench)
             except ConfigError as error:
-                if bench.insist and len(bench.peers) == 1:
+                if bench.required and len(bench.peers) == 1:
                     raise
                 bench.note(str(error))
                 continue
             compared.append(replace(base, peer=name, peer_peak_mb=theirs, ratio=theirs / mine))
         yield from compared or [base]
 
-    def _peak(self, who: str, case: Case, bench: Bench) -> float:
-        order = {
-            "kind": "peak", "who": who, "case": case.to_mapping(),
-            "folder": str(bench.folder.folder) if bench.folder.folder else None,
-        }  # fmt: skip
-        return float(spawn.run(order, bench.cores[-case.threads :], case.threads)["peak_mb"])
+    def _peak(self, contender: str, case: Case, bench: Bench) -> float:
+        return float(bench.in_process("peak", case, who=contender)["peak_mb"])
 
 
-def measure(order: Mapping[str, Any]) -> dict[str, float]:
+def measure(request: Mapping[str, Any]) -> dict[str, float]:
     """Train in the separate process, and read its peak memory."""
-    problem = Problem(Case.from_mapping(order["case"]))
-    if order["who"] == PRODUCT:
-        contender = Engine(problem)
-    else:
-        peer = PeerFolder(Path(order["folder"]) if order["folder"] else None).load(order["who"])
+    problem, name = Problem(Case.from_mapping(request["case"])), request["who"]
+    make: Callable[[Problem], Contender] = Engine
+    if name != ENGINE:
+        peer = PeerFolder.of(request["folder"]).load(name)
         obstacle = peer.obstacle(problem)
         if obstacle:
-            raise ConfigError(f"{problem.case.name} without {order['who']}: {obstacle}")
-        contender = peer.make(problem)  # type: ignore[assignment]
+            raise ConfigError(f"{problem.case.name} without {name}: {obstacle}")
+        make = peer.make
+    contender = make(problem)
     for _ in range(STEPS):
         contender.step()
     contender.wait()

@@ -1,4 +1,4 @@
-"""The folder of peers: a package of the user, one module per peer, loaded on request.
+"""Load peers from a folder: a package of the user, one module for each peer.
 
 vsmnp contains no framework. A source checkout has peers in ``benchmarks/peers/steps``; an
 installation takes a folder from ``--peers``.
@@ -34,7 +34,7 @@ class PeerError(ConfigError):
 
 
 @contextmanager
-def blamed(name: str) -> Iterator[None]:
+def naming_the_peer(name: str) -> Iterator[None]:
     """Turn any exception of a peer's code into one sentence that names the peer.
 
     Raises
@@ -75,6 +75,11 @@ class PeerFolder:
                 f"--peers {self.folder} is not a folder: name one that holds peers as .py files."
             )
 
+    @classmethod
+    def of(cls, path: str | None) -> PeerFolder:
+        """Return the folder of a path, or the one without peers if there is no path."""
+        return cls(Path(path) if path else None)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all peers in the folder, installed or not."""
@@ -95,8 +100,8 @@ class PeerFolder:
             where = f"in {self.folder}" if self.folder else "without a folder of peers (see --peers)"
             known = f": choose one of {', '.join(self.names)}" if self.names else ""
             raise PeerError(f"There is no peer '{name}' {where}{known}.")
-        self._become_a_package()
-        with blamed(name):
+        self._register_package()
+        with naming_the_peer(name):
             try:
                 module = import_module(f"{PACKAGE}.{name.replace('-', '_')}")
             except ImportError as error:
@@ -109,7 +114,7 @@ class PeerFolder:
                 raise PeerError(f"The peer '{name}' has no function {function}(problem): write one.")
         return cast(Peer, module)
 
-    def _become_a_package(self) -> None:
+    def _register_package(self) -> None:
         known = sys.modules.get(PACKAGE)
         if known is not None and list(known.__path__) == [str(self.folder)]:
             return

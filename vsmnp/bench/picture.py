@@ -48,9 +48,13 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
         for name, axes in zip(axes_names, places, strict=False):
             _lines(axes, [row for row in rows if row.axis == name], name)
         if compared:
-            _bars(places[-1], compared)
+            labels = [f"{row.case} / {row.peer}" for row in compared]
+            _bars(places[-1], labels, [row.ratio for row in compared], height=0.7)
+            places[-1].axvline(1.0, color=DATA, linewidth=1)
+            places[-1].set(xlabel="peer over vsmnp, larger is faster")
         elif alone:
-            _times(places[-1], alone)
+            _bars(places[-1], [row.case for row in alone], [row.ms for row in alone])
+            places[-1].set(xlabel="ms")
 
 
 def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
@@ -70,18 +74,10 @@ def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
     axes.legend()
 
 
-def _bars(axes: Axes, rows: Sequence[Row]) -> None:
-    labels = [f"{row.case} / {row.peer}" for row in reversed(rows)]
-    axes.barh(labels, [row.ratio or 0.0 for row in reversed(rows)], color=MODEL, height=0.7)
-    axes.axvline(1.0, color=DATA, linewidth=1)
-    axes.set(xlabel="peer over vsmnp, larger is faster", xscale="log")
-    _plain(axes.xaxis)
-    axes.tick_params(axis="y", labelsize=6)
-
-
-def _times(axes: Axes, rows: Sequence[Row]) -> None:
-    axes.barh([row.case for row in reversed(rows)], [row.ms or 0.0 for row in reversed(rows)], color=MODEL)
-    axes.set(xlabel="ms", xscale="log")
+def _bars(axes: Axes, labels: Sequence[str], values: Sequence[float | None], height: float = 0.8) -> None:
+    """Draw a bar for each label, from top to bottom, on a logarithmic axis."""
+    axes.barh(labels[::-1], [value or 0.0 for value in values[::-1]], color=MODEL, height=height)
+    axes.set(xscale="log")
     _plain(axes.xaxis)
     axes.tick_params(axis="y", labelsize=6)
 

@@ -1,16 +1,15 @@
-"""The common input of all contenders: model, parameters, minibatches and, for comparison, noise."""
+"""Prepare the common input of all contenders: model, parameters, minibatches and noise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.dataset import Bounds
-from ..data.rows import Rows
+from ..data.fixed import FixedDataset
 from ..kernels import choose, load
 from ..model.layout import Layout
 from ..rng import Key, Stream
@@ -24,81 +23,29 @@ READY = 4
 
 
 class Noise(NamedTuple):
-    """The posterior noise of one step, on the host.
+    """The posterior noise of one step, on the host."""
 
-    Attributes
-    ----------
-    inference : Array
-        ``(J, R, S, N, Z)``.
-    learning : Array
-        ``(R, S, N, Z)``.
-    """
-
+    #: ``(J, R, S, N, Z)``.
     inference: Array
+    #: ``(R, S, N, Z)``.
     learning: Array
 
 
 @dataclass(frozen=True, eq=False)
-class Resident:
-    """Minibatches in the memory of the kernel set, so that a timed step prepares no data."""
+class Resident(FixedDataset):
+    """Minibatches in the memory of the kernel set, in one order, so that a timed step prepares no data."""
 
-    rows: Array
-    host: Array
-    name: str = "ready minibatches"
-    source: str = "ready minibatches"
-    is_image: bool = False
-    image: Shape | None = None
-    bounds: Bounds = field(default_factory=Bounds)
-    digest: str = ""
-    notes: tuple[str, ...] = ()
+    resident: Any = None
 
-    @property
-    def shape(self) -> Shape:
-        """Shape of a sample, ``(D,)``."""
-        return self.host.shape[1:]
+    @classmethod
+    def of(cls, rows: Array, host: Array, image: Shape | None = None) -> Resident:
+        """Return the dataset of ``rows (N, D)`` in the memory of the kernel set and ``host``, their copy."""
+        name = "ready minibatches"
+        return cls(name, image or host.shape[1:], host, host, about=name, resident=rows)
 
-    @property
-    def dim(self) -> int:
-        """Dimension D of the data."""
-        return int(self.host.shape[1])
-
-    @property
-    def n_train(self) -> int:
-        """Number of all prepared rows."""
-        return len(self.host)
-
-    @property
-    def n_test(self) -> int:
-        """Number of all prepared rows."""
-        return len(self.host)
-
-    def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
-        """Return the same rows in the same order for every epoch."""
-        return self.rows
-
-    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Any:
         """Return the rows without a copy."""
-        return self.rows
-
-    def test(self, data_seed: int, dtype: DType) -> Array:
-        """Return the rows on the host."""
-        return self.host
-
-    def epoch_labels(self, data_seed: int, epoch: int) -> None:
-        """Return None: the rows have no classes."""
-
-    def test_labels(self) -> None:
-        """Return None: the rows have no classes."""
-
-    def log_density(self, x: Array) -> None:
-        """Return None: the density is unknown."""
-
-    def score(self, x: Array) -> None:
-        """Return None: the score is unknown."""
-
-    def describe(self) -> str:
-        """Return the name of the data."""
-        return self.name
+        return self.resident
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +88,7 @@ class Problem:
             If the case is invalid, or not possible on this machine.
         """
         host = self.batches.reshape(-1, self.case.d_x)
-        image = self.case.image
-        ready = Resident(self.k.asarray(host), host, is_image=image is not None, image=image)
+        ready = Resident.of(self.k.asarray(host), host, self.case.image)
         return Trainer.build(self.k, self.case.settings, ready)
 
     @property

@@ -1,4 +1,4 @@
-"""The separate process of a measurement: ``python -m vsmnp.bench.process ORDER``."""
+"""Run the separate process of a measurement: ``python -m vsmnp.bench.process REQUEST``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import VsmnpError
 from ..kernels.cpu.allocator import keep_freed_memory
 from . import ensembles, memory
 from .machine import use_cores
-from .spawn import answer_of
 
 
 def _end_with_standard_input() -> None:
@@ -23,13 +23,17 @@ def _end_with_standard_input() -> None:
 
 
 def main() -> None:
-    """Run the order in the first argument and print one line of JSON; end when standard input closes."""
+    """Run the request in the first argument, print one line of JSON; end when standard input closes."""
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
-    order: Mapping[str, Any] = json.loads(sys.argv[1])
-    if order["cores"]:
-        use_cores(order["cores"])
+    request: Mapping[str, Any] = json.loads(sys.argv[1])
+    if request["cores"]:
+        use_cores(request["cores"])
     keep_freed_memory()
-    print(answer_of({"peak": memory.measure, "ensemble": ensembles.measure}[order["kind"]], order))
+    measure = {"peak": memory.measure, "ensemble": ensembles.measure}[request["kind"]]
+    try:
+        print(json.dumps({"result": measure(request)}))
+    except VsmnpError as error:
+        print(json.dumps({"error": str(error)}))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
-"""One row of a benchmark: the time of a case, its comparison, and its share of the machine's limit."""
+"""Hold and format rows: the time of a case, its comparison, its share of the machine's limit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
-#: The documented columns, in order.
-COLUMNS = (
-    "case", "device", "threads", "ms", "spread", "peer", "peer_ms", "ratio",
-    "gflops", "bytes", "fraction_of_limit", "peak_mb",
-)  # fmt: skip
+from ..types import Array
+from . import timing
 
 
 @dataclass(frozen=True)
@@ -76,29 +74,9 @@ class Row:
         """Return names and values, the documented columns first."""
         return asdict(self)
 
-
-_HEADER = (
-    "case", "device", "threads", "ms", "spread", "peer", "peer ms", "ratio", "GFLOP/s", "bytes", "of limit",
-    "peak MB",
-)  # fmt: skip
-
-
-def cells(row: Row) -> tuple[object, ...]:
-    """Return the documented columns of a row, rounded for display."""
-    return (
-        row.case, row.device, row.threads, _number(row.ms), _number(row.spread, 2), row.peer,
-        _number(row.peer_ms), _number(row.ratio), _number(row.gflops), row.bytes,
-        _percent(row.fraction_of_limit), _number(row.peak_mb),
-    )  # fmt: skip
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """Format the rows as one table, with the machine above it."""
-    lines = [f"Measured on {machine}." for machine in sorted({row.machine for row in rows if row.machine})]
-    lines += ["", "| " + " | ".join(_HEADER) + " |", "|---|---|" + "---:|" * 3 + "---|" + "---:|" * 6]
-    for row in rows:
-        lines.append("| " + " | ".join("" if cell is None else str(cell) for cell in cells(row)) + " |")
-    return "\n".join([*lines, ""])
+    def beside(self, peer: str, theirs: Array, mine: Array) -> Row:
+        """Return the row with a peer, whose times are compared round by round with those of the engine."""
+        return replace(self, peer=peer, peer_ms=timing.median(theirs), ratio=timing.ratio(theirs, mine))
 
 
 def _number(value: float | None, digits: int = 3) -> str | None:
@@ -109,3 +87,36 @@ def _number(value: float | None, digits: int = 3) -> str | None:
 
 def _percent(fraction: float | None) -> str | None:
     return None if fraction is None else f"{100 * fraction:.0f}%"
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+#: The documented columns in order, each with its header in a Markdown table and its format there.
+_FORMATS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
+    "case": ("case", _as_it_is),
+    "device": ("device", _as_it_is),
+    "threads": ("threads", _as_it_is),
+    "ms": ("ms", _number),
+    "spread": ("spread", partial(_number, digits=2)),
+    "peer": ("peer", _as_it_is),
+    "peer_ms": ("peer ms", _number),
+    "ratio": ("ratio", _number),
+    "gflops": ("GFLOP/s", _number),
+    "bytes": ("bytes", _as_it_is),
+    "fraction_of_limit": ("of limit", _percent),
+    "peak_mb": ("peak MB", _number),
+}
+COLUMNS = tuple(_FORMATS)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Format the rows as one table, with the machine above it."""
+    lines = [f"Measured on {machine}." for machine in sorted({row.machine for row in rows if row.machine})]
+    header = [title for title, _ in _FORMATS.values()]
+    lines += ["", "| " + " | ".join(header) + " |", "|---|---|" + "---:|" * 3 + "---|" + "---:|" * 6]
+    for row in rows:
+        cells = [show(getattr(row, name)) for name, (_, show) in _FORMATS.items()]
+        lines.append("| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |")
+    return "\n".join([*lines, ""])

@@ -1,10 +1,9 @@
-"""Whole training steps against peers, and their products against one large product."""
+"""Time whole training steps against peers, and their products against one large product."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from . import timing
 from .bench import Bench
@@ -21,17 +20,11 @@ LARGE = (2048, 1024)
 
 @dataclass(frozen=True)
 class StepPart:
-    """A step of a case, timed in turn with each peer that agrees with the engine.
+    """A step of a case, timed in turn with each peer that agrees with the engine."""
 
-    Attributes
-    ----------
-    case : Case
-        The case to time.
-    axis, value : str, float
-        The varied quantity and its value, for one point of a series.
-    """
-
+    #: The case to time.
     case: Case
+    #: The varied quantity and its value, for one point of a series.
     axis: str | None = None
     value: float | None = None
 
@@ -42,27 +35,22 @@ class StepPart:
     def rows(self, bench: Bench) -> Iterator[Row]:
         case, problem = self.case, Problem(self.case)
         mine = Engine(problem)
-        agreed, strangers = bench.agreeing(problem)
+        agreed, different = bench.agreeing(problem)
         shape = (case.batch_size, max(case.hidden)) if case.image is None else LARGE
         limit, flops = product(problem.k, *shape, case.dtype)
         limit = timing.Call(limit.step, mine.wait)
         times = timing.interleaved([mine, limit, *agreed.values()], bench.pace)
         best_rate = flops / times[1]
         rate = step_flops(case) / times[0]
-        base: dict[str, Any] = {
-            "case": case.name, "device": bench.device(case.device), "threads": case.threads,
-            "ms": timing.median(times[0]), "spread": timing.spread(times[0]),
-            "gflops": 1e-9 * timing.centre(rate), "bytes": step_bytes(case),
-            "fraction_of_limit": timing.centre(rate / best_rate), "axis": self.axis, "value": self.value,
-            "rounds": bench.pace.rounds, "tf32": case.tf32, "machine": bench.machine,
-        }  # fmt: skip
-        if not (agreed or strangers):
-            yield Row(**base)
-        for name in strangers:
-            yield Row(**base, peer=name)
+        row = bench.row(
+            case.name, case, times[0], gflops=1e-9 * timing.centre(rate), bytes=step_bytes(case),
+            fraction_of_limit=timing.centre(rate / best_rate), axis=self.axis, value=self.value,
+        )  # fmt: skip
+        if not (agreed or different):
+            yield row
+        yield from (replace(row, peer=name) for name in different)
         for name, theirs in zip(agreed, times[2:], strict=True):
-            ratio = timing.ratio(theirs, times[0])
-            yield Row(**base, peer=name, peer_ms=timing.median(theirs), ratio=ratio)
+            yield row.beside(name, theirs, times[0])
 
 
 #: Number of training samples of MNIST.
@@ -73,14 +61,9 @@ EPOCHS = 1_000
 
 @dataclass(frozen=True)
 class EpochPart:
-    """An epoch of MNIST with fresh minibatches for every encoder update, extrapolated from a few steps.
+    """An epoch of MNIST with fresh minibatches for every encoder update, extrapolated from a few steps."""
 
-    Attributes
-    ----------
-    case : Case
-        A case of images, with the run's J.
-    """
-
+    #: A case of images, with the run's J.
     case: Case
 
     @property
@@ -91,12 +74,8 @@ class EpochPart:
         case = self.case
         (times,) = timing.interleaved([Engine(Problem(case))], bench.pace)
         steps = SAMPLES / (case.batch_size * case.encoder_steps)
-        yield Row(
-            f"epoch of MNIST/{case.name}", bench.device(case.device), case.threads,
-            ms=steps * timing.median(times), spread=steps * timing.spread(times),
-            gflops=1e-9 * timing.centre(step_flops(case) / times), bytes=round(steps * step_bytes(case)),
-            rounds=bench.pace.rounds, tf32=case.tf32, machine=bench.machine,
-        )  # fmt: skip
+        rate, moved = 1e-9 * timing.centre(step_flops(case) / times), round(steps * step_bytes(case))
+        yield bench.row(f"epoch of MNIST/{case.name}", case, steps * times, gflops=rate, bytes=moved)
         seconds = steps * timing.centre(times)
         bench.note(
             f"{case.name}: an epoch of MNIST, {steps:g} steps, takes {seconds / 60:.3g} minutes here, "

@@ -1,4 +1,4 @@
-"""The suites: the cases of each, and their restriction by the user's choice."""
+"""List the cases of each suite, restricted by the user's choice."""
 
 from __future__ import annotations
 
@@ -51,42 +51,30 @@ PAPER_J = MappingProxyType({"dcgan": 5, "resnet18": 1})
 
 @dataclass(frozen=True)
 class Choice:
-    """The user's choice of cases; an empty tuple means the default of the suite.
+    """The user's choice of cases; an empty tuple means the default of the suite."""
 
-    Attributes
-    ----------
-    suite : str
-        A name of :data:`SUITES`.
-    objectives, inferences : tuple of str
-        Objectives and inferences, as in the settings.
-    hidden : tuple of tuple of int
-        Hidden widths, one tuple per pair of perceptrons.
-    archs : tuple of str
-        Architectures for images.
-    samples : tuple of int
-        Numbers S of posterior samples.
-    template : Case
-        All other options: batch, dtype, device, kernels, threads.
-    threads : int
-        Threads of ensembles.
-    quick : bool
-        Whether to run fewer and smaller cases.
-    """
-
+    #: A name of :data:`SUITES`.
     suite: str = "summary"
+    #: Objectives and inferences, as in the settings.
     objectives: tuple[str, ...] = ()
     inferences: tuple[str, ...] = ()
+    #: Hidden widths, one tuple per pair of perceptrons.
     hidden: tuple[tuple[int, ...], ...] = ()
+    #: Numbers S of posterior samples.
     samples: tuple[int, ...] = ()
+    #: All other options: batch, dtype, device, kernels, threads.
     template: Case = field(default_factory=Case)
+    #: Threads of ensembles.
     threads: int = 2
+    #: Whether to run fewer and smaller cases.
     quick: bool = False
+    #: Architectures for images.
     archs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         member_of(SUITES, "suite", self.suite)
 
-    def one(self, **changes: object) -> Case:
+    def first_case(self, **changes: object) -> Case:
         """Return the template with the first value of each choice, and the changes."""
         first = {"objective": self.objectives, "inference": self.inferences, "hidden": self.hidden,
                  "samples": self.samples}  # fmt: skip
@@ -129,9 +117,8 @@ def _cases(choice: Choice) -> Iterator[Case]:
     for widths, S, inference, objective in product(hidden, samples, inferences, objectives):
         if OBJECTIVES[objective].joint and INFERENCES[inference].reparametrised is None:
             continue
-        yield _smooth(
-            replace(choice.template, objective=objective, inference=inference, hidden=widths, samples=S)
-        )
+        chosen = {"objective": objective, "inference": inference, "hidden": widths, "samples": S}
+        yield _smooth(replace(choice.template, **chosen))  # type: ignore[arg-type]
 
 
 def _steps(choice: Choice) -> Iterator[Part]:
@@ -163,12 +150,8 @@ def _summary(choice: Choice) -> Iterator[Part]:
 
 
 def _kernels(choice: Choice) -> Iterator[Part]:
-    case = choice.template
-    where = case.device, case.kernels, case.threads, case.dtype
-    for count, width in PRODUCTS:
-        yield ProductPart(count, width, *where)
-    for name in KERNELS:
-        yield KernelPart(name, *where, size=0.1 if choice.quick else 1.0)
+    yield from (ProductPart(count, width, choice.template) for count, width in PRODUCTS)
+    yield from (KernelPart(name, choice.template, 0.1 if choice.quick else 1.0) for name in KERNELS)
 
 
 def _scaling(choice: Choice) -> Iterator[Part]:
@@ -180,7 +163,7 @@ def _scaling(choice: Choice) -> Iterator[Part]:
         "R": (1, 4) if short else (1, 2, 4, 8, 16, 32),
         "depth": (1, 2) if short else (1, 2, 3, 4, 6, 8),
     }
-    base = choice.one()
+    base = choice.first_case()
     width = base.hidden[0]
     for axis, values in series.items():
         for value in values:
@@ -188,7 +171,7 @@ def _scaling(choice: Choice) -> Iterator[Part]:
                 "N": {"batch_size": value}, "S": {"samples": value}, "R": {"models": value},
                 "H": {"hidden": (value,) * len(base.hidden)}, "depth": {"hidden": (width,) * value},
             }  # fmt: skip
-            yield StepPart(choice.one(**changes[axis]), axis, value)
+            yield StepPart(choice.first_case(**changes[axis]), axis, value)
 
 
 def _ensemble(choice: Choice) -> Iterator[Part]:
@@ -197,14 +180,15 @@ def _ensemble(choice: Choice) -> Iterator[Part]:
         objective = choice.objectives[0] if choice.objectives else "m2"
         for models in (1000, 8000) if gpu else (10,):
             threads = choice.threads if not gpu else 1
-            yield EnsemblePart(choice.one(objective=objective, hidden=hidden, models=models, threads=threads))
+            yield EnsemblePart(
+                choice.first_case(objective=objective, hidden=hidden, models=models, threads=threads)
+            )
 
 
 def _memory(choice: Choice) -> Iterator[Part]:
     if choice.template.device == "cpu":
-        yield from map(
-            PeakPart, _cases(replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae")))
-        )
+        fewer = replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae"))
+        yield from map(PeakPart, _cases(fewer))
 
 
 def _images(choice: Choice) -> Iterator[Part]:

@@ -1,4 +1,4 @@
-"""Times of contenders that run in turn in one process, so that disturbances affect all of them."""
+"""Time contenders in turn in one process, so that disturbances affect all of them."""
 
 from __future__ import annotations
 
@@ -38,17 +38,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Pace:
-    """Number of rounds and duration of a measurement.
+    """Number of rounds and duration of a measurement."""
 
-    Attributes
-    ----------
-    rounds : int
-        Number of rounds; in each, every contender has one turn.
-    seconds : float
-        Approximate duration of a turn, which has at least one step.
-    """
-
+    #: Number of rounds; in each, every contender has one turn.
     rounds: int = LEAST_ROUNDS
+    #: Approximate duration of a turn, which has at least one step.
     seconds: float = 0.1
 
 

@@ -1,4 +1,4 @@
-"""Figures of one or several runs, as PNG files."""
+"""Draw figures of one or several runs, as PNG files."""
 
 from .catalogue import FIGURES
 from .comparison import comparison

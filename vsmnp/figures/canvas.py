@@ -1,26 +1,25 @@
-"""An empty figure that is written as a complete PNG file or not at all."""
+"""Draw a figure that is written as a complete PNG file or not at all, and parts of its axes."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
+import numpy as np
+
 from ..errors import ConfigError, LibraryError
 from ..storage import check_place, write_whole
+from ..types import Array
 from .style import DATA, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from typing import Protocol
-
-import numpy as np
-
-from ..types import Array
+    from matplotlib.lines import Line2D
 
 
 def check_picture(path: Path, cure: str = "choose another place with --out") -> None:
@@ -76,24 +75,52 @@ def drawing(path: str | Path, title: str, width: float, height: float) -> Iterat
     write_whole(path, content.getvalue())
 
 
+def text_inside(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
+    """Write a text into axes, at a place in shares of their width and height."""
+    axes.text(x, y, text, transform=axes.transAxes, **look)
+
+
 def note(axes: Axes, text: str) -> None:
     """Write a remark in the middle of empty axes, whose x axis may be shared and is not changed."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=DATA, wrap=True)
+    text_inside(axes, 0.5, 0.5, text, ha="center", va="center", color=DATA, wrap=True)
     axes.set(yticks=[])
 
 
-class SetScale(Protocol):
-    """The method ``set_xscale`` or ``set_yscale`` of axes."""
+def labelled_grid(figure: Figure, rows: Sequence[str], columns: Sequence[str], **shared: Any) -> Array:
+    """Return axes ``(rows, columns)``, titled in the first row and labelled in the first column."""
+    grid: Array = figure.subplots(len(rows), len(columns), squeeze=False, **shared)
+    for line, label in zip(grid, rows, strict=True):
+        line[0].set(ylabel=label)
+    for axes, title in zip(grid[0], columns, strict=True):
+        axes.set_title(title)
+    return grid
 
-    def __call__(self, value: str, **parameters: float) -> None:
-        """Set the scale of the axis."""
+
+def plot_models(axes: Axes, steps: Array, values: Array, colour: str, label: str | None = None) -> None:
+    """Plot ``values (rows, R)`` over the steps: a thin line for each of several models, a thick mean.
+
+    The mean is over the models whose value is finite. A single row is drawn as dots.
+    """
+    values = np.ma.masked_invalid(values)
+    dot = "o" if len(steps) == 1 else None
+    if values.shape[1] > 1:
+        axes.plot(steps, values.filled(np.nan), color=colour, linewidth=0.6, alpha=0.35, marker=dot)
+    axes.plot(steps, values.mean(1), color=colour, marker=dot, label=label)
 
 
-def fit_scale(set_scale: SetScale, values: Array, typical: float, wide: float) -> None:
+def legend_line(**look: Any) -> Line2D:
+    """Return a line that stands in a legend alone."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **look)
+
+
+def fit_scale(set_scale: Callable[..., object], values: Array, typical: float, wide: float) -> None:
     """Set a logarithmic axis if some magnitude is more than ``wide`` times the ``typical`` one.
 
-    If not all values are positive it is logarithmic on both sides of a linear middle part, which contains
-    the typical values. Values that are not finite are ignored.
+    ``set_scale`` is the method ``set_xscale`` or ``set_yscale`` of axes. If not all values are positive the
+    axis is logarithmic on both sides of a linear middle part, which contains the typical values. Values that
+    are not finite are ignored.
     """
     values = values[np.isfinite(values)]
     if not typical > 0 or np.abs(values).max(initial=0) <= wide * typical:

@@ -1,4 +1,4 @@
-"""Training curves of a run: losses, their terms and gamma over the steps."""
+"""Draw training curves of a run: losses, their terms and gamma over the steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..runs.session import Run
-from ..types import Array
-from .canvas import drawing, fit_scale, note
+from .canvas import drawing, fit_scale, note, plot_models
 from .labels import headline
 from .style import SERIES
 
@@ -28,19 +27,7 @@ def curves(run: Run, path: str | Path) -> None:
     Losses are in nats per sample, means over a minibatch. An ensemble has a thin line per model and a thick
     one for their mean; rows that are not finite leave gaps.
 
-    Parameters
-    ----------
-    run : Run
-        The run to draw; it may have no row yet.
-    path : path
-        The PNG file.
-
-    Raises
-    ------
-    ConfigError
-        If the path does not end in .png.
-    StorageError
-        If the file cannot be written.
+    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
     """
     with drawing(path, headline(run), 9.4, 4.6) as figure:
         panels = figure.subplot_mosaic(
@@ -48,7 +35,8 @@ def curves(run: Run, path: str | Path) -> None:
             sharex=True,
         )
         for side in ("learning", "inference"):
-            loss, names = f"{side}.loss", _terms(run, side)
+            loss = f"{side}.loss"
+            names = [name for name in run.history.columns if name.startswith(f"{side}.") and name != loss]
             _plot(panels[f"{side} loss"], run, [loss], f"{side.capitalize()} loss")
             _plot(panels[f"{side} terms"], run, names, f"{side.capitalize()} loss, by term")
             if panels[f"{side} terms"].lines:
@@ -60,12 +48,6 @@ def curves(run: Run, path: str | Path) -> None:
         if not run.history.steps:
             panels["gamma"].set(xticks=[])
         figure.align_ylabels([panels["learning loss"], panels["inference loss"]])
-
-
-def _terms(run: Run, side: str) -> list[str]:
-    return [
-        name for name in run.history.columns if name.startswith(f"{side}.") and not name.endswith(".loss")
-    ]
 
 
 def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:
@@ -80,12 +62,8 @@ def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:
         return
     steps = np.asarray(run.history.steps)
     for name, column, colour in zip(names, values, cycle(SERIES), strict=False):
-        column = np.where(np.isfinite(column), column, np.nan)
-        dot = "o" if len(steps) == 1 else None
-        if column.shape[1] > 1:
-            axes.plot(steps, column, color=colour, linewidth=0.6, alpha=0.35, marker=dot)
         label = "KL" if name.endswith(".kl") else name.partition(".")[2].replace("_", " ")
-        axes.plot(steps, _mean(column), color=colour, marker=dot, label=label)
+        plot_models(axes, steps, column, colour, label)
     if names == ["gamma"]:
         _gamma_scale(axes)
     else:
@@ -104,10 +82,3 @@ def _gamma_scale(axes: Axes) -> None:
         axes.yaxis.set_major_locator(AutoLocator())
         axes.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
         axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _mean(column: Array) -> Array:
-    """Compute the mean over the finite models of ``(rows, R)``, NaN where no model is finite."""
-    finite = np.isfinite(column)
-    total = np.where(finite, column, 0.0).sum(1)
-    return np.where(finite.any(1), total / np.maximum(finite.sum(1), 1), np.nan)

@@ -1,17 +1,16 @@
-"""The density and score of models in the plane, next to those of the data."""
+"""Draw the density and score of models in the plane, next to those of the data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..runs.session import Run
 from ..types import Array
-from .arrows import Arrows, one_a_cell
 from .canvas import drawing
 from .labels import headline, model_names
 from .panels import PANEL, Window, first_models, row_size, test_points, training_points
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Cells along one side of the heat map of a formula, and of a histogram.
 _FINE, _COARSE = 100, 50
+#: Cells along one side of the window, with at most one arrow each; the longest arrow in sides of a cell.
+_ARROWS, _LONGEST = 18, 1.4
 
 
 def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
@@ -32,21 +33,18 @@ def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
     histogram of an epoch of training data replaces the density, and points replace the score. An arrow
     has the direction of the score; its length grows with the score and saturates.
 
+    An ensemble has a column for each of its first four models. Other parameters and errors are those of
+    :class:`~vsmnp.figures.catalogue.Figure`.
+
     Parameters
     ----------
-    run : Run
-        The run to draw; of an ensemble, the first four models.
-    path : path
-        The PNG file.
     draws : int
         Draws from the prior for log p(x) and its gradient.
 
     Raises
     ------
     ConfigError
-        If the data are not two-dimensional, or the path does not end in .png.
-    StorageError
-        If the file cannot be written.
+        If the data are not two-dimensional.
     """
     if run.dataset.is_image or run.dataset.dim != 2:
         raise ConfigError(
@@ -62,15 +60,8 @@ def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
         panels = figure.subplots(2, 1 + models, sharex=True, sharey=True)
         picture = _densities(panels[0], part, points, window, draws)
         _scores(panels[1], part, points, window, draws)
-        bar = figure.colorbar(
-            picture,
-            ax=panels,
-            label="log density (nats)",
-            extend="both",
-            shrink=0.44,
-            anchor=(0, 1),
-            pad=0.12 / width,
-        )
+        place: dict[str, Any] = {"shrink": 0.44, "anchor": (0, 1), "pad": 0.12 / width}
+        bar = figure.colorbar(picture, ax=panels, label="log density (nats)", extend="both", **place)
         bar.ax.tick_params(length=0)
         for axes in panels.flat:
             window.frame(axes)
@@ -137,7 +128,7 @@ def _limits(log_density: Array) -> tuple[float, float]:
 
 def _scores(row: Array, part: Run, points: Array, window: Window, draws: int) -> None:
     """Draw the lower row: the data's score, then each model's, at the same points and scale."""
-    at = one_a_cell(points, window)
+    at = first_in_each_cell(points, window)
     learned = part.vae.score(at, draws)
     exact = part.dataset.score(at) if part.settings.noise == 0 else None
     norms = np.linalg.norm(learned if exact is None else exact, axis=-1)
@@ -151,3 +142,29 @@ def _scores(row: Array, part: Run, points: Array, window: Window, draws: int) ->
     for axes, score, seed in zip(row[1:], learned, part.vae.seeds, strict=True):
         axes.set_title(f"Score of the model, seed {seed}")
         arrows.draw(axes, score, MODEL)
+
+
+def first_in_each_cell(points: Array, window: Window) -> Array:
+    """Select the first of the points ``(N, 2)`` in each cell of a coarse grid over the window, ``(n, 2)``."""
+    inside = points[window.holds(points)]
+    column, row = ((inside - window.corner) / window.sides * _ARROWS).astype(int).T
+    return inside[np.unique(row * (_ARROWS + 1) + column, return_index=True)[1]]
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """Arrows at ``at (N, 2)``; the arrow of a vector of norm ``unit`` has half the greatest length."""
+
+    at: Array
+    window: Window
+    unit: float
+
+    def draw(self, axes: Axes, vectors: Array, colour: str) -> None:
+        """Draw ``vectors (N, 2)`` with their directions, and lengths that saturate."""
+        norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        shrink = 1 / (norm + self.unit + np.finfo(float).tiny)
+        x, y = (vectors * shrink * _LONGEST * self.window.sides / _ARROWS).T
+        axes.quiver(
+            *self.at.T, x, y, color=colour, angles="xy", scale_units="xy", scale=1,
+            width=0.006, headwidth=4, headlength=4, headaxislength=3.6,
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Evaluations during training: metrics and posterior standard deviations over the steps."""
+"""Draw evaluations during training: metrics and posterior standard deviations over the steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..metrics import metric
 from ..runs.evaluation_log import COLUMNS
 from ..runs.session import Run
 from ..types import Array
-from .canvas import drawing, note
+from .canvas import drawing, note, plot_models
 from .labels import headline
 from .style import MODEL
 
@@ -28,19 +28,7 @@ def evaluation(run: Run, path: str | Path) -> None:
     An ensemble has a thin line per model and a thick one for their mean. The last panel has a column per
     evaluation: the histogram of the posterior standard deviations of all latents and models.
 
-    Parameters
-    ----------
-    run : Run
-        The run to draw; it may have no row yet.
-    path : path
-        The PNG file.
-
-    Raises
-    ------
-    ConfigError
-        If the path does not end in .png.
-    StorageError
-        If the file cannot be written.
+    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
     """
     rows = run.evaluations.rows
     down = -(-(len(COLUMNS) + 1) // _COLUMNS)
@@ -58,14 +46,10 @@ def evaluation(run: Run, path: str | Path) -> None:
 
 def _lines(axes: Axes, steps: Array, values: Array) -> None:
     """Plot ``values (rows, R)`` as lines, or as dots for a single evaluation."""
-    values = np.where(np.isfinite(values), values, np.nan)
     if not np.isfinite(values).any():
         note(axes, "no evaluation yet" if not values.size else "no finite values")
         return
-    dot = "o" if len(steps) == 1 else None
-    if values.shape[1] > 1:
-        axes.plot(steps, values, color=MODEL, linewidth=0.6, alpha=0.35, marker=dot)
-    axes.plot(steps, np.ma.masked_invalid(values).mean(1), color=MODEL, marker=dot)
+    plot_models(axes, steps, values, MODEL)
 
 
 def _histograms(axes: Axes, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Posterior means of the data in latent space, with the prior."""
+"""Draw posterior means of the data in latent space, with the prior."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from ..runs.session import Run
 from ..types import Array
-from .canvas import drawing
-from .labels import headline, model_names
-from .panels import Window, first_models, histogram, row_size, tell_outside, test_points
+from .canvas import text_inside
+from .panels import Window, annotate_outside, first_models, histogram, model_panels, row_size, test_points
 from .style import DATA, INK, MODEL
 
 if TYPE_CHECKING:
@@ -28,29 +27,14 @@ def latent(run: Run, path: str | Path) -> None:
     unit square, the corners are marked. A model of a single latent has a histogram, with the prior's density
     if it has one. An ensemble has a panel for each of its first four models.
 
-    Parameters
-    ----------
-    run : Run
-        The run to draw.
-    path : path
-        The PNG file.
-
-    Raises
-    ------
-    ConfigError
-        If the path does not end in .png.
-    StorageError
-        If the file cannot be written.
+    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
     """
     part = first_models(run)
-    models = len(part.vae.seeds)
     mean, _ = part.vae.encode(test_points(part)[:_MOST_POINTS])
-    names, real = model_names(part, models), part.vae.model.posterior.has_density
-    reach = _reach(mean[..., :2])
-    with drawing(path, headline(run, models), *row_size(models)) as figure:
-        panels = figure.subplots(1, models, sharex=True, sharey=True, squeeze=False)[0]
-        for axes, mu, name in zip(panels, mean, names, strict=True):
-            axes.set(title=name, xlabel="posterior mean, $z_1$")
+    real, reach = part.vae.model.posterior.has_density, _reach(mean[..., :2])
+    with model_panels(run, part, path, row_size(len(mean))) as panels:
+        for axes, mu in zip(panels, mean, strict=True):
+            axes.set(xlabel="posterior mean, $z_1$")
             if mu.shape[1] == 1:
                 _line(axes, mu[:, 0], *((-reach, reach) if real else (0.0, 1.0)), real)
             elif real:
@@ -76,7 +60,7 @@ def _square(axes: Axes, mu: Array) -> None:
     )
     axes.scatter(mu[:, 0], mu[:, 1], s=4, color=MODEL, alpha=0.3, linewidths=0)
     window.frame(axes)
-    tell_outside(axes, mu, window)
+    annotate_outside(axes, mu, window)
 
 
 def _plane(axes: Axes, mu: Array, reach: float) -> None:
@@ -89,10 +73,8 @@ def _plane(axes: Axes, mu: Array, reach: float) -> None:
             f"${radius}\\sigma$", (radius * np.sqrt(0.5),) * 2, (1, 1), textcoords="offset points", fontsize=7
         )
     window.frame(axes)
-    axes.text(
-        0.98, 0.98, "circles: prior", transform=axes.transAxes, ha="right", va="top", fontsize=7, color=DATA
-    )
-    tell_outside(axes, mu, window)
+    text_inside(axes, 0.98, 0.98, "circles: prior", ha="right", va="top", fontsize=7, color=DATA)
+    annotate_outside(axes, mu, window)
 
 
 def _line(axes: Axes, mu: Array, low: float, high: float, normal: bool) -> None:

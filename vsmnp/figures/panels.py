@@ -1,19 +1,24 @@
-"""Panels of the first models of an ensemble, and the window or the bins that they share."""
+"""Draw panels of the first models of an ensemble, with one window or the same bins."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..metrics import corrupted
 from ..runs.session import Run
 from ..types import Array
-from .style import DATA
+from .canvas import drawing, text_inside
+from .labels import headline, model_names
+from .style import DATA, INK, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-from ..metrics import corrupted
 
 #: Largest number of models of an ensemble with a panel each.
 MOST_MODELS = 4
@@ -33,6 +38,25 @@ def row_size(panels: int) -> tuple[float, float]:
 def first_models(run: Run) -> Run:
     """Return the run with only the models that have a panel."""
     return replace(run, vae=run.vae.some(slice(MOST_MODELS)))
+
+
+@contextmanager
+def model_panels(
+    run: Run, part: Run, path: str | Path, size: tuple[float, float], data: str = "", share: bool = True
+) -> Iterator[list[Axes]]:
+    """Yield a row of axes, one for each model of ``part``, and write the picture if the block succeeds.
+
+    ``part`` is the run with only the models that are shown (:func:`first_models`), ``size`` the picture's
+    width and height in inches, ``data`` the title of an additional first panel. Panels may share their axes.
+    Raises as :func:`~vsmnp.figures.canvas.drawing` does.
+    """
+    models = len(part.vae.seeds)
+    titles = [*([data] if data else []), *model_names(part, models)]
+    with drawing(path, headline(run, models), *size) as figure:
+        (panels,) = figure.subplots(1, len(titles), sharex=share, sharey=share, squeeze=False)
+        for axes, title in zip(panels, titles, strict=True):
+            axes.set_title(title)
+        yield list(panels)
 
 
 class Window(NamedTuple):
@@ -80,17 +104,27 @@ class Window(NamedTuple):
         return self.corner + self.sides * np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 2)
 
 
-def tell_outside(axes: Axes, x: Array, window: Window) -> None:
+def annotate_outside(axes: Axes, x: Array, window: Window) -> None:
     """Write in the corner how many of the points ``(N, 2)`` are outside the window, if they are many."""
     outside = 1 - window.holds(x).mean()
     if outside >= _MANY:
         text = f"{outside:.0%} outside"
-        axes.text(0.98, 0.02, text, transform=axes.transAxes, ha="right", va="bottom", fontsize=7, color=DATA)
+        text_inside(axes, 0.98, 0.02, text, ha="right", va="bottom", fontsize=7, color=DATA)
 
 
 def histogram(x: Array, edges: Array) -> Array:
     """Compute the density of the values ``(N,)`` in each bin, normalised by all values, also outside bins."""
     return np.asarray(np.histogram(x, edges)[0] / (len(x) * np.diff(edges)))
+
+
+def latent_histograms(
+    axes: Axes, shares: Array, edges: Array, alpha: float, linewidth: float, mean_width: float
+) -> None:
+    """Draw the histograms ``shares (Z, B)`` of the latents as pale lines, and their average in black."""
+    for j, share in enumerate(shares):
+        colour, label = SERIES[j % len(SERIES)], None if j else "each latent"
+        axes.stairs(share, edges, color=colour, alpha=alpha, linewidth=linewidth, label=label)
+    axes.stairs(shares.mean(0), edges, color=INK, linewidth=mean_width, label="average over latents")
 
 
 def test_points(run: Run) -> Array:

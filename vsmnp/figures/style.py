@@ -1,4 +1,4 @@
-"""The style of every figure: Matplotlib settings, and the few colours with a meaning.
+"""Define the style of every figure: Matplotlib settings, and the few colours with a meaning.
 
 Colours are those of Okabe and Ito, which readers with any colour vision can tell apart.
 """
@@ -20,48 +20,33 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 #: Colour map from improbable to probable.
 COLOUR_MAP = "viridis"
 
+#: Colour of axes and ticks.
+_AXIS = "#8a8a8a"
+
 STYLE: Mapping[str, Any] = {
-    "figure.dpi": 150,
-    "savefig.dpi": 150,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "text.usetex": False,
-    "text.color": INK,
+    **dict.fromkeys(("figure.dpi", "savefig.dpi"), 150),
+    **dict.fromkeys(("figure.facecolor", "savefig.facecolor"), "white"),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), _AXIS),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7.5),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 2.5),
+    **dict.fromkeys(("xtick.minor.size", "ytick.minor.size"), 0),
+    **dict.fromkeys(("font.size", "axes.labelsize"), 8.5),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "text.usetex", "legend.frameon"), False),
+    **dict.fromkeys(("axes.axisbelow", "axes.grid", "axes.unicode_minus"), True),
+    **dict.fromkeys(("figure.constrained_layout.w_pad", "figure.constrained_layout.h_pad"), 0.06),
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.5,
     "figure.titlesize": 10,
     "figure.titleweight": "bold",
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
     "axes.titlepad": 5,
-    "axes.labelsize": 8.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": "#8a8a8a",
     "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.unicode_minus": True,
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "xtick.color": "#8a8a8a",
-    "ytick.color": "#8a8a8a",
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
     "lines.linewidth": 1.5,
     "lines.solid_capstyle": "round",
-    "legend.frameon": False,
-    "legend.fontsize": 7.5,
     "legend.handlelength": 1.4,
     "image.cmap": COLOUR_MAP,
-    "figure.constrained_layout.w_pad": 0.06,
-    "figure.constrained_layout.h_pad": 0.06,
 }

@@ -1,4 +1,4 @@
-"""Reproductions of the paper's figures; one call computes, draws and tabulates each."""
+"""Reproduce the paper's figures; one call computes, draws and tabulates each."""
 
 from .catalogue import NAMES, load
 from .reproduction import Result, Table

@@ -1,38 +1,44 @@
-"""A grid of training runs, one folder each: finished runs are kept, interrupted runs are resumed."""
+"""Train a grid of runs, one folder each: finished runs are kept, interrupted runs are resumed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from ...errors import ConfigError, DivergenceError
+from ...errors import ConfigError, DivergenceError, Interrupted
 from ...runs.folder import CHECKPOINT
 from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import FREE_TO_CHANGE, Settings
-from ...storage import make_folder
 from ...training.loop import Watch
+from .reproduction import Progress
+from .workers import Report, Stop, finish_in_processes
+
+#: Progress within a cell is reported in thousandths.
+WHOLE = 1000
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a grid.
+    """One run of a grid."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the run's folder.
-    settings : Settings
-        Settings of the training.
-    labels : mapping
-        Position of the run in the grid.
-    """
-
+    #: Name of the run's folder.
     name: str
+    #: Settings of the training.
     settings: Settings
+    #: Position of the run in the grid.
     labels: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """The steps of all models if they are given as steps; else the number of models."""
+        return max(self.settings.steps, 1) * len(self.settings.seeds)
+
+
+Work: TypeAlias = Callable[[Cell, Report, Stop], None]
 
 
 def open_cell(cell: Cell, folder: Path) -> Session:
@@ -47,15 +53,15 @@ def open_cell(cell: Cell, folder: Path) -> Session:
     VsmnpError
         As :class:`~vsmnp.runs.session.Session` does.
     """
-    place = folder / cell.name
-    if not (place / CHECKPOINT).exists():
-        return Session.new(cell.settings, folder=place)
+    run_folder = folder / cell.name
+    if not (run_folder / CHECKPOINT).exists():
+        return Session.new(cell.settings, folder=run_folder)
     changes = {"evaluate_every": cell.settings.evaluate_every}
     if not cell.settings.steps:
         changes["epochs"] = cell.settings.epochs
-    session = Session.resumed(place, changes)
+    session = Session.resumed(run_folder, changes)
     with session.place.released_on_failure():
-        check_same(session.trainer.settings, resolved(cell.settings), place)
+        check_same(session.trainer.settings, resolved(cell.settings), run_folder)
     return session
 
 
@@ -65,70 +71,84 @@ def is_finished(session: Session) -> bool:
     return session.state.step >= session.total_steps or not alive.any()
 
 
-def finish_session(session: Session, watch: Watch) -> Run:
-    """Train a session to its end and return its run.
+def finish_session(session: Session, report: Report, stop: Stop = lambda: False, share: int = WHOLE) -> Run:
+    """Train a session to its end and return its run; ``report`` is called with up to ``share`` thousandths.
 
     If all models diverge, the run is returned as it was when the last of them diverged.
 
     Raises
     ------
     Interrupted
-        If the watch asked to stop; the progress so far is saved.
+        If ``stop`` returned true; the progress so far is saved.
     StorageError
         If a file could not be written.
     """
     if is_finished(session):
-        watch.on_step(session.total_steps)
+        report(share)
         return session.run(session.state)
+    total = session.total_steps
     try:
-        return session.train(watch)
+        return session.train(Watch(on_step=lambda step: report(share * step // total), stop=stop))
     except DivergenceError:
         return session.run(session.state)
 
 
-def train_cell(cell: Cell, folder: Path, on_step: Callable[[int], None]) -> Run:
+def train_cell(cell: Cell, folder: Path, report: Report, stop: Stop = lambda: False) -> Run:
     """Train the run of a cell, resumed from its folder, and return it.
 
     Raises what :func:`open_cell` and :func:`finish_session` raise.
     """
     with open_cell(cell, folder) as session:
-        return finish_session(session, Watch(on_step=on_step))
+        return finish_session(session, report, stop)
 
 
-def train_grid(
-    cells: Sequence[Cell],
-    folder: Path,
-    progress: Callable[[int, int], None],
-    visit: Callable[[Cell, Run], None],
+def finish_cells(
+    cells: Sequence[Cell], work: Work, progress: Progress, stop: Stop = lambda: False, jobs: int = 1
 ) -> None:
-    """Train every cell in turn and pass each finished run to ``visit``.
+    """Call ``work(cell, report, stop)`` for every cell, in this process or in several at a time.
 
     Parameters
     ----------
     cells : sequence of Cell
-        Cells in the order in which they are trained.
-    folder : Path
-        Folder that holds one folder for each cell.
+        Cells in the order in which they are started.
+    work : callable
+        Finishes a cell, calls ``report`` with the thousandths done and ends early if ``stop`` returns true.
+        With several processes it is a function of a module, or a partial of one.
     progress : callable
-        Called with the model-steps done and their total.
-    visit : callable
-        Called with a cell and its run.
+        Called with the work done and the whole work, both weighted by the cells' sizes.
+    stop : callable
+        Called at intervals; returns true to save the current runs and stop.
+    jobs : int
+        Number of processes; one means this process.
+
+    Raises
+    ------
+    Interrupted
+        If ``stop`` returned true.
+    DeviceError
+        If a process was ended from outside, for example for lack of memory.
+    VsmnpError
+        If the work raises it.
     """
-    make_folder(folder)
-    sizes = [cell.settings.steps * len(cell.settings.seeds) for cell in cells]
-    done = 0
-    for cell, size in zip(cells, sizes, strict=True):
-        models = len(cell.settings.seeds)
+    done, whole = [0] * len(cells), WHOLE * sum(cell.size for cell in cells)
 
-        def on_step(step: int, done: int = done, models: int = models) -> None:
-            progress(done + step * models, sum(sizes))
+    def report(index: int, parts: int) -> None:
+        done[index] = parts * cells[index].size
+        progress(sum(done), whole)
 
-        visit(cell, train_cell(cell, folder, on_step))
-        done += size
-        progress(done, sum(sizes))
+    try:
+        if jobs == 1:
+            for index, cell in enumerate(cells):
+                work(cell, partial(report, index), stop)
+        else:
+            finish_in_processes(cells, work, jobs, report, stop)
+    except Interrupted as stopped:
+        raise Interrupted(
+            "Stopped; what was done is kept, and the same command goes on from there."
+        ) from stopped
 
 
-def check_same(found: Settings, wanted: Settings, place: Path) -> None:
+def check_same(found: Settings, wanted: Settings, folder: Path) -> None:
     """Check that a run's settings are as wanted, those that may change between calls excepted.
 
     A run may change how often it logs and how long it takes, its threads, device and kernels.
@@ -143,5 +163,5 @@ def check_same(found: Settings, wanted: Settings, place: Path) -> None:
         there = found.to_mapping()[name]
         if name not in free and there != value:
             raise ConfigError(
-                f"{place} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
+                f"{folder} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
             )

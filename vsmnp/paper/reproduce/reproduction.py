@@ -1,14 +1,15 @@
-"""The interface of a reproduction and its result: numbers, tables, sentences and files."""
+"""Define the interface of a reproduction and its result: numbers, tables, sentences and files."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from ...errors import DataError
 from ...storage import write_whole
 
 #: Called with the work done and the whole work, in any unit.
@@ -33,6 +34,16 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[Any]]
 
+    @classmethod
+    def of(cls, name: str, columns: Iterable[str], records: Iterable[Mapping[str, Any]]) -> Table:
+        """Make a table from records, one row each; a column that a record lacks is None."""
+        header = tuple(columns)
+        return cls(name, header, [tuple(record.get(column) for column in header) for record in records])
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return each row as a mapping from column names to values."""
+        return [dict(zip(self.header, row, strict=True)) for row in self.rows]
+
     def write(self, folder: Path) -> Path:
         """Write ``name.csv`` into a folder, with numbers in full precision, and return its path.
 
@@ -48,6 +59,26 @@ class Table:
         path = folder / f"{self.name}.csv"
         write_whole(path, text.getvalue().encode())
         return path
+
+
+def read_records(
+    path: Path, columns: Mapping[str, Callable[[str], Any]], fault: str, remedy: str
+) -> list[dict[str, Any]]:
+    """Read the records of a file that :meth:`Table.write` wrote, with a converter for each column in order.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or has other content; the message names its ``fault`` and the ``remedy``.
+    """
+    try:
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != tuple(columns):
+                raise ValueError(f"its columns are {reader.fieldnames}")
+            return [{name: columns[name](text) for name, text in row.items()} for row in reader]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise DataError(f"{path} {fault} ({error}): {remedy}.") from error
 
 
 @dataclass(frozen=True)

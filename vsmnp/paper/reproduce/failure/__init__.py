@@ -1,1 +1,1 @@
-"""A controlled experiment: whether M2 and M3 fail, or the published script computes something else."""
+"""Find out whether M2 and M3 fail, or the published script computes something else."""

@@ -1,4 +1,4 @@
-"""The cells of the controlled experiment: objective, inference, dataset and seeds of each run."""
+"""List the cells of the controlled experiment: objective, inference, dataset and seeds of each run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
 }
 
 #: Options of the methods that the paper says failed badly, and of those they are to be compared with.
-BESIDE: Mapping[str, Mapping[str, Any]] = {
+ADDITIONAL: Mapping[str, Mapping[str, Any]] = {
     "fae-tanh": {"objective": "fae", "inference": "fisher-reparam", "activation": "tanh"},
     "fisher-reparam-m1-tanh": {"objective": "m1", "inference": "fisher-reparam", "activation": "tanh"},
     "fisher-m1-tanh": {"objective": "m1", "inference": "fisher", "activation": "tanh"},
@@ -40,11 +40,11 @@ def full_grid() -> tuple[Cell, ...]:
     """Return the cells of the full experiment.
 
     Mixture and star data, KL and Fisher inference, J = 2 with ten seeds and J = 5 with three; further
-    the methods of ``BESIDE`` and the runs with the paper's minibatch.
+    the methods of ``ADDITIONAL`` and the runs with the paper's minibatch.
     """
     return (
         *_main(("mixture", "star"), 2, _TEN, _COMMON),
-        *_beside(("mixture", "star"), _COMMON),
+        *_additional(("mixture", "star"), _COMMON),
         *_large_batch(),
         *_main(("mixture", "star"), 5, _THREE, _COMMON),
     )
@@ -67,9 +67,9 @@ def _main(
                             {**values, "encoder_steps": encoder_steps, "seeds": seeds})  # fmt: skip
 
 
-def _beside(datasets: tuple[str, ...], common: Mapping[str, Any]) -> Iterator[Cell]:
+def _additional(datasets: tuple[str, ...], common: Mapping[str, Any]) -> Iterator[Cell]:
     for dataset in datasets:
-        for name, options in BESIDE.items():
+        for name, options in ADDITIONAL.items():
             values = {**common, **options, "encoder_steps": 2, "seeds": _THREE}
             yield _cell(f"{dataset}-{name}-J2", str(options["objective"]), dataset, values)
 

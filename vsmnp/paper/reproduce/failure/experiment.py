@@ -1,4 +1,4 @@
-"""Do M2 and M3 fail, or did the published script compute something else? A controlled experiment.
+"""Find out by a controlled experiment whether M2 and M3 fail, or the script computes something else.
 
 Everything but the learning objective is held equal: data, architecture, posterior samples, steps,
 optimisers, seeds. M2 and M3 are estimated by the paper's definition, with biased and with unbiased
@@ -11,10 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ....runs.session import Run
 from ....settings.draws import PRIOR_DRAWS
-from ..grid import Cell, train_grid
+from ....storage import make_folder
+from ..grid import Cell, finish_cells, train_cell
 from ..reproduction import Progress, Result
+from ..workers import Report, Stop
 from . import cells as failure_cells
 from . import measures, tables
 from . import picture as failure_picture
@@ -35,13 +36,15 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     rows: list[dict[str, Any]] = []
     variances: list[dict[str, Any]] = []
 
-    def visit(cell: Cell, run: Run) -> None:
+    def work(cell: Cell, report: Report, stop: Stop) -> None:
+        run = train_cell(cell, folder, report, stop)
         rows.append(measures.summary(cell.labels, measures.measure(run, draws)))
         if cell.name == _TRAINED:
             repeats = _QUICK_REPEATS if quick else _REPEATS
             variances.extend(measures.gradient_variance(run, cell.settings, repeats))
 
-    train_grid(cells, out / "runs", progress, visit)
+    folder = make_folder(out / "runs")
+    finish_cells(cells, work, progress)
     floors = tables.floors(rows)
     picture = out / "failure.png"
     failure_picture.draw(rows, floors, picture)

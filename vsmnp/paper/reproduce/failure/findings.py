@@ -19,17 +19,17 @@ def findings(rows: Sequence[Row], variances: Sequence[Row]) -> tuple[str, ...]:
     main = [row for row in rows if in_main_grid(row)]
     sentences = [_setting(group) for group in _groups(main)]
     sentences += _standings(_groups(main))
-    sentences += [_beside(row) for row in rows if _stands_beside(row)]
+    sentences += [_additional(row) for row in rows if _is_additional(row)]
     large = [row for row in rows if row["batch_size"] >= LARGE_BATCH]
     if large:
-        told = ", ".join(f"{row['objective']} {row['nll_median']:.3f}" for row in large)
+        listed = ", ".join(f"{row['objective']} {row['nll_median']:.3f}" for row in large)
         sentences.append(
             f"{large[0]['dataset']}, {large[0]['inference']} inference, minibatches of {LARGE_BATCH}: nll "
-            f"{told}."
+            f"{listed}."
         )
     if variances:
-        told = ", ".join(f"{row['objective']} {row['ratio_to_m1']:.2g}" for row in variances)
-        sentences.append(f"Variance of the gradient at a trained model, against M1's: {told}.")
+        listed = ", ".join(f"{row['objective']} {row['ratio_to_m1']:.2g}" for row in variances)
+        sentences.append(f"Variance of the gradient at a trained model, against M1's: {listed}.")
     return tuple(sentences)
 
 
@@ -39,7 +39,7 @@ def in_main_grid(row: Row) -> bool:
     return plain and row["batch_size"] < LARGE_BATCH
 
 
-def _stands_beside(row: Row) -> bool:
+def _is_additional(row: Row) -> bool:
     return not in_main_grid(row) and row["batch_size"] < LARGE_BATCH
 
 
@@ -55,10 +55,10 @@ def _groups(rows: Sequence[Row]) -> list[dict[str, Row]]:
 def _setting(group: Mapping[str, Row]) -> str:
     base = group["elbo"]
     others = {name: row["nll_median"] - base["nll_median"] for name, row in group.items() if name != "elbo"}
-    told = ", ".join(f"{name} {difference:+.3g}" for name, difference in others.items())
+    listed = ", ".join(f"{name} {difference:+.3g}" for name, difference in others.items())
     return (
         f"{base['dataset']}, {base['inference']} inference, J = {base['encoder_steps']}: median nll "
-        f"{base['nll_median']:.3f} nats with the ELBO; the others against it: {told}."
+        f"{base['nll_median']:.3f} nats with the ELBO; the others against it: {listed}."
     )
 
 
@@ -76,7 +76,7 @@ def _standings(groups: Sequence[Mapping[str, Row]]) -> list[str]:
     return sentences
 
 
-def _beside(row: Row) -> str:
+def _additional(row: Row) -> str:
     return (
         f"{row['dataset']}, {row['objective']} with {row['inference']} inference, {row['activation']}: nll "
         f"{row['nll']:.3f} +- {row['nll_se']:.2g}, gamma {row['gamma']:.2g}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,20 +26,14 @@ _POSTERIOR_SAMPLES = 64
 def measure(run: Run, draws: int) -> dict[str, list[float]]:
     """Compute ``METRICS`` on the first test points, one number a model; cached in the run's folder.
 
-    Parameters
-    ----------
-    run : Run
-        A run that is saved in a folder.
-    draws : int
-        Draws from the prior, for the negative log-likelihood (nats) and the score-matching loss.
+    The negative log-likelihood (nats) and the score-matching loss are estimated by ``draws`` from the prior.
     """
     assert run.folder is not None
     path = run.folder / "measured.json"
     done = {"step": run.step, "draws": draws, "points": _TEST_POINTS}
     known = _read(path)
-    if known is not None and known.get("of") == done:
-        found: dict[str, list[float]] = known["figures"]
-        return found
+    if known.get("of") == done:
+        return cast(dict[str, list[float]], known["figures"])
     vae = run.vae
     x = run.test_set[:_TEST_POINTS]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -104,10 +98,10 @@ def summary(labels: Mapping[str, Any], figures: Mapping[str, list[float]]) -> di
     return row
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Read earlier measurements; None if the file is missing or unreadable."""
+def _read(path: Path) -> dict[str, Any]:
+    """Read earlier measurements; there are none if the file is missing or unreadable."""
     try:
         known = json.loads(path.read_text())
     except (OSError, ValueError):
-        return None
-    return known if isinstance(known, dict) else None
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....figures.canvas import drawing
+from ....figures.canvas import drawing, legend_line
 from ....figures.style import DATA, FLOOR, SERIES
 from .cells import OBJECTIVES
 from .findings import in_main_grid
@@ -33,16 +33,9 @@ _MOST = 6.0
 
 
 def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Draw the main comparison: medians over the models, bars one standard error of the mean.
+    """Draw the main comparison as PNG: medians over the models, bars one standard error of the mean.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        Rows as :func:`vsmnp.paper.reproduce.failure.measures.summary` makes them.
-    floors : mapping
-        For each dataset the best possible ``nll`` and ``sm_loss``, or None.
-    path : Path
-        Path of the PNG file.
+    The rows are those of :func:`.measures.summary`, the floors those of :func:`.tables.floors`.
     """
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     title = "The same VAE trained by each objective"
@@ -56,18 +49,12 @@ def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, An
         labels = list(_NAMES.values())
         grid[0][0].set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))
         handles = [
-            _handle(colour, text)
-            for colour, text in ((_COLOURS["kl"], "KL inference"), (_COLOURS["fisher"], "Fisher inference"))
+            legend_line(color=_COLOURS[name], marker="o", linestyle="", markersize=4, label=text)
+            for name, text in (("kl", "KL inference"), ("fisher", "Fisher inference"))
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=2)
         note = "median over seeds ± s.e.m.; filled J = 2, hollow J = 5 (arrows: right and left); dashed: best"
         figure.supxlabel(note, fontsize=7.5, color=DATA)
-
-
-def _handle(colour: str, text: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color=colour, marker="o", linestyle="", markersize=4, label=text)
 
 
 def _panel(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]], floor: float | None) -> None:
@@ -99,5 +86,5 @@ def _panel(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]], floor: floa
 def _off_scale(axes: Axes, across: float, place: float, value: float, colour: str) -> None:
     """Draw an arrow near the right border, with the number that would lie beyond it."""
     border = axes.get_yaxis_transform()
-    told = f"{value:.3g} \N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if np.isfinite(value) else "none"
-    axes.text(across, place, told, transform=border, ha="right", va="center", fontsize=6, color=colour)
+    label = f"{value:.3g} \N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if np.isfinite(value) else "none"
+    axes.text(across, place, label, transform=border, ha="right", va="center", fontsize=6, color=colour)

@@ -1,1 +1,1 @@
-"""Figure 1: the parameter that joint divergences recover when the posterior is too narrow."""
+"""Reproduce Figure 1: which parameter joint divergences recover when the posterior is too narrow."""

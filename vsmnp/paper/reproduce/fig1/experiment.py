@@ -1,4 +1,4 @@
-"""Figure 1: the parameter that joint divergences recover when the posterior is too narrow.
+"""Reproduce Figure 1: which parameter joint divergences recover when the posterior is too narrow.
 
 The data come from the model itself, with parameter theta_*, and the posterior's variance is alpha times
 the exact one. The joint Kullback-Leibler divergence recovers theta_* nevertheless, the joint Fisher
@@ -44,26 +44,10 @@ CONTROL = JointFisherDivergence(EXACT, GAMMA)
 def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     """Minimise both divergences over (phi, theta), in closed form and by the engine's gradients.
 
-    Parameters
-    ----------
-    out : Path
-        Folder of ``fig1.png``, ``fig1.csv`` and ``fig1-solutions.csv``.
-    quick : bool
-        13 models a divergence instead of 25, and fewer steps of the engine.
-    progress : callable
-        Called with the engine's steps done and their total.
-
-    Returns
-    -------
-    Result
-        ``data`` holds lists over ``theta_star``: the global minima in closed form (``theta_hat_jfd``,
-        ``phi_hat_jfd``, ``jfd``, likewise ``jkl``, and ``control_jfd`` for the exact posterior variance),
-        the number of minima (``basins_jfd``), and the engine's solutions (``engine_...``).
-
-    Raises
-    ------
-    StorageError
-        If a file cannot be written.
+    See :class:`~vsmnp.paper.reproduce.reproduction.Reproduction`. ``data`` holds lists over ``theta_star``:
+    the global minima in closed form (``theta_hat_jfd``, ``phi_hat_jfd``, ``jfd``, likewise ``jkl``, and
+    ``control_jfd`` for the exact posterior variance), the number of minima (``basins_jfd``), and the engine's
+    solutions (``engine_...``). A quick run has 13 models a divergence, not 25, and fewer steps.
     """
     theta_star = np.linspace(0, LARGEST, 13 if quick else 25)
     data: dict[str, Any] = {"gamma": GAMMA, "alpha": ALPHA, "control_alpha": EXACT}
@@ -74,7 +58,8 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     data |= {"collapse": JFD.collapse(), "solutions": [_solution(JKL), _solution(JFD)]}
 
     _draw(out / "fig1.png", data)
-    estimates, solutions = _estimates(data, PRINTED), _solutions(data)
+    estimates = _estimates(data, PRINTED)
+    solutions = Table.of("fig1-solutions", data["solutions"][0], data["solutions"])
     files = [out / "fig1.png", _estimates(data, PRINTED + ONLY_IN_FILE).write(out), solutions.write(out)]
     return Result(data, [estimates, solutions], _findings(data), files)
 
@@ -91,20 +76,18 @@ def _closed_form(name: str, divergence: JointDivergence, theta_star: Array) -> d
 
 def _engine(theta_star: Array, descent: Descent, progress: Progress) -> dict[str, list[float]]:
     """Compute the engine's solutions, of each pair the one with ``theta >= 0``."""
-    k, model, found = load("cpu"), TiedModel(ALPHA, GAMMA), {}
+    k, model = load("cpu"), TiedModel(ALPHA, GAMMA)
+    found: dict[str, list[float]] = {}
     runs = (("jfd", joint_fisher(descent.samples)), ("jkl", joint_kl(descent.samples)))
     for i, (name, objectives) in enumerate(runs):
         done, whole = i * descent.steps, len(runs) * descent.steps
 
-        def tell(step: int, done: int = done, whole: int = whole) -> None:
+        def on_step(step: int, done: int = done, whole: int = whole) -> None:
             progress(done + step, whole)
 
-        w = descent.run(k, model, objectives, theta_star, tell)
+        w = descent.run(k, model, objectives, theta_star, on_step)
         w *= np.where(w[:, 1:] < 0, -1, 1)
-        found[f"engine_theta_hat_{name}"], found[f"engine_phi_hat_{name}"] = (
-            w[:, 1].tolist(),
-            w[:, 0].tolist(),
-        )
+        found |= {f"engine_theta_hat_{name}": w[:, 1].tolist(), f"engine_phi_hat_{name}": w[:, 0].tolist()}
     return found
 
 
@@ -122,11 +105,6 @@ def _estimates(data: dict[str, Any], columns: Sequence[str]) -> Table:
     return Table("fig1", columns, list(zip(*(data[name] for name in columns), strict=True)))
 
 
-def _solutions(data: dict[str, Any]) -> Table:
-    solutions = data["solutions"]
-    return Table("fig1-solutions", list(solutions[0]), [list(each.values()) for each in solutions])
-
-
 def _findings(data: dict[str, Any]) -> list[str]:
     by_kl, by_fisher = data["solutions"]
     theta_star = np.array(data["theta_star"])
@@ -134,14 +112,13 @@ def _findings(data: dict[str, Any]) -> list[str]:
     def largest(name: str, reference: str, where: Array) -> float:
         return float(np.abs(np.subtract(data[name], data[reference]))[where].max())
 
-    def engine(where: Array) -> dict[str, float]:
-        return {
-            name: largest(f"engine_theta_hat_{name}", f"theta_hat_{name}", where) for name in ("jfd", "jkl")
-        }
-
-    everywhere = theta_star >= 0
-    exact = {name: largest(f"theta_hat_{name}", "theta_star", everywhere) for name in ("jkl", "control_jfd")}
-    steep, flat = engine(theta_star >= STEEP), engine(theta_star < STEEP)
+    exact = {
+        name: largest(f"theta_hat_{name}", "theta_star", theta_star >= 0) for name in ("jkl", "control_jfd")
+    }
+    steep, flat = (
+        {name: largest(f"engine_theta_hat_{name}", f"theta_hat_{name}", where) for name in ("jfd", "jkl")}
+        for where in (theta_star >= STEEP, theta_star < STEEP)
+    )
     most = max(data["basins_jfd"])
     basins = "a single minimum" if most == 1 else f"up to {most} minima, of which the lowest is meant,"
     return [
@@ -176,9 +153,8 @@ def _draw(path: Path, data: dict[str, Any]) -> None:
 
     def solution(divergence: JointDivergence, colour: str, found: dict[str, Any]) -> Solution:
         q, p = divergence.covariances(found["theta_hat"], found["phi_hat"], SHOWN)
-        title = (
-            rf"Smallest {divergence.name} at $\theta^* = {SHOWN:g}$: $\hat\theta = {found['theta_hat']:.2f}$"
-        )
+        best = rf"$\hat\theta = {found['theta_hat']:.2f}$"
+        title = rf"Smallest {divergence.name} at $\theta^* = {SHOWN:g}$: {best}"
         remark = f"joint Fisher {found['jfd']:.3f}\njoint KL {found['jkl']:.3f} nats"
         return Solution(title, remark, colour, q, p)
 

@@ -1,4 +1,4 @@
-r"""Joint divergences of the one-dimensional linear model of Section 3.1, in closed form.
+r"""Compute joint divergences of the one-dimensional linear model of Section 3.1 in closed form.
 
 With prior N(0, 1), likelihood :math:`N(\theta z, \gamma)` and data :math:`\pi = N(0, \sigma^2)`,
 :math:`\sigma^2 = \theta_*^2 + \gamma`, the posterior :math:`q = N(\phi x, v)` has the exact posterior's
@@ -32,17 +32,11 @@ class Minimum:
 
 @dataclass(frozen=True)
 class JointDivergence(ABC):
-    """A divergence between ``q(z|x) pi(x)`` and ``p(z, x)``; every argument broadcasts.
+    """A divergence between ``q(z|x) pi(x)`` and ``p(z, x)``; every argument broadcasts."""
 
-    Parameters
-    ----------
-    alpha : float
-        Ratio of the posterior's variance to the exact posterior's.
-    gamma : float
-        Variance of the likelihood.
-    """
-
+    #: Ratio of the posterior's variance to the exact posterior's.
     alpha: float
+    #: Variance of the likelihood.
     gamma: float
     #: Name of the divergence in a figure.
     name: ClassVar[str]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....figures.canvas import drawing
+from ....figures.canvas import drawing, text_inside
 from ....figures.style import DATA, FLOOR, INK, MODEL
 from ....types import Array
 
@@ -48,31 +48,18 @@ def draw(
     path: Path, curves: Sequence[Curve], control: Curve, shown: float, collapse: float,
     solutions: Sequence[Solution],
 ) -> None:  # fmt: skip
-    """Draw the recovery of the parameter and one panel for each solution.
+    """Draw the recovery of the parameter and one panel for each solution, as PNG.
 
-    Parameters
-    ----------
-    path : Path
-        Path of the PNG file.
-    curves : sequence of Curve
-        Estimates with a mismatched posterior.
-    control : Curve
-        Estimates with the exact posterior, drawn faintly beneath.
-    shown : float
-        The theta_* of the shown solutions.
-    collapse : float
-        The theta_* up to which the joint Fisher divergence is least at 0.
-    solutions : sequence of Solution
-        Solutions, one panel each.
+    The ``curves`` are of mismatched posteriors, ``control`` is of the exact one and drawn faintly beneath.
+    The solutions are those at theta_* = ``shown``; up to ``collapse`` the joint Fisher divergence's is 0.
 
     Raises
     ------
     StorageError
         If the file cannot be written.
     """
-    with drawing(
-        path, "Minimising the joint Fisher divergence does not recover the parameter", 9.6, 3.55
-    ) as figure:
+    title = "Minimising the joint Fisher divergence does not recover the parameter"
+    with drawing(path, title, 9.6, 3.55) as figure:
         left, *others = figure.subplots(1, 1 + len(solutions))
         _recovery(left, curves, control, shown, collapse)
         for axes, solution in zip(others, solutions, strict=True):
@@ -119,16 +106,7 @@ def _joints(axes: Axes, solution: Solution) -> None:
             *_ellipse(solution.p, radius), color=INK, linewidth=1.0,
             label=r"$p_{\hat\theta}(z, x)$" if radius == _RADII[0] else None,
         )  # fmt: skip
-    axes.text(
-        0.98,
-        0.03,
-        solution.remark,
-        transform=axes.transAxes,
-        ha="right",
-        va="bottom",
-        fontsize=7.5,
-        color=INK,
-    )
+    text_inside(axes, 0.98, 0.03, solution.remark, ha="right", va="bottom", fontsize=7.5, color=INK)
     axes.set(title=solution.title, xlabel="$z$", xlim=(-3, 3), ylim=(-5, 5), box_aspect=1)
     axes.legend(loc="upper left", borderaxespad=0.2, labelspacing=0.35)
 

@@ -39,17 +39,11 @@ def joint_kl(samples: int) -> tuple[Objective, ...]:
 
 @dataclass(frozen=True)
 class TiedModel:
-    """R models with two parameters ``w (R, 2)`` each: phi and theta.
+    """R models with two parameters ``w (R, 2)`` each: phi and theta."""
 
-    Parameters
-    ----------
-    alpha : float
-        Ratio of the posterior's variance to the exact posterior's.
-    gamma : float
-        Variance of the likelihood.
-    """
-
+    #: Ratio of the posterior's variance to the exact posterior's.
     alpha: float
+    #: Variance of the likelihood.
     gamma: float
 
     def log_s(self, theta: Array) -> Array:
@@ -91,21 +85,15 @@ class Descent:
     Each batch is scaled to the data's exact variance, the only property of the data that the divergences
     depend on. The learning rate is constant for half of the steps and then falls linearly to zero; the
     solution is the mean over the last quarter. The remaining noise is that of the posterior samples.
-
-    Parameters
-    ----------
-    steps, batch, samples : int
-        Number of updates, data in a batch, posterior samples for a datum.
-    lr : float
-        The initial learning rate.
-    start : tuple of float
-        The initial phi and theta.
     """
 
+    #: Number of updates, data in a batch, posterior samples for a datum.
     steps: int
     batch: int = 100
     samples: int = 8
+    #: The initial learning rate.
     lr: float = 0.05
+    #: The initial phi and theta.
     start: tuple[float, float] = (0.5, 1.0)
 
     def run(
@@ -114,9 +102,9 @@ class Descent:
         model: TiedModel,
         objectives: Sequence[Objective],
         theta_star: Array,
-        tell: Callable[[int], None],
+        on_step: Callable[[int], None],
     ) -> Array:
-        """Compute the solutions ``(R, 2)`` for ``theta_star (R,)``; ``tell`` is called with each step."""
+        """Compute the solutions ``(R, 2)`` for ``theta_star (R,)``; ``on_step`` is called with each step."""
         key, adam = Key(tuple(range(len(theta_star)))), Adam()
         sd = np.sqrt(theta_star**2 + model.gamma)[:, None, None, None]
         w = np.tile(np.array(self.start), (len(theta_star), 1))
@@ -130,5 +118,5 @@ class Descent:
             adam.update(k, w, g, memory, np.full(len(w), lr), alive)
             if t >= self.steps - averaged:
                 total += w
-            tell(t + 1)
+            on_step(t + 1)
         return total / averaged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,19 +22,19 @@ ELSEWHERE, DIVERGED = "elsewhere", "diverged"
 _STARTS = np.stack(np.meshgrid([-1.6, -0.05, 1.5], [-1.6, -0.05, 1.5]), axis=-1).reshape(-1, 2)
 
 
+def point(at: Iterable[float]) -> str:
+    """Format a point of the plane, such as ``(1.27, 0.00)``; zero has no sign."""
+    one, two = (round(float(v), 2) + 0.0 for v in at)
+    return f"({one:.2f}, {two:.2f})"
+
+
 @dataclass(frozen=True)
 class Basin:
-    """An optimum to which end points of inference are assigned.
+    """An optimum to which end points of inference are assigned."""
 
-    Parameters
-    ----------
-    kl : Optimum or None
-        Optimum of the KL divergence, if there is one.
-    fisher : Optimum or None
-        Optimum of the Fisher divergence, if there is one.
-    """
-
+    #: Optimum of the KL divergence, if there is one.
     kl: Optimum | None
+    #: Optimum of the Fisher divergence, if there is one.
     fisher: Optimum | None
 
     @property
@@ -47,8 +48,7 @@ class Basin:
     def name(self) -> str:
         """The name of the basin, such as ``KL and FD (1.27, 1.27)``."""
         owners = [name for name, optimum in (("KL", self.kl), ("FD", self.fisher)) if optimum is not None]
-        one, two = (round(v, 2) + 0.0 for v in self.centre)
-        return f"{' and '.join(owners)}{' only' if len(owners) == 1 else ''} ({one:.2f}, {two:.2f})"
+        return f"{' and '.join(owners)}{' only' if len(owners) == 1 else ''} {point(self.centre)}"
 
     def distances(self, means: Array) -> Array:
         """Compute the distance from each mean ``(R, 2)`` to the nearer of the basin's optima, ``(R,)``."""

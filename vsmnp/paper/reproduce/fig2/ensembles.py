@@ -38,23 +38,15 @@ OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of the runs on each problem with each method.
+    """The settings of the runs on each problem with each method."""
 
-    Parameters
-    ----------
-    steps : int
-        Number of updates.
-    rates : mapping of str to float
-        The learning rate of each optimiser.
-    side : int
-        Initial means form a grid of ``side`` by ``side``; the initial standard deviations are 1.
-    reach : float
-        The grid fills ``[-reach, reach]^2``.
-    """
-
+    #: Number of updates.
     steps: int
+    #: The learning rate of each optimiser.
     rates: Mapping[str, float]
+    #: Initial means form a grid of ``side`` by ``side``; the initial standard deviations are 1.
     side: int = 7
+    #: The grid fills ``[-reach, reach]^2``.
     reach: float = 3.0
 
     def starts(self) -> Array:
@@ -69,8 +61,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Course:
-    """The course of q from every start: means and standard deviations ``(T, R, 4)`` at ``times (T,)``.
+class Trajectory:
+    """The trajectory of q from every start: means and standard deviations ``(T, R, 4)`` at ``times (T,)``.
 
     The values of a start are not finite from the step on at which its gradient is not finite.
     """
@@ -100,26 +92,11 @@ class _Drawn(Key):
 
 def run(
     k: Kernels, problem: Problem, objective: Objective, plan: Plan, on_step: Callable[[int], None]
-) -> dict[str, Course]:
-    """Optimise q from every start, with every optimiser of the plan on the same noise.
+) -> dict[str, Trajectory]:
+    """Optimise q from every start by every optimiser of the plan; return the trajectory of each optimiser.
 
-    Parameters
-    ----------
-    k : Kernels
-        Kernels that do the arithmetic, in float64.
-    problem : Problem
-        Problem that defines the posterior.
-    objective : Objective
-        Objective that estimates the divergence.
-    plan : Plan
-        Starts, steps and learning rates.
-    on_step : callable
-        Called with the number of steps done, every thousand steps.
-
-    Returns
-    -------
-    dict
-        A course for each optimiser.
+    All optimisers get the same noise; arithmetic is in float64. ``on_step`` is called with the number of
+    steps done, every thousand steps.
     """
     model, x, starts = problem.model, problem.datum(), plan.starts()
     each, copies = len(starts), len(plan.rates)
@@ -132,7 +109,7 @@ def run(
         for name, part in members.items()
         for rule in (optimizer(name),)
     ]
-    going, key = np.ones(each, bool), Key(tuple(range(each)), Stream.INFERENCE)
+    alive, key = np.ones(each, bool), Key(tuple(range(each)), Stream.INFERENCE)
     times, path = plan.times(), []
     kept = set(times.tolist())
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # overflow shows in the path
@@ -149,10 +126,10 @@ def run(
             g = objective(k, model, phi, theta, x, drawn).g_phi
             assert g is not None
             for rule, part, memory, rate in optimizers:
-                rule.update(k, phi[part], g[part], memory, rate, going)
-        courses = np.stack(path)
-        courses[..., 2:] = np.exp(courses[..., 2:])
-    return {name: Course(times, courses[:, part]) for name, part in members.items()}
+                rule.update(k, phi[part], g[part], memory, rate, alive)
+        trajectories = np.stack(path)
+        trajectories[..., 2:] = np.exp(trajectories[..., 2:])
+    return {name: Trajectory(times, trajectories[:, part]) for name, part in members.items()}
 
 
 def _noise(k: Kernels, key: Key, copies: int) -> Array:

@@ -1,8 +1,9 @@
-"""Figure 2: inference by KL and by the Fisher divergence, from a grid of starts on toy posteriors."""
+"""Reproduce Figure 2: inference by KL and by the Fisher divergence, from many starts on toy posteriors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from ....storage import make_folder
 from ....types import Array
 from ..reproduction import Progress, Result, Table
 from .basins import classify, find_basins, share_of_mode
-from .courses import courses
-from .ensembles import METHODS, OPTIMIZERS, Course, Method, Plan
+from .ensembles import METHODS, OPTIMIZERS, Plan
 from .ensembles import run as run_ensemble
 from .findings import findings
 from .picture import picture
-from .problems import PROBLEMS, Problem
+from .problems import PROBLEMS
 from .rows import Panel, Row
+from .trajectories import trajectories
 
 TITLE = "inference on two toy posteriors from a grid of starts, by KL and by the Fisher divergence"
 
@@ -31,7 +32,7 @@ QUICK = Plan(20_000, {"sgd": 3e-4, "adam": 1e-3})
 def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     """Run KL, reparametrised FD and FD with z fixed by SGD and Adam on every posterior of equation (11).
 
-    The likelihood p_II is run twice, as printed and as the published code has it. Finished courses stay in
+    The likelihood p_II is run twice, as printed and as published code. Finished trajectories stay in
     ``out/fig2-courses`` and are used again by a later call with the same settings.
 
     Raises
@@ -53,44 +54,27 @@ def report(out: Path, plan: Plan, progress: Progress) -> Result:
         for j, method in enumerate(METHODS):
             before = (i * len(METHODS) + j) * plan.steps
 
-            def compute(
-                problem: Problem = problem, method: Method = method, before: int = before
-            ) -> Mapping[str, Course]:
-                return run_ensemble(
-                    load("cpu"), problem, method.objective, plan,
-                    lambda step: progress(before + step, runs * plan.steps),
-                )  # fmt: skip
+            def on_step(step: int, before: int = before) -> None:
+                progress(before + step, runs * plan.steps)
 
-            for rule, course in courses(folder, problem, method, plan, compute).items():
-                panels.append(Panel(method, rule, course, classify(basins, course.end)))
+            compute = partial(run_ensemble, load("cpu"), problem, method.objective, plan, on_step)
+            for rule, trajectory in trajectories(folder, problem, method, plan, compute).items():
+                panels.append(Panel(method, rule, trajectory, classify(basins, trajectory.end)))
         rows.append(Row(problem, basins, panels))
     progress(1, 1)
 
     ends, summary, optima = _ends(rows, plan), _summary(rows), _optima(rows)
     image = out / "fig2.png"
     picture(rows, image, f"Inference from {len(plan.starts())} starts, {_in_words(plan)}")
-    return Result(
-        data={
-            "settings": _settings(plan),
-            "rows": [_start(*row) for row in ends.rows],
-            "basins": _records(summary),
-            "optima": _records(optima),
-        },
-        tables=[summary, optima],
-        findings=[f"Settings: {_in_words(plan)}, S = 1, float64.", *findings(rows)],
-        files=[image, *(table.write(out) for table in (ends, summary, optima))],
-    )
-
-
-def _settings(plan: Plan) -> dict[str, Any]:
-    return {
-        "steps": plan.steps,
-        "step_sizes": dict(plan.rates),
-        "samples": 1,
-        "starts": len(plan.starts()),
-        "grid_reach": plan.reach,
-        "initial_sd": 1.0,
-    }
+    settings = {
+        "steps": plan.steps, "step_sizes": dict(plan.rates), "samples": 1, "starts": len(plan.starts()),
+        "grid_reach": plan.reach, "initial_sd": 1.0,
+    }  # fmt: skip
+    starts = [_with_pairs(row) for row in ends.records()]
+    data = {"settings": settings, "rows": starts, "basins": summary.records(), "optima": optima.records()}
+    sentences = [f"Settings: {_in_words(plan)}, S = 1, float64.", *findings(rows)]
+    files = [image, *(table.write(out) for table in (ends, summary, optima))]
+    return Result(data, [summary, optima], sentences, files)
 
 
 def _in_words(plan: Plan) -> str:
@@ -106,10 +90,10 @@ def _ends(rows: list[Row], plan: Plan) -> Table:
         "mean_1", "mean_2", "sd_1", "sd_2", "basin",
     )  # fmt: skip
     table = [
-        (row.problem.name, panel.method.name, panel.rule, *map(float, start), *_numbers(end), name)
+        (*_labels(row, panel), *map(float, start), *_numbers(end), name)
         for row in rows
         for panel in row.panels
-        for start, end, name in zip(plan.starts(), panel.course.end, panel.names, strict=True)
+        for start, end, name in zip(plan.starts(), panel.trajectory.end, panel.names, strict=True)
     ]
     return Table("fig2", header, table)
 
@@ -117,14 +101,13 @@ def _ends(rows: list[Row], plan: Plan) -> Table:
 def _summary(rows: list[Row]) -> Table:
     """Make a row for each basin in which a start ended: the number of starts, their average mean and sd."""
     header = ("likelihood", "method", "optimizer", "basin", "starts", "mean_1", "mean_2", "sd_1", "sd_2")
-    table = []
-    for row in rows:
-        for panel in row.panels:
-            for name in row.colours:
-                end = panel.course.end[[each == name for each in panel.names]]
-                if len(end):
-                    here = (row.problem.name, panel.method.name, panel.rule, name, len(end))
-                    table.append((*here, *_numbers(end.mean(0))))
+    table = [
+        (*_labels(row, panel), name, len(end), *_numbers(end.mean(0)))
+        for row in rows
+        for panel in row.panels
+        for name in row.colours
+        if len(end := panel.ends_in(name))
+    ]
     return Table("fig2-basins", header, table)
 
 
@@ -132,41 +115,26 @@ def _optima(rows: list[Row]) -> Table:
     """Make the table of the exact optima of both divergences."""
     header = ("likelihood", "divergence", "nats", "mean_1", "mean_2", "sd_1", "sd_2", "share_of_mode")
     table = [
-        (
-            row.problem.name,
-            name,
-            optimum.value,
-            *optimum.mean,
-            *optimum.sd,
-            share_of_mode(row.problem, optimum.mean),
-        )
+        (row.problem.name, name, best.value, *best.mean, *best.sd, share_of_mode(row.problem, best.mean))
         for row in rows
         for basin in row.basins
-        for name, optimum in (("KL + log p(x)", basin.kl), ("FD", basin.fisher))
-        if optimum is not None
+        for name, best in (("KL + log p(x)", basin.kl), ("FD", basin.fisher))
+        if best is not None
     ]
     return Table("fig2-optima", header, table)
+
+
+def _labels(row: Row, panel: Panel) -> tuple[str, str, str]:
+    return row.problem.name, panel.method.name, panel.rule
 
 
 def _numbers(q: Array) -> list[float | None]:
     return [float(v) if np.isfinite(v) else None for v in q]
 
 
-def _start(
-    likelihood: str, method: str, rule: str, start_1: float, start_2: float, mean_1: float | None,
-    mean_2: float | None, sd_1: float | None, sd_2: float | None, basin: str,
-) -> dict[str, Any]:  # fmt: skip
+def _with_pairs(row: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a row of the table of end points to a mapping, with its pairs as lists."""
-    return {
-        "likelihood": likelihood,
-        "method": method,
-        "optimiser": rule,
-        "start": [start_1, start_2],
-        "end_mean": [mean_1, mean_2],
-        "end_sd": [sd_1, sd_2],
-        "basin": basin,
-    }
-
-
-def _records(table: Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    pairs = {name: [row[f"{column}_1"], row[f"{column}_2"]]
+             for name, column in (("start", "start"), ("end_mean", "mean"), ("end_sd", "sd"))}  # fmt: skip
+    labels = {"likelihood": row["likelihood"], "method": row["method"], "optimiser": row["optimizer"]}
+    return {**labels, **pairs, "basin": row["basin"]}

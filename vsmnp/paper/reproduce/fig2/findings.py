@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .basins import DIVERGED, ELSEWHERE, Basin, share_of_mode
+import numpy as np
+
+from ....types import Array
+from .basins import DIVERGED, ELSEWHERE, Basin, point, share_of_mode
 from .ensembles import OPTIMIZERS
 from .rows import Panel, Row
 
@@ -36,7 +39,7 @@ def _low_density(row: Row) -> list[str]:
     names, starts = [basin.name for basin in low], len(sgd.names)
     n, m = sgd.count(*names), adam.count(*names)
     where = " and ".join(
-        f"{_point(basin.centre)} (density {share_of_mode(row.problem, basin.centre):.1%} of the mode's)"
+        f"{point(basin.centre)} (density {share_of_mode(row.problem, basin.centre):.1%} of the mode's)"
         for basin in low
     )
     grows = (
@@ -83,27 +86,28 @@ def _agreement(rows: Sequence[Row]) -> list[str]:
 
 def _printed(row: Row) -> str:
     """Report the optima of the likelihood of equation (11), which has no far one."""
-    alone = _alone(row)
+    alone, (basin, *_) = _alone(row), row.basins
     if not alone:
+        gap = math.dist(*(optimum.mean for optimum in (basin.kl, basin.fisher) if optimum))
         return (
             "On p_II as printed each divergence has one optimum, with means "
-            f"{math.dist(*_both(row.basins[0])):.2f} apart: there is no far one for Adam to find, so the "
+            f"{gap:.2f} apart: there is no far one for Adam to find, so the "
             "text's account of p_II does not fit the printed likelihood."
         )
-    return f"On p_II as printed FD has an optimum of its own at {', '.join(_point(b.centre) for b in alone)}."
+    return f"On p_II as printed FD has an optimum of its own at {', '.join(point(b.centre) for b in alone)}."
 
 
 def _kink(row: Row) -> list[str]:
     """Show that the pathwise gradient of FD misses the score's jump where relu switches."""
     (basin, *_) = row.basins
     panels = [(row.panel("fisher-reparam", rule), label) for rule, label in OPTIMIZERS.items()]
-    ends = [f"{_point(_mean(panel, basin))} by {label}" for panel, label in panels if panel.count(basin.name)]
+    ends = [f"{point(_mean(panel, basin))} by {label}" for panel, label in panels if panel.count(basin.name)]
     if not ends or basin.fisher is None:
         return []
     return [
         "There the score of the posterior jumps where relu switches, which a pathwise second-order gradient "
         f"misses: reparametrised FD ends at {' and '.join(ends)} on average, whereas the divergence itself "
-        f"is least at {_point(basin.fisher.mean)}."
+        f"is least at {point(basin.fisher.mean)}."
     ]
 
 
@@ -111,7 +115,7 @@ def _published(row: Row) -> list[str]:
     """Describe the optima of FD alone, and how many starts each optimiser takes to them."""
     alone, kl = _alone(row), row.basins[0].centre
     places = " and ".join(
-        f"{_point(b.centre)} ({b.fisher.value:.2f} nats, {math.dist(b.centre, kl):.2f} from KL's)"
+        f"{point(b.centre)} ({b.fisher.value:.2f} nats, {math.dist(b.centre, kl):.2f} from KL's)"
         for b in alone
         if b.fisher is not None
     )
@@ -123,7 +127,7 @@ def _published(row: Row) -> list[str]:
     sgd, adam = (_reached(row.panel("fisher-reparam", rule), alone) for rule in OPTIMIZERS)
     far = [basin for basin in alone if math.dist(basin.centre, kl) > _VISIBLE]
     return [
-        f"On p_II as the published code has it, KL's optimum is at {_point(kl)}, and FD has optima of its "
+        f"On p_II as the published code has it, KL's optimum is at {point(kl)}, and FD has optima of its "
         f"own at {places}; {', '.join(shares)}.",
         f"Adam's local optimum away from KL's {_is(adam > 1 and bool(far))} found; that SGD finds one "
         f"optimum only {'holds' if sgd == 1 else f'does not hold ({sgd} were found)'}; that FD's solution is "
@@ -154,21 +158,9 @@ def _reached(panel: Panel, basins: Sequence[Basin]) -> int:
     return sum(panel.count(basin.name) > 0 for basin in basins)
 
 
-def _both(basin: Basin) -> tuple[tuple[float, float], tuple[float, float]]:
-    assert basin.kl is not None
-    assert basin.fisher is not None
-    return basin.kl.mean, basin.fisher.mean
-
-
-def _mean(panel: Panel, basin: Basin) -> tuple[float, float]:
+def _mean(panel: Panel, basin: Basin) -> Array:
     """Compute the mean end point of the starts that ended in a basin; there must be at least one."""
-    mean = panel.course.end[[name == basin.name for name in panel.names], :2].mean(0)
-    return float(mean[0]), float(mean[1])
-
-
-def _point(at: tuple[float, float]) -> str:
-    one, two = (round(v, 2) + 0.0 for v in at)
-    return f"({one:.2f}, {two:.2f})"
+    return np.asarray(panel.ends_in(basin.name)[:, :2].mean(0))
 
 
 def _is(found: bool) -> str:

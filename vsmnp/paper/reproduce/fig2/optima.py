@@ -1,4 +1,4 @@
-r"""The exact divergences of a toy problem, computed without samples, and their optima.
+r"""Compute the exact divergences of a toy problem, without samples, and find their optima.
 
 The mean of the likelihood is ``u = f_1(z_1) f_2(z_2)``, so that every expectation over a factorised q is a
 product of expectations over one coordinate, and these are quadratures:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....figures.canvas import drawing
+from ....figures.canvas import drawing, labelled_grid, legend_line, text_inside
 from ....figures.style import DATA, INK
 from ....types import Array
 from .basins import DIVERGED
@@ -18,6 +18,7 @@ from .rows import OF_FISHER, OF_KL, Panel, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 #: Half the side of a panel, and the number of points along it at which the posterior is computed.
 _REACH, _FINE = 3.7, 241
@@ -26,7 +27,7 @@ _LEVELS = (0.003, 0.03, 0.1, 0.25, 0.5, 0.75, 1.001)
 
 
 def picture(rows: Sequence[Row], path: Path, title: str) -> None:
-    """Draw the courses of the means over the posteriors' contours, as PNG.
+    """Draw the trajectories of the means over the posteriors' contours, as PNG.
 
     Dots are initial means, crosses final ones; the colour shows the basin in which a start ended.
 
@@ -37,15 +38,14 @@ def picture(rows: Sequence[Row], path: Path, title: str) -> None:
     """
     columns = len(rows[0].panels)
     with drawing(path, title, 0.5 + 2.02 * columns, 0.9 + 2.1 * len(rows)) as figure:
-        grid = figure.subplots(len(rows), columns, sharex=True, sharey=True, squeeze=False)
+        labels = [f"{row.problem.formula}\n$z_2$" for row in rows]
+        titles = [panel.title for panel in rows[0].panels]
+        grid = labelled_grid(figure, labels, titles, sharex=True, sharey=True)
         for line, row in zip(grid, rows, strict=True):
             density = _density(row.problem)
             for axes, panel in zip(line, row.panels, strict=True):
                 _contours(axes, density)
-                _courses(axes, panel, row.colours)
-            line[0].set_ylabel(f"{row.problem.formula}\n$z_2$")
-        for axes, panel in zip(grid[0], rows[0].panels, strict=True):
-            axes.set_title(panel.title)
+                _trajectories(axes, panel, row.colours)
         for axes in grid[-1]:
             axes.set_xlabel("$z_1$")
         _legend(figure)
@@ -67,38 +67,35 @@ def _contours(axes: Axes, density: Array) -> None:
     axes.set(xticks=[-3, 0, 3], yticks=[-3, 0, 3])
 
 
-def _courses(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
+def _trajectories(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     for start, name in enumerate(panel.names):
-        mean = panel.course.path[:, start, :2]
+        mean = panel.trajectory.path[:, start, :2]
         colour = colours[name]
         if name == DIVERGED:
             axes.plot(*mean[0], "o", markersize=3.2, color="white", markeredgecolor=INK, markeredgewidth=0.7)
             continue
         axes.plot(*mean.T, color=colour, linewidth=0.7, alpha=0.85)
         axes.plot(*mean[0], "o", markersize=3, color=colour, markeredgewidth=0)
-    end = panel.course.end[[name != DIVERGED for name in panel.names]]
+    end = panel.trajectory.end[[name != DIVERGED for name in panel.names]]
     axes.plot(*end[:, :2].T, "x", markersize=4.5, color="black", markeredgewidth=0.9, zorder=5)
     counts = [(name, panel.names.count(name)) for name in colours if name in panel.names]
     for place, (name, count) in enumerate(counts):
-        axes.text(
-            0.97 - 0.13 * (len(counts) - 1 - place), 0.03, f"{count}", transform=axes.transAxes, ha="right",
-            fontsize=7.5, fontweight="bold", color=colours[name],
-        )  # fmt: skip
+        across, look = 0.97 - 0.13 * (len(counts) - 1 - place), {"fontsize": 7.5, "fontweight": "bold"}
+        text_inside(axes, across, 0.03, f"{count}", ha="right", color=colours[name], **look)
 
 
 def _legend(figure: Figure) -> None:
     from matplotlib.legend_handler import HandlerTuple
-    from matplotlib.lines import Line2D
 
     def dot(colour: str, **look: Any) -> Line2D:
-        return Line2D([], [], color=colour, marker="o", markersize=4, linewidth=0.9, **look)
+        return legend_line(color=colour, marker="o", markersize=4, linewidth=0.9, **look)
 
     entries: dict[str, Any] = {
         "ends at an optimum of KL (and FD)": (dot(OF_KL[0]), dot(OF_KL[1])),
         "at an optimum of FD alone": (dot(OF_FISHER[0]), dot(OF_FISHER[1])),
         "elsewhere": dot(DATA),
         "diverged": dot(INK, linestyle="none", markerfacecolor="white"),
-        "end": Line2D([], [], color="black", marker="x", markersize=5, linestyle="none"),
+        "end": legend_line(color="black", marker="x", markersize=5, linestyle="none"),
     }
     figure.legend(
         list(entries.values()), list(entries), loc="outside lower center", ncols=len(entries),

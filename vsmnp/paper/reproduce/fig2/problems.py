@@ -1,4 +1,4 @@
-r"""The problems of Figure 2: a prior ``N(0, I)`` in the plane and one datum, equation (11).
+r"""Define the problems of Figure 2: a prior ``N(0, I)`` in the plane and one datum, equation (11).
 
 The posterior over z is to be approximated; q is a factorised Gaussian with free parameters, so that
 inference needs no more than a VAE whose encoder ignores its input.
@@ -22,24 +22,16 @@ from ...toy_layers import Free, Product, SharpSoftplus
 
 @dataclass(frozen=True)
 class Problem:
-    """A likelihood ``N(x; f_1(z_1) f_2(z_2), sd^2)`` and the datum x.
+    """A likelihood ``N(x; f_1(z_1) f_2(z_2), sd^2)`` and the datum x."""
 
-    Parameters
-    ----------
-    name : str
-        Name in tables and files.
-    formula : str
-        Formula in pictures, as mathematical text.
-    x, sd : float
-        The datum and the standard deviation of the likelihood.
-    decoder : Product
-        The mean of the likelihood.
-    """
-
+    #: Name in tables and files.
     name: str
+    #: Formula in pictures, as mathematical text.
     formula: str
+    #: The datum and the standard deviation of the likelihood.
     x: float
     sd: float
+    #: The mean of the likelihood.
     decoder: Product
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The results on one posterior: its basins, and the courses of each method with each optimiser."""
+"""Hold the results on one posterior: its basins, and the trajectories of each method and optimiser."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ....figures.style import DATA, INK, SERIES
+from ....types import Array
 from .basins import DIVERGED, ELSEWHERE, Basin
-from .ensembles import OPTIMIZERS, Course, Method
+from .ensembles import OPTIMIZERS, Method, Trajectory
 from .problems import Problem
 
 #: Cold colours for optima of KL, warm ones for optima of the Fisher divergence alone.
@@ -16,17 +17,21 @@ OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
 
 @dataclass(frozen=True)
 class Panel:
-    """The result of one method with one optimiser: courses, and the basin in which each start ended."""
+    """The result of one method with one optimiser: trajectories, and the basin in which each start ended."""
 
     method: Method
     rule: str
-    course: Course
+    trajectory: Trajectory
     names: Sequence[str]
 
     @property
     def title(self) -> str:
         """The title of the panel, such as ``KL, repar., SGD``."""
         return f"{self.method.label}, {OPTIMIZERS[self.rule]}"
+
+    def ends_in(self, name: str) -> Array:
+        """Return the final parameters of the starts that ended in a basin, ``(n, 4)``."""
+        return self.trajectory.end[[each == name for each in self.names]]
 
     def count(self, *names: str) -> int:
         """Count the starts that ended in any of these basins."""

@@ -1,4 +1,4 @@
-"""Figure 5: mixtures of Gaussians fitted by the unparametrised Fisher gradient, from ten starts each (A.5.2).
+"""Reproduce Figure 5: Gaussian mixtures fitted by the unparametrised Fisher gradient (A.5.2).
 
 Where the modes of the posterior lie apart, each of them is fitted by one group of components, and the
 gradient in the weights between the groups is zero: ``c_k = r_k (t_k - sum_j r_j t_j)`` (see
@@ -9,7 +9,6 @@ mass.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from ....types import Array
 from ..reproduction import Progress, Result, Table
 from .fit import fit, start
 from .mixture_posterior import GaussianMixture
-from .panels import Row, draw
-from .quadrature import ExactPosterior, Grid, Measures
+from .panels import draw
+from .quadrature import ExactPosterior, Fits, Grid
 from .targets import TARGETS, SidedPosterior
 
 TITLE = "Figure 5: Gaussian mixtures fitted to three posteriors by the unparametrised Fisher gradient"
@@ -37,44 +36,12 @@ FINE, COARSE = 200, 100
 _STABLE, _ARBITRARY = 0.03, 0.1
 
 
-@dataclass(frozen=True)
-class Fits:
-    """The fitted mixtures of all runs on one posterior, with their measures.
-
-    Attributes
-    ----------
-    exact : ExactPosterior
-        The posterior.
-    start_mass : Array
-        q's mass on the posterior's side before the first step, ``(R,)``.
-    end : Measures
-        Measures of the fitted mixtures.
-    density : Array
-        Density of the fitted mixtures, ``(R, cells, cells)``.
-    """
-
-    exact: ExactPosterior
-    start_mass: Array
-    end: Measures
-    density: Array
-
-    @property
-    def name(self) -> str:
-        """The name of the likelihood."""
-        return self.exact.target.problem.name
-
-    @property
-    def memory(self) -> float:
-        """The correlation of the mass at the end with the mass at the start, over the runs."""
-        return float(np.corrcoef(self.start_mass, self.end.mass)[0, 1])
-
-
 def run(
     target: SidedPosterior,
     seeds: tuple[int, ...],
     steps: int,
     step_size: float = STEP_SIZE,
-    tell: Callable[[int], None] = lambda step: None,
+    on_step: Callable[[int], None] = lambda step: None,
 ) -> Fits:
     """Fit one mixture for each seed to a posterior, and measure all of them."""
     k = load("cpu")
@@ -82,7 +49,7 @@ def run(
     views = Layout(mixture.shapes).views
     exact = ExactPosterior(target, Grid(cells=FINE))
     begin = ExactPosterior(target, Grid(cells=COARSE)).measure(mixture, views(start(k, mixture, seeds)))
-    p = views(fit(k, mixture, target, seeds, steps, step_size=step_size, tell=tell))
+    p = views(fit(k, mixture, target, seeds, steps, step_size=step_size, on_step=on_step))
     return Fits(exact, begin.mass, exact.measure(mixture, p), exact.density(mixture, p))
 
 
@@ -92,21 +59,16 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     seeds = tuple(range(RUNS))
     fits: list[Fits] = []
 
-    def tell(step: int) -> None:
+    def on_step(step: int) -> None:
         progress(len(fits) * steps + step + 1, len(TARGETS) * steps)
 
     for target in TARGETS:
-        fits.append(run(target, seeds, steps, step_size, tell))
+        fits.append(run(target, seeds, steps, step_size, on_step))
     picture = out / "fig5.png"
-    draw(picture, [Row(each.exact, each.density, each.end) for each in fits], seeds)
+    draw(picture, fits, seeds)
     tables = (_summary(fits), _runs(fits, seeds))
-    data = {
-        "steps": steps,
-        "step_size": step_size,
-        "components": COMPONENTS,
-        "seeds": list(seeds),
-        "likelihoods": list(map(_numbers, fits)),
-    }
+    settings = {"steps": steps, "step_size": step_size, "components": COMPONENTS, "seeds": list(seeds)}
+    data = {**settings, "likelihoods": list(map(_numbers, fits))}
     return Result(data, tables, findings(fits), [picture, *(table.write(out) for table in tables)])
 
 
@@ -117,7 +79,7 @@ def _numbers(fits: Fits) -> dict[str, Any]:
         "evidence": fits.exact.evidence,
         "mass_exact": fits.exact.mass,
         "mass_start": fits.start_mass.tolist(),
-        "mass_correlation": fits.memory,
+        "mass_correlation": fits.start_correlation,
         **{name: getattr(fits.end, name).tolist() for name in ("fd", "kl", "kl_side", "mass", "outside")},
     }
 
@@ -141,7 +103,7 @@ def _summary(fits: Sequence[Fits]) -> Table:
         end = each.end
         values = [end.fd.mean(), _sd(end.fd), end.kl.mean(), _sd(end.kl), end.kl_side.mean(),
                   end.mass.mean(), _sd(end.mass), end.mass.min(), end.mass.max()]  # fmt: skip
-        rows.append((each.name, *map(float, values), each.exact.mass, each.memory))
+        rows.append((each.name, *map(float, values), each.exact.mass, each.start_correlation))
     return Table("fig5-summary", header, rows)
 
 
@@ -149,12 +111,12 @@ def findings(fits: Sequence[Fits]) -> list[str]:
     """Write two sentences a posterior: whether the runs agree on the weighting, and how good they are."""
     sentences = []
     for each in fits:
-        end, sd = each.end, _sd(each.end.mass)
+        end, sd, correlation = each.end, _sd(each.end.mass), each.start_correlation
         verdict = "arbitrary" if sd > _ARBITRARY else "stable" if sd < _STABLE else "unsettled"
         sentences.append(
             f"{each.name}: the weighting is {verdict}: the mass on one side is {end.mass.min():.3f} to "
             f"{end.mass.max():.3f} over {len(end.mass)} runs (standard deviation {sd:.3f}, exactly "
-            f"{each.exact.mass:.3f}), and its correlation with the mass at the start is {each.memory:+.2f}."
+            f"{each.exact.mass:.3f}), and its correlation with the mass at the start is {correlation:+.2f}."
         )
         sentences.append(
             f"{each.name}: FD {end.fd.mean():.3g} ± {_sd(end.fd):.2g}, KL {end.kl.mean():.3g} ± "

@@ -38,33 +38,16 @@ def fit(
     steps: int,
     samples: int = 10,
     step_size: float = 1e-3,
-    tell: Callable[[int], None] = lambda step: None,
+    on_step: Callable[[int], None] = lambda step: None,
 ) -> Array:
     """Minimise ``1/2 E_q |grad_z log q - grad_z log p|^2`` by Adam along the unparametrised gradient (A.5.2).
 
     A step draws ``samples`` points from q, holds them fixed, and differentiates the divergence in the
     parameters of q. Sampling is not differentiated, so the discrete choice of a component is no obstacle.
 
-    Parameters
-    ----------
-    k : Kernels
-        Kernels that compute on the host.
-    mixture : GaussianMixture
-        The family of q.
-    target : Target
-        The posterior to be fitted.
-    seeds : tuple of int
-        One for each of the R runs; a run does not depend on the others.
-    steps, samples, step_size
-        Number of steps of Adam, points drawn in each, and the learning rate.
-    tell : callable
-        Called with the number of each step.
-
-    Returns
-    -------
-    Array
-        The fitted parameters ``(R, P)``, laid out by the mixture's shapes. A run whose gradient is no longer
-        finite keeps its last parameters.
+    Returns the fitted parameters ``(R, P)``, laid out by the mixture's shapes. There is a run for each of the
+    R seeds, which does not depend on the others; one whose gradient is no longer finite keeps its last
+    parameters. The kernels compute on the host; ``on_step`` is called with the number of each step.
     """
     layout, adam, key = Layout(mixture.shapes), Adam(), Key(seeds)
     vector = start(k, mixture, seeds)
@@ -79,5 +62,5 @@ def fit(
         gradient.fill(0)
         at.score_vjp((at.score - target.score(k, z)) / samples, gp)
         adam.update(k, vector, gradient, memory, lr, k.finite(gradient))
-        tell(step)
+        on_step(step)
     return vector

@@ -1,4 +1,4 @@
-r"""A mixture of diagonal Gaussians as q(z), with its score and the gradient of the Fisher divergence.
+r"""Evaluate a mixture of diagonal Gaussians: density, score, gradient of the Fisher divergence.
 
 With weights :math:`w = \mathrm{softmax}(a)`, :math:`e_k = (z - m_k) / s_k` and :math:`s_k = e^{l_k}`,
 
@@ -24,20 +24,13 @@ from ....types import Array, Kernels, Params, Shapes
 
 @dataclass(frozen=True)
 class Located:
-    """Points ``z (R, S, Z)`` relative to the K components, with the densities and scores that follow.
+    """Points ``z (R, S, Z)`` relative to the K components, with the densities and scores that follow."""
 
-    Attributes
-    ----------
-    e : Array
-        ``(z - m) / s``, ``(R, S, K, Z)``.
-    s : Array
-        Standard deviations, ``(R, 1, K, Z)``.
-    log_joint : Array
-        ``log w_k + log N_k(z)`` in nats, ``(R, S, K)``.
-    """
-
+    #: ``(z - m) / s``, ``(R, S, K, Z)``.
     e: Array
+    #: Standard deviations, ``(R, 1, K, Z)``.
     s: Array
+    #: ``log w_k + log N_k(z)`` in nats, ``(R, S, K)``.
     log_joint: Array
 
     @cached_property
@@ -98,16 +91,11 @@ class GaussianMixture:
 
     Its parameters are a tree of arrays whose first axis is that of the models: ``logits (R, K)``,
     ``means (R, K, Z)`` and ``log_sds (R, K, Z)``.
-
-    Parameters
-    ----------
-    n_components : int
-        Number of components K.
-    d_z : int
-        Latent dimension Z.
     """
 
+    #: Number of components K.
     n_components: int
+    #: Latent dimension Z.
     d_z: int
 
     @property

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....figures.canvas import drawing
+from ....figures.canvas import drawing, legend_line, text_inside
 from ....figures.style import DATA, INK, MODEL
 from ....types import Array
-from .quadrature import ExactPosterior, Measures
+from .quadrature import Fits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,16 +30,7 @@ _SHADES = ("#f1f1f1", "#dfdfdf")
 _DASHES = (0, (3.0, 2.0))
 
 
-@dataclass(frozen=True)
-class Row:
-    """The runs on one posterior: exact and fitted densities ``(R, cells, cells)``, and their distances."""
-
-    exact: ExactPosterior
-    density: Array
-    measures: Measures
-
-
-def draw(path: Path, rows: Sequence[Row], seeds: Sequence[int]) -> None:
+def draw(path: Path, rows: Sequence[Fits], seeds: Sequence[int]) -> None:
     """Draw all runs on all posteriors as PNG.
 
     Raises
@@ -66,7 +56,7 @@ def draw(path: Path, rows: Sequence[Row], seeds: Sequence[int]) -> None:
         _legend(figure, width)
 
 
-def _heading(row: Row) -> str:
+def _heading(row: Fits) -> str:
     """Write a row's heading, such as ``p_I: N(2; z1 z2, 0.5^2)`` and the meaning of the percentages.
 
     The letters after the underscore are set as a subscript.
@@ -82,24 +72,16 @@ def _heading(row: Row) -> str:
 
 
 def _legend(figure: Figure, width: float) -> None:
-    from matplotlib.lines import Line2D
-
+    exact = "exact posterior, its 50 % and 90 % regions"
     lines = [
-        Line2D(
-            [],
-            [],
-            color=INK,
-            linewidth=0.8,
-            linestyle=_DASHES,
-            label="exact posterior, its 50 % and 90 % regions",
-        ),
-        Line2D([], [], color=MODEL, linewidth=1.3, label="fit at the same heights"),
+        legend_line(color=INK, linewidth=0.8, linestyle=_DASHES, label=exact),
+        legend_line(color=MODEL, linewidth=1.3, label="fit at the same heights"),
     ]
     figure.legend(handles=lines, loc="upper right", bbox_to_anchor=(1 - _EDGE / width, 1.0), ncols=2,
                   handlelength=2.4, borderaxespad=0.25)  # fmt: skip
 
 
-def _panel(axes: Axes, row: Row, r: int) -> None:
+def _panel(axes: Axes, row: Fits, r: int) -> None:
     """Draw one run: the exact posterior shaded and dashed, the fit in solid lines at the same heights."""
     grid = row.exact.grid
     exact = np.exp(row.exact.log_prob).reshape(grid.cells, grid.cells)
@@ -112,9 +94,9 @@ def _panel(axes: Axes, row: Row, r: int) -> None:
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color="#d0d0d0")
-    for place, text, side in ((0.04, f"FD {row.measures.fd[r]:#.2g}", "left"),
-                              (0.96, f"{row.measures.mass[r]:.0%}", "right")):  # fmt: skip
-        axes.text(place, 0.03, text, transform=axes.transAxes, ha=side, va="bottom", fontsize=6.5, color=DATA)
+    for place, text, side in ((0.04, f"FD {row.end.fd[r]:#.2g}", "left"),
+                              (0.96, f"{row.end.mass[r]:.0%}", "right")):  # fmt: skip
+        text_inside(axes, place, 0.03, text, ha=side, va="bottom", fontsize=6.5, color=DATA)
 
 
 def contour_heights(density: Array) -> Array:

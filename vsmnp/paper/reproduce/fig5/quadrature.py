@@ -48,27 +48,18 @@ class Grid:
 
 @dataclass(frozen=True)
 class Measures:
-    """Divergences of each run's q from the posterior, ``D[q || p]``, and its masses.
+    """Divergences of each run's q from the posterior, ``D[q || p]``, and its masses."""
 
-    Attributes
-    ----------
-    fd : Array
-        ``1/2 E_q |grad_z log q - grad_z log p|^2``, ``(R,)``.
-    kl : Array
-        ``E_q[log q - log p]`` in nats, ``(R,)``.
-    kl_side : Array
-        The part of ``kl`` that is due to the masses ``w`` and ``w*`` of q and p on one side alone,
-        ``w log(w/w*) + (1-w) log((1-w)/(1-w*))``, ``(R,)``; the rest is due to differences within each side.
-    mass : Array
-        q's mass on that side, ``(R,)``.
-    outside : Array
-        q's mass beyond the grid, ``(R,)``.
-    """
-
+    #: ``1/2 E_q |grad_z log q - grad_z log p|^2``, ``(R,)``.
     fd: Array
+    #: ``E_q[log q - log p]`` in nats, ``(R,)``.
     kl: Array
+    #: The part of ``kl`` that is due to the masses ``w`` and ``w*`` of q and p on one side alone,
+    #: ``w log(w/w*) + (1-w) log((1-w)/(1-w*))``, ``(R,)``; the rest is due to differences within each side.
     kl_side: Array
+    #: q's mass on that side, ``(R,)``.
     mass: Array
+    #: q's mass beyond the grid, ``(R,)``.
     outside: Array
 
 
@@ -131,6 +122,30 @@ class ExactPosterior:
         log_q = [mixture.at(p, self.grid.points[None, first : first + _CHUNK]).log_prob for first in chunks]
         value: Array = np.exp(np.concatenate(log_q, axis=1)).reshape(-1, self.grid.cells, self.grid.cells)
         return value
+
+
+@dataclass(frozen=True)
+class Fits:
+    """The fitted mixtures of all runs on one posterior, with their measures."""
+
+    #: The posterior.
+    exact: ExactPosterior
+    #: q's mass on the posterior's side before the first step, ``(R,)``.
+    start_mass: Array
+    #: Measures of the fitted mixtures.
+    end: Measures
+    #: Density of the fitted mixtures, ``(R, cells, cells)``.
+    density: Array
+
+    @property
+    def name(self) -> str:
+        """The name of the likelihood."""
+        return self.exact.target.problem.name
+
+    @property
+    def start_correlation(self) -> float:
+        """The correlation of the mass at the end with the mass at the start, over the runs."""
+        return float(np.corrcoef(self.start_mass, self.end.mass)[0, 1])
 
 
 def _bernoulli_kl(w: Array, exact: float) -> Array:

@@ -1,4 +1,4 @@
-"""The posteriors of equation (11), each with a half-plane whose mass distinguishes the runs."""
+"""Define the posteriors of equation (11), each with a half-plane whose mass distinguishes the runs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,13 @@ from ..fig2.problems import PROBLEMS, Problem
 
 @dataclass(frozen=True)
 class SidedPosterior:
-    """A posterior in the plane and a half-plane.
+    """A posterior in the plane and a half-plane."""
 
-    Attributes
-    ----------
-    problem : Problem
-        Prior, likelihood and datum.
-    side : tuple of float
-        The half-plane is ``{z: z . side > 0}``.
-    side_formula : str
-        The half-plane as a formula for a picture.
-    """
-
+    #: Prior, likelihood and datum.
     problem: Problem
+    #: The half-plane is ``{z: z . side > 0}``.
     side: tuple[float, float]
+    #: The half-plane as a formula for a picture.
     side_formula: str
 
     def log_joint(self, z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The paper's figures and tables about images, made from one shared grid of runs on disk."""
+"""Make the paper's figures and tables about images from one shared grid of runs on disk."""
 
 from .budgets import NAMES as BUDGETS
 from .budgets import budget

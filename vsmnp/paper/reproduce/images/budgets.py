@@ -1,4 +1,4 @@
-"""Presets of how much of the paper's experiment is run: epochs, width, seeds and datasets."""
+"""Define presets of how much of the paper's experiment is run: epochs, width, seeds and datasets."""
 
 from __future__ import annotations
 
@@ -12,36 +12,24 @@ from ....errors import ConfigError
 
 @dataclass(frozen=True)
 class Budget:
-    """The scale of a grid relative to the paper's.
+    """The scale of a grid relative to the paper's."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the budget and of the folder of its runs.
-    about : str
-        Estimated time and hardware.
-    epochs : float
-        Passes over the training data, by the encoder's minibatches.
-    evaluate_every : float
-        Epochs between evaluations.
-    datasets : tuple of str
-        Datasets, unless others are asked for.
-    seeds : tuple of int
-        Seeds, with one run for each.
-    width : float
-        Factor on the channels of convolutional networks.
-    settings : mapping
-        Further settings that differ from the paper's; a dictionary, because budgets are sent to other
-        processes.
-    """
-
+    #: Name of the budget and of the folder of its runs.
     name: str
+    #: Estimated time and hardware.
     about: str
+    #: Passes over the training data, by the encoder's minibatches.
     epochs: float
+    #: Epochs between evaluations.
     evaluate_every: float
+    #: Datasets, unless others are asked for.
     datasets: tuple[str, ...]
+    #: Seeds, with one run for each.
     seeds: tuple[int, ...]
+    #: Factor on the channels of convolutional networks.
     width: float = 1.0
+    #: Further settings that differ from the paper's; a dictionary, because budgets are sent to other
+    #: processes.
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def settings_of(self, architecture: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The runs of a figure: methods x seeds on each dataset, with the paper's settings."""
+"""List the runs of a figure: methods x seeds on each dataset, with the paper's settings."""
 
 from __future__ import annotations
 
@@ -28,18 +28,9 @@ def cells(
 ) -> tuple[Cell, ...]:
     """Make the cells that a plan asks for: dataset by dataset, all methods of a seed before the next seed.
 
-    Parameters
-    ----------
-    plan : Plan
-        Datasets, seeds and budget.
-    architecture : str
-        One of :data:`PRESETS`.
-    names : tuple of str
-        The methods that the figure shows.
-    changes : mapping, optional
-        Settings that the figure changes in the preset and the budget.
-    mark : str
-        Part of the folders' names that distinguishes such changed runs.
+    ``architecture`` is one of :data:`PRESETS`, ``names`` are the methods that the figure shows, ``changes``
+    the settings that it changes in the preset and the budget, and ``mark`` is a part of the folders' names
+    that distinguishes such changed runs.
     """
     return tuple(
         _cell(plan, architecture, dataset, method, seed, changes or {}, mark)

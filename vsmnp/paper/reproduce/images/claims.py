@@ -45,12 +45,34 @@ class Rule(Protocol):
     def judge(self, values: Values) -> Answer:
         """Return whether the rule holds of the values; those of all needed methods must be given."""
 
-    def told(self, values: Values) -> str:
+    def numbers(self, values: Values) -> str:
         """Format the numbers on which the answer is based."""
 
 
+class _Rivals:
+    """A rule of two methods that the values choose: it holds if the first is the larger."""
+
+    def judge(self, values: Values) -> Answer:
+        larger, smaller = (values[name] for name in self.rivals(values))
+        margin, error = larger.mean - smaller.mean, math.hypot(larger.error, smaller.error)
+        if abs(margin) < 2 * error:  # never true of a single seed, whose error is NaN
+            return Answer.UNDECIDED
+        return Answer.AGREES if margin > 0 else Answer.DIFFERS
+
+    def numbers(self, values: Values) -> str:
+        return " against ".join(_named(values, *self.shown(values)))
+
+    def rivals(self, values: Values) -> tuple[str, str]:
+        """Return the method whose value has to be larger, and the one whose value has to be smaller."""
+        raise NotImplementedError
+
+    def shown(self, values: Values) -> tuple[str, str]:
+        """Return the two methods in the order in which their numbers are shown."""
+        return self.rivals(values)
+
+
 @dataclass(frozen=True)
-class Worse:
+class Worse(_Rivals):
     """The rule that every one of ``these`` is larger than every one of ``those``."""
 
     these: tuple[str, ...]
@@ -60,19 +82,7 @@ class Worse:
     def needs(self) -> tuple[str, ...]:
         return (*self.these, *self.those)
 
-    def judge(self, values: Values) -> Answer:
-        least, most = (values[name] for name in self._rivals(values))
-        margin, error = least.mean - most.mean, math.hypot(least.error, most.error)
-        if abs(margin) < 2 * error:  # never true of a single seed, whose error is NaN
-            return Answer.UNDECIDED
-        return Answer.AGREES if margin > 0 else Answer.DIFFERS
-
-    def told(self, values: Values) -> str:
-        least, most = self._rivals(values)
-        return f"{least} {_number(values[least])} against {most} {_number(values[most])}"
-
-    def _rivals(self, values: Values) -> tuple[str, str]:
-        """Return the best of ``these`` and the worst of ``those``."""
+    def rivals(self, values: Values) -> tuple[str, str]:
         worst = max(self.those, key=lambda name: _sortable(values[name].mean))
         return _least(self.these, values), worst
 
@@ -83,7 +93,7 @@ def highest(methods: tuple[str, ...], among: Sequence[str] = NAMES) -> Worse:
 
 
 @dataclass(frozen=True)
-class Best:
+class Best(_Rivals):
     """The rule that the smallest value of all is that of one of ``these``."""
 
     these: tuple[str, ...]
@@ -93,18 +103,13 @@ class Best:
     def needs(self) -> tuple[str, ...]:
         return self.among
 
-    def judge(self, values: Values) -> Answer:
-        one, other = self._rivals(values)
-        return Worse((other,), (one,)).judge(values)
-
-    def told(self, values: Values) -> str:
-        one, other = self._rivals(values)
-        return f"{one} {_number(values[one])} against {other} {_number(values[other])}"
-
-    def _rivals(self, values: Values) -> tuple[str, str]:
-        """Return the best of ``these`` and the best of the others."""
+    def rivals(self, values: Values) -> tuple[str, str]:
         others = tuple(name for name in self.among if name not in self.these)
-        return _least(self.these, values), _least(others, values)
+        return _least(others, values), _least(self.these, values)
+
+    def shown(self, values: Values) -> tuple[str, str]:
+        other, one = self.rivals(values)
+        return one, other
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class MostlyWorse:
     def judge(self, values: Values) -> Answer:
         return Answer.AGREES if 2 * self._count(values) > len(self.pairs) else Answer.DIFFERS
 
-    def told(self, values: Values) -> str:
+    def numbers(self, values: Values) -> str:
         return f"{self._count(values)} of {len(self.pairs)} pairs"
 
     def _count(self, values: Values) -> int:
@@ -143,11 +148,8 @@ class Alike:
     def judge(self, values: Values) -> Answer:
         return Answer.AGREES if self._gap(values) < self.share else Answer.DIFFERS
 
-    def told(self, values: Values) -> str:
-        one, other = values[self.one], values[self.other]
-        return (
-            f"{self.one} {_number(one)}, {self.other} {_number(other)}: {self._gap(values):.1%} of the spread"
-        )
+    def numbers(self, values: Values) -> str:
+        return f"{', '.join(_named(values, self.one, self.other))}: {self._gap(values):.1%} of the spread"
 
     def _gap(self, values: Values) -> float:
         """Compute the difference of the two over the range of all methods."""
@@ -172,9 +174,8 @@ class AtLeast:
         reached = all(values[name].mean >= self.level for name in self.methods)
         return Answer.AGREES if reached else Answer.DIFFERS
 
-    def told(self, values: Values) -> str:
-        numbers = ", ".join(f"{name} {_number(values[name])}" for name in self.methods)
-        return f"{numbers}; asked {self.level:g}"
+    def numbers(self, values: Values) -> str:
+        return f"{', '.join(_named(values, *self.methods))}; asked {self.level:g}"
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,10 @@ def _least(names: Sequence[str], values: Values) -> str:
     return min(names, key=lambda name: _sortable(values[name].mean))
 
 
-def _number(value: Estimate) -> str:
-    error = f" ± {value.error:.2g}" if math.isfinite(value.error) else ""
-    return f"{value.mean:.4g}{error}"
+def _named(values: Values, *names: str) -> list[str]:
+    """Format the values of methods, such as ``K-M1 5.2 ± 0.1``."""
+
+    def error(value: Estimate) -> str:
+        return f" ± {value.error:.2g}" if math.isfinite(value.error) else ""
+
+    return [f"{name} {values[name].mean:.4g}{error(values[name])}" for name in names]

@@ -22,26 +22,20 @@ from .records import QUALITY
 DISTANCES = "distances.json"
 
 
-def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
+def measure_distances(folder: Path, run: Run | None, features: FeatureChoice) -> None:
     """Measure FID and KID of the run in a folder, unless they are known for its state and these features.
 
-    Parameters
-    ----------
-    place : Path
-        Folder of the run.
-    run : Run or None
-        The run, if it is loaded already.
-    features : FeatureChoice
-        Features to compare; ``lenet`` measures nothing for data that no shipped classifier fits.
+    The run is loaded if it is not given. The features ``lenet`` measure nothing for data that no shipped
+    classifier fits.
 
     Raises
     ------
     VsmnpError
         If the features are not available, or the result cannot be written.
     """
-    if run is None and read(place, features):
+    if run is None and read(folder, features):
         return
-    run = run or load_run(place)
+    run = run or load_run(folder)
     if features.name == LENET and not (SHIPPED / f"{run.dataset.name}{SUFFIX}").exists():
         return
     found = sample_quality(run, features.extractor(run))
@@ -50,30 +44,30 @@ def judge(place: Path, run: Run | None, features: FeatureChoice) -> None:
         "of": run.seal, "features": features.label, "file": features.sha256,
         **figures, "about": found.about,
     }  # fmt: skip
-    write_text(place / DISTANCES, json.dumps(known))
+    write_text(folder / DISTANCES, json.dumps(known))
 
 
-def read(place: Path, features: FeatureChoice) -> Mapping[str, Any]:
+def read(folder: Path, features: FeatureChoice) -> Mapping[str, Any]:
     """Read the saved distances of a run in its present state by these features; empty if there are none.
 
     If the file of the features is missing, the saved ones are taken to be of those features.
     """
     try:
-        known = json.loads((place / DISTANCES).read_text())
-        if known["of"] != checkpoint.seal(place / CHECKPOINT) or known["features"] != features.label:
+        known = json.loads((folder / DISTANCES).read_text())
+        if known["of"] != checkpoint.seal(folder / CHECKPOINT) or known["features"] != features.label:
             return {}
         return known if features.sha256 in ("", known["file"]) else {}
     except (OSError, ValueError, TypeError, KeyError, CheckpointError):
         return {}
 
 
-def figures(place: Path, features: FeatureChoice) -> dict[str, float]:
+def figures(folder: Path, features: FeatureChoice) -> dict[str, float]:
     """Return the known ``fid`` and ``kid`` of a run; a value is infinite if the run diverged."""
-    known = read(place, features)
+    known = read(folder, features)
     return {name: math.inf if known[name] is None else known[name] for name in QUALITY if name in known}
 
 
-def about(places: Iterable[Path], features: FeatureChoice) -> list[Mapping[str, Any]]:
+def about(folders: Iterable[Path], features: FeatureChoice) -> list[Mapping[str, Any]]:
     """List the distinct descriptions of what the distances of the runs in these folders compare."""
-    known = [known["about"] for place in places if (known := read(place, features))]
+    known = [known["about"] for folder in folders if (known := read(folder, features))]
     return [each for i, each in enumerate(known) if each not in known[:i]]

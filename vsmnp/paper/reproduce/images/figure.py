@@ -1,4 +1,4 @@
-"""A figure or table of the paper about images: its runs, its pictures and its claims."""
+"""Make a figure or table of the paper about images: its runs, its pictures and its claims."""
 
 from __future__ import annotations
 
@@ -25,7 +25,24 @@ class Draw(Protocol):
     """A function that draws a picture of runs of one architecture."""
 
     def __call__(self, title: str, runs: Sequence[Measured], path: Path) -> None:
-        """Draw at least one run into a PNG file."""
+        """Draw runs into a PNG file.
+
+        Parameters
+        ----------
+        title : str
+            Title of the picture.
+        runs : sequence of Measured
+            Runs of one architecture, at least one; if the figure has a picture for each dataset, of one.
+        path : Path
+            Path of the PNG file.
+
+        Raises
+        ------
+        ConfigError
+            If samples are to be drawn that are not images.
+        StorageError
+            If the file cannot be written.
+        """
 
 
 @dataclass(frozen=True)
@@ -171,12 +188,12 @@ def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
     """Read the measured runs of the cells by name; known FID and KID are added to the last row."""
     found = {}
     for cell in grid:
-        place = plan.folder / cell.name
-        run = read(place)
+        folder = plan.folder / cell.name
+        run = read(folder)
         if run is not None:
             *earlier, last = run.rows
             found[cell.name] = replace(
-                run, rows=(*earlier, {**last, **distances.figures(place, plan.features)})
+                run, rows=(*earlier, {**last, **distances.figures(folder, plan.features)})
             )
     return found
 
@@ -190,7 +207,7 @@ def _plain(verdict: Verdict) -> dict[str, str]:
     claim = verdict.claim
     return {
         "claim": claim.text, "source": claim.source, "dataset": verdict.dataset, "metric": verdict.metric,
-        "answer": str(verdict.answer), "numbers": verdict.told,
+        "answer": str(verdict.answer), "numbers": verdict.numbers,
     }  # fmt: skip
 
 

@@ -31,16 +31,8 @@ class Latents(NamedTuple):
 def latents(run: Run) -> Latents:
     """Count the posterior standard deviations of the first model, or the means of binary latents.
 
-    Parameters
-    ----------
-    run : Run
-        A run trained on images.
-
-    Returns
-    -------
-    Latents
-        Histograms with the figure ``decided_sds``, the share of standard deviations near 0 or 1, or of binary
-        latents ``idle_means``, the share of latents whose means stay near one half.
+    The figure of the histograms is ``decided_sds``, the share of standard deviations near 0 or 1, or of
+    binary latents ``idle_means``, the share of latents whose means stay near one half.
     """
     vae = run.vae
     moments = [each.q for each in vae.some(slice(1)).on(test_points(run)).batches()]

@@ -25,50 +25,32 @@ SAMPLES = 64
 
 @dataclass(frozen=True)
 class Measured:
-    """The measurements of a run that figures use.
+    """The measurements of a run that figures use."""
 
-    Attributes
-    ----------
-    labels : mapping
-        Position of the run in the grid.
-    settings : Settings
-        Settings of the run.
-    finished : bool
-        Whether the run did all its steps, or all its models diverged.
-    rows : sequence of mapping
-        Rows in the form of :mod:`.records`, one for each evaluation.
-    edges : Array
-        Edges ``(B + 1,)`` of the histograms.
-    counts : Array
-        Histogram ``(Z, B)`` of each latent; see :func:`.latents.latents`.
-    samples, data : Array
-        ``(64, D)`` means of the decoder at draws from the prior, and test data.
-    shape : tuple of int
-        Shape of one sample.
-    """
-
+    #: Position of the run in the grid.
     labels: Mapping[str, Any]
+    #: Settings of the run.
     settings: Settings
+    #: Whether the run did all its steps, or all its models diverged.
     finished: bool
+    #: Rows in the form of :mod:`.records`, one for each evaluation.
     rows: tuple[Row, ...]
+    #: Edges ``(B + 1,)`` of the histograms.
     edges: Array
+    #: Histogram ``(Z, B)`` of each latent; see :func:`.latents.latents`.
     counts: Array
+    #: ``(64, D)`` means of the decoder at draws from the prior, and test data.
     samples: Array
     data: Array
+    #: Shape of one sample.
     shape: tuple[int, ...]
 
 
 def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     """Measure the first model of a run and save the result in its folder; a saved result is read instead.
 
-    Parameters
-    ----------
-    run : Run
-        A run in a folder; its last evaluation must be of its present state.
-    labels : mapping
-        Position of the run in the grid.
-    finished : bool
-        Whether no steps are left to train.
+    The last evaluation of the run must be of its present state; ``labels`` are its position in the grid, and
+    ``finished`` says that no steps are left to train.
 
     Raises
     ------

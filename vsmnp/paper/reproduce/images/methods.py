@@ -1,4 +1,4 @@
-"""The seven objectives that the paper compares on images, in its order and under its names."""
+"""List the seven objectives that the paper compares on images, in its order and under its names."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """An inference objective with a learning objective.
+    """An inference objective with a learning objective."""
 
-    Attributes
-    ----------
-    name : str
-        The paper's name: ``K-M1`` for KL inference and M1, ``F-M1`` for Fisher inference and M1.
-    inference, objective : str
-        Options of :class:`vsmnp.Settings`.
-    """
-
+    #: The paper's name: ``K-M1`` for KL inference and M1, ``F-M1`` for Fisher inference and M1.
     name: str
+    #: Options of :class:`vsmnp.Settings`.
     inference: str
     objective: str
 

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 of the paper: FID and KID (times 1000) of every method, by architecture and dataset.
+"""Hold Tables 1 and 2 of the paper: FID and KID (times 1000) by method, architecture and dataset.
 
 The paper's FID and KID of MNIST and Fashion-MNIST come from a classifier whose weights are not public, so
 orderings can be compared with them and values cannot.

@@ -1,4 +1,4 @@
-"""The part of the paper's grid that is asked for, and how it is to be run."""
+"""Hold the user's choice of a part of the paper's grid, and of how it is to be run."""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
-"""The record of a grid: one row for each evaluation of a run, in memory and as a CSV file."""
+"""Record a grid: one row for each evaluation of a run, in memory and as a CSV file."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ....errors import DataError
-from ..reproduction import Table
+from ..reproduction import Table, read_records
 from .claims import Estimate
 
 Row: TypeAlias = Mapping[str, Any]
@@ -20,13 +19,11 @@ METRICS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
 QUALITY = ("fid", "kid")
 LATENTS = ("decided_sds", "idle_means")
 COLUMNS = (*LABELS, "epoch", "step", *METRICS, *QUALITY, *LATENTS)
-_TEXTS = {"dataset", "architecture", "method"}
-_COUNTS = {"seed", "step"}
 
 
 def record(name: str, rows: Iterable[Row]) -> Table:
     """Make the table of all numbers, for a CSV file."""
-    return Table(name, COLUMNS, [tuple(row.get(column) for column in COLUMNS) for row in rows])
+    return Table.of(name, COLUMNS, rows)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -37,17 +34,13 @@ def read(path: Path) -> list[dict[str, Any]]:
     DataError
         If the file is missing or has other content.
     """
-    try:
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            rows = [{name: _value(name, text) for name, text in row.items()} for row in reader]
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ValueError(f"its columns are {reader.fieldnames}")
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise DataError(
-            f"{path} is no record of image runs ({error}): run 'vsmnp reproduce' first."
-        ) from error
-    return rows
+    kinds: dict[str, type] = {**dict.fromkeys(LABELS, str), "seed": int, "step": int}
+    converters = {name: partial(_optional, kinds.get(name, float)) for name in COLUMNS}
+    return read_records(path, converters, "is no record of image runs", "run 'vsmnp reproduce' first")
+
+
+def _optional(kind: type, text: str) -> Any:
+    return text if kind is str else kind(text) if text else None
 
 
 def last(rows: Iterable[Row]) -> list[Row]:
@@ -80,11 +73,3 @@ def estimates(rows: Iterable[Row], metric: str) -> dict[str, Estimate]:
         groups.setdefault(row["method"], []).append(row)
     found = {method: estimate(group, metric) for method, group in groups.items()}
     return {method: value for method, value in found.items() if value is not None}
-
-
-def _value(name: str, text: str) -> Any:
-    if name in _TEXTS:
-        return text
-    if text == "":
-        return None
-    return int(text) if name in _COUNTS else float(text)

@@ -18,7 +18,7 @@ class Verdict:
     dataset: str
     metric: str
     answer: Answer
-    told: str
+    numbers: str
 
 
 def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
@@ -39,7 +39,7 @@ def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Ta
     rows = [
         (
             v.claim.text, v.claim.source, v.dataset, v.metric, str(v.answer),
-            known.get((v.claim, v.dataset, v.metric)), v.told,
+            known.get((v.claim, v.dataset, v.metric)), v.numbers,
         )
         for v in found
     ]  # fmt: skip
@@ -54,7 +54,7 @@ def sentences(found: Sequence[Verdict]) -> Iterator[str]:
             continue
         yes = sum(v.answer is Answer.AGREES for v in asked)
         open_ = sum(v.answer is Answer.UNDECIDED for v in asked)
-        no = [f"{v.dataset}, {v.metric}: {v.told}" for v in asked if v.answer is Answer.DIFFERS]
+        no = [f"{v.dataset}, {v.metric}: {v.numbers}" for v in asked if v.answer is Answer.DIFFERS]
         undecided = f" ({open_} undecided)" if open_ else ""
         against = f"; against it {'; '.join(no)}" if no else ""
         yield f"{claim.text} ({claim.source}): this run agrees in {yes} of {len(asked)}{undecided}{against}."
@@ -65,13 +65,13 @@ def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row]) -> Ve
     complete = [values for values in moments if set(claim.rule.needs) <= set(values)]
     if not complete:
         absent = [name for name in claim.rule.needs if not any(name in values for values in moments)]
-        told = f"no {metric} of {', '.join(absent)}" if absent else f"no epoch at which all have {metric}"
-        return Verdict(claim, dataset, metric, Answer.MISSING, told)
+        numbers = f"no {metric} of {', '.join(absent)}" if absent else f"no epoch at which all have {metric}"
+        return Verdict(claim, dataset, metric, Answer.MISSING, numbers)
     answers = [claim.rule.judge(values) for values in (complete if claim.throughout else complete[-1:])]
-    told = claim.rule.told(complete[-1])
+    numbers = claim.rule.numbers(complete[-1])
     if len(answers) > 1:
-        told += f"; holds at {answers.count(Answer.AGREES)} of {len(answers)} evaluations"
-    return Verdict(claim, dataset, metric, _together(answers), told)
+        numbers += f"; holds at {answers.count(Answer.AGREES)} of {len(answers)} evaluations"
+    return Verdict(claim, dataset, metric, _together(answers), numbers)
 
 
 def _moments(rows: Sequence[Row], metric: str) -> Iterator[Values]:

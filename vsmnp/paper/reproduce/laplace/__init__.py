@@ -1,1 +1,1 @@
-"""Appendix A.5.3: a Laplace q, whose gradient without reparametrisation is zero in the location."""
+"""Reproduce Appendix A.5.3: a Laplace q, whose unparametrised gradient is zero in the location."""

@@ -1,4 +1,4 @@
-"""A.5.3: a Laplace q, whose unparametrised Fisher gradient is zero in the location.
+"""Reproduce A.5.3: a Laplace q, whose unparametrised Fisher gradient is zero in the location.
 
 The formulas are those of :mod:`.family`; here they are compared with Monte Carlo estimates and used for
 gradient descent.
@@ -71,18 +71,10 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     picture = out / "laplace.png"
     _draw(picture, gradients, paths)
     tables = (gradients, smoothed, ends)
-    data: dict[str, Any] = {
-        "samples": samples,
-        "steps": steps,
-        "step_size": _STEP_SIZE,
-        **{table.name: _records(table) for table in tables},
-    }
+    data: dict[str, Any] = {"samples": samples, "steps": steps, "step_size": _STEP_SIZE}
+    data |= {table.name: table.records() for table in tables}
     files = [picture, *(table.write(out) for table in tables)]
     return Result(data, tables, _findings(gradients, smoothed, paths), files)
-
-
-def _records(table: Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.header, row, strict=True)) for row in table.rows]
 
 
 # --- the numbers ------------------------------------------------------------------------------------------
@@ -116,15 +108,10 @@ def smooth(eta: Array) -> Table:
     m, s = _SMOOTHED_AT
     target = TARGETS["normal"]
     limit = float(family.jump(target, np.asarray(m), np.asarray(s)))
-    rows = [
-        (
-            width,
-            family.mollified(target, m, s, width),
-            limit,
-            *_mean(family.mollified_sample(target, np.asarray(m), np.asarray(s), width, eta)),
-        )
-        for width in _WIDTHS
-    ]
+    rows = []
+    for width in _WIDTHS:
+        sample = family.mollified_sample(target, np.asarray(m), np.asarray(s), width, eta)
+        rows.append((width, family.mollified(target, m, s, width), limit, *_mean(sample)))
     return Table("laplace-smoothed", ("width", "dm", "dm_limit", "dm_mc", "dm_error"), rows)
 
 
@@ -188,9 +175,8 @@ def _places(values: Array) -> str:
 
 
 def _draw(path: Path, gradients: Table, paths: Mapping[tuple[str, str], Array]) -> None:
-    with drawing(
-        path, "A Laplace q: three gradients of its Fisher divergence, and where they lead", 9.6, 6.0
-    ) as figure:
+    title = "A Laplace q: three gradients of its Fisher divergence, and where they lead"
+    with drawing(path, title, 9.6, 6.0) as figure:
         panels = figure.subplots(len(TARGETS), 2, width_ratios=(1, 1.35), sharex="col")
         for (left, right), name in zip(panels, TARGETS, strict=True):
             _gradients(left, name, gradients)

@@ -1,4 +1,4 @@
-r"""The Laplace family and three gradients of its Fisher divergence (A.5.3).
+r"""Compute three gradients of the Fisher divergence of the Laplace family (A.5.3).
 
 The family is :math:`q(x) = e^{-|x - m| / s} / (2 s)`. With :math:`x = m + s \eta`,
 :math:`\sigma = \mathrm{sign}(\eta)` and the target's score :math:`g`, the scores of q and the target
@@ -71,14 +71,9 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class NormalTarget:
-    """The target ``N(mean, sd^2)``, and the closed forms of the module's table.
+    """The target ``N(mean, sd^2)``, and the closed forms of the module's table."""
 
-    Attributes
-    ----------
-    mean, sd : float
-        The parameters a and tau.
-    """
-
+    #: The parameters a and tau.
     mean: float = 0.0
     sd: float = 1.0
 

@@ -1,1 +1,1 @@
-"""Panels of the figures about images, one kind a file, and the style that they share."""
+"""Draw the panels of the figures about images, one kind of panel a file."""

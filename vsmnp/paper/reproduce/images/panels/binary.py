@@ -13,24 +13,7 @@ from .sds import histograms
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw two panels for each run: its samples and its posterior means.
-
-    Parameters
-    ----------
-    title : str
-        Title of the picture.
-    runs : sequence of Measured
-        Runs of one dataset and architecture, one for each method; at least one.
-    path : Path
-        Path of the PNG file.
-
-    Raises
-    ------
-    ConfigError
-        If the samples are not images.
-    StorageError
-        If the file cannot be written.
-    """
+    """Draw two panels for each run, its samples and its posterior means, as ``Draw`` says."""
     with drawing(path, title, 0.3 + 4.4 * len(runs), 3.1) as figure:
         grid = figure.subplots(1, 2 * len(runs), squeeze=False)[0]
         for samples, means, run in zip(grid[::2], grid[1::2], runs, strict=True):

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .....figures.canvas import drawing, note
+from .....figures.canvas import drawing, labelled_grid, legend_line, note
+from .....figures.style import SERIES
+from .....metrics import metric
 from .....types import Array
 from ..measured import Measured
 from ..methods import FISHER, NAMES
 from ..records import Row, estimate
-from .style import LINES, TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+#: A colour for each learning objective, dashes for Fisher inference.
+_COLOURS = {"ELBO": "#9a9a9a", "M1": SERIES[0], "M2": SERIES[1], "M3": SERIES[2]}
+_DASHES: Mapping[str, Any] = {"K": "-", "F": (0, (2.5, 1.5))}
+
+#: Arguments of a line by the name of its method; the ELBO's is wide, to be visible beneath another line.
+LINES: Mapping[str, Mapping[str, Any]] = MappingProxyType({
+    f"{inference}-{objective}": {
+        "color": colour, "linestyle": dash, "linewidth": 2.6 if objective == "ELBO" else 1.2,
+    }
+    for objective, colour in _COLOURS.items()
+    for inference, dash in _DASHES.items()
+})  # fmt: skip
+
+#: Titles of the metrics on axes.
+TITLES: Mapping[str, str] = MappingProxyType({
+    name: metric(name).heading for name in ("neg_elbo", "mse", "mmd", "posterior_fd")
+})  # fmt: skip
 
 #: The axis ends a little above the quantile at this share of the drawn values, so that one diverging method
 #: does not set the scale.
@@ -26,53 +47,28 @@ _WIDE = 20.0
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw the evaluations of all runs; see :func:`draw_rows`."""
+    """Draw the evaluations of all runs, as ``Draw`` says."""
     draw_rows(title, [row for run in runs for row in run.rows], path)
 
 
 def draw_rows(title: str, rows: Sequence[Row], path: Path) -> None:
-    """Draw means over the seeds, with a band of one standard error where there are several.
-
-    Parameters
-    ----------
-    title : str
-        Title of the picture.
-    rows : sequence of mapping
-        Rows of one architecture, in the form of :mod:`.records`; at least one.
-    path : Path
-        Path of the PNG file.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be written.
-    """
+    """Draw means over the seeds of rows of :mod:`.records`, with a band of one standard error, if any."""
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     with drawing(path, title, 0.6 + 2.35 * len(TITLES), 0.85 + 2.0 * len(datasets)) as figure:
-        grid = figure.subplots(len(datasets), len(TITLES), sharex="row", squeeze=False)
-        for line, dataset in zip(grid, datasets, strict=True):
-            here = [row for row in rows if row["dataset"] == dataset]
-            for axes, metric in zip(line, TITLES, strict=True):
-                _panel(axes, here, metric)
-            line[0].set(ylabel=dataset)
-        for axes, metric in zip(grid[0], TITLES, strict=True):
-            axes.set_title(TITLES[metric])
+        grid = labelled_grid(figure, datasets, list(TITLES.values()), sharex="row")
+        for axes, (dataset, metric) in zip(grid.flat, product(datasets, TITLES), strict=True):
+            _panel(axes, [row for row in rows if row["dataset"] == dataset], metric)
         for axes in grid[-1]:
             axes.set(xlabel="epoch")
         shown = [name for name in NAMES if any(row["method"] == name for row in rows)]
-        figure.legend(handles=[_handle(name) for name in shown], loc="outside upper right", ncols=len(shown))
-
-
-def _handle(name: str) -> object:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], label=name, **LINES[name])
+        handles = [legend_line(label=name, **LINES[name]) for name in shown]
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(shown))
 
 
 def _panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     means = {}
     for name in NAMES:
-        epochs, mean, error = _course([row for row in rows if row["method"] == name], metric)
+        epochs, mean, error = _means([row for row in rows if row["method"] == name], metric)
         if not len(epochs):
             continue
         means[name] = mean[np.isfinite(mean)]
@@ -89,7 +85,7 @@ def _panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     _scale(axes, values)
 
 
-def _course(rows: Sequence[Row], metric: str) -> tuple[Array, Array, Array]:
+def _means(rows: Sequence[Row], metric: str) -> tuple[Array, Array, Array]:
     """Compute epochs, means over the seeds and their standard errors of the evaluations with the metric."""
     epochs = sorted({row["epoch"] for row in rows if row.get(metric) is not None})
     found = [estimate([row for row in rows if row["epoch"] == epoch], metric) for epoch in epochs]

@@ -19,24 +19,7 @@ _ACROSS = 4
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw the data, and for each run the decoder's means at draws from the prior.
-
-    Parameters
-    ----------
-    title : str
-        Title of the picture.
-    runs : sequence of Measured
-        Runs of one dataset and architecture, one for each method; at least one.
-    path : Path
-        Path of the PNG file.
-
-    Raises
-    ------
-    ConfigError
-        If the samples are not images.
-    StorageError
-        If the file cannot be written.
-    """
+    """Draw the data, and for each run the decoder's means at draws from the prior, as ``Draw`` says."""
     down = -(-(1 + len(runs)) // _ACROSS)
     with drawing(path, title, 0.2 + 1.9 * _ACROSS, 0.45 + 2.1 * down) as figure:
         grid = figure.subplots(down, _ACROSS, squeeze=False).ravel()

@@ -1,7 +1,7 @@
-"""Save finished courses on disk, so that a long run that was stopped continues with the next course.
+"""Save finished trajectories on disk, so that a long run that was stopped continues with the next one.
 
 A file is CSV under one comment line, which holds the settings and the checksum of all that follows. A file
-that is missing, damaged, or of other settings is ignored; its course is computed anew and replaced.
+that is missing, damaged, or of other settings is ignored; its trajectory is computed anew and replaced.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from ....storage import write_whole
 from ....training.optimizers import optimizer
-from .ensembles import Course, Method, Plan
+from .ensembles import Method, Plan, Trajectory
 from .problems import Problem
 
 #: Version of the files, raised whenever the same settings yield other numbers.
@@ -26,7 +26,7 @@ _HEADER = ("step", "start", "mean_1", "mean_2", "sd_1", "sd_2")
 
 
 def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[str, object]:
-    """Collect the settings that the numbers of a course depend on."""
+    """Collect the settings that the numbers of a trajectory depend on."""
     return {
         "format": _FORMAT,
         "problem": [problem.name, problem.x, problem.sd, repr(problem.decoder)],
@@ -38,15 +38,19 @@ def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[st
     }
 
 
-def place(folder: Path, problem: Problem, method: Method, rule: str) -> Path:
-    """Return the path of a course's file in the folder, such as ``p_I-kl-adam.csv``."""
+def trajectory_file(folder: Path, problem: Problem, method: Method, rule: str) -> Path:
+    """Return the path of a trajectory's file in the folder, such as ``p_I-kl-adam.csv``."""
     return folder / f"{problem.name.replace(' ', '_')}-{method.name}-{rule}.csv"
 
 
-def courses(
-    folder: Path, problem: Problem, method: Method, plan: Plan, compute: Callable[[], Mapping[str, Course]]
-) -> dict[str, Course]:
-    """Read the course of each optimiser from the folder, or compute and save them if one is missing.
+def trajectories(
+    folder: Path,
+    problem: Problem,
+    method: Method,
+    plan: Plan,
+    compute: Callable[[], Mapping[str, Trajectory]],
+) -> dict[str, Trajectory]:
+    """Read the trajectory of each optimiser from the folder, or compute and save them if one is missing.
 
     Numbers are rounded to nine digits in either case.
 
@@ -56,23 +60,23 @@ def courses(
         If a file cannot be written.
     """
     files = {
-        rule: (place(folder, problem, method, rule), settings(problem, method, rule, plan))
+        rule: (trajectory_file(folder, problem, method, rule), settings(problem, method, rule, plan))
         for rule in plan.rates
     }
     kept = {rule: _read(*file) for rule, file in files.items()}
     if not all(kept.values()):
-        for rule, course in compute().items():
+        for rule, trajectory in compute().items():
             path, given = files[rule]
-            write_whole(path, _dump(course, given))
+            write_whole(path, _dump(trajectory, given))
             kept[rule] = _read(path, given)
-    return {rule: course for rule, course in kept.items() if course is not None}
+    return {rule: trajectory for rule, trajectory in kept.items() if trajectory is not None}
 
 
-def _dump(course: Course, given: Mapping[str, object]) -> bytes:
+def _dump(trajectory: Trajectory, given: Mapping[str, object]) -> bytes:
     body = io.StringIO()
     writer = csv.writer(body, lineterminator="\n")
     writer.writerow(_HEADER)
-    for time, row in zip(course.times, course.path, strict=True):
+    for time, row in zip(trajectory.times, trajectory.path, strict=True):
         writer.writerows([time, start, *(f"{v:.9g}" for v in q)] for start, q in enumerate(row))
     content = body.getvalue().encode()
     return _comment(given, content) + content
@@ -83,7 +87,7 @@ def _comment(given: Mapping[str, object], content: bytes) -> bytes:
     return f"# {json.dumps({**given, 'sha256': checksum}, sort_keys=True)}\n".encode()
 
 
-def _read(path: Path, given: Mapping[str, object]) -> Course | None:
+def _read(path: Path, given: Mapping[str, object]) -> Trajectory | None:
     try:
         comment, _, content = path.read_bytes().partition(b"\n")
     except OSError:
@@ -92,4 +96,4 @@ def _read(path: Path, given: Mapping[str, object]) -> Course | None:
         return None
     rows = np.loadtxt(io.BytesIO(content), delimiter=",", skiprows=1)
     times = np.unique(rows[:, 0]).astype(int)
-    return Course(times, rows[:, 2:].reshape(len(times), -1, 4))
+    return Trajectory(times, rows[:, 2:].reshape(len(times), -1, 4))
