@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The command line, which parses options, calls the library and prints results."""
 
 from .main import main
 

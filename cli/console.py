@@ -1,10 +1,11 @@
-"""What goes to the screen: tables, JSON, progress. Results to stdout, everything else to stderr."""
+"""Output of the commands: results go to stdout; progress, notes and explanations to stderr."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,19 +16,24 @@ import click
 
 
 def say(text: str, quiet: bool = False) -> None:
-    """A line for the person who watches."""
+    """Print a line to stderr, unless quiet."""
     if not quiet:
         click.echo(text, err=True)
 
 
+def note(text: str, quiet: bool = False) -> None:
+    """Print a note to stderr, unless quiet."""
+    say(f"Note: {text}", quiet)
+
+
 class _Notes(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"Note: {record.getMessage()}")
+        note(record.getMessage())
 
 
 @contextmanager
 def notes_of(name: str, quiet: bool) -> Iterator[None]:
-    """While it lasts, what is logged under that name is a note for the person who watches."""
+    """Print what is logged under a name as notes, unless quiet, until the context ends."""
     log, notes = logging.getLogger(name), _Notes()
     level = log.level
     if not quiet:
@@ -41,7 +47,7 @@ def notes_of(name: str, quiet: bool) -> Iterator[None]:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns aligned: text to the left, numbers to the right."""
+    """Format rows as aligned columns, text to the left and numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
     right = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
@@ -59,26 +65,23 @@ def _cell(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def facts_table(facts: Mapping[str, Any]) -> str:
+    """Format names and values as a table of two columns."""
+    return table(("fact", "value"), [(name, str(value)) for name, value in facts.items()])
+
+
 def mean_and_error(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Mean over models and its standard error; None where there is nothing to average."""
+    """Compute the mean over models and its standard error; None where a value is missing or infinite."""
     known = [v for v in values if v is not None and math.isfinite(v)]
     if not known or len(known) < len(values):
         return None, None
-    mean = sum(known) / len(known)
-    if len(known) == 1:
-        return mean, None
-    variance = sum((v - mean) ** 2 for v in known) / (len(known) - 1)
-    return mean, math.sqrt(variance / len(known))
+    error = statistics.stdev(known) / math.sqrt(len(known)) if len(known) > 1 else None
+    return statistics.fmean(known), error
 
 
 def json_text(value: Any) -> str:
-    """One JSON document; numbers that are not finite become null."""
+    """Format a value as one JSON document, with null for numbers that are not finite."""
     return json.dumps(_plain(value), indent=2, allow_nan=False)
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON document."""
-    click.echo(json_text(value))
 
 
 def _plain(value: Any) -> Any:
@@ -92,16 +95,18 @@ def _plain(value: Any) -> Any:
 
 
 class Progress:
-    """A bar on a terminal, a plain line now and then elsewhere, nothing when quiet.
+    """A progress bar on a terminal, a line of text every few seconds elsewhere, nothing if quiet.
 
     Parameters
     ----------
     label : str
-        What is going on.
+        Name of the work in progress.
     total : int
-        Steps until it is done.
+        Number of steps at the end of the work.
     quiet : bool
-        Say nothing.
+        Print nothing.
+    start : int
+        Number of steps that were made before.
     """
 
     _EVERY = 5.0
@@ -110,42 +115,45 @@ class Progress:
         self.label, self.total, self.quiet = label, total, quiet
         self.note = ""
         self._bar: Any = None
-        self._spoke = time.monotonic()
+        self._last = time.monotonic()
         if not quiet and sys.stderr.isatty():
-            with suppress(ImportError):  # lines of text will do
+            with suppress(ImportError):  # without tqdm, lines of text are printed
                 from tqdm import tqdm
 
                 self._bar = tqdm(total=total, initial=start, desc=label, dynamic_ncols=True, leave=False)
 
     def at(self, done: int) -> None:
-        """``done`` steps are done."""
+        """Show that this many steps are done."""
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
-        elif not self.quiet and time.monotonic() - self._spoke > self._EVERY:
-            self._spoke = time.monotonic()
-            say(f"{self.label}: {done} of {self.total}{self.note}")
+        else:
+            self._line(f"{done} of {self.total}{self.note}")
+
+    def part(self, done: int, total: int) -> None:
+        """Show that ``done / total`` of the work is done."""
+        self.at(self.total * done // max(total, 1))
 
     def tell(self, note: str) -> None:
-        """Show live numbers beside the progress."""
+        """Show a note beside the progress from now on."""
         self.note = f"  {note}"
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
 
     def pause(self, note: str) -> None:
-        """Say what goes on while no step is made."""
+        """Show what is done while no step is made."""
         if self._bar is not None:
             self._bar.set_postfix_str(note)
-        elif not self.quiet and time.monotonic() - self._spoke > self._EVERY:
-            self._spoke = time.monotonic()
-            say(f"{self.label}: {note}")
+        else:
+            self._line(note)
 
-    def close(self) -> None:
-        """Done."""
-        if self._bar is not None:
-            self._bar.close()
+    def _line(self, text: str) -> None:
+        if not self.quiet and time.monotonic() - self._last > self._EVERY:
+            self._last = time.monotonic()
+            say(f"{self.label}: {text}")
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.close()
+        if self._bar is not None:
+            self._bar.close()

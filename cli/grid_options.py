@@ -1,29 +1,27 @@
-"""The options of ``vsmnp reproduce`` that say which part of the grid of image runs, and how."""
+"""Options of ``vsmnp reproduce`` that choose a part of the grid of image runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsmnp.paper.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
 from vsmnp.paper.reproduce.images import NAMES as GRID_NAMES
 
-from .onnx_options import ONNX_OPTIONS, feature_choice
-from .options import IntegerList
+from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
+from .options import COUNT, FOLDER, IntegerList, with_options
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce.images import Plan
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 __all__ = ["GRID_NAMES", "grid_options", "plan_of"]
 
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """``mnist,fashion``, each one of the choices if there are any."""
+    """A tuple of names written as ``mnist,fashion``, each one of the choices if there are any."""
 
     name = "names"
 
@@ -42,47 +40,39 @@ class Names(click.ParamType[tuple[str, ...]]):
         return tuple(dict.fromkeys(names))
 
 
-_OPTIONS = (
-    click.option("--budget", type=click.Choice(BUDGETS), default="laptop", show_default=True,
-                 help="How much of the paper's experiment: quick minutes and laptop hours on two cores."),
+grid_options = with_options(
+    click.option("--budget", type=click.Choice(BUDGETS), default="laptop",
+                 help="Size of the experiment: quick takes minutes and laptop hours on two cores; paper is "
+                 "that of the paper."),
     click.option("--datasets", type=Names(), default=(),
-                 help="Such as mnist,fashion, or image files; default: the budget's."),
+                 help="Datasets, such as mnist,fashion or image files; default: those of the budget."),
     click.option("--archs", type=Names(ARCHITECTURES), default=(),
-                 help="Networks; default: the figure's."),
-    click.option("--methods", type=Names(METHODS), default=METHODS,
-                 help="Such as K-ELBO,K-M1; default: the figure's."),
-    click.option("--seeds", type=IntegerList(), default=(), help="A run each; default: the budget's."),
+                 help="Networks, such as dcgan; default: those of the figure."),
+    click.option("--methods", type=Names(METHODS), default=METHODS, show_default=False,
+                 help="Methods, such as K-ELBO,K-M1; default: those of the figure."),
+    click.option("--seeds", type=IntegerList(), default=(),
+                 help="Seeds, with one run each; default: those of the budget."),
     click.option("--epochs", type=click.FloatRange(min=0, min_open=True),
-                 help="Instead of the budget's; a run that had fewer goes on."),
-    click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False),
-                 help="Where image files are looked for first."),
-    click.option("--runs", type=click.Path(path_type=Path, file_okay=False),
-                 default=Path("reproduce/runs"), show_default=True, help="Folder of the runs."),
-    click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
-                 help="Runs that are trained at a time, a process each."),
-    click.option("--features", default="lenet", show_default=True,
-                 help="Whose features FID and KID compare: lenet, lenet-mnist, lenet-fashion, a FILE.lenet, "
-                 "or a network FILE.onnx."),
-    *ONNX_OPTIONS,
-    click.option("--no-train", is_flag=True, help="Draw what there is, as far as it got."),
+                 help="Number of epochs; runs that have fewer are resumed; default: that of the budget."),
+    click.option("--data-dir", type=FOLDER, help="Folder that is searched first for the files of images."),
+    click.option("--runs", type=FOLDER, default=Path("reproduce/runs"), help="Folder of the runs."),
+    click.option("--jobs", type=COUNT, default=1,
+                 help="Number of runs that are trained at the same time, each in its own process."),
+    click.option("--features", default="lenet",
+                 help=f"Features of FID and KID: {EXTRACTORS} or a network FILE.onnx."),
+    onnx_options,
+    click.option("--no-train", is_flag=True, help="Draw the runs that exist, as far as they are trained."),
 )  # fmt: skip
 
 
-def grid_options(command: F) -> F:
-    """Give a command the options of the grid."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any]) -> Plan | None:
-    """The plan of these options; None for what has no grid.
+    """Build the plan of the grid from the options; return None for a figure without a grid.
 
     Raises
     ------
     UsageError
-        If an option of the grid stands beside a figure without one, --quick beside another budget, or a file
-        of features is not there.
+        If an option of the grid is given for a figure without one, --quick with another budget, or a file
+        of features that does not exist.
     """
     named = [
         parameter for parameter in values

@@ -1,4 +1,4 @@
-"""The group of all commands, and the one place where a failure becomes a sentence and an exit code."""
+"""The group of all commands, which turns every failure into a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from vsmnp import __version__
 from vsmnp.errors import Interrupted, VsmnpError
 
-#: Each command lives in the module of its name and is imported when it is asked for.
+#: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
     "train",
     "evaluate",
@@ -28,7 +28,7 @@ COMMANDS = (
 
 
 class _Failure(click.ClickException):
-    """The one sentence of a failure, with the exit code of its kind."""
+    """A failure as click shows it, with the exit code of its kind."""
 
     def __init__(self, error: VsmnpError) -> None:
         super().__init__(str(error))
@@ -36,7 +36,7 @@ class _Failure(click.ClickException):
         self.stopped = isinstance(error, Interrupted)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """A run that was asked to stop is no error."""
+        """Print the sentence, without 'Error:' if the run was stopped on request."""
         if self.stopped:
             click.echo(self.message, err=True)
         else:
@@ -44,7 +44,7 @@ class _Failure(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Loads commands lazily, so that ``vsmnp --help`` answers at once, and words every failure."""
+    """A group that imports a command when it is used, so that ``vsmnp --help`` loads no heavy library."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -62,29 +62,27 @@ class _Commands(click.Group):
             raise _Failure(error) from error
         except (MemoryError, OverflowError) as error:
             raise click.ClickException(
-                "The machine has too little memory for this: lower --batch-size, --samples or --hidden."
+                "This needs more memory than the machine has: lower --batch-size, --samples or --hidden."
             ) from error
-
-
-_HELP = """Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder.
-
-\b
-vsmnp train                            train on built-in data, evaluate, draw
-vsmnp train --objective m2 --steps 500 another objective, a shorter run
-vsmnp evaluate runs/NAME --json        every metric of a trained run
-"""
 
 
 @click.group(
     cls=_Commands,
-    help=_HELP,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "VSMNP",
         "max_content_width": 110,
+        "show_default": True,
     },
-    epilog="Every option can also be set by an environment variable, such as VSMNP_TRAIN_LR=1e-4.",
+    epilog="""\b
+Examples:
+  vsmnp train                            train on built-in data, evaluate and draw
+  vsmnp train --objective m2 --steps 500 train another objective for fewer steps
+  vsmnp evaluate runs/NAME --json        print every metric of a trained run
+
+Every option can also be set by an environment variable, such as VSMNP_TRAIN_LR=1e-4.
+""",
 )
 @click.version_option(__version__, prog_name="vsmnp")
 def main() -> None:
-    """Everything is in the help text."""
+    """Train Gaussian VAEs by hand-derived gradients: ELBO, M1, M2, M3 and the Fisher autoencoder."""

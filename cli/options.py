@@ -1,22 +1,27 @@
-"""Command-line options, made from the fields of the settings: one source for names, defaults and help."""
+"""Command-line options: one for each field of the settings, and those that several commands share."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from vsmnp.settings.draws import IWAE_SAMPLES
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.values import option_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+COUNT = click.IntRange(min=1)
+
 
 class IntegerList(click.ParamType[tuple[int, ...]]):
-    """``30,30`` or ``0-9`` or ``0,4-6``, as a tuple of integers."""
+    """A tuple of integers written as ``30,30``, ``0-9`` or ``0,4-6``."""
 
     name = "integers"
 
@@ -31,11 +36,33 @@ class IntegerList(click.ParamType[tuple[int, ...]]):
             try:
                 start, stop = int(first), int(last) if dash else int(first)
             except ValueError:
-                self.fail(f"'{value}' is not a list of integers such as 30,30 or 0-9.", param, ctx)
+                self.fail(f"'{value}' is not a list of integers: write it as 30,30 or 0-9.", param, ctx)
             if not start <= stop < start + 1_000_000:
-                self.fail(f"'{part}' is not a range that counts upwards.", param, ctx)
+                self.fail(f"'{part}' is not a rising range of integers: write it as 0-9.", param, ctx)
             numbers.extend(range(start, stop + 1))
         return tuple(numbers)
+
+
+def with_examples(examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return a decorator that makes a command whose help page ends with these lines of examples."""
+    return click.command(epilog=f"\b\nExamples:{examples}")
+
+
+def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that gives a command these options, in this order."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def settings_options(*names: str) -> Callable[[F], F]:
+    """Return a decorator that gives a command an option for each named setting, or for all settings."""
+    specs = [spec for spec in dataclasses.fields(Settings) if not names or spec.name in names]
+    return with_options(*map(_option, specs))
 
 
 def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
@@ -51,32 +78,20 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
     return click.option(name, type=kind, default=default, show_default=default != "", help=text)
 
 
-def choices_of(name: str) -> click.Choice[str]:
-    """Return the type of an option that takes the choices of a setting."""
-    return click.Choice(Settings.__dataclass_fields__[name].metadata["choices"])
-
-
-def settings_options(*names: str) -> Callable[[F], F]:
-    """Give a command one option for each setting, or for those named, in the order of the record."""
-
-    def decorate(command: F) -> F:
-        for spec in reversed(dataclasses.fields(Settings)):
-            if not names or spec.name in names:
-                command = _option(spec)(command)
-        return command
-
-    return decorate
+def choices_of(setting: str, *left_out: str) -> click.Choice[str]:
+    """Return the type of an option that accepts the choices of a setting, without those left out."""
+    choices = Settings.__dataclass_fields__[setting].metadata["choices"]
+    return click.Choice([choice for choice in choices if choice not in left_out])
 
 
 def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, Any]:
-    """The settings that the user named on the command line and, if wanted, in the environment."""
+    """Return the settings that the user set by options and, if wanted, by the environment."""
     source = click.core.ParameterSource
     silent = {source.DEFAULT} if environment else {source.DEFAULT, source.ENVIRONMENT}
-    names = {spec.name for spec in dataclasses.fields(Settings)}
     named = {
-        name: ctx.params[name]
-        for name in names & set(ctx.params)
-        if ctx.get_parameter_source(name) not in silent
+        spec.name: ctx.params[spec.name]
+        for spec in dataclasses.fields(Settings)
+        if spec.name in ctx.params and ctx.get_parameter_source(spec.name) not in silent
     }
     if ctx.params.get("seed") is not None:
         if "seeds" in named:
@@ -85,12 +100,6 @@ def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, A
     return named
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object instead of a table."
-)
-iwae_option = click.option(
-    "--iwae-samples", type=click.IntRange(min=0), default=IWAE_SAMPLES, show_default=True,
-    help="Posterior samples a datum for the importance-weighted bound, most of the work on images; 0: leave "
-    "it out.",
-)  # fmt: skip
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no explanations.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print results only, without progress.")
+output_options = with_options(json_option, quiet_option)

@@ -1,4 +1,4 @@
-"""Evaluations as tables and as JSON."""
+"""Evaluation of a run with a progress bar, and its presentation as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -17,33 +17,30 @@ Evaluation = dict[str, list[float | None]]
 def evaluate_with_progress(
     run: Run, quiet: bool, draws: int | None = None, iwae_samples: int | None = None
 ) -> Evaluation:
-    """Every metric, with a progress bar; None is the usual number."""
+    """Compute every metric with a progress bar; None stands for the default number."""
     from vsmnp.evaluation.evaluate import evaluate
 
+    samples = IWAE_SAMPLES if iwae_samples is None else iwae_samples
     with Progress("Evaluating", 100, quiet) as progress:
-        return evaluate(
-            run, draws or PRIOR_DRAWS, lambda done, total: progress.at(100 * done // max(total, 1)),
-            IWAE_SAMPLES if iwae_samples is None else iwae_samples,
-        )  # fmt: skip
+        return evaluate(run, draws or PRIOR_DRAWS, progress.part, samples)
 
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:
-    """A row a metric: mean over the models, standard error, and the floor."""
+    """Tabulate the metrics: mean over the models, standard error, and the lower bound if known."""
     from vsmnp.evaluation.evaluate import floors
     from vsmnp.metrics import metric
 
     known = floors(run)
-    rows = []
-    for name, values in evaluation.items():
-        if all(value is None for value in values):
-            continue
-        mean, error = mean_and_error(values)
-        rows.append((name, mean, error, known.get(name), metric(name).explanation))
+    rows = [
+        (name, *mean_and_error(values), known.get(name), metric(name).explanation)
+        for name, values in evaluation.items()
+        if any(value is not None for value in values)
+    ]
     return table(("metric", "value", "s.e.m.", "floor", "meaning"), rows)
 
 
 def evaluation_json(run: Run, evaluation: Evaluation) -> dict[str, Any]:
-    """Numbers for one model, lists over an ensemble."""
+    """Return numbers for a single model, and lists for an ensemble."""
     if len(run.settings.seeds) > 1:
         return dict(evaluation)
     return {name: values[0] for name, values in evaluation.items()}

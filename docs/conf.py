@@ -92,5 +92,5 @@ def section_to_rubric(app: Sphinx, what: str, name: str, obj: object, options: A
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """Connect the handlers of this file to Sphinx."""
     app.connect("autodoc-process-docstring", section_to_rubric)

@@ -463,7 +463,7 @@ def test_compare_tabulates_and_draws(one: Path, two: Path, tmp_path: Path) -> No
 def test_compare_says_before_the_work_that_its_picture_cannot_be_written(
     one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vsmnp.cli.commands.compare.evaluate_with_progress", None)
+    monkeypatch.setattr("vsmnp.cli.commands.compare.evaluate_by_options", None)
     for place in ("both.jpg", "nowhere/both.png"):
         done = vsmnp("compare", one, "--out", tmp_path / place)
         assert done.exit_code in (1, 2)

@@ -419,7 +419,7 @@ def test_the_page_on_metrics_lists_the_table() -> None:
             assert f"{each.best.value}" == row.split(" | ")[-1], each.name
         else:
             assert f"`{each.name}`" in page
-    (during,) = re.findall(r"^`--evaluate-every EPOCHS` measures (.*?) on", page, re.MULTILINE | re.DOTALL)
+    (during,) = re.findall(r"^`--evaluate-every EPOCHS` computes (.*?) on", page, re.MULTILINE | re.DOTALL)
     assert re.findall(r"`(\w+)`", during) == list(COLUMNS)
     for number in (PRIOR_DRAWS, IWAE_SAMPLES, POSTERIOR_SAMPLES):
         assert f"| {number:,} " in page

@@ -1,1 +1,1 @@
-"""The commands of ``vsmnp``, one file each."""
+"""The commands of ``vsmnp``, each in a file of its name."""

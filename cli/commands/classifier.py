@@ -7,36 +7,29 @@ from typing import Any
 
 import click
 
-from ..console import Progress, print_json, table
-from ..options import json_option, quiet_option, settings_options
+from ..console import Progress, facts_table, json_text
+from ..options import COUNT, PATH, output_options, settings_options, with_examples
 from ..process import prepare_process
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp classifier mnist --seed 1 --out another.lenet
   vsmnp evaluate runs/mnist-kl-m1-seed0 --fid --features another.lenet
-"""
-)
+""")
 @click.argument("name")
 @settings_options("data_dir", "memory_budget", "threads")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and order."
-)
-@click.option(
-    "--epochs", type=click.IntRange(min=1), default=5, show_default=True, help="Passes over the data."
-)
-@click.option("--out", type=click.Path(path_type=Path), help="The file; default: NAME.lenet.")
-@json_option
-@quiet_option
+@click.option("--seed", type=click.IntRange(min=0), default=0,
+              help="Seed of the initial weights and of the order of the data.")  # fmt: skip
+@click.option("--epochs", type=COUNT, default=5, help="Number of passes over the training data.")
+@click.option("--out", type=PATH, help="File of the classifier; default: NAME.lenet.")
+@output_options
 def command(
     name: str, seed: int, epochs: int, out: Path | None, as_json: bool, quiet: bool, **reading: Any
 ) -> None:
     """Train a tanh LeNet-5 on the labels of NAME, mnist or fashion.
 
-    Two come with vsmnp, so that distances are comparable between machines: those of seed 0. Every distance is
-    reported with the SHA-256 of the weights.
+    The two classifiers of seed 0 come with vsmnp, so that distances can be compared between machines. Every
+    distance is reported with the SHA-256 of the weights.
     """
     prepare_process(reading["threads"])
     from vsmnp.evaluation.classifier import SUFFIX, check_name, save, train_classifier
@@ -50,7 +43,7 @@ def command(
     with Progress("Training", 100, quiet or as_json) as progress:
 
         def tell(done: int, total: int, loss: float) -> None:
-            progress.at(100 * done // total)
+            progress.part(done, total)
             progress.tell(f"loss {loss:.3g}")
 
         found = train_classifier(load("cpu"), dataset, seed, epochs, tell)
@@ -59,7 +52,4 @@ def command(
         "dataset": found.dataset, "accuracy": found.accuracy, "seed": seed, "epochs": epochs,
         "sha256": found.sha256, "file": str(path),
     }  # fmt: skip
-    if as_json:
-        print_json(facts)
-    else:
-        click.echo(table(("fact", "value"), [(key, str(value)) for key, value in facts.items()]))
+    click.echo(json_text(facts) if as_json else facts_table(facts))

@@ -1,18 +1,17 @@
-"""``vsmnp completion``: the script that teaches a shell to complete commands and options."""
+"""``vsmnp completion``: print the script by which a shell completes commands and options."""
 
 from __future__ import annotations
 
 import click
 from click.shell_completion import get_completion_class
 
+from ..options import with_examples
 
-@click.command(
-    epilog="""\b
-Examples:
+
+@with_examples("""
   eval "$(vsmnp completion bash)"
   vsmnp completion fish > ~/.config/fish/completions/vsmnp.fish
-"""
-)
+""")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -1,4 +1,4 @@
-"""``vsmnp data``: what there is to train on."""
+"""``vsmnp data``: list the built-in datasets, or describe one dataset."""
 
 from __future__ import annotations
 
@@ -6,44 +6,33 @@ from typing import Any
 
 import click
 
-from ..console import print_json, say, table
-from ..options import json_option, settings_options
-
-#: The settings that say how data are read.
-_READING = ("data_dir", "image_size", "crop", "channels", "memory_budget")
+from ..console import facts_table, json_text, note
+from ..options import json_option, settings_options, with_examples
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp data
   vsmnp data star
   vsmnp data mnist --data-dir ~/mnist --image-size 32
   vsmnp data celeba --data-dir ~/img_align_celeba
   vsmnp data holiday-pictures --image-size 64
   vsmnp data my.csv --json
-"""
-)
+""")
 @click.argument("name", required=False)
-@settings_options(*_READING)
+@settings_options("data_dir", "image_size", "crop", "channels", "memory_budget")
 @json_option
 def command(name: str | None, as_json: bool, **reading: Any) -> None:
     """List the built-in data, or load and describe NAME: a name, a file, or a folder of pictures.
 
-    Pictures in files are decoded into the user's cache at the first time, and come from there ever after.
+    Pictures in files are decoded when they are first used, and read from the user's cache afterwards.
     """
     from vsmnp.data import NAMES
     from vsmnp.settings.resolve import dataset_of
     from vsmnp.settings.settings import Settings
 
     if name is None:
-        if as_json:
-            print_json(list(NAMES))
-        else:
-            click.echo("\n".join(NAMES))
-            click.echo(
-                "Or a .npy, .npz, .csv or .h5 file, or a folder of pictures. 'vsmnp data NAME' describes one."
-            )
+        more = "Or a .npy, .npz, .csv or .h5 file, or a folder of pictures. 'vsmnp data NAME' describes one."
+        click.echo(json_text(list(NAMES)) if as_json else "\n".join([*NAMES, more]))
         return
     dataset = dataset_of(Settings(dataset=name, **reading))
     facts = {
@@ -53,9 +42,9 @@ def command(name: str | None, as_json: bool, **reading: Any) -> None:
         "nll_floor": dataset.bounds.nll, "sm_loss_floor": dataset.bounds.sm_loss,
     }  # fmt: skip
     if as_json:
-        print_json({**facts, "notes": list(dataset.notes)})
+        click.echo(json_text({**facts, "notes": list(dataset.notes)}))
         return
     click.echo(dataset.describe())
-    click.echo(table(("fact", "value"), [(key, str(value)) for key, value in facts.items()]))
-    for note in dataset.notes:
-        say(f"Note: {note}")
+    click.echo(facts_table(facts))
+    for sentence in dataset.notes:
+        note(sentence)

@@ -1,4 +1,4 @@
-"""``vsmnp evaluate``: every metric of a trained run."""
+"""``vsmnp evaluate``: compute every metric of a trained run."""
 
 from __future__ import annotations
 
@@ -7,51 +7,35 @@ from typing import Any
 
 import click
 
-from vsmnp.settings.draws import PRIOR_DRAWS
-
-from ..console import print_json
-from ..options import iwae_option, json_option, quiet_option
-from ..quality import QualityOptions, quality_note, quality_options
-from ..results import evaluate_with_progress, evaluation_json, evaluation_table
+from ..console import json_text
+from ..evaluation_options import evaluate_by_options, evaluation_options
+from ..options import PATH, output_options, with_examples
+from ..results import evaluation_table
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp evaluate runs/mixture-kl-m1-seed0
   vsmnp evaluate runs/mixture-kl-m1-seed0 --json --draws 20000
   vsmnp evaluate runs/mnist-kl-m1-seed0 --fid
   vsmnp evaluate runs/celeba-kl-m1-seed0 --fid --features inception.onnx --onnx-size 299
   vsmnp evaluate runs/mnist-kl-m1-seed0 --fid --features samples.npy --reference data.npy
-"""
-)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--draws", type=click.IntRange(min=2), default=PRIOR_DRAWS, show_default=True,
-    help="Samples from the prior for the likelihood.",
-)  # fmt: skip
-@iwae_option
-@quality_options
-@json_option
-@quiet_option
-def command(run: Path, draws: int, iwae_samples: int, as_json: bool, quiet: bool, **quality: Any) -> None:
+""")
+@click.argument("run", type=PATH)
+@evaluation_options
+@output_options
+def command(run: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """Evaluate the run in folder RUN on its test set.
 
-    Each figure stands beside its floor, where one is known: the entropy of the data or of the noise. FID
-    and KID compare the decoder's means at draws from the prior with the test set, without noise on either
+    Each metric is printed beside its lower bound where one is known: the entropy of the data or of the noise.
+    FID and KID compare the decoder's means at draws from the prior with the test set, without noise on either
     side.
     """
     from vsmnp.runs.session import load_run
 
-    loaded = load_run(run)
-    measured = QualityOptions(**quality).measure(loaded, quiet or as_json)
-    evaluation = evaluate_with_progress(loaded, quiet or as_json, draws, iwae_samples)
-    if measured is not None:
-        evaluation |= measured.figures
+    found = evaluate_by_options(load_run(run), options, quiet or as_json)
     if as_json:
-        about = {} if measured is None else {"quality": measured.about}
-        print_json({**evaluation_json(loaded, evaluation), **about})
+        click.echo(json_text(found.to_json()))
         return
-    click.echo(evaluation_table(loaded, evaluation))
-    if measured is not None:
-        click.echo(quality_note(measured))
+    click.echo(evaluation_table(found.run, found.figures))
+    if found.note:
+        click.echo(found.note)

@@ -1,4 +1,4 @@
-"""``vsmnp info``: this installation, or a run."""
+"""``vsmnp info``: describe this installation, or a run."""
 
 from __future__ import annotations
 
@@ -7,26 +7,20 @@ from typing import Any
 
 import click
 
-from ..console import print_json, table
-from ..options import json_option
+from ..console import facts_table, json_text
+from ..options import PATH, json_option, with_examples
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp info
   vsmnp info runs/mixture-kl-m1-seed0 --json
-"""
-)
-@click.argument("run", type=click.Path(path_type=Path), required=False)
+""")
+@click.argument("run", type=PATH, required=False)
 @json_option
 def command(run: Path | None, as_json: bool) -> None:
     """Describe this installation, or the settings and progress of the run in folder RUN."""
     facts = _installation() if run is None else _run(run)
-    if as_json:
-        print_json(facts)
-    else:
-        click.echo(table(("fact", "value"), [(key, str(value)) for key, value in facts.items()]))
+    click.echo(json_text(facts) if as_json else facts_table(facts))
 
 
 def _installation() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``vsmnp plot``: any picture of a run."""
+"""``vsmnp plot``: draw one of the pictures of a run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
+from ..options import PATH, with_examples
+
 FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp plot runs/mixture-kl-m1-seed0 density
   vsmnp plot runs/mixture-kl-m1-seed0 latent --out latent.png
-"""
-)
-@click.argument("run", type=click.Path(path_type=Path))
+""")
+@click.argument("run", type=PATH)
 @click.argument("figure", type=click.Choice(FIGURES))
-@click.option("--out", type=click.Path(path_type=Path), help="The PNG file; default: RUN/FIGURE.png.")
+@click.option("--out", type=PATH, help="PNG file of the picture; default: RUN/FIGURE.png.")
 def command(run: Path, figure: str, out: Path | None) -> None:
-    """Draw FIGURE of the run in folder RUN."""
+    """Draw FIGURE of the run in folder RUN as a PNG file."""
     from vsmnp.figures import FIGURES as DRAW
     from vsmnp.runs.session import load_run
 

@@ -1,4 +1,4 @@
-"""``vsmnp sample``: draws from a trained model, to a file or the screen."""
+"""``vsmnp sample``: draw from a trained model, to a file or the screen."""
 
 from __future__ import annotations
 
@@ -7,32 +7,20 @@ from pathlib import Path
 import click
 
 from ..console import say
+from ..options import COUNT, PATH, with_examples
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp sample runs/mixture-kl-m1-seed0 -n 5
   vsmnp sample runs/mixture-kl-m1-seed0 -n 10000 --out draws.npy
-"""
-)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "-n", "--number", type=click.IntRange(min=1), default=1000, show_default=True, help="Draws a model."
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**32 - 1),
-    default=0,
-    show_default=True,
-    help="Another number, other draws.",
-)
-@click.option("--mean", is_flag=True, help="The decoder's mean, without the noise of the likelihood.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="A .npy or .csv file; default: CSV on the screen."
-)
+""")
+@click.argument("run", type=PATH)
+@click.option("-n", "--number", type=COUNT, default=1000, help="Number of draws per model.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, help="Seed of the draws.")
+@click.option("--mean", is_flag=True, help="Write the decoder's mean, without the noise of the likelihood.")
+@click.option("--out", type=PATH, help="File that ends in .npy or .csv; default: CSV on the screen.")
 def command(run: Path, number: int, seed: int, mean: bool, out: Path | None) -> None:
-    """Draw from the models of RUN: shape (models, number, dimension) in .npy, one line a draw in CSV."""
+    """Draw from the models of RUN: shape (models, number, dimension) in .npy, one line per draw in CSV."""
     from vsmnp.runs.sample_file import write_samples
     from vsmnp.runs.session import load_run
 

@@ -1,4 +1,4 @@
-"""``vsmnp train``: resolve, explain, train, save, evaluate, draw."""
+"""``vsmnp train``: resolve the settings, train, save, evaluate and draw a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsmnp.errors import ConfigError, LibraryError
+from vsmnp.settings.presets import PRESETS
 from vsmnp.settings.presets import preset as preset_values
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.toml import load as load_toml
 
-from ..console import Progress, notes_of, print_json, say, table
-from ..interrupt import catch_signals
-from ..options import chosen_settings, json_option, quiet_option, settings_options
-from ..process import prepare_process
+from ..console import Progress, json_text, note, notes_of, say, table
+from ..options import (
+    FILE,
+    PATH,
+    chosen_settings,
+    output_options,
+    settings_options,
+    with_examples,
+)
+from ..process import catch_signals, prepare_process
 from ..results import evaluate_with_progress, evaluation_json, evaluation_table
 
 if TYPE_CHECKING:
@@ -25,54 +32,38 @@ if TYPE_CHECKING:
     from vsmnp.training.history import History
     from vsmnp.training.state import State
 
-_EXAMPLES = """\b
-Examples:
+
+@with_examples("""
   vsmnp train                                            M1 with KL inference on the mixture
   vsmnp train --dataset star --objective m3 --steps 2000
   vsmnp train --preset paper-2d --dataset star --seeds 0-9 --encoder-steps 10
   vsmnp train --dataset my.csv --hidden 64,64 --latent 4 --out runs/mine
   vsmnp train --resume runs/mine --steps 20000
-"""
-
-
-@click.command(epilog=_EXAMPLES)
+""")
 @settings_options()
-@click.option("--seed", type=int, help="One model with this seed, instead of --seeds.")
+@click.option("--seed", type=int, help="Train one model with this seed, instead of those of --seeds.")
 @click.option(
-    "--preset",
-    help="Settings of the paper: paper-2d, paper-2d-large, paper-images, paper-dcgan or paper-resnet18; "
-    "flags override.",
+    "--preset", help=f"Start from these settings of the paper: {', '.join(PRESETS)}; options override them."
 )
 @click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), help="A config.toml to start from."
+    "--config", type=FILE, help="Start from the settings in this config.toml; options override them."
 )
+@click.option("--out", type=PATH, help="Folder of the run; default: a new folder in runs/.")
+@click.option("--resume", type=PATH, help="Resume the run in this folder.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the run; default: a new one under runs/."
+    "--dry-run", is_flag=True, help="Print the resolved settings, parameters and time without training."
 )
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder.")
-@click.option(
-    "--dry-run", is_flag=True, help="Print the resolved settings, parameters and time; train nothing."
-)
-@json_option
-@quiet_option
+@output_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    /,
-    preset: str | None,
-    config: Path | None,
-    out: Path | None,
-    resume: Path | None,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    **_: Any,
-) -> None:
+    ctx: click.Context, /, preset: str | None, config: Path | None, out: Path | None, resume: Path | None,
+    dry_run: bool, as_json: bool, quiet: bool, **_: Any,
+) -> None:  # fmt: skip
     """Train a Gaussian VAE, save it, evaluate it on the test set and draw its samples.
 
-    The run goes to a folder with config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png, with
-    --evaluate-every also evaluation.csv.
-    Ctrl-C and SIGTERM save it; --resume goes on where it stopped, bit for bit.
+    The folder of the run contains config.toml, metrics.csv, checkpoint.h5, samples.png and curves.png, and
+    with --evaluate-every also evaluation.csv. Ctrl-C and SIGTERM stop and save the run; --resume continues it
+    with the same bits as an uninterrupted run.
     """
     ctx.with_resource(notes_of("vsmnp", quiet or as_json))
     chosen = chosen_settings(ctx, environment=resume is None)
@@ -86,7 +77,7 @@ def command(
     quiet = quiet or as_json
     if dry_run:
         if as_json:
-            print_json({"settings": session.trainer.settings.to_mapping(), **_size(session)})
+            click.echo(json_text({"settings": session.trainer.settings.to_mapping(), **_size(session)}))
         else:
             _explain(session, click.echo, show_settings=True)
         return
@@ -103,7 +94,7 @@ def _started(
         raise click.UsageError("Give --preset or --config: a config.toml already holds every setting.")
     if "steps" in chosen and "epochs" in chosen:
         raise click.UsageError("Give --steps or --epochs, not both.")
-    if "epochs" in chosen:  # whatever a file says of steps
+    if "epochs" in chosen:  # overrides the steps of a file
         chosen = {**chosen, "steps": 0}
     if config is not None:
         chosen = {**load_toml(config), **chosen}
@@ -117,19 +108,15 @@ def _started(
 
 
 def _resumed(
-    folder: Path,
-    chosen: dict[str, Any],
-    preset: str | None,
-    config: Path | None,
-    out: Path | None,
+    folder: Path, chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None,
     dry_run: bool,
-) -> Session:
+) -> Session:  # fmt: skip
     for option, value in (("--preset", preset), ("--config", config), ("--out", out)):
         if value is not None:
             raise click.UsageError(f"--resume takes its settings from the run: leave out {option}.")
-    config_file = folder / "config.toml"
-    with contextlib.suppress(ConfigError):  # before the linear algebra is loaded; the checkpoint knows better
-        prepare_process(Settings.from_mapping(load_toml(config_file)).threads)
+    # The settings of the checkpoint count, but to read it loads the linear algebra, which fixes the threads.
+    with contextlib.suppress(ConfigError):
+        prepare_process(Settings.from_mapping(load_toml(folder / "config.toml")).threads)
     from vsmnp.runs.session import Session
 
     return Session.resumed(folder, chosen, dry=dry_run)
@@ -147,7 +134,7 @@ def _size(session: Session) -> dict[str, Any]:
 
 
 def _explain(session: Session, tell: Callable[[str], object], show_settings: bool) -> None:
-    """The resolved settings, the size and the time."""
+    """Print the resolved settings, the numbers of parameters and the expected time."""
     from vsmnp.settings.in_effect import settings_in_effect
 
     trainer = session.trainer
@@ -162,21 +149,19 @@ def _explain(session: Session, tell: Callable[[str], object], show_settings: boo
 
 
 def _advise(session: Session) -> None:
-    """What the user should know about this choice of settings."""
+    """Print notes on this choice of settings and on the data."""
     from vsmnp.training.build import advice
 
     notes = advice(session.trainer.settings, session.trainer.model.d_x)
-    for note in (*notes, *session.trainer.batches.dataset.notes):
-        say(f"Note: {note}")
+    for sentence in (*notes, *session.trainer.batches.dataset.notes):
+        note(sentence)
 
 
 def _train(session: Session, quiet: bool) -> Run:
     from vsmnp.training.loop import Watch
 
-    with (
-        catch_signals() as stop,
-        Progress("Training", session.total_steps, quiet, session.state.step) as progress,
-    ):
+    shown = Progress("Training", session.total_steps, quiet, session.state.step)
+    with catch_signals() as stop, shown as progress:
 
         def on_row(state: State, history: History) -> None:
             if not history.steps:
@@ -189,17 +174,10 @@ def _train(session: Session, quiet: bool) -> Run:
         def on_evaluation(done: int, total: int) -> None:
             progress.pause(f"evaluating, {100 * done // total} %")
 
-        watch = Watch(
-            on_step=progress.at,
-            on_row=on_row,
-            on_evaluation=on_evaluation,
-            on_death=lambda text: say(f"Note: {text}"),
-            stop=stop,
-        )
-        run = session.train(watch)
+        run = session.train(Watch(progress.at, on_row, on_evaluation, on_death=note, stop=stop))
     recorded = session.trainer.recorded
     if recorded is not None and recorded.obstacle:
-        say(f"Note: steps were launched kernel by kernel, not as a graph: {recorded.obstacle}", quiet)
+        note(f"Steps were launched kernel by kernel, not as a graph: {recorded.obstacle}", quiet)
     return run
 
 
@@ -209,18 +187,19 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
     assert run.folder is not None
     kept, floored = (int(count.sum()) for count in (run.gamma_kept, run.gamma_floored))
     if kept:
-        say(f"Note: {kept} batch(es) had no optimal gamma (b <= 0); the last gamma was kept there.", quiet)
+        note(f"On {kept} batch(es) no optimal gamma exists (b <= 0); the last gamma was kept there.", quiet)
     if floored:
-        say(f"Note: on {floored} batch(es) the optimal gamma lay below --gamma-floor.", quiet)
+        note(f"On {floored} batch(es) the optimal gamma was below --gamma-floor, which replaced it.", quiet)
     evaluation = evaluate_with_progress(run, quiet)
     try:
         samples(run, run.folder / "samples.png")
         curves(run, run.folder / "curves.png")
     except LibraryError as error:
-        say(f"Note: the run has no pictures. {error}", quiet)
+        note(f"the run has no pictures. {error}", quiet)
     if as_json:
         where = {"device": run.settings.device, "tf32": run.settings.tf32}
-        print_json({"run": str(run.folder), "steps": run.step, **where, **evaluation_json(run, evaluation)})
+        figures = evaluation_json(run, evaluation)
+        click.echo(json_text({"run": str(run.folder), "steps": run.step, **where, **figures}))
         return
     click.echo(evaluation_table(run, evaluation))
     click.echo(f"Run: {run.folder}")

@@ -1,4 +1,4 @@
-"""``vsmnp verify``: the paper's equations, checked one at a time."""
+"""``vsmnp verify``: check each equation of the paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..console import Progress, json_text, say, table
-from ..options import json_option, quiet_option
+from ..options import FILE, output_options, with_examples
 from ..process import prepare_process
 
 if TYPE_CHECKING:
@@ -19,51 +19,42 @@ if TYPE_CHECKING:
 _HEADER = ("id", "title", "as printed", "corrected", "evidence")
 
 
-@click.command(
-    epilog="""\b
-Examples:
+@with_examples("""
   vsmnp verify
   vsmnp verify --equation 15
   vsmnp verify --section A.5 --thorough
   vsmnp verify --errata --markdown --out errata.md
-"""
+""")
+@click.option(
+    "--equation",
+    metavar="NUMBER",
+    help="Check one equation, by its number, such as 15, or by an id of the first column.",
 )
-@click.option("--equation", metavar="NUMBER", help="One equation, such as 15, or one id of the first column.")
-@click.option("--section", help="One section with its subsections, such as A.5, or engine.")
-@click.option("--errata", is_flag=True, help="Only what the paper misprints.")
-@click.option("--thorough", is_flag=True, help="Errors ten times smaller: many minutes.")
+@click.option("--section", help="Check one section with its subsections, such as A.5, or engine.")
+@click.option("--errata", is_flag=True, help="Check only what the paper misprints.")
+@click.option("--thorough", is_flag=True, help="Make errors of estimates ten times smaller, in many minutes.")
 @click.option("--markdown", "format_", flag_value="markdown", help="Print Markdown with every formula.")
 @click.option(
     "--html",
     "format_",
     flag_value="html",
-    help="Print a web page; its formulas are set by MathJax, from the network.",
+    help="Print a web page, whose formulas are set by MathJax from the network.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of the screen."
-)
-@json_option
-@quiet_option
+@click.option("--out", type=FILE, help="Write to this file instead of the screen.")
+@output_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    equation: str | None,
-    section: str | None,
-    errata: bool,
-    thorough: bool,
-    format_: str | None,
-    out: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Check the equations, propositions and steps of the paper, and what the engine rests on.
+    ctx: click.Context, equation: str | None, section: str | None, errata: bool, thorough: bool,
+    format_: str | None, out: Path | None, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Check the equations, propositions and steps of the paper, and the formulas of the engine.
 
     Each statement is checked as printed and, where the paper misprints it, as corrected: by computer
     algebra, by quadrature and closed forms, by finite differences, and by samples through the engine's own
-    code. The exit code is 1 if a statement that should hold does not, and it is named.
+    code. If a statement that should hold does not, it is named and the exit code is 1.
     """
     if as_json and format_:
-        raise click.UsageError("Give one of --json, --markdown and --html.")
+        raise click.UsageError("Give one of --json, --markdown and --html, not several.")
     prepare_process(1)
     from vsmnp.paper.derivations import Effort, judge_all, report, select, slips
     from vsmnp.storage import write_text
@@ -71,11 +62,9 @@ def command(
     chosen = select(equation, section, errata)
     words = slips(section) if errata and equation is None else ()
     quiet = quiet or (as_json and out is None)
-    verdicts = []
+    effort, verdicts = Effort(10 if thorough else 1), []
     with Progress("Checking", len(chosen), quiet) as progress:
-        for verdict in judge_all(
-            chosen, Effort(10 if thorough else 1), lambda done, total: progress.at(done)
-        ):
+        for verdict in judge_all(chosen, effort, progress.part):
             verdicts.append(verdict)
             progress.tell(verdict.statement.id)
     failed = [verdict.statement.id for verdict in verdicts if not verdict.holds]

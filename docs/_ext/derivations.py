@@ -75,7 +75,7 @@ def _table(verdicts: Sequence[Verdict]) -> str:
 
 
 def _section(verdict: Verdict) -> str:
-    """The section that a page is made of: A.5 for A.5.1, 3 for 3.2."""
+    """Return the section whose page has the statement: A.5 for A.5.1, 3 for 3.2."""
     section = verdict.statement.section
     found = re.match(r"[A-Z]\.\d+|\d+", section)
     return found[0] if found else section
@@ -90,6 +90,6 @@ def _heading(section: str) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Called by Sphinx."""
+    """Register the extension with Sphinx."""
     app.connect("builder-inited", write_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -175,7 +175,7 @@ class CupyLauncher:
         return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
 
     def free_memory(self) -> int:
-        """What this device says it has."""
+        """Return the number of free bytes that this device reports."""
         import cupy
 
         free, _ = cupy.cuda.Device().mem_info

@@ -63,7 +63,7 @@ class Batches:
         return self.rows(epoch)[place * self.batch_size : (place + 1) * self.batch_size][None, None]
 
     def rows(self, epoch: int) -> Rows:
-        """The samples of an epoch in their order, of which the first ``per_epoch`` N make its minibatches."""
+        """Return the samples of an epoch in order; the first ``per_epoch`` N of them make its minibatches."""
         if epoch != self._epoch or self._rows is None:
             self._rows = self.dataset.stream(self.data_seed, epoch, self.dtype)
             self._epoch = epoch

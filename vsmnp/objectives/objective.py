@@ -61,7 +61,7 @@ class Objective(Protocol):
 
 
 def _fetched(k: Kernels, value: Any) -> Any:
-    """The arrays inside records, mappings and tuples as NumPy arrays."""
+    """Convert the arrays inside records, mappings and tuples to NumPy arrays."""
     if value is None:
         return None
     if is_dataclass(value) and not isinstance(value, type):
