@@ -30,8 +30,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
     tree.add("vsmnp/model/networks/linear.py", ARCHITECTURE)
     tree.edit(
         "vsmnp/settings/choices.py",
-        '    "dcgan": Architecture(',
-        '    "linear": Architecture("model.networks.linear:linear"),\n    "dcgan": Architecture(',
+        '    "dcgan": ArchitectureRow(',
+        '    "linear": ArchitectureRow("model.networks.linear:linear"),\n    "dcgan": ArchitectureRow(',
     )
     return tree
 

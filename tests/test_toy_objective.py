@@ -37,8 +37,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
     tree.add("vsmnp/objectives/between.py", OBJECTIVE)
     tree.edit(
         "vsmnp/settings/choices.py",
-        '    "fae": Learning(',
-        '    "between": Learning("objectives.between:Between", label="M1.5"),\n    "fae": Learning(',
+        '    "fae": ObjectiveRow(',
+        '    "between": ObjectiveRow("objectives.between:Between", label="M1.5"),\n    "fae": ObjectiveRow(',
     )
     return tree
 

@@ -45,9 +45,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
     tree.add("vsmnp/model/ball.py", POSTERIOR)
     tree.edit(
         "vsmnp/settings/choices.py",
-        '    "bernoulli": Latents(',
-        '    "ball": Latents("model.ball:Ball", reads=("temperature",), inferences=("kl", "fisher")),\n'
-        '    "bernoulli": Latents(',
+        '    "bernoulli": PosteriorRow(',
+        '    "ball": PosteriorRow("model.ball:Ball", reads=("temperature",), inferences=("kl", "fisher")),\n'
+        '    "bernoulli": PosteriorRow(',
     )
     return tree
 

@@ -48,8 +48,8 @@ class Joint:
 
 
 @dataclass(frozen=True)
-class Learning(Member):
-    """An objective of the decoder."""
+class ObjectiveRow(Member):
+    """The row of an objective that trains the decoder."""
 
     label: str = ""  #: name in figures
     published: str = ""  #: home of the variant of ``--as-published``, if there is one
@@ -59,8 +59,8 @@ class Learning(Member):
 
 
 @dataclass(frozen=True)
-class Inference(Member):
-    """An objective of the encoder."""
+class InferenceRow(Member):
+    """The row of an objective that trains the encoder."""
 
     label: str = ""  #: name in figures
     letter: str = ""  #: name in tables of benchmarks
@@ -69,36 +69,36 @@ class Inference(Member):
 
 
 @dataclass(frozen=True)
-class Latents(Member):
-    """A family of q(z|x) with its prior, and the objectives that it goes with (empty: all)."""
+class PosteriorRow(Member):
+    """The row of a family of q(z|x), with the objectives that it goes with (empty: all)."""
 
     inferences: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Architecture(Member):
-    """A function that returns the encoder and the decoder."""
+class ArchitectureRow(Member):
+    """The row of a function that returns an encoder and a decoder."""
 
     of_images: bool = False  #: whether it takes an ``ImagePlan``, and the data must be images
     batch_norm: BatchNormRule = "off"  #: what ``--batch-norm auto`` stands for
 
 
-OBJECTIVES: Mapping[str, Learning] = MappingProxyType({
-    "elbo": Learning("objectives.elbo:ELBO", label="ELBO"),
-    "m1": Learning("objectives.m1:M1", label="M1"),
-    "m2": Learning(
+OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
+    "elbo": ObjectiveRow("objectives.elbo:ELBO", label="ELBO"),
+    "m1": ObjectiveRow("objectives.m1:M1", label="M1"),
+    "m2": ObjectiveRow(
         "objectives.m2:M2", reads=("squared_mean",), label="M2",
         published="objectives.as_published:M2AsPublished",
         one_sample="With one posterior sample M2 is the same estimator as M1: use --samples 2 or more.",
     ),
-    "m3": Learning(
+    "m3": ObjectiveRow(
         "objectives.m3:M3", reads=("squared_mean", "baseline"), label="M3",
         published="objectives.as_published:M3AsPublished", crosses=True,
         one_sample="With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: "
         "use --samples 2 or more.",
     ),
-    "fae": Learning(
+    "fae": ObjectiveRow(
         "objectives.joint_fisher:JointFisherLearning", reads=("score_norm",), label="Fisher autoencoder",
         crosses=True,
         joint=Joint(
@@ -109,28 +109,28 @@ OBJECTIVES: Mapping[str, Learning] = MappingProxyType({
     ),
 })  # fmt: skip
 
-INFERENCES: Mapping[str, Inference] = MappingProxyType({
-    "kl": Inference("objectives.kl:KL", label="KL", letter="K"),
-    "fisher": Inference(
+INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
+    "kl": InferenceRow("objectives.kl:KL", label="KL", letter="K"),
+    "fisher": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", label="Fisher", letter="F", reparametrised=False
     ),
-    "fisher-reparam": Inference(
+    "fisher-reparam": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", label="Fisher (reparametrised)", letter="FR",
         reparametrised=True,
     ),
 })  # fmt: skip
 
-POSTERIORS: Mapping[str, Latents] = MappingProxyType({
-    "gaussian": Latents("model.gaussian:DiagonalGaussian", reads=("scale",)),
-    "bernoulli": Latents(
+POSTERIORS: Mapping[str, PosteriorRow] = MappingProxyType({
+    "gaussian": PosteriorRow("model.gaussian:DiagonalGaussian", reads=("scale",)),
+    "bernoulli": PosteriorRow(
         "model.bernoulli:Bernoulli", reads=("temperature",), inferences=("kl",), objectives=("elbo", "m1")
     ),
 })  # fmt: skip
 
-ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType({
-    "mlp": Architecture("model.networks.mlp:perceptrons", reads=("hidden", "sigmoid_output")),
-    "dcgan": Architecture("model.networks.dcgan:dcgan", reads=("width", "batch_norm"), of_images=True),
-    "resnet18": Architecture(
+ARCHITECTURES: Mapping[str, ArchitectureRow] = MappingProxyType({
+    "mlp": ArchitectureRow("model.networks.mlp:perceptrons", reads=("hidden", "sigmoid_output")),
+    "dcgan": ArchitectureRow("model.networks.dcgan:dcgan", reads=("width", "batch_norm"), of_images=True),
+    "resnet18": ArchitectureRow(
         "model.networks.resnet:resnet18", reads=("width", "batch_norm"), of_images=True, batch_norm="coupled"
     ),
 })  # fmt: skip
@@ -156,12 +156,12 @@ CHOSEN_BY: Mapping[str, Mapping[str, Member]] = MappingProxyType({
     "gamma": GAMMA_RULES,
 })  # fmt: skip
 #: Networks for images, by name.
-IMAGE_ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
+IMAGE_ARCHITECTURES: Mapping[str, ArchitectureRow] = MappingProxyType(
     {name: row for name, row in ARCHITECTURES.items() if row.of_images}
 )
 
 
-def objective_in(values: Mapping[str, Any]) -> Learning | None:
+def objective_in(values: Mapping[str, Any]) -> ObjectiveRow | None:
     """Return the row of the objective that unchecked settings name, or None if they name none."""
     name = values.get("objective")
     return OBJECTIVES.get(name) if isinstance(name, str) else None

@@ -208,9 +208,9 @@ class Trainer:
         return None if recorder is None else RecordedStep(recorder, self._work)
 
     def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
-        """Step t, in place, on its clean minibatches, gathered here if none are given.
+        """Run step t in place on its clean minibatches, gathered here if none are given.
 
-        The last one serves all later uses.
+        Updates beyond the last minibatch use the last one.
         """
         if not clean:
             assert self.store is not None
