@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..rng import Key
+from ..settings.choices import SCALES
 from ..types import ActivationName, Array, DType, Kernels, Shape
 from .likelihood import LOG_2PI, kl_to_normal, log_normal
 from .posterior import Moments
@@ -25,12 +27,21 @@ class DiagonalGaussian:
         Latent dimension; the encoder outputs ``2 d_z`` features.
     scale : {"exp", "softplus"}
         S; both choices satisfy ``S' = h(S)``, so that S'' = h'(S) S'.
+
+    Raises
+    ------
+    ConfigError
+        If the scale is another one.
     """
 
     d_z: int
     scale: ActivationName = "exp"
     has_density: ClassVar[bool] = True
     prior_sd: ClassVar[float] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ConfigError(f"The posterior scale is {' or '.join(SCALES)}, not '{self.scale}'.")
 
     @property
     def n_features(self) -> int:

@@ -145,6 +145,9 @@ OPTIMIZERS: Mapping[str, Member] = MappingProxyType({
     "adam": Member("training.optimizers:Adam"), "sgd": Member("training.optimizers:SGD"),
 })  # fmt: skip
 
+#: Maps from the encoder's output to the standard deviation of a Gaussian posterior.
+SCALES = ("exp", "softplus")
+
 #: Distributions of the initial parameters.
 INITIAL: Mapping[str, Member] = MappingProxyType({
     name: Member(f"model.initial:{name}") for name in ("uniform", "normal", "images")

@@ -20,6 +20,7 @@ from .choices import (
     OBJECTIVES,
     OPTIMIZERS,
     POSTERIORS,
+    SCALES,
     objective_in,
 )
 from .values import Part, checked, is_positive, option_name
@@ -142,7 +143,7 @@ class Settings:
         part=Part("posterior", _OPTION),
     )  # fmt: skip
     scale: str = _setting(
-        "exp", "Map from the encoder's output to the posterior sd.", "exp", "softplus",
+        "exp", "Map from the encoder's output to the posterior sd.", *SCALES,
         part=Part("posterior", refusal=""),
     )  # fmt: skip
     sigmoid_output: bool = _setting(
