@@ -18,7 +18,7 @@ import numpy as np
 from vsmnp.errors import DeviceError
 from vsmnp.types import Array
 
-from .matrices import Matrices
+from .matrices import Product
 
 #: cublasOperation_t.
 PLAIN, TRANSPOSED = 0, 1
@@ -84,18 +84,8 @@ class Cublas:
         self._space = self.workspace(WORKSPACE)
         return handle
 
-    def multiply(
-        self,
-        stream: int,
-        transposed: tuple[bool, bool],
-        sizes: tuple[int, int, int],
-        a: Matrices,
-        b: Matrices,
-        accumulate: bool,
-        c: Matrices,
-        batch: int,
-    ) -> None:
-        """Compute ``c (+)= op(a) op(b)`` for each matrix of a batch, on the stream at that address.
+    def multiply(self, stream: int, product: Product) -> None:
+        """Compute a product of batches of matrices on the stream at that address.
 
         Raises
         ------
@@ -108,13 +98,13 @@ class Cublas:
             assert self._space is not None
             self._call("cublasSetWorkspace_v2", handle, self.address(self._space), WORKSPACE)
             self._stream = stream
-        dtype = c.array.dtype
-        one, before = np.ones((), dtype), np.full((), accumulate, dtype)
-        operations = (TRANSPOSED if t else PLAIN for t in transposed)
+        dtype = product.c.array.dtype
+        one, before = np.ones((), dtype), np.full((), product.accumulate, dtype)
+        operations = (TRANSPOSED if t else PLAIN for t in product.transposed)
+        a, b, c = ((self.address(m.array), m.leading, m.stride) for m in (product.a, product.b, product.c))
         self._call(
-            _NAMES[dtype], handle, *operations, *sizes, one.ctypes.data,
-            self.address(a.array), a.leading, a.stride, self.address(b.array), b.leading, b.stride,
-            before.ctypes.data, self.address(c.array), c.leading, c.stride, batch,
+            _NAMES[dtype], handle, *operations, *product.sizes, one.ctypes.data, *a, *b,
+            before.ctypes.data, *c, product.batch,
         )  # fmt: skip
 
     def _call(self, name: str, *arguments: Any) -> None:

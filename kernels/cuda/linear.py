@@ -10,7 +10,7 @@ import numpy as np
 from vsmnp.types import Array
 
 from .launching import WARP, Part, blocks, common, flag, from_model_to_model
-from .matrices import Matrices
+from .matrices import Matrices, Product
 
 #: Rows that one thread of ``sum_rows`` adds up before its block reduces the sums.
 ROWS_A_THREAD = 32
@@ -73,29 +73,13 @@ class Linear(Part):
         if not out.size or not inner:
             return out
         left, right, place = self._stored(a), self._stored(b), _for_blas(out)
-        if place is None or not place.turned:
-            with self.in_place(out) as (whole,):
-                place = _Stored(Matrices(whole, columns, rows * columns), True)
-                self._multiply(left, right, ta, tb, (columns, rows, inner), place, accumulate, models)
-        else:
-            self._multiply(left, right, ta, tb, (columns, rows, inner), place, accumulate, models)
+        to = place.matrices if place is not None and place.turned else None
+        with self.in_place(*([out] if to is None else [])) as copies:
+            self.machine.launcher.multiply(Product(
+                (tb == right.turned, ta == left.turned), (columns, rows, inner), right.matrices,
+                left.matrices, accumulate, to or Matrices(copies[0], columns, rows * columns), models,
+            ))  # fmt: skip
         return out
-
-    def _multiply(
-        self,
-        left: _Stored,
-        right: _Stored,
-        ta: bool,
-        tb: bool,
-        sizes: tuple[int, int, int],
-        place: _Stored,
-        accumulate: bool,
-        models: int,
-    ) -> None:
-        transposed = (tb == right.turned, ta == left.turned)
-        self.machine.launcher.multiply(
-            transposed, sizes, right.matrices, left.matrices, accumulate, place.matrices, models
-        )
 
     def add_bias(self, y: Array, b: Array) -> Array:
         """Add the bias in place: ``y[r,s,n,o] += b[r,o]``."""

@@ -19,7 +19,7 @@ from vsmnp.types.replay import ReplayedInt
 
 from .cublas import Cublas, library_of_cupy
 from .graph import CupyRecorder
-from .matrices import Matrices
+from .matrices import Product
 from .source import joined
 
 #: Compiler options; CuPy adds the architecture and ``-ftz=true``.
@@ -49,17 +49,8 @@ class Launcher(Protocol):
     def compile(self, source: str) -> Module:
         """Compile the kernels of a source, possibly only when one is launched."""
 
-    def multiply(
-        self,
-        transposed: tuple[bool, bool],
-        sizes: tuple[int, int, int],
-        a: Matrices,
-        b: Matrices,
-        accumulate: bool,
-        c: Matrices,
-        batch: int,
-    ) -> None:
-        """Compute ``c (+)= op(a) op(b)`` for each matrix of a batch; sizes are rows, columns and inner."""
+    def multiply(self, product: Product) -> None:
+        """Compute a product of batches of matrices."""
 
     def recorder(self) -> Recorder | None:
         """Return an object that records and replays launches, or None if the device cannot."""
@@ -181,21 +172,12 @@ class CupyLauncher:
         free, _ = cupy.cuda.Device().mem_info
         return int(free)
 
-    def multiply(
-        self,
-        transposed: tuple[bool, bool],
-        sizes: tuple[int, int, int],
-        a: Matrices,
-        b: Matrices,
-        accumulate: bool,
-        c: Matrices,
-        batch: int,
-    ) -> None:
+    def multiply(self, product: Product) -> None:
         """Multiply by cuBLAS, strided and batched, on the current stream."""
         import cupy
 
         stream = int(cupy.cuda.get_current_stream().ptr)
-        self._cublas.multiply(stream, transposed, sizes, a, b, accumulate, c, batch)
+        self._cublas.multiply(stream, product)
 
     def recorder(self) -> Recorder:
         """Return a recorder that captures a CUDA graph."""

@@ -1,4 +1,4 @@
-"""The layout of a batch of matrices for BLAS."""
+"""Batches of matrices and their products, in the layout of BLAS."""
 
 from __future__ import annotations
 
@@ -23,3 +23,25 @@ class Matrices(NamedTuple):
     array: Array
     leading: int
     stride: int
+
+
+class Product(NamedTuple):
+    """The product ``c (+)= op(a) op(b)`` for each matrix of a batch.
+
+    Attributes
+    ----------
+    transposed : tuple of bool
+        Whether a and b are transposed.
+    sizes : tuple of int
+        Rows, columns and inner size.
+    accumulate : bool
+        Whether the product is added to c.
+    """
+
+    transposed: tuple[bool, bool]
+    sizes: tuple[int, int, int]
+    a: Matrices
+    b: Matrices
+    accumulate: bool
+    c: Matrices
+    batch: int

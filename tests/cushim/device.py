@@ -11,7 +11,7 @@ from remote import Remote, Tape, do, made, opened
 
 from vsmnp.kernels.cuda.kernel_set import CudaKernels
 from vsmnp.kernels.cuda.machine import Machine, Module
-from vsmnp.kernels.cuda.matrices import Matrices
+from vsmnp.kernels.cuda.matrices import Product
 from vsmnp.types import Array, DType, Shape
 
 from .runner import ShimLauncher
@@ -81,20 +81,11 @@ class DeviceLauncher(ShimLauncher):
             raise RuntimeError("A module is compiled while a step is recorded.")
         return DeviceModule(super().compile(source))
 
-    def multiply(
-        self,
-        transposed: tuple[bool, bool],
-        sizes: tuple[int, int, int],
-        a: Matrices,
-        b: Matrices,
-        accumulate: bool,
-        c: Matrices,
-        batch: int,
-    ) -> None:
+    def multiply(self, product: Product) -> None:
         """Multiply now or when the tape is played."""
-        a, b, c = (m._replace(array=opened(m.array)) for m in (a, b, c))
-        product = super().multiply
-        do(lambda: product(transposed, sizes, a, b, accumulate, c, batch))
+        a, b, c = (m._replace(array=opened(m.array)) for m in (product.a, product.b, product.c))
+        inside, multiply = product._replace(a=a, b=b, c=c), super().multiply
+        do(lambda: multiply(inside))
 
     def recorder(self) -> TapeRecorder:
         """A tape."""

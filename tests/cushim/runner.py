@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
-from vsmnp.kernels.cuda.matrices import Matrices
+from vsmnp.kernels.cuda.matrices import Matrices, Product
 from vsmnp.types import Array, Shape
 
 HEADER = Path(__file__).with_name("cushim.hpp")
@@ -214,24 +214,15 @@ class ShimLauncher:
         """A gigabyte, unless a test wants less."""
         return self.free_bytes
 
-    def multiply(
-        self,
-        transposed: tuple[bool, bool],
-        sizes: tuple[int, int, int],
-        a: Matrices,
-        b: Matrices,
-        accumulate: bool,
-        c: Matrices,
-        batch: int,
-    ) -> None:
+    def multiply(self, product: Product) -> None:
         """What BLAS does with the same arguments, within the memory that the arrays have."""
-        rows, columns, inner = sizes
+        transposed, (rows, columns, inner), a, b, accumulate, c, batch = product
         left = _matrices(a, batch, *((inner, rows) if transposed[0] else (rows, inner)))
         right = _matrices(b, batch, *((columns, inner) if transposed[1] else (inner, columns)))
         out = _matrices(c, batch, rows, columns)
-        product = np.matmul(left.swapaxes(1, 2) if transposed[0] else left,
-                            right.swapaxes(1, 2) if transposed[1] else right)  # fmt: skip
-        out[...] = out + product if accumulate else product
+        total = np.matmul(left.swapaxes(1, 2) if transposed[0] else left,
+                          right.swapaxes(1, 2) if transposed[1] else right)  # fmt: skip
+        out[...] = out + total if accumulate else total
 
     def recorder(self) -> Any:
         """None: NumPy's own functions would not be recorded."""

@@ -1,32 +1,23 @@
 // Batch-norm kernels: combinations of images with coefficients per channel, and channel sums fused with the slope of an
 // activation.
 //
-// Inputs are (R, S, M, C) and (R, S, C); a Step holds the strides of an input between models and between samples, 0 if
-// it is shared.
+// Inputs are operands (R, S, M, C) and (R, S, C).
 #include "activations.cuh"
-
-struct Step {
-    Index model, sample;
-    __device__ Index at(Index row, Index samples) const { return row / samples * model + row % samples * sample; }
-};
+#include "operand.cuh"
 
 //     out[r, s, m, c] (+)= a[r, s, c] u[r, s, m, c] + b[r, s, c] v[r, s, m, c] + shift[r, s, c]
 //
 // out (R, S, M, C) contiguous, which may be u. Without `second`, b and v are not read; without `shifted`, shift is not.
 // Grid: x over the M C elements of a row, y over the R S rows, with strided loops in both.
 KERNEL combine(
-    const real *u, Index u_model, Index u_sample, const real *__restrict__ a, Index a_model, Index a_sample,
-    const real *__restrict__ v, Index v_model, Index v_sample, const real *__restrict__ b, Index b_model, Index b_sample,
-    const real *__restrict__ shift, Index shift_model, Index shift_sample, int second, int shifted, int accumulate,
-    Index models, Index samples, Index size, Index channels, real *out
+    const real *u, Index u_model, Index u_sample, INPUT(a), INPUT(v), INPUT(b), INPUT(shift), int second, int shifted,
+    int accumulate, Index models, Index samples, Index size, Index channels, real *out
 ) {
     const Index step = (Index)gridDim.x * blockDim.x;
     for (Index row = blockIdx.y; row < models * samples; row += gridDim.y) {
-        const real *u_row = u + Step{u_model, u_sample}.at(row, samples);
-        const real *a_row = a + Step{a_model, a_sample}.at(row, samples);
-        const real *v_row = v + Step{v_model, v_sample}.at(row, samples);
-        const real *b_row = b + Step{b_model, b_sample}.at(row, samples);
-        const real *shift_row = shift + Step{shift_model, shift_sample}.at(row, samples);
+        const real *u_row = OPERAND(u).row(row, samples), *a_row = OPERAND(a).row(row, samples);
+        const real *v_row = OPERAND(v).row(row, samples), *b_row = OPERAND(b).row(row, samples);
+        const real *shift_row = OPERAND(shift).row(row, samples);
 #pragma unroll 1
         for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < size; i += step) {
             const Index c = i % channels;
@@ -47,16 +38,15 @@ KERNEL combine(
 // over chunks, y over tiles of channels, z over the R S rows with a strided loop.
 template <class F>
 __device__ inline void sums_of(
-    const real *y, Step y_step, const real *gy, Step gy_step, const real *x, Step x_step, const real *centre,
-    Step centre_step, int crossed, Index models, Index samples, Index rows, Index channels, Index chunk, int columns,
-    real *u, int kept, real *sums, real *totals, real *crosses
+    Operand y, Operand gy, Operand x, Operand centre, int crossed, Index models, Index samples, Index rows,
+    Index channels, Index chunk, int columns, real *u, int kept, real *sums, real *totals, real *crosses
 ) {
     const int column = threadIdx.x % columns, lane = threadIdx.x / columns, lanes = blockDim.x / columns;
     const Index c = (Index)blockIdx.y * columns + column, chunks = gridDim.x;
     const Index first = blockIdx.x * chunk, last = first + chunk < rows ? first + chunk : rows;
     for (Index row = blockIdx.z; row < models * samples; row += gridDim.z) {
-        const real *y_row = y + y_step.at(row, samples), *gy_row = gy + gy_step.at(row, samples);
-        const real *x_row = x + x_step.at(row, samples), *centre_row = centre + centre_step.at(row, samples);
+        const real *y_row = y.row(row, samples), *gy_row = gy.row(row, samples);
+        const real *x_row = x.row(row, samples), *centre_row = centre.row(row, samples);
         real total = 0, cross = 0;
         if (c < channels) {
             const real middle = crossed ? centre_row[c] : 0;
@@ -93,17 +83,14 @@ struct None {
 
 #define SUMS(f, F, CODE)                                                                                             \
     KERNEL f##_sums(                                                                                                 \
-        const real *__restrict__ y, Index y_model, Index y_sample, const real *__restrict__ gy, Index gy_model,      \
-        Index gy_sample, const real *__restrict__ x, Index x_model, Index x_sample, const real *__restrict__ centre, \
-        Index centre_model, Index centre_sample, int crossed, Index models, Index samples, Index rows,               \
+        INPUT(y), INPUT(gy), INPUT(x), INPUT(centre), int crossed, Index models, Index samples, Index rows,          \
         Index channels, Index chunk, int columns, real *__restrict__ u, int kept, real *__restrict__ sums            \
     ) {                                                                                                              \
         SHARED(real, totals, MAX_THREADS);                                                                           \
         SHARED(real, crosses, MAX_THREADS);                                                                          \
         sums_of<F>(                                                                                                  \
-            y, Step{y_model, y_sample}, gy, Step{gy_model, gy_sample}, x, Step{x_model, x_sample}, centre,           \
-            Step{centre_model, centre_sample}, crossed, models, samples, rows, channels, chunk, columns, u, kept,    \
-            sums, totals, crosses                                                                                    \
+            OPERAND(y), OPERAND(gy), OPERAND(x), OPERAND(centre), crossed, models, samples, rows, channels, chunk,   \
+            columns, u, kept, sums, totals, crosses                                                                  \
         );                                                                                                           \
     }
 

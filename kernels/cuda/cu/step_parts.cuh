@@ -75,7 +75,7 @@ STEP_KERNEL step_sum(
     const real *__restrict__ theta, const bool *__restrict__ alive, const Index *__restrict__ t, Index models,
     real *__restrict__ totals, bool *__restrict__ fine, real *__restrict__ found, Index *__restrict__ updates
 ) {
-    const Work w = told(plan, numbers);
+    const Work w = work_of(plan, numbers);
     const int packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         int bad = 0;
@@ -111,7 +111,7 @@ STEP_KERNEL step_finish(
     int side, int slices, const real *__restrict__ totals, const bool *__restrict__ fine, const real *__restrict__ found,
     const Index *__restrict__ updates, STEP_NOW, STEP_STATE
 ) {
-    const Work w = told(plan, numbers);
+    const Work w = work_of(plan, numbers);
     const bool infers = side == INFER;
     const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
     const Vector vector = infers ? ENCODER_VECTOR : DECODER_VECTOR;

@@ -60,7 +60,7 @@ struct Work {
 };
 
 // Read the plan alone; the networks have no memory.
-__device__ inline Work told(const int *plan, const real *numbers) {
+__device__ inline Work work_of(const int *plan, const real *numbers) {
     Work w = {};
     w.plan = plan;
     w.numbers = numbers;
@@ -74,7 +74,7 @@ __device__ inline Work told(const int *plan, const real *numbers) {
 }
 
 __device__ inline Work work_in(real *memory, const int *plan, const real *numbers) {
-    Work w = told(plan, numbers);
+    Work w = work_of(plan, numbers);
     real *next = memory;
     w.encoder.p = next;
     next += plan[ENCODER_PACKED];
