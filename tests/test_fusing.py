@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from vsmnp.kernels import load
+from vsmnp.kernels.cuda import step_plan
 from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import M1, M3, Objective
@@ -59,6 +60,32 @@ COMPOSED: list[dict[str, Any]] = [
 @pytest.mark.parametrize("settings", COMPOSED)
 def test_what_has_no_plain_description_is_composed(settings: dict[str, Any]) -> None:
     assert describe(**settings) is None
+
+
+def _unknown(spec: StepSpec) -> dict[str, StepSpec]:
+    """The same step with one member that no fused step knows."""
+    replaced = dataclasses.replace
+    return {
+        "inference": replaced(spec, inference=replaced(spec.inference, loss="other")),
+        "learning": replaced(spec, learning=replaced(spec.learning, loss="other")),
+        "activation": replaced(spec, decoder=replaced(spec.decoder, activation="other")),
+        "output": replaced(spec, decoder=replaced(spec.decoder, output="other")),
+        "scale": replaced(spec, scale="other"),
+        "end of the encoder": replaced(spec, encoder=replaced(spec.encoder, output="tanh")),
+    }
+
+
+@pytest.mark.parametrize(
+    "member", ["inference", "learning", "activation", "output", "scale", "end of the encoder"]
+)
+def test_a_step_with_an_unknown_member_is_composed(member: str) -> None:
+    spec = describe()
+    assert spec is not None
+    unknown = _unknown(spec)[member]
+    assert load("cpu").fused_step(spec) is not None
+    assert load("cpu").fused_step(unknown) is None
+    assert step_plan.obstacle(spec, 227 * 1024) is None
+    assert "does not know" in (step_plan.obstacle(unknown, 227 * 1024) or "")
 
 
 def test_a_posterior_of_another_kind_is_composed() -> None:

@@ -166,7 +166,7 @@ class CupyLauncher:
         return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
 
     def free_memory(self) -> int:
-        """Return the number of free bytes that this device reports."""
+        """Return the bytes of memory that are free on this device."""
         import cupy
 
         free, _ = cupy.cuda.Device().mem_info

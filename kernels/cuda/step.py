@@ -127,7 +127,7 @@ class CudaStep:
             x = self.part.empty((len(xs), *x.shape[2:]), self._dtype)
             for place, other in enumerate(xs):
                 x[place] = other[0, 0]
-        self._launch("", "whole_step", (min(models, self.part.most_rows),), *self._told,
+        self._launch("", "whole_step", (min(models, self.part.most_rows),), *self._constants,
                      self.part.contiguous(x, self._dtype), 0 if shared else batch * x.shape[-1], batch, seeds,
                      *self.part.machine.step(now), *arrays,
                      numbers=self.plan.shared_numbers + self.plan.moments)  # fmt: skip
@@ -157,7 +157,7 @@ class CudaStep:
         optimal = side == Side.LEARN and self.spec.learning.gamma == "optimal"
         for which, out in ((Side.FORMS, form_sums), (side, sums))[0 if optimal else 1 :]:
             self._launch("_tiled", "step_part", (parts, min(models, self.part.most_rows)),
-                         *self._told[:2], x, batch, chunk, seeds, np.uint32(stream),
+                         *self._constants[:2], x, batch, chunk, seeds, np.uint32(stream),
                          *self.part.machine.step(step), np.int32(which), state.phi, state.theta, models,
                          form_sums if which != Side.FORMS else sums, gradients, out,
                          numbers=self.plan.shared_numbers)  # fmt: skip
@@ -173,10 +173,10 @@ class CudaStep:
         totals, found = (self.part.empty((models, count), self._dtype) for count in (packed, FINDINGS))
         fine, updates = self.part.empty((models, slices), np.bool_), self.part.empty((models,), np.int64)
         memory = state.phi_memory if side == Side.INFER else state.theta_memory
-        self._launch("_tiled", "step_sum", grid, *self._told[:2], batch, np.int32(side), np.int32(parts),
+        self._launch("_tiled", "step_sum", grid, *self._constants[:2], batch, np.int32(side), np.int32(parts),
                      *parted, state.theta, state.alive, memory.t, models, totals, fine, found,
                      updates)  # fmt: skip
-        self._launch("_tiled", "step_finish", grid, *self._told, batch, np.int32(side), np.int32(slices),
+        self._launch("_tiled", "step_finish", grid, *self._constants, batch, np.int32(side), np.int32(slices),
                      totals, fine, found, updates, *self.part.machine.step(state.step), *arrays)  # fmt: skip
 
     def _vector(self, p: Array, memory: Any, lr: Array) -> tuple[Array, ...]:
@@ -190,9 +190,9 @@ class CudaStep:
         """Launch a kernel; ``numbers``, if any, is the size of its shared memory and its last argument."""
         order = "_joint" if joint(self.spec) else "_second" if second_order(self.spec) else ""
         module = self.part.machine.module(f"step{order}{way}", self._dtype)
-        told = (*arguments, numbers) if numbers else arguments
+        given = (*arguments, numbers) if numbers else arguments
         module.launch(
-            kernel, grid, (self._threads,), told, numbers * self._dtype.itemsize, self.plan.carve_out
+            kernel, grid, (self._threads,), given, numbers * self._dtype.itemsize, self.plan.carve_out
         )
 
     @cached_property
@@ -204,7 +204,7 @@ class CudaStep:
         return min(self.part.threads, NARROW_THREADS) if narrow(self.spec) else self.part.threads
 
     @cached_property
-    def _told(self) -> tuple[Array, Array, Array]:
+    def _constants(self) -> tuple[Array, Array, Array]:
         """Arrays of the plan on the machine."""
         words, numbers, betas = (
             self.part.machine.xp.asarray(array)

@@ -40,8 +40,8 @@ class Terms(Part):
             q = g if s_q is None else self.stretched(s_q, shape, dtype)
             coefficients = (form.c_each, form.c_mean, form.d_each, form.d_mean)
             weights = (self.stretched(w, (models,), dtype) for w in (w_square, w_cross))
-            said = flag(s_q is not None), flag(want_gradient)
-            how = (*said, *(self.scalar(c, g) for c in coefficients), *weights)
+            flags = flag(s_q is not None), flag(want_gradient)
+            how = (*flags, *(self.scalar(c, g) for c in coefficients), *weights)
             self._launch_forms(x, g, q, how, a, h, g if v is None else v)
         return a, h, v
 

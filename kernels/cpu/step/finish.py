@@ -87,7 +87,9 @@ def move(loop: int, plan: Any, optimizer: Any, r: int, p: Array, g: Array) -> No
 
 
 @formula
-def judge(status: Any, step: int, r: int, first: int, terms: Array, left_out: int, fine: bool) -> None:
+def flag_divergence(
+    status: Any, step: int, r: int, first: int, terms: Array, left_out: int, fine: bool
+) -> None:
     """Flag model r as diverged at the first of the ``terms (., R)``, or the gradient, that is not finite.
 
     The term ``left_out`` is not counted among the causes.
@@ -117,7 +119,7 @@ def finish(tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r:
     slope = _evaluated(plan.terms, accumulators.sums, l, r, arrays.terms)
     if plan.gamma == LEARNED:
         g[plan.log_sd] = slope
-    judge(status, inputs.step, r, plan.first_cause, arrays.terms, plan.left_out, all_finite(g))
+    flag_divergence(status, inputs.step, r, plan.first_cause, arrays.terms, plan.left_out, all_finite(g))
     if not status.alive[r]:
         return
     if plan.gamma == OPTIMAL:

@@ -1,7 +1,7 @@
 """Gradients of the inference objectives on a tile: KL, and the posterior Fisher divergence.
 
 Each adds the tile's share of the gradient of the batch mean to ``g (P,)`` and the tile's loss sums to
-``sums``; see ``stages.SHARE`` for the arguments.
+``sums``; see ``stages.py`` for the arguments.
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ from vsmnp.types.arrays import Array
 
 from ..sums import total
 from ..views import row_of, run_of
-from .perceptron import backward, backward_along, inputs_pulled, inputs_pulled_along, outputs_along, push
-from .sample import blank, decode, encode, kl_sum, place, scaled
+from .perceptron import (
+    backward,
+    backward_along,
+    forward_along,
+    inputs_pulled,
+    inputs_pulled_along,
+    outputs_along,
+)
+from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
 from .stages import stage
 from .tile import PLANE, TANGENT
 
@@ -27,7 +34,7 @@ def kl(
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
     width, d_z, samples = at.width, at.d_z, at.samples
     encode(tile, phi, x, row, rows)
-    place(tile, noise, batch, row, rows)
+    sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[0] += tile.found[0]
     kl_sum(tile, rows)
@@ -50,7 +57,7 @@ def kl(
                 grho[i] += each * eps[i]
         for i in range(width):
             grho[i] *= ds[i]
-    blank(tile, at.features, 2 * d_z, rows, 1)
+    clear_padding(tile, at.features, 2 * d_z, rows, 1)
     backward(tile, tile.encoder, phi, at.features, g, True, False, width)
 
 
@@ -61,9 +68,9 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
     width, d_z, samples = at.width, at.d_z, at.samples
     work = run_of(planes, at.work, 0, rows)
     real = work.dtype.type
-    scaled(tile, at.residual, at.d_x, -tau, at.cotangent)
+    scale(tile, at.residual, at.d_x, -tau, at.cotangent)
     backward(tile, tile.decoder, theta, at.cotangent, theta, False, True, samples * width)
-    scaled(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at.score)
+    scale(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at.score)
     result, one = 0.0, real(1)
     for z in range(d_z):
         s = row_of(planes, at.s + z)
@@ -78,7 +85,7 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
                 d[i] = place_j[i] - eps[i] * (one / s[i]) - b[i]
                 work[i] = d[i] * d[i]
             result += total(work)
-    blank(tile, at.gap, d_z, rows, samples)
+    clear_padding(tile, at.gap, d_z, rows, samples)
     tile.found[0] = result
 
 
@@ -87,10 +94,10 @@ def curvature(tile: Any, theta: Array, tau: float) -> None:
     """Compute ``H d``, H the Hessian of ``log p(x|z)`` in z, by the decoder's tangent sweeps for ``d``."""
     at = tile.at[0]
     cols = at.samples * at.width
-    scaled(tile, at.gap, at.d_z, 1.0, tile.decoder[0, TANGENT])
-    push(tile, tile.decoder, theta, cols)
-    scaled(tile, at.residual, at.d_x, -tau, at.cotangent)
-    scaled(tile, outputs_along(tile.decoder), at.d_x, -tau, at.s_q)
+    scale(tile, at.gap, at.d_z, 1.0, tile.decoder[0, TANGENT])
+    forward_along(tile, tile.decoder, theta, cols)
+    scale(tile, at.residual, at.d_x, -tau, at.cotangent)
+    scale(tile, outputs_along(tile.decoder), at.d_x, -tau, at.s_q)
     backward_along(tile, tile.decoder, theta, at.cotangent, at.s_q, theta, theta, False, False, True, cols)
 
 
@@ -133,7 +140,7 @@ def pull_gap(
         for i in range(width):
             gmu[i] *= weight
             grho[i] *= weight * ds[i]
-    blank(tile, at.features, 2 * d_z, rows, 1)
+    clear_padding(tile, at.features, 2 * d_z, rows, 1)
     backward(tile, tile.encoder, phi, at.features, g, True, False, width)
 
 
@@ -145,7 +152,7 @@ def fisher(
     """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and the sum of ``|d|^2``."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
-    place(tile, noise, batch, row, rows)
+    sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     gaps(tile, theta, rows, tau)
     sums[0] += tile.found[0]

@@ -18,9 +18,9 @@ from ...reference.activations import CODES
 from ..sums import total
 from ..views import row_of, run_of
 from .inference import curvature, gaps, pull_gap
-from .perceptron import backward, backward_along, inputs_pulled, outputs_along, push
+from .perceptron import backward, backward_along, forward_along, inputs_pulled, outputs_along
 from .records import Noise
-from .sample import blank, decode, draw, encode, place, scaled
+from .sample import clear_padding, decode, draw, encode, sample_z, scale
 from .stages import stage
 from .tile import TANGENT
 
@@ -38,7 +38,7 @@ def _directions(
     width, d_z, real = at.width, at.d_z, planes.dtype.type
     if by_probe:
         draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at.here, 1)
-        blank(tile, at.here, 2 * d_z, rows, 1)
+        clear_padding(tile, at.here, 2 * d_z, rows, 1)
         root = real(math.sqrt(2.0))
         for z in range(d_z):
             for i in range(width):
@@ -101,7 +101,7 @@ def score_norm(
             for i in range(width):
                 amu[i] = u[z, i] / s[i]
                 arho[i] = w[z, i] / s[i] * ds[i]
-        blank(tile, at.features, 2 * d_z, rows, 1)
+        clear_padding(tile, at.features, 2 * d_z, rows, 1)
         backward(tile, tile.encoder, phi, at.features, g, False, True, width)
         s_q = inputs_pulled(tile, tile.encoder)
         for d in range(d_x):
@@ -110,11 +110,11 @@ def score_norm(
                 work[i] = score[i] * score[i]
             result += total(work)
         if wanted:
-            scaled(tile, s_q, d_x, 1.0, tile.encoder[0, TANGENT])
-            push(tile, tile.encoder, phi, width)
+            scale(tile, s_q, d_x, 1.0, tile.encoder[0, TANGENT])
+            forward_along(tile, tile.encoder, phi, width)
             _bend(tile, outputs_along(tile.encoder), u, w, not (by_probe or follows), share)
-            blank(tile, at.cotangent, 2 * d_z, rows, 1)
-            scaled(tile, at.features, 2 * d_z, share, at.features)
+            clear_padding(tile, at.cotangent, 2 * d_z, rows, 1)
+            scale(tile, at.features, 2 * d_z, share, at.features)
             backward_along(
                 tile, tile.encoder, phi, at.features, at.cotangent, g, g, False, True, False, width
             )
@@ -129,7 +129,7 @@ def joint_inference(
     """Add the gradient in phi, and sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
-    place(tile, noise, batch, row, rows)
+    sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
     gaps(tile, theta, rows, tau)
@@ -154,7 +154,7 @@ def joint_learning(
     at, planes, batch = tile.at[0], tile.planes, x.shape[0]
     width, samples = at.width, at.samples
     encode(tile, phi, x, row, rows)
-    place(tile, noise, batch, row, rows)
+    sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
     gaps(tile, theta, rows, tau)
@@ -169,11 +169,11 @@ def joint_learning(
             for i in range(rows):
                 work[i] = d[i] * b[i]
             sums[3] += total(work)
-    scaled(tile, at.gap, at.d_z, 1.0, tile.decoder[0, TANGENT])
-    push(tile, tile.decoder, theta, samples * width)
+    scale(tile, at.gap, at.d_z, 1.0, tile.decoder[0, TANGENT])
+    forward_along(tile, tile.decoder, theta, samples * width)
     share = tau / (batch * samples)
-    scaled(tile, at.residual, at.d_x, share, at.cotangent)
-    scaled(tile, outputs_along(tile.decoder), at.d_x, share, at.s_q)
+    scale(tile, at.residual, at.d_x, share, at.cotangent)
+    scale(tile, outputs_along(tile.decoder), at.d_x, share, at.s_q)
     backward_along(
         tile, tile.decoder, theta, at.cotangent, at.s_q, plain, g, True, True, False, samples * width
     )

@@ -89,7 +89,7 @@ def _compiled(work: Any) -> Callable[..., None]:
     return callback(_update, signature).ctypes  # type: ignore[no-any-return]
 
 
-class Here(NamedTuple):
+class UpdateInputs(NamedTuple):
     """The arguments of an update that change from step to step.
 
     Attributes
@@ -115,11 +115,11 @@ class Loop:
         self._call = _compiled(numba.typeof(work))
 
     def __call__(
-        self, here: Here, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
+        self, inputs: UpdateInputs, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
         gathers: bool = True, finishes: bool = True,
     ) -> None:  # fmt: skip
         """Run some passes of some models: compute parts of the gradient, finish, or both.
 
         Models, parts and turns are ranges ``(first, end)``.
         """
-        self._call(self._place, *here, *models, *parts, *turns, gathers, finishes)
+        self._call(self._place, *inputs, *models, *parts, *turns, gathers, finishes)

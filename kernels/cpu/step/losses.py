@@ -17,9 +17,9 @@ from ...formulas.elementary import Formula
 from .finish import finish
 from .inference import curvature, fisher, gaps, kl, pull_gap
 from .joint_fisher import SCALES, joint_inference, joint_learning, score_norm
-from .perceptron import backward, backward_along, forward, push
+from .perceptron import backward, backward_along, forward, forward_along
 from .quadratic import mix, quadratic, scores
-from .sample import blank, decode, encode, kl_sum, place, scaled
+from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
 
 #: A row of the table of terms, with the columns ``WHICH .. CONSTANT`` of ``records.py``.
 Row: TypeAlias = tuple[float, float, float, float, float]
@@ -52,8 +52,8 @@ class Loss(NamedTuple):
     terms: Callable[[Scope], list[Row]]
 
 
-_EVERY = forward, backward, encode, place, decode, blank, scaled, finish
-_TANGENTS = push, backward_along
+_EVERY = forward, backward, encode, sample_z, decode, clear_padding, scale, finish
+_TANGENTS = forward_along, backward_along
 
 
 def _gaps(loss: InferenceSpec) -> tuple[Formula, ...]:

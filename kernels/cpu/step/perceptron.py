@@ -147,7 +147,7 @@ def backward(
 
 
 @stage
-def push(tile: Any, table: Array, vector: Array, cols: int) -> None:
+def forward_along(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Propagate the tangent of the input to the output, with the weights fixed."""
     planes, room = tile.planes, tile.at[0].here
     for layer in range(table.shape[0] - 1):
@@ -168,7 +168,7 @@ def backward_along(
     tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, plain: int, bent: int,
     want_x: int, cols: int,
 ) -> None:  # fmt: skip
-    """Compute the tangent of ``backward`` along the tangents that ``push`` computed.
+    """Compute the tangent of ``backward`` along the tangents that ``forward_along`` computed.
 
     ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Where the output
     has an activation, ``gy`` and ``dgy`` are overwritten.

@@ -18,7 +18,7 @@ from vsmnp.types.step_spec import (
     StepSpec,
 )
 
-from .loop import PARTS, Here, Loop, Work
+from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import Scope, loss_of, of_second_order, stages_of
 from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, Plan, StepInputs
 from .stages import place_of, ready
@@ -102,23 +102,23 @@ class Update:
         self._shared = [Loop(Work(each, accumulators[0], arrays, plan)) for each in self._tiles]
         self._arrays = arrays
 
-    def models(self, thread: int, here: Here, low: int, high: int) -> None:
+    def models(self, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
         """Update models ``low .. high`` in the memory of a thread."""
-        self._own[thread](here, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
+        self._own[thread](inputs, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
 
-    def shared(self, pool: Executor, here: Here) -> None:
+    def shared(self, pool: Executor, inputs: UpdateInputs) -> None:
         """Update a single model, whose parts are shared among the threads of a pool."""
         sharers = min(len(self._tiles), self._parts)
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
         for turn in (CHOOSING, TRAINING):
             turns = turn, turn + 1
             jobs = [
-                pool.submit(loop, here, (0, 1), parts, turns, finishes=False)
+                pool.submit(loop, inputs, (0, 1), parts, turns, finishes=False)
                 for loop, parts in zip(self._shared, pairwise(cuts), strict=False)
             ]
             for job in jobs:
                 job.result()
-            self._shared[0](here, (0, 1), (0, 0), turns, gathers=False)
+            self._shared[0](inputs, (0, 1), (0, 0), turns, gathers=False)
 
 
 def updates(spec: StepSpec, batch: int) -> Iterator[Update]:

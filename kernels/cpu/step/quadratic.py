@@ -10,7 +10,7 @@ from ..sums import total, total_squares
 from ..views import row_of, run_of
 from .perceptron import backward, inputs_pulled
 from .records import ELBO, TRAINING
-from .sample import blank, decode, encode, kl_sum, place, scaled
+from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
 from .stages import stage
 
 
@@ -81,7 +81,7 @@ def mix(
             if crosses:
                 for i in range(width):
                     gy[i] += cross_weight * (d_each * q[i] + d_mean * q_mean[i])
-    blank(tile, at.cotangent, at.d_x, rows, samples)
+    clear_padding(tile, at.cotangent, at.d_x, rows, samples)
 
 
 @stage
@@ -95,7 +95,7 @@ def quadratic(
     crosses = form[2] != 0.0 or form[3] != 0.0
     w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
     encode(tile, phi, x, row, rows)
-    place(tile, noise, batch, row, rows)
+    sample_z(tile, noise, batch, row, rows)
     if plan.kind == ELBO:
         kl_sum(tile, rows)
         sums[2] += tile.found[0]
@@ -106,6 +106,6 @@ def quadratic(
     if crosses or form[1] != 0.0:
         mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
     else:
-        scaled(tile, at.residual, at.d_x, w_square * form[0] / (batch * samples), at.cotangent)
+        scale(tile, at.residual, at.d_x, w_square * form[0] / (batch * samples), at.cotangent)
     if turn == TRAINING:
         backward(tile, tile.decoder, theta, at.cotangent, g, True, False, samples * width)

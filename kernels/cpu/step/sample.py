@@ -21,7 +21,7 @@ from .tile import PLANE
 
 
 @stage
-def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
+def clear_padding(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
     """Set the columns past the end of the batch to zero."""
     width = tile.at[0].width
     if rows < width:
@@ -33,7 +33,7 @@ def blank(tile: Any, first: int, n: int, rows: int, samples: int) -> None:
 
 
 @stage
-def scaled(tile: Any, source: int, n: int, factor: float, target: int) -> None:
+def scale(tile: Any, source: int, n: int, factor: float, target: int) -> None:
     """Set ``target = factor source`` for n planes of all samples."""
     cols, weight = tile.at[0].samples * tile.at[0].width, tile.planes.dtype.type(factor)
     for p in range(n):
@@ -67,7 +67,7 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
         plane = row_of(planes, first + d)
         for i in range(rows):
             plane[i] = x[low + i, d]
-    blank(tile, first, x.shape[1], rows, 1)
+    clear_padding(tile, first, x.shape[1], rows, 1)
     forward(tile, tile.encoder, phi, width)
     features = outputs(tile.encoder)
     for z in range(d_z):
@@ -83,12 +83,12 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
 
 
 @stage
-def place(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
+def sample_z(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
     """Draw the noise of the tile, and write ``z = mu + s eps`` to the decoder's input."""
     at, planes = tile.at[0], tile.planes
     width, d_z = at.width, at.d_z
     draw(tile, noise, low, rows, batch, d_z, False, at.eps, at.samples)
-    blank(tile, at.eps, d_z, rows, at.samples)
+    clear_padding(tile, at.eps, d_z, rows, at.samples)
     for z in range(d_z):
         mu, s = row_of(planes, at.mu + z), row_of(planes, at.s + z)
         for j in range(at.samples):
@@ -126,7 +126,7 @@ def decode(tile: Any, theta: Array, rows: int) -> None:
             g, e = run_of(planes, out + d, j * width, rows), run_of(planes, at.residual + d, j * width, rows)
             for i in range(rows):
                 e[i] = g[i] - x[i]
-    blank(tile, at.residual, at.d_x, rows, at.samples)
+    clear_padding(tile, at.residual, at.d_x, rows, at.samples)
     result = 0.0
     for d in range(at.d_x):
         result += total_squares(run_of(planes, at.residual + d, 0, at.samples * width))

@@ -34,13 +34,13 @@ STAGES: Mapping[str, str] = MappingProxyType({
     # perceptron.py: a network, its reverse sweep, and the tangents of both
     "forward": "table vector word",
     "backward": "table vector word vector word word word",
-    "push": "table vector word",
+    "forward_along": "table vector word",
     "backward_along": "table vector word word vector vector word word word word",
     # sample.py: from the data to the residuals
-    "blank": "word word word word",
-    "scaled": "word word real word",
+    "clear_padding": "word word word word",
+    "scale": "word word real word",
     "encode": "vector data word word",
-    "place": "noise word word word",
+    "sample_z": "noise word word word",
     "kl_sum": "word",
     "decode": "vector word",
     # inference.py: the KL and the posterior Fisher divergence

@@ -17,7 +17,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
 
-from .loop import Here
+from .loop import UpdateInputs
 from .losses import known
 from .plan import Update, updates
 from .records import ModelArrays, ModelStatus, OptimizerArrays
@@ -37,7 +37,7 @@ class CpuStep:
 
     def __init__(self, spec: StepSpec) -> None:
         self.spec = spec
-        self._met: tuple[Array, ...] = ()
+        self._used: tuple[Array, ...] = ()
 
     def __call__(
         self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
@@ -45,7 +45,7 @@ class CpuStep:
         """Do one training step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
         spec, phi, theta = self.spec, state.phi_memory, state.theta_memory
         status = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
-        self._meet(
+        self._use(
             state.phi, state.theta, phi.m, phi.v, phi.t, encoder_lr, theta.m, theta.v, theta.t, decoder_lr,
             *status, _signed(tuple(seeds)),
         )  # fmt: skip
@@ -60,16 +60,16 @@ class CpuStep:
                 data = kept[-1].ctypes.data, len(kept[-1])
             learns = j == spec.encoder_steps
             update, noise = (decoder, step) if learns else (encoder, place + j)
-            work.append((update, Here(*data, noise, step)))
+            work.append((update, UpdateInputs(*data, noise, step)))
         self._run(work, state.phi.shape[0])
         inferred, learned = (arrays.terms.astype(spec.dtype) for arrays in (self._encoder, self._decoder))
         return StepTerms(inferred, learned)
 
-    def _meet(self, *arrays: Array) -> None:
+    def _use(self, *arrays: Array) -> None:
         """Build the records of these arrays, unless they are the arrays of the previous call."""
-        if len(arrays) == len(self._met) and all(map(is_, arrays, self._met)):
+        if len(arrays) == len(self._used) and all(map(is_, arrays, self._used)):
             return
-        phi, theta, *others, seeds = self._met = arrays
+        phi, theta, *others, seeds = self._used = arrays
         status, models = ModelStatus(*others[8:]), len(phi)
 
         def arrays_of(loss: str, optimizer: OptimizerArrays) -> ModelArrays:
@@ -87,18 +87,18 @@ class CpuStep:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
-    def _run(self, work: Sequence[tuple[Update, Here]], models: int) -> None:
+    def _run(self, work: Sequence[tuple[Update, UpdateInputs]], models: int) -> None:
         """Run all updates, with models divided among the threads, or the parts of the batch for one model."""
         threads = min(self.spec.threads, models)
 
         def some(thread: int) -> None:
             low, high = models * thread // threads, models * (thread + 1) // threads
-            for update, here in work:
-                update.models(thread, here, low, high)
+            for update, inputs in work:
+                update.models(thread, inputs, low, high)
 
         if self.spec.threads > 1 and models == 1:
-            for update, here in work:
-                update.shared(self._pool, here)
+            for update, inputs in work:
+                update.shared(self._pool, inputs)
             return
         jobs = [self._pool.submit(some, thread) for thread in range(1, threads)]
         some(0)
