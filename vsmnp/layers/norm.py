@@ -176,7 +176,7 @@ class BatchNorm(Normalisation):
         if not d.all_zero:
             dx, dmean, dvariance = (None, None, None) if d.dc is None else d.dc
             dr = 0 * r if dvariance is None else -0.5 * r**3 * dvariance
-            dtotal, dcross = 0 * total, 0 * cross
+            dtotal, dcross = 0 * total, 0 * cross  # tangents of sum u and of sum u (x - mean)
             if d.dgy is not None:
                 _, dtotal, dcross = _summed(k, Following(), d.dgy, x, mean)
             if dx is not None:
@@ -184,7 +184,7 @@ class BatchNorm(Normalisation):
             if dgp is not None:
                 dgp["shift"][...] += dtotal.sum(1)
                 dgp["scale"][...] += (r * dcross + dr * cross).sum(1)
-            if want_x:
+            if want_x:  # dgx = slope de + dslope e, by its coefficients of du, u, x and dx, and a constant
                 dslope = p["scale"][:, None] * dr + (0 if d.dp is None else d.dp["scale"][:, None] * r)
                 dmean_u, dq = _means(x, dtotal, dcross)
                 along_x = -r * (r * (slope * dq + dslope * q) + 2 * slope * dr * q)
