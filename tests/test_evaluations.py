@@ -75,7 +75,7 @@ def test_rows_stand_where_they_are_due(whole: Path) -> None:
 def test_an_evaluation_is_what_the_metrics_say(tmp_path: Path) -> None:
     run = Session.new(replace(TINY, steps=10), folder=tmp_path / "run").train()
     vae, test = run.vae, run.dataset.test(0, np.float32)
-    found = metrics.evaluate_all(vae.on(test), noise_sd=0.1, iwae_samples=0, by_prior=False)
+    found = metrics.evaluate_all(metrics.Request(vae.on(test), 0.1, by_prior=False, iwae_samples=0))
     for name in COLUMNS:
         np.testing.assert_array_equal(run.evaluations.rows.column(name)[0], found[name], err_msg=name)
     noisy = metrics.corrupted(vae.k, test, 0.1, Key((0,)))

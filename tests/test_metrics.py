@@ -363,10 +363,10 @@ NAMES = [each.name for each in metrics.MODEL_METRICS]
 
 
 def figures(case: Linear, by_prior: bool = True, iwae_samples: int = 20) -> dict[str, list[float | None]]:
-    return metrics.evaluate_all(
-        case.subject,
-        noise_sd=0.1, prior_draws=3_000, iwae_samples=iwae_samples, by_prior=by_prior,
-    )  # fmt: skip
+    request = metrics.Request(
+        case.subject, 0.1, by_prior=by_prior, prior_draws=3_000, iwae_samples=iwae_samples
+    )
+    return metrics.evaluate_all(request)
 
 
 def test_no_figure_depends_on_how_the_data_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,10 +477,8 @@ def test_a_diverged_model_is_null_and_leaves_the_others_alone() -> None:
 
 def test_progress_rises_to_the_whole() -> None:
     case, seen = linear(), list[tuple[int, int]]()
-    metrics.evaluate_all(
-        case.subject,
-        prior_draws=9_000, by_prior=True, progress=lambda done, total: seen.append((done, total)),
-    )  # fmt: skip
+    request = metrics.Request(case.subject, by_prior=True, prior_draws=9_000)
+    metrics.evaluate_all(request, lambda done, total: seen.append((done, total)))
     done, totals = zip(*seen, strict=True)
     assert list(done) == sorted(set(done))
     assert set(totals) == {done[-1]}

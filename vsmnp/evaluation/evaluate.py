@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..metrics import MODEL_METRICS, evaluate_all
+from ..metrics import MODEL_METRICS, Request, evaluate_all
 from ..metrics.batches import Progress
 from ..metrics.table import Need
 from ..runs.session import Run
@@ -36,11 +36,11 @@ def evaluate(
         For each name of :data:`vsmnp.metrics.table.MODEL_METRICS` a list over the models; None where a figure
         is undefined, such as the likelihood by the prior on images, or was omitted.
     """
-    return evaluate_all(
-        run.vae.on(run.test_set),
-        noise_sd=run.settings.noise, prior_draws=prior_draws, iwae_samples=iwae_samples,
-        by_prior=not run.dataset.is_image, progress=progress,
+    request = Request(
+        run.vae.on(run.test_set), run.settings.noise,
+        by_prior=not run.dataset.is_image, prior_draws=prior_draws, iwae_samples=iwae_samples,
     )  # fmt: skip
+    return evaluate_all(request, progress)
 
 
 def floors(run: Run) -> dict[str, float]:

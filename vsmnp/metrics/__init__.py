@@ -1,8 +1,7 @@
 """Metrics of a model on a test set: likelihood, score, reconstruction, posterior; in bounded memory."""
 
 from .batches import Subject
-from .feature_moments import FeatureMoments, moments_of
-from .frechet import frechet_distance
+from .frechet import FeatureMoments, frechet_distance, moments_of
 from .kernel_distance import KernelDistance, kernel_distance
 from .mmd import cubic_mmd, latent_mmd
 from .posterior_means import iwae_bound, negative_elbo, posterior_fisher
@@ -10,7 +9,7 @@ from .prior import PriorEstimate, log_prob_and_score, prior_estimate
 from .reconstruction import corrupted, denoising_mse
 from .report import evaluate_all
 from .spread import posterior_sds, sd_histogram
-from .table import METRICS, MODEL_METRICS, SAMPLE_METRICS, metric
+from .table import METRICS, MODEL_METRICS, SAMPLE_METRICS, Request, metric
 
 __all__ = [
     "METRICS",
@@ -19,6 +18,7 @@ __all__ = [
     "FeatureMoments",
     "KernelDistance",
     "PriorEstimate",
+    "Request",
     "Subject",
     "corrupted",
     "cubic_mmd",

@@ -6,18 +6,18 @@ Reports, ``evaluation.csv``, comparisons and pictures read it; they know no metr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import ConfigError
+from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
 from . import mmd, posterior_means, reconstruction
-from .batches import Progress, Subject
-from .feature_moments import moments_of
-from .frechet import frechet_distance
+from .batches import Progress, Subject, check_count
+from .frechet import frechet_distance, moments_of
 from .kernel_distance import SUBSETS, KernelDistance, kernel_distance
 from .prior import PriorEstimate, prior_estimate
 
@@ -42,15 +42,32 @@ class Need(Enum):
 
 @dataclass
 class Request:
-    """The subject of an evaluation and the numbers of draws; see :func:`.report.evaluate_all`."""
+    """A request to evaluate R models on a test set.
 
+    Raises
+    ------
+    ConfigError
+        If the number of importance samples is negative.
+    """
+
+    #: The models and the clean test set.
     clean: Subject
-    subject: Subject
-    noise_sd: float
-    prior_draws: int
-    iwae_samples: int
-    by_prior: bool
+    #: Standard deviation of the input noise.
+    noise_sd: float = 0.0
+    #: Whether to estimate from prior draws, which fails on images, and their number.
+    by_prior: bool = field(kw_only=True)
+    prior_draws: int = PRIOR_DRAWS
+    #: Posterior samples per datum for the importance-weighted bound; 0 omits it.
+    iwae_samples: int = IWAE_SAMPLES
     _prior: PriorEstimate | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        check_count("importance samples", self.iwae_samples, least=0)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The models with the noisy test set: they were trained on its distribution."""
+        return replace(self.clean, x=reconstruction.corrupted(self.clean.k, self.clean.x, self.noise_sd))
 
     def prior(self, progress: Progress | None) -> PriorEstimate:
         """Return the estimate from prior draws, which is computed once."""

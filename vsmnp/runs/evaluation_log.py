@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..errors import CheckpointError
-from ..metrics import MODEL_METRICS, Subject, corrupted, evaluate_all, posterior_sds, sd_histogram
+from ..metrics import MODEL_METRICS, Request, Subject, evaluate_all, posterior_sds, sd_histogram
 from ..metrics.batches import Progress
 from ..rng import Key
 from ..training.history import History
@@ -49,12 +49,10 @@ class Evaluations:
         k, model, settings = trainer.k, trainer.model.frozen, trainer.settings
         clean = trainer.batches.dataset.test(settings.data_seed, np.dtype(settings.dtype))
         subject = Subject(k, model, state.phi, state.theta, clean, Key(settings.seeds))
-        found = evaluate_all(
-            subject, noise_sd=settings.noise, iwae_samples=0, by_prior=False, progress=progress
-        )
-        noisy = replace(subject, x=corrupted(k, clean, settings.noise))
+        request = Request(subject, settings.noise, by_prior=False, iwae_samples=0)
+        found = evaluate_all(request, progress)
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged model has no counts
-            edges, counts = sd_histogram(posterior_sds(noisy), BINS)
+            edges, counts = sd_histogram(posterior_sds(request.subject), BINS)
         self.rows.append(state.step, {name: np.array(found[name], np.float64) for name in COLUMNS})
         self.edges.append(edges)
         self.counts.append(counts)
