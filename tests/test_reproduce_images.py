@@ -138,11 +138,14 @@ def test_idle_and_decided_latents_are_counted(
     means = np.array([[0.5, 0.0, 0.5], [0.45, 1.0, 0.9]])
     q = SimpleNamespace(mu=means[None, None], s=np.array([[[[0.1, 0.5, 0.9], [1.1, 0.5, 0.0]]]]))
     monkeypatch.setattr(latents, "test_points", lambda run: means)
-    monkeypatch.setattr(latents, "batches", lambda *_: [SimpleNamespace(q=q)])
     model = SimpleNamespace(posterior=SimpleNamespace(has_density=has_density))
-    run: Any = SimpleNamespace(
-        vae=SimpleNamespace(k=SimpleNamespace(to_host=np.asarray), model=model, phi=means)
+    subject = SimpleNamespace(batches=lambda: [SimpleNamespace(q=q)])
+    vae = SimpleNamespace(
+        k=SimpleNamespace(to_host=np.asarray),
+        model=model,
+        some=lambda models: SimpleNamespace(on=lambda x: subject),
     )
+    run: Any = SimpleNamespace(vae=vae)
     found = latents.latents(run)
     assert found.figures == pytest.approx({figure: 4 / 6 if has_density else 1 / 3})
     assert found.counts.sum(1).tolist() == [2, 2, 2]
