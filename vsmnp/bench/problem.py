@@ -115,8 +115,7 @@ class Problem:
         shape, steps = (case.samples, case.batch_size, case.latent), case.encoder_steps
 
         def draw(stream: Stream, step: int) -> Array:
-            eps: Array = self.k.to_host(key.on(stream, step).normal(self.k, shape, case.dtype))
-            return eps
+            return np.asarray(self.k.to_host(key.on(stream, step).normal(self.k, shape, case.dtype)))
 
         inference = [draw(Stream.INFERENCE, t * steps + j) for j in range(steps)]
         return Noise(np.stack(inference), draw(Stream.LEARNING, t))

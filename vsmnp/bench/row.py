@@ -13,61 +13,42 @@ from . import timing
 
 @dataclass(frozen=True)
 class Row:
-    """A measured case; None for what was not measured.
+    """A measured case; None for what was not measured."""
 
-    Attributes
-    ----------
-    case : str
-        Name of the case, such as ``K-M2/30x2/S1``.
-    device : str
-        ``cpu``, or the name of the GPU.
-    threads : int
-        Threads of the linear algebra.
-    ms, peer_ms : float or None
-        Median milliseconds of the engine and of the peer; in an ensemble, of one model.
-    spread : float or None
-        Interquartile range of the engine's milliseconds.
-    peer : str or None
-        Name of the peer; None without a comparison.
-    ratio : float or None
-        Median over the rounds of peer over engine: larger is faster. In memory rows, of their peaks.
-    gflops : float or None
-        Products counted by formula, in 1e9 floating-point operations per second.
-    bytes : int or None
-        Bytes that have to be read and written, by formula.
-    fraction_of_limit : float or None
-        Share of the copy bandwidth (kernels) or of the rate of one large product (steps), measured with it.
-    peak_mb : float or None
-        Peak resident memory of a fresh process, in 1e6 bytes.
-    peer_peak_mb : float or None
-        Peak resident memory of the peer's process, in 1e6 bytes.
-    axis, value : str, float or None
-        The varied quantity and its value, in a series.
-    rounds : int
-        Number of rounds of the medians.
-    tf32 : bool
-        Whether products ran in TF32.
-    machine : str
-        Machine and versions of the measurement.
-    """
-
+    #: Name of the case, such as ``K-M2/30x2/S1``.
     case: str
+    #: ``cpu``, or the name of the GPU.
     device: str
+    #: Threads of the linear algebra.
     threads: int
+    #: Median milliseconds of the engine; in an ensemble, of one model.
     ms: float | None = None
+    #: Interquartile range of the engine's milliseconds.
     spread: float | None = None
+    #: Name of the peer; None without a comparison.
     peer: str | None = None
+    #: Median milliseconds of the peer, likewise.
     peer_ms: float | None = None
+    #: Median over the rounds of peer over engine: larger is faster. In memory rows, of their peaks.
     ratio: float | None = None
+    #: Products counted by formula, in 1e9 floating-point operations per second.
     gflops: float | None = None
+    #: Bytes that have to be read and written, by formula.
     bytes: int | None = None
+    #: Share of the copy bandwidth (kernels) or of the rate of one large product (steps), measured with it.
     fraction_of_limit: float | None = None
+    #: Peak resident memory of a fresh process, in 1e6 bytes.
     peak_mb: float | None = None
+    #: Peak resident memory of the peer's process, in 1e6 bytes.
     peer_peak_mb: float | None = None
+    #: The varied quantity of a series; below, its value.
     axis: str | None = None
     value: float | None = None
+    #: Number of rounds of the medians.
     rounds: int = 0
+    #: Whether products ran in TF32.
     tf32: bool = False
+    #: Machine and versions of the measurement.
     machine: str = ""
 
     def to_mapping(self) -> dict[str, Any]:

@@ -18,20 +18,13 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; numbers are kept as numbers, so that a program can read them.
+    """Rows under a header; numbers are kept as numbers, so that a program can read them."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the CSV file without its suffix.
-    header : sequence of str
-        Column names.
-    rows : sequence of sequences
-        Numbers, texts or None.
-    """
-
+    #: Name of the CSV file without its suffix.
     name: str
+    #: Column names.
     header: Sequence[str]
+    #: Numbers, texts or None.
     rows: Sequence[Sequence[Any]]
 
     @classmethod
@@ -83,23 +76,15 @@ def read_records(
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a reproduction: data, tables, findings and files.
+    """The result of a reproduction: data, tables, findings and files."""
 
-    Attributes
-    ----------
-    data : mapping
-        All results as numbers, texts, lists and mappings: what ``--json`` prints.
-    tables : sequence of Table
-        Tables to print, the most important one first; each is written as a CSV file too.
-    findings : sequence of str
-        Conclusions, one sentence each.
-    files : sequence of Path
-        Pictures and CSV files that were written.
-    """
-
+    #: All results as numbers, texts, lists and mappings: what ``--json`` prints.
     data: Mapping[str, Any]
+    #: Tables to print, the most important one first; each is written as a CSV file too.
     tables: Sequence[Table]
+    #: Conclusions, one sentence each.
     findings: Sequence[str]
+    #: Pictures and CSV files that were written.
     files: Sequence[Path]
 
 

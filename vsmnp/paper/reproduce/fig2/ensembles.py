@@ -86,8 +86,7 @@ class _Drawn(Key):
         return np.asarray(self.eps)
 
     def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
-        z: Array = mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype, first)
-        return z
+        return np.asarray(mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype, first))
 
 
 def run(

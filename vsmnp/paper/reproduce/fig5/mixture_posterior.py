@@ -37,20 +37,17 @@ class Located:
     def log_prob(self) -> Array:
         """The log-density ``log q(z)`` in nats, ``(R, S)``."""
         top = self.log_joint.max(-1)
-        value: Array = top + np.log(np.exp(self.log_joint - top[..., None]).sum(-1))
-        return value
+        return np.asarray(top + np.log(np.exp(self.log_joint - top[..., None]).sum(-1)))
 
     @cached_property
     def responsibilities(self) -> Array:
         """The responsibilities ``r_k = p(k | z)``, ``(R, S, K)``."""
-        value: Array = np.exp(self.log_joint - self.log_prob[..., None])
-        return value
+        return np.asarray(np.exp(self.log_joint - self.log_prob[..., None]))
 
     @cached_property
     def score(self) -> Array:
         """The score ``grad_z log q(z) = -sum_k r_k e_k / s_k``, ``(R, S, Z)``."""
-        value: Array = -np.einsum("rsk,rskz->rsz", self.responsibilities, self.e / self.s)
-        return value
+        return np.asarray(-np.einsum("rsk,rskz->rsz", self.responsibilities, self.e / self.s))
 
     def score_vjp(self, gscore: Array, gp: Params) -> None:
         r"""Accumulate into ``gp`` the gradient of ``sum_S <score(z), gscore>``, z and ``gscore`` held fixed.
@@ -130,11 +127,9 @@ class GaussianMixture:
         ]  # the last is left out: it may round to less than 1
         component = (u[..., None] >= below).sum(-1)[..., None]  # (R, S, 1)
         mean, log_sd = (np.take_along_axis(p[name], component, axis=1) for name in ("means", "log_sds"))
-        z: Array = mean + np.exp(log_sd) * eps
-        return z
+        return np.asarray(mean + np.exp(log_sd) * eps)
 
 
 def _log_softmax(a: Array) -> Array:
     shifted = a - a.max(-1, keepdims=True)
-    value: Array = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return value
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))

@@ -102,5 +102,4 @@ def _panel(axes: Axes, row: Fits, r: int) -> None:
 def contour_heights(density: Array) -> Array:
     """Return the heights above which equal cells hold each of the shares of a density, ascending."""
     ordered = np.sort(density, axis=None)[::-1]
-    heights: Array = ordered[np.searchsorted(np.cumsum(ordered), np.asarray(_SHARES) * ordered.sum())]
-    return heights
+    return np.asarray(ordered[np.searchsorted(np.cumsum(ordered), np.asarray(_SHARES) * ordered.sum())])

@@ -83,14 +83,12 @@ class ExactPosterior:
     @cached_property
     def log_prob(self) -> Array:
         """The log-posterior ``log p(z|x)`` in nats, ``(G,)``."""
-        value: Array = self.log_joint - np.log(self.evidence)
-        return value
+        return np.asarray(self.log_joint - np.log(self.evidence))
 
     @cached_property
     def side(self) -> Array:
         """Indicator ``(G,)`` of the target's side: 1 on it, 1/2 on its border, else 0."""
-        value: Array = np.heaviside(self.grid.points @ np.asarray(self.target.side), 0.5)
-        return value
+        return np.asarray(np.heaviside(self.grid.points @ np.asarray(self.target.side), 0.5))
 
     @cached_property
     def mass(self) -> float:
@@ -120,8 +118,7 @@ class ExactPosterior:
         """Compute ``q(z)`` on the grid, ``(R, cells, cells)``, the first coordinate along the last axis."""
         chunks = range(0, len(self.grid.points), _CHUNK)
         log_q = [mixture.at(p, self.grid.points[None, first : first + _CHUNK]).log_prob for first in chunks]
-        value: Array = np.exp(np.concatenate(log_q, axis=1)).reshape(-1, self.grid.cells, self.grid.cells)
-        return value
+        return np.asarray(np.exp(np.concatenate(log_q, axis=1)).reshape(-1, self.grid.cells, self.grid.cells))
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ class SidedPosterior:
 
     def log_joint(self, z: Array) -> Array:
         """Compute ``log p(z, x)`` of points ``(..., 2)`` in nats, its constants included."""
-        value: Array = self.problem.log_joint(z) - np.log(self.problem.sd) - 1.5 * LOG_2PI
-        return value
+        return np.asarray(self.problem.log_joint(z) - np.log(self.problem.sd) - 1.5 * LOG_2PI)
 
     def score(self, k: Kernels, z: Array) -> Array:
         """Compute ``grad_z log p(z, x) = J^T (x - g(z)) / sd^2 - z``, J the decoder's, at ``(R, S, 2)``."""
@@ -35,8 +34,7 @@ class SidedPosterior:
         g, c = problem.decoder.forward(k, NO_PARAMETERS, rows)
         b = problem.decoder.vjp(k, NO_PARAMETERS, c, (problem.x - g) / problem.sd**2, None)
         assert b is not None  # the gradient in z was requested
-        value: Array = b[:, :, 0] - z
-        return value
+        return np.asarray(b[:, :, 0] - z)
 
 
 #: p_I has a mode on either side; p_II, as printed and as the published code has it, bends on one side only.

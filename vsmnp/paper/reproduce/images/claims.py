@@ -180,29 +180,19 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper with the rule, metrics and datasets by which it is tested.
+    """A sentence of the paper with the rule, metrics and datasets by which it is tested."""
 
-    Attributes
-    ----------
-    text : str
-        The claim in a few words.
-    source : str
-        Section or table in which the paper makes the claim.
-    metrics : tuple of str
-        Metrics on each of which it is tested.
-    rule : Rule
-        Condition that has to hold.
-    datasets : tuple of str
-        Datasets on each of which it is tested; empty for every dataset.
-    throughout : bool
-        Whether it is tested at every evaluation of the training instead of the last only.
-    """
-
+    #: The claim in a few words.
     text: str
+    #: Section or table in which the paper makes the claim.
     source: str
+    #: Metrics on each of which it is tested.
     metrics: tuple[str, ...]
+    #: Condition that has to hold.
     rule: Rule
+    #: Datasets on each of which it is tested; empty for every dataset.
     datasets: tuple[str, ...] = ()
+    #: Whether it is tested at every evaluation of the training instead of the last only.
     throughout: bool = False
 
 

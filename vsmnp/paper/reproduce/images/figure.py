@@ -47,57 +47,37 @@ class Draw(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """The runs of one architecture in a figure.
+    """The runs of one architecture in a figure."""
 
-    Attributes
-    ----------
-    architecture : str
-        A key of :data:`.cells.PRESETS`.
-    claims : sequence of Claim
-        Claims of the paper about these runs.
-    methods : tuple of str
-        Methods that are shown, all seven by default.
-    changes : mapping
-        Settings that differ from the preset's.
-    mark : str
-        Part of the folders' names that distinguishes these runs from others.
-    """
-
+    #: A key of :data:`.cells.PRESETS`.
     architecture: str
+    #: Claims of the paper about these runs.
     claims: Sequence[Claim] = ()
+    #: Methods that are shown, all seven by default.
     methods: tuple[str, ...] = NAMES
+    #: Settings that differ from the preset's.
     changes: Mapping[str, Any] = field(default_factory=dict)
+    #: Part of the folders' names that distinguishes these runs from others.
     mark: str = ""
 
 
 @dataclass(frozen=True)
 class ImageFigure:
-    """A figure or table of the paper.
+    """A figure or table of the paper."""
 
-    Attributes
-    ----------
-    name : str
-        Name on the command line.
-    title : str
-        One line for the help page.
-    parts : sequence of Part
-        Parts that make up the grid.
-    tabulate : callable
-        Function that makes the table of the rows.
-    draw : callable or None
-        Function that draws a picture for each architecture, if any.
-    each_dataset : bool
-        Whether there is a picture for each dataset, too.
-    quality : bool
-        Whether the figure shows FID and KID.
-    """
-
+    #: Name on the command line.
     name: str
+    #: One line for the help page.
     title: str
+    #: Parts that make up the grid.
     parts: Sequence[Part]
+    #: Function that makes the table of the rows.
     tabulate: Callable[[Sequence[Row]], Table]
+    #: Function that draws a picture for each architecture, if any.
     draw: Draw | None = None
+    #: Whether there is a picture for each dataset, too.
     each_dataset: bool = False
+    #: Whether the figure shows FID and KID.
     quality: bool = False
 
     def reproduce(

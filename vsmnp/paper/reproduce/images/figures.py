@@ -6,7 +6,7 @@ from .claims import Alike, AtLeast, Best, Claim, MostlyWorse, Worse, highest
 from .figure import ImageFigure, Part
 from .latents import DECIDED
 from .methods import FISHER, KL, NAMES
-from .panels import binary, curves, samples, sds
+from .panels import curves, histograms, samples
 from .tables import decided_latents, final_metrics, idle_latents, sample_quality
 
 _ALL = ("neg_elbo", "mse", "mmd", "posterior_fd")
@@ -66,7 +66,7 @@ FIG9 = (
 )  # fmt: skip
 
 _FIG9 = ImageFigure(
-    "fig9", "posterior standard deviations", (Part("dcgan", FIG9),), decided_latents, sds.draw
+    "fig9", "posterior standard deviations", (Part("dcgan", FIG9),), decided_latents, histograms.draw_sds
 )
 
 FIG10 = (
@@ -81,7 +81,7 @@ FIG10 = (
 )  # fmt: skip
 
 _FIG10 = ImageFigure(
-    "fig10", "posterior standard deviations", (Part("resnet18", FIG10),), decided_latents, sds.draw
+    "fig10", "posterior standard deviations", (Part("resnet18", FIG10),), decided_latents, histograms.draw_sds
 )
 
 _BINARY_METHODS = ("K-ELBO", "K-M1")
@@ -100,7 +100,7 @@ FIG11 = (
 
 _FIG11 = ImageFigure(
     "fig11", "binary latents", (Part("dcgan", FIG11, _BINARY_METHODS, _BINARY, "binary"),), idle_latents,
-    binary.draw, each_dataset=True,
+    histograms.draw_binary, each_dataset=True,
 )  # fmt: skip
 
 _BOTH = ("fid", "kid")

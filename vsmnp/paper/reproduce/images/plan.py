@@ -12,41 +12,27 @@ from .methods import NAMES
 
 @dataclass(frozen=True)
 class Plan:
-    """The options of a figure that the user chose.
+    """The options of a figure that the user chose."""
 
-    Attributes
-    ----------
-    budget : Budget
-        Epochs, widths and other settings that are smaller than in the paper.
-    runs : Path
-        Folder of the runs, one folder each below one for the budget; figures share them.
-    datasets : tuple of str
-        Names or paths; empty for the budget's.
-    seeds : tuple of int
-        Seeds of the runs; empty for the budget's.
-    architectures : tuple of str
-        Architectures of a figure that are wanted; empty for all of them.
-    methods : tuple of str
-        Methods of a figure that are wanted.
-    data_dir : str
-        Folder in which image files are looked for first.
-    jobs : int
-        Number of processes that train at a time.
-    features : FeatureChoice
-        Features that FID and KID compare.
-    train : bool
-        Whether missing runs are trained, or left out.
-    """
-
+    #: Epochs, widths and other settings that are smaller than in the paper.
     budget: Budget
+    #: Folder of the runs, one folder each below one for the budget; figures share them.
     runs: Path
+    #: Names or paths; empty for the budget's.
     datasets: tuple[str, ...] = ()
+    #: Seeds of the runs; empty for the budget's.
     seeds: tuple[int, ...] = ()
+    #: Architectures of a figure that are wanted; empty for all of them.
     architectures: tuple[str, ...] = ()
+    #: Methods of a figure that are wanted.
     methods: tuple[str, ...] = NAMES
+    #: Folder in which image files are looked for first.
     data_dir: str = ""
+    #: Number of processes that train at a time.
     jobs: int = 1
+    #: Features that FID and KID compare.
     features: FeatureChoice = FeatureChoice()  # noqa: RUF009
+    #: Whether missing runs are trained, or left out.
     train: bool = True
 
     @property

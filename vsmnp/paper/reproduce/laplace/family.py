@@ -79,8 +79,7 @@ class NormalTarget:
 
     def score(self, x: Array) -> Array:
         """Compute the score ``-(x - a) / tau^2``."""
-        value: Array = (self.mean - x) / self.sd**2
-        return value
+        return np.asarray((self.mean - x) / self.sd**2)
 
     def slope(self, x: Array) -> Array:
         """Return the score's derivative ``-1 / tau^2``."""
@@ -88,8 +87,7 @@ class NormalTarget:
 
     def divergence(self, m: Array, s: Array) -> Array:
         """Compute the divergence F in closed form."""
-        value: Array = (1 / s**2 - 2 / self.sd**2 + ((m - self.mean) ** 2 + 2 * s**2) / self.sd**4) / 2
-        return value
+        return np.asarray((1 / s**2 - 2 / self.sd**2 + ((m - self.mean) ** 2 + 2 * s**2) / self.sd**4) / 2)
 
     def biased(self, m: Array, s: Array) -> Gradient:
         """Compute the gradient without reparametrisation, almost everywhere, in closed form."""
@@ -125,14 +123,12 @@ class MixtureTarget:
     def score(self, x: Array) -> Array:
         """Compute the mean of the components' scores under their responsibilities."""
         mean = self.second + self._responsibility(x) * (self.first - self.second)
-        value: Array = (mean - x) / self.sd**2
-        return value
+        return np.asarray((mean - x) / self.sd**2)
 
     def slope(self, x: Array) -> Array:
         """Compute the score's derivative: the variance of the components' scores less their precision."""
         r = self._responsibility(x)
-        value: Array = r * (1 - r) * (self.first - self.second) ** 2 / self.sd**4 - 1 / self.sd**2
-        return value
+        return np.asarray(r * (1 - r) * (self.first - self.second) ** 2 / self.sd**4 - 1 / self.sd**2)
 
 
 # --- integrands: functions of eta, with m and s of a shape that broadcasts with it ----------------
@@ -160,8 +156,7 @@ def unbiased_sample(target: Target, m: Array, s: Array, eta: Array) -> Gradient:
 
 def jump(target: Target, m: Array, s: Array) -> Array:
     """Compute what the score's jump at m adds to the biased gradient in m: ``-g(m) / s^2``."""
-    value: Array = -target.score(m) / s**2
-    return value
+    return np.asarray(-target.score(m) / s**2)
 
 
 # --- expectations ---------------------------------------------------------------------------------------
@@ -190,8 +185,7 @@ def nodes() -> tuple[Array, Array]:
 def divergence(target: Target, m: Array, s: Array) -> Array:
     """Compute F by quadrature, for every pair ``m, s (...)``."""
     eta, weight = nodes()
-    value: Array = half_square(target, m[..., None], s[..., None], eta) @ weight
-    return value
+    return np.asarray(half_square(target, m[..., None], s[..., None], eta) @ weight)
 
 
 def biased(target: Target, m: Array, s: Array) -> Gradient:
@@ -225,8 +219,7 @@ def mollified_sample(target: Target, m: Array, s: Array, width: float, eta: Arra
     u = s * eta
     root = np.hypot(u, width)
     d = -u / (root * s) - target.score(m + u)
-    value: Array = d * width**2 / (s * root**3)
-    return value
+    return np.asarray(d * width**2 / (s * root**3))
 
 
 def mollified(target: Target, m: float, s: float, width: float) -> float:

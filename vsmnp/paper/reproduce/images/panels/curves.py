@@ -47,7 +47,7 @@ _WIDE = 20.0
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw the evaluations of all runs, as ``Draw`` says."""
+    """Draw the evaluations of all runs; see ``figure.Draw``."""
     draw_rows(title, [row for run in runs for row in run.rows], path)
 
 

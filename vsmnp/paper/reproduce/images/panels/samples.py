@@ -19,7 +19,7 @@ _ACROSS = 4
 
 
 def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
-    """Draw the data, and for each run the decoder's means at draws from the prior, as ``Draw`` says."""
+    """Draw the data, and for each run the decoder's means at draws from the prior; see ``figure.Draw``."""
     down = -(-(1 + len(runs)) // _ACROSS)
     with drawing(path, title, 0.2 + 1.9 * _ACROSS, 0.45 + 2.1 * down) as figure:
         grid = figure.subplots(down, _ACROSS, squeeze=False).ravel()
