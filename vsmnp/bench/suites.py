@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
@@ -15,18 +15,6 @@ from .ensembles import EnsemblePart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
 from .memory import PeakPart
 from .steps import EpochPart, StepPart
-
-#: Suites by name, with a description.
-SUITES: Mapping[str, str] = MappingProxyType({
-    "summary": "the cases that the project is judged by",
-    "steps": "whole training steps: every chosen objective x inference x architecture",
-    "kernels": "single kernels beside plain NumPy and a plain copy",
-    "scaling": "a step while N, S, the width, the depth or the number of models grows",
-    "ensemble": "models side by side on all threads against one alone",
-    "memory": "peak memory, one fresh process a contender",
-    "images": "steps, memory and epochs of the networks of images",
-    "all": "all of these but the summary",
-})  # fmt: skip
 
 #: Default peers of a suite on each device.
 PEERS = MappingProxyType({
@@ -122,10 +110,12 @@ def _cases(choice: Choice) -> Iterator[Case]:
 
 
 def _steps(choice: Choice) -> Iterator[Part]:
+    """Yield whole training steps: every chosen objective x inference x architecture."""
     yield from map(StepPart, _cases(choice))
 
 
 def _summary(choice: Choice) -> Iterator[Part]:
+    """Yield the cases that the project is judged by."""
     wanted = [
         (objective, inference) for objective, inference in HEADLINE
         if objective in (choice.objectives or (objective,))
@@ -150,11 +140,13 @@ def _summary(choice: Choice) -> Iterator[Part]:
 
 
 def _kernels(choice: Choice) -> Iterator[Part]:
+    """Yield single kernels beside plain NumPy and a plain copy."""
     yield from (ProductPart(count, width, choice.template) for count, width in PRODUCTS)
     yield from (KernelPart(name, choice.template, 0.1 if choice.quick else 1.0) for name in KERNELS)
 
 
 def _scaling(choice: Choice) -> Iterator[Part]:
+    """Yield a step while N, S, the width, the depth or the number of models grows."""
     short = choice.quick
     series: dict[str, tuple[int, ...]] = {
         "N": (250, 1000, 4000) if short else (125, 250, 500, 1000, 2000, 4000, 8000, 16000),
@@ -175,6 +167,7 @@ def _scaling(choice: Choice) -> Iterator[Part]:
 
 
 def _ensemble(choice: Choice) -> Iterator[Part]:
+    """Yield models side by side on all threads against one model on one thread."""
     gpu = choice.template.device == "gpu"
     for hidden in choice.hidden or (((30, 30),) if choice.quick or gpu else ((30, 30), (100, 100))):
         objective = choice.objectives[0] if choice.objectives else "m2"
@@ -186,12 +179,14 @@ def _ensemble(choice: Choice) -> Iterator[Part]:
 
 
 def _memory(choice: Choice) -> Iterator[Part]:
+    """Yield peak memory, one fresh process for each contender."""
     if choice.template.device == "cpu":
         fewer = replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae"))
         yield from map(PeakPart, _cases(fewer))
 
 
 def _images(choice: Choice) -> Iterator[Part]:
+    """Yield steps, memory and epochs of the networks of images."""
     template, usual = choice.template, Case()
     given = {name: getattr(template, name) for name in ("device", "kernels", "threads", "dtype", "tf32")}
     if template.batch_size != usual.batch_size:
@@ -214,10 +209,12 @@ def _images(choice: Choice) -> Iterator[Part]:
                 yield PeakPart(case)
 
 
-_MAKERS = MappingProxyType({
+_MAKERS: Mapping[str, Callable[[Choice], Iterator[Part]]] = MappingProxyType({
     "summary": _summary, "steps": _steps, "kernels": _kernels, "scaling": _scaling, "ensemble": _ensemble,
     "memory": _memory, "images": _images,
 })  # fmt: skip
+#: Names of the suites; ``all`` has the parts of all others but the summary.
+SUITES = (*_MAKERS, "all")
 
 
 def peers_of(part: Part, device: str) -> tuple[str, ...]:
