@@ -91,7 +91,7 @@ UNKNOWN: dict[str, tuple[Callable[[], object], Iterable[str]]] = {
     "initial": (lambda: initial_parameters(GaussianVAE.mlp(2), (0,), "nothing", 1.0, np.float64), INITIAL),
     "preset": (lambda: preset("nothing", {}), PRESETS),
     "kernel set": (lambda: load("nothing"), NAMES),
-    "suite": (lambda: Choice("nothing"), SUITES),
+    "suite": (lambda: Choice("nothing"), tuple(SUITES)),
     "gamma": (lambda: Settings(gamma="nothing"), GAMMA_RULES),
     **{
         name: (lambda name=name: Settings(**{name: "nothing"}), SETS[name])  # type: ignore[misc]

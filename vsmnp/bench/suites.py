@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 from types import MappingProxyType
 
 from ..errors import ConfigError, member_of
@@ -81,8 +81,7 @@ def plan(choice: Choice) -> list[Part]:
     ConfigError
         If no part is left, or a case is invalid.
     """
-    suites = [choice.suite] if choice.suite != "all" else [name for name in _MAKERS if name != "summary"]
-    parts = [part for suite in suites for part in _MAKERS[suite](choice)]
+    parts = list(SUITES[choice.suite](choice))
     if not parts:
         raise ConfigError("These choices exclude each other: nothing is left to measure.")
     for part in parts:
@@ -209,12 +208,16 @@ def _images(choice: Choice) -> Iterator[Part]:
                 yield PeakPart(case)
 
 
-_MAKERS: Mapping[str, Callable[[Choice], Iterator[Part]]] = MappingProxyType({
+def _all(choice: Choice) -> Iterator[Part]:
+    """Yield the parts of all suites but the summary."""
+    return chain.from_iterable(SUITES[name](choice) for name in SUITES if name not in ("summary", "all"))
+
+
+#: The suites by name, with the functions that list their parts.
+SUITES: Mapping[str, Callable[[Choice], Iterator[Part]]] = MappingProxyType({
     "summary": _summary, "steps": _steps, "kernels": _kernels, "scaling": _scaling, "ensemble": _ensemble,
-    "memory": _memory, "images": _images,
+    "memory": _memory, "images": _images, "all": _all,
 })  # fmt: skip
-#: Names of the suites; ``all`` has the parts of all others but the summary.
-SUITES = (*_MAKERS, "all")
 
 
 def peers_of(part: Part, device: str) -> tuple[str, ...]:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
 
 from ..errors import ConfigError, member_of
 from ..layers.running_statistics import batch_statistics, frozen
 from ..settings.choices import IMAGE_ARCHITECTURES
-from ..types import ActivationName, Array, Cache, Kernels, Layer, Params, Shape
+from ..types import Array, Cache, Kernels, Layer, Params, Shape
 from .gaussian import DiagonalGaussian
 from .layout import Layout
 from .networks import BatchNormRule, ImagePlan, perceptrons
@@ -63,7 +62,7 @@ class GaussianVAE:
         ConfigError
             If a width, the activation or the scale is invalid.
         """
-        q = posterior or DiagonalGaussian(d_z, cast(ActivationName, scale))
+        q = posterior or DiagonalGaussian(d_z, scale)
         encoder, decoder = perceptrons(d_x, q.n_features, q.d_z, hidden, activation, sigmoid_output)
         return cls(encoder, decoder, q, d_x)
 

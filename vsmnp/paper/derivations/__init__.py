@@ -1,4 +1,4 @@
-"""The paper's equations as executable statements: each is checked, and so is each deliberate slip in it."""
+"""The paper's equations as executable statements: each is checked, and so is each mutation of it."""
 
 from .catalogue import all_statements, select, slips
 from .statement import Effort, Evidence, Form, Statement, Verdict

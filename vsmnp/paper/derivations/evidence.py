@@ -115,6 +115,21 @@ def gradient(f: Callable[[Array], Any], at: Array, step: float = 1e-3) -> Array:
     return np.stack([along(axis) for axis in np.eye(len(at))], axis=-1)
 
 
+def gradient_in(f: Callable[[Array], Any], x: Array, step: float = 1e-3) -> Array:
+    """Compute the gradient of a function of rows ``x (..., D)``, each moved alike, on a last axis."""
+    return gradient(lambda shift: f(x + shift), np.zeros(x.shape[-1]), step)
+
+
+def divergence_in(f: Callable[[Array], Any], x: Array, step: float = 1e-3) -> Array:
+    """Compute the divergence of a field that maps rows ``x (..., D)`` to ``(..., D)``."""
+    return np.asarray(np.trace(gradient_in(f, x, step), axis1=-2, axis2=-1))
+
+
+def mean_and_error(values: Any) -> tuple[Array, Array]:
+    """Compute mean and standard error of independent estimates, one in each entry of the first axis."""
+    return np.mean(values, axis=0), np.std(values, axis=0, ddof=1) / np.sqrt(len(values))
+
+
 def _show(values: Array) -> str:
     """Format the first values of an array."""
     flat = values.ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,14 @@ def normal_rule(nodes: int, dim: int = 1) -> tuple[Array, Array]:
 def normal_moment(power: int) -> int:
     """Compute ``E eps^power`` for ``eps ~ N(0, 1)``: the product of the odd numbers below an even power."""
     return 0 if power % 2 else int(np.prod(np.arange(1, power, 2)))
+
+
+def normal_mean(polynomial: Any, symbol: Any, variance: Any = 1) -> Any:
+    """Compute the expectation of a SymPy polynomial in a symbol that is ``N(0, variance)``."""
+    import sympy
+
+    terms = sympy.Poly(sympy.expand(polynomial), symbol).terms()
+    return sum(c * normal_moment(power) * variance ** (power // 2) for (power,), c in terms)
 
 
 def normal_log_density(x: Array, mean: Array | float, variance: Array | float) -> Array:

@@ -96,18 +96,21 @@ class Statement:
     id : str
         ``"15"`` for equation (15), else ``"prop-4.1"``, ``"A.5.1-ratios"``, ``"engine-dense"``.
     section : str
-        Section of the paper, such as ``"A.2"``; ``"engine"`` for identities of the engine beyond the paper.
+        Section of the paper, such as ``"A.2"``; ``"engine"``, unless given, for identities of the engine
+        beyond the paper.
     title : str
         Title of a few words, without formula.
     assumptions : str
         Assumptions of the formula, in one sentence.
-    form : Form
-        The true formula and its code.
+    latex : str
+        The true formula, in LaTeX without dollar signs.
+    claim : Claim
+        The true formula as code.
     checks : sequence of Check
         At least two kinds where two apply.
     mutations : mapping of str to Claim
-        Deliberate slips (a sign, a factor, an index), named: each must be rejected by some check, and
-        each check must reject some slip.
+        Deliberate mutations (a sign, a factor, an index), named: each must be rejected by some check, and
+        each check must reject some mutation.
     printed : Form or None
         The formula of the paper where it differs from the true one.
     consequence : str
@@ -117,15 +120,21 @@ class Statement:
     """
 
     id: str
-    section: str
     title: str
     assumptions: str
-    form: Form
+    latex: str
+    claim: Claim
     checks: Sequence[Check]
     mutations: Mapping[str, Claim]
+    section: str = "engine"
     printed: Form | None = None
     consequence: str = ""
     code: str = ""
+
+    @property
+    def form(self) -> Form:
+        """The true formula and its code."""
+        return Form(self.latex, self.claim)
 
     @property
     def in_paper(self) -> bool:

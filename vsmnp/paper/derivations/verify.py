@@ -1,4 +1,4 @@
-"""Run the checks of the true form, of the printed form, and of every deliberate slip."""
+"""Run the checks of the true form, of the printed form, and of every mutation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Weakness(NamedTuple):
     Attributes
     ----------
     accepted : list of str
-        Slips that no check rejects, the printed form among them if it is wrong.
+        Mutations that no check rejects, the printed form among them if it is wrong.
     idle : list of str
         Checks that reject none of the wrong claims, so that they could not fail.
     """
@@ -47,9 +47,9 @@ class Weakness(NamedTuple):
 
 
 def weakness(statement: Statement, effort: Effort = USUAL) -> Weakness:
-    """Find the deliberate slips that no check rejects and the checks that reject no slip.
+    """Find the mutations that no check rejects and the checks that reject no mutation.
 
-    Checks that have rejected nothing so far run on every slip; the others only until one rejects it.
+    Checks that have rejected nothing so far run on every mutation; the others only until one rejects it.
     """
     wrong: dict[str, Claim] = dict(statement.mutations)
     if statement.printed is not None:

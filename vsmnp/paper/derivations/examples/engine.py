@@ -13,7 +13,7 @@ from ....model.vae import GaussianVAE
 from ....objectives import Objective, Outcome
 from ....rng import Key, Stream
 from ....types import Array, Kernels
-from ..evidence import gradient
+from ..evidence import gradient_in, mean_and_error
 from ..quadrature import normal_rule
 
 #: Posterior samples for each datum in one call of an objective.
@@ -53,9 +53,11 @@ class EngineExample:
         n: int = 3,
         gamma: float = 0.3,
         seed: int = 4,
+        scale: str = "exp",
+        nodes: int = 70,
     ) -> EngineExample:
         """Build a model with weights of moderate size: clearly nonlinear, but quadrature converges."""
-        model = GaussianVAE.mlp(d_x, d_z, hidden, activation)
+        model = GaussianVAE.mlp(d_x, d_z, hidden, activation, scale)
         rng = np.random.default_rng(seed)
         phi = 0.5 * rng.standard_normal((1, model.phi_layout.size))
         theta = 0.5 * rng.standard_normal((1, model.theta_layout.size))
@@ -64,7 +66,7 @@ class EngineExample:
         bias[:, d_z:] = -0.7
         model.log_sd(theta)[:] = 0.5 * np.log(gamma)
         x = rng.standard_normal((1, 1, n, d_x))
-        return cls(load("reference"), model, phi, theta, x)
+        return cls(load("reference"), model, phi, theta, x, nodes)
 
     @property
     def gamma(self) -> float:
@@ -97,8 +99,29 @@ class EngineExample:
     def expect(self, f: Callable[[Array, Array], Array]) -> Array:
         """Compute ``E_q f`` of each datum; f maps ``eps (Q, 1, Z)``, ``z (Q, N, Z)`` to ``(Q, N, ...)``."""
         eps, w = self.noise()
-        mu, s = self.q()
-        return np.asarray(np.einsum("q,qn...->n...", w, f(eps, mu + s * eps)))
+        return np.asarray(np.einsum("q,qn...->n...", w, f(eps, self.place(eps))))
+
+    def place(self, eps: Array, x: Array | None = None) -> Array:
+        """Compute the latents ``mu + s eps`` of the batch, or of other data."""
+        mu, s = self.q(x)
+        return np.asarray(mu + s * eps)
+
+    def mean_decoded(self, x: Array) -> Array:
+        """Compute ``E_q g(z)`` of ``x (N, D)``, ``(N, D)``."""
+        eps, w = self.noise()
+        return np.asarray(np.tensordot(w, self.g(self.place(eps, x)), 1))
+
+    def log_likelihood(self, z: Array) -> Array:
+        """Compute ``log p(x|z)`` of ``z (..., N, Z)`` up to a constant, ``(..., N)``."""
+        return np.asarray(-0.5 * ((self.data - self.g(z)) ** 2).sum(-1) / self.gamma)
+
+    def likelihood_score(self, z: Array) -> Array:
+        """Compute ``grad_z log p(x|z)`` of ``z (S, N, Z)`` by the decoder's backward rule."""
+        g, cache = self.model.decode(self.k, self.theta, z[None])
+        part = self.model.decoder_part(self.theta)
+        pulled = self.model.decoder.vjp(self.k, part, cache, (self.x - g) / self.gamma, None)
+        assert pulled is not None
+        return np.asarray(pulled[0])
 
     def score_p(self, z: Array) -> Array:
         """Compute ``s^p`` of ``z (Q, N, Z)``, ``(Q, N, D)``."""
@@ -106,15 +129,14 @@ class EngineExample:
 
     def score_q(self, eps: Array) -> Array:
         """Compute ``s^q`` at ``eps (Q, 1, Z)``, z fixed, ``(Q, N, D)``, by differences of ``log q(z|x)``."""
-        mu, s = self.q()
-        z = mu + s * eps
+        z = self.place(eps)
 
-        def log_q(shift: Array) -> Array:
-            mu_there, s_there = self.q(self.data + shift)
-            e = (z - mu_there) / s_there
-            return np.asarray((-0.5 * e * e - np.log(s_there)).sum(-1))
+        def log_q(x: Array) -> Array:
+            mu, s = self.q(x)
+            e = (z - mu) / s
+            return np.asarray((-0.5 * e * e - np.log(s)).sum(-1))
 
-        return gradient(log_q, np.zeros(self.model.d_x))
+        return gradient_in(log_q, self.data)
 
     # --- the engine itself ---
 
@@ -146,4 +168,4 @@ class EngineExample:
                                    key.on(Stream.OUTCOME, step))))
             for step in range(calls)
         ])  # fmt: skip
-        return values.mean(0), values.std(0, ddof=1) / np.sqrt(calls)
+        return mean_and_error(values)

@@ -66,6 +66,18 @@ def expected(
     return np.asarray(np.tensordot(weights, np.asarray(value(outcome)), 1))
 
 
+def phi_gradient(outcome: Outcome) -> Array:
+    """Return the phi-gradient of an outcome."""
+    assert outcome.g_phi is not None
+    return outcome.g_phi
+
+
+def theta_gradient(outcome: Outcome) -> Array:
+    """Return the theta-gradient of an outcome."""
+    assert outcome.g_theta is not None
+    return outcome.g_theta
+
+
 def gradient_in_q(
     example: EngineExample, objective: Objective, rule: tuple[Array, Array] | None = None
 ) -> Array:
@@ -74,12 +86,7 @@ def gradient_in_q(
     The bias of the encoder's last layer is added to ``(mu, log s)`` directly, so its gradient is used.
     """
     bias = example.model.phi_layout.slots[-1]
-
-    def read(outcome: Outcome) -> Array:
-        assert outcome.g_phi is not None
-        return outcome.g_phi[:, bias.start : bias.stop]
-
-    slope = expected(example, objective, read, rule)
+    slope = expected(example, objective, phi_gradient, rule)[bias.start : bias.stop]
     slope[example.model.d_z :] /= example.q()[1][0]
     return slope
 

@@ -30,7 +30,7 @@ class LayerExample:
 
     layer: Layer
 
-    def given(self) -> SimpleNamespace:
+    def inputs(self) -> SimpleNamespace:
         """Return rows ``x, dx, gy, dgy (M, 3)``, and the parameters and tangents by name.
 
         A parameter has its name without dots, its tangent the same name after a d.
@@ -107,30 +107,34 @@ class LayerExample:
         return np.asarray(gx)[0, 0], gp
 
 
-def layer_checks(layer: Layer, see: Callable[[LayerExample], SimpleNamespace]) -> tuple[Check, Check]:
+def layer_checks(
+    layer: Layer, terms: Callable[[SimpleNamespace], Mapping[str, Array]] = lambda v: {}
+) -> tuple[Check, Check]:
     """Make checks of formulas against differences through a layer, and against the layer's own rules.
 
-    The claim is a mapping from the name of a result, such as ``dgx``, to its formula.
+    The claim is a mapping from the name of a result, such as ``dgx``, to its formula, a function of the
+    :meth:`~LayerExample.inputs` and of the terms.
 
     Parameters
     ----------
     layer : Layer
         Layer with three features in and out.
-    see : callable
-        ``see(example)``: the quantities on which a formula depends.
+    terms : callable
+        ``terms(inputs)``: further quantities on which a formula depends, by name.
     """
     example = LayerExample(layer)
 
-    def compare(kind: Kind, claim: Claim, found: Mapping[str, Array], tolerance: float) -> Evidence:
-        v = see(example)
+    def compare(claim: Claim, found: Mapping[str, Array], kind: Kind, tolerance: float) -> Evidence:
+        v = example.inputs()
+        vars(v).update(terms(v))
         claimed = np.concatenate([np.ravel(rule(v)) for rule in claim.values()])
         truth = np.concatenate([found[name].ravel() for name in claim])
         return numeric(kind, claimed, truth, tolerance, f"{', '.join(claim)} of {type(layer).__name__}")
 
     def by_differences(claim: Claim, effort: Effort) -> Evidence:
-        return compare("finite differences", claim, example.by_differences, effort.tolerance(1e-10))
+        return compare(claim, example.by_differences, "finite differences", effort.tolerance(1e-10))
 
     def by_its_rules(claim: Claim, effort: Effort) -> Evidence:
-        return compare("closed form", claim, example.by_its_rules, effort.tolerance(1e-13))
+        return compare(claim, example.by_its_rules, "closed form", effort.tolerance(1e-13))
 
     return by_differences, by_its_rules

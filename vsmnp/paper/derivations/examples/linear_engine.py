@@ -30,7 +30,7 @@ class LinearVAE:
     @classmethod
     def build(cls, d_x: int, d_z: int, n: int = 1, gamma: float = 0.3) -> LinearVAE:
         """Build a linear VAE with random weights and data."""
-        example = replace(EngineExample.build(d_x, d_z, hidden=(), n=n, gamma=gamma), nodes=3)
+        example = EngineExample.build(d_x, d_z, hidden=(), n=n, gamma=gamma, nodes=3)
         bias = example.g(np.zeros(d_z))
         return cls(example, (example.g(np.eye(d_z)) - bias).T, bias)
 

@@ -230,22 +230,21 @@ def constant(model: Model) -> float:
 
 @cache
 def joint_fisher(model: Model) -> float:
-    """Compute ``D_F[q pi || p]`` by definition: for Gaussians in the plane, or by a stencil and quadrature.
-
-    The axes of the stencil are rotated against z and x, so that it does not separate into parts.
-    """
+    """Compute ``D_F[q pi || p]`` by definition: of Gaussians in the plane, or by stencil and quadrature."""
     if isinstance(model, LinearModel):
         return model.joint_fisher()
-    axes, _ = np.linalg.qr(np.random.default_rng(7).standard_normal((3, 3)))
+    return float(model.expect(lambda x, z: squared_gradient(model, x, z))) / 2
 
-    def squared_gradient(x: Array, z: Array) -> Array:
-        slopes = [
-            derivative(lambda t, a=axis: log_ratio(model, x + t * a[1:], z + t * a[0]))  # type: ignore[misc]
-            for axis in axes
-        ]
-        return np.asarray(square(np.stack(slopes, -1)))
 
-    return float(model.expect(squared_gradient)) / 2
+def squared_gradient(model: Model, x: Array, z: Array) -> Array:
+    """Compute ``|grad_{z,x}|^2`` of the log-ratio by a stencil along axes rotated against z and x."""
+    size = 1 + model.d_x
+    axes, _ = np.linalg.qr(np.random.default_rng(7).standard_normal((size, size)))
+
+    def along(axis: Array) -> Array:
+        return derivative(lambda t: log_ratio(model, x + t * axis[1:], z + t * axis[0]))
+
+    return square(np.stack([along(axis) for axis in axes], -1))
 
 
 @cache
@@ -261,3 +260,13 @@ def engine_terms(samples: int, model: LinearModel = LINEAR) -> dict[str, tuple[f
     )
     names = ("loss", "m1", *_TERMS)
     return {n: (float(m), float(e)) for n, m, e in zip(names, mean, error, strict=True)}
+
+
+def engine_estimate(term: str, model: LinearModel = LINEAR) -> Callable[[int], tuple[float, float]]:
+    """Return the function of the number of samples that estimates a term plus ``C_pi``, and its error."""
+
+    def estimate(samples: int) -> tuple[float, float]:
+        mean, error = engine_terms(samples, model)[term]
+        return mean + constant(model), error
+
+    return estimate

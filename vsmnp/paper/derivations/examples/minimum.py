@@ -15,6 +15,16 @@ def hessian(f: Callable[[Array], float], at: Array, step: float = 1e-2) -> Array
     return gradient(lambda there: gradient(f, there, step), at, step)
 
 
+def least_between(
+    f: Callable[[float], float], low: float, high: float, tolerance: float = 1e-9
+) -> tuple[float, float]:
+    """Find the minimiser of a function of one variable on an interval, and the minimum."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(f, bounds=(low, high), method="bounded", options={"xatol": tolerance})
+    return float(found.x), float(found.fun)
+
+
 def minimise(f: Callable[[Array], float], start: Array, polish: int = 3) -> Array:
     """Find the local minimum that a search from ``start (K,)`` converges to, ``(K,)``."""
     from scipy.optimize import minimize

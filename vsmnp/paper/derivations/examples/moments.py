@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ....objectives import Objective, Outcome
 from ....rng import Key, Stream
 from ....types import Array
-from ..evidence import gradient
+from ..evidence import divergence_in, gradient_in
 from ..quadrature import normal_rule
 from .engine import EngineExample
+from .minimum import least_between
 from .toy import Toy, dot, square
 
+#: Name of a property of :class:`Scores`.
+LossName: TypeAlias = Literal["m1", "m2", "m3"]
 #: Posterior samples for each datum where the noise is frozen.
 SAMPLES = 5
 #: A few data for statements that hold for each datum.
@@ -38,6 +41,8 @@ class Reconstruction:
         Expectation ``E_q |g|^2``, ``(N,)``.
     cross : Array
         Expectation ``E_q [s^q . (g - x)]``, ``(N,)``; for a density q it is ``D = E_q [s^q . g]``.
+    d_z : int
+        Latent dimension of the model.
     """
 
     x: Array
@@ -46,6 +51,12 @@ class Reconstruction:
     A: Array
     norm: Array
     cross: Array
+    d_z: int
+
+    @property
+    def d_x(self) -> int:
+        """Dimension of the data."""
+        return int(self.x.shape[-1])
 
     @property
     def B(self) -> Array:
@@ -58,17 +69,15 @@ class Reconstruction:
         return np.asarray(self.variance.sum(-1))
 
     @classmethod
-    def by(cls, expect: Callable[[Array], Array], x: Array, g: Array, s_q: Array) -> Reconstruction:
-        """Compute the moments from ``g, s_q (Q, N, D)``; ``expect`` averages over the first axis."""
-        mean = expect(g)
-        return cls(
-            x,
-            mean,
-            expect((g - mean) ** 2),
-            expect(square(x - g)),
-            expect(square(g)),
-            expect(dot(s_q, g - x)),
-        )
+    def by(cls, weights: Array, x: Array, g: Array, s_q: Array, d_z: int) -> Reconstruction:
+        """Compute the moments from ``g, s_q (Q, N, D)`` at nodes or samples with weights ``(Q,)``."""
+
+        def expect(f: Array) -> Array:
+            return np.asarray(np.tensordot(weights, f, 1))
+
+        mean, error = expect(g), g - x
+        moments = (expect((g - mean) ** 2), expect(square(error)), expect(square(g)))
+        return cls(x, mean, *moments, expect(dot(s_q, error)), d_z)
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ def toy_reconstruction(toy: Toy, x: Array = FEW) -> Reconstruction:
     """Compute the toy's reconstruction moments at ``x (N, 2)``."""
     eps, w = normal_rule(toy.z_nodes)
     z = toy.mu(x) + toy.s(x) * eps  # (Q, N)
-    return Reconstruction.by(lambda f: np.asarray(np.tensordot(w, f, 1)), x, toy.g(z), toy.score_q(x, z))
+    return Reconstruction.by(w, x, toy.g(z), toy.score_q(x, z), toy.d_z)
 
 
 def toy_scores(toy: Toy, x: Array = FEW) -> Scores:
@@ -125,20 +134,14 @@ def toy_scores(toy: Toy, x: Array = FEW) -> Scores:
 
     The score s^p and its divergence are differences of the log-likelihood, exact for a quadratic.
     """
-    origin = np.zeros(toy.d_x)
 
     def s_p(x: Array, z: Array) -> Array:
-        return gradient(lambda shift: toy.log_likelihood(x + shift, z), origin, 0.5)
-
-    def divergence(x: Array, z: Array) -> Array:
-        return np.asarray(
-            np.trace(gradient(lambda shift: s_p(x + shift, z), origin, 0.5), axis1=-2, axis2=-1)
-        )
+        return gradient_in(lambda x: toy.log_likelihood(x, z), x, 0.5)
 
     return Scores(
         toy.expect_q(lambda x, z: square(s_p(x, z)), x),
         square(toy.expect_q(s_p, x)),
-        toy.expect_q(divergence, x),
+        toy.expect_q(lambda x, z: divergence_in(lambda x: s_p(x, z), x, 0.5), x),
         toy.expect_q(lambda x, z: dot(toy.score_q(x, z), s_p(x, z)), x),
     )
 
@@ -151,21 +154,26 @@ def toy_pairs(toy: Toy, f: Callable[[Array, Array], Array], x: Array = FEW) -> A
     return np.asarray(np.einsum("q,nq->n", w, f(toy.score_p(x, z), toy.score_q(x, z))))
 
 
-def profile(loss: Callable[[float], float]) -> float:
-    """Find the least value of ``loss(log gamma)`` by a search over ``log gamma``."""
-    from scipy.optimize import minimize_scalar
-
-    return float(minimize_scalar(loss, bounds=(-8, 6), method="bounded", options={"xatol": 1e-9}).fun)
+def _toy_mean(loss: LossName, scale: float, log_gamma: float) -> float:
+    """Compute the mean of a loss over the data for a scale of the decoder and a likelihood variance."""
+    return float(getattr(toy_scores(ScaledToy(gamma=float(np.exp(log_gamma)), scale=scale)), loss).mean())
 
 
 @cache
-def toy_least(loss: Literal["m1", "m2", "m3"]) -> float:
+def toy_least(loss: LossName) -> float:
     """Find the least mean of a loss over the toy's likelihood variance."""
+    return least_between(lambda log_gamma: _toy_mean(loss, 1.0, log_gamma), -8, 6)[1]
 
-    def mean(log_gamma: float) -> float:
-        return float(getattr(toy_scores(Toy(gamma=float(np.exp(log_gamma)))), loss).mean())
 
-    return profile(mean)
+@cache
+def toy_least_over_theta(loss: LossName) -> float:
+    """Find the least mean of a loss over the scale of the toy's decoder and its likelihood variance."""
+    from scipy.optimize import minimize
+
+    def mean(v: Array) -> float:
+        return _toy_mean(loss, float(v[0]), float(v[1]))
+
+    return float(minimize(mean, np.array([1.0, 0.0]), options={"gtol": 1e-8}).fun)
 
 
 def utility(y: Any, d_x: int) -> Any:
@@ -181,9 +189,13 @@ def engine_reconstruction(example: Callable[[], EngineExample]) -> Reconstructio
     """Compute the reconstruction moments of the batch of ``example()`` by quadrature."""
     built = example()
     eps, w = built.noise()
-    mu, s = built.q()
-    g, s_q = built.g(mu + s * eps), built.score_q(eps)
-    return Reconstruction.by(lambda f: np.asarray(np.tensordot(w, f, 1)), built.data, g, s_q)
+    return _reconstruction(built, eps, w)
+
+
+def _reconstruction(built: EngineExample, eps: Array, weights: Array) -> Reconstruction:
+    """Compute the reconstruction moments at the noise ``eps (Q, 1 or N, Z)``."""
+    g, s_q = built.g(built.place(eps)), built.score_q(eps)
+    return Reconstruction.by(weights, built.data, g, s_q, built.model.d_z)
 
 
 @cache
@@ -191,8 +203,7 @@ def engine_scores(example: Callable[[], EngineExample]) -> Scores:
     """Compute the score moments of the batch of ``example()`` by quadrature."""
     built = example()
     eps, w = built.noise()
-    mu, s = built.q()
-    s_p = built.score_p(mu + s * eps)
+    s_p = built.score_p(built.place(eps))
     mean = np.tensordot(w, s_p, 1)
     cross = np.tensordot(w, dot(built.score_q(eps), s_p), 1)
     divergence = np.full(len(mean), -built.model.d_x / built.gamma)
@@ -218,10 +229,7 @@ def drawn(example: EngineExample, samples: int, step: int = 0) -> Array:
 
 def sampled_reconstruction(example: EngineExample, samples: int, step: int = 0) -> Reconstruction:
     """Compute the reconstruction moments over the same samples that :func:`evaluate` draws."""
-    eps = drawn(example, samples, step)
-    mu, s = example.q()
-    g, s_q = example.g(mu + s * eps), example.score_q(eps)
-    return Reconstruction.by(lambda f: np.asarray(f.mean(0)), example.data, g, s_q)
+    return _reconstruction(example, drawn(example, samples, step), np.full(samples, 1 / samples))
 
 
 @cache
@@ -241,26 +249,31 @@ def engine_least(objective: Objective) -> float:
         example.model.log_sd(theta)[:] = 0.5 * log_gamma
         return float(evaluate(example.at(theta=theta), objective).loss[0])
 
-    return profile(loss)
-
-
-@cache
-def engine_mean(
-    example: Callable[[], EngineExample],
-    objective: Objective,
-    value: Callable[[Outcome], Array],
-    samples: int,
-) -> tuple[Array, Array]:
-    """Estimate mean and standard error of an objective with few samples a datum, its bias included.
-
-    The batch is repeated, so that one call yields many independent estimates.
-    """
-    built = example()
-    rows = built.data.shape[0] * objective.samples
-    many = replace(built, x=np.tile(built.x, (1, 1, max(1, 20_000 // rows), 1)))
-    return many.outcomes(lambda _: objective, samples, value)
+    return least_between(loss, -8, 6)[1]
 
 
 def loss(outcome: Outcome) -> Array:
     """Return the loss of an outcome that has a single model."""
-    return outcome.loss[0]  # type: ignore[no-any-return]
+    return np.asarray(outcome.loss[0])
+
+
+def cross(outcome: Outcome) -> Array:
+    """Return the cross term of an outcome of M3 that has a single model."""
+    return np.asarray(outcome.terms["cross"][0])
+
+
+def engine_estimate(
+    objective: Objective, value: Callable[[Outcome], Array] = loss
+) -> Callable[[int], tuple[Array, Array]]:
+    """Return the estimator of an objective with few samples a datum, its bias included.
+
+    The batch of the usual example is repeated, so that one call yields many independent estimates.
+    """
+
+    def estimate(samples: int) -> tuple[Array, Array]:
+        built = EngineExample.build()
+        copies = max(1, 20_000 // (len(built.data) * objective.samples))
+        many = replace(built, x=np.tile(built.x, (1, 1, copies, 1)))
+        return many.outcomes(lambda _: objective, samples, value)
+
+    return estimate

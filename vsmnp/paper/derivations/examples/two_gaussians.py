@@ -9,14 +9,18 @@ import numpy as np
 
 from ....objectives import KL, PosteriorFisher
 from ....types import Array
-from ..evidence import derivative, gradient, numeric, symbolic
-from ..quadrature import normal_log_density, normal_moment, normal_rule
-from ..statement import Check, Effort, Evidence, Kind
+from ..checks import symbolic_sides, value_check
+from ..evidence import derivative, gradient
+from ..quadrature import normal_log_density, normal_mean, normal_rule
+from ..statement import Check, Kind
 from .expected import expected, gradient_in_q
 from .linear_engine import on_the_line
 
 #: Values of m1, s1, m2, s2 for checks without a model.
 POINT = np.array([0.7, 0.8, -0.3, 1.3])
+
+
+# --- in symbols ---
 
 
 def symbols() -> tuple[Any, Any, Any, Any, Any]:
@@ -28,63 +32,51 @@ def symbols() -> tuple[Any, Any, Any, Any, Any]:
     return x, m1, s1, m2, s2
 
 
-def _moment(f: Any, m: Any, s: Any) -> Any:
-    """Compute ``E f`` under ``N(m, s^2)`` for a polynomial f in x."""
+def _expect(f: Any) -> Any:
+    """Compute ``E f`` under ``N(m1, s1^2)`` for a polynomial f in x."""
     import sympy
 
-    x, e = symbols()[0], sympy.Symbol("e")
-    poly = sympy.Poly(sympy.expand(sympy.expand(f).subs(x, m + s * e)), e)
-    return sum(c * normal_moment(k) for (k,), c in poly.terms())
+    (x, m, s, *_), e = symbols(), sympy.Symbol("e")
+    return normal_mean(f.expand().subs(x, m + s * e), e)
+
+
+def _log_ratio_symbolic() -> Any:
+    """Compute ``log p1/p2`` without its constant ``log s2/s1``."""
+    x, m1, s1, m2, s2 = symbols()
+    return -((x - m1) ** 2) / (2 * s1**2) + (x - m2) ** 2 / (2 * s2**2)
 
 
 def kl_symbolic() -> Any:
     """Compute ``D_KL[p1 || p2]`` in symbols."""
     import sympy
 
-    x, m1, s1, m2, s2 = symbols()
-    log_ratio = -((x - m1) ** 2) / (2 * s1**2) + (x - m2) ** 2 / (2 * s2**2)
-    return _moment(log_ratio, m1, s1) + sympy.log(s2) - sympy.log(s1)
+    _, _, s1, _, s2 = symbols()
+    return _expect(_log_ratio_symbolic()) + sympy.log(s2) - sympy.log(s1)
 
 
 def slope_symbolic() -> Any:
     """Compute ``d/dx log p1/p2`` from the log-densities, in symbols."""
-    import sympy
-
-    x, m1, s1, m2, s2 = symbols()
-    return sympy.diff(-((x - m1) ** 2) / (2 * s1**2) + (x - m2) ** 2 / (2 * s2**2), x)
+    return _log_ratio_symbolic().diff(symbols()[0])
 
 
 def fisher_symbolic() -> Any:
     """Compute ``D_F[p1 || p2]`` in symbols, with the 1/2 of (5)."""
-    _, m1, s1, _, _ = symbols()
-    return _moment(slope_symbolic() ** 2, m1, s1) / 2
+    return _expect(slope_symbolic() ** 2) / 2
 
 
 def unparametrised_symbolic() -> list[Any]:
     """Compute ``E d/dv`` of half the squared score difference, for v = m1 and s1, in symbols."""
-    import sympy
-
-    _, m1, s1, _, _ = symbols()
-    return [_moment(sympy.diff(slope_symbolic() ** 2 / 2, v), m1, s1) for v in (m1, s1)]
+    return [_expect((slope_symbolic() ** 2 / 2).diff(v)) for v in symbols()[1:3]]
 
 
 def gradient_symbolic(value: Callable[[], Any]) -> list[Any]:
     """Compute the derivatives of ``value()`` in m1 and s1."""
-    import sympy
-
-    _, m1, s1, _, _ = symbols()
-    return [sympy.diff(value(), v) for v in (m1, s1)]
+    return [value().diff(v) for v in symbols()[1:3]]
 
 
 def in_symbols(truth: Callable[[], Any], detail: str) -> Check:
     """Make a check that the claim at the symbols m1, s1, m2, s2 is ``truth()``, from the densities."""
-
-    def check(claim: Any, effort: Effort) -> Evidence:
-        _, *four = symbols()
-        return symbolic(claim(*four), truth(), detail)
-
-    check.__name__ = f"symbolic: {detail}"
-    return check
+    return symbolic_sides(detail)(lambda claim, sympy: (claim(*symbols()[1:]), truth()))
 
 
 # --- by quadrature, from log-densities ---
@@ -128,17 +120,7 @@ def own_gradient(f: Callable[[Array], float], v: Array) -> Array:
 
 def in_numbers(kind: Kind, truth: Callable[[Array], Any], detail: str, scale: float = 1e-9) -> Check:
     """Make a check that the claim at one point is ``truth``, computed numerically from log-densities."""
-
-    def check(claim: Any, effort: Effort) -> Evidence:
-        claimed = _numbers(claim, POINT)
-        return numeric(kind, claimed, truth(POINT), effort.tolerance(scale), detail)
-
-    check.__name__ = f"numeric: {detail}"
-    return check
-
-
-def _numbers(claim: Any, v: Array) -> Array:
-    return np.asarray(claim(*v), float)
+    return value_check(kind, scale, detail, lambda claim: claim(*POINT), lambda: truth(POINT))
 
 
 # --- through the engine: a linear VAE has a Gaussian posterior ---
@@ -153,13 +135,13 @@ def engine_kl(v: Array) -> Array:
 
 def by_engine(truth: Callable[[Array], Any], detail: str) -> Check:
     """Make a check that the claim at the Gaussians of a linear VAE is what the engine computes."""
-
-    def check(claim: Any, effort: Effort) -> Evidence:
-        _, v = on_the_line()
-        return numeric("quadrature", _numbers(claim, v), truth(v), effort.tolerance(1e-10), detail)
-
-    check.__name__ = f"engine: {detail}"
-    return check
+    return value_check(
+        "quadrature",
+        1e-10,
+        detail,
+        lambda claim: claim(*on_the_line()[1]),
+        lambda: truth(on_the_line()[1]),
+    )
 
 
 def engine_slopes(reparametrised: bool, weight: float = 1.0) -> Array:

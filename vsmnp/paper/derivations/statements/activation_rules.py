@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +12,9 @@ import numpy as np
 from ....kernels import load
 from ....model.gaussian import DiagonalGaussian
 from ....types import ActivationName, Array
-from ..evidence import derivative, numeric, symbolic
-from ..statement import Claim, Effort, Evidence, Form, Statement
+from ..checks import symbolic_sides, value_check
+from ..evidence import derivative, numeric
+from ..statement import Claim, Effort, Evidence, Statement
 
 
 @dataclass(frozen=True)
@@ -72,80 +73,63 @@ def _sympy() -> SimpleNamespace:
     return SimpleNamespace(exp=sympy.exp, log=sympy.log, tanh=sympy.tanh, expm1=lambda v: sympy.exp(v) - 1)
 
 
-# --- the tables ---
+# --- the tables: a claim is evaluated at y = f(x), for f' and f'' of every piece ---
 
 
-def _table_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    """Check ``h(f) = f'`` and ``h'(f) h(f) = f''`` in symbols."""
-    import sympy
-
-    m = _sympy()
-    x = sympy.Symbol("x", real=True)
-    found, truth = [], []
-    for name, piece in _PIECES.items():
-        f = piece.value(x, m)
-        slope, curve = claim[name](f, m)
-        found += [slope, curve * slope]
-        truth += [sympy.diff(f, x), sympy.diff(f, x, 2)]
-    rewritten = [sympy.sympify(side).rewrite(sympy.exp) for side in found + truth]
-    return symbolic(rewritten[: len(found)], rewritten[len(found) :], "f' and f'' of every piece")
+def _claimed(claim: Claim, values: Mapping[str, Any], m: Any) -> list[Any]:
+    """Evaluate ``h(y)`` and ``h'(y) h(y)`` of every piece at its values y."""
+    pairs = [claim[name](y, m) for name, y in values.items()]
+    return [side for slope, curve in pairs for side in (slope, curve * slope)]
 
 
-def _table_by_differences(claim: Claim, effort: Effort) -> Evidence:
-    """Compare with differences of the engine's activations and, for the second derivative, its slopes."""
+@symbolic_sides("f' and f'' of every piece")
+def _table_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
+    m, x = _sympy(), sympy.Symbol("x", real=True)
+    values = {name: piece.value(x, m) for name, piece in _PIECES.items()}
+    truth = [sympy.diff(f, x, n) for f in values.values() for n in (1, 2)]
+
+    def rewritten(side: list[Any]) -> list[Any]:
+        return [sympy.sympify(f).rewrite(sympy.exp) for f in side]
+
+    return rewritten(_claimed(claim, values, m)), rewritten(truth)
+
+
+def _of_the_engine(claim: Claim) -> Array:
     k = load("reference")
-    found, truth = [], []
-    for name, piece in _PIECES.items():
-        x = piece.points
-        slope, curve = claim[name](k.activation(piece.f, x), np)
-        found += [slope, curve * slope]
-        truth += [_along(piece.f, _value, x), _along(piece.f, _slope, x)]
-    detail = "f' and f'' of every piece, by the engine's forward and slope"
-    return numeric(
-        "finite differences", np.concatenate(found), np.concatenate(truth), effort.tolerance(1e-9), detail
-    )
+    values = {name: k.activation(piece.f, piece.points) for name, piece in _PIECES.items()}
+    return np.concatenate(_claimed(claim, values, np))
 
 
-def _table_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    """Compare with the engine's slope and curve."""
-    k = load("reference")
-    found, truth = [], []
-    for name, piece in _PIECES.items():
-        y = k.activation(piece.f, piece.points)
-        slope, curve = claim[name](y, np)
-        one = np.ones_like(y)
-        found += [slope, curve * slope]
-        truth += [k.activation_slope(piece.f, y, one), k.activation_curve(piece.f, y, slope, one, None)]
-    detail = "f' and f'' of every piece, by the engine's slope and curve"
-    return numeric(
-        "closed form", np.concatenate(found), np.concatenate(truth), effort.tolerance(1e-13), detail
-    )
+def _table_by_differences() -> Array:
+    """Compute differences of the engine's activations and, for the second derivative, of its slopes."""
+    k, found = load("reference"), []
+
+    def slope(f: ActivationName, x: Array) -> Array:
+        return k.activation_slope(f, k.activation(f, x), np.ones_like(x))
+
+    for piece in _PIECES.values():
+        for rule in (k.activation, slope):
+            found.append(derivative(lambda t, p=piece, rule=rule: rule(p.f, p.points + t)))  # type: ignore[misc]
+    return np.concatenate(found)
 
 
-def _along(f: ActivationName, rule: Callable[[ActivationName, Array], Array], x: Array) -> Array:
-    """Compute the derivative of an elementwise rule at every x."""
-    return derivative(lambda t: rule(f, x + t))
-
-
-def _value(f: ActivationName, x: Array) -> Array:
-    return load("reference").activation(f, x)
-
-
-def _slope(f: ActivationName, x: Array) -> Array:
-    k = load("reference")
-    return k.activation_slope(f, k.activation(f, x), np.ones_like(x))
+def _table_of_the_engine() -> Array:
+    k, found = load("reference"), []
+    for piece in _PIECES.values():
+        y, one = k.activation(piece.f, piece.points), np.ones(len(piece.points))
+        slope = k.activation_slope(piece.f, y, one)
+        found += [slope, k.activation_curve(piece.f, y, slope, one, None)]
+    return np.concatenate(found)
 
 
 # --- softplus as the scale of q, in the precision that training runs in ---
 
 
-def _scale_symbolic(claim: Claim, effort: Effort) -> Evidence:
-    import sympy
-
+@symbolic_sides("S' and S'' of S(rho) = log(1 + exp rho)")
+def _scale_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
     rho = sympy.Symbol("rho", real=True)
     s = sympy.log(1 + sympy.exp(rho))
-    truth = [sympy.diff(s, rho), sympy.diff(s, rho, 2)]
-    return symbolic(list(claim(s, _sympy())), truth, "S' and S'' of S(rho) = log(1 + exp rho)")
+    return list(claim(s, _sympy())), [sympy.diff(s, rho), sympy.diff(s, rho, 2)]
 
 
 def _scale_in_float32(claim: Claim, effort: Effort) -> Evidence:
@@ -172,17 +156,21 @@ def _scale_in_float32(claim: Claim, effort: Effort) -> Evidence:
 STATEMENTS = (
     Statement(
         id="engine-activations",
-        section="engine",
         title="Activations as solutions of autonomous equations",
         assumptions="y = f(x), away from the kink of relu at 0.",
-        form=Form(
-            r"f' = h(f), \ f'' = h'(f) h(f), \quad h(y) = "
+        latex=r"f' = h(f), \ f'' = h'(f) h(f), \quad h(y) = "
             r"[y > 0] \text{ (relu)}, \ [y > 0] + [y \le 0] (y + 1) \text{ (elu)}, "
             r"\ 1 - e^{-y} \text{ (softplus)}, \ y (1 - y) \text{ (sigmoid)}, \ 1 - y^2 \text{ (tanh)}, "
             r"\ y \text{ (exp)}",
-            _TABLE,
+        claim=_TABLE,
+        checks=(
+            _table_symbolic,
+            value_check("finite differences", 1e-9,
+                "f' and f'' of every piece, by the engine's forward and slope",
+                _of_the_engine, _table_by_differences),
+            value_check("closed form", 1e-13, "f' and f'' of every piece, by the engine's slope and curve",
+                _of_the_engine, _table_of_the_engine),
         ),
-        checks=(_table_symbolic, _table_by_differences, _table_of_the_engine),
         mutations={
             "relu, curved": {**_TABLE, "relu, x > 0": lambda y, m: (1 + 0 * y, 1 + 0 * y)},
             "elu, curvature missing": {**_TABLE, "elu, x < 0": lambda y, m: (y + 1, 0 * y)},
@@ -197,13 +185,10 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-softplus-scale",
-        section="engine",
         title="Both derivatives of a softplus scale from the scale itself",
         assumptions="s = S(rho) = log(1 + e^rho); in floating point no difference of near numbers is formed.",
-        form=Form(
-            r"S' = 1 - e^{-s} = -\operatorname{expm1}(-s), \quad S'' = e^{-s} S'",
-            lambda s, m: (-m.expm1(-s), -m.expm1(-s) * m.exp(-s)),
-        ),
+        latex=r"S' = 1 - e^{-s} = -\operatorname{expm1}(-s), \quad S'' = e^{-s} S'",
+        claim=lambda s, m: (-m.expm1(-s), -m.expm1(-s) * m.exp(-s)),
         checks=(_scale_symbolic, _scale_in_float32),
         mutations={
             "a difference that cancels": lambda s, m: (1 - m.exp(-s), (1 - m.exp(-s)) * m.exp(-s)),

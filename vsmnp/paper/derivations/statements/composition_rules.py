@@ -10,8 +10,8 @@ from ....layers.activations import Softplus, Tanh
 from ....layers.compose import Chain, Residual
 from ....layers.dense import Dense
 from ....types import Array
-from ..examples.layer import LayerExample, layer_checks
-from ..statement import Form, Statement
+from ..examples.layer import layer_checks
+from ..statement import Statement
 
 # --- two layers in sequence, and in parallel, through their Jacobians J (M, O, I) ---
 
@@ -32,23 +32,19 @@ def _jacobian(
     return h, slope[..., None] * w, dj, slope * own
 
 
-def _see_chain(example: LayerExample) -> SimpleNamespace:
-    v = example.given()
-    h, v.j1, v.dj1, v.e1 = _jacobian(v, "0", "tanh", v.x, v.dx)
-    dh = _times(v.j1, v.dx) + v.e1
-    _, v.j2, v.dj2, v.e2 = _jacobian(v, "2", "softplus", h, dh)
-    return v
+def _chain_terms(v: SimpleNamespace) -> dict[str, Array]:
+    h, j1, dj1, e1 = _jacobian(v, "0", "tanh", v.x, v.dx)
+    _, j2, dj2, e2 = _jacobian(v, "2", "softplus", h, _times(j1, v.dx) + e1)
+    return {"j1": j1, "dj1": dj1, "e1": e1, "j2": j2, "dj2": dj2, "e2": e2}
 
 
-def _see_residual(example: LayerExample) -> SimpleNamespace:
-    v = example.given()
-    _, v.j, v.dj, v.e = _jacobian(v, "body0", "tanh", v.x, v.dx)
-    v.k = np.broadcast_to(np.eye(3), v.j.shape)
-    v.dk, v.f = np.zeros_like(v.j), np.zeros_like(v.e)
+def _residual_terms(v: SimpleNamespace) -> dict[str, Array]:
+    _, j, dj, e = _jacobian(v, "body0", "tanh", v.x, v.dx)
+    k, dk, f = np.broadcast_to(np.eye(3), j.shape), np.zeros_like(j), np.zeros_like(e)
     if hasattr(v, "shortcutw"):
-        v.k, v.dk = (np.broadcast_to(a, v.j.shape) for a in (v.shortcutw, v.dshortcutw))
-        v.f = v.x @ v.dshortcutw.T + v.dshortcutb
-    return v
+        k, dk = (np.broadcast_to(a, j.shape) for a in (v.shortcutw, v.dshortcutw))
+        f = v.x @ v.dshortcutw.T + v.dshortcutb
+    return {"j": j, "dj": dj, "e": e, "k": k, "dk": dk, "f": f}
 
 
 def _times(j: Array, dx: Array) -> Array:
@@ -76,18 +72,13 @@ _BODY = Chain((Dense(3, 3), Tanh()))
 STATEMENTS = (
     Statement(
         id="engine-chain",
-        section="engine",
         title="The tangent of a backward sweep through two layers",
-        assumptions=(
-            "y = f_2(f_1(x)) with Jacobians J_1, J_2; e_i is the tangent that the parameters of layer i "
-            "alone cause; a dot over J_2 also counts that its input moves."
-        ),
-        form=Form(
-            r"\dot y = J_2 (J_1 \dot x + e_1) + e_2, \quad \bar x = J_1^T J_2^T \bar y, \quad "
+        assumptions="y = f_2(f_1(x)) with Jacobians J_1, J_2; e_i is the tangent that the parameters of "
+            "layer i alone cause; a dot over J_2 also counts that its input moves.",
+        latex=r"\dot y = J_2 (J_1 \dot x + e_1) + e_2, \quad \bar x = J_1^T J_2^T \bar y, \quad "
             r"\dot{\bar x} = J_1^T (J_2^T \dot{\bar y} + \dot J_2^T \bar y) + \dot J_1^T J_2^T \bar y",
-            _CHAIN,
-        ),
-        checks=layer_checks(Chain((Dense(3, 3), Tanh(), Dense(3, 3), Softplus())), _see_chain),
+        claim=_CHAIN,
+        checks=layer_checks(Chain((Dense(3, 3), Tanh(), Dense(3, 3), Softplus())), _chain_terms),
         mutations={
             "wrong order": _CHAIN | {"gx": lambda v: _back(_back(v.gy, v.j1), v.j2)},
             "parameters of the first layer missing": _CHAIN
@@ -101,20 +92,15 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-residual",
-        section="engine",
         title="The rules of a body beside a shortcut",
-        assumptions=(
-            "y = f(x) + h(x) with Jacobians J and K, and tangents e and k from their own parameters; without "
-            "a layer as shortcut K = 1 and k = 0."
-        ),
-        form=Form(
-            r"\dot y = J \dot x + e + K \dot x + k, \quad \bar x = J^T \bar y + K^T \bar y, \quad "
+        assumptions="y = f(x) + h(x) with Jacobians J and K, and tangents e and k from their own "
+            "parameters; without a layer as shortcut K = 1 and k = 0.",
+        latex=r"\dot y = J \dot x + e + K \dot x + k, \quad \bar x = J^T \bar y + K^T \bar y, \quad "
             r"\dot{\bar x} = J^T \dot{\bar y} + \dot J^T \bar y + K^T \dot{\bar y} + \dot K^T \bar y",
-            _RESIDUAL,
-        ),
+        claim=_RESIDUAL,
         checks=(
-            *layer_checks(Residual(_BODY, Dense(3, 3)), _see_residual),
-            *layer_checks(Residual(_BODY), _see_residual),
+            *layer_checks(Residual(_BODY, Dense(3, 3)), _residual_terms),
+            *layer_checks(Residual(_BODY), _residual_terms),
         ),
         mutations={
             "shortcut missing from the tangent": _RESIDUAL | {"dy": lambda v: _times(v.j, v.dx) + v.e},

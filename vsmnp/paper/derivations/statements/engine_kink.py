@@ -9,12 +9,13 @@ import numpy as np
 
 from ....objectives import PosteriorFisher
 from ....types import Array
-from ..evidence import gradient, numeric
+from ..checks import value_check
+from ..evidence import gradient
 from ..examples.engine import EngineExample
 from ..examples.expected import gradient_in_q
 from ..examples.toy import square
 from ..quadrature import normal_log_density
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Statement
 
 # --- relu decoders: a claim is the part that the pathwise gradient misses at one kink ---
 
@@ -82,37 +83,28 @@ def _at_kinks(claim: Any) -> Array:
     return found
 
 
-def _missed_by_engine(claim: Any, effort: Effort) -> Evidence:
-    detail = "gradient of D_F less the expected pathwise gradient of the engine"
-    return numeric("quadrature", _at_kinks(claim), _missed()[0], effort.tolerance(1e-8), detail)
-
-
-def _missed_by_hand(claim: Any, effort: Effort) -> Evidence:
-    detail = "gradient of D_F less the pathwise one, H by hand"
-    return numeric("finite differences", _at_kinks(claim), _missed()[1], effort.tolerance(1e-8), detail)
-
-
 STATEMENTS = (
     Statement(
         id="engine-kink",
-        section="engine",
         title="What the reparametrised Fisher gradient misses with a relu decoder",
         assumptions="One latent; |d|^2/2 jumps by Delta_k at each kink z_k = mu + s eps_k.",
-        form=Form(
-            r"\nabla_{(\mu, s)} D_F - E_\epsilon[\text{pathwise}] = "
+        latex=r"\nabla_{(\mu, s)} D_F - E_\epsilon[\text{pathwise}] = "
             r"\textstyle\sum_k q(z_k) \Delta_k \, (1, \epsilon_k)",
-            lambda density, jump, eps: np.array([density * jump, density * jump * eps]),
+        claim=lambda density, jump, eps: np.array([density * jump, density * jump * eps]),
+        checks=(
+            value_check("quadrature", 1e-8,
+                "gradient of D_F less the expected pathwise gradient of the engine",
+                _at_kinks, lambda: _missed()[0]),
+            value_check("finite differences", 1e-8, "gradient of D_F less the pathwise one, H by hand",
+                _at_kinks, lambda: _missed()[1]),
         ),
-        checks=(_missed_by_engine, _missed_by_hand),
         mutations={
             "nothing": lambda density, jump, eps: np.zeros(2),
             "sign": lambda density, jump, eps: -np.array([density * jump, density * jump * eps]),
             "in the mean only": lambda density, jump, eps: np.array([density * jump, 0.0]),
         },
-        consequence=(
-            "Reparametrised Fisher inference descends something else than the divergence if the decoder has "
-            "relus, as the paper's have; with tanh or softplus the two agree."
-        ),
+        consequence="Reparametrised Fisher inference descends something else than the divergence if the "
+            "decoder has relus, as the paper's have; with tanh or softplus the two agree.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip

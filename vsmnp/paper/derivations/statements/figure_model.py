@@ -2,92 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ....objectives import ELBO
 from ....types import Array
-from ..evidence import derivative, numeric, statistical
-from ..examples.linear_joint import LinearModel, constant, engine_terms, log_ratio
-from ..statement import Effort, Evidence, Form, Statement
+from ..checks import both_sides, sampling_check, value_check
+from ..examples.linear_joint import LinearModel, engine_estimate, log_ratio, squared_gradient
+from ..statement import Form, Statement
 
 _SAMPLES = 1_000_000
 #: Values of alpha, gamma, theta, phi and theta_star in the checks.
 _CASES = ((0.6, 0.5, 1.2, 0.6, 2.0), (1.7, 0.3, -0.8, 0.4, 0.5), (1.0, 0.9, 0.7, -0.2, 0.0))
 
 
-@cache
 def _model(alpha: float, gamma: float, theta: float, phi: float, theta_star: float) -> LinearModel:
     return LinearModel(theta, gamma, phi, alpha / (1 + theta**2 / gamma), theta_star**2 + gamma)
+
+
+def _divergences(of: Callable[[LinearModel], Any]) -> Callable[[], list[Any]]:
+    """Return the function that computes a divergence for the model of every case."""
+    return lambda: [of(_model(*case)) for case in _CASES]
 
 
 def _claimed(claim: Any) -> Array:
     return np.array([claim(*case) for case in _CASES])
 
 
-# --- the joint Fisher divergence ---
+# --- the joint Fisher divergence, and the joint KL divergence ---
 
 
-def _fisher_of_gaussians(claim: Any, effort: Effort) -> Evidence:
-    truth = [_model(*case).joint_fisher() for case in _CASES]
-    detail = "joint FD by the covariances of (z, x)"
-    return numeric("closed form", _claimed(claim), truth, effort.tolerance(1e-11), detail)
-
-
-def _fisher_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    truth = [_squared_gradient(_model(*case)) for case in _CASES]
-    detail = "joint FD by its definition, derivatives by differences"
-    return numeric("quadrature", _claimed(claim), truth, effort.tolerance(1e-9), detail)
-
-
-@cache
-def _squared_gradient(model: LinearModel) -> float:
-    def half_square(x: Array, z: Array) -> Array:
-        in_z = derivative(lambda t: log_ratio(model, x, z + t))
-        in_x = derivative(lambda t: log_ratio(model, x + t, z))
-        return np.asarray((in_z**2 + in_x**2) / 2)
-
-    return float(model.expect(half_square))
-
-
-def _fisher_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    samples = effort.samples(_SAMPLES)
+def _kl_of_the_engine(samples: int) -> tuple[Array, Array]:
     model = _model(*_CASES[0])
-    loss, error = engine_terms(samples, model)["loss"]
-    detail = f"JointFisher's loss plus C_pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum"
-    return statistical(claim(*_CASES[0]), loss + constant(model), error, detail)
-
-
-# --- the joint KL divergence ---
-
-
-def _kl_of_gaussians(claim: Any, effort: Effort) -> Evidence:
-    truth = [_model(*case).joint_kl() for case in _CASES]
-    detail = "joint KLD by the covariances of (z, x)"
-    return numeric("closed form", _claimed(claim), truth, effort.tolerance(1e-11), detail)
-
-
-def _kl_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    models = [_model(*case) for case in _CASES]
-    truth = [m.expect(lambda x, z, m=m: log_ratio(m, x, z)) for m in models]  # type: ignore[misc]
-    detail = "E log q pi / p(z, x)"
-    return numeric("quadrature", _claimed(claim), truth, effort.tolerance(1e-11), detail)
-
-
-def _kl_by_the_engine(claim: Any, effort: Effort) -> Evidence:
-    samples = effort.samples(_SAMPLES)
-    model = _model(*_CASES[0])
-    loss, error = _engine_elbo(samples)
-    detail = f"ELBO's loss plus E log pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum"
-    return statistical(claim(*_CASES[0]), loss + model.expect_pi(model.log_pi), error, detail)
-
-
-@cache
-def _engine_elbo(samples: int) -> tuple[Array, Array]:
-    return _model(*_CASES[0]).engine().outcomes(lambda s: ELBO(samples=s), samples, lambda o: o.loss[0])
+    loss, error = model.engine().outcomes(lambda s: ELBO(samples=s), samples, lambda o: o.loss[0])
+    return loss + model.expect_pi(model.log_pi), error
 
 
 def _fisher_terms(
@@ -118,30 +68,30 @@ def _kl(alpha: float, gamma: float, theta: float, phi: float, theta_star: float)
 # --- the likelihood: the claim is its mean, given theta, z and x ---
 
 
-def _likelihood_is_normalised(claim: Any, effort: Effort) -> Evidence:
+@both_sides("quadrature", 1e-10, "integral over x of N(x; mean, 0.5) for three z")
+def _likelihood_is_normalised(claim: Any) -> tuple[Any, Any]:
     theta, gamma = 3.0, 0.5
     x, z = np.linspace(-12, 12, 1201), np.array([[-0.7], [0.4], [1.1]])
     density = np.exp(-((x - claim(theta, z, x)) ** 2) / (2 * gamma)) / np.sqrt(2 * np.pi * gamma)
     mass = density.sum(-1) * (x[1] - x[0])
-    detail = "integral over x of N(x; mean, 0.5) for three z"
-    return numeric("quadrature", mass, np.ones(3), effort.tolerance(1e-10), detail)
+    return mass, np.ones(3)
 
 
-def _variance_of_the_posterior(claim: Any, effort: Effort) -> Evidence:
+@both_sides("quadrature", 1e-10, "posterior variance at x = 0.8, beside the text's v*")
+def _variance_of_the_posterior(claim: Any) -> tuple[Any, Any]:
     theta, gamma, x = 2.0, 0.5, 0.8
     z = np.linspace(-9, 9, 1801)
     weights = np.exp(-z * z / 2 - (x - claim(theta, z, x)) ** 2 / (2 * gamma))
     weights = weights / weights.sum()
     variance = weights @ z**2 - (weights @ z) ** 2
     exact = 1 / (1 + theta**2 / gamma)
-    detail = "posterior variance at x = 0.8, beside the text's v*"
-    return numeric("quadrature", variance, exact, effort.tolerance(1e-10), detail)
+    return variance, exact
 
 
-def _mean_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+@both_sides("closed form", 1e-12, "decoder mean")
+def _mean_of_the_engine(claim: Any) -> tuple[Any, Any]:
     z, x = np.array([[-0.7], [0.4], [1.1]]), 0.8
-    truth = LinearModel(theta=2.0).engine().g(z)
-    return numeric("closed form", claim(2.0, z, x) + 0 * z, truth, effort.tolerance(1e-12), "decoder mean")
+    return claim(2.0, z, x) + 0 * z, LinearModel(theta=2.0).engine().g(z)
 
 
 STATEMENTS = (
@@ -150,7 +100,8 @@ STATEMENTS = (
         section="3.1",
         title="The likelihood of the example with a Gaussian prior",
         assumptions="p(z) = N(0, 1); v* = 1 / (1 + theta^2 / gamma) is called the exact posterior variance.",
-        form=Form(r"p(x|z) = N(x; \theta z, \gamma)", lambda theta, z, x: theta * z),
+        latex=r"p(x|z) = N(x; \theta z, \gamma)",
+        claim=lambda theta, z, x: theta * z,
         printed=Form(r"p(x|z) = N(\theta x, \gamma)", lambda theta, z, x: theta * x + 0 * z),
         checks=(_likelihood_is_normalised, _variance_of_the_posterior, _mean_of_the_engine),
         mutations={
@@ -162,16 +113,21 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-closed-form-jfd",
-        section="engine",
         title="The joint Fisher divergence of Figure 1 in closed form",
         assumptions="v = alpha / P, P = 1 + theta^2 / gamma, sigma^2 = theta_*^2 + gamma.",
-        form=Form(
-            r"\tfrac12 [ v (P - \tfrac1v)^2 + \sigma^2 (P\phi - \tfrac\theta\gamma)^2 + "
+        latex=r"\tfrac12 [ v (P - \tfrac1v)^2 + \sigma^2 (P\phi - \tfrac\theta\gamma)^2 + "
             r"\sigma^2 (\tfrac1\gamma - \tfrac1{\sigma^2} - \tfrac{\theta\phi}\gamma)^2 "
             r"+ v (\tfrac\phi v - \tfrac\theta\gamma)^2 ]",
-            _fisher,
+        claim=_fisher,
+        checks=(
+            value_check("closed form", 1e-11, "joint FD by the covariances of (z, x)",
+                _claimed, _divergences(LinearModel.joint_fisher)),
+            value_check("quadrature", 1e-9, "joint FD by its definition, derivatives by differences",
+                _claimed, _divergences(lambda m: m.expect(lambda x, z: squared_gradient(m, x, z) / 2))),
+            sampling_check(_SAMPLES,
+                "JointFisher's loss plus C_pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum",
+                lambda claim: claim(*_CASES[0]), engine_estimate("loss", _model(*_CASES[0]))),
         ),
-        checks=(_fisher_of_gaussians, _fisher_by_quadrature, _fisher_by_the_engine),
         mutations={
             "no half": lambda *case: 2 * _fisher(*case),
             "posterior alone": lambda *case: sum(list(_fisher_terms(*case).values())[:2]) / 2,
@@ -181,15 +137,20 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-closed-form-jkl",
-        section="engine",
         title="The joint KL divergence of Figure 1 in closed form",
         assumptions="The same model; rho = sigma^2 / (theta^2 + gamma).",
-        form=Form(
-            r"\tfrac12 [\alpha - 1 - \log\alpha + P\sigma^2 (\phi - \tfrac{\theta}{\gamma P})^2] + "
+        latex=r"\tfrac12 [\alpha - 1 - \log\alpha + P\sigma^2 (\phi - \tfrac{\theta}{\gamma P})^2] + "
             r"\tfrac12 [\rho - 1 - \log\rho]",
-            _kl,
+        claim=_kl,
+        checks=(
+            value_check("closed form", 1e-11, "joint KLD by the covariances of (z, x)",
+                _claimed, _divergences(LinearModel.joint_kl)),
+            value_check("quadrature", 1e-11, "E log q pi / p(z, x)",
+                _claimed, _divergences(lambda m: m.expect(lambda x, z: log_ratio(m, x, z)))),
+            sampling_check(_SAMPLES,
+                "ELBO's loss plus E log pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum",
+                lambda claim: claim(*_CASES[0]), _kl_of_the_engine),
         ),
-        checks=(_kl_of_gaussians, _kl_by_quadrature, _kl_by_the_engine),
         mutations={
             "no half": lambda *case: 2 * _kl(*case),
             "alpha inverted": lambda alpha, *case: _kl(1 / alpha, *case),

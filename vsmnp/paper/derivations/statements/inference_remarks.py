@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ....types import Array
-from ..evidence import derivative, numeric, symbolic
+from ..checks import symbolic_sides, value_check
+from ..evidence import derivative
 from ..examples.expected import loss_of
 from ..examples.linear_engine import on_the_line
 from ..quadrature import normal_rule
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Form, Statement
 
 # --- the hypothesis of 3.3.2: a claim selects the scores whose difference is small where shapes match ---
 
@@ -33,20 +33,6 @@ def _shape_difference(claim: Any, q: Array) -> float:
     return float(weights @ (0.5 * claim(in_x, in_z, of_q) ** 2))
 
 
-def _shape_by_engine(claim: Any, effort: Effort) -> Evidence:
-    vae, v = on_the_line()
-    found = _shape_difference(claim, v[:2])
-    return numeric(
-        "quadrature", found, loss_of(vae.example), effort.tolerance(1e-10), "half its square against D_F"
-    )
-
-
-def _shape_at_match(claim: Any, effort: Effort) -> Evidence:
-    found = _shape_difference(claim, on_the_line()[1][2:])
-    detail = "half its square at q = p(z|x), which must be 0"
-    return numeric("closed form", found, 0.0, effort.tolerance(1e-10), detail)
-
-
 # --- A.5.3: a claim is the gradient in m of Lap(m, s), samples held fixed, for the target N(0, 1) ---
 
 _M, _S = 0.7, 0.6
@@ -63,7 +49,6 @@ def _half_square(z: Array, side: float) -> Array:
     return np.asarray(0.5 * (-side / _S + z) ** 2)
 
 
-@cache
 def _by_parts() -> float:
     """Compute the total derivative of the divergence less the part due to the density of q."""
     total = derivative(lambda t: _expect(_M + t, _half_square))
@@ -71,7 +56,6 @@ def _by_parts() -> float:
     return float(total - density)
 
 
-@cache
 def _by_rounding() -> float:
     """Compute the limit of the same gradient for a score that changes sign over a width h, without a jump."""
     t, w = np.polynomial.legendre.leggauss(120)
@@ -90,28 +74,16 @@ def _by_rounding() -> float:
     return float(np.polynomial.Polynomial.fit(steps, [at(0.01 * h) for h in steps], 7)(0.0))
 
 
-def _with_delta(claim: Any, effort: Effort) -> Evidence:
+@symbolic_sides("expected derivative of |d|^2/2 in m, the jump of the score a delta")
+def _with_delta(claim: Any, sympy: Any) -> tuple[Any, Any]:
     """Compare with the derivative of q's score as a distribution; the square of the sign is 1."""
-    import sympy
-
     z, m = sympy.symbols("z m", real=True)
     s = sympy.Symbol("s", positive=True)
     side = sympy.sign(z - m)
     half_square = sympy.expand((-side / s + z) ** 2 / 2).subs(side**2, 1)
     density = sympy.exp(-sympy.Abs(z - m) / s) / (2 * s)
     gradient = sympy.integrate(sympy.diff(half_square, m) * density, (z, -sympy.oo, sympy.oo))
-    detail = "expected derivative of |d|^2/2 in m, the jump of the score a delta"
-    return symbolic(claim(m, s), gradient, detail)
-
-
-def _total_less_density(claim: Any, effort: Effort) -> Evidence:
-    detail = "total derivative of D_F less the part of q's density"
-    return numeric("quadrature", claim(_M, _S), _by_parts(), effort.tolerance(1e-10), detail)
-
-
-def _rounded_score(claim: Any, effort: Effort) -> Evidence:
-    detail = "the same gradient for a rounded score, as the rounding vanishes"
-    return numeric("quadrature", claim(_M, _S), _by_rounding(), effort.tolerance(1e-8), detail)
+    return claim(m, s), gradient
 
 
 STATEMENTS = (
@@ -120,13 +92,18 @@ STATEMENTS = (
         section="3.3.2",
         title="What is small where the shapes of q and of the posterior match",
         assumptions="q and p(z|x) have scores in z; one data dimension for the comparison.",
-        form=Form(
-            r"|\nabla_z \log p(z|x) - \nabla_z \log q(z|x)|", lambda in_x, in_z, of_q: in_z - of_q
-        ),
+        latex=r"|\nabla_z \log p(z|x) - \nabla_z \log q(z|x)|",
+        claim=lambda in_x, in_z, of_q: in_z - of_q,
         printed=Form(
             r"|\nabla_x \log p(z|x) - \nabla_z \log q(z|x)|", lambda in_x, in_z, of_q: in_x - of_q
         ),
-        checks=(_shape_by_engine, _shape_at_match),
+        checks=(
+            value_check("quadrature", 1e-10, "half its square against D_F",
+                lambda claim: _shape_difference(claim, on_the_line()[1][:2]),
+                lambda: loss_of(on_the_line()[0].example)),
+            value_check("closed form", 1e-10, "half its square at q = p(z|x), which must be 0",
+                lambda claim: _shape_difference(claim, on_the_line()[1][2:]), lambda: 0.0),
+        ),
         mutations={
             "in x, and the sum": lambda in_x, in_z, of_q: in_x + of_q,
             "sum": lambda in_x, in_z, of_q: in_z + of_q,
@@ -139,19 +116,24 @@ STATEMENTS = (
         section="A.5.3",
         title="Gradient in the location of a Laplace q, with the samples held fixed",
         assumptions="q = Lap(m, s), target N(0, 1); the 1/2 of (5) counts; the score of q is a distribution.",
-        form=Form(r"\partial^b_m D_F = \tfrac{m}{s^2}", lambda m, s: m / s**2),
+        latex=r"\partial^b_m D_F = \tfrac{m}{s^2}",
+        claim=lambda m, s: m / s**2,
         printed=Form(r"\partial^b_m D_F = 0", lambda m, s: 0.0 * m, literal=False),
-        checks=(_with_delta, _total_less_density, _rounded_score),
+        checks=(
+            _with_delta,
+            value_check("quadrature", 1e-10, "total derivative of D_F less the part of q's density",
+                lambda claim: claim(_M, _S), _by_parts),
+            value_check("quadrature", 1e-8, "the same gradient for a rounded score, as the rounding vanishes",
+                lambda claim: claim(_M, _S), _by_rounding),
+        ),
         mutations={
             "the total one": lambda m, s: m,
             "density once more": lambda m, s: m / (2 * s**2),
             "sign": lambda m, s: -m / s**2,
         },
-        consequence=(
-            "Zero is the almost everywhere derivative, which is what automatic differentiation returns, so m "
-            "is indeed not learned that way. The jump of the score at m carries the whole gradient, and it "
-            "points to the optimum: what fails is leaving it out, and not that the samples are held fixed. "
-            "`vsmnp reproduce laplace` calls the two 'biased' and 'biased, with jump'."
-        ),
+        consequence="Zero is the almost everywhere derivative, which is what automatic differentiation "
+            "returns, so m is indeed not learned that way. The jump of the score at m carries the whole "
+            "gradient, and it points to the optimum: what fails is leaving it out, and not that the samples "
+            "are held fixed. `vsmnp reproduce laplace` calls the two 'biased' and 'biased, with jump'.",
     ),
 )  # fmt: skip

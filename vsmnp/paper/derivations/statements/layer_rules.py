@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +11,8 @@ from ....layers.activations import Elu, Softplus, Tanh
 from ....layers.dense import Dense
 from ....layers.families import LinearMap
 from ....types import Array, Kernels
-from ..examples.layer import LayerExample, layer_checks
-from ..statement import Form, Statement
+from ..examples.layer import layer_checks
+from ..statement import Statement
 
 # --- a linear layer, with a matrix that is not symmetric ---
 
@@ -29,12 +28,6 @@ class _Turn(LinearMap):
 
     def adjoint(self, k: Kernels, gy: Array) -> Array:
         return np.asarray(gy @ self.a)
-
-
-def _see_matrix(example: LayerExample) -> SimpleNamespace:
-    v = example.given()
-    v.a = _Turn.a
-    return v
 
 
 _LINEAR = {
@@ -57,26 +50,6 @@ _BILINEAR = {
 
 # --- an elementwise layer, with f' and f'' written in x and not in y ---
 
-
-def _see_tanh(example: LayerExample) -> SimpleNamespace:
-    v = example.given()
-    v.slope, v.curve = 1 / np.cosh(v.x) ** 2, -2 * np.tanh(v.x) / np.cosh(v.x) ** 2
-    return v
-
-
-def _see_softplus(example: LayerExample) -> SimpleNamespace:
-    v = example.given()
-    v.slope, v.curve = 1 / (1 + np.exp(-v.x)), 1 / (2 + 2 * np.cosh(v.x))
-    return v
-
-
-def _see_elu(example: LayerExample) -> SimpleNamespace:
-    v = example.given()
-    v.slope = np.exp(np.minimum(v.x, 0))
-    v.curve = np.where(v.x > 0, 0, v.slope)
-    return v
-
-
 _POINTWISE = {
     "dy": lambda v: v.slope * v.dx,
     "gx": lambda v: v.slope * v.gy,
@@ -86,13 +59,11 @@ _POINTWISE = {
 STATEMENTS = (
     Statement(
         id="engine-linear",
-        section="engine",
         title="The rules of a linear layer",
         assumptions="y = A x.",
-        form=Form(
-            r"\dot y = A \dot x, \quad \bar x = A^T \bar y, \quad \dot{\bar x} = A^T \dot{\bar y}", _LINEAR
-        ),
-        checks=layer_checks(_Turn(), _see_matrix),
+        latex=r"\dot y = A \dot x, \quad \bar x = A^T \bar y, \quad \dot{\bar x} = A^T \dot{\bar y}",
+        claim=_LINEAR,
+        checks=layer_checks(_Turn(), lambda v: {"a": _Turn.a}),
         mutations={
             "A for its adjoint": _LINEAR | {"gx": lambda v: v.gy @ v.a.T},
             "adjoint in the tangent": _LINEAR | {"dy": lambda v: v.dx @ v.a},
@@ -103,17 +74,14 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-bilinear",
-        section="engine",
         title="The rules of a bilinear layer",
         assumptions="y = B(w, x) + b, here the dense layer B(w, x) = w x.",
-        form=Form(
-            r"\dot y = B(w, \dot x) + B(\dot w, x) + \dot b, \quad \bar x = w^T \bar y, \quad "
+        latex=r"\dot y = B(w, \dot x) + B(\dot w, x) + \dot b, \quad \bar x = w^T \bar y, \quad "
             r"\bar w = \sum \bar y x^T, \quad \bar b = \sum \bar y, \quad "
             r"\dot{\bar x} = w^T \dot{\bar y} + \dot w^T \bar y, \quad "
             r"\dot{\bar w} = \sum \dot{\bar y} x^T + \bar y \dot x^T, \quad \dot{\bar b} = \sum \dot{\bar y}",
-            _BILINEAR,
-        ),
-        checks=layer_checks(Dense(3, 3), lambda example: example.given()),
+        claim=_BILINEAR,
+        checks=layer_checks(Dense(3, 3)),
         mutations={
             "tangent of w missing": _BILINEAR | {"dy": lambda v: v.dx @ v.w.T + v.db},
             "tangent of b missing": _BILINEAR | {"dy": lambda v: v.dx @ v.w.T + v.x @ v.dw.T},
@@ -128,18 +96,18 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-pointwise",
-        section="engine",
         title="The rules of a pointwise layer",
         assumptions="y = f(x), element by element; f is smooth at x.",
-        form=Form(
-            r"\dot y = f' \dot x, \quad \bar x = f' \bar y, \quad "
+        latex=r"\dot y = f' \dot x, \quad \bar x = f' \bar y, \quad "
             r"\dot{\bar x} = f' \dot{\bar y} + f'' \dot x \bar y",
-            _POINTWISE,
-        ),
+        claim=_POINTWISE,
         checks=(
-            *layer_checks(Tanh(), _see_tanh),
-            *layer_checks(Softplus(), _see_softplus),
-            *layer_checks(Elu(), _see_elu),
+            *layer_checks(Tanh(), lambda v: {
+                "slope": 1 / np.cosh(v.x) ** 2, "curve": -2 * np.tanh(v.x) / np.cosh(v.x) ** 2}),
+            *layer_checks(Softplus(), lambda v: {
+                "slope": 1 / (1 + np.exp(-v.x)), "curve": 1 / (2 + 2 * np.cosh(v.x))}),
+            *layer_checks(Elu(), lambda v: {
+                "slope": np.exp(np.minimum(v.x, 0)), "curve": np.where(v.x > 0, 0, np.exp(v.x))}),
         ),
         mutations={
             "no curvature": _POINTWISE | {"dgx": lambda v: v.slope * v.dgy},

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ....objectives import M2
 from ....types import Array
-from ..evidence import gradient, numeric, statistical
+from ..checks import both_sides, sampling_check, value_check
+from ..evidence import divergence_in, gradient, gradient_in
 from ..examples.engine import EngineExample
 from ..examples.linear_engine import at_exact_posterior
-from ..examples.moments import FEW, engine_mean, engine_scores, loss
+from ..examples.moments import FEW, Scores, engine_estimate, engine_scores
 from ..examples.toy import Toy, square
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Form, Statement
 
-_ORIGIN = np.zeros(2)
+# (12) and (13) are functions of the moments s of the score s^p: under the exact posterior, and under q.
+
+_TOY = Toy()
 _SMOOTH = Toy(gamma=1.0, prior_nodes=50)  # its marginal is smooth enough for the rule of pi to converge
 
 
@@ -24,83 +26,41 @@ def _exact() -> EngineExample:
     return at_exact_posterior().example
 
 
-# --- (12): functions of (E|s^p|^2, |E s^p|^2, E div_x s^p, E div_theta s^p) under the exact posterior ---
-
-
-@cache
-def _divergence_of_the_toy() -> tuple[float, Array, float]:
-    """Compute FD less its constant from log p(x), moments of s^p at pi's nodes, and div in theta."""
-    toy = _SMOOTH
-    x, w = toy.data
-    score = gradient(lambda shift: toy.log_marginal(x + shift), _ORIGIN)
-    score_pi = toy.score_pi(x)
-    truth = 0.5 * w @ (square(score_pi - score) - square(score_pi))
+def _posterior_scores(toy: Toy, x: Array) -> Scores:
+    """Compute the moments of s^p under the exact posterior; (12) to (14) have no cross term."""
     each = toy.expect_posterior(lambda x, z: square(toy.score_p(x, z)), x)
-    mean = toy.expect_posterior(toy.score_p, x)
-    theta = gradient(lambda bias: (toy.g(np.array(0.3)) + bias - FEW[0]) / toy.gamma, _ORIGIN)
-    return float(truth), np.array([each, square(mean), w]), float(np.trace(theta))
+    divergence = np.full(len(x), -toy.d_x / toy.gamma)
+    return Scores(each, square(toy.expect_posterior(toy.score_p, x)), divergence, np.zeros(len(x)))
 
 
-def _against_the_divergence(claim: Any, effort: Effort) -> Evidence:
-    toy = _SMOOTH
-    truth, (each, of_mean, w), by_theta = _divergence_of_the_toy()
-    claimed = w @ claim(each, of_mean, -toy.d_x / toy.gamma, by_theta)
-    detail = "marginal FD minus its constant; theta is the bias of g"
-    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
+@both_sides("quadrature", 1e-10, "marginal FD minus its constant; theta is the bias of g")
+def _against_the_divergence(claim: Any) -> tuple[Any, Any]:
+    toy, (x, w) = _SMOOTH, _SMOOTH.data
+    score, score_pi = gradient_in(toy.log_marginal, x), toy.score_pi(x)
+    by_theta = gradient(lambda bias: (toy.g(np.array(0.3)) + bias - FEW[0]) / toy.gamma, np.zeros(2))
+    claimed = w @ claim(_posterior_scores(toy, x), np.trace(by_theta))
+    return claimed, 0.5 * w @ (square(score_pi - score) - square(score_pi))
 
 
-def _against_a_gaussian_marginal(claim: Any, effort: Effort) -> Evidence:
-    """Compare for each datum with |grad log p|^2/2 + Laplacian, known for a linear model."""
+def _linear_loss() -> Array:
+    """Compute ``|grad log p|^2/2 + Laplacian`` for each datum of a linear model, whose marginal is known."""
     score, divergence = at_exact_posterior().marginal_score()
-    s = engine_scores(_exact)
-    claimed = claim(s.square, s.square_of_mean, s.divergence, -s.divergence)
-    detail = "score-matching loss of a Gaussian marginal, posterior moments by the engine's networks"
-    return numeric("closed form", claimed, 0.5 * square(score) + divergence, effort.tolerance(1e-11), detail)
-
-
-# --- (13): functions of (E|s^p|^2, |E s^p|^2, E div_x s^p) under q ---
-
-
-def _m2_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    s = engine_scores(EngineExample.build)
-    samples = effort.samples(1_000_000)
-    found = engine_mean(EngineExample.build, M2(4, estimator="u-statistic"), loss, samples)
-    claimed = claim(s.square, s.square_of_mean, s.divergence).mean()
-    return statistical(claimed, *found, f"the engine's M2, u-statistic of 4 samples, {samples} in all")
-
-
-def _m2_at_the_exact_posterior(claim: Any, effort: Effort) -> Evidence:
-    toy = Toy()
-    each = toy.expect_posterior(lambda x, z: square(toy.score_p(x, z)), FEW)
-    of_mean = square(toy.expect_posterior(toy.score_p, FEW))
-    slope = gradient(lambda shift: toy.score_marginal(FEW + shift), _ORIGIN)
-    truth = 0.5 * square(toy.score_marginal(FEW)) + np.trace(slope, axis1=-2, axis2=-1)
-    claimed = claim(each, of_mean, -toy.d_x / toy.gamma)
-    detail = "score-matching loss of the marginal where q is the exact posterior"
-    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
+    return 0.5 * square(score) + divergence
 
 
 # --- (14): functions of (grad log pi, E s^p, E|s^p|^2) that give the integrand ---
 
 
-def _integrand_by_differences(claim: Any, effort: Effort) -> Evidence:
-    toy = Toy()
-    of_pi = gradient(lambda shift: toy.log_pi(FEW + shift), _ORIGIN)
-    of_p = gradient(lambda shift: toy.log_marginal(FEW + shift), _ORIGIN)
-    each = toy.expect_posterior(lambda x, z: square(toy.score_p(x, z)), FEW)
-    claimed = claim(toy.score_pi(FEW), toy.expect_posterior(toy.score_p, FEW), each)
-    detail = "|grad log pi - grad log p|^2/2 at three data"
-    return numeric("finite differences", claimed, 0.5 * square(of_pi - of_p), effort.tolerance(1e-9), detail)
+@both_sides("finite differences", 1e-9, "|grad log pi - grad log p|^2/2 at three data")
+def _integrand_by_differences(claim: Any) -> tuple[Any, Any]:
+    mean, each = _TOY.expect_posterior(_TOY.score_p, FEW), _posterior_scores(_TOY, FEW).square
+    truth = gradient_in(lambda x: _TOY.log_pi(x) - _TOY.log_marginal(x), FEW)
+    return claim(_TOY.score_pi(FEW), mean, each), 0.5 * square(truth)
 
 
-def _integrand_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    example = _exact()
-    score, _ = at_exact_posterior().marginal_score()
-    mean = example.expect(lambda eps, z: example.score_p(z))
-    claimed = claim(-example.data, mean, engine_scores(_exact).square)
-    truth = 0.5 * square(-example.data - score)
-    detail = "the integrand for pi = N(0, I) and a Gaussian marginal, posterior mean by the engine's networks"
-    return numeric("closed form", claimed, truth, effort.tolerance(1e-12), detail)
+def _integrand_of_the_engine(claim: Any) -> Any:
+    mean = _exact().expect(lambda eps, z: _exact().score_p(z))
+    return claim(-_exact().data, mean, engine_scores(_exact).square)
 
 
 STATEMENTS = (
@@ -109,24 +69,26 @@ STATEMENTS = (
         section="4",
         title="The objective of Swersky et al.",
         assumptions="Expectations over the exact posterior; it is the marginal FD up to a constant in pi.",
-        form=Form(
-            r"E_\pi \{ E_{p(z|x)} [ |s^p|^2 + \nabla_x \cdot s^p ] - \tfrac12 |E_{p(z|x)} s^p|^2 \}",
-            lambda each, of_mean, by_x, by_theta: each + by_x - 0.5 * of_mean,
-        ),
+        latex=r"E_\pi \{ E_{p(z|x)} [ |s^p|^2 + \nabla_x \cdot s^p ] - \tfrac12 |E_{p(z|x)} s^p|^2 \}",
+        claim=lambda s, by_theta: s.square + s.divergence - 0.5 * s.square_of_mean,
         printed=Form(
             r"E_\pi \{ E_{p(z|x)} [ |s^p|^2 + \nabla_\theta \cdot s^p ] - \tfrac12 |E_{p(z|x)} s^p|^2 \}",
-            lambda each, of_mean, by_x, by_theta: each + by_theta - 0.5 * of_mean,
+            lambda s, by_theta: s.square + by_theta - 0.5 * s.square_of_mean,
         ),
-        checks=(_against_the_divergence, _against_a_gaussian_marginal),
+        checks=(
+            _against_the_divergence,
+            value_check("closed form", 1e-11,
+                "score-matching loss of a Gaussian marginal, posterior moments by the engine's networks",
+                lambda claim: claim(engine_scores(_exact), -engine_scores(_exact).divergence), _linear_loss),
+        ),
         mutations={
-            "half of the square": lambda each, of_mean, by_x, by_theta: 0.5 * each + by_x - 0.5 * of_mean,
-            "whole square of the mean": lambda each, of_mean, by_x, by_theta: each + by_x - of_mean,
-            "sign of the last term": lambda each, of_mean, by_x, by_theta: each + by_x + 0.5 * of_mean,
+            "half of the square": lambda s, by_theta: 0.5 * s.square + s.divergence - 0.5 * s.square_of_mean,
+            "whole square of the mean": lambda s, by_theta: s.square + s.divergence - s.square_of_mean,
+            "sign of the last term": lambda s, by_theta: s.square + s.divergence + 0.5 * s.square_of_mean,
         },
-        consequence=(
-            "A misprint: (13) has the divergence in x. As printed it has no meaning unless theta has as many "
-            "entries as x; the counterexample takes theta to be the bias of g, where it has the wrong sign."
-        ),
+        consequence="A misprint: (13) has the divergence in x. As printed it has no meaning unless theta "
+            "has as many entries as x; the counterexample takes theta to be the bias of g, where it has the "
+            "wrong sign.",
         code="vsmnp.objectives.M2",
     ),
     Statement(
@@ -134,15 +96,21 @@ STATEMENTS = (
         section="4",
         title="Definition of M2",
         assumptions="q in place of the posterior; with q = p(z|x) it is the score-matching loss of p(x).",
-        form=Form(
-            r"M_2(x) = E_q [ |s^p|^2 + \nabla_x \cdot s^p ] - \tfrac12 |E_q s^p|^2",
-            lambda each, of_mean, divergence: each + divergence - 0.5 * of_mean,
+        latex=r"M_2(x) = E_q [ |s^p|^2 + \nabla_x \cdot s^p ] - \tfrac12 |E_q s^p|^2",
+        claim=lambda s: s.square + s.divergence - 0.5 * s.square_of_mean,
+        checks=(
+            sampling_check(1_000_000, "the engine's M2, u-statistic of 4 samples, {samples} in all",
+                lambda claim: claim(engine_scores(EngineExample.build)).mean(),
+                engine_estimate(M2(4, estimator="u-statistic"))),
+            value_check("finite differences", 1e-9,
+                "score-matching loss of the marginal where q is the exact posterior",
+                lambda claim: claim(_posterior_scores(_TOY, FEW)),
+                lambda: 0.5 * square(_TOY.score_marginal(FEW)) + divergence_in(_TOY.score_marginal, FEW)),
         ),
-        checks=(_m2_of_the_engine, _m2_at_the_exact_posterior),
         mutations={
-            "half of the square": lambda each, of_mean, divergence: 0.5 * each + divergence - 0.5 * of_mean,
-            "M1": lambda each, of_mean, divergence: 0.5 * each + divergence,
-            "sign of the last term": lambda each, of_mean, divergence: each + divergence + 0.5 * of_mean,
+            "half of the square": lambda s: 0.5 * s.square + s.divergence - 0.5 * s.square_of_mean,
+            "M1": lambda s: 0.5 * s.square + s.divergence,
+            "sign of the last term": lambda s: s.square + s.divergence + 0.5 * s.square_of_mean,
         },
         code="vsmnp.objectives.M2",
     ),
@@ -151,11 +119,16 @@ STATEMENTS = (
         section="4",
         title="The marginal score is the posterior mean of the likelihood's score",
         assumptions="Expectation over the exact posterior; the statement is made of the integrand.",
-        form=Form(
-            r"D_F[\pi \| p] = \tfrac12 E_\pi |\nabla_x \log \pi - E_{p(z|x)} s^p|^2",
-            lambda of_pi, mean, each: 0.5 * square(of_pi - mean),
+        latex=r"D_F[\pi \| p] = \tfrac12 E_\pi |\nabla_x \log \pi - E_{p(z|x)} s^p|^2",
+        claim=lambda of_pi, mean, each: 0.5 * square(of_pi - mean),
+        checks=(
+            _integrand_by_differences,
+            value_check("closed form", 1e-12,
+                "the integrand for pi = N(0, I) and a Gaussian marginal, posterior mean by the engine's "
+                "networks",
+                _integrand_of_the_engine,
+                lambda: 0.5 * square(-_exact().data - at_exact_posterior().marginal_score()[0])),
         ),
-        checks=(_integrand_by_differences, _integrand_of_the_engine),
         mutations={
             "no half": lambda of_pi, mean, each: square(of_pi - mean),
             "sign": lambda of_pi, mean, each: 0.5 * square(of_pi + mean),

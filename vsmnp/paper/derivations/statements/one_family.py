@@ -11,25 +11,18 @@ import numpy as np
 from ....objectives import M1, M2, M3, JointFisherLearning, Objective, OptimalGamma
 from ....objectives.quadratic import Learning
 from ....types import Array
-from ..evidence import numeric, statistical
+from ..checks import both_sides, sampling_check, value_check
+from ..evidence import gradient_in
+from ..examples import moments
 from ..examples.engine import EngineExample
-from ..examples.moments import (
-    FEW,
-    drawn,
-    engine_mean,
-    engine_reconstruction,
-    evaluate,
-    loss,
-    sampled_reconstruction,
-    toy_pairs,
-    toy_reconstruction,
-    toy_scores,
-)
+from ..examples.moments import FEW, SAMPLES, Reconstruction, evaluate
 from ..examples.toy import Toy, dot, square
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Statement
 
 #: An estimator from the scores ``(..., S, D)`` of S samples, without the divergence of s^p.
 _Estimator: TypeAlias = Callable[[Array, Array], Array]
+
+_TOY = Toy()
 
 # --- estimators with S = 2, from the definitions: |E s|^2 by the mean, or as the product of the two ---
 
@@ -54,64 +47,41 @@ _ESTIMATORS: dict[str, _Estimator] = {
 @cache
 def _pairs_of_the_toy(name: str) -> Array:
     toy = Toy(z_nodes=24)
-    return toy_pairs(toy, _ESTIMATORS[name]) - toy.d_x / toy.gamma
+    return moments.toy_pairs(toy, _ESTIMATORS[name]) - toy.d_x / toy.gamma
 
 
-def _of_the_engine(samples: int) -> dict[str, Learning]:
-    return {
-        "M1": M1(samples),
-        "M2 unbiased": M2(samples, estimator="u-statistic"),
-        "M2 biased": M2(samples),
-        "M3 unbiased": M3(samples, estimator="u-statistic", baseline="leave-one-out"),
-        "M3 biased": M3(samples, baseline="leave-one-out"),
-    }
+_OF_THE_ENGINE: dict[str, Learning] = {
+    "M1": M1(3),
+    "M2 unbiased": M2(3, estimator="u-statistic"),
+    "M2 biased": M2(3),
+    "M3 unbiased": M3(3, estimator="u-statistic", baseline="leave-one-out"),
+    "M3 biased": M3(3, baseline="leave-one-out"),
+}
 
 
-def _engine(name: str, samples: int, total: int) -> tuple[Array, Array]:
-    return engine_mean(EngineExample.build, _of_the_engine(samples)[name], loss, total)
+@cache
+def _five_of_the_engine(samples: int) -> tuple[Array, Array]:
+    found = np.array([moments.engine_estimate(_OF_THE_ENGINE[name])(samples) for name in _ESTIMATORS])
+    return found[:, 0], found[:, 1]
 
 
-# --- the biased M2: functions of (B, T, S, gamma, d_x) ---
+def _of_networks(claim: Any) -> Any:
+    """Evaluate a claim for the moments of the engine's example, three samples and its gamma."""
+    return claim(moments.engine_reconstruction(EngineExample.build), 3, EngineExample.build().gamma)
 
 
-def _biased_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    toy, r = Toy(), toy_reconstruction(Toy())
-    claimed = claim(r.B, r.T, 2, toy.gamma, 2)
-    detail = "mean of the two-sample M2 at three data"
-    return numeric("quadrature", claimed, _pairs_of_the_toy("M2 biased"), effort.tolerance(1e-10), detail)
-
-
-def _biased_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    r, gamma = engine_reconstruction(EngineExample.build), EngineExample.build().gamma
-    samples = effort.samples(1_000_000)
-    claimed = claim(r.B, r.T, 3, gamma, 2).mean()
-    detail = f"the engine's biased M2 of three samples, {samples} in all"
-    return statistical(claimed, *_engine("M2 biased", 3, samples), detail)
+def _mean_of_m2(r: Reconstruction, gamma: float, c: float) -> Array:
+    return np.asarray((r.B + c * r.T) / (2 * gamma**2) - r.d_x / gamma)
 
 
 # --- the family: the claim is a table name -> (c, delta) of S ---
 
 
-def _family(table: Any, name: str, samples: int, r: Any, gamma: float, d_x: int) -> Array:
-    c, delta = table(samples)[name]
-    return np.asarray((r.B + c * r.T) / (2 * gamma**2) - (d_x - delta * r.cross) / gamma)
-
-
-def _family_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    toy, r = Toy(), toy_reconstruction(Toy())
-    claimed = [_family(claim, name, 2, r, toy.gamma, 2) for name in _ESTIMATORS]
-    truth = [_pairs_of_the_toy(name) for name in _ESTIMATORS]
-    detail = "means of five two-sample estimators at three data"
-    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
-
-
-def _family_of_the_engine(claim: Any, effort: Effort) -> Evidence:
-    r, gamma = engine_reconstruction(EngineExample.build), EngineExample.build().gamma
-    samples = effort.samples(500_000)
-    claimed = [_family(claim, name, 3, r, gamma, 2).mean() for name in _ESTIMATORS]
-    found = np.array([_engine(name, 3, samples) for name in _ESTIMATORS]).T
-    detail = f"the engine's five estimators of three samples, {samples} in all"
-    return statistical(claimed, found[0], found[1], detail)
+def _family(table: Any, r: Reconstruction, samples: int, gamma: float) -> list[Array]:
+    return [
+        (r.B + c * r.T) / (2 * gamma**2) - (r.d_x - delta * r.cross) / gamma
+        for c, delta in (table(samples)[name] for name in _ESTIMATORS)
+    ]
 
 
 def _table(samples: int) -> dict[str, tuple[float, float]]:
@@ -127,91 +97,89 @@ def _table(samples: int) -> dict[str, tuple[float, float]]:
 # --- optimal gamma: functions of (A, B, D, E|b0|^2, E[c0.b0], d_x), for M1, M2, M3 and the joint FD ---
 
 
-@cache
 def _minima_of_the_toy() -> Array:
     """Find the zeros of the derivative in the precision by search, for the mean over three data."""
     from scipy.optimize import brentq
 
     def losses(tau: float) -> Array:
         toy = Toy(gamma=1 / tau)
-        s = toy_scores(toy)
+        s = moments.toy_scores(toy)
         fisher = toy.expect_q(
             lambda x, z: 0.5 * (toy.latent_score_q(x, z) - toy.latent_score_p(x, z)) ** 2, FEW
         )
         return np.array([s.m1.mean(), s.m2.mean(), s.m3.mean(), (s.m1 + fisher).mean()])
 
-    def slope(tau: float, i: int) -> float:  # the losses are quadratic in tau: a wide step is exact
+    def slope(tau: float, i: int) -> float:  # the losses are quadratic in tau: a moments.wide step is exact
         return float((losses(1.4 * tau) - losses(0.6 * tau))[i])
 
     return np.array([1 / brentq(slope, 0.05, 50, args=(i,), xtol=1e-14, rtol=1e-14) for i in range(4)])
 
 
-def _gamma_by_search(claim: Any, effort: Effort) -> Evidence:
-    toy, r = Toy(), toy_reconstruction(Toy())
+def _gamma_of_the_toy(claim: Any) -> Any:
+    r = moments.toy_reconstruction(_TOY)
 
     def b0(x: Array, z: Array) -> Array:
-        return dot(toy.dg(z), x - toy.g(z))
+        return dot(_TOY.dg(z), x - _TOY.g(z))
 
-    square_b0 = toy.expect_q(lambda x, z: b0(x, z) ** 2, FEW).mean()
-    along = toy.expect_q(lambda x, z: (toy.latent_score_q(x, z) + z) * b0(x, z), FEW).mean()
-    claimed = claim(r.A.mean(), r.B.mean(), r.cross.mean(), square_b0, along, 2)
-    detail = "gamma at the minimum of M1, M2, M3 and the joint FD"
-    return numeric("quadrature", claimed, _minima_of_the_toy(), effort.tolerance(1e-10), detail)
+    square_b0 = _TOY.expect_q(lambda x, z: b0(x, z) ** 2, FEW).mean()
+    along = _TOY.expect_q(lambda x, z: (_TOY.latent_score_q(x, z) + z) * b0(x, z), FEW).mean()
+    return claim(r.A.mean(), r.B.mean(), r.cross.mean(), square_b0, along, 2)
 
 
-def _gamma_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+@both_sides("finite differences", 1e-9, "the engine's optimal gamma for M1, M2, M3 and the joint FD")
+def _gamma_of_the_engine(claim: Any) -> tuple[Any, Any]:
     """Compare on frozen noise, with moments over the engine's own samples."""
-    samples, example = 5, EngineExample.build(d_x=3, d_z=2)
-    r = sampled_reconstruction(example, samples)
-    eps, (mu, s) = drawn(example, samples), example.q()
-    z = mu + s * eps
-    slope = (
-        example.g(z[..., None, :] + 1e-3 * np.eye(2)) - example.g(z[..., None, :] - 1e-3 * np.eye(2))
-    ) / 2e-3
-    far = (
-        example.g(z[..., None, :] + 2e-3 * np.eye(2)) - example.g(z[..., None, :] - 2e-3 * np.eye(2))
-    ) / 4e-3
-    b0 = np.einsum("snzd,snd->snz", (4 * slope - far) / 3, example.data - example.g(z))
+    example, r = moments.wide()
+    eps, (_, s) = moments.drawn(example, SAMPLES), example.q()
+    z = example.place(eps)
+    b0 = np.einsum("sndz,snd->snz", gradient_in(example.g, z), example.data - example.g(z))
     claimed = claim(r.A.mean(), r.B.mean(), r.cross.mean(), square(b0).mean(), dot(z - eps / s, b0).mean(), 3)
     rule = OptimalGamma()
-    objectives: list[Objective] = [M1(samples, rule), M2(samples, rule), M3(samples, rule),
-                                   JointFisherLearning(samples, gamma=rule)]  # fmt: skip
+    objectives: list[Objective] = [M1(SAMPLES, rule), M2(SAMPLES, rule), M3(SAMPLES, rule),
+                                   JointFisherLearning(SAMPLES, gamma=rule)]  # fmt: skip
     chosen = [evaluate(example, objective).gamma for objective in objectives]
-    truth = [np.exp(2 * choice.log_sd[0]) for choice in chosen if choice is not None]
-    detail = "the engine's optimal gamma for M1, M2, M3 and the joint FD"
-    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
+    return claimed, [np.exp(2 * choice.log_sd[0]) for choice in chosen if choice is not None]
 
 
 STATEMENTS = (
     Statement(
         id="engine-m2-biased",
-        section="engine",
         title="Mean of M2 with the biased estimator",
         assumptions="S independent samples of q stand for it everywhere, also inside the square.",
-        form=Form(
-            r"\tfrac1{2\gamma^2} ( B + (2 - \tfrac1S) T ) - \tfrac{d_x}{\gamma}",
-            lambda B, T, S, gamma, d: (B + (2 - 1 / S) * T) / (2 * gamma**2) - d / gamma,
+        latex=r"\tfrac1{2\gamma^2} ( B + (2 - \tfrac1S) T ) - \tfrac{d_x}{\gamma}",
+        claim=lambda r, S, gamma: _mean_of_m2(r, gamma, 2 - 1 / S),
+        checks=(
+            value_check("quadrature", 1e-10, "mean of the two-sample M2 at three data",
+                lambda claim: claim(moments.toy_reconstruction(_TOY), 2, _TOY.gamma),
+                lambda: _pairs_of_the_toy("M2 biased")),
+            sampling_check(1_000_000, "the engine's biased M2 of three samples, {samples} in all",
+                lambda claim: _of_networks(claim).mean(),
+                moments.engine_estimate(_OF_THE_ENGINE["M2 biased"])),
         ),
-        checks=(_biased_by_quadrature, _biased_of_the_engine),
         mutations={
-            "without bias": lambda B, T, S, gamma, d: (B + 2 * T) / (2 * gamma**2) - d / gamma,
-            "sign of the bias": lambda B, T, S, gamma, d: (B + (2 + 1 / S) * T) / (2 * gamma**2) - d / gamma,
-            "S - 1": lambda B, T, S, gamma, d: (B + (2 - 1 / (S - 1)) * T) / (2 * gamma**2) - d / gamma,
+            "without bias": lambda r, S, gamma: _mean_of_m2(r, gamma, 2),
+            "sign of the bias": lambda r, S, gamma: _mean_of_m2(r, gamma, 2 + 1 / S),
+            "S - 1": lambda r, S, gamma: _mean_of_m2(r, gamma, 2 - 1 / (S - 1)),
         },
         code="vsmnp.objectives.quadratic.squared_mean",
     ),
     Statement(
         id="engine-one-family",
-        section="engine",
         title="M1, M2 and M3 in expectation",
         assumptions="p(x|z) = N(x; g(z), gamma I); B, T, D as for the exact q, S samples.",
-        form=Form(
-            r"E M = \tfrac{B + c T}{2\gamma^2} - \tfrac{d_x - \delta D}{\gamma}, \quad (c, \delta) = (1, 0), "
+        latex=r"E M = \tfrac{B + c T}{2\gamma^2} - \tfrac{d_x - \delta D}{\gamma}, \quad (c, \delta) = "
+            r"(1, 0), "
             r"(2, 0), (2 - \tfrac1S, 0), (0, 1), (\tfrac1S, 1) "
             r"\text{ for } M_1, M_2, M_2^{biased}, M_3, M_3^{biased}",
-            _table,
+        claim=_table,
+        checks=(
+            value_check("quadrature", 1e-10, "means of five two-sample estimators at three data",
+                lambda claim: _family(claim, moments.toy_reconstruction(_TOY), 2, _TOY.gamma),
+                lambda: [_pairs_of_the_toy(name) for name in _ESTIMATORS]),
+            sampling_check(500_000, "the engine's five estimators of three samples, {samples} in all",
+                lambda claim: np.mean(_of_networks(lambda *at: _family(claim, *at)), -1),
+                _five_of_the_engine),
         ),
-        checks=(_family_by_quadrature, _family_of_the_engine),
         mutations={
             "M2 like M1": lambda S: _table(S) | {"M2 unbiased": (1, 0)},
             "M3 with variance": lambda S: _table(S) | {"M3 unbiased": (1, 1)},
@@ -222,15 +190,16 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-optimal-gamma",
-        section="engine",
         title="Optimal gamma of every objective",
         assumptions="Means over the data; D < d_x for M3; b0 = J'(x - g) and c0 = grad_z log q + z.",
-        form=Form(
-            r"\gamma^* = \tfrac{A}{d_x}, \; \tfrac{2A - B}{d_x}, \; \tfrac{B}{d_x - D}, \; "
+        latex=r"\gamma^* = \tfrac{A}{d_x}, \; \tfrac{2A - B}{d_x}, \; \tfrac{B}{d_x - D}, \; "
             r"\tfrac{E|b_0|^2 + A}{E[c_0 \cdot b_0] + d_x} \text{ for } M_1, M_2, M_3, \text{ joint FD}",
-            lambda A, B, D, bb, cb, d: [A / d, (2 * A - B) / d, B / (d - D), (bb + A) / (cb + d)],
+        claim=lambda A, B, D, bb, cb, d: [A / d, (2 * A - B) / d, B / (d - D), (bb + A) / (cb + d)],
+        checks=(
+            value_check("quadrature", 1e-10, "gamma at the minimum of M1, M2, M3 and the joint FD",
+                _gamma_of_the_toy, _minima_of_the_toy),
+            _gamma_of_the_engine,
         ),
-        checks=(_gamma_by_search, _gamma_of_the_engine),
         mutations={
             "M2 like M1": lambda A, B, D, bb, cb, d: [A / d, A / d, B / (d - D), (bb + A) / (cb + d)],
             "no D": lambda A, B, D, bb, cb, d: [A / d, (2 * A - B) / d, B / d, (bb + A) / (cb + d)],

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ....types import Array
-from ..evidence import gradient, numeric
+from ..checks import both_sides, value_check
+from ..evidence import gradient
 from ..examples.linear_posterior import LinearPosterior, root_of, spread
 from ..examples.minimum import minimise
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Form, Statement
 
 # --- the last term alone: a claim lists its stationary Lambda, given P = I + G, the minimum first ---
 
@@ -45,20 +46,15 @@ def _summary(precisions: list[Array]) -> list[float]:
     return [len(precisions), np.square(traces).sum(), sum(np.linalg.det(each) for each in precisions)]
 
 
-def _all_stationary(claim: Any, effort: Effort) -> Evidence:
-    claimed = _summary(claim(LinearPosterior().precision))
-    detail = "number of stationary Lambda, sums of tr^2 and det"
-    return numeric("search", claimed, _summary(_stationary()), effort.tolerance(1e-8), detail)
-
-
-def _flat_there(claim: Any, effort: Effort) -> Evidence:
+@both_sides("finite differences", 1e-9, "slopes of the trace at every Lambda that is claimed")
+def _flat_there(claim: Any) -> tuple[Any, Any]:
     p = LinearPosterior().precision
     slopes = [_slope(each[np.triu_indices(2)], p) for each in claim(p)]
-    detail = "slopes of the trace at every Lambda that is claimed"
-    return numeric("finite differences", slopes, np.zeros((len(slopes), 3)), effort.tolerance(1e-9), detail)
+    return slopes, np.zeros((len(slopes), 3))
 
 
-def _least_by_search(claim: Any, effort: Effort) -> Evidence:
+@both_sides("search", 1e-9, "the positive definite Lambda of the least trace")
+def _least_by_search(claim: Any) -> tuple[Any, Any]:
     """Compare with a search for the minimum over ``Lambda = L L'``."""
     p = LinearPosterior().precision
 
@@ -67,8 +63,7 @@ def _least_by_search(claim: Any, effort: Effort) -> Evidence:
         return np.asarray(lower @ lower.T)
 
     best = minimise(lambda v: spread(precision(v), p), np.array([1.0, 0.0, 1.0]))
-    detail = "the positive definite Lambda of the least trace"
-    return numeric("search", claim(p)[0], precision(best), effort.tolerance(1e-9), detail)
+    return claim(p)[0], precision(best)
 
 
 def _square_roots(p: Array) -> list[Array]:
@@ -84,24 +79,25 @@ STATEMENTS = (
         section="A.4",
         title="Precisions without slope of the trace, and the one that is a covariance's inverse",
         assumptions="P = I + G of two latents with different eigenvalues; mu fixed.",
-        form=Form(
-            r"\partial_\Lambda \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = 0 "
+        latex=r"\partial_\Lambda \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = 0 "
             r"\iff \Lambda = \Lambda^T, \; \Lambda^2 = P^2: "
             r"2^{d_z} \text{ solutions, the minimum } 0 \text{ at } P",
-            _square_roots,
-        ),
+        claim=_square_roots,
         printed=Form(
             r"\Lambda = P \text{ and the other solution } \Lambda = -P", lambda p: [p, -p]
         ),
-        checks=(_all_stationary, _flat_there, _least_by_search),
+        checks=(
+            value_check("search", 1e-8, "number of stationary Lambda, sums of tr^2 and det",
+                lambda claim: _summary(claim(LinearPosterior().precision)), lambda: _summary(_stationary())),
+            _flat_there,
+            _least_by_search,
+        ),
         mutations={
             "minimum elsewhere": lambda p: _square_roots(p)[::-1],
             "one only": lambda p: [p],
             "square roots of P": lambda p: [root_of(np.linalg.inv(p)) * sign for sign in (1, -1)],
         },
-        consequence=(
-            "With several latents there are more solutions than two, but none of the others is positive "
-            "definite either, so the conclusion stands."
-        ),
+        consequence="With several latents there are more solutions than two, but none of the others is "
+            "positive definite either, so the conclusion stands.",
     ),
 )  # fmt: skip

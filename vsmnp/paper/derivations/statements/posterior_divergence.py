@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ....objectives import PosteriorFisher
 from ....types import Array
-from ..evidence import derivative, gradient, numeric, symbolic
+from ..checks import symbolic_sides, value_check
+from ..evidence import derivative, gradient_in
 from ..examples.engine import EngineExample
-from ..examples.expected import expected
+from ..examples.expected import loss_of
 from ..examples.toy import Toy, square
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Form, Statement
+
+_TOY = Toy(z_nodes=60)
+_X = np.array([[0.3, -0.8], [-0.6, 0.2], [0.9, 0.4]])
 
 
-@cache
-def _example() -> EngineExample:
-    return replace(EngineExample.build(), nodes=40)
-
-
-@cache
-def _engine_loss() -> float:
-    return float(expected(_example(), PosteriorFisher(), lambda o: o.loss))
+_EXAMPLE = EngineExample.build(nodes=40)
 
 
 @cache
 def _toy_divergence() -> Array:
     """Compute ``2 E_{p(z|x)} |grad_z sqrt(q/p)|^2``, which is ``D_F[q || p(z|x)]``, at a few x."""
-    toy, x = Toy(z_nodes=60, prior_nodes=400), _data()
-    log_marginal = toy.log_marginal(x)[:, None]
+    toy = Toy(z_nodes=60, prior_nodes=400)
+    log_marginal = toy.log_marginal(_X)[:, None]
 
     def root(x: Array, z: Array) -> Array:
         log_posterior = toy.log_likelihood(x, z) + toy.log_prior(z) - log_marginal
         return np.asarray(np.exp(0.5 * (toy.log_q(x, z) - log_posterior)))
 
-    return toy.expect_posterior(lambda x, z: 2 * derivative(lambda t: root(x, z + t)) ** 2, x)
-
-
-def _data() -> Array:
-    return np.array([[0.3, -0.8], [-0.6, 0.2], [0.9, 0.4]])
+    return toy.expect_posterior(lambda x, z: 2 * derivative(lambda t: root(x, z + t)) ** 2, _X)
 
 
 def _integrand(log_q: Any, log_joint: Any, z: Any) -> Any:
@@ -55,133 +46,88 @@ def _integrand(log_q: Any, log_joint: Any, z: Any) -> Any:
 # --- the first display of A.4: a claim is the integrand, of three scores in z ---
 
 
-def _definition_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    toy = Toy(z_nodes=60)
-
+def _definition_of_the_toy(claim: Any) -> Array:
     def integrand(x: Array, z: Array) -> Array:
-        of_q, of_prior = toy.latent_score_q(x, z), -z
-        of_likelihood = toy.latent_score_p(x, z) + z
+        of_q, of_prior = _TOY.latent_score_q(x, z), -z
+        of_likelihood = _TOY.latent_score_p(x, z) + z
         return np.asarray(claim(*(s[..., None] for s in (of_q, of_prior, of_likelihood))))
 
-    claimed = toy.expect_q(integrand, _data())
-    detail = "D_F against 2 E_p |grad sqrt(q/p)|^2, at a few x"
-    return numeric("quadrature", claimed, _toy_divergence(), effort.tolerance(1e-9), detail)
+    return _TOY.expect_q(integrand, _X)
 
 
-def _definition_symbolic(claim: Any, effort: Effort) -> Evidence:
+@symbolic_sides("integrand of D_F against 2 p |grad sqrt(q/p)|^2, any densities")
+def _definition_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
     """Compare in symbols, for one latent and any densities."""
-    import sympy
-
     z = sympy.Symbol("z", real=True)
     logs = [sympy.Function(name, real=True)(z) for name in ("log_q", "log_prior", "log_likelihood")]
     claimed = claim(*(np.array([sympy.diff(log, z)]) for log in logs))
-    truth = _integrand(logs[0], logs[1] + logs[2], z)
-    detail = "integrand of D_F against 2 p |grad sqrt(q/p)|^2, any densities"
-    return symbolic(np.asarray(claimed).item(), truth, detail)
+    return np.asarray(claimed).item(), _integrand(logs[0], logs[1] + logs[2], z)
 
 
-def _definition_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """Compare with the engine; the scores are differences of log-densities of the example's two networks."""
-    example = _example()
+def _definition_of_networks(claim: Any) -> Any:
+    """Evaluate the claim; the scores are differences of log-densities of the example's two networks."""
+    example = _EXAMPLE
     mu, s = example.q()
-
-    def integrand(eps: Array, z: Array) -> Array:
-        def score(log_density: Any) -> Array:
-            return gradient(lambda t: log_density(z + t), np.zeros(2), 2e-3)
-
-        of_q = score(lambda z: -0.5 * square((z - mu) / s))
-        of_prior = score(lambda z: -0.5 * square(z))
-        of_likelihood = score(lambda z: -0.5 * square(example.data - example.g(z)) / example.gamma)
-        return np.asarray(claim(of_q, of_prior, of_likelihood))
-
-    claimed = example.expect(integrand).mean()
-    return numeric("quadrature", claimed, _engine_loss(), effort.tolerance(1e-9), "D_F against the loss")
+    log_densities = (
+        lambda z: -0.5 * square((z - mu) / s),
+        lambda z: -0.5 * square(z),
+        example.log_likelihood,
+    )
+    return example.expect(lambda eps, z: claim(*(gradient_in(f, z, 2e-3) for f in log_densities))).mean()
 
 
 # --- (26), (27): claims of mu, s, z, the Jacobian (..., D, Z), x - g and gamma ---
 
 
-def _jacobian(example: EngineExample, z: Array) -> Array:
-    return gradient(lambda t: example.g(z + t), np.zeros(2), 2e-3)
+def _at(claim: Any, z: Array) -> Array:
+    """Evaluate a claim for the example's networks at ``z (Q, N, Z)``, with the Jacobian by differences."""
+    example = _EXAMPLE
+    jacobian, error = gradient_in(example.g, z, 2e-3), example.data - example.g(z)
+    return np.asarray(claim(*example.q(), z, jacobian, error, example.gamma))
 
 
-def _integral_by_engine(claim: Any, effort: Effort) -> Evidence:
-    example = _example()
-    mu, s = example.q()
-
-    def integrand(eps: Array, z: Array) -> Array:
-        error = example.data - example.g(z)
-        return np.asarray(claim(mu, s, z, _jacobian(example, z), error, example.gamma))
-
-    claimed = example.expect(integrand).mean()
-    return numeric("quadrature", claimed, _engine_loss(), effort.tolerance(1e-9), "(26) against the loss")
-
-
-def _integral_symbolic(claim: Any, effort: Effort) -> Evidence:
+@symbolic_sides("integrand of (26) against 2 p |grad sqrt(q/p)|^2, any decoder")
+def _integral_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
     """Compare in symbols, for one latent, one data dimension and any decoder."""
-    import sympy
-
     z, x, mu = sympy.symbols("z x mu", real=True)
     s, gamma = sympy.symbols("s gamma", positive=True)
     g = sympy.Function("g", real=True)(z)
     mean, sd, at, j, error = (np.array([v]) for v in (mu, s, z, sympy.diff(g, z), x - g))
     claimed = claim(mean, sd, at, j[:, None], error, gamma)
     log_joint = -(z**2) / 2 - (x - g) ** 2 / (2 * gamma)
-    truth = _integrand(-((z - mu) ** 2) / (2 * s**2), log_joint, z)
-    detail = "integrand of (26) against 2 p |grad sqrt(q/p)|^2, any decoder"
-    return symbolic(np.asarray(claimed).item(), truth, detail)
+    return np.asarray(claimed).item(), _integrand(-((z - mu) ** 2) / (2 * s**2), log_joint, z)
 
 
-def _integral_by_quadrature(claim: Any, effort: Effort) -> Evidence:
-    toy = Toy(z_nodes=60)
-
+def _integral_of_the_toy(claim: Any) -> Array:
     def integrand(x: Array, z: Array) -> Array:
-        mu, s = (np.broadcast_to(v, z.shape)[..., None] for v in (toy.mu(x), toy.s(x)))
-        return np.asarray(claim(mu, s, z[..., None], toy.dg(z)[..., None], x - toy.g(z), toy.gamma))
+        mu, s = (np.broadcast_to(v, z.shape)[..., None] for v in (_TOY.mu(x), _TOY.s(x)))
+        return np.asarray(claim(mu, s, z[..., None], _TOY.dg(z)[..., None], x - _TOY.g(z), _TOY.gamma))
 
-    claimed = toy.expect_q(integrand, _data())
-    detail = "(26) against 2 E_p |grad sqrt(q/p)|^2, at a few x"
-    return numeric("quadrature", claimed, _toy_divergence(), effort.tolerance(1e-9), detail)
+    return _TOY.expect_q(integrand, _X)
 
 
-def _points() -> tuple[EngineExample, Array, Array]:
-    example, eps = _example(), np.random.default_rng(3).standard_normal((5, 1, 2))
-    mu, s = example.q()
-    return example, eps, mu + s * eps
+def _noise() -> Array:
+    return np.random.default_rng(3).standard_normal((5, 1, 2))
 
 
-def _claimed_d(claim: Any) -> Array:
-    example, _, z = _points()
-    error = example.data - example.g(z)
-    return np.asarray(claim(*example.q(), z, _jacobian(example, z), error, example.gamma))
-
-
-def _d_by_differences(claim: Any, effort: Effort) -> Evidence:
-    example, _, z = _points()
+def _d_by_differences() -> Array:
+    example = _EXAMPLE
     mu, s = example.q()
 
-    def log_ratio(t: Array) -> Array:
-        moved = z + t
-        log_p = -0.5 * square(moved) - 0.5 * square(example.data - example.g(moved)) / example.gamma
-        return np.asarray(log_p + 0.5 * square((moved - mu) / s))
+    def log_ratio(z: Array) -> Array:
+        return example.log_likelihood(z) - 0.5 * square(z) + 0.5 * square((z - mu) / s)
 
-    truth = gradient(log_ratio, np.zeros(2), 2e-3)
-    detail = "d = grad_z log p(z|x) - grad_z log q"
-    return numeric("finite differences", _claimed_d(claim), truth, effort.tolerance(1e-9), detail)
+    return gradient_in(log_ratio, example.place(_noise()), 2e-3)
 
 
-def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
-    """Compare with minus the d of the kernel, which has the other sign."""
-    example, eps, z = _points()
-    g, cache_of_g = example.model.decode(example.k, example.theta, z[None])
-    v = (example.x - g) / example.gamma
-    part = example.model.decoder_part(example.theta)
-    b = example.model.decoder.vjp(example.k, part, cache_of_g, v, None)
-    assert b is not None
+def _d_of_the_kernel() -> Array:
+    """Compute minus the d of the kernel, which has the other sign."""
+    example, eps = _EXAMPLE, _noise()
+    z = example.place(eps)
     mu, s = (m[None, None] for m in example.q())
+    b = example.likelihood_score(z)[None]
     d, *_ = example.k.posterior_fisher(mu, s, np.broadcast_to(eps, z.shape)[None], b)
-    detail = "d against minus the one of the kernel"
-    return numeric("closed form", _claimed_d(claim), -d[0], effort.tolerance(1e-9), detail)
+    return np.asarray(-d[0])
 
 
 def _pulled(j: Array, error: Array) -> Array:
@@ -198,25 +144,28 @@ STATEMENTS = (
         section="A.4",
         title="Fisher divergence between the approximate and the exact posterior",
         assumptions="q and p(z|x) are smooth and positive.",
-        form=Form(
-            r"D_F[q \| p(z|x)] = \tfrac12 \int q(z|x) \, "
+        latex=r"D_F[q \| p(z|x)] = \tfrac12 \int q(z|x) \, "
             r"|\nabla_z \log q(z|x) - \nabla_z \log p(z) - \nabla_z \log p(x|z)|^2 \, dz",
-            lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood) / 2,
-        ),
+        claim=lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood) / 2,
         printed=Form(
             r"D_F[q \| p(z|x)] = \int q(z|x) \, "
             r"\| \nabla_z \log q(z|x) - \nabla_z \log p(z) - \nabla_z \log p(x|z) \|_2 \, dx \, dz",
             lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood) ** 0.5,
         ),
-        checks=(_definition_symbolic, _definition_by_quadrature, _definition_by_engine),
+        checks=(
+            _definition_symbolic,
+            value_check("quadrature", 1e-9, "D_F against 2 E_p |grad sqrt(q/p)|^2, at a few x",
+                _definition_of_the_toy, _toy_divergence),
+            value_check("quadrature", 1e-9, "D_F against the loss",
+                _definition_of_networks, lambda: loss_of(_EXAMPLE)),
+        ),
         mutations={
             "no half": lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood),
             "without the prior": lambda of_q, of_prior, of_likelihood: square(of_q - of_likelihood) / 2,
         },
-        consequence=(
-            "The norm is not squared, the 1/2 of (5) is missing and x is integrated over although it is "
-            "given (the literal integral over x is left out of the test). The next display squares the norm."
-        ),
+        consequence="The norm is not squared, the 1/2 of (5) is missing and x is integrated over although "
+            "it is given (the literal integral over x is left out of the test). The next display squares "
+            "the norm.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(
@@ -224,17 +173,22 @@ STATEMENTS = (
         section="A.4",
         title="Posterior Fisher divergence of a Gaussian VAE",
         assumptions="p(z) = N(0, I), p(x|z) = N(g(z), gamma I), q = N(mu, Lambda^-1); J the Jacobian of g.",
-        form=Form(
-            r"D_F[q \| p(z|x)] = \tfrac12 \int q(z|x) \, "
+        latex=r"D_F[q \| p(z|x)] = \tfrac12 \int q(z|x) \, "
             r"\left| \Lambda (z - \mu) - z + J^T \tfrac{x - g(z)}{\gamma} \right|^2 dz",
-            lambda *at: square(_d(*at)) / 2,
-        ),
+        claim=lambda *at: square(_d(*at)) / 2,
         printed=Form(
             r"D_F[q \| p(z|x)] = \int q(z|x) \, "
             r"\left\| \Lambda (z - \mu) - z + \nabla_z g \tfrac{x - g(z)}{\gamma} \right\|_2^2 dx \, dz",
             lambda *at: square(_d(*at)),
         ),
-        checks=(_integral_symbolic, _integral_by_quadrature, _integral_by_engine),
+        checks=(
+            _integral_symbolic,
+            value_check("quadrature", 1e-9, "(26) against 2 E_p |grad sqrt(q/p)|^2, at a few x",
+                _integral_of_the_toy, _toy_divergence),
+            value_check("quadrature", 1e-9, "(26) against the loss",
+                lambda claim: _EXAMPLE.expect(lambda eps, z: _at(claim, z)).mean(),
+                lambda: loss_of(_EXAMPLE)),
+        ),
         mutations={
             "norm not squared": lambda *at: square(_d(*at)) ** 0.5,
             "no gamma": lambda mu, s, z, j, error, gamma: square(_d(mu, s, z, j, error, 1.0)) / 2,
@@ -250,12 +204,15 @@ STATEMENTS = (
         section="A.4",
         title="Difference of the scores of the posterior and of q",
         assumptions="As in (26); nabla g is the transposed Jacobian, d_z rows and d_x columns.",
-        form=Form(
-            r"d(x, z) = \Lambda(x) (z - \mu(x)) - z + \nabla_z g(z) \tfrac{x - g(z)}{\gamma} "
+        latex=r"d(x, z) = \Lambda(x) (z - \mu(x)) - z + \nabla_z g(z) \tfrac{x - g(z)}{\gamma} "
             r"= \nabla_z \log p(z|x) - \nabla_z \log q(z|x)",
-            _d,
+        claim=_d,
+        checks=(
+            value_check("finite differences", 1e-9, "d = grad_z log p(z|x) - grad_z log q",
+                lambda claim: _at(claim, _EXAMPLE.place(_noise())), _d_by_differences),
+            value_check("closed form", 1e-9, "d against minus the one of the kernel",
+                lambda claim: _at(claim, _EXAMPLE.place(_noise())), _d_of_the_kernel),
         ),
-        checks=(_d_by_differences, _d_by_engine),
         mutations={
             "as in the display before (26)": lambda *at: -_d(*at),
             "Jacobian not transposed": lambda mu, s, z, j, error, gamma: (
@@ -265,9 +222,8 @@ STATEMENTS = (
                 (z - mu) / s**2 - z - _pulled(j, error) / gamma
             ),
         },
-        consequence=(
-            "Its sign is the opposite of the difference in the display before, which the square does not see."
-        ),
+        consequence="Its sign is the opposite of the difference in the display before, which the square "
+            "does not see.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip

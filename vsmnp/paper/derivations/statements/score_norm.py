@@ -3,29 +3,27 @@ r"""The term :math:`\tfrac12 E_q |s^q|^2` of the Fisher autoencoder: its mean, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from ....model.vae import GaussianVAE
 from ....objectives.score_norm import ScoreNorm, ScoreNormTerm
 from ....rng import Key, Stream
 from ....types import Array, Grads, Tangents
-from ..evidence import derivative, gradient, numeric, statistical
+from ..checks import both_sides, sampling_check, value_check
+from ..evidence import derivative, gradient, gradient_in, mean_and_error
 from ..examples.engine import EngineExample
 from ..examples.toy import dot, square
-from ..statement import Claim, Effort, Evidence, Form, Statement
+from ..statement import Claim, Statement
 
-_SAMPLES = 20_000
+_DRAWS = 20_000
 
 
-@cache
-def _example() -> EngineExample:
-    """Build a softplus example, so that no factor S' is 1; fourth powers of the noise need few nodes."""
-    return replace(EngineExample.build(), model=GaussianVAE.mlp(2, 2, (5,), "tanh", "softplus"), nodes=6)
+#: A softplus example, so that no factor S' is 1; fourth powers of the noise need few nodes.
+_EXAMPLE = EngineExample.build(scale="softplus", nodes=6)
 
 
 # --- the expectation ---
@@ -34,75 +32,47 @@ def _example() -> EngineExample:
 @cache
 def _by_quadrature() -> Array:
     """Compute ``E_q |s^q|^2`` for each datum, from differences of log q."""
-    example = _example()
+    example = _EXAMPLE
     return example.expect(lambda eps, z: square(example.score_q(eps)))
 
 
 @cache
 def _jacobians() -> tuple[Array, Array, Array]:
     """Compute ``s (N, Z)`` and the gradients of mu and of log s in x, ``(N, Z, D)``."""
-    example = _example()
-
-    def moments(shift: Array) -> Array:
-        mu, s = example.q(example.data + shift)
-        return np.stack([mu, np.log(s)])
-
-    d_mu, d_log_s = gradient(moments, np.zeros(example.model.d_x))
-    return example.q()[1], d_mu, d_log_s
+    example = _EXAMPLE
+    _, s = example.q()
+    d_mu, d_s = gradient_in(lambda x: np.stack(example.q(x)), example.data)
+    return s, d_mu, d_s / s[..., None]
 
 
-def _norm_by_quadrature(claim: Claim, effort: Effort) -> Evidence:
-    detail = "E_q |s^q|^2 of each datum"
-    return numeric("quadrature", claim(*_jacobians()), _by_quadrature(), effort.tolerance(1e-9), detail)
+def _term_by_draws(estimator: ScoreNorm) -> Callable[[int], tuple[Array, Array]]:
+    """Return the estimator of the engine's term from a number of draws."""
 
+    def estimate(draws: int) -> tuple[Array, Array]:
+        e = _EXAMPLE
+        term, key, values = ScoreNormTerm(estimator, True), Key((7,)), []
+        q, cached = e.model.encode(e.k, e.phi, e.x)
+        for step in range(draws // _DRAWS):
+            own = key.on(Stream.OUTCOME, step)
+            eps = e.model.gaussian_posterior.noise(e.k, own, _DRAWS, e.x)
+            values.append(term(e.k, e.model, e.phi, q, cached, eps, own, None)[0])
+        return mean_and_error(values)
 
-def _norm_by_draws(claim: Claim, effort: Effort) -> Evidence:
-    calls = effort.samples(16)
-    mean, error = _term_by_draws("pathwise", calls)
-    claimed = 0.5 * np.mean(claim(*_jacobians()))
-    return statistical(
-        claimed, mean, error, f"E_q |s^q|^2 / 2, the engine's term from {calls * _SAMPLES:,} draws of z"
-    )
-
-
-@cache
-def _term_by_draws(estimator: ScoreNorm, calls: int) -> tuple[float, float]:
-    """Estimate mean and standard error of the engine's term, from the given number of calls of it."""
-    e = _example()
-    term, key = ScoreNormTerm(estimator, True), Key((7,))
-    q, cached = e.model.encode(e.k, e.phi, e.x)
-    values = []
-    for step in range(calls):
-        own = key.on(Stream.OUTCOME, step)
-        eps = e.model.gaussian_posterior.noise(e.k, own, _SAMPLES, e.x)
-        values.append(term(e.k, e.model, e.phi, q, cached, eps, own, None)[0])
-    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(calls))
+    return estimate
 
 
 # --- the probe ---
 
 
-def _probe_over_all_signs(claim: Claim, effort: Effort) -> Evidence:
-    detail = "the mean over all 16 vectors of signs, against E_q |s^q|^2"
-    return numeric("quadrature", _probed(claim), _by_quadrature(), effort.tolerance(1e-9), detail)
-
-
-def _probe_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
+@both_sides("closed form", 1e-14, "u and w of the engine")
+def _probe_of_the_engine(claim: Claim) -> tuple[Any, Any]:
     """Compare with the directions to which the engine maps its random signs."""
-    e = _example()
+    e = _EXAMPLE
     key, eps = Key((5,)), np.zeros((1, 4, 3, e.model.d_z))
     q, _ = e.model.encode(e.k, e.phi, e.x)
     truth = ScoreNormTerm("probe", True).directions(e.k, e.model, q, eps, key)
     signs = key.on(Stream.PROBE, key.step).signs(e.k, (4, 3, 2 * e.model.d_z), np.float64)
-    claimed = claim(*np.split(signs, 2, axis=-1))
-    return numeric("closed form", claimed, truth, effort.tolerance(1e-14), "u and w of the engine")
-
-
-def _probe_by_draws(claim: Claim, effort: Effort) -> Evidence:
-    calls = effort.samples(16)
-    mean, error = _term_by_draws("probe", calls)
-    claimed = 0.5 * np.mean(_probed(claim))
-    return statistical(claimed, mean, error, f"the engine's term from {calls * _SAMPLES:,} probes")
+    return claim(*np.split(signs, 2, axis=-1)), truth
 
 
 def _probed(claim: Claim) -> Array:
@@ -117,18 +87,14 @@ def _probed(claim: Claim) -> Array:
 # --- the gradient in phi ---
 
 
-def _directions(count: int) -> Array:
-    e = _example()
-    return np.random.default_rng(8).standard_normal((count, 1, e.phi.shape[1])) / 20
+_WAYS = np.random.default_rng(8).standard_normal((8, *_EXAMPLE.phi.shape)) / 20
+_NOISE = np.random.default_rng(9).standard_normal((1, 2, 3, 2))
 
 
-def _noise() -> Array:
-    return np.random.default_rng(9).standard_normal((1, 2, 3, 2))
-
-
-def _adjoint_by_differences(claim: Claim, effort: Effort) -> Evidence:
+@both_sides("finite differences", 1e-9, "the gradient of <a, y> in the features, z following phi and z fixed")
+def _adjoint_by_differences(claim: Claim) -> tuple[Any, Any]:
     """Compare for ``<a(f), y>`` as a function of the encoder's features, separate for every sample."""
-    e, eps = _example(), _noise()
+    e, eps = _EXAMPLE, _NOISE
     features, _ = e.model.encoder.forward(e.k, e.model.encoder_part(e.phi), e.x)
     features = np.repeat(features, eps.shape[1], axis=1)
     y = np.random.default_rng(10).standard_normal(features.shape)
@@ -143,8 +109,7 @@ def _adjoint_by_differences(claim: Claim, effort: Effort) -> Evidence:
 
         truth.append(gradient(aligned, np.zeros(features.shape[-1])))
         claimed.append(_back(e, rule, eps, y))
-    detail = "the gradient of <a, y> in the features, z following phi and z fixed"
-    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
+    return claimed, truth
 
 
 def _back(e: EngineExample, rule: Callable[..., tuple[Array, Array]], eps: Array, y: Array) -> Array:
@@ -159,7 +124,7 @@ def _back(e: EngineExample, rule: Callable[..., tuple[Array, Array]], eps: Array
 
 def _sweep(rule: Callable[..., tuple[Array, Array]]) -> Array:
     """Compute the gradient ``(1, P)``, the tangent of the encoder's backward sweep, with the claimed rule."""
-    e, eps = _example(), _noise()
+    e, eps = _EXAMPLE, _NOISE
     q, c = e.model.encode(e.k, e.phi, e.x)
     p, rows = e.model.encoder_part(e.phi), eps.shape[1] * eps.shape[2]
     a = e.model.gaussian_posterior.score_features(e.k, q, eps)
@@ -175,7 +140,7 @@ def _sweep(rule: Callable[..., tuple[Array, Array]]) -> Array:
 
 def _value(phi: Array, follows: bool) -> Array:
     """Compute the engine's value of the term at ``phi``, z following phi or fixed at the example's."""
-    e, eps = _example(), _noise()
+    e, eps = _EXAMPLE, _NOISE
     q, c = e.model.encode(e.k, phi, e.x)
     if not follows:
         there, _ = e.model.encode(e.k, e.phi, e.x)
@@ -183,32 +148,24 @@ def _value(phi: Array, follows: bool) -> Array:
     return np.asarray(0.5 * square(e.model.score_q(e.k, phi, q, c, eps)).mean())
 
 
-@cache
-def _slopes() -> Array:
+def _slopes() -> list[list[Array]]:
     """Compute differences of the value along random directions, z following phi and fixed."""
-    return np.array([[_slope(follows, way) for way in _directions(8)] for follows in (True, False)])
+
+    def along(way: Array, follows: bool) -> Array:
+        return derivative(lambda t: _value(_EXAMPLE.phi + t * way, follows))
+
+    return [[along(way, follows) for way in _WAYS] for follows in (True, False)]
 
 
-def _slope(follows: bool, way: Array) -> Array:
-    return derivative(lambda t: _value(_example().phi + t * way, follows))
-
-
-def _gradient_by_differences(claim: Claim, effort: Effort) -> Evidence:
-    claimed = [[np.vdot(_sweep(rule), way) for way in _directions(8)] for rule in claim.values()]
-    detail = "the term along 8 directions of phi, z following phi and z fixed"
-    return numeric("finite differences", claimed, _slopes(), effort.tolerance(1e-9), detail)
-
-
-def _gradient_of_the_engine(claim: Claim, effort: Effort) -> Evidence:
-    e, eps, truth = _example(), _noise(), []
+@both_sides("closed form", 1e-12, "the phi-gradient of the engine, z following phi and z fixed")
+def _gradient_of_the_engine(claim: Claim) -> tuple[Any, Any]:
+    e, eps, truth = _EXAMPLE, _NOISE, []
     q, c = e.model.encode(e.k, e.phi, e.x)
     for follows in (True, False):
         g = np.zeros_like(e.phi)
         ScoreNormTerm("pathwise", follows)(e.k, e.model, e.phi, q, c, eps, Key((1,)), g)
         truth.append(g)
-    claimed = [_sweep(claim[follows]) for follows in (True, False)]
-    detail = "the phi-gradient of the engine, z following phi and z fixed"
-    return numeric("closed form", claimed, truth, effort.tolerance(1e-12), detail)
+    return [_sweep(claim[follows]) for follows in (True, False)], truth
 
 
 _ADJOINT: dict[bool, Callable[[SimpleNamespace], tuple[Array, Array]]] = {
@@ -225,14 +182,16 @@ _ADJOINT: dict[bool, Callable[[SimpleNamespace], tuple[Array, Array]]] = {
 STATEMENTS = (
     Statement(
         id="engine-score-norm",
-        section="engine",
         title="The mean square of the score of q in closed form",
         assumptions="q = N(mu(x), diag s(x)^2).",
-        form=Form(
-            r"E_q |s^q|^2 = \sum_i \frac{|\nabla_x \mu_i|^2}{s_i^2} + 2 \sum_i |\nabla_x \log s_i|^2",
-            lambda s, d_mu, d_log_s: (square(d_mu) / s**2 + 2 * square(d_log_s)).sum(-1),
+        latex=r"E_q |s^q|^2 = \sum_i \frac{|\nabla_x \mu_i|^2}{s_i^2} + 2 \sum_i |\nabla_x \log s_i|^2",
+        claim=lambda s, d_mu, d_log_s: (square(d_mu) / s**2 + 2 * square(d_log_s)).sum(-1),
+        checks=(
+            value_check("quadrature", 1e-9, "E_q |s^q|^2 of each datum",
+                lambda claim: claim(*_jacobians()), _by_quadrature),
+            sampling_check(16 * _DRAWS, "E_q |s^q|^2 / 2, the engine's term from {samples:,} draws of z",
+                lambda claim: 0.5 * np.mean(claim(*_jacobians())), _term_by_draws("pathwise")),
         ),
-        checks=(_norm_by_quadrature, _norm_by_draws),
         mutations={
             "factor two missing": lambda s, d_mu, d_log_s: (square(d_mu) / s**2 + square(d_log_s)).sum(-1),
             "deviation for variance": lambda s, d_mu, d_log_s: (
@@ -245,15 +204,18 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-score-norm-probe",
-        section="engine",
         title="Random signs in place of the noise leave the mean square as it is",
         assumptions="eta_1, eta_2 are independent vectors of independent signs; s^q is linear in (u, w).",
-        form=Form(
-            r"E_\eta |J_\mu^T \tfrac{u}{s} + J_\rho^T \tfrac{w S'}{s}|^2 = E_q |s^q|^2, \quad "
+        latex=r"E_\eta |J_\mu^T \tfrac{u}{s} + J_\rho^T \tfrac{w S'}{s}|^2 = E_q |s^q|^2, \quad "
             r"(u, w) = (\eta_1, \sqrt2 \, \eta_2)",
-            lambda one, two: (one, np.sqrt(2) * two),
+        claim=lambda one, two: (one, np.sqrt(2) * two),
+        checks=(
+            value_check("quadrature", 1e-9, "the mean over all 16 vectors of signs, against E_q |s^q|^2",
+                _probed, _by_quadrature),
+            _probe_of_the_engine,
+            sampling_check(16 * _DRAWS, "the engine's term from {samples:,} probes",
+                lambda claim: 0.5 * np.mean(_probed(claim)), _term_by_draws("probe")),
         ),
-        checks=(_probe_over_all_signs, _probe_of_the_engine, _probe_by_draws),
         mutations={
             "no root": lambda one, two: (one, two),
             "two for its root": lambda one, two: (one, 2 * two),
@@ -264,23 +226,25 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-score-norm-gradient",
-        section="engine",
         title="The gradient of the score norm is the tangent of the sweep that made the score",
-        assumptions=(
-            "a = (u/s, w S'/s) with u = eps, w = eps^2 - 1, and y = J_e s^q. The gradient in phi of "
+        assumptions="a = (u/s, w S'/s) with u = eps, w = eps^2 - 1, and y = J_e s^q. The gradient in phi of "
             "|s^q|^2/2 is the weight output of the tangent sweep along dx = s^q with cotangent a and a dot "
             "in the place of its tangent: (da/df)^T y for the encoder's features f, first if z follows phi, "
-            "then if z is fixed."
-        ),
-        form=Form(
-            r"\dot a = \Big(0, \ "
+            "then if z is fixed.",
+        latex=r"\dot a = \Big(0, \ "
             r"-y_\mu \frac{u S'}{s^2} + y_\rho w \big(\frac{S''}{s} - \frac{S'^2}{s^2}\big)\Big), \quad "
             r"\dot a_{\text{fixed}} = \Big(-\frac{y_\mu}{s^2} - \frac{2 u S' y_\rho}{s^2}, \ "
             r"-\frac{2 u S' y_\mu}{s^2} "
             r"+ y_\rho \big((1 - 3 u^2) \frac{S'^2}{s^2} + w \frac{S''}{s}\big)\Big)",
-            _ADJOINT,
+        claim=_ADJOINT,
+        checks=(
+            _adjoint_by_differences,
+            value_check("finite differences", 1e-9,
+                "the term along 8 directions of phi, z following phi and z fixed",
+                lambda claim: [[np.vdot(_sweep(rule), way) for way in _WAYS] for rule in claim.values()],
+                _slopes),
+            _gradient_of_the_engine,
         ),
-        checks=(_adjoint_by_differences, _gradient_by_differences, _gradient_of_the_engine),
         mutations={
             "scale at rest": _ADJOINT | {True: lambda v: (0 * v.mu, 0 * v.rho)},
             "S'' missing": _ADJOINT

@@ -10,37 +10,19 @@ from ....model.gaussian import DiagonalGaussian
 from ....model.posterior import Moments
 from ....objectives import PosteriorFisher
 from ....types import Array
-from ..evidence import numeric, symbolic
-from ..examples.expected import expected
+from ..checks import both_sides, symbolic_sides
+from ..examples import two_gaussians as pair
+from ..examples.expected import expected, loss_of
 from ..examples.linear_engine import on_the_line
-from ..examples.two_gaussians import (
-    POINT,
-    by_engine,
-    engine_kl,
-    engine_kl_slopes,
-    engine_slopes,
-    fisher,
-    fisher_symbolic,
-    gradient_symbolic,
-    in_numbers,
-    in_symbols,
-    kl,
-    kl_symbolic,
-    own_gradient,
-    ratios_by_engine,
-    ratios_symbolic,
-    slope_symbolic,
-    symbols,
-    unparametrised,
-    unparametrised_symbolic,
-)
+from ..examples.two_gaussians import POINT, by_engine, in_numbers, in_symbols
 from ..quadrature import normal_log_density
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Form, Statement
 
 # --- (28): a claim gives both log-densities ---
 
 
-def _densities_are_normalised(claim: Any, effort: Effort) -> Evidence:
+@both_sides("quadrature", 1e-10, "mass, mean and variance of p1 and p2")
+def _densities_are_normalised(claim: Any) -> tuple[Any, Any]:
     """Check mass, mean and variance by sums over a grid that covers all of the mass."""
     x = np.linspace(-14, 14, 1401)
     claimed, truth = [], []
@@ -48,18 +30,17 @@ def _densities_are_normalised(claim: Any, effort: Effort) -> Evidence:
         weights = np.exp(log_density) * (x[1] - x[0])
         claimed += [weights.sum(), weights @ x, weights @ (x - m) ** 2]
         truth += [1.0, m, s**2]
-    detail = "mass, mean and variance of p1 and p2"
-    return numeric("quadrature", claimed, truth, effort.tolerance(1e-10), detail)
+    return claimed, truth
 
 
-def _densities_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+@both_sides("closed form", 1e-12, "DiagonalGaussian.log_prob at three points")
+def _densities_of_the_engine(claim: Any) -> tuple[Any, Any]:
     x, q = np.array([-1.3, 0.4, 2.0]), DiagonalGaussian(1)
     truth = [
         q.log_prob(Moments(np.array([m]), np.array([s])), x[:, None])
         for m, s in zip(POINT[::2], POINT[1::2], strict=True)
     ]
-    detail = "DiagonalGaussian.log_prob at three points"
-    return numeric("closed form", claim(x, *POINT), truth, effort.tolerance(1e-12), detail)
+    return claim(x, *POINT), truth
 
 
 def _two_normals(x: Array, m1: float, s1: float, m2: float, s2: float) -> list[Array]:
@@ -69,19 +50,20 @@ def _two_normals(x: Array, m1: float, s1: float, m2: float, s2: float) -> list[A
 # --- the squared difference of the scores, d(x) ---
 
 
-def _d_symbolic(claim: Any, effort: Effort) -> Evidence:
-    return symbolic(claim(*symbols()), slope_symbolic() ** 2, "|d/dx log p1 - d/dx log p2|^2")
+@symbolic_sides("|d/dx log p1 - d/dx log p2|^2")
+def _d_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
+    return claim(*pair.symbols()), pair.slope_symbolic() ** 2
 
 
-def _d_by_engine(claim: Any, effort: Effort) -> Evidence:
+@both_sides("closed form", 1e-10, "d at three points")
+def _d_by_engine(claim: Any) -> tuple[Any, Any]:
     """Compare with twice the loss of the posterior Fisher divergence at single points."""
     vae, v = on_the_line()
     points = np.array([[-1.3], [0.4], [2.0]])
     truth = [
         2 * expected(vae.example, PosteriorFisher(), lambda o: o.loss, (p[None], np.ones(1))) for p in points
     ]
-    claimed = claim(v[0] + v[1] * points[:, 0], *v)
-    return numeric("closed form", claimed, truth, effort.tolerance(1e-10), "d at three points")
+    return claim(v[0] + v[1] * points[:, 0], *v), truth
 
 
 def _log(ratio: Any) -> Any:
@@ -96,7 +78,8 @@ STATEMENTS = (
         section="A.5.1",
         title="The two Gaussians on the line",
         assumptions="s_1 and s_2 are standard deviations, positive.",
-        form=Form(r"p_1(x) = N(x; m_1, s_1^2), \qquad p_2(x) = N(x; m_2, s_2^2)", _two_normals),
+        latex=r"p_1(x) = N(x; m_1, s_1^2), \qquad p_2(x) = N(x; m_2, s_2^2)",
+        claim=_two_normals,
         checks=(_densities_are_normalised, _densities_of_the_engine),
         mutations={
             "s as a variance": lambda x, m1, s1, m2, s2: _two_normals(x, m1, s1**0.5, m2, s2**0.5),
@@ -110,15 +93,13 @@ STATEMENTS = (
         section="A.5.1",
         title="KL divergence between two Gaussians on the line",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2).",
-        form=Form(
-            r"D_{KL}[p_1 \| p_2] = -\tfrac12 \left[ 2 \log \tfrac{s_1}{s_2} "
+        latex=r"D_{KL}[p_1 \| p_2] = -\tfrac12 \left[ 2 \log \tfrac{s_1}{s_2} "
             r"- \tfrac{(s_1^2 - s_2^2) + (m_1 - m_2)^2}{s_2^2} \right]",
-            lambda m1, s1, m2, s2: -_log(s1 / s2) + ((s1**2 - s2**2) + (m1 - m2) ** 2) / (2 * s2**2),
-        ),
+        claim=lambda m1, s1, m2, s2: -_log(s1 / s2) + ((s1**2 - s2**2) + (m1 - m2) ** 2) / (2 * s2**2),
         checks=(
-            in_symbols(kl_symbolic, "KL from the log densities"),
-            in_numbers("quadrature", kl, "KL by quadrature", 1e-10),
-            by_engine(lambda v: engine_kl(v)[()], "KL objective + log p(x), linear VAE"),
+            in_symbols(pair.kl_symbolic, "KL from the log densities"),
+            in_numbers("quadrature", pair.kl, "KL by quadrature", 1e-10),
+            by_engine(lambda v: pair.engine_kl(v)[()], "KL objective + log p(x), linear VAE"),
         ),
         mutations={
             "ratio inverted": lambda m1, s1, m2, s2: _log(s1 / s2)
@@ -132,15 +113,14 @@ STATEMENTS = (
         section="A.5.1",
         title="Gradient of the KL divergence between two Gaussians",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2).",
-        form=Form(
-            r"\partial_{m_1} D_{KL} = \tfrac{m_1 - m_2}{s_2^2}, \quad "
+        latex=r"\partial_{m_1} D_{KL} = \tfrac{m_1 - m_2}{s_2^2}, \quad "
             r"\partial_{s_1} D_{KL} = \tfrac{s_1^2 - s_2^2}{s_1 s_2^2}",
-            lambda m1, s1, m2, s2: [(m1 - m2) / s2**2, (s1**2 - s2**2) / (s1 * s2**2)],
-        ),
+        claim=lambda m1, s1, m2, s2: [(m1 - m2) / s2**2, (s1**2 - s2**2) / (s1 * s2**2)],
         checks=(
-            in_symbols(lambda: gradient_symbolic(kl_symbolic), "gradient of KL"),
-            in_numbers("finite differences", lambda v: own_gradient(kl, v), "gradient of KL by quadrature"),
-            by_engine(lambda v: engine_kl_slopes(), "phi-gradient of the KL objective, linear VAE"),
+            in_symbols(lambda: pair.gradient_symbolic(pair.kl_symbolic), "gradient of KL"),
+            in_numbers("finite differences",
+                lambda v: pair.own_gradient(pair.kl, v), "gradient of KL by quadrature"),
+            by_engine(lambda v: pair.engine_kl_slopes(), "phi-gradient of the KL objective, linear VAE"),
         ),
         mutations={
             "sign": lambda m1, s1, m2, s2: [(m2 - m1) / s2**2, (s1**2 - s2**2) / (s1 * s2**2)],
@@ -153,31 +133,25 @@ STATEMENTS = (
         section="A.5.1",
         title="Fisher divergence between two Gaussians on the line",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2); the 1/2 of (5) counts.",
-        form=Form(
-            r"D_F[p_1 \| p_2] = \tfrac12 \left[ \tfrac1{s_1^2} - \tfrac2{s_2^2} "
+        latex=r"D_F[p_1 \| p_2] = \tfrac12 \left[ \tfrac1{s_1^2} - \tfrac2{s_2^2} "
             r"+ \tfrac{s_1^2 + (m_1 - m_2)^2}{s_2^4} \right]",
-            lambda m1, s1, m2, s2: (1 / s1**2 - 2 / s2**2 + (s1**2 + (m1 - m2) ** 2) / s2**4) / 2,
-        ),
+        claim=lambda m1, s1, m2, s2: (1 / s1**2 - 2 / s2**2 + (s1**2 + (m1 - m2) ** 2) / s2**4) / 2,
         printed=Form(
             r"D_F[p_1 \| p_2] = \tfrac1{s_1^2} - \tfrac2{s_2^2} + \tfrac{s_1^2 + (m_1 - m_2)^2}{s_2^4}",
             lambda m1, s1, m2, s2: 1 / s1**2 - 2 / s2**2 + (s1**2 + (m1 - m2) ** 2) / s2**4,
         ),
         checks=(
-            in_symbols(fisher_symbolic, "FD from the log densities"),
-            in_numbers("quadrature", fisher, "FD by quadrature"),
-            by_engine(
-                lambda v: expected(on_the_line()[0].example, PosteriorFisher(), lambda o: o.loss)[()],
-                "posterior Fisher divergence, linear VAE",
-            ),
+            in_symbols(pair.fisher_symbolic, "FD from the log densities"),
+            in_numbers("quadrature", pair.fisher, "FD by quadrature"),
+            by_engine(lambda v: loss_of(on_the_line()[0].example), "posterior Fisher divergence, linear VAE"),
         ),
         mutations={
             "no cross term": lambda m1, s1, m2, s2: (1 / s1**2 + (s1**2 + (m1 - m2) ** 2) / s2**4) / 2,
             "half": lambda m1, s1, m2, s2: 1 / (2 * s1**2) - 1 / s2**2 + (s1**2 + (m1 - m2) ** 2) / s2**4,
         },
-        consequence=(
-            "The section leaves out the 1/2 of definition (5), so its divergence and both of its gradients "
-            "are twice those of the rest of the paper; that rescales a step size and nothing else."
-        ),
+        consequence="The section leaves out the 1/2 of definition (5), so its divergence and both of its "
+            "gradients are twice those of the rest of the paper; that rescales a step size and nothing "
+            "else.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(
@@ -185,22 +159,19 @@ STATEMENTS = (
         section="A.5.1",
         title="Gradient of the Fisher divergence between two Gaussians",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2); the 1/2 of (5) counts.",
-        form=Form(
-            r"\partial_{m_1} D_F = \tfrac{m_1 - m_2}{s_2^4}, \quad "
+        latex=r"\partial_{m_1} D_F = \tfrac{m_1 - m_2}{s_2^4}, \quad "
             r"\partial_{s_1} D_F = \tfrac{s_1^4 - s_2^4}{s_1^3 s_2^4}",
-            lambda m1, s1, m2, s2: [(m1 - m2) / s2**4, (s1**4 - s2**4) / (s1**3 * s2**4)],
-        ),
+        claim=lambda m1, s1, m2, s2: [(m1 - m2) / s2**4, (s1**4 - s2**4) / (s1**3 * s2**4)],
         printed=Form(
             r"\partial_{m_1} D_F = \tfrac{2(m_1 - m_2)}{s_2^4}, \quad "
             r"\partial_{s_1} D_F = \tfrac{2(s_1^4 - s_2^4)}{s_1^3 s_2^4}",
             lambda m1, s1, m2, s2: [2 * (m1 - m2) / s2**4, 2 * (s1**4 - s2**4) / (s1**3 * s2**4)],
         ),
         checks=(
-            in_symbols(lambda: gradient_symbolic(fisher_symbolic), "gradient of FD"),
-            in_numbers(
-                "finite differences", lambda v: own_gradient(fisher, v), "gradient of FD by quadrature"
-            ),
-            by_engine(lambda v: engine_slopes(True), "reparametrised phi-gradient, linear VAE"),
+            in_symbols(lambda: pair.gradient_symbolic(pair.fisher_symbolic), "gradient of FD"),
+            in_numbers("finite differences",
+                lambda v: pair.own_gradient(pair.fisher, v), "gradient of FD by quadrature"),
+            by_engine(lambda v: pair.engine_slopes(True), "reparametrised phi-gradient, linear VAE"),
         ),
         mutations={
             "the unparametrised one": lambda m1, s1, m2, s2: [
@@ -216,20 +187,19 @@ STATEMENTS = (
         section="A.5.1",
         title="Gradient of the Fisher divergence with the samples held fixed",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2); the samples do not move; the 1/2 of (5) counts.",
-        form=Form(
-            r"\partial^b_{m_1} D_F = \tfrac{m_1 - m_2}{s_1^2 s_2^2}, \quad "
+        latex=r"\partial^b_{m_1} D_F = \tfrac{m_1 - m_2}{s_1^2 s_2^2}, \quad "
             r"\partial^b_{s_1} D_F = \tfrac{2(s_1^2 - s_2^2)}{s_1^3 s_2^2}",
-            lambda m1, s1, m2, s2: [(m1 - m2) / (s1 * s2) ** 2, 2 * (s1**2 - s2**2) / (s1**3 * s2**2)],
-        ),
+        claim=lambda m1, s1, m2, s2: [(m1 - m2) / (s1 * s2) ** 2, 2 * (s1**2 - s2**2) / (s1**3 * s2**2)],
         printed=Form(
             r"\partial^b_{m_1} D_F = \tfrac{2(m_1 - m_2)}{s_1^2 s_2^2}, \quad "
             r"\partial^b_{s_1} D_F = \tfrac{4(s_1^2 - s_2^2)}{s_1^3 s_2^2}",
             lambda m1, s1, m2, s2: [2 * (m1 - m2) / (s1 * s2) ** 2, 4 * (s1**2 - s2**2) / (s1**3 * s2**2)],
         ),
         checks=(
-            in_symbols(unparametrised_symbolic, "gradient with x held fixed"),
-            in_numbers("finite differences", unparametrised, "gradient with x held fixed, by quadrature"),
-            by_engine(lambda v: engine_slopes(False), "phi-gradient with z held fixed, linear VAE"),
+            in_symbols(pair.unparametrised_symbolic, "gradient with x held fixed"),
+            in_numbers("finite differences",
+                pair.unparametrised, "gradient with x held fixed, by quadrature"),
+            by_engine(lambda v: pair.engine_slopes(False), "phi-gradient with z held fixed, linear VAE"),
         ),
         mutations={
             "the total one": lambda m1, s1, m2, s2: [(m1 - m2) / s2**4, (s1**4 - s2**4) / (s1**3 * s2**4)],
@@ -245,13 +215,11 @@ STATEMENTS = (
         section="A.5.1",
         title="Gradients of the Fisher divergence as multiples of those of the KL divergence",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2); D_F without the 1/2, as in the section.",
-        form=Form(
-            r"\partial_{m_1} D_F = \tfrac2{s_2^2} \partial_{m_1} D_{KL}, \quad "
+        latex=r"\partial_{m_1} D_F = \tfrac2{s_2^2} \partial_{m_1} D_{KL}, \quad "
             r"\partial_{s_1} D_F = \tfrac{2(s_1^2 + s_2^2)}{s_1^2 s_2^2} \partial_{s_1} D_{KL}, \quad "
             r"\partial^b_{m_1} D_F = \tfrac2{s_1^2} \partial_{m_1} D_{KL}, \quad "
             r"\partial^b_{s_1} D_F = \tfrac4{s_1^2} \partial_{s_1} D_{KL}",
-            lambda m1, s1, m2, s2: [2 / s2**2, 2 * (s1**2 + s2**2) / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2],
-        ),
+        claim=lambda m1, s1, m2, s2: [2 / s2**2, 2 * (s1**2 + s2**2) / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2],
         printed=Form(
             r"\partial_{m_1} D_F = \tfrac2{s_2^2} \partial_{m_1} D_{KL}, \quad "
             r"\partial_{s_1} D_F = \tfrac2{s_1^2 s_2^2} \partial_{s_1} D_{KL}, \quad "
@@ -260,8 +228,8 @@ STATEMENTS = (
             lambda m1, s1, m2, s2: [2 / s2**2, 2 / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2],
         ),
         checks=(
-            in_symbols(ratios_symbolic, "gradients of FD over those of KL"),
-            by_engine(ratios_by_engine, "gradients of the engine's objectives, linear VAE"),
+            in_symbols(pair.ratios_symbolic, "gradients of FD over those of KL"),
+            by_engine(pair.ratios_by_engine, "gradients of the engine's objectives, linear VAE"),
         ),
         mutations={
             "means exchanged": lambda m1, s1, m2, s2: [
@@ -271,10 +239,8 @@ STATEMENTS = (
                 2 / s2**2, 2 * (s1**2 - s2**2) / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2
             ],
         },
-        consequence=(
-            "The second factor lost s1^2 + s2^2: (29) and (31) do not give it. It depends on both scales, as "
-            "the paper says; held fixed, the factors depend on q alone, which is what matters."
-        ),
+        consequence="The second factor lost s1^2 + s2^2: (29) and (31) do not give it. It depends on both "
+            "scales, as the paper says; held fixed, the factors depend on q alone, which is what matters.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(
@@ -282,10 +248,8 @@ STATEMENTS = (
         section="A.5.1",
         title="The integrand that is differentiated with the samples held fixed",
         assumptions="p1 = N(m1, s1^2), p2 = N(m2, s2^2).",
-        form=Form(
-            r"d(x) = \left[ \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2} \right]^2",
-            lambda x, m1, s1, m2, s2: ((x - m1) / s1**2 - (x - m2) / s2**2) ** 2,
-        ),
+        latex=r"d(x) = \left[ \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2} \right]^2",
+        claim=lambda x, m1, s1, m2, s2: ((x - m1) / s1**2 - (x - m2) / s2**2) ** 2,
         printed=Form(
             r"d(x) = \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2}",
             lambda x, m1, s1, m2, s2: (x - m1) / s1**2 - (x - m2) / s2**2,

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from ....objectives import ELBO, M1, OptimalGamma
-from ..evidence import derivative, numeric, symbolic
+from ..checks import both_sides, symbolic_sides
+from ..evidence import derivative
 from ..examples.moments import SAMPLES, evaluate, sampled_reconstruction, wide
-from ..statement import Effort, Evidence, Form, Statement
+from ..statement import Statement
 
 # --- Remark 3.2: functions of (y, d_x) that give h_F', h_F'', h_K', h_K'' ---
 
 
-def _slopes_symbolic(claim: Any, effort: Effort) -> Evidence:
+@symbolic_sides("slopes and curvatures of both minima, unbounded at 0 and concave")
+def _slopes_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
     """Compare with h_F and h_K as minima over gamma of M1 and of the reconstruction term of the ELBO."""
-    import sympy
-
     y, d, gamma = sympy.symbols("y d gamma", positive=True)
     truth = []
     for loss in (y / (2 * gamma**2) - d / gamma, y / (2 * gamma) + d * sympy.log(gamma) / 2):
@@ -28,11 +28,11 @@ def _slopes_symbolic(claim: Any, effort: Effort) -> Evidence:
     claimed = list(claim(y, d))
     at_zero = [sympy.limit(1 / slope, y, 0, "+") for slope in claimed[::2]]  # 0: unbounded
     signs = [sympy.sign(curvature) for curvature in claimed[1::2]]  # -1: concave
-    detail = "slopes and curvatures of both minima, unbounded at 0 and concave"
-    return symbolic([*claimed, *at_zero, *signs], [*truth, 0, 0, -1, -1], detail)
+    return [*claimed, *at_zero, *signs], [*truth, 0, 0, -1, -1]
 
 
-def _slopes_of_the_engine(claim: Any, effort: Effort) -> Evidence:
+@both_sides("finite differences", 1e-9, "directional derivatives of M1 and of the negative ELBO at gamma*")
+def _slopes_of_the_engine(claim: Any) -> tuple[Any, Any]:
     """Compare with gradients of M1 and the ELBO at their common gamma*, along a direction in the weights."""
     example, r = wide()
     direction = np.random.default_rng(3).standard_normal(example.theta.shape)
@@ -41,9 +41,7 @@ def _slopes_of_the_engine(claim: Any, effort: Effort) -> Evidence:
     found = [evaluate(example, each(SAMPLES, OptimalGamma())).g_theta for each in (M1, ELBO)]
     truth = [(each * direction).sum() for each in found if each is not None]
     h_f, _, h_k, _ = claim(r.A.mean(), 3)
-    claimed = np.array([h_f, h_k]) * _slope_of_l_kl(direction.tobytes())
-    detail = "directional derivatives of M1 and of the negative ELBO at gamma*"
-    return numeric("finite differences", claimed, truth, effort.tolerance(1e-9), detail)
+    return np.array([h_f, h_k]) * _slope_of_l_kl(direction.tobytes()), truth
 
 
 @cache
@@ -63,11 +61,9 @@ STATEMENTS = (
         section="3.2",
         title="The utilities of M1 and of the ELBO: concave, of unbounded slope at zero, of one gamma",
         assumptions="y > 0; both utilities are minima over the same gamma* = y / d_x.",
-        form=Form(
-            r"h_F' = \tfrac{d_x^2}{2y^2}, \; h_F'' = -\tfrac{d_x^2}{y^3}, \quad "
+        latex=r"h_F' = \tfrac{d_x^2}{2y^2}, \; h_F'' = -\tfrac{d_x^2}{y^3}, \quad "
             r"h_K' = \tfrac{d_x}{2y}, \; h_K'' = -\tfrac{d_x}{2y^2}, \quad h_F' = h_K' / \gamma^*",
-            lambda y, d: (d**2 / (2 * y**2), -(d**2) / y**3, d / (2 * y), -d / (2 * y**2)),
-        ),
+        claim=lambda y, d: (d**2 / (2 * y**2), -(d**2) / y**3, d / (2 * y), -d / (2 * y**2)),
         checks=(_slopes_symbolic, _slopes_of_the_engine),
         mutations={
             "no square": lambda y, d: (d**2 / (2 * y), -(d**2) / y**3, d / (2 * y), -d / (2 * y**2)),

@@ -83,11 +83,9 @@ STATEMENTS = (
         section="3.3.1",
         title="Least posterior Fisher divergence of a nonlinear decoder on the line, as the noise vanishes",
         assumptions="One latent, g(z0) = x, g'(z0) not 0; q any Gaussian.",
-        form=Form(
-            r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = "
+        latex=r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = "
             r"\tfrac94 \left( \tfrac{g''(z_0)}{g'(z_0)} \right)^2",
-            lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 4,
-        ),
+        claim=lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 4,
         printed=Form(
             r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = \tfrac12 \mu^{*2}", lambda z0, g1, g2: z0**2 / 2,
             literal=False,
@@ -97,10 +95,8 @@ STATEMENTS = (
             "factor": lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 8,
             "not squared": lambda z0, g1, g2: 9 * (g2 / g1) / 4,
         },
-        consequence=(
-            "In the limit in which the paper expects the squared mean, the optimum keeps a divergence that "
-            "measures how curved the decoder is and does not see the mean."
-        ),
+        consequence="In the limit in which the paper expects the squared mean, the optimum keeps a "
+            "divergence that measures how curved the decoder is and does not see the mean.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(
@@ -108,12 +104,10 @@ STATEMENTS = (
         section="A.4",
         title="What the second order of the expansion adds, as the noise vanishes",
         assumptions="One latent, g(mu) = x, Lambda = 1 + g'(mu)^2 / gamma.",
-        form=Form(
-            r"\lim_{\gamma \to 0} D_F[q \| p(z|x)] = "
+        latex=r"\lim_{\gamma \to 0} D_F[q \| p(z|x)] = "
             r"\tfrac12 \left( \mu + \tfrac32 \tfrac{g''}{g'} \right)^2 "
             r"+ \tfrac94 \left( \tfrac{g''}{g'} \right)^2",
-            lambda z0, g1, g2: (z0 + 3 * g2 / (2 * g1)) ** 2 / 2 + 9 * (g2 / g1) ** 2 / 4,
-        ),
+        claim=lambda z0, g1, g2: (z0 + 3 * g2 / (2 * g1)) ** 2 / 2 + 9 * (g2 / g1) ** 2 / 4,
         printed=Form(
             r"\lim_{\gamma \to 0} D_F[q \| p(z|x)] = \tfrac12 \mu^2", lambda z0, g1, g2: z0**2 / 2,
             literal=False,
@@ -123,10 +117,9 @@ STATEMENTS = (
             "sign": lambda z0, g1, g2: (z0 - 3 * g2 / (2 * g1)) ** 2 / 2 + 9 * (g2 / g1) ** 2 / 4,
             "no variance": lambda z0, g1, g2: (z0 + 3 * g2 / (2 * g1)) ** 2 / 2,
         },
-        consequence=(
-            "The terms that are dropped are of order |z - mu|^2 / gamma, and q has a variance of order "
-            "gamma, so they are of order one however tight q is. The approximation needs a locally linear g."
-        ),
+        consequence="The terms that are dropped are of order |z - mu|^2 / gamma, and q has a variance of "
+            "order gamma, so they are of order one however tight q is. The approximation needs a locally "
+            "linear g.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip
