@@ -101,13 +101,13 @@ def evaluate_by_options(run: Run, options: Mapping[str, Any], quiet: bool) -> Ev
 
 
 def _quality(run: Run, options: Mapping[str, Any], quiet: bool) -> SampleQuality:
-    from vsmnp.data.arrays.formats import READERS
+    from vsmnp.data.arrays.formats import is_readable
     from vsmnp.evaluation.sample_quality import quality_of_files, sample_quality
 
     features = options["features"]
     path = Path(features)
     with Progress("Comparing features", 100, quiet) as progress:
-        named = features.startswith("lenet") and path.suffix.lower() not in READERS
+        named = features.startswith("lenet") and not is_readable(path)
         if named or path.suffix.lower() in _EXTRACTORS:
             extractor = feature_choice(options).extractor(run)
             return sample_quality(run, extractor, options["fid_samples"], progress.part)

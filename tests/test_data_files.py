@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from vsmnp.data import load_data
 from vsmnp.data.arrays.load import load_file
-from vsmnp.errors import DataError
+from vsmnp.errors import ConfigError, DataError
+from vsmnp.settings.settings import Settings
+from vsmnp.training.build import build_model
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 SUFFIXES = (".npy", ".npz", ".csv", ".h5")
@@ -139,14 +142,13 @@ def test_a_csv_header_and_quotes(tmp_path: Path) -> None:
         ("\n\n", "holds no line of numbers"),
         ("a,b\n", "holds no line of numbers"),
         ("1,2\n3\n", "Line 2 of .* has 1 columns where the lines above have 2"),
-        ("a,b\n1,2\n3,x\n", "Line 3 of .* has 'x' in column 2, not a number"),
-        ("1,a\n1,2\n", "Line 1 of .* has 'a' in column 2, not a number"),
-        ("1,2\n,2\n", "Line 2 of .* has '' in column 1"),
-        ("1;2\n3;4\n5;6\n", "Line 2 of .* has '3;4' in column 1"),
+        ("a,b\n1,2\n3,x\n", r"text, not numbers, in b \(line 3: 'x'\)"),
+        ("1,a\n1,2\n", r"text, not numbers, in column 2 \(line 1: 'a'\)"),
+        ("1,2\n,2\n", r"lacks values in 1 of 2 rows: 1 in column 1 \(first: line 2\)"),
         ("1,2\n", "has 1 rows: it needs at least 2"),
-        ("1,2\n3,nan\n", "NaN or infinity, first in row 1"),
-        ("1,2\n3,1e999\n", "NaN or infinity, first in row 1"),
-        ("1,2\n3,-2e6\n", "up to 2e\\+06 in magnitude, first above 1,000,000 in row 1"),
+        ("1,2\n3,nan\n", r"lacks values in 1 of 2 rows: 1 in column 2 \(first: line 2\)"),
+        ("1,2\n3,1e999\n", "holds infinity, first in line 2"),
+        ("1,2\n3,-2e6\n", "up to 2e\\+06 in magnitude, first above 1,000,000 in line 2"),
     ],
 )
 def test_a_bad_csv_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -166,8 +168,11 @@ def with_value(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("x", "sentence"),
     [
-        (with_value(np.nan), "NaN or infinity, first in row 7"),
-        (with_value(-np.inf), "NaN or infinity, first in row 7"),
+        (
+            with_value(np.nan),
+            r"lacks values in 1 of 20 rows: 1 in column 2 \(first: row 7 \(counting from 0\)\)",
+        ),
+        (with_value(-np.inf), "holds infinity, first in row 7"),
         (with_value(-1.1e6), "first above 1,000,000 in row 7 .*standardise"),
         (X[:1], "has 1 rows: it needs at least 2"),
         (X[0], r"has shape \(3,\): give it two axes"),
@@ -183,8 +188,54 @@ def test_an_unusable_array_is_one_sentence(tmp_path: Path, suffix: str, x: np.nd
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_objects_are_never_unpickled(tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(DataError, match="plain numbers"):
-        load_file(save(tmp_path / f"x{suffix}", np.array([[None], [1]], dtype=object)))
+    x = np.array([[1, 2.5], [3, 4]], dtype=object)
+    path = save(tmp_path / f"x{suffix}", x)
+    with pytest.raises(DataError, match=r"holds Python objects .*never unpickled.*x\.astype\(float\)\)"):
+        load_file(path)
+    save(path, x.astype(float))  # what the sentence says
+    assert load_file(path).dim == 2
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 3), (3, 6, 4)])
+def test_zeros_are_put_around_pictures_in_arrays(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).integers(1, 256, (9, *shape), dtype=np.uint8)
+    path = str(save(tmp_path / "x.npz", x, test=x[:2]))
+    data = load_data(path, image_size=8)
+    assert data.image == (1 if len(shape) == 2 else 3, 8, 8)
+    inside = data.test(0, float).reshape(2, -1, 8, 8)
+    moved = np.moveaxis(x, -1, 1) if shape == (6, 4, 3) else x
+    np.testing.assert_array_equal(inside[..., 1:7, 2:6], moved[:2].reshape(2, -1, 6, 4) / 255)
+    assert np.count_nonzero(inside) == x[:2].size
+    with pytest.raises(DataError, match=r"--image-size 5 is too small for .* are 6 x 4, .* so say 6 or more"):
+        load_data(path, image_size=5)
+    assert load_data(path, image_size=6).image == (data.image[0], 6, 6)  # type: ignore[index]
+    with pytest.raises(DataError, match=r"held in memory: raise --memory-budget above 0, or save"):
+        load_data(path, image_size=8, memory_budget=0)
+
+
+def test_what_an_architecture_asks_for_can_be_given(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (9, 16, 16), dtype=np.uint8)
+    path = str(save(tmp_path / "x.npy", x))
+    asked = Settings(dataset=path, arch="dcgan", width=0.05, device="cpu", kernels="reference")
+    with pytest.raises(ConfigError, match="use --image-size 32"):
+        build_model(asked, load_data(path))
+    assert build_model(asked, load_data(path, image_size=32)).d_x == 1024
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 4), (4, 8, 8), (2, 3, 8, 8), (8, 8, 2)])
+def test_samples_that_cannot_be_drawn_are_found_before_training(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (9, *shape), dtype=np.uint8)
+    (note,) = load_file(save(tmp_path / "x.npy", x)).notes
+    assert f"A sample of x.npy has shape {shape}, which is no picture" in note
+    assert "trained on as" in note
+    assert "cannot be drawn" in note
+    if 4 not in shape:
+        return
+    (cut,) = re.findall(r"fourth channel \((.*?)\)", note)
+    data = load_file(save(tmp_path / "y.npy", eval(cut, {"x": x})))
+    assert (data.image, data.notes) == ((3, 8, 8), ())
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
@@ -193,7 +244,7 @@ def test_objects_are_never_unpickled(tmp_path: Path, suffix: str) -> None:
     [
         (np.zeros((2, 4)), r"shape \(3,\) but test samples of shape \(4,\)"),
         (np.zeros((2, 3), np.uint8), "dtype float64 but test samples of dtype uint8"),
-        (np.full((2, 3), np.nan), "'test' of .* holds NaN or infinity"),
+        (np.full((2, 3), np.nan), "'test' of .* lacks values in 2 of 2 rows"),
         (np.zeros((0, 3)), "'test' of .* has 0 rows"),
     ],
 )
@@ -222,6 +273,10 @@ def test_hdf5_shapes_that_are_not_stored_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("x", shape=(10**9, 10**6), chunks=(1000, 1000), dtype="f8")
+    with pytest.raises(DataError, match=r"'x' of .* was created but no value was written: write the array"):
+        load_file(path)
+    with h5py.File(path, "r+") as file:
+        file["x"][0, :10] = 1
     with pytest.raises(DataError, match="stores too few bytes"):
         load_file(path)
     with h5py.File(path, "w") as file:

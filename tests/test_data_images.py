@@ -105,6 +105,34 @@ def test_files_are_found(
     check(load_images(tiny(), root if place == "option" else None, download=False))
 
 
+@pytest.mark.parametrize("place", ["Tiny/raw", "Tiny", "raw", "."])
+@pytest.mark.parametrize("name", ["{}", "{}.gz", "dotted", "dotted.gz", "{0}/{0}"])
+def test_the_layouts_of_torchvision_and_kaggle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str
+) -> None:
+    images = tiny()
+    renamed = {"train.gz": "train-images-idx3-ubyte.gz", "test.gz": "t10k-images-idx3-ubyte.gz"}
+    train, test = (replace(part, file=renamed[part.file]) for part in images.files)
+    images = replace(images, train=train, test=test, torchvision="Tiny")
+    for part, content in zip(images.files, PACKED.values(), strict=True):
+        plain = part.file.removesuffix(".gz")
+        file = name.replace("dotted", plain.replace("-idx", ".idx")).format(plain)
+        path = tmp_path / place / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if file.endswith(".gz") else gzip.decompress(content))
+    check(load_images(images, tmp_path, download=False))
+
+
+def test_the_names_of_torchvision() -> None:
+    assert [each.torchvision for each in SETS] == ["MNIST", "FashionMNIST"]
+
+
+def test_files_that_are_nowhere_name_the_option(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="name the folder that holds them with --data-dir"):
+        load_images(tiny(), None, download=False)
+    check(load_images(tiny(), put(tmp_path / "there"), download=False))
+
+
 @pytest.mark.parametrize(("size", "before"), [(4, 0), (5, 0), (7, 1)])
 def test_zeros_fill_a_picture_up(tmp_path: Path, size: int, before: int) -> None:
     data = load_images(tiny(), put(tmp_path), download=False, size=size)

@@ -119,6 +119,158 @@ def test_folders_named_train_and_test_are_what_they_say(tmp_path: Path) -> None:
     assert pixels(data)[5:] == flat(noise(8), noise(9))
 
 
+@pytest.mark.parametrize(
+    ("train", "test"), [("train", "val"), ("Train", "Test"), ("TRAINING", "Validation"), ("train", "test")]
+)
+def test_the_split_of_folders_is_used(tmp_path: Path, train: str, test: str) -> None:
+    folder = tmp_path / "x"
+    fill(folder / train / "cat", 3)
+    fill(folder / train / "dog", 2, height=6)
+    fill(folder / test / "cat", 4)
+    data = load_data(str(folder))
+    assert (data.n_train, data.n_test) == (5, 4)
+    assert f"from {folder}, {train} to train and {test} to test on, decoded into" in data.describe()
+    assert data.notes == ()
+
+
+def test_what_the_split_leaves_out_is_counted(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "x", 2)
+    for part, n in (("train", 5), ("test", 4), ("val", 3)):
+        fill(folder / part, n)
+    data = load_data(str(folder))
+    assert (data.n_train, data.n_test) == (5, 4)
+    assert data.notes == (
+        "5 picture(s) beside train and test were left out: 2 in the folder itself, 3 in val.",
+    )
+
+
+def test_an_empty_part_of_a_split(tmp_path: Path, cache: Path) -> None:
+    folder = tmp_path / "x"
+    fill(folder / "train", 4)
+    (folder / "val").mkdir()
+    refused(
+        folder, cache, "sub-folders train and val, but val holds no picture: put pictures in it, or remove it"
+    )
+    (folder / "val").rmdir()
+    assert load_data(str(folder)).n_test == 1
+    fill(folder / "val", 2)
+    assert load_data(str(folder)).n_test == 2
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    fill(tmp_path / "elsewhere", 5)
+    folder = tmp_path / "x"
+    fill(folder / "b", 4)
+    (folder / "z").symlink_to(tmp_path / "elsewhere")
+    (folder / "a").symlink_to("b")
+    (folder / "b" / "up").symlink_to("..")
+    (folder / "b" / "gone.png").symlink_to("nothing.png")
+    data = load_data(str(folder))
+    assert data.n_train + data.n_test == 9
+    assert data.notes == (
+        "3 link(s) lead to nothing or to a folder that is read already, and were left out: "
+        f"a, {Path('b/gone.png')}, {Path('b/up')}.",
+    )
+
+
+def test_a_split_of_links(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for part, n in (("train", 5), ("test", 2)):
+        fill(tmp_path / f"real-{part}", n)
+        (folder / part).symlink_to(tmp_path / f"real-{part}")
+    data = load_data(str(folder))
+    assert (data.n_train, data.n_test) == (5, 2)
+
+
+def test_files_of_other_suffixes_are_counted_and_named(tmp_path: Path, cache: Path) -> None:
+    folder = fill(tmp_path / "x", 3)
+    fill(folder / "more", 4, ".gif")
+    (folder / "notes.TXT").write_text("no picture")
+    (folder / "LICENSE").write_text("no picture")
+    (note,) = load_data(str(folder)).notes
+    assert note.startswith("6 file(s) were left out because they do not end in .jpg, ")
+    assert "1 of no suffix (LICENSE), 4 of .gif (" in note
+    assert note.endswith(f"({Path('more/00.gif')}, ...), 1 of .txt (notes.TXT).")
+    refused(
+        fill(tmp_path / "y", 2, ".gif"),
+        tmp_path / "none",
+        r"holds no picture.*convert those that end in \.gif",
+    )
+    for path in (tmp_path / "y").iterdir():
+        with Image.open(path) as picture:
+            picture.convert("RGB").save(path.with_suffix(".png"))
+    assert load_data(str(tmp_path / "y")).n_train == 1
+
+
+def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    upright = noise(0, 5, 8)
+    for orientation in range(1, 9):
+        picture = Image.fromarray(upright)
+        exif = picture.getexif()
+        exif[0x0112] = orientation
+        turned = [None, None, 0, 3, 1, 5, 4, 6, 2][orientation]  # the inverse of what a viewer does
+        if turned is not None:
+            inverse = {2: 4, 4: 2}.get(turned, turned)
+            picture = picture.transpose(Image.Transpose(inverse))
+        picture.save(folder / f"{orientation}.png", exif=exif)
+    data = load_data(str(folder))
+    assert data.image == (3, 5, 8)
+    assert set(pixels(data)) == set(flat(upright))
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_parts_are_laid_on_white(tmp_path: Path, mode: str) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    alpha = np.full((6, 6, 1), 255, np.uint8)
+    alpha[:3] = 0
+    for i in range(4):
+        picture = Image.fromarray(np.concatenate([noise(i), alpha], axis=2), "RGBA")
+        if mode == "P":  # one colour of the palette is transparent
+            picture = Image.fromarray(np.repeat([[0], [9]], 18, axis=0).astype(np.uint8).reshape(6, 6), "P")
+            picture.putpalette([10 * i, 20, 30] + [200, 100, 50] * 255)
+            picture.save(folder / f"{i}.png", transparency=0)
+        else:
+            picture.convert(mode).save(folder / f"{i}.png")
+    fill(tmp_path / "opaque", 1)
+    with Image.open(tmp_path / "opaque" / "00.png") as picture:
+        picture.convert("RGBA").save(folder / "opaque.png")
+    for channels in ("3", "1"):
+        data = load_data(str(folder), channels=channels)  # type: ignore[arg-type]
+        assert data.notes == ("4 picture(s) have transparent parts, which were laid on white.",)
+        rows = np.array([list(row) for row in pixels(data)]).reshape(5, -1, 6, 6)
+        assert sorted((rows[:, :, :3] == 255).all(axis=(1, 2, 3))) == [False, True, True, True, True]
+        assert not (rows[:, :, 3:] == 255).all(axis=(1, 2, 3)).any()
+
+
+def test_a_transparent_colour_of_an_rgb_picture(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for i in range(2):
+        board = noise(i)
+        board[:3] = (1, 2, 3)
+        Image.fromarray(board).save(folder / f"{i}.png", transparency=(1, 2, 3))
+    data = load_data(str(folder))
+    assert data.notes == ("2 picture(s) have transparent parts, which were laid on white.",)
+    for i, row in enumerate(sorted(pixels(data), key=lambda row: flat(noise(0))[0][-6:] != row[-6:])):
+        board = noise(i)
+        board[:3] = 255
+        assert row == flat(board)[0]
+
+
+def test_the_first_of_several_frames_is_read(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "x", 3)
+    frames = [Image.fromarray(noise(i)) for i in (7, 8)]
+    frames[0].save(folder / "two.tiff", save_all=True, append_images=frames[1:])
+    data = load_data(str(folder))
+    assert flat(noise(7))[0] in pixels(data)
+    assert data.notes == ("1 picture(s) have several frames, of which the first was read.",)
+
+
 # --- what is broken is named and left out ---------------------------------------------------------
 
 

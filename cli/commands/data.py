@@ -17,9 +17,12 @@ from ..options import json_option, settings_options, with_examples
   vsmnp data celeba --data-dir ~/img_align_celeba
   vsmnp data holiday-pictures --image-size 64
   vsmnp data my.csv --json
+  vsmnp data my.csv --drop-columns id,name --missing drop
 """)
 @click.argument("name", required=False)
-@settings_options("data_dir", "image_size", "crop", "channels", "memory_budget")
+@settings_options(
+    "data_dir", "image_size", "crop", "channels", "columns", "drop_columns", "missing", "memory_budget"
+)
 @json_option
 def command(name: str | None, as_json: bool, **reading: Any) -> None:
     """List the built-in data, or load and describe NAME: a name, a file, or a folder of pictures.
@@ -31,7 +34,10 @@ def command(name: str | None, as_json: bool, **reading: Any) -> None:
     from vsmnp.settings.settings import Settings
 
     if name is None:
-        more = "Or a .npy, .npz, .csv or .h5 file, or a folder of pictures. 'vsmnp data NAME' describes one."
+        more = (
+            "Or a .npy, .npz, .csv, .tsv, .h5, .parquet, .arrow or .feather file, or a folder of pictures. "
+            "'vsmnp data NAME' describes one."
+        )
         click.echo(json_text(list(NAMES)) if as_json else "\n".join([*NAMES, more]))
         return
     dataset = dataset_of(Settings(dataset=name, **reading))
@@ -42,7 +48,7 @@ def command(name: str | None, as_json: bool, **reading: Any) -> None:
         "nll_floor": dataset.bounds.nll, "sm_loss_floor": dataset.bounds.sm_loss,
     }  # fmt: skip
     if as_json:
-        click.echo(json_text({**facts, "notes": list(dataset.notes)}))
+        click.echo(json_text({**facts, "columns": list(dataset.columns), "notes": list(dataset.notes)}))
         return
     click.echo(dataset.describe())
     click.echo(facts_table(facts))

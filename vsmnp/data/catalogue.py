@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from .arrays.formats import READERS
+from .arrays.formats import SUFFIXES
 from .arrays.load import load_file
+from .arrays.rows_in_use import Missing
+from .arrays.table import ColumnChoice
 from .dataset import Dataset
 from .mnist.mnist import SETS, load_images
 from .pictures.celeba import NAME as CELEBA
@@ -41,21 +44,24 @@ def load_data(
     crop: int = 0,
     channels: Channels = "auto",
     memory_budget: float = MEMORY_BUDGET,
+    columns: Sequence[str] = (),
+    drop_columns: Sequence[str] = (),
+    missing: Missing = "error",
 ) -> Dataset:
     """Load a built-in dataset by name, or the user's data from a file or a folder of pictures.
 
     Parameters
     ----------
     name_or_path : str
-        One of :data:`NAMES`, a .npy, .npz, .csv, .h5 or .hdf5 file (see :func:`.arrays.load.load_file`), or a
-        folder of pictures (see :func:`.pictures.folder.load_folder`).
+        One of :data:`NAMES`, a .npy, .npz, .csv, .tsv, .parquet, .arrow, .feather, .h5 or .hdf5 file (see
+        :func:`.arrays.load.load_file`), or a folder of pictures (see :func:`.pictures.folder.load_folder`).
     data_dir : path, optional
         First folder to search for image files, followed by ``$VSMNP_DATA`` and the user's cache.
     download : bool
         Whether image files that are not found may be downloaded to the user's cache.
     image_size : int
-        Side of a picture in pixels: MNIST and Fashion-MNIST are padded with zeros, pictures in files are
-        resized; 0: the original size, CelebA 32.
+        Side of a picture in pixels: MNIST, Fashion-MNIST and pictures in arrays are padded with zeros,
+        pictures in files of their own are resized; 0: the original size, CelebA 32.
     crop : int
         Side of the central square that is cut from pictures in files before resizing; 0: the largest one if
         they are resized, CelebA 140.
@@ -63,6 +69,11 @@ def load_data(
         Pictures in files as stored, in grey, or in colour.
     memory_budget : float
         GiB of samples held in memory; larger data stay on disk, with identical minibatches.
+    columns, drop_columns : sequence of str
+        The columns of a table that are the samples, in this order; or those that are not. Without names, a
+        column is called by its number from 1.
+    missing : {"error", "drop"}
+        Whether rows with missing values (NaN) are an error or left out.
 
     Raises
     ------
@@ -71,8 +82,11 @@ def load_data(
     StorageError
         If downloaded files or decoded pictures cannot be written to the cache.
     """
+    choice = ColumnChoice(tuple(columns), tuple(drop_columns))
     folder = None if data_dir is None else _home(data_dir)
     path = _home(name_or_path)
+    if choice and (name_or_path in NAMES or os.path.isdir(path)):
+        raise DataError(f"{choice.option} makes no sense for {name_or_path}: it is for tables in files.")
     if name_or_path == CELEBA:
         return load_celeba(folder, PictureOptions(image_size, crop, channels), memory_budget)
     if name_or_path and name_or_path not in NAMES and os.path.isdir(path):
@@ -84,16 +98,15 @@ def load_data(
             )
     if name_or_path in _IMAGES:
         return load_images(_IMAGES[name_or_path], folder, download, image_size)
-    if image_size:
-        raise DataError(
-            f"--image-size {image_size} makes no sense for {name_or_path}: it is for {', '.join(_IMAGES)}, "
-            f"{CELEBA} and folders of pictures."
-        )
     if name_or_path in SYNTHETIC:
+        if image_size:
+            raise DataError(
+                f"--image-size {image_size} makes no sense for {name_or_path}: it is for pictures."
+            )
         return SYNTHETIC[name_or_path]
     if not path.suffix and not os.path.isfile(path):
         raise _unknown(name_or_path)
-    return load_file(path, memory_budget)
+    return load_file(path, memory_budget, choice, missing, image_size)
 
 
 def describe(name: str) -> str:
@@ -120,5 +133,5 @@ def _home(path: str | Path) -> Path:
 def _unknown(name: str) -> DataError:
     return DataError(
         f"There is no dataset '{name}': choose one of {', '.join(NAMES)}, or name a file that ends in "
-        f"{', '.join(READERS)}, or a folder of pictures."
+        f"{', '.join(SUFFIXES)}, or a folder of pictures."
     )

@@ -65,6 +65,10 @@ class Dataset(Protocol):
         """Number of test samples."""
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the D values of a sample; empty if they have none."""
+
+    @property
     def bounds(self) -> Bounds:
         """Lower bounds of the losses, where known."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import DataError
 from ..kernels import load
 from ..rng import Key, Stream
 from ..types import Array, DType, Shape
@@ -45,6 +46,8 @@ class FixedDataset:
     read_labels : callable, optional
         Reads the classes of the training and of the test samples, each ``(N,)`` integers, on request;
         raises a DataError where they cannot be read.
+    columns : tuple of str
+        Names of the D values of a sample; empty if they have none.
     """
 
     name: str
@@ -59,6 +62,7 @@ class FixedDataset:
     digest: str = ""
     notes: tuple[str, ...] = ()
     read_labels: Callable[[], tuple[Array, Array]] | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -130,3 +134,23 @@ def sizes(shape: Shape, n_train: int, n_test: int) -> str:
     """Format the sizes: ``28 x 28 values a sample, 60,000 to train and 10,000 to test on``."""
     axes = " x ".join(str(n) for n in shape)
     return f"{axes} values a sample, {n_train:,} to train and {n_test:,} to test on."
+
+
+def framed(pictures: Array, size: int, name: str) -> Array:
+    """Put zeros on all sides of pictures ``(N, ..., H, W)`` up to the given side; 0: return them unchanged.
+
+    Raises
+    ------
+    DataError
+        If the pictures are larger than the side.
+    """
+    height, width = pictures.shape[-2:]
+    if not size:
+        return pictures
+    if size < max(height, width):
+        raise DataError(
+            f"--image-size {size} is too small for {name}: its pictures are {height} x {width}, and "
+            f"zeros are put around them, so say {max(height, width)} or more."
+        )
+    around = [((size - side) // 2, (size - side + 1) // 2) for side in (height, width)]
+    return np.pad(pictures, [(0, 0)] * (pictures.ndim - 2) + around)

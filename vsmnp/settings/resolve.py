@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import NAMES, Dataset, load_data
+from ..data.arrays.rows_in_use import as_missing
+from ..data.arrays.table import names_in
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
@@ -77,6 +79,9 @@ def dataset_of(settings: Settings) -> Dataset:
         crop=settings.crop,
         channels=as_channels(settings.channels),
         memory_budget=settings.memory_budget,
+        columns=names_in(settings.columns),
+        drop_columns=names_in(settings.drop_columns),
+        missing=as_missing(settings.missing),
     )
 
 

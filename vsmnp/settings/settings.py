@@ -59,7 +59,8 @@ class Settings:
 
     dataset: str = _setting(
         "mixture",
-        "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv or .h5 file, or a folder of pictures.",
+        "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv, .tsv, .h5, .parquet, .arrow or .feather file, "
+        "or a folder of pictures.",
     )
     data_dir: str = _setting("", "Folder with the files of MNIST, Fashion-MNIST or CelebA.", free=True)
     image_size: int = _setting(
@@ -74,6 +75,11 @@ class Settings:
     )
     channels: str = _setting(
         "auto", "Pictures in files as they are, grey (1) or coloured (3).", "auto", "1", "3"
+    )
+    columns: str = _setting("", "Columns of a table to train on, in this order, such as a,b; default: all.")
+    drop_columns: str = _setting("", "Columns of a table to leave out, such as id,name.")
+    missing: str = _setting(
+        "error", "Rows with missing values: an error, or left out and counted.", "error", "drop"
     )
     memory_budget: float = _setting(
         2.0, "GiB of samples held in memory; larger data are read from the disk.", least=0, free=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,18 +12,26 @@ from ...errors import DataError
 from ...kernels import load
 from ...rng import Key, Stream
 from ...types import Array
-from ..fixed import CHANNELS, FixedDataset
-from ..rows import MEMORY_BUDGET, pieces
-from .formats import READERS
+from ..fixed import CHANNELS, FixedDataset, framed
+from ..rows import MEMORY_BUDGET, fits
+from .formats import SUFFIXES, is_readable, read_file
+from .rows_in_use import Missing, rows_in_use
+from .table import ALL, ColumnChoice
 
-#: Values of larger magnitude are rejected, because no network here could be trained on them.
-LARGEST = 1e6
+_log = logging.getLogger(__name__)
+
 #: One sample in this many is held out if the file has no test set.
 HELD_OUT = 10
 
 
-def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> FixedDataset:
-    """Load a dataset from a .npy, .npz, .csv, .h5 or .hdf5 file.
+def load_file(
+    path: Path,
+    memory_budget: float = MEMORY_BUDGET,
+    choice: ColumnChoice = ALL,
+    missing: Missing = "error",
+    image_size: int = 0,
+) -> FixedDataset:
+    """Load a dataset from a file with one of the suffixes :data:`.formats.SUFFIXES`.
 
     The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``; pictures
     ``(H, W, C)`` with 1 or 3 channels become ``(C, H, W)``, the layout of convolutions. Unsigned bytes are
@@ -31,39 +40,67 @@ def load_file(path: Path, memory_budget: float = MEMORY_BUDGET) -> FixedDataset:
     seed. A .npy file, and a contiguous array of an HDF5 file, larger than the budget (in GiB) is mapped
     instead of read, and its minibatches are read from the disk.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    memory_budget : float
+        GiB of samples held in memory.
+    choice : ColumnChoice
+        The columns of a table that are the samples.
+    missing : {"error", "drop"}
+        Whether samples with missing values (NaN) are an error or left out.
+    image_size : int
+        Side up to which zeros are put around pictures; 0: none.
+
     Raises
     ------
     DataError
         If the suffix is unknown, the file is missing or corrupt, or the array is not of real numbers, has
-        fewer than two axes or two rows, or holds NaN, infinities or magnitudes above 1e6.
+        fewer than two axes or two rows, or holds missing values, infinities or magnitudes above 1e6.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path} has an unknown suffix: use one of {', '.join(READERS)}.")
+    if not is_readable(path):
+        raise DataError(f"{path} has an unknown suffix: use one of {', '.join(SUFFIXES)}.")
     if not os.path.exists(path):
         raise DataError(f"The data file {path} does not exist: check its name.")
-    x, test = (None if part is None else _channels_first(part) for part in reader(path, memory_budget))
+    arrays = read_file(path, memory_budget, choice)
+    x, test = (
+        None if part is None else _framed(_channels_first(part), image_size, path, memory_budget)
+        for part in (arrays.x, arrays.test)
+    )
     assert x is not None
-    _check(x, str(path), at_least=2)
+    used, notes = rows_in_use(arrays._replace(x=x), str(path), missing, at_least=2)
     shape, pixels = x.shape[1:], x.dtype == np.uint8
-    about = f"Read from {path}{'; unsigned bytes, divided by 255' if pixels else ''}."
+    notes = (*arrays.notes, *notes, *_not_pictures(shape, path))
+    size = f": {arrays.size}" if arrays.size else ""
+    about = f"Read from {path}{size}{'; unsigned bytes, divided by 255' if pixels else ''}."
+    if size:
+        _log.info(about)
+    train_index: Array | None
+    test_index: Array | None
     if test is None:
-        train_index, test_index = hold_out(len(x))
-        return FixedDataset(
-            path.name, shape, x, x, about, 255.0 if pixels else 1.0, str(path.absolute()),
-            train_index, test_index,
-        )  # fmt: skip
-    _check(test, f"The array 'test' of {path}", at_least=1)
-    if test.shape[1:] != shape:
-        raise DataError(
-            f"{path} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
-            "make them equal."
-        )
-    if pixels != (test.dtype == np.uint8):
-        raise DataError(
-            f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: make them equal."
-        )
-    return FixedDataset(path.name, shape, x, test, about, 255.0 if pixels else 1.0, str(path.absolute()))
+        train_index, test_index = hold_out(len(x) if used is None else len(used))
+        if used is not None:
+            train_index, test_index = used[train_index], used[test_index]
+        test = x
+    else:
+        test_arrays = arrays._replace(x=test)
+        test_index, more = rows_in_use(test_arrays, f"The array 'test' of {path}", missing, at_least=1)
+        train_index, notes = used, (*notes, *more)
+        if test.shape[1:] != shape:
+            raise DataError(
+                f"{path} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
+                "make them equal."
+            )
+        if pixels != (test.dtype == np.uint8):
+            raise DataError(
+                f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: make them "
+                "equal."
+            )
+    return FixedDataset(
+        path.name, shape, x, test, about, 255.0 if pixels else 1.0, str(path.absolute()),
+        train_index, test_index, notes=notes, columns=arrays.columns,
+    )  # fmt: skip
 
 
 def _channels_first(values: Array) -> Array:
@@ -72,33 +109,35 @@ def _channels_first(values: Array) -> Array:
     return np.moveaxis(values, 3, 1) if last else values
 
 
-def _check(values: Array, where: str, at_least: int) -> None:
-    """Raise a DataError unless every row of ``(N, ...)`` is usable; rows are checked piece by piece."""
-    if values.ndim < 2:
-        raise DataError(f"{where} has shape {values.shape}: give it two axes at least, (samples, values).")
-    if len(values) < at_least:
-        raise DataError(f"{where} has {len(values)} rows: it needs at least {at_least}.")
-    if not values.size:
-        raise DataError(f"{where} has shape {values.shape}, which holds no values: give every sample some.")
-    if values.dtype == np.uint8:
-        return
-    largest = np.empty(len(values))
-    for rows in pieces(len(values), values.size // len(values)):
-        with np.errstate(over="ignore", invalid="ignore"):
-            numbers = values[rows].reshape(rows.stop - rows.start, -1).astype(np.float64)
-        largest[rows] = np.abs(numbers).max(axis=1)  # NaN stays NaN
-    usable = np.isfinite(largest)
-    if not usable.all():
-        row = int(np.argmin(usable))
+def _framed(values: Array, size: int, path: Path, memory_budget: float) -> Array:
+    """Put zeros around pictures ``(N, H, W)`` or ``(N, C, H, W)``; these are held in memory."""
+    if not size:
+        return values
+    if values.ndim not in (3, 4) or _not_pictures(values.shape[1:], path):
         raise DataError(
-            f"{where} holds NaN or infinity, first in row {row} (counting from 0): remove or replace it."
+            f"--image-size {size} makes no sense for {path}: it is for pictures, and its samples have the "
+            f"shape {values.shape[1:]}."
         )
-    if largest.max() > LARGEST:
-        row = int(np.argmax(largest > LARGEST))
+    n_bytes = values.nbytes // int(np.prod(values.shape[-2:])) * size**2
+    if not fits(n_bytes, memory_budget):
         raise DataError(
-            f"{where} holds values up to {largest.max():.3g} in magnitude, first above {LARGEST:,.0f} "
-            f"in row {row} (counting from 0): standardise the data."
+            f"--image-size {size} makes {n_bytes / 2**30:.2g} GiB of {path}, which are held in memory: raise "
+            f"--memory-budget above {memory_budget:g}, or save the pictures with zeros around them."
         )
+    return framed(values, size, path.name)
+
+
+def _not_pictures(shape: tuple[int, ...], path: Path) -> tuple[str, ...]:
+    """Say that samples with several axes are no pictures, and what becomes of them."""
+    if len(shape) < 2 or len(shape) == 2 or (len(shape) == 3 and shape[0] in CHANNELS):
+        return ()
+    alpha = len(shape) == 3 and 4 in (shape[0], shape[2])
+    channels = "x[:, :3]" if shape[0] == 4 else "x[..., :3]"
+    cure = f"; without its fourth channel ({channels}) it would be coloured ones" if alpha else ""
+    return (
+        f"A sample of {path.name} has shape {shape}, which is no picture (H, W), (H, W, 1) or (H, W, 3): "
+        f"it is trained on as {int(np.prod(shape)):,} values and cannot be drawn{cure}.",
+    )
 
 
 def hold_out(n: int) -> tuple[Array, Array]:

@@ -72,7 +72,8 @@ def fetch(file: str, sha256: str, mirrors: Sequence[str], folder: Path) -> Path:
             bar.close()
     raise DataError(
         f"{file} could not be downloaded ({'; '.join(failures)}): "
-        f"get it by hand from {' or '.join(mirrors)} and put it in {folder}."
+        f"get it by hand from {' or '.join(mirrors)} and put it in {folder}, or name "
+        "the folder that holds it with --data-dir."
     )
 
 

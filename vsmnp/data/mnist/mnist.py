@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...storage import user_cache
 from ...types import Array, Shape
 from ..dataset import Bounds, paragraph
-from ..fixed import FixedDataset, sizes
+from ..fixed import FixedDataset, framed, sizes
 from .download import fetch
 from .idx import read_idx
 
@@ -44,6 +44,8 @@ class ImageSet:
     about: str
     shape: Shape = (28, 28)
     labels: tuple[IdxFile, ...] = ()
+    #: Folder in which torchvision keeps the set, below the folder that it is given.
+    torchvision: str = ""
 
     @property
     def files(self) -> tuple[IdxFile, IdxFile]:
@@ -58,6 +60,7 @@ class ImageSet:
 
 MNIST = ImageSet(
     name="mnist",
+    torchvision="MNIST",
     train=IdxFile(
         "train-images-idx3-ubyte.gz",
         60_000,
@@ -95,6 +98,7 @@ MNIST = ImageSet(
 
 FASHION = ImageSet(
     name="fashion",
+    torchvision="FashionMNIST",
     train=IdxFile(
         "train-images-idx3-ubyte.gz",
         60_000,
@@ -154,16 +158,10 @@ def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: i
         has the pixels of another set (MNIST and Fashion-MNIST use the same file names), or if the side is too
         small.
     """
-    if size and size < max(images.shape):
-        axes = " x ".join(str(n) for n in images.shape)
-        raise DataError(
-            f"--image-size {size} is too small for {images.name}: its pictures are {axes}, and zeros are put "
-            f"around them, so say {max(images.shape)} or more."
-        )
     train, test = _read_parts(images, images.files, images.shape, data_dir, download)
-    shape = (size, size) if size else images.shape
+    train, test = (framed(part, size, images.name) for part in (train, test))
     return FixedDataset(
-        images.name, shape, _framed(train, shape), _framed(test, shape), images.about, divisor=255.0,
+        images.name, train.shape[1:], _flat(train), _flat(test), images.about, divisor=255.0,
         read_labels=partial(load_labels, images, data_dir, download) if images.labels else None,
     )  # fmt: skip
 
@@ -180,12 +178,9 @@ def load_labels(images: ImageSet, data_dir: Path | None, download: bool) -> tupl
     return train.astype(np.int64), test.astype(np.int64)
 
 
-def _framed(pixels: Array, shape: Shape) -> Array:
-    """Pad ``pixels (N, H, W)`` with zeros on all sides to ``shape``, and flatten them to ``(N, D)``."""
-    around = [
-        ((new - old) // 2, (new - old + 1) // 2) for new, old in zip(shape, pixels.shape[1:], strict=True)
-    ]
-    return np.pad(pixels, [(0, 0), *around]).reshape(len(pixels), -1)
+def _flat(pixels: Array) -> Array:
+    """Flatten ``pixels (N, H, W)`` to ``(N, D)``."""
+    return pixels.reshape(len(pixels), -1)
 
 
 def _read_parts(
@@ -198,10 +193,11 @@ def _read_parts(
     if paths is None:
         target = user_cache() / images.name
         if not download:
-            folders = ", ".join(str(folder) for folder in _folders(images, data_dir))
+            folders = ", ".join(f"{place / images.name}, {place}" for place in _places(data_dir))
             raise DataError(
-                f"The files of {images.name} are in none of {folders}: allow the download, "
-                f"or put {' and '.join(part.file for part in parts)} in one of them."
+                f"The files of {images.name} are in none of {folders}, nor in "
+                f"{images.torchvision or images.name}/raw there: allow the download, name the folder that holds them with --data-dir, or put "
+                f"{' and '.join(part.file for part in parts)} in one of them."
             )
         paths = [fetch(part.file, part.sha256, images.mirrors, target) for part in parts]
     return [_read(path, part, shape, images) for path, part in zip(paths, parts, strict=True)]
@@ -210,23 +206,33 @@ def _read_parts(
 def find(images: ImageSet, parts: Sequence[IdxFile], data_dir: Path | None) -> list[Path] | None:
     """Find the files in the first folder that has them all, compressed or not; None if there is none."""
     for folder in _folders(images, data_dir):
-        paths = [path for part in parts if (path := _packed_or_not(folder / part.file))]
+        paths = [path for part in parts if (path := _as_named(folder, part.file))]
         if len(paths) == len(parts):
             return paths
     return None
 
 
-def _packed_or_not(path: Path) -> Path | None:
-    """Return the .gz file if it exists, else the uncompressed one if that exists."""
-    return next((each for each in (path, path.with_suffix("")) if os.path.isfile(each)), None)
+def _as_named(folder: Path, file: str) -> Path | None:
+    """Return the first of the names that exists: packed, unpacked, Kaggle's with a dot or in a folder."""
+    plain = file.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
+    names = (file, plain, f"{dotted}.gz", dotted, f"{plain}/{plain}")
+    return next((path for name in names if os.path.isfile(path := folder / name)), None)
+
+
+def _places(data_dir: Path | None) -> list[Path]:
+    """Return the places to search in order: the option, the variable, the cache."""
+    variable = os.environ.get("VSMNP_DATA")
+    return [place for place in (data_dir, Path(variable) if variable else None, user_cache()) if place]
 
 
 def _folders(images: ImageSet, data_dir: Path | None) -> Iterator[Path]:
-    """Yield the folders to search in order: the set's own sub-folder of each place, then the place."""
-    variable = os.environ.get("VSMNP_DATA")
-    for place in (data_dir, Path(variable) if variable else None, user_cache()):
-        if place is not None:
-            yield from (place / images.name, place)
+    """Yield the folders to search in order: of each place, the set's own sub-folders, then itself."""
+    for place in _places(data_dir):
+        yield place / images.name
+        if images.torchvision:
+            yield from (place / images.torchvision / "raw", place / images.torchvision)
+        yield from (place, place / "raw")
 
 
 def _read(path: Path, part: IdxFile, shape: Shape, images: ImageSet) -> Array:

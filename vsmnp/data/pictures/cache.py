@@ -39,8 +39,8 @@ class Decoded:
         ``(C, H, W)``.
     digest : str
         SHA-256 of the pixels.
-    note : str
-        Pictures that could not be read, as a sentence; empty if none.
+    notes : tuple of str
+        Sentences on pictures that were left out or changed.
     path : Path
         Path of the cache.
     """
@@ -49,7 +49,7 @@ class Decoded:
     test: Array
     image: Shape
     digest: str
-    note: str
+    notes: tuple[str, ...]
     path: Path
 
 
@@ -98,9 +98,8 @@ def _open(path: Path, key: str, memory_budget: float) -> Decoded | None:
 
 def _decoded(pixels: Array, facts: dict[str, Any], path: Path) -> Decoded:
     split, end = facts["n_train"], facts["n_train"] + facts["n_test"]
-    return Decoded(
-        pixels[:split], pixels[split:end], tuple(facts["image"]), facts["sha256"], facts["note"], path
-    )
+    notes = tuple(map(str, facts["notes"]))
+    return Decoded(pixels[:split], pixels[split:end], tuple(facts["image"]), facts["sha256"], notes, path)
 
 
 def _digest(pixels: Array) -> str:
@@ -144,7 +143,7 @@ def _make(path: Path, listing: Listing, key: str) -> None:
             pixels.flush()
             facts = {
                 "key": key, "image": first.shape, "n_train": counts[0], "n_test": counts[1],
-                "note": reader.note(), "sha256": _digest(pixels),
+                "notes": reader.notes(), "sha256": _digest(pixels),
             }  # fmt: skip
             del pixels
             with h5py.File(temporary, "r+") as file:

@@ -20,7 +20,8 @@ from ..fixed import FixedDataset
 from ..parse_errors import reading
 from .cache import decoded
 from .decode import PictureOptions
-from .folder import list_pictures, of_pictures
+from .folder import of_pictures
+from .listing import list_pictures
 from .reader import Listing, PictureFile
 
 NAME = "celeba"
@@ -123,7 +124,7 @@ def _find(data_dir: Path | None) -> tuple[Path, list[PictureFile]]:
     for folder in _folders(data_dir):
         looked.append(str(folder))
         if os.path.isdir(folder):
-            files = list_pictures(folder, deep=False)
+            files = list_pictures(folder, deep=False).files
             if len(files) >= 2:
                 return folder, files
     raise DataError(

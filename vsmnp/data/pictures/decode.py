@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,10 @@ MOST_PIXELS = 2**26
 _AS_THEY_ARE = {"1": 1, "L": 1, "RGB": 3}
 #: Modes whose conversion to grey or RGB loses only colour or transparency.
 _CONVERTIBLE = {*_AS_THEY_ARE, "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"}
+
+
+#: The EXIF tag of the orientation.
+_ORIENTATION = 0x0112
 
 
 def as_channels(name: str) -> Channels:
@@ -54,6 +58,18 @@ class PictureOptions:
     original: tuple[int, int] | None = None
 
 
+class Picture(NamedTuple):
+    """The pixels ``(C, H, W)`` of a picture in uint8, and what was done to get them.
+
+    ``on_white``: its transparent parts were laid on white; ``frames``: it has several, of which this is the
+    first.
+    """
+
+    pixels: Array
+    on_white: bool = False
+    frames: bool = False
+
+
 @dataclass(frozen=True)
 class Broken:
     """A file that is not a readable picture, with the reason."""
@@ -61,11 +77,12 @@ class Broken:
     reason: str
 
 
-def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
-    """Read the pixels ``(C, H, W)`` in uint8, or the reason why they cannot be read.
+def read_picture(path: Path, options: PictureOptions) -> Picture | Broken:
+    """Read the pixels of a picture, or the reason why they cannot be read.
 
-    Pictures are resized by Pillow's bilinear filter, whose support grows with the factor, which avoids
-    aliasing.
+    The EXIF orientation is applied, and transparent parts are laid on white, so that the pixels are those
+    that a viewer shows; of several frames, the first is read. Pictures are resized by Pillow's bilinear
+    filter, whose support grows with the factor, which avoids aliasing.
 
     Raises
     ------
@@ -86,7 +103,7 @@ def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
                     f"{path} is {width} x {height} pixels, not the {wanted} of this set: "
                     "name the right folder."
                 )
-            return _pixels(picture, path, options)
+            return _decode(picture, path, options)
     except DataError:
         raise
     except PermissionError as error:
@@ -99,29 +116,50 @@ def read_picture(path: Path, options: PictureOptions) -> Array | Broken:
         return Broken(" ".join(str(error).split()) or type(error).__name__)
 
 
-def _pixels(picture: Image, path: Path, options: PictureOptions) -> Array:
+def _decode(picture: Image, path: Path, options: PictureOptions) -> Picture:
     from PIL.Image import Resampling
+    from PIL.ImageOps import exif_transpose
 
-    cut = _cut(_converted(picture, path, options.channels), path, options)
+    frames = bool(getattr(picture, "is_animated", False))
+    turned = picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
+    upright = exif_transpose(picture) if turned else picture
+    converted, on_white = _converted(upright, path, options.channels)
+    cut = _cut(converted, path, options)
     if options.size and cut.size != (options.size, options.size):
         cut = cut.resize((options.size, options.size), Resampling.BILINEAR)
     pixels = np.asarray(cut)
-    return np.ascontiguousarray(np.moveaxis(pixels, 2, 0) if pixels.ndim == 3 else pixels[None])
+    pixels = np.ascontiguousarray(np.moveaxis(pixels, 2, 0) if pixels.ndim == 3 else pixels[None])
+    return Picture(pixels, on_white, frames)
 
 
-def _converted(picture: Image, path: Path, channels: Channels) -> Image:
-    """Convert the picture to mode L or RGB; without a copy where possible: it costs half of decoding."""
-    if channels == "auto" and picture.mode in _AS_THEY_ARE:
-        return _in_mode("L" if _AS_THEY_ARE[picture.mode] == 1 else "RGB", picture)
+def _converted(picture: Image, path: Path, channels: Channels) -> tuple[Image, bool]:
+    """Convert the picture to mode L or RGB, and say whether transparent parts were laid on white.
+
+    No copy is made where none is needed: it costs half of decoding.
+    """
     if picture.mode not in _CONVERTIBLE:
         raise DataError(
             f"{path} has pixels of Pillow's mode {picture.mode}, not of bytes: save it with 8 bits a channel."
         )
-    if channels == "auto":
+    if channels == "auto" and picture.mode not in _AS_THEY_ARE:
         raise DataError(
             f"{path} is neither grey nor RGB but {picture.mode}: say --channels 1 or --channels 3 to convert."
         )
-    return _in_mode("L" if channels == "1" else "RGB", picture)
+    grey = channels == "1" or (channels == "auto" and _AS_THEY_ARE[picture.mode] == 1)
+    on_white = picture.has_transparency_data
+    if on_white:
+        picture, on_white = _on_white(picture)
+    return _in_mode("L" if grey else "RGB", picture), on_white
+
+
+def _on_white(picture: Image) -> tuple[Image, bool]:
+    """Lay a picture on white, and say whether any of it was transparent."""
+    from PIL import Image
+
+    layered = picture.convert("RGBA")
+    if layered.getchannel("A").getextrema()[0] == 255:
+        return layered, False
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), layered), True
 
 
 def _in_mode(mode: str, picture: Image) -> Image:

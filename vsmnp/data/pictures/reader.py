@@ -13,16 +13,21 @@ from typing import Any
 
 from ...errors import DataError
 from ...types import Array
-from .decode import Broken, PictureOptions, read_picture
+from .decode import Broken, Picture, PictureOptions, read_picture
 
 #: Version of the conversion to pixels; a new version invalidates caches.
-_FORMAT = 1
+_FORMAT = 2
 #: Number of pictures in flight at a time.
 _AT_ONCE = 512
 #: Pictures that a thread reads per task: each task costs all threads the interpreter's lock.
 _IN_A_ROW = 16
 #: Number of unreadable pictures that are named; the others are counted.
 _NAMED = 5
+#: What may be done to a picture, and what is said of the number of those to which it was done.
+_CHANGES = {
+    "on_white": "{:,} picture(s) have transparent parts, which were laid on white.",
+    "frames": "{:,} picture(s) have several frames, of which the first was read.",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Reader:
     def __init__(self, listing: Listing, pool: ThreadPoolExecutor, bar: Any) -> None:
         self.listing, self._pool, self._bar = listing, pool, bar
         self.broken: list[tuple[str, str]] = []
+        self._changed: dict[str, int] = dict.fromkeys(_CHANGES, 0)
         self._first = self._last = ""
         self.train, self.test = self._pictures(listing.train), self._pictures(listing.test)
 
@@ -70,10 +76,12 @@ class Reader:
                 if isinstance(picture, Broken):
                     self.broken.append((each.name, picture.reason))
                     continue
+                for change in _CHANGES:
+                    self._changed[change] += getattr(picture, change)
                 self._first, self._last = self._first or each.name, each.name
-                yield picture
+                yield picture.pixels
 
-    def _read(self, files: Sequence[PictureFile]) -> list[Array | Broken]:
+    def _read(self, files: Sequence[PictureFile]) -> list[Picture | Broken]:
         listing = self.listing
         return [read_picture(listing.folder / each.name, listing.options) for each in files]
 
@@ -100,10 +108,12 @@ class Reader:
             f"{name} for one ({reason}): look at the files."
         )
 
-    def note(self) -> str:
-        """Write the sentence about the pictures that were left out."""
+    def notes(self) -> list[str]:
+        """Write the sentences about pictures that were left out or changed."""
+        changed = [text.format(self._changed[name]) for name, text in _CHANGES.items() if self._changed[name]]
         if not self.broken:
-            return ""
+            return changed
         named = ", ".join(f"{name} ({reason})" for name, reason in self.broken[:_NAMED])
         more = f" and {len(self.broken) - _NAMED} more" if len(self.broken) > _NAMED else ""
-        return f"{len(self.broken)} picture(s) could not be read and were left out: {named}{more}."
+        left_out = f"{len(self.broken)} picture(s) could not be read and were left out: {named}{more}."
+        return [left_out, *changed]

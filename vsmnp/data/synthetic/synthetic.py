@@ -32,6 +32,7 @@ class Synthetic(ABC):
     image: ClassVar[None] = None
     digest: ClassVar[str] = ""
     notes: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[str, ...]] = ()
     n_train: ClassVar[int] = 100_000
     n_test: ClassVar[int] = 5_000
 

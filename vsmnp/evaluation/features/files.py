@@ -6,25 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.arrays.formats import READERS
+from ...data.arrays.formats import SUFFIXES, is_readable, read_file
 from ...errors import DataError
 from ...types import Array
 
 
 def read_features(path: Path) -> Array:
-    """Read features ``(N, d)`` from a .npy, .npz, .csv or .h5 file, under the array names of data files.
+    """Read features ``(N, d)`` from a data file, under the array names of data files.
 
     Raises
     ------
     DataError
         If the suffix is unknown, the file is missing or corrupt, or it has no such array of finite numbers.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path} holds no features that can be read: use one of {', '.join(READERS)}.")
+    if not is_readable(path):
+        raise DataError(f"{path} holds no features that can be read: use one of {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise DataError(f"The file of features {path} does not exist: check its name.")
-    features = reader(path, float("inf")).x
+    features = read_file(path, float("inf")).x
     if features.ndim != 2 or len(features) < 2 or not features.shape[1]:
         raise DataError(f"{path} has an array of shape {features.shape}: features are (N, d), N at least 2.")
     if not np.isfinite(features).all():
