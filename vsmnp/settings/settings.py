@@ -62,19 +62,21 @@ class Settings:
         "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv, .tsv, .h5, .parquet, .arrow or .feather file, "
         "or a folder of pictures.",
     )
-    data_dir: str = _setting("", "Folder with the files of MNIST, Fashion-MNIST or CelebA.", free=True)
+    data_dir: str = _setting(
+        "", "Folder that is searched first for the files of MNIST, Fashion-MNIST or CelebA.", free=True
+    )
     image_size: int = _setting(
         0,
-        "Side of a picture: MNIST and Fashion-MNIST get a frame of zeros, others are resized; 0: as it is.",
+        "Side of pictures: MNIST and Fashion-MNIST are padded with zeros, others resized; 0: no change.",
         least=0,
     )
     crop: int = _setting(
         0,
-        "Side of the square cut out of a picture's middle before it is resized; 0: the largest, CelebA 140.",
+        "Side of the central square that is cut out before resizing; 0: the largest, and 140 for CelebA.",
         least=0,
     )
     channels: str = _setting(
-        "auto", "Pictures in files as they are, grey (1) or coloured (3).", "auto", "1", "3"
+        "auto", "Channels of pictures in files: unchanged (auto), grey (1) or coloured (3).", "auto", "1", "3"
     )
     columns: str = _setting("", "Columns of a table to train on, in this order, such as a,b; default: all.")
     drop_columns: str = _setting("", "Columns of a table to leave out, such as id,name.")
@@ -82,66 +84,78 @@ class Settings:
         "error", "Rows with missing values: an error, or left out and counted.", "error", "drop"
     )
     memory_budget: float = _setting(
-        2.0, "GiB of samples held in memory; larger data are read from the disk.", least=0, free=True
+        2.0, "GiB of samples that are kept in memory; larger data are read from the disk.", least=0, free=True
     )
     data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
     noise: float = _setting(
-        0.0, "Standard deviation of the noise added to every input, drawn afresh at each use.", least=0
+        0.0, "Standard deviation of the noise that is added to every input, new at each use.", least=0
     )
 
     objective: str = _setting("m1", "Learning objective of the decoder.", *OBJECTIVES)
     inference: str = _setting(
-        "kl", "Inference objective of the encoder; with fae, fisher-reparam unless said.", *INFERENCES
+        "kl", "Inference objective of the encoder; the default with fae is fisher-reparam.", *INFERENCES
     )
-    samples: int = _setting(5, "S, posterior samples a datum.", least=1)
-    encoder_steps: int = _setting(1, "J, encoder updates before each decoder update.", least=1)
+    samples: int = _setting(5, "Number S of posterior samples per datum.", least=1)
+    encoder_steps: int = _setting(1, "Number J of encoder updates before each decoder update.", least=1)
     encoder_data: str = _setting(
-        "same", "Minibatch of the J encoder updates: the decoder's, or fresh ones.", "same", "fresh"
+        "same",
+        "Minibatches of the J encoder updates: that of the decoder (same), or new ones (fresh).",
+        "same",
+        "fresh",
     )
     squared_mean: str = _setting(
-        "auto", "Estimator of |E_q s|^2 in M2 and M3.", "auto", "u-statistic", "biased",
-        part=Part("objective"),
+        "auto", "Estimator of |E_q s|^2 in M2 and M3; auto: u-statistic if S > 1.",
+        "auto", "u-statistic", "biased", part=Part("objective"),
     )  # fmt: skip
     baseline: str = _setting(
-        "auto", "Baseline in the cross term of M3.", "auto", "leave-one-out", "none", part=Part("objective")
+        "auto",
+        "Baseline in the cross term of M3; auto: leave-one-out if S > 1.",
+        "auto",
+        "leave-one-out",
+        "none",
+        part=Part("objective"),
     )
     as_published: bool = _setting(
-        False, "M2 and M3 (and Fisher inference) as the paper's toy script computes them."
+        False, "Compute M2 and M3 (and Fisher inference) as the paper's toy script does."
     )
     score_norm: str = _setting(
-        "pathwise", "E|s^q|^2 of the Fisher autoencoder: through z, or by a Rademacher probe.",
+        "pathwise", "Estimator of E|s^q|^2 of the Fisher autoencoder: pathwise, or by random signs.",
         "pathwise", "probe", part=Part("objective"),
     )  # fmt: skip
 
     gamma: str = _setting(
         "learn",
-        "Likelihood variance: learn, a number, or optimal (closed form a batch; the last if there is none).",
+        "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists).",
     )
     gamma_floor: float = _setting(
-        1e-6, "Smallest gamma that 'optimal' may choose.", positive=True, part=Part("gamma", _OPTION)
+        1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=Part("gamma", _OPTION)
     )
-    sd_init: float = _setting(0.1, "Initial sqrt(gamma).", positive=True)
+    sd_init: float = _setting(
+        0.1, "Initial value of sqrt(gamma), the likelihood's standard deviation.", positive=True
+    )
 
     arch: str = _setting(
-        "mlp", "Networks: perceptrons, or convolutional or residual ones for images.", *ARCHITECTURES
+        "mlp", "Architecture: perceptrons, or convolutional or residual networks for images.", *ARCHITECTURES
     )
     width: float = _setting(
-        1.0, "Factor on every number of channels of dcgan and resnet18.", positive=True, part=Part("arch")
+        1.0, "Factor of every number of channels of dcgan and resnet18.", positive=True, part=Part("arch")
     )
     batch_norm: str = _setting(
         "auto",
-        "Batch normalisation: with the batch's statistics (coupled), the running ones (frozen), or off; "
-        "auto: coupled for resnet18, else off.",
+        "Batch normalisation by statistics of the batch (coupled), by running ones (frozen), or off; "
+        "auto: coupled for resnet18, otherwise off.",
         "auto", "coupled", "frozen", "off", part=Part("arch", neutral=("off",)),
     )  # fmt: skip
     hidden: tuple[int, ...] = _setting(
-        (30, 30), "Hidden widths of the perceptrons' encoder; the decoder mirrors them.", part=Part("arch")
+        (30, 30),
+        "Hidden widths of the encoder of perceptrons; the decoder has them in reverse order.",
+        part=Part("arch"),
     )
     activation: str = _setting("relu", "Activation of the hidden layers.", *ACTIVATIONS)
-    latent: int = _setting(2, "Latent dimension.", least=1)
+    latent: int = _setting(2, "Number of latent dimensions.", least=1)
     posterior: str = _setting(
         "gaussian",
-        "Latents and q(z|x): real ones, or binary ones trained by a relaxation (with kl, and elbo or m1).",
+        "Posterior q(z|x) of real latents, or of binary ones, trained by a relaxation (kl; elbo or m1).",
         *POSTERIORS,
     )
     temperature: float = _setting(
@@ -149,44 +163,52 @@ class Settings:
         part=Part("posterior", _OPTION),
     )  # fmt: skip
     scale: str = _setting(
-        "exp", "Map from the encoder's output to the posterior sd.", *SCALES,
+        "exp", "Map from the encoder's output to the posterior's standard deviation.", *SCALES,
         part=Part("posterior", refusal=""),
     )  # fmt: skip
     sigmoid_output: bool = _setting(
-        False, "Pass the mlp decoder's mean through a sigmoid; the others always do.", part=Part("arch")
+        False,
+        "Apply a sigmoid to the mean of an mlp decoder; the other networks always apply it.",
+        part=Part("arch"),
     )
     initial: str = _setting(
         "uniform",
-        "Initial weights: uniform +-1/sqrt(fan in), N(0, .1^2) as in the paper's plane, or, as on its "
+        "Initial weights: uniform in +-1/sqrt(fan in); normal, N(0, .1^2), as for the paper's toy data; or "
         "images, uniform for the encoder and N(0, .01^2) for the decoder.",
         *INITIAL,
     )
 
-    steps: int = _setting(0, "Decoder updates; 0: as many as --epochs says.", least=0, free=True)
+    steps: int = _setting(0, "Number of decoder updates; 0: as many as --epochs needs.", least=0, free=True)
     epochs: float = _setting(
-        20.0, "Passes over the training data, when --steps is not given.", positive=True, free=True
+        20.0, "Number of passes over the training data, if --steps is 0.", positive=True, free=True
     )
     batch_size: int = _setting(
-        0, "Minibatch size N; 0: 1000, or all training data if they are fewer.", least=0
+        0, "Minibatch size N; 0: 1000, or all training data if there are fewer.", least=0
     )
     optimizer: str = _setting("adam", "Optimiser of the decoder.", *OPTIMIZERS)
     lr: float = _setting(1e-3, "Step size of the decoder.", positive=True)
     encoder_optimizer: str = _setting("adam", "Optimiser of the encoder.", *OPTIMIZERS)
     encoder_lr: float = _setting(1e-3, "Step size of the encoder.", positive=True)
 
-    seeds: tuple[int, ...] = _setting((0,), "One model a seed, trained side by side: 3, 0-9 or 0,4,7.")
-    dtype: str = _setting("float32", "Arithmetic.", "float32", "float64")
-    device: str = _setting("auto", "Where to run.", "auto", "cpu", "gpu")
+    seeds: tuple[int, ...] = _setting(
+        (0,), "Seeds of the models, which are trained side by side: 3, 0-9 or 0,4,7."
+    )
+    dtype: str = _setting("float32", "Floating-point type of all arrays.", "float32", "float64")
+    device: str = _setting(
+        "auto", "Device of the training; auto: the CPU, unless --kernels needs a GPU.", "auto", "cpu", "gpu"
+    )
     kernels: str = _setting("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
     tf32: bool = _setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
     threads: int = _setting(
-        1, "Threads of the linear algebra; from Python, set OPENBLAS_NUM_THREADS before NumPy loads.", least=1
+        1,
+        "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
+        least=1,
     )
     log_every: int = _setting(
-        0, "Steps between rows of metrics.csv; 0: about 200 rows a run.", least=0, free=True
+        0, "Number of steps between rows of metrics.csv; 0: about 200 rows per run.", least=0, free=True
     )
     evaluate_every: float = _setting(
-        0.0, "Epochs between evaluations on the test set, the rows of evaluation.csv; 0: none on the way.",
+        0.0, "Number of epochs between evaluations on the test set, the rows of evaluation.csv; 0: none.",
         least=0, free=True,
     )  # fmt: skip
 

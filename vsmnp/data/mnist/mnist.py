@@ -196,8 +196,9 @@ def _read_parts(
             folders = ", ".join(f"{place / images.name}, {place}" for place in _places(data_dir))
             raise DataError(
                 f"The files of {images.name} are in none of {folders}, nor in "
-                f"{images.torchvision or images.name}/raw there: allow the download, name the folder that holds them with --data-dir, or put "
-                f"{' and '.join(part.file for part in parts)} in one of them."
+                f"{images.torchvision or images.name}/raw there: allow the download, name the folder that "
+                f"holds them with --data-dir, or put {' and '.join(part.file for part in parts)} in one of "
+                "them."
             )
         paths = [fetch(part.file, part.sha256, images.mirrors, target) for part in parts]
     return [_read(path, part, shape, images) for path, part in zip(paths, parts, strict=True)]
