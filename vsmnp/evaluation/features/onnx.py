@@ -109,7 +109,7 @@ class OnnxFeatures:
             rows = x[start : start + batch].reshape(-1, *image)
             short = batch - len(rows) if prescribed else 0
             pixels = self._entering(np.pad(rows, [(0, short), (0, 0), (0, 0), (0, 0)]))
-            with _explained(f"{self.path.name} does not accept images of shape {pixels.shape}"):
+            with _explained(f"{self.path.name} does not take images of shape {pixels.shape}"):
                 (found,) = self._session.run([self.output], {self._input.name: pixels})
             parts.append(self._flat(np.asarray(found), len(pixels))[: len(rows)])
         return np.concatenate(parts)
