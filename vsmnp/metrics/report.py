@@ -35,12 +35,12 @@ def evaluate_all(request: Request, progress: Progress | None = None) -> dict[str
     ConfigError
         If there is no draw, or the noise is negative.
     """
-    wanted = [each for each in MODEL_METRICS if request.meets(each.need)]
-    slow = [each.name for each in wanted if each.slow]
     figures: dict[str, list[float | None]] = {
         each.name: [None] * request.clean.models for each in MODEL_METRICS
     }
     with np.errstate(over="ignore", invalid="ignore"):  # a diverged model gives None, not a warning
+        wanted = [each for each in MODEL_METRICS if request.meets(each.need)]
+        slow = [each.name for each in wanted if each.slow]
         for each in wanted:
             part = _part(progress, slow.index(each.name), len(slow)) if each.slow else None
             values = each.compute(request, part)
