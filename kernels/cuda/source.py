@@ -30,7 +30,7 @@ _INCLUDE = re.compile(r'#include "(\w+\.cuh)"')
 
 
 def _enum(name: str, members: Iterable[str]) -> str:
-    """Declare an enumeration whose members count up from 0, or from a value given with the first."""
+    """Write a C enumeration whose members count up from 0, or from a value given with the first."""
     return f"enum {name} {{ {', '.join(members)} }};"
 
 

@@ -40,7 +40,7 @@ RESERVED = 2048
 
 
 class Side(IntEnum):
-    """What a part of an update computes: a gradient of phi or of theta, or the sums of an optimal gamma."""
+    """The result of a part of an update: a gradient of phi or of theta, or the sums of an optimal gamma."""
 
     INFER = 0
     LEARN = 1
@@ -207,7 +207,7 @@ def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
 
 
 class _Parts(NamedTuple):
-    """What the constants of a plan are computed from; ``moments`` is a count."""
+    """The arguments of the constants of a plan; ``moments`` is a count."""
 
     spec: StepSpec
     encoder: _Network

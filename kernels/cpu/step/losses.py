@@ -26,7 +26,7 @@ Row: TypeAlias = tuple[float, float, float, float, float]
 
 
 class Scope(NamedTuple):
-    """What the factors of the terms depend on: data of a batch, samples in it, dimension, weight."""
+    """The arguments of the factors of the terms: data of a batch, samples in it, dimension, weight."""
 
     batch: int
     rows: int

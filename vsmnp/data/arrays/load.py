@@ -128,7 +128,7 @@ def _framed(values: Array, size: int, path: Path, memory_budget: float) -> Array
 
 
 def _not_pictures(shape: tuple[int, ...], path: Path) -> tuple[str, ...]:
-    """Say that samples with several axes are no pictures, and what becomes of them."""
+    """Write the note on samples with several axes that are no pictures."""
     if len(shape) < 2 or len(shape) == 2 or (len(shape) == 3 and shape[0] in CHANNELS):
         return ()
     alpha = len(shape) == 3 and 4 in (shape[0], shape[2])

@@ -1,4 +1,4 @@
-"""What a reader of a file returns, and which columns of a table it takes."""
+"""The result of a reader of files, and its choice among the columns of a table."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def size_of(n: int, names: Sequence[str] | int) -> str:
-    """Say how many rows and columns were read; without names, their number stands in their place."""
+    """Describe how many rows and columns were read, with the names of the columns or their number."""
     width = names if isinstance(names, int) else len(names)
     called = "without names" if isinstance(names, int) else f"({listed(names)})"
     return f"{n:,} row{'s' * (n != 1)} of {width:,} column{'s' * (width != 1)} {called}"

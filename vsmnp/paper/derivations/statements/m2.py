@@ -15,7 +15,7 @@ from ..statement import Form, Statement
 
 
 def _shifted() -> Reconstruction:
-    """Shift data and decoder of the toy together, so that the residuals, and M2, are unchanged."""
+    """Move data and decoder of the toy together, so that the residuals, and M2, are unchanged."""
     r, by = toy_reconstruction(Toy()), np.array([3.0, -2.0])
     return replace(r, x=r.x + by, mean=r.mean + by, norm=square(r.mean + by) + r.T)
 
