@@ -7,8 +7,10 @@ optimisers agree to the last bit.
 from __future__ import annotations
 
 import inspect
+from collections import ChainMap
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 from vsmnp.types import Kernels
 
@@ -18,13 +20,15 @@ from .conv import conv
 from .step import step
 
 
+def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Return the functions that a module defines, without what it imports."""
+    return dict(inspect.getmembers(module, lambda f: inspect.isfunction(f) and f.__module__ == module.__name__))
+
+
 def _gathered(name: str, *modules: ModuleType) -> Kernels:
-    """Make a kernel set: each kernel of the protocol is that of the first module which has it."""
-    kernels = {
-        kernel: next(getattr(module, kernel) for module in modules if hasattr(module, kernel))
-        for kernel, _ in inspect.getmembers(Kernels, inspect.isfunction)
-        if not kernel.startswith("_")
-    }
+    """Make a kernel set: each kernel of the protocol is that of the first module which defines it."""
+    known: ChainMap[str, Callable[..., Any]] = ChainMap(*map(_functions, modules))
+    kernels = {kernel: known[kernel] for kernel in vars(Kernels) if kernel in known}
     return cast(Kernels, SimpleNamespace(name=name, **kernels))
 
 
