@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
@@ -23,28 +23,10 @@ from .choices import (
     SCALES,
     objective_in,
 )
-from .values import Part, checked, is_positive, option_name
+from .values import Part, checked, is_positive, option_name, setting
 
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
-
-
-def _setting(
-    default: Any,
-    text: str,
-    *choices: str,
-    least: float | None = None,
-    positive: bool = False,
-    part: Part | None = None,
-    free: bool = False,
-) -> Any:
-    """Create the field of a setting, whose metadata are its row of the table.
-
-    ``text`` is the help of its option and ``choices`` are its values unless empty; it is at least ``least``,
-    or ``positive``. It is ``part`` of a choice, if any; a resumed run may change it if it is ``free``.
-    """
-    row = {"help": text, "choices": choices, "least": least, "positive": positive, "part": part, "free": free}
-    return field(default=default, metadata=row)
 
 
 @dataclass(frozen=True)
@@ -57,57 +39,57 @@ class Settings:
         From construction, if a value is out of its range or a combination is invalid.
     """
 
-    dataset: str = _setting(
+    dataset: str = setting(
         "mixture",
         "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv, .tsv, .h5, .parquet, .arrow or .feather file, "
         "or a folder of pictures.",
     )
-    data_dir: str = _setting(
+    data_dir: str = setting(
         "", "Folder that is searched first for the files of MNIST, Fashion-MNIST or CelebA.", free=True
     )
-    image_size: int = _setting(
+    image_size: int = setting(
         0,
         "Side of pictures: MNIST and Fashion-MNIST are padded with zeros, others resized; 0: no change.",
         least=0,
     )
-    crop: int = _setting(
+    crop: int = setting(
         0,
         "Side of the central square that is cut out before resizing; 0: the largest, and 140 for CelebA.",
         least=0,
     )
-    channels: str = _setting(
+    channels: str = setting(
         "auto", "Channels of pictures in files: unchanged (auto), grey (1) or coloured (3).", "auto", "1", "3"
     )
-    columns: str = _setting("", "Columns of a table to train on, in this order, such as a,b; default: all.")
-    drop_columns: str = _setting("", "Columns of a table to leave out, such as id,name.")
-    missing: str = _setting(
+    columns: str = setting("", "Columns of a table to train on, in this order, such as a,b; default: all.")
+    drop_columns: str = setting("", "Columns of a table to leave out, such as id,name.")
+    missing: str = setting(
         "error", "Rows with missing values: an error, or left out and counted.", "error", "drop"
     )
-    memory_budget: float = _setting(
+    memory_budget: float = setting(
         2.0, "GiB of samples that are kept in memory; larger data are read from the disk.", least=0, free=True
     )
-    data_seed: int = _setting(0, "Seed of the data, shared by all models of an ensemble.")
-    noise: float = _setting(
+    data_seed: int = setting(0, "Seed of the data, shared by all models of an ensemble.")
+    noise: float = setting(
         0.0, "Standard deviation of the noise that is added to every input, new at each use.", least=0
     )
 
-    objective: str = _setting("m1", "Learning objective of the decoder.", *OBJECTIVES)
-    inference: str = _setting(
+    objective: str = setting("m1", "Learning objective of the decoder.", *OBJECTIVES)
+    inference: str = setting(
         "kl", "Inference objective of the encoder; the default with fae is fisher-reparam.", *INFERENCES
     )
-    samples: int = _setting(5, "Number S of posterior samples per datum.", least=1)
-    encoder_steps: int = _setting(1, "Number J of encoder updates before each decoder update.", least=1)
-    encoder_data: str = _setting(
+    samples: int = setting(5, "Number S of posterior samples per datum.", least=1)
+    encoder_steps: int = setting(1, "Number J of encoder updates before each decoder update.", least=1)
+    encoder_data: str = setting(
         "same",
         "Minibatches of the J encoder updates: that of the decoder (same), or new ones (fresh).",
         "same",
         "fresh",
     )
-    squared_mean: str = _setting(
+    squared_mean: str = setting(
         "auto", "Estimator of |E_q s|^2 in M2 and M3; auto: u-statistic if S > 1.",
         "auto", "u-statistic", "biased", part=Part("objective"),
     )  # fmt: skip
-    baseline: str = _setting(
+    baseline: str = setting(
         "auto",
         "Baseline in the cross term of M3; auto: leave-one-out if S > 1.",
         "auto",
@@ -115,99 +97,99 @@ class Settings:
         "none",
         part=Part("objective"),
     )
-    as_published: bool = _setting(
+    as_published: bool = setting(
         False, "Compute M2 and M3 (and Fisher inference) as the paper's toy script does."
     )
-    score_norm: str = _setting(
+    score_norm: str = setting(
         "pathwise", "Estimator of E|s^q|^2 of the Fisher autoencoder: pathwise, or by random signs.",
         "pathwise", "probe", part=Part("objective"),
     )  # fmt: skip
 
-    gamma: str = _setting(
+    gamma: str = setting(
         "learn",
         "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists).",
     )
-    gamma_floor: float = _setting(
+    gamma_floor: float = setting(
         1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=Part("gamma", _OPTION)
     )
-    sd_init: float = _setting(
+    sd_init: float = setting(
         0.1, "Initial value of sqrt(gamma), the likelihood's standard deviation.", positive=True
     )
 
-    arch: str = _setting(
+    arch: str = setting(
         "mlp", "Architecture: perceptrons, or convolutional or residual networks for images.", *ARCHITECTURES
     )
-    width: float = _setting(
+    width: float = setting(
         1.0, "Factor of every number of channels of dcgan and resnet18.", positive=True, part=Part("arch")
     )
-    batch_norm: str = _setting(
+    batch_norm: str = setting(
         "auto",
         "Batch normalisation by statistics of the batch (coupled), by running ones (frozen), or off; "
         "auto: coupled for resnet18, otherwise off.",
         "auto", "coupled", "frozen", "off", part=Part("arch", neutral=("off",)),
     )  # fmt: skip
-    hidden: tuple[int, ...] = _setting(
+    hidden: tuple[int, ...] = setting(
         (30, 30),
         "Hidden widths of the encoder of perceptrons; the decoder has them in reverse order.",
         part=Part("arch"),
     )
-    activation: str = _setting("relu", "Activation of the hidden layers.", *ACTIVATIONS)
-    latent: int = _setting(2, "Number of latent dimensions.", least=1)
-    posterior: str = _setting(
+    activation: str = setting("relu", "Activation of the hidden layers.", *ACTIVATIONS)
+    latent: int = setting(2, "Number of latent dimensions.", least=1)
+    posterior: str = setting(
         "gaussian",
         "Posterior q(z|x) of real latents, or of binary ones, trained by a relaxation (kl; elbo or m1).",
         *POSTERIORS,
     )
-    temperature: float = _setting(
+    temperature: float = setting(
         0.5, "Temperature of the relaxation of binary latents.", positive=True,
         part=Part("posterior", _OPTION),
     )  # fmt: skip
-    scale: str = _setting(
+    scale: str = setting(
         "exp", "Map from the encoder's output to the posterior's standard deviation.", *SCALES,
         part=Part("posterior", refusal=""),
     )  # fmt: skip
-    sigmoid_output: bool = _setting(
+    sigmoid_output: bool = setting(
         False,
         "Apply a sigmoid to the mean of an mlp decoder; the other networks always apply it.",
         part=Part("arch"),
     )
-    initial: str = _setting(
+    initial: str = setting(
         "uniform",
         "Initial weights: uniform in +-1/sqrt(fan in); normal, N(0, .1^2), as for the paper's toy data; or "
         "images, uniform for the encoder and N(0, .01^2) for the decoder.",
         *INITIAL,
     )
 
-    steps: int = _setting(0, "Number of decoder updates; 0: as many as --epochs needs.", least=0, free=True)
-    epochs: float = _setting(
+    steps: int = setting(0, "Number of decoder updates; 0: as many as --epochs needs.", least=0, free=True)
+    epochs: float = setting(
         20.0, "Number of passes over the training data, if --steps is 0.", positive=True, free=True
     )
-    batch_size: int = _setting(
+    batch_size: int = setting(
         0, "Minibatch size N; 0: 1000, or all training data if there are fewer.", least=0
     )
-    optimizer: str = _setting("adam", "Optimiser of the decoder.", *OPTIMIZERS)
-    lr: float = _setting(1e-3, "Step size of the decoder.", positive=True)
-    encoder_optimizer: str = _setting("adam", "Optimiser of the encoder.", *OPTIMIZERS)
-    encoder_lr: float = _setting(1e-3, "Step size of the encoder.", positive=True)
+    optimizer: str = setting("adam", "Optimiser of the decoder.", *OPTIMIZERS)
+    lr: float = setting(1e-3, "Step size of the decoder.", positive=True)
+    encoder_optimizer: str = setting("adam", "Optimiser of the encoder.", *OPTIMIZERS)
+    encoder_lr: float = setting(1e-3, "Step size of the encoder.", positive=True)
 
-    seeds: tuple[int, ...] = _setting(
+    seeds: tuple[int, ...] = setting(
         (0,), "Seeds of the models, which are trained side by side: 3, 0-9 or 0,4,7."
     )
-    dtype: str = _setting("float32", "Floating-point type of all arrays.", "float32", "float64")
-    device: str = _setting(
+    dtype: str = setting("float32", "Floating-point type of all arrays.", "float32", "float64")
+    device: str = setting(
         "auto", "Device of the training; auto: the CPU, unless --kernels needs a GPU.", "auto", "cpu", "gpu"
     )
-    kernels: str = _setting("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
-    tf32: bool = _setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
-    threads: int = _setting(
+    kernels: str = setting("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
+    tf32: bool = setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
+    threads: int = setting(
         1,
         "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
         least=1,
     )
-    log_every: int = _setting(
+    log_every: int = setting(
         0, "Number of steps between rows of metrics.csv; 0: about 200 rows per run.", least=0, free=True
     )
-    evaluate_every: float = _setting(
+    evaluate_every: float = setting(
         0.0, "Number of epochs between evaluations on the test set, the rows of evaluation.csv; 0: none.",
         least=0, free=True,
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Checks of a single setting: its type, its choices and its range; and the choice that it belongs to."""
+"""The row of a single setting: type, choices, range, the choice that it belongs to; and its check."""
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass
+from dataclasses import Field, dataclass, field
 from typing import Any
 
 from ..errors import ConfigError
@@ -16,6 +16,24 @@ class Part:
     #: Error for another value than the default if no such member is chosen; empty: the value is ignored.
     refusal: str = "{option} is a part of {members}, not of {chosen}: leave it out."
     neutral: tuple[str, ...] = ()  #: further values that are accepted then
+
+
+def setting(
+    default: Any,
+    text: str,
+    *choices: str,
+    least: float | None = None,
+    positive: bool = False,
+    part: Part | None = None,
+    free: bool = False,
+) -> Any:
+    """Create the field of a setting, whose metadata are its row of the table.
+
+    ``text`` is the help of its option and ``choices`` are its values unless empty; it is at least ``least``,
+    or ``positive``. It is ``part`` of a choice, if any; a resumed run may change it if it is ``free``.
+    """
+    row = {"help": text, "choices": choices, "least": least, "positive": positive, "part": part, "free": free}
+    return field(default=default, metadata=row)
 
 
 #: One more than the largest integer of TOML and of NumPy.
