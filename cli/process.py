@@ -27,10 +27,10 @@ class StopRequest:
     """A callable that returns whether a signal has arrived."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.arrived = False
 
     def __call__(self) -> bool:
-        return self.came
+        return self.arrived
 
 
 @contextmanager
@@ -39,9 +39,9 @@ def catch_signals() -> Iterator[StopRequest]:
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.came and number == signal.SIGINT:
+        if request.arrived and number == signal.SIGINT:
             raise KeyboardInterrupt
-        request.came = True
+        request.arrived = True
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -15,7 +15,7 @@ from .launching import WARP, blocks, common, flag, from_model_to_model, operand
 from .linear import ROWS_A_THREAD, Linear
 
 #: The most elements that the windows of a tile of images may occupy: 256 MiB of float32.
-ROOM = 2**26
+MOST_ELEMENTS = 2**26
 
 
 class Images(Linear):
@@ -56,7 +56,7 @@ class Images(Linear):
     def conv(self, x: Array, w: Array, window: Window) -> Array:
         """Compute ``y[h,w] = sum_{u,v} w[u,v] x[h t + u - pad, w t + v - pad]``."""
         dtype = common(x, w)
-        windows = Windows(window, x.shape[3:5], x.shape[5], ROOM)
+        windows = Windows(window, x.shape[3:5], x.shape[5], MOST_ELEMENTS)
         images, weights = self._images(x, dtype), self._matrices(w, dtype)
         models, outputs = max(len(x), len(w)), w.shape[1]
         y = self.empty((models, *x.shape[1:3], *windows.places, outputs), dtype)
@@ -69,7 +69,7 @@ class Images(Linear):
     def conv_adjoint_x(self, gy: Array, w: Array, window: Window, image: Shape) -> Array:
         """Compute ``gx``, where ``gx[h t + u - pad, w t + v - pad] += w[u,v]' gy[h,w]`` from zero."""
         dtype = common(gy, w)
-        windows = Windows(window, image, w.shape[4], ROOM)
+        windows = Windows(window, image, w.shape[4], MOST_ELEMENTS)
         weights, count = self._matrices(w, dtype), gy.shape[1] * gy.shape[2]
         models, outputs = max(len(gy), len(w)), gy.shape[5]
         given = self.contiguous(gy, dtype).reshape(len(gy), count * windows.count, outputs)
@@ -82,7 +82,7 @@ class Images(Linear):
 
     def conv_adjoint_w(self, gy: Array, x: Array, window: Window, out: Array) -> None:
         """Add to the gradient ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
-        windows = Windows(window, x.shape[3:5], x.shape[5], ROOM)
+        windows = Windows(window, x.shape[3:5], x.shape[5], MOST_ELEMENTS)
         images, outputs = self._images(x, out.dtype), gy.shape[5]
         given = self.contiguous(gy, out.dtype).reshape(len(gy), images.shape[1] * windows.count, outputs)
         flat = out.reshape(len(out), outputs, windows.width)

@@ -20,14 +20,14 @@ class Windows:
         ``(H, W)``.
     channels : int
         C.
-    room : int
+    most : int
         The most elements that the windows of a tile of images may occupy together.
     """
 
     window: Window
     image: Shape
     channels: int
-    room: int
+    most: int
 
     @property
     def places(self) -> tuple[int, int]:
@@ -60,7 +60,7 @@ class Windows:
     @property
     def tile(self) -> int:
         """Number of images of a tile."""
-        return max(1, self.room // max(1, self.count * self.width))
+        return max(1, self.most // max(1, self.count * self.width))
 
     def tiles(self, images: int) -> Iterator[slice]:
         """Yield slices of consecutive images, one slice of all where no gathering is needed."""

@@ -16,8 +16,8 @@ def _framed(x: Array, pad: int) -> Array:
     return np.pad(x, [(0, 0)] * 3 + [(pad, pad)] * 2 + [(0, 0)])
 
 
-def _seen(window: Window, rows: int, columns: int) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
-    """Yield each pixel ``(u, v)`` of the window and the slices of the padded image that it meets."""
+def _under_window(window: Window, rows: int, columns: int) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+    """Yield each pixel ``(u, v)`` of the window and the slices of the padded image under it."""
     t = window.stride
     for u in range(window.size):
         for v in range(window.size):
@@ -35,7 +35,7 @@ def conv(x: Array, w: Array, window: Window) -> Array:
     models = np.broadcast_shapes(x.shape[:1], w.shape[:1])[0]
     y = np.zeros((models, *x.shape[1:3], rows, columns, w.shape[1]), np.result_type(x, w))
     framed = _framed(x, window.pad)
-    for u, v, (h, c) in _seen(window, rows, columns):
+    for u, v, (h, c) in _under_window(window, rows, columns):
         y += np.matmul(_pixels(framed[:, :, :, h, c]), w[:, :, u, v].swapaxes(1, 2)).reshape(y.shape)
     return y
 
@@ -47,7 +47,7 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
     framed = np.zeros(
         (models, *gy.shape[1:3], height + 2 * pad, width + 2 * pad, w.shape[4]), np.result_type(gy, w)
     )
-    for u, v, (h, c) in _seen(window, *gy.shape[3:5]):
+    for u, v, (h, c) in _under_window(window, *gy.shape[3:5]):
         part = np.matmul(_pixels(gy), w[:, :, u, v])
         framed[:, :, :, h, c] += part.reshape(models, *gy.shape[1:5], w.shape[4])
     return framed[:, :, :, pad : pad + height, pad : pad + width]
@@ -56,7 +56,7 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
 def conv_adjoint_w(gy: Array, x: Array, window: Window, out: Array) -> None:
     """Add to the weight gradient ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
     framed = _framed(x, window.pad)
-    for u, v, (h, c) in _seen(window, *gy.shape[3:5]):
+    for u, v, (h, c) in _under_window(window, *gy.shape[3:5]):
         out[:, :, u, v] += np.matmul(_pixels(gy).swapaxes(1, 2), _pixels(framed[:, :, :, h, c]))
 
 

@@ -113,9 +113,9 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
             if windows.as_they_lie:
                 np.matmul(rows, weight, out=gx[m, tile].reshape(len(rows), windows.width))
             else:
-                room = spare[: tile.stop - tile.start]
-                np.matmul(rows, weight, out=room.reshape(len(rows), windows.width))
-                _scatter(room, gx[m, tile], *windows.numbers)
+                spread = spare[: tile.stop - tile.start]
+                np.matmul(rows, weight, out=spread.reshape(len(rows), windows.width))
+                _scatter(spread, gx[m, tile], *windows.numbers)
     return gx
 
 

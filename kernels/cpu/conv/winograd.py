@@ -24,9 +24,9 @@ from ..linear import gemm
 from . import winograd_loops as loops
 from .winograd_matrices import Filtering, filtering
 
-#: The most bytes that the combined pixels and the products of a tile may occupy,
+#: The most bytes of the combined pixels and the products of a tile, unless it would have too few blocks.
 TILE = 2**22
-#: unless the tile would then have fewer than ``FEWEST_BLOCKS`` blocks, too few rows for a fast product.
+#: The fewest blocks of a tile: with fewer, a product has too few rows to be fast.
 FEWEST_BLOCKS = 512
 
 
@@ -98,11 +98,11 @@ class Blocks:
         fitting = TILE // (each * (self.width + self.n_out) * self.dtype.itemsize)
         most = max(fitting, math.ceil(FEWEST_BLOCKS / blocks))
         tile = math.ceil(images / math.ceil(images / most))
-        rooms = [(np.empty(tile * each * c, self.dtype), c) for c in (self.width, self.n_out)]
+        buffers = [(np.empty(tile * each * c, self.dtype), c) for c in (self.width, self.n_out)]
         for first in range(0, images, tile):
             last = min(first + tile, images)
             size = (last - first) * each
-            pixels, products = (room[: size * c].reshape(self.products, -1, c) for room, c in rooms)
+            pixels, products = (buffer[: size * c].reshape(self.products, -1, c) for buffer, c in buffers)
             yield slice(first, last), pixels, products
 
     def apply_b(self, x: Array, pixels: Array) -> Array:

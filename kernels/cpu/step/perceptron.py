@@ -98,7 +98,7 @@ def inputs_pulled_along(tile: Any, table: Any) -> Any:
 @stage
 def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Evaluate the network from the planes of its input to those of its output."""
-    planes, room = tile.planes, tile.at[0].here
+    planes, buffer = tile.planes, tile.at[0].here
     for layer in range(table.shape[0] - 1):
         n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
         w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
@@ -107,10 +107,10 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
             mode = RELU if code == _RELU else PLAIN
             _product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
         else:
-            _product(tile, w, n_in, 1, b, 1, x, room, room, PLAIN, n_out, n_in, cols)
+            _product(tile, w, n_in, 1, b, 1, x, buffer, buffer, PLAIN, n_out, n_in, cols)
             call_with_pointers(
                 loop_of(tile, code, VALUE),
-                (row_of(planes, room), row_of(planes, y), n_out, cols, planes.shape[1]),
+                (row_of(planes, buffer), row_of(planes, y), n_out, cols, planes.shape[1]),
             )
 
 
@@ -149,7 +149,7 @@ def backward(
 @stage
 def forward_along(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Propagate the tangent of the input to the output, with the weights fixed."""
-    planes, room = tile.planes, tile.at[0].here
+    planes, buffer = tile.planes, tile.at[0].here
     for layer in range(table.shape[0] - 1):
         n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
         w = beyond(vector, table[layer, W])
@@ -158,8 +158,8 @@ def forward_along(tile: Any, table: Array, vector: Array, cols: int) -> None:
             mode = MASKED if code == _RELU else PLAIN
             _product(tile, w, n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
         else:
-            _product(tile, w, n_in, 1, vector, 0, dx, room, room, PLAIN, n_out, n_in, cols)
-            ends = row_of(planes, y), row_of(planes, room), row_of(planes, dy)
+            _product(tile, w, n_in, 1, vector, 0, dx, buffer, buffer, PLAIN, n_out, n_in, cols)
+            ends = row_of(planes, y), row_of(planes, buffer), row_of(planes, dy)
             call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
 
 

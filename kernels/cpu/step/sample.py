@@ -49,11 +49,11 @@ def draw(
     """Draw the numbers of rows ``row ..`` of some samples, ``width`` a row, into planes ``first ..``."""
     out, stride = row_of(tile.planes, first), tile.planes.shape[1]
     place = noise.seed, noise.stream, noise.step, row, batch
-    room = row_of(tile.planes, tile.at[0].words), row_of(tile.planes, tile.at[0].numbers)
+    buffers = row_of(tile.planes, tile.at[0].words), row_of(tile.planes, tile.at[0].numbers)
     ends = row_of(tile.planes, tile.at[0].ordered), tile.inner_loops[WORDS], tile.inner_loops[NORMALS]
     call_with_pointers(
         tile.inner_loops[DRAW],
-        (*place, samples, rows, width, signs, out, tile.at[0].width, stride, *room, *ends),
+        (*place, samples, rows, width, signs, out, tile.at[0].width, stride, *buffers, *ends),
     )
 
 

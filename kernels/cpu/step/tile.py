@@ -105,13 +105,13 @@ def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: boo
     d_x, d_z = spec.encoder.widths[0], spec.d_z
     widest = max(*spec.encoder.widths, *spec.decoder.widths)
     encoder, decoder = sum(spec.encoder.widths), sum(spec.decoder.widths)
-    rooms = 4 if second_order else 2
+    buffers = 4 if second_order else 2
     # for each sample at most 2 d_z numbers a row (probes), rounded up to blocks of the generator
     random = blocks(samples * (width * 2 * d_z + 4 * (BLOCKS + 1)), width * samples)
     sizes = [
         encoder, decoder, *((encoder, decoder) if second_order else (0, 0)),
         d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 3,
-        *[widest] * rooms, *[0] * (4 - rooms), *[random] * 3,
+        *[widest] * buffers, *[0] * (4 - buffers), *[random] * 3,
     ]  # fmt: skip
     used = {spec.scale, spec.decoder.output or spec.scale}
     used |= {spec.encoder.activation, spec.decoder.activation} - {"relu"}  # computed within the products

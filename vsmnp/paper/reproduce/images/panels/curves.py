@@ -41,7 +41,7 @@ TITLES: Mapping[str, str] = MappingProxyType({
 
 #: The axis ends a little above the quantile at this share of the drawn values, so that one diverging method
 #: does not set the scale.
-_SHOWN, _ROOM = 0.85, 0.25
+_SHOWN, _MARGIN = 0.85, 0.25
 #: An axis is logarithmic from this ratio of the largest to the smallest value on.
 _WIDE = 20.0
 
@@ -100,6 +100,6 @@ def _scale(axes: Axes, values: Array) -> None:
     if low > 0 and values.max() > _WIDE * low:
         axes.set_yscale("log")
         return
-    room = _ROOM * (high - low)
-    if room > 0 and values.max() > high + room:
-        axes.set_ylim(low - 0.2 * room, high + room)
+    margin = _MARGIN * (high - low)
+    if margin > 0 and values.max() > high + margin:
+        axes.set_ylim(low - 0.2 * margin, high + margin)
