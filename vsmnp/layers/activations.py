@@ -11,7 +11,7 @@ from .families import Elementwise
 
 @dataclass(frozen=True)
 class Relu(Elementwise):
-    """``max(x, 0)``; pathwise second derivatives do not see its kink."""
+    """``max(x, 0)``; pathwise second derivatives omit its kink."""
 
     f: ClassVar[ActivationName] = "relu"
 

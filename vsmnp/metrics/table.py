@@ -1,6 +1,6 @@
 """The table of the metrics: what each is called, how it is computed, and what it needs.
 
-Reports, ``evaluation.csv``, comparisons and pictures read it; they know no metric by themselves.
+Reports, ``evaluation.csv``, comparisons and pictures read it and name no metric themselves.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Objective(Protocol):
         """Evaluate on a batch ``x (R|1, 1, N, D)`` with the posterior noise of ``key``."""
 
     def fused_spec(self) -> InferenceSpec | LearningSpec | None:
-        """Return the record of the loss for a fused step, or None where a fused step does not know it."""
+        """Return the record of the loss for a fused step, or None if fused steps do not implement it."""
 
 
 def _fetched(k: Kernels, value: Any) -> Any:

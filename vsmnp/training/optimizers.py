@@ -36,7 +36,7 @@ class Optimizer(Protocol):
         """Update ``p`` where ``alive (R,)``, with learning rates ``lr (R,)``."""
 
     def fused_spec(self) -> OptimizerSpec | None:
-        """Return the record of the rule for a fused step, or None where a fused step does not know it."""
+        """Return the record of the rule for a fused step, or None if fused steps do not implement it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training steps recorded by a device: the first is a rehearsal, the second recorded, later ones replayed."""
+"""Training steps recorded by a device: one runs unrecorded, one is recorded, all others are replayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand on the types and protocols that all packages share: arrays, layers, kernel sets, step records."""
+"""Export the types and protocols that all packages share: arrays, layers, kernel sets, step records."""
 
 from .arrays import ActivationName, Array, DType, QuadraticForm, Shape, Window
 from .layer import Cache, Cotangents, Grads, Layer, OutputTangents, Params, Shapes, Tangents, part

@@ -35,7 +35,7 @@ class Scope(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A loss that the fused step knows.
+    """A loss that the fused step implements.
 
     Attributes
     ----------

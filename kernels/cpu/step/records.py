@@ -11,7 +11,7 @@ from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES
 #: derivative: ``factor`` times gamma^-power times the sum of index WHICH over the batch (1 if the index
 #: is -1), plus ``per_l l`` and a constant.
 WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
-#: Codes that compiled code asks for: of a loss, and of rules for gamma.
+#: Codes that compiled code compares with: of a loss, and of rules for gamma.
 ELBO, LEARNED, OPTIMAL = LOSS_CODES["elbo"], GAMMA_CODES["learn"], GAMMA_CODES["optimal"]
 #: The passes of an update: CHOOSING computes the sums of an optimal gamma, TRAINING the gradient.
 CHOOSING, TRAINING = range(2)

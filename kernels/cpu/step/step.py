@@ -107,5 +107,5 @@ class CpuStep:
 
 
 def fused_step(spec: StepSpec) -> FusedStep | None:
-    """Return the fused step; None if it does not know a loss or an activation, or if BLAS is faster."""
+    """Return the fused step; None if it lacks a loss or an activation, or if BLAS is faster."""
     return CpuStep(spec) if known(spec) and spec.encoder.size + spec.decoder.size <= MOST_PARAMETERS else None
