@@ -1,4 +1,4 @@
-"""One thread of everything, set before NumPy loads."""
+"""Restrict every library to one thread, before NumPy loads."""
 
 import os
 

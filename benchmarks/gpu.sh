@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that a GPU can settle, in one command of less than nine and a half minutes: installs the tree
-# without asking a registry, compiles, trains by the headline command, tests, measures, runs the sanitizers and
-# a profile. Each part has a limit of its own, and gpu.json and gpu.md in $OUT (default: benchmarks/results) hold
-# every row as soon as it is known. Names of parts choose some: benchmarks/gpu.sh compile train.
-# PYTHON names the interpreter (default python3); CuPy, pytest and hypothesis must be there. BUDGET is
-# the seconds of all parts together. REHEARSAL=1 makes everything small, where a CPU stands for the card.
+# Run all measurements on a GPU in one command of less than nine and a half minutes: install the tree without a
+# registry, compile, train by `vsmnp train --objective m2 --device gpu`, test, measure, run the sanitizers and a
+# profile. Each part has its own time limit, and gpu.json and gpu.md in $OUT (default: benchmarks/results) contain
+# every row as soon as it is known. Names of parts select parts: benchmarks/gpu.sh compile train.
+# PYTHON names the interpreter (default python3); CuPy, pytest and hypothesis must be installed. BUDGET is
+# the time limit of all parts together, in seconds. REHEARSAL=1 makes every part small, for a trial on a CPU.
 set -uo pipefail
 here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit

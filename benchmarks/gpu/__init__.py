@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/gpu.sh`: each a process with a time limit of its own, recorded while it runs."""
+"""The parts of `benchmarks/gpu.sh`: each a process with its own time limit, recorded while it runs."""

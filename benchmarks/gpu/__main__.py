@@ -1,8 +1,8 @@
 """Run the parts one after the other and keep a report of them: `python -m gpu FOLDER [PART ...]`.
 
-``BUDGET`` in the environment is the seconds of all parts together; parts that are named on the command line
-run alone, in their order. A part that fails, hangs, crashes or is not there leaves its reason, and the others
-go on. What a part leaves of its limit is added to the next one's.
+``BUDGET`` in the environment is the time limit of all parts together, in seconds. If the command line names
+parts, only these run, in their order. If a part fails, hangs, crashes or is missing, its reason is recorded
+and the others run. Time that a part does not use is added to the limit of the next one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEAST = 2.0
 
 
 def main(folder: Path, chosen: Sequence[Part], budget: float, scratch: Path) -> Journal:
-    """Perform parts within a budget.
+    """Run parts within a time budget.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def main(folder: Path, chosen: Sequence[Part], budget: float, scratch: Path) -> 
 
 
 def _obstacle(record: Record) -> str | None:
-    """Why no part that needs a card can run."""
+    """Return the reason why no part that needs a GPU can run."""
     if record.status == "passed":
         return None
     return record.output[-1] if record.output else record.why
@@ -82,7 +82,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _command(arguments: Sequence[str]) -> int:
-    """Run what the command line names."""
+    """Run the parts that the command line names."""
     signal.signal(signal.SIGTERM, _stop)
     folder, names = Path(arguments[0]).resolve(), arguments[1:]
     with tempfile.TemporaryDirectory() as place:

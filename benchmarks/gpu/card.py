@@ -1,4 +1,4 @@
-"""Write one row a fact about this machine: `python -m gpu.card`; it ends with 1 where no GPU can be used."""
+"""Write a row for each fact about this machine: `python -m gpu.card`; exit with 1 if no GPU can be used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PACKAGES = ("numpy", "numba", "numba-cuda", "cupy-cuda13x", "cupy-cuda12x", "to
 
 
 def main() -> int:
-    """Write what is known, the card last: 1 if `vsmnp` names an obstacle."""
+    """Write the facts, those of the GPU last; return 1 if `vsmnp` names an obstacle."""
     write_row(fact="Python", value=platform.python_version())
     write_row(fact="system", value=platform.platform())
     write_row(fact="cores", value=os.cpu_count())

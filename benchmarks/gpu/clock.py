@@ -1,4 +1,4 @@
-"""Measure what a card and its host take for one call: medians over rounds, each of at least twenty calls."""
+"""Measure the time of a call on a GPU and on its host: medians over rounds of at least twenty calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def on_device(work: Callable[[], object], calls: int = CALLS) -> float:
 
 
 def on_host(work: Callable[[], object], calls: int = 200) -> float:
-    """Return the median microseconds that the host needs for one call, the card's work left to go on."""
+    """Return the median microseconds that the host needs for one call, without waiting for the GPU."""
     work()
     times = []
     for _ in range(ROUNDS):

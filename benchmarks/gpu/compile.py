@@ -1,8 +1,8 @@
 """Compile every module into CuPy's disk cache, as many at once as there are cores: `python -m gpu.compile`.
 
 CuPy finds a compiled module by its source, options, architecture and compiler; the processes of later parts
-ask with the same and load what is there. The last row shows it: one module more, after all are compiled, in a
-new process. `python -m gpu.compile TOPIC DTYPE` compiles one.
+find it by the same key and load it. The last row verifies this: after all are compiled, a new process loads
+one module. `python -m gpu.compile TOPIC DTYPE` compiles one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST = ("step_joint", "step_second", "step")
 
 
 def modules() -> list[tuple[str, str]]:
-    """Every topic in every number type, the longest to compile first."""
+    """List every topic in every number type, the longest to compile first."""
 
     def rank(module: tuple[str, str]) -> tuple[int, str]:
         topic, dtype = module
@@ -67,7 +67,7 @@ def compile_one(topic: str, dtype: str) -> dict[str, Any]:
 
 
 def _apart(topic: str, dtype: str) -> dict[str, Any]:
-    """The row of a module that is compiled in a process of its own."""
+    """Return the row of a module that is compiled in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "gpu.compile", topic, dtype], capture_output=True, text=True, check=False
     )
@@ -79,7 +79,7 @@ def _apart(topic: str, dtype: str) -> dict[str, Any]:
 
 
 def _rows() -> Iterator[dict[str, Any]]:
-    """One row a module as it is done, and one that shows that the cache is found."""
+    """Yield one row for each module when it is compiled, and one that shows that the cache is found."""
     wanted = modules()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for done in as_completed([pool.submit(_apart, *module) for module in wanted]):
@@ -91,7 +91,7 @@ def _rows() -> Iterator[dict[str, Any]]:
 
 
 def main() -> int:
-    """Compile all; 1 if any failed."""
+    """Compile all modules; return 1 if any failed."""
     failed = 0
     for row in _rows():
         write_row(**row)

@@ -40,7 +40,7 @@ def _trainer(models: int, fused: bool) -> Trainer:
 
 
 def measure(models: int, fused: bool) -> list[dict[str, Any]]:
-    """Return one row a kernel: launches a step, and the median microseconds of one.
+    """Return one row for each kernel: launches per step, and the median microseconds of one.
 
     Parameters
     ----------

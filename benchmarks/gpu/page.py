@@ -1,4 +1,4 @@
-"""Write the report for people: `python -m gpu.page gpu.json` (in `benchmarks`) writes `gpu.md` beside it."""
+"""Write the report as a page: `python -m gpu.page gpu.json` (in `benchmarks`) writes `gpu.md` beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Return the page of a report: the machine, a table of all parts, and one table of findings a part.
+    """Return the page of a report: the machine, a table of all parts, and a table of findings for each part.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 
 def _brief(part: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of the table of all parts."""
+    """Return one row of the table of all parts."""
     return {
         "part": part["name"], "what": part["title"], "status": part["status"],
         "seconds": round(part["seconds"], 1), "limit": round(part["limit"], 1), "rows": len(part["rows"]),
@@ -41,14 +41,14 @@ def _brief(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A table whose columns are all that any row has, in the order in which they appear."""
+    """Return a table with the columns of all rows, in the order of their first occurrence."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     head = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     return head + [f"| {' | '.join(_cell(row.get(name, '')) for name in columns)} |" for row in rows]
 
 
 def _cell(value: Any) -> str:
-    """A value in a table: numbers to four digits, text on one line."""
+    """Format a value in a table: numbers to four digits, text on one line."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return " ".join(str("" if value is None else value).replace("|", "\\|").split())

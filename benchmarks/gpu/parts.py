@@ -1,4 +1,4 @@
-"""Name every part of `benchmarks/gpu.sh`, in order, with its command and its limit."""
+"""List every part of `benchmarks/gpu.sh`, in order, with its command and its limit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOOLKIT = "/usr/local/cuda/bin"
 
 
 def parts(scratch: Path) -> list[Part]:
-    """All parts, the ones that others need first; ``scratch`` is the folder that commands start in."""
+    """List all parts, those that others need first; ``scratch`` is the folder in which commands start."""
     python = sys.executable
 
     def module(name: str, *arguments: str) -> Callable[[], Sequence[str]]:
@@ -78,19 +78,19 @@ _OF_STEPS = "(step or steps)"
 
 
 def _script() -> tuple[str, ...]:
-    """The command that the installation made, or the same through the interpreter."""
+    """Return the installed command `vsmnp`, or the same command through the interpreter."""
     script = Path(sysconfig.get_path("scripts")) / "vsmnp"
     return (str(script),) if script.exists() else (sys.executable, "-c", _MAIN)
 
 
 def _peer() -> str:
-    """One peer whose framework is here: bench refuses one that is named and is not."""
+    """Choose one peer whose framework is installed: bench refuses a named peer that is missing."""
     known = {"torch": "torch-eager", "jax": "jax-jit"}
     return next((peer for module, peer in known.items() if find_spec(module) is not None), "none")
 
 
 def _run(scratch: Path) -> str:
-    """The run that the headline command left.
+    """Return the run that the part `train` left.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def _sanitizer(tool: str) -> tuple[str, ...]:
 
 
 def _profiler() -> tuple[str, ...]:
-    """Nsight Compute with the clocks as they are, on the kernels of the fused step."""
+    """Return the command of Nsight Compute, with unchanged clocks, on the kernels of the fused step."""
     return (
         _tool("ncu"), "--clock-control", "none",
         "--kernel-name", "regex:whole_step|step_part|step_sum|step_finish", "--launch-count", "8",

@@ -1,4 +1,4 @@
-"""Run one part in a process group of its own, within its limit, and record what it finds while it runs."""
+"""Run one part in a separate process group, within its limit, and record what it finds while it runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GRACE = 2.0
 
 @dataclass(frozen=True)
 class Part:
-    """Say what a part finds out, how it is run, and for how long at most.
+    """Describe a part: what it measures, its command, and its time limit.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def perform(part: Part, record: Record, journal: Journal, scratch: Path, limit: 
 def _watch(
     process: subprocess.Popen[bytes], record: Record, journal: Journal, files: tuple[Path, Path], start: float
 ) -> bool:
-    """Whether the limit came before the process's end by itself; all that is found is saved meanwhile."""
+    """Wait for the process, and return whether the limit ended it; findings are saved meanwhile."""
     asked = False
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -121,7 +121,7 @@ def _watch(
 
 
 def _read(record: Record, output: Path, rows: Path) -> bool:
-    """Take over rows and output; whether there was anything new."""
+    """Copy rows and output to the record; return whether there was anything new."""
     before = record.rows, record.output
     text = output.read_bytes().decode("utf-8", errors="replace")
     lines = [line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n")]
@@ -133,14 +133,14 @@ def _read(record: Record, output: Path, rows: Path) -> bool:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the whole process group; one that cannot be ended is left behind after ten seconds."""
+    """End the whole process group; one that cannot be ended is abandoned after ten seconds."""
     _signal(process, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
         process.wait(10)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Tell the whole process group, if any of it is there."""
+    """Send a signal to the process group, if any of its processes exists."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
@@ -151,7 +151,7 @@ def _end(record: Record, journal: Journal, status: str, why: str) -> None:
 
 
 def _reason(code: int, output: Sequence[str]) -> str:
-    """How a process ended that did not pass."""
+    """Describe how a process ended that did not pass."""
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}"
     return f"exit code {code}: {output[-1] if output else 'it printed nothing'}"

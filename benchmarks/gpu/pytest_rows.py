@@ -1,4 +1,4 @@
-"""Write one row a test as pytest goes: `pytest -p gpu.pytest_rows`."""
+"""Write one row for each test while pytest runs: `pytest -p gpu.pytest_rows`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .rows import write_row
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """Write a test's outcome and seconds; of fixtures only what failed."""
+    """Write a test's outcome and seconds; for fixtures only failures."""
     if report.when == "call" or report.outcome != "passed":
         why = str(report.longrepr).strip().splitlines()[-1:] if report.outcome == "failed" else []
         write_row(

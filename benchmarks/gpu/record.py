@@ -1,4 +1,4 @@
-"""Keep what is known of every part in `gpu.json` and `gpu.md`, both replaced whole at every change."""
+"""Keep the records of all parts in `gpu.json` and `gpu.md`, both replaced atomically at every change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Record:
-    """State what became of one part.
+    """Record the result of one part.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Journal:
     records: list[Record]
 
     def save(self) -> None:
-        """Replace both files; a disk that refuses is said on standard error and stops nothing."""
+        """Replace both files; report an error of the disk on standard error and continue."""
         report = {"facts": self.facts, "parts": [asdict(record) for record in self.records]}
         try:
             text = json.dumps(report, indent=1)
@@ -80,7 +80,7 @@ class Journal:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file under another name, then give it its own: readers find the old one or the new one."""
+    """Write a file under another name and rename it, so that a reader finds the old file or the new one."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -90,7 +90,7 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def without_places(text: str, folder: Path) -> str:
-    """Replace the folders of this machine by names that mean the same on every machine."""
+    """Replace the folders of this machine by names that are the same on every machine."""
     places = {
         str(folder.resolve()): "$OUT", str(ROOT): ".", tempfile.gettempdir(): "$TMPDIR",
         sys.prefix: "$PREFIX", str(Path.home()): "~",

@@ -1,4 +1,4 @@
-"""Write a part's findings where the report reads them, one line of JSON each, as soon as each is known."""
+"""Write each finding of a part, when it is known, as a line of JSON to the file that the report reads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_row(**values: Any) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a file of rows, or a file that is one JSON list; a line that is cut off is left out.
+    """Read a file of rows, or a file that is one JSON list; an incomplete last line is left out.
 
     Returns
     -------

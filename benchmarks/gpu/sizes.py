@@ -1,4 +1,4 @@
-"""Say how much is measured: all of it on a card, little in a rehearsal where a CPU stands for the card."""
+"""Choose the sizes of measurements: full sizes on a GPU, small ones in a rehearsal on a CPU."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ VARIABLE = "REHEARSAL"
 
 
 def rehearsal() -> bool:
-    """Return whether everything is to be small."""
+    """Return whether the sizes are those of a rehearsal."""
     return bool(os.environ.get(VARIABLE))

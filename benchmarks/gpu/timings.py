@@ -1,4 +1,4 @@
-"""Measure what only a card can answer, one row each: `python -m gpu.timings`.
+"""Measure what only a GPU can show, one row each: `python -m gpu.timings`.
 
 Launch costs, copies and the fraction of them that each kernel reaches, products, whole steps, and how far a
 run is from the reference's.
@@ -38,7 +38,7 @@ Answers = Iterator[tuple[str, float | str, str]]
 
 
 def launches() -> Answers:
-    """One RawKernel, and ten of them against a graph of ten."""
+    """Time one RawKernel, and ten of them against a graph of ten."""
     kernel = cupy.RawKernel('extern "C" __global__ void one(float *x) { x[0] += 1.0f; }', "one")
     x = cupy.zeros(1, cupy.float32)
 
@@ -68,7 +68,7 @@ def launches() -> Answers:
 
 
 def bandwidth() -> Answers:
-    """Copying, and each kernel's bytes in its time as a fraction of it."""
+    """Time copies, and the bytes of each kernel per second as a fraction of a copy's."""
     a, b = cupy.ones(MOVED // 8, cupy.float32), cupy.empty(MOVED // 8, cupy.float32)
     copied = MOVED / on_device(lambda: cupy.copyto(b, a)) / 1e3
     yield "copy", copied, "GB/s"
@@ -82,7 +82,7 @@ def bandwidth() -> Answers:
 
 
 def products() -> Answers:
-    """A product through the one door in float32 and TF32: rate and error."""
+    """Time a matrix product in float32 and TF32, with its error."""
     n = WIDE
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((1, n, n), np.float32) for _ in range(2))
@@ -101,7 +101,7 @@ def products() -> Answers:
 
 
 def steps() -> Answers:
-    """A step, fused and composed, launched and replayed, for 1 to 1,000 models."""
+    """Time a step, fused and composed, launched and replayed, for 1 to 1,000 models."""
     settings = Settings(hidden=(30, 30), activation="tanh", samples=1, batch_size=BATCH, steps=100,
                         objective="m2", inference="kl")  # fmt: skip
     data = load_data("mixture")
@@ -126,7 +126,7 @@ def steps() -> Answers:
 
 
 def agreement() -> Answers:
-    """Largest relative distance of a run's parameters from the reference's, after 20 steps."""
+    """Compute the largest relative distance of a run's parameters from the reference's after 20 steps."""
     names = (("elbo", "kl"), ("m2", "fisher"), ("m3", "fisher-reparam"), ("fae", "fisher"))
     for (objective, inference), dtype in product(names, ("float64", "float32")):
         settings = Settings(hidden=(8,), activation="tanh", samples=2, batch_size=50, steps=20, seeds=(0, 1),
@@ -145,13 +145,13 @@ def agreement() -> Answers:
 
 
 def main() -> int:
-    """Answer what can be answered; a question that fails is a row that says why, and then it returns 1."""
+    """Measure everything; a measurement that fails is a row with the reason, and 1 is returned."""
     failed = 0
     for question in (launches, bandwidth, steps, products, agreement):
         try:
             for what, value, unit in question():
                 write_row(what=what, value=value, unit=unit)
-        except Exception as error:  # the others shall still be asked
+        except Exception as error:  # the other measurements still run
             failed += 1
             traceback.print_exc()
             row: dict[str, Any] = {"what": question.__name__, "value": f"{type(error).__name__}: {error}"}

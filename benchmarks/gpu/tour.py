@@ -1,7 +1,7 @@
 """Run every kernel once and a few training steps on the card, for compute-sanitizer: `python -m gpu.tour`.
 
-Every array is an allocation of its own, so that an access beside it is one that the sanitizer sees; CuPy's
-pool would put many into one. A recorder has a pool of its own, so steps are launched one by one.
+Every array has a separate allocation, so that the sanitizer detects an access outside it; CuPy's pool would
+put many arrays into one. A recorder has a separate pool, so steps are launched one by one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .rows import write_row
 
 
 def train(dtype: str) -> bool:
-    """Do four steps of two models; whether both are alive."""
+    """Do four steps of two models; return whether both are alive."""
     settings = Settings(hidden=(6,), samples=2, batch_size=40, steps=4, seeds=(0, 1), objective="m3",
                         inference="fisher-reparam", activation="tanh", dtype=dtype)  # fmt: skip
     trainer = Trainer.build(load("cuda"), settings, load_data("mixture"))
@@ -33,7 +33,7 @@ def train(dtype: str) -> bool:
 
 
 def main() -> None:
-    """Go through float32, then float64."""
+    """Run everything in float32, then in float64."""
     cupy.cuda.set_allocator(None)
     for dtype in ("float32", "float64"):
         write_row(dtype=dtype, what="training", finished=train(dtype))

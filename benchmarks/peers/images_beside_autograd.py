@@ -61,7 +61,7 @@ class OnMNIST(Problem):
 
 
 class Rounding:
-    """An optimiser that leaves its parameters as float32 would hold them."""
+    """An optimiser that rounds its parameters to float32 after each update."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, params: list[torch.Tensor]) -> None:
         self.optimizer, self.params = optimizer, params
@@ -74,7 +74,7 @@ class Rounding:
 
 
 def pytorch(peer: ModuleType, problem: OnMNIST, double: bool = False, rounded: bool = False) -> Contender:
-    """PyTorch on the problem; in double precision from the same numbers, if that is wanted."""
+    """Build PyTorch's contender of the problem, if wanted in double precision from the same numbers."""
     contender = peer.make(problem)
     if double:
         for name in ("phi", "theta"):
@@ -93,7 +93,7 @@ def pytorch(peer: ModuleType, problem: OnMNIST, double: bool = False, rounded: b
 
 
 def gradient_error(found: Evaluation, exact: Evaluation) -> list[float]:
-    """Of the encoder and the decoder, ``|g - exact| / |exact|`` of each array: their median."""
+    """Compute the median over the arrays of ``|g - exact| / |exact|``, of the encoder and the decoder."""
     errors = []
     for g, e in ((found.g_phi, exact.g_phi), (found.g_theta, exact.g_theta)):
         sizes = {name: float(np.linalg.norm(array)) for name, array in e.items()}
@@ -103,7 +103,7 @@ def gradient_error(found: Evaluation, exact: Evaluation) -> list[float]:
 
 
 def differences(losses: Mapping[str, list[list[float]]]) -> list[dict[str, Any]]:
-    """For each pair of sides, the largest relative difference so far of both losses, by steps done."""
+    """Compute the largest relative difference of both losses for each pair of sides, by number of steps."""
     pairs = [("vsmnp", "pytorch")]
     if "double" in losses:
         pairs += [(side, "double") for side in losses if side != "double"]

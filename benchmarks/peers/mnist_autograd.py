@@ -20,13 +20,13 @@ from torch import Tensor, nn
 
 
 def images(folder: Path, name: str) -> Tensor:
-    """Flat images in [0, 1] from an IDX .gz file."""
+    """Read flat images in [0, 1] from an IDX .gz file."""
     raw = gzip.decompress((folder / f"{name}-images-idx3-ubyte.gz").read_bytes())
     return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 784) / np.float32(255))
 
 
 def network(*widths: int) -> nn.Sequential:
-    """Dense layers with relu between them; PyTorch's default weights are uniform in +-1/sqrt(fan in)."""
+    """Build dense layers with relus between them; PyTorch's weights are uniform in +-1/sqrt(fan in)."""
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
@@ -34,7 +34,7 @@ def network(*widths: int) -> nn.Sequential:
 
 
 class VAE(nn.Module):
-    """784-500-500-2x50 and back, sigmoid output, one likelihood variance."""
+    """The perceptron 784-500-500-2x50 and its mirror image, sigmoid output, one likelihood variance."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ STEPS = 150
 
 
 def network(p: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Three dense layers with relu between them."""
+    """Build three dense layers with relu between them."""
     for i in (0, 2, 4):
         x = x @ p[f"net.{i}.w"].T + p[f"net.{i}.b"]
         x = torch.relu(x) if i < 4 else x
@@ -31,7 +31,7 @@ def network(p: dict[str, Tensor], x: Tensor) -> Tensor:
 
 
 def negative_elbo(encoder: dict[str, Tensor], decoder: dict[str, Tensor], x: Tensor, eps: Tensor) -> Tensor:
-    """Equation (1) with one sample, mean over the batch."""
+    """Compute equation (1) with one sample, the mean over the batch."""
     mu, log_s = network(encoder, x).chunk(2, -1)
     square = (x - torch.sigmoid(network(decoder, mu + log_s.exp() * eps))).square().sum(-1)
     log_sd = decoder["log_sd"]

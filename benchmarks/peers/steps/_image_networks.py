@@ -20,17 +20,17 @@ EPSILON = 1e-5
 
 
 class Parameters(Protocol):
-    """Arrays in the order of the layers."""
+    """Give the arrays of a network in the order of its layers."""
 
     def conv(self, n_out: int, n_in: int, size: int) -> Tensor:
-        """``(O, I, k, k)``; of a transposed convolution, those of the one that it is the adjoint of."""
+        """Return weights ``(O, I, k, k)``; a transposed convolution has those of its adjoint."""
 
     def array(self, *shape: int) -> Tensor:
-        """Any other array."""
+        """Return an array that is no weight of a convolution."""
 
 
 class FlatParameters:
-    """From a vector, in which the engine's arrays lie end to end without padding."""
+    """Read a flat vector, in which the engine's arrays follow each other without padding."""
 
     def __init__(self, vector: Tensor) -> None:
         self.vector, self.start = vector, 0
@@ -44,7 +44,7 @@ class FlatParameters:
 
 
 class Leaves:
-    """From tensors in their order, windows behind channels as PyTorch has them."""
+    """Read a list of tensors with the window axes last, the layout of PyTorch."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.rest = iter(tensors)
@@ -58,7 +58,7 @@ class Leaves:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the networks leave open; ``batch_norm`` is off, coupled (the batch's) or frozen (the slots')."""
+    """Hold options of both networks; ``batch_norm`` is off, coupled (batch statistics) or frozen (slots)."""
 
     arch: str
     image: tuple[int, int, int]
@@ -71,7 +71,7 @@ class Plan:
         return round(full * self.width)
 
     def norm(self, p: Parameters, x: Tensor) -> Tensor:
-        """``x (N, C, H, W)`` normalised."""
+        """Normalise the channels of ``x (N, C, H, W)``."""
         if self.batch_norm == "off":
             return x
         scale, shift, mean, variance = (p.array(x.shape[1]) for _ in range(4))
@@ -82,12 +82,12 @@ class Plan:
         )
 
     def encode(self, p: Parameters, x: Tensor) -> Tensor:
-        """Flat images ``(N, D)`` to features ``(N, 2 Z)``."""
+        """Map flat images ``(N, D)`` to features ``(N, 2 Z)``."""
         x = x.reshape(len(x), *self.image)
         return (_dcgan_encoder if self.arch == "dcgan" else _resnet_encoder)(self, p, x)
 
     def decode(self, p: Parameters, z: Tensor) -> Tensor:
-        """Codes ``(N, Z)`` to flat images ``(N, D)``."""
+        """Map codes ``(N, Z)`` to flat images ``(N, D)``."""
         return (_dcgan_decoder if self.arch == "dcgan" else _resnet_decoder)(self, p, z).flatten(1)
 
 

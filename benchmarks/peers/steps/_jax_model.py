@@ -1,4 +1,4 @@
-"""What the JAX peers share: one pure step, in which every gradient is ``jax.grad``."""
+"""Define what the JAX peers share: one pure step, in which every gradient is ``jax.grad``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Tree = Any
 
 
 def obstacle(problem: Problem) -> str | None:
-    """JAX computes every case; it needs its own plugin for a GPU's."""
+    """Return why JAX cannot run the case, or None if it runs on that device."""
     wanted = "gpu" if problem.case.device == "gpu" else "cpu"
     if jax.default_backend() != wanted:
         return f"this JAX runs on {jax.default_backend()}."
@@ -60,7 +60,7 @@ class Losses:
         return (0.5 * (mu**2 + s**2 - 1) - jnp.log(s)).sum(-1)
 
     def score_q(self, phi: Tree, x: jax.Array, z: jax.Array) -> jax.Array:
-        """``grad_x log q(z|x)``, z held fixed in x: one pullback through the encoder for each sample."""
+        """Compute ``grad_x log q(z|x)``, z held fixed in x, by one pullback of the encoder per sample."""
 
         def log_q(features: jax.Array, z: jax.Array) -> jax.Array:
             mu, s = self.moments(features)
@@ -113,7 +113,7 @@ class Losses:
         return (s_q * off).sum(-1).mean() + divergence + 0.5 * self.squared_mean(s).mean()
 
     def joint(self, phi: Tree, theta: Tree, x: jax.Array, eps: jax.Array, follows: bool) -> jax.Array:
-        """The Fisher autoencoder."""
+        """Compute the loss of the Fisher autoencoder."""
         mu, s = self.encode(phi, x)
         z = mu + s * eps
         z = z if follows else jax.lax.stop_gradient(z)

@@ -1,4 +1,4 @@
-"""The losses as functions for ``torch.func``: what torch.compile and vmap can look through."""
+"""Write the losses as functions for ``torch.func``, which torch.compile and vmap can transform."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Params = Sequence[Tensor]
 
 
 def posterior_score(spec: Spec, theta: Params, x: Tensor, z: Tensor) -> Tensor:
-    """``grad_z log p(x|z)``."""
+    """Compute ``grad_z log p(x|z)`` for each sample."""
     return grad(lambda z: log_likelihood(theta, x, decode(spec, theta, z)).sum())(z)
 
 
 def score_q(spec: Spec, phi: Params, x: Tensor, z: Tensor) -> Tensor:
-    """``grad_x log q(z|x)``, z held fixed in x: one pullback through the encoder for each sample."""
+    """Compute ``grad_x log q(z|x)``, z held fixed in x, by one pullback of the encoder per sample."""
 
     def log_q(features: Tensor, z: Tensor) -> Tensor:
         mu, rho = features.chunk(2, -1)
@@ -32,7 +32,7 @@ def score_q(spec: Spec, phi: Params, x: Tensor, z: Tensor) -> Tensor:
 
 
 def inference_loss(spec: Spec, case: Case, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
-    """KL, the posterior Fisher divergence, or the Fisher autoencoder."""
+    """Compute KL, the posterior Fisher divergence, or the Fisher autoencoder."""
     if case.objective == "fae":
         return joint_loss(spec, phi, theta, x, eps, case.inference == "fisher-reparam")
     mu, s = encode(spec, phi, x)
@@ -45,7 +45,7 @@ def inference_loss(spec: Spec, case: Case, phi: Params, theta: Params, x: Tensor
 
 
 def learning_loss(spec: Spec, case: Case, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
-    """ELBO, M1, M2, M3, or the Fisher autoencoder."""
+    """Compute ELBO, M1, M2, M3, or the Fisher autoencoder."""
     if case.objective == "fae":
         return joint_loss(spec, phi, theta, x, eps, False)
     mu, s = encode(spec, phi, x)
@@ -70,7 +70,7 @@ Gradient = Callable[[Params, Params, Tensor, Tensor], tuple[Params, Tensor]]
 
 
 def gradients(spec: Spec, case: Case) -> tuple[Gradient, Gradient]:
-    """``inference(phi, theta, x, eps)`` and ``learning``, each giving ``(gradients, loss)`` of one model."""
+    """Return ``inference(phi, theta, x, eps)`` and ``learning``, which return ``(gradients, loss)``."""
 
     def inference(phi: Params, theta: Params, x: Tensor, eps: Tensor) -> tuple[Params, Tensor]:
         return grad_and_value(lambda p: inference_loss(spec, case, p, theta, x, eps))(phi)

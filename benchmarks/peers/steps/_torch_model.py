@@ -1,4 +1,4 @@
-"""What the PyTorch peers share: the networks and densities of the problem, and its tensors."""
+"""Define what the PyTorch peers share: the networks and densities of the problem, and its tensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACTIVATION = {
 
 @dataclass(frozen=True)
 class Spec:
-    """What a loss depends on besides tensors."""
+    """Hold what a loss depends on besides tensors."""
 
     d_x: int
     d_z: int
@@ -51,7 +51,7 @@ def device(problem: Problem) -> torch.device:
 
 
 def obstacle(problem: Problem) -> str | None:
-    """PyTorch computes every case of perceptrons; it needs its own card for a GPU's."""
+    """Return why PyTorch cannot run a case of perceptrons, or None if it can."""
     if problem.case.image is not None:
         return "torch-eager has the networks of images."
     if problem.case.device == "gpu" and not torch.cuda.is_available():
@@ -60,34 +60,34 @@ def obstacle(problem: Problem) -> str | None:
 
 
 def obstacle_alone(problem: Problem) -> str | None:
-    """The same, for a peer of single models that are perceptrons."""
+    """Return why a peer for single models of perceptrons cannot run the case, or None if it can."""
     if problem.case.models > 1:
         return "it trains one model; torch-vmap trains several side by side."
     return obstacle(problem)
 
 
 def prepare(problem: Problem) -> None:
-    """Threads and TF32 as the case has them."""
+    """Set the threads and TF32 of a case."""
     if problem.case.device == "cpu":
         torch.set_num_threads(problem.case.threads)
     torch.backends.cuda.matmul.allow_tf32 = problem.case.tf32
 
 
 def tensors(named: Mapping[str, np.ndarray], where: torch.device, models: bool = False) -> list[Tensor]:
-    """Arrays in order, windows behind channels; of the first model, or of all with the axis R in front."""
+    """Return arrays in order, window axes last; of the first model, or of all with the leading axis R."""
     found = [torch.from_numpy(np.array(a if models else a[0])).to(where) for a in named.values()]
     return [t.permute(0, 3, 1, 2).contiguous() if t.ndim == 4 else t for t in found]
 
 
 def arrays(names: Sequence[str], values: Sequence[Tensor], models: bool = False) -> dict[str, np.ndarray]:
-    """Back to the host by name, with the axis R."""
+    """Copy arrays to the host by name, with the axis R."""
     moved = [t.permute(0, 2, 3, 1) if t.ndim == 4 else t for t in values]
     host = [value.detach().cpu().numpy() for value in moved]
     return {name: a if models else a[None] for name, a in zip(names, host, strict=True)}
 
 
 def network(p: Sequence[Tensor], x: Tensor, activation: str) -> Tensor:
-    """Dense layers ``w, b, w, b ...`` with an activation between them."""
+    """Evaluate dense layers ``w, b, w, b ...`` with an activation between them."""
     f = ACTIVATION[activation]
     for i in range(0, len(p) - 2, 2):
         x = f(functional.linear(x, p[i], p[i + 1]))
@@ -95,7 +95,7 @@ def network(p: Sequence[Tensor], x: Tensor, activation: str) -> Tensor:
 
 
 def encode(spec: Spec, phi: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of q."""
+    """Compute the mean and standard deviation of q."""
     of_images = spec.images
     features = of_images.encode(Leaves(phi), x) if of_images else network(phi, x, spec.activation)
     mu, rho = features.chunk(2, -1)
@@ -103,7 +103,7 @@ def encode(spec: Spec, phi: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor
 
 
 def decode(spec: Spec, theta: Sequence[Tensor], z: Tensor) -> Tensor:
-    """``g(z)``; the last of theta is ``log_sd``."""
+    """Compute ``g(z)``; the last entry of theta is ``log_sd``."""
     if spec.images is None:
         return network(theta[:-1], z, spec.activation)
     return spec.images.decode(Leaves(theta[:-1]), z.flatten(0, 1)).unflatten(0, z.shape[:2])
@@ -119,7 +119,7 @@ def kl(mu: Tensor, s: Tensor) -> Tensor:
 
 
 def squared_mean(spec: Spec, s: Tensor) -> Tensor:
-    """``|E s|^2`` from ``s (S, N, D)``, over all pairs of samples or over pairs of two different ones."""
+    """Estimate ``|E s|^2`` from ``s (S, N, D)``, over all pairs of samples or over unequal pairs."""
     if not spec.unbiased:
         return s.mean(0).square().sum(-1)
     n = spec.samples
@@ -127,7 +127,7 @@ def squared_mean(spec: Spec, s: Tensor) -> Tensor:
 
 
 def matching(spec: Spec, objective: str, theta: Sequence[Tensor], e: Tensor, s_q: Tensor | None) -> Tensor:
-    """M1, M2 or M3 from ``e = g - x (S, N, D)``, mean over the batch."""
+    """Compute M1, M2 or M3 from ``e = g - x (S, N, D)``, the mean over the batch."""
     tau = (-2 * theta[-1]).exp()
     s = tau * e  # grad_x log p(x|z)
     divergence = -tau * spec.d_x

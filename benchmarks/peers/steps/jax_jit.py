@@ -1,4 +1,4 @@
-"""JAX: one jitted step, its state donated."""
+"""JAX with one jitted step, whose state is donated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain NumPy: the product's own formulas on the set that specifies them, nothing compiled or fused."""
+"""Plain NumPy: the formulas of vsmnp on its reference kernel set, nothing compiled or fused."""
 
 from __future__ import annotations
 

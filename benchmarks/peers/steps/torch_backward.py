@@ -1,8 +1,8 @@
-"""PyTorch as it is usually written: ``loss.backward()``, which reaches all that a loss depends on.
+"""PyTorch as it is usually written: ``loss.backward()``, which computes every gradient of a loss.
 
-An encoder update so computes the decoder's gradient too, which nobody uses, and the score of Fisher
+An encoder update therefore computes the decoder's gradient too, which is not used, and the score of Fisher
 inference is taken with ``create_graph=True``, so that the backward sweep passes through it once more.
-``torch-eager`` asks for no gradient that an update does not need.
+``torch-eager`` computes only the gradients that an update needs.
 """
 
 from __future__ import annotations

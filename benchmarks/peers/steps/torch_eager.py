@@ -1,6 +1,6 @@
 """PyTorch, eager: losses by hand where a closed form is the usual choice, gradients by autograd.
 
-Only the gradients that an update needs are asked for; z is detached where it is held fixed; Adam is fused.
+Only the gradients that an update needs are computed; z is detached where it is held fixed; Adam is fused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Params = Sequence[Tensor]
 def inference_loss(
     spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor, keeps_graph: bool = False
 ) -> Tensor:
-    """KL or the posterior Fisher divergence, z held fixed or following phi.
+    """Compute KL or the posterior Fisher divergence, z held fixed or following phi.
 
     The graph of the score, which only the latter's gradient needs, can be kept for both.
     """
@@ -54,7 +54,7 @@ def inference_loss(
 
 
 def learning_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
-    """ELBO, M1, M2 or M3; nothing flows back into phi."""
+    """Compute ELBO, M1, M2 or M3, without a gradient in phi."""
     s_q = None
     if name == "m3":
         x_each = x.expand(spec.samples, *x.shape).detach().requires_grad_()
@@ -72,14 +72,14 @@ def learning_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, 
 
 
 def log_q(z: Tensor, mu: Tensor, s: Tensor) -> Tensor:
-    """Summed over samples and batch, without its constant."""
+    """Compute a term summed over samples and batch, without its constant."""
     return -(0.5 * ((z - mu) / s).square() + s.log()).sum()
 
 
 def joint_loss(
     spec: Spec, phi: Params, theta: Params, x: Tensor, eps: Tensor, trains_phi: bool, follows: bool
 ) -> Tensor:
-    """The Fisher autoencoder: posterior Fisher divergence, M1 and ``E|s^q|^2/2``."""
+    """Compute the Fisher autoencoder: posterior Fisher divergence, M1 and ``E|s^q|^2/2``."""
     with torch.set_grad_enabled(trains_phi):
         mu, s = encode(spec, phi, x)
         z = mu + s * eps
@@ -98,7 +98,7 @@ def joint_loss(
 
 
 def gradient(loss: Tensor, params: Params) -> list[Tensor]:
-    """Of each parameter; running statistics, which nothing depends on, have zero.
+    """Return the gradient of each parameter; running statistics, on which no loss depends, have zero.
 
     Contiguous: the fused Adam of PyTorch 2.13 pairs elements of differently strided arrays by their places.
     """
@@ -106,7 +106,7 @@ def gradient(loss: Tensor, params: Params) -> list[Tensor]:
 
 
 class TorchEager:
-    """One model, as eager code trains it."""
+    """Train one model in the usual way of eager code."""
 
     def __init__(self, problem: Problem) -> None:
         prepare(problem)

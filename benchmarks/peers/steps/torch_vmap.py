@@ -19,7 +19,7 @@ __all__ = ["TorchVmap", "make", "obstacle"]
 
 
 class TorchVmap:
-    """Parameters with the axis R in front; every operation of a step is one call for all models."""
+    """Parameters with the leading axis R; every operation of a step is one call for all models."""
 
     def __init__(self, problem: Problem) -> None:
         prepare(problem)
@@ -70,7 +70,7 @@ class TorchVmap:
 
 
 def make(problem: Problem) -> TorchVmap:
-    """With one thread or all of the case's, whichever is faster: barriers are dear where work is small."""
+    """Choose one thread or all of the case's, whichever is faster: barriers cost much where work is small."""
     if problem.case.device == "cpu" and problem.case.threads > 1:
         seconds = {threads: _seconds(TorchVmap(problem), threads) for threads in (1, problem.case.threads)}
         contender = TorchVmap(problem)
@@ -80,7 +80,7 @@ def make(problem: Problem) -> TorchVmap:
 
 
 def _seconds(contender: TorchVmap, threads: int) -> float:
-    """A step of a contender that is then thrown away."""
+    """Do a step of a contender that is discarded afterwards."""
     torch.set_num_threads(threads)
     contender.step()
     start = time.perf_counter()
