@@ -1,4 +1,4 @@
-"""The laws of the house: who may import whom, what an ``__init__`` holds, how long a file gets."""
+"""Test the import law of the packages, the content of an ``__init__`` and the length of files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 import pytest
 from import_graph import FOLDERS, MODULES, PACKAGES, ROOT, imports, tree
 
-#: The import law, from the ground up. A name stands for a package with all that is in it, or for a module; a
+#: The import law, lowest row first. A name stands for a package with all that is in it, or for a module; a
 #: package inside another that is named itself is on its own row. A file imports strictly lower rows only; the
 #: files of one package may import each other as long as no circle closes.
 FLOORS: tuple[tuple[str, ...], ...] = (

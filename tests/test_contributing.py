@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md says what is so: its diagram, its files and its commands."""
+"""Test that the diagram and the file names of CONTRIBUTING.md agree with the tree."""
 
 from __future__ import annotations
 

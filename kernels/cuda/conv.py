@@ -25,7 +25,7 @@ class Images(Linear):
         """Gather the windows of images ``x (R, T, H, W C)`` as rows ``(R, T H' W', size size C)``."""
         models, images = x.shape[:2]
         rows = self.empty((models, images * windows.count, windows.width), x.dtype)
-        if windows.as_they_lie:
+        if windows.are_images:
             rows[...] = x.reshape(rows.shape)
         elif rows.size:
             grid = self.flat_grid(rows.size // models, models)
@@ -36,7 +36,7 @@ class Images(Linear):
     def _scattered(self, rows: Array, windows: Windows, x: Array) -> None:
         """Apply the adjoint of :meth:`_gathered` to rows, and write it to ``x (R, T, H, W C)``."""
         models, images = x.shape[:2]
-        if windows.as_they_lie:
+        if windows.are_images:
             x[...] = rows.reshape(x.shape)
         elif x.size:
             grid = self.flat_grid(x.size // models, models)

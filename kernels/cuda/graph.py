@@ -54,7 +54,7 @@ class CupyRecorder:
         return result
 
     def _count(self) -> None:
-        """Count a replay, by a kernel that a rehearsal compiles and a capture finds ready."""
+        """Count a replay, by a kernel that :meth:`rehearse` compiles before the capture."""
         self.ticks += 1
 
     def replay(self) -> None:

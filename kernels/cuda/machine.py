@@ -24,7 +24,7 @@ from .source import joined
 
 #: Compiler options; CuPy adds the architecture and ``-ftz=true``.
 OPTIONS = ("-std=c++17",)
-#: Bytes of dynamic shared memory that every card gives a block of any kernel; each kernel asks for more.
+#: Bytes of dynamic shared memory that every card gives a block of any kernel; a kernel must request more.
 #: The card's 48 KB include static memory, of which kernels with dynamic memory have at most 2 KB.
 GRANTED = 46 * 1024
 
@@ -116,8 +116,8 @@ class Machine:
 class CupyModule:
     """A CuPy module: compiled by NVRTC at the first launch, and kept on disk by CuPy.
 
-    The driver is asked once for each kernel and for the most shared memory that its launches took so far: to
-    ask at every launch takes longer than the launch.
+    Shared memory is requested from the driver only when a launch of a kernel needs more than all before,
+    because a request takes longer than a launch.
     """
 
     def __init__(self, source: str) -> None:

@@ -46,8 +46,8 @@ class Windows:
         return self.places[0] * self.places[1]
 
     @property
-    def as_they_lie(self) -> bool:
-        """Whether the images are their windows already: a window is the whole image, or one pixel."""
+    def are_images(self) -> bool:
+        """Whether the windows are the images in memory: each is a whole image, or one pixel."""
         whole = self.image == (self.window.size, self.window.size)
         return self.window.pad == 0 and (whole or self.window == Window(1))
 
@@ -64,6 +64,6 @@ class Windows:
 
     def tiles(self, images: int) -> Iterator[slice]:
         """Yield slices of consecutive images, one slice of all where no gathering is needed."""
-        tile = images if self.as_they_lie else self.tile
+        tile = images if self.are_images else self.tile
         for first in range(0, images, max(1, tile)):
             yield slice(first, min(first + tile, images))

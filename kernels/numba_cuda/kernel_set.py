@@ -32,8 +32,8 @@ class NumbaCudaKernels(CudaKernels):
     def _start(self, kernel: Any, grid: Shape, block: Shape, *arguments: Any) -> None:
         """Start a kernel on the stream of the arrays' library; NumPy, in a simulation, has none.
 
-        Numba would wait for that stream once for every array of another library. There is no need: what fills
-        the arrays was started on the same stream, and a stream keeps its order.
+        Numba would synchronise with that stream once for every array of another library. This is not needed:
+        the kernels that write the arrays were started on the same stream, which runs them in order.
         """
         library = getattr(self.machine.xp, "cuda", None)
         if library is None:

@@ -65,7 +65,7 @@ def _scatter(
 
 def _gathered(x: Array, windows: Windows, spare: Array) -> Array:
     """Return the rows ``(T H' W', size size C)`` of images ``x (T, H, W C)``, gathered if necessary."""
-    if windows.as_they_lie:
+    if windows.are_images:
         return x.reshape(-1, windows.width)
     rows = spare[: len(x)]
     _gather(x, rows, *windows.numbers)
@@ -74,7 +74,7 @@ def _gathered(x: Array, windows: Windows, spare: Array) -> Array:
 
 def _spare(windows: Windows, images: int, dtype: np.dtype[Any]) -> Array:
     """Allocate memory for the gathered rows of a tile."""
-    size, count = windows.window.size, 0 if windows.as_they_lie else min(images, windows.tile)
+    size, count = windows.window.size, 0 if windows.are_images else min(images, windows.tile)
     return np.empty((count, *windows.places, size, size * windows.channels), dtype)
 
 
@@ -110,7 +110,7 @@ def conv_adjoint_x(gy: Array, w: Array, window: Window, image: Shape) -> Array:
         weight = weights[m % len(weights)]
         for tile in windows.tiles(count):
             rows = gy[m % len(gy), tile].reshape(-1, outputs)
-            if windows.as_they_lie:
+            if windows.are_images:
                 np.matmul(rows, weight, out=gx[m, tile].reshape(len(rows), windows.width))
             else:
                 spread = spare[: tile.stop - tile.start]

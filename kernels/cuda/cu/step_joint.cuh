@@ -6,7 +6,7 @@
 // one tangent sweep: the decoder's along dz = d, the encoder's along dx = s^q. See objectives/joint_fisher.py.
 #include "step_gradients.cuh"
 
-// Do the computation that both gradients share: write d to the tangent of z, and add a thread's share of three sums.
+// Do the part that both gradients share: write d to the tangent of z, and add a thread's share of three sums.
 __device__ inline void meet(const Work &w, const Minibatch &m, real tau, int samples, int low, int here, Sums *sums) {
     const int rows = samples * here, stride = w.stride;
     const real *const g = w.decoder.result(stride), *const gap = w.along.input(0, stride);

@@ -62,8 +62,8 @@ struct Optimiser {
     }
 };
 
-// The threads that share the parameters of a model: one block, or all blocks along x. Types without members, so that
-// no register holds what the hardware knows. EACH divides among one block.
+// The threads that share the parameters of a model: one block, or all blocks along x. Types without members, because
+// special registers have the values. EACH divides among one block.
 struct OneBlock {
     __device__ static int first() { return (int)threadIdx.x; }
     __device__ static int size() { return (int)blockDim.x; }

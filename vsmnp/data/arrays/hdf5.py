@@ -1,4 +1,4 @@
-"""Read arrays from HDF5 files, and say what is true of a file that HDF5 refuses."""
+"""Read arrays from HDF5 files, and explain why HDF5 cannot read a file."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _AT_ONCE = 512
 _IN_A_ROW = 16
 #: Number of unreadable pictures that are named; the others are counted.
 _NAMED = 5
-#: What may be done to a picture, and what is said of the number of those to which it was done.
+#: The changes of pictures, each with the sentence that counts the pictures so changed.
 _CHANGES = {
     "on_white": "{:,} picture(s) have transparent parts, which were laid on white.",
     "frames": "{:,} picture(s) have several frames, of which the first was read.",

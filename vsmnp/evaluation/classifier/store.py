@@ -96,7 +96,7 @@ class Classifier:
         ])  # fmt: skip
 
 
-#: What a file says of a classifier apart from its parameters.
+#: The fields of a classifier that a file stores besides its parameters.
 _FACTS = tuple(name for name in Classifier.__dataclass_fields__ if name != "vector")
 
 
