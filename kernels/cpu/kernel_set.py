@@ -22,7 +22,9 @@ from .step import step
 
 def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     """Return the functions that a module defines, without what it imports."""
-    return dict(inspect.getmembers(module, lambda f: inspect.isfunction(f) and f.__module__ == module.__name__))
+    return dict(
+        inspect.getmembers(module, lambda f: inspect.isfunction(f) and f.__module__ == module.__name__)
+    )
 
 
 def _gathered(name: str, *modules: ModuleType) -> Kernels:
