@@ -46,9 +46,7 @@ class ReplayedInt(int):
 
     def __mul__(self, other: int) -> ReplayedInt:
         if isinstance(other, ReplayedInt):
-            raise TypeError(
-                "The product of two ReplayedInts is not linear in the replays: multiply one by an int."
-            )
+            raise TypeError("A product of two ReplayedInts does not grow evenly: multiply one by an int.")
         return ReplayedInt(int(self) * other, self.rate * other, self.ticks)
 
     __rmul__ = __mul__

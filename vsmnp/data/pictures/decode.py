@@ -153,7 +153,7 @@ def _converted(picture: Image, path: Path, channels: Channels) -> tuple[Image, b
 
 
 def _on_white(picture: Image) -> tuple[Image, bool]:
-    """Compose a picture with a white background, and return whether any of it was transparent."""
+    """Combine a picture with a white background, and return whether any of it was transparent."""
     from PIL import Image
 
     layered = picture.convert("RGBA")
