@@ -32,7 +32,7 @@ from vsmnp.training.history import History
 from vsmnp.types import Array, Shape
 
 #: Every figure of a run, with as few draws as still give a picture.
-DRAW: dict[str, Callable[..., None]] = {**figures.FIGURES, "density": partial(figures.density, draws=200)}
+DRAW: dict[str, Callable[..., Any]] = {**figures.FIGURES, "density": partial(figures.density, draws=200)}
 PLANE = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
 DPI = 150
 
@@ -156,6 +156,34 @@ def test_density_without_a_formula(tmp_path: Path, settings: dict[str, Any]) -> 
     run = small(settings.pop("dataset"), **settings)
     figures.density(run, tmp_path / "a.png", draws=50)
     picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", PLANE)
+def test_without_a_path_the_figure_is_returned_and_nothing_written(
+    single: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is complete: saved later, under another style, it is the same picture."""
+    from matplotlib import rc_context
+
+    monkeypatch.chdir(tmp_path)
+    figure = DRAW[name](single)
+    assert not list(tmp_path.iterdir())
+    figure.savefig("a.png")
+    with rc_context({"grid.color": "red", "xtick.labelsize": 20}):
+        figure.savefig("b.png")
+    np.testing.assert_array_equal(picture(Path("a.png")), picture(Path("b.png")))
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_the_end_of_the_name_chooses_the_format(single: Run, tmp_path: Path) -> None:
+    for ending, start in ((".png", b"\x89PNG"), (".pdf", b"%PDF-"), (".SVG", b"<?xml")):
+        for which in "ab":
+            figures.samples(single, tmp_path / (which + ending), n=20)
+        content = (tmp_path / f"a{ending}").read_bytes()
+        assert content.startswith(start)
+        assert (tmp_path / f"b{ending}").read_bytes() == content
+    with pytest.raises(ConfigError, match=r"must end in \.png, \.pdf or \.svg"):
+        figures.samples(single, tmp_path / "a.eps")
 
 
 def test_names_are_not_formulas(tmp_path: Path) -> None:
@@ -313,7 +341,7 @@ def test_missing_images_are_bright() -> None:
 
 def test_failures_are_sentences(single: Run, images: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    attempts: list[Callable[[], None]] = [
+    attempts: list[Callable[[], object]] = [
         lambda: figures.density(images, path),
         lambda: figures.samples(single, path, n=0),
         lambda: figures.samples(small(finite((4, 4, 4))), path),

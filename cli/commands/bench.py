@@ -59,7 +59,7 @@ _ANOTHER = "name another file"
 @click.option("--json", "json_file", metavar="FILE",
               help="Write all rows as JSON, each as soon as it is measured; - prints them.")  # fmt: skip
 @click.option("--markdown", type=FILE, help="Write the rows as a Markdown table.")
-@click.option("--plot", type=FILE, help="Draw the rows as a PNG image.")
+@click.option("--plot", type=FILE, help="Draw the rows as a picture, .png, .pdf or .svg.")
 @quiet_option
 def command(
     repeats: int, peers: tuple[str, ...], folder: Path | None, json_file: str | None, markdown: Path | None,

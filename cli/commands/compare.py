@@ -18,7 +18,7 @@ from ..options import PATH, output_options, with_examples
   vsmnp compare runs/mnist-kl-m1-seed0 runs/mnist-kl-m2-seed0 --fid
 """)
 @click.argument("runs", type=PATH, nargs=-1, required=True)
-@click.option("--out", type=PATH, default=Path("comparison.png"), help="PNG file of the plot.")
+@click.option("--out", type=PATH, default=Path("comparison.png"), help="Plot: .png, .pdf or .svg.")
 @evaluation_options
 @output_options
 def command(runs: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any) -> None:

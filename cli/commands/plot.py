@@ -13,13 +13,13 @@ FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sd
 
 @with_examples("""
   vsmnp plot runs/mixture-kl-m1-seed0 density
-  vsmnp plot runs/mixture-kl-m1-seed0 latent --out latent.png
+  vsmnp plot runs/mixture-kl-m1-seed0 latent --out latent.pdf
 """)
 @click.argument("run", type=PATH)
 @click.argument("figure", type=click.Choice(FIGURES))
-@click.option("--out", type=PATH, help="PNG file of the picture; default: RUN/FIGURE.png.")
+@click.option("--out", type=PATH, help="File of the picture, .png, .pdf or .svg; default: RUN/FIGURE.png.")
 def command(run: Path, figure: str, out: Path | None) -> None:
-    """Draw FIGURE of the run in folder RUN as a PNG file."""
+    """Draw FIGURE of the run in folder RUN."""
     from vsmnp.figures import FIGURES as DRAW
     from vsmnp.runs.session import load_run
 

@@ -1,4 +1,4 @@
-"""Draw figures of one or several runs, as PNG files."""
+"""Draw figures of one or several runs, as files or Matplotlib figures."""
 
 from .catalogue import FIGURES
 from .comparison import comparison

@@ -1,11 +1,13 @@
-"""Draw a figure that is written as a complete PNG file or not at all, and parts of its axes."""
+"""Draw a figure that is written as a complete file or not at all, and parts of its axes."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+#: The formats of a picture by the end of its file name, with the metadata of a file. Without a date, the
+#: same picture has the same bytes.
+FORMATS: Mapping[str, Mapping[str, str | None]] = MappingProxyType({
+    ".png": {"Software": "vsmnp"},
+    ".pdf": {"Creator": "vsmnp", "CreationDate": None},
+    ".svg": {"Creator": "vsmnp", "Date": None},
+})  # fmt: skip
+
 
 def check_picture(path: Path, cure: str = "choose another place with --out") -> None:
     """Check before the work whether a picture can be written to the path.
@@ -28,25 +38,29 @@ def check_picture(path: Path, cure: str = "choose another place with --out") -> 
     Raises
     ------
     ConfigError
-        If the path does not end in .png.
+        If the path does not end as one of :data:`FORMATS`.
     StorageError
         If it cannot be written; ``cure`` ends the message.
     """
-    if path.suffix.lower() != ".png":
-        raise ConfigError(f"A figure is a PNG image, so its file name must end in .png, not as in {path}.")
+    if path.suffix.lower() not in FORMATS:
+        *ends, last = FORMATS
+        raise ConfigError(
+            f"The file name of a picture must end in {', '.join(ends)} or {last}, not as in {path}."
+        )
     check_place(path, cure)
 
 
 @contextmanager
-def drawing(path: str | Path, title: str, width: float, height: float) -> Iterator[Figure]:
+def drawing(path: str | Path | None, title: str, width: float, height: float) -> Iterator[Figure]:
     """Yield a figure of ``width`` by ``height`` inches, and write it to ``path`` if the block succeeds.
 
-    The user's plotting configuration has no effect, and it is not changed.
+    Without a path the figure is laid out and nothing is written. The user's plotting configuration has no
+    effect, and it is not changed.
 
     Raises
     ------
     ConfigError
-        If the path does not end in .png.
+        If the path does not end as one of :data:`FORMATS`.
     LibraryError
         If Matplotlib is not installed.
     StorageError
@@ -59,8 +73,9 @@ def drawing(path: str | Path, title: str, width: float, height: float) -> Iterat
     except ImportError as error:
         raise LibraryError("Pictures are drawn by Matplotlib: pip install matplotlib.") from error
 
-    path = Path(path)
-    check_picture(path)
+    if path is not None:
+        path = Path(path)
+        check_picture(path)
     look: dict[Any, Any] = {name: v for name, v in rcParamsDefault.items() if not name.startswith("backend")}
     look.update(STYLE)
     with rc_context(look):
@@ -68,11 +83,26 @@ def drawing(path: str | Path, title: str, width: float, height: float) -> Iterat
         FigureCanvasAgg(figure)
         figure.suptitle(title, x=0.012, ha="left", wrap=True)
         yield figure
-        content = io.BytesIO()
         with catch_warnings():
             filterwarnings("ignore", "Glyph")  # a name in a script that the font lacks
-            figure.savefig(content, format="png", metadata={"Software": "vsmnp"})
-    write_whole(path, content.getvalue())
+            if path is None:
+                # Ticks take their style from the configuration when they are drawn, and the layout depends on
+                # the ticks of the pass before.
+                for _ in range(2):
+                    figure.draw_without_rendering()
+                figure.set_layout_engine("none")
+                # Notebooks show it: without pyplot Matplotlib offers them no picture.
+                figure._repr_png_ = partial(_encoded, figure, ".png")  # type: ignore[attr-defined]
+                return
+            content = _encoded(figure, path.suffix.lower())
+    write_whole(path, content)
+
+
+def _encoded(figure: Figure, ending: str) -> bytes:
+    """Return the bytes of a file of this format."""
+    content = io.BytesIO()
+    figure.savefig(content, format=ending[1:], metadata=dict(FORMATS[ending]))
+    return content.getvalue()
 
 
 def text_inside(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:

@@ -19,6 +19,7 @@ from .style import DATA, FLOOR, MODEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Number of panels per row.
 _COLUMNS = 3
@@ -27,9 +28,11 @@ _THREE_DECADES = 1e3
 
 
 def comparison(
-    runs: Sequence[Run], evaluations: Sequence[Mapping[str, Sequence[float | None]]], path: str | Path
-) -> None:
-    """Draw the evaluations of several runs, a panel for each metric and a line for each run, as PNG.
+    runs: Sequence[Run],
+    evaluations: Sequence[Mapping[str, Sequence[float | None]]],
+    path: str | Path | None = None,
+) -> Figure:
+    """Draw the evaluations of several runs, a panel for each metric and a line for each run.
 
     Large dots are means over the models of a run, bars one standard error of that mean, pale dots the
     models; dashed lines are the lower bounds for any model, where they are known.
@@ -41,13 +44,18 @@ def comparison(
     evaluations : sequence of mapping
         Return values of :func:`vsmnp.evaluation.evaluate.evaluate` for each run. Metrics without a title,
         such as standard errors, and metrics without a single number are omitted.
-    path : path
-        The PNG file.
+    path : path, optional
+        The file, whose name ends in .png, .pdf or .svg.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure.
 
     Raises
     ------
     ConfigError
-        If there is nothing to compare, or the path does not end in .png.
+        If there is nothing to compare, or the path ends otherwise.
     StorageError
         If the file cannot be written.
     """
@@ -75,6 +83,7 @@ def comparison(
         for axes in grid[len(columns) :]:
             axes.set_axis_off()
         grid[0].set(yticks=range(len(runs)), yticklabels=names, ylim=(len(runs) - 0.5, -0.5))
+    return figure
 
 
 def _metrics(evaluations: Sequence[Mapping[str, Sequence[float | None]]]) -> list[str]:

@@ -16,18 +16,19 @@ from .style import SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Ratio of the first rows to the typical one that would flatten the rest on a linear axis.
 _TRANSIENT = 20.0
 
 
-def curves(run: Run, path: str | Path) -> None:
-    """Draw both losses, their terms and gamma over the decoder's steps, as PNG.
+def curves(run: Run, path: str | Path | None = None) -> Figure:
+    """Draw both losses, their terms and gamma over the decoder's steps.
 
     Losses are in nats per sample, means over a minibatch. An ensemble has a thin line per model and a thick
     one for their mean; rows that are not finite leave gaps.
 
-    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
+    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.FigureOfRun`.
     """
     with drawing(path, headline(run), 9.4, 4.6) as figure:
         panels = figure.subplot_mosaic(
@@ -48,6 +49,7 @@ def curves(run: Run, path: str | Path) -> None:
         if not run.history.steps:
             panels["gamma"].set(xticks=[])
         figure.align_ylabels([panels["learning loss"], panels["inference loss"]])
+    return figure
 
 
 def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:

@@ -18,6 +18,7 @@ from .style import COLOUR_MAP, DATA, MODEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
 #: Cells along one side of the heat map of a formula, and of a histogram.
@@ -26,15 +27,15 @@ _FINE, _COARSE = 100, 50
 _ARROWS, _LONGEST = 18, 1.4
 
 
-def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
-    """Draw heat maps of log density, and below them the scores at test points, as PNG.
+def density(run: Run, path: str | Path | None = None, draws: int = 20_000) -> Figure:
+    """Draw heat maps of log density, and below them the scores at test points.
 
     Density and score of the data are exact if their formula is known and no noise was added; otherwise a
     histogram of an epoch of training data replaces the density, and points replace the score. An arrow
     has the direction of the score; its length grows with the score and saturates.
 
     An ensemble has a column for each of its first four models. Other parameters and errors are those of
-    :class:`~vsmnp.figures.catalogue.Figure`.
+    :class:`~vsmnp.figures.catalogue.FigureOfRun`.
 
     Parameters
     ----------
@@ -69,6 +70,7 @@ def density(run: Run, path: str | Path, draws: int = 20_000) -> None:
             axes.set(xlabel="$x_1$")
         for axes in panels[:, 0]:
             axes.set(ylabel="$x_2$")
+    return figure
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,19 @@ from .style import MODEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Number of panels per row.
 _COLUMNS = 3
 
 
-def evaluation(run: Run, path: str | Path) -> None:
-    """Draw the rows of ``evaluation.csv`` over the decoder's steps, as PNG.
+def evaluation(run: Run, path: str | Path | None = None) -> Figure:
+    """Draw the rows of ``evaluation.csv`` over the decoder's steps.
 
     An ensemble has a thin line per model and a thick one for their mean. The last panel has a column per
     evaluation: the histogram of the posterior standard deviations of all latents and models.
 
-    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
+    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.FigureOfRun`.
     """
     rows = run.evaluations.rows
     down = -(-(len(COLUMNS) + 1) // _COLUMNS)
@@ -42,6 +43,7 @@ def evaluation(run: Run, path: str | Path) -> None:
         _histograms(histograms, run)
         for axes in unused:
             axes.set_axis_off()
+    return figure
 
 
 def _lines(axes: Axes, steps: Array, values: Array) -> None:

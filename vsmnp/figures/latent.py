@@ -15,24 +15,25 @@ from .style import DATA, INK, MODEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Largest number of test points that are drawn.
 _MOST_POINTS = 5000
 
 
-def latent(run: Run, path: str | Path) -> None:
-    """Draw the posterior means of the test points in the first two latents, as PNG.
+def latent(run: Run, path: str | Path | None = None) -> Figure:
+    """Draw the posterior means of the test points in the first two latents.
 
     The circles show the prior at one and two standard deviations; of binary latents, whose means lie in the
     unit square, the corners are marked. A model of a single latent has a histogram, with the prior's density
     if it has one. An ensemble has a panel for each of its first four models.
 
-    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
+    Parameters and errors are those of :class:`~vsmnp.figures.catalogue.FigureOfRun`.
     """
     part = first_models(run)
     mean, _ = part.vae.encode(test_points(part)[:_MOST_POINTS])
     real, reach = part.vae.model.posterior.has_density, _reach(mean[..., :2])
-    with model_panels(run, part, path, row_size(len(mean))) as panels:
+    with model_panels(run, part, path, row_size(len(mean))) as (figure, panels):
         for axes, mu in zip(panels, mean, strict=True):
             axes.set(xlabel="posterior mean, $z_1$")
             if mu.shape[1] == 1:
@@ -44,6 +45,7 @@ def latent(run: Run, path: str | Path) -> None:
         panels[0].set(ylabel="density" if mean.shape[-1] == 1 else "posterior mean, $z_2$")
         if mean.shape[-1] == 1:
             panels[0].legend()
+    return figure
 
 
 def _reach(mean: Array) -> float:

@@ -19,6 +19,7 @@ from .style import DATA, INK, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Largest number of models of an ensemble with a panel each.
 MOST_MODELS = 4
@@ -42,9 +43,14 @@ def first_models(run: Run) -> Run:
 
 @contextmanager
 def model_panels(
-    run: Run, part: Run, path: str | Path, size: tuple[float, float], data: str = "", share: bool = True
-) -> Iterator[list[Axes]]:
-    """Yield a row of axes, one for each model of ``part``, and write the picture if the block succeeds.
+    run: Run,
+    part: Run,
+    path: str | Path | None,
+    size: tuple[float, float],
+    data: str = "",
+    share: bool = True,
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Yield a figure and its row of axes, one for each model of ``part``; write it if the block succeeds.
 
     ``part`` is the run with only the models that are shown (:func:`first_models`), ``size`` the picture's
     width and height in inches, ``data`` the title of an additional first panel. Panels may share their axes.
@@ -56,7 +62,7 @@ def model_panels(
         (panels,) = figure.subplots(1, len(titles), sharex=share, sharey=share, squeeze=False)
         for axes, title in zip(panels, titles, strict=True):
             axes.set_title(title)
-        yield list(panels)
+        yield figure, list(panels)
 
 
 class Window(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,15 +13,18 @@ from .mosaic import SIDE, mosaic
 from .panels import Window, annotate_outside, first_models, histogram, model_panels, row_size, test_points
 from .style import DATA, MODEL
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def samples(run: Run, path: str | Path, n: int = 2000) -> None:
-    """Draw test data and samples of the model side by side, as PNG.
+
+def samples(run: Run, path: str | Path | None = None, n: int = 2000) -> Figure:
+    """Draw test data and samples of the model side by side.
 
     Points in a plane are drawn as scatter plots, with more than two coordinates the first two, with a
     single one as histograms; images are arranged in grids of 64, and their samples are the decoder's mean,
     without the likelihood's noise. An ensemble has a panel for each of its first four models.
 
-    Other parameters and errors are those of :class:`~vsmnp.figures.catalogue.Figure`.
+    Other parameters and errors are those of :class:`~vsmnp.figures.catalogue.FigureOfRun`.
 
     Parameters
     ----------
@@ -36,18 +40,17 @@ def samples(run: Run, path: str | Path, n: int = 2000) -> None:
         raise ConfigError(f"A figure of samples needs at least one of them, not {n}.")
     part = first_models(run)
     if run.dataset.is_image:
-        _images(run, part, path)
-    elif run.dataset.dim == 1:
-        _histograms(run, part, path, n)
-    else:
-        _points(run, part, path, n)
+        return _images(run, part, path)
+    if run.dataset.dim == 1:
+        return _histograms(run, part, path, n)
+    return _points(run, part, path, n)
 
 
-def _points(run: Run, part: Run, path: str | Path, n: int) -> None:
+def _points(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
     data = test_points(part)[:, :2]
     window = Window.around(data)
     drawn = [data[:n], *part.vae.sample(n)[..., :2]]
-    with model_panels(run, part, path, row_size(len(drawn)), "Data") as panels:
+    with model_panels(run, part, path, row_size(len(drawn)), "Data") as (figure, panels):
         for axes, x in zip(panels, drawn, strict=True):
             colour = DATA if axes is panels[0] else MODEL
             axes.scatter(x[:, 0], x[:, 1], s=5, color=colour, alpha=0.35, linewidths=0)
@@ -56,29 +59,32 @@ def _points(run: Run, part: Run, path: str | Path, n: int) -> None:
         panels[0].set(ylabel="$x_2$")
         for axes in panels:
             axes.set(xlabel="$x_1$")
+    return figure
 
 
-def _histograms(run: Run, part: Run, path: str | Path, n: int) -> None:
+def _histograms(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
     data = test_points(part)[:, 0]
     low, high = np.quantile(data, (0.005, 0.995)).astype(float)
     margin = 0.15 * (high - low) or 1.0
     edges = np.linspace(low - margin, high + margin, 61)
     drawn = part.vae.sample(n)[..., 0]
-    with model_panels(run, part, path, (3.4 * len(drawn), 3)) as panels:
+    with model_panels(run, part, path, (3.4 * len(drawn), 3)) as (figure, panels):
         for axes, x in zip(panels, drawn, strict=True):
             axes.stairs(histogram(data, edges), edges, fill=True, color=DATA, alpha=0.35, label="Data")
             axes.stairs(histogram(x, edges), edges, color=MODEL, linewidth=1.3, label="Model")
             axes.set(xlabel="$x$", xlim=(edges[0], edges[-1]))
         panels[0].set(ylabel="density")
         panels[0].legend()
+    return figure
 
 
-def _images(run: Run, part: Run, path: str | Path) -> None:
+def _images(run: Run, part: Run, path: str | Path | None) -> Figure:
     count, shape = SIDE**2, run.dataset.shape
     data = run.test_set[:count]
     grids = [mosaic(data, shape), *(mosaic(x, shape) for x in part.vae.sample(count, noise=False))]
     low, high = min(0.0, float(data.min())), max(1.0, float(data.max()))
-    with model_panels(run, part, path, row_size(len(grids)), "Data", share=False) as panels:
+    with model_panels(run, part, path, row_size(len(grids)), "Data", share=False) as (figure, panels):
         for axes, grid in zip(panels, grids, strict=True):
             axes.imshow(((grid - low) / (high - low)).clip(0, 1), cmap="gray", vmin=0, vmax=1)
             axes.set_axis_off()
+    return figure

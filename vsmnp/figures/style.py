@@ -49,4 +49,6 @@ STYLE: Mapping[str, Any] = {
     "lines.solid_capstyle": "round",
     "legend.handlelength": 1.4,
     "image.cmap": COLOUR_MAP,
+    "pdf.fonttype": 42,  # whole fonts, which journals ask for
+    "svg.hashsalt": "vsmnp",  # the same picture has the same bytes
 }
