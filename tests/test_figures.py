@@ -169,7 +169,7 @@ def test_without_a_path_the_figure_is_returned_and_nothing_written(
     figure = DRAW[name](single)
     assert not list(tmp_path.iterdir())
     figure.savefig("a.png")
-    with rc_context({"grid.color": "red", "xtick.labelsize": 20}):
+    with rc_context({"grid.color": "red"}):
         figure.savefig("b.png")
     np.testing.assert_array_equal(picture(Path("a.png")), picture(Path("b.png")))
     assert figure._repr_png_().startswith(b"\x89PNG")
@@ -225,6 +225,67 @@ def test_curves_of_dead_models_leave_the_others(ensemble: Run, tmp_path: Path) -
 def test_curves_of_dead_models_have_no_line(ensemble: Run, tmp_path: Path) -> None:
     figures.curves(changed(ensemble, change=lambda row: row.fill(np.nan)), tmp_path / "a.png")
     assert share(picture(tmp_path / "a.png"), BLUE) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "learning", "inference"),
+    [
+        ({"objective": "elbo"}, "nats", "nats"),
+        ({"objective": "m2", "samples": 2, "inference": "fisher"}, "1/x²", "1/z²"),
+        ({"objective": "fae", "inference": "fisher"}, "1/x² + 1/z²", "1/x² + 1/z²"),
+    ],
+)
+def test_losses_have_their_units(settings: dict[str, Any], learning: str, inference: str) -> None:
+    axes = {axes.get_title("left"): axes for axes in figures.curves(small("mixture", **settings)).axes}
+    assert axes["Learning loss"].get_ylabel().startswith(learning)
+    assert axes["Inference loss"].get_ylabel().startswith(inference)
+    assert axes["Likelihood variance $\\gamma$"].get_ylabel() == "x² (log)"
+
+
+def test_the_mean_of_an_ensemble_is_named(ensemble: Run, single: Run) -> None:
+    def texts(run: Run) -> list[str]:
+        legends = [axes.get_legend() for axes in figures.curves(run).axes]
+        return [
+            text.get_text() for legend in legends if legend for text in (legend.get_title(), *legend.texts)
+        ]
+
+    assert texts(ensemble).count("mean of 5 models") == 5
+    assert not any("mean" in text for text in texts(single))
+
+
+def test_a_scale_that_is_not_linear_is_named() -> None:
+    from vsmnp.figures.canvas import drawing
+
+    with drawing(None, "", 4, 3) as figure:
+        left, right = figure.subplots(1, 2)
+        left.set(xlabel="step", yscale="log")
+        right.set_xlabel("loss (nats)")
+        right.set_xscale("symlog", linthresh=10)
+    assert (left.get_xlabel(), left.get_ylabel()) == ("step", "log axis")
+    assert right.get_xlabel() == "loss (nats) (symlog, linear to ±10)"
+
+
+# --- pairs of several dimensions --------------------------------------------------------------------------
+
+
+def test_a_corner_plot_has_all_pairs_and_the_names_of_the_columns() -> None:
+    names = ("height", "a$b", "mass", "age")
+    run = small(replace(finite((4,)), columns=names), latent=3)
+    for figure, size in ((figures.samples(run, n=30), 4), (figures.latent(run), 3)):
+        assert len(figure.axes) == size * (size + 1) // 2
+    bottom = [axes.get_xlabel() for axes in figures.samples(run, n=30).axes if axes.get_xlabel()]
+    assert bottom == ["height", r"a\$b", "mass", "age"]
+
+
+def test_more_than_six_dimensions_are_principal_components() -> None:
+    """Of data along one direction in nine dimensions, the first component has nearly all variance."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(90, 1)) * np.ones(9) + 0.01 * rng.normal(size=(90, 9))
+    run = small(replace(finite((9,)), train_rows=rows, test_rows=rows), latent=8)
+    labels = [axes.get_xlabel() for axes in figures.samples(run, n=30).axes if axes.get_xlabel()]
+    assert labels[0] == "component 1 (100%)"
+    assert len(labels) == 4
+    assert len(figures.latent(run).axes) == 10
 
 
 # --- comparison -----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from .problem import Noise, Problem
 class Evaluation:
     """Both losses ``(R,)`` and both gradients by name ``(R, *shape)`` at the initial parameters, on the host.
 
-    The losses are those of the objectives, means over the batch in nats.
+    The losses are those of the objectives, means over the batch.
     """
 
     inference: Array

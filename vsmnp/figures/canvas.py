@@ -83,6 +83,8 @@ def drawing(path: str | Path | None, title: str, width: float, height: float) ->
         FigureCanvasAgg(figure)
         figure.suptitle(title, x=0.012, ha="left", wrap=True)
         yield figure
+        for axes in figure.axes:
+            name_scales(axes)
         with catch_warnings():
             filterwarnings("ignore", "Glyph")  # a name in a script that the font lacks
             if path is None:
@@ -103,6 +105,18 @@ def _encoded(figure: Figure, ending: str) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format=ending[1:], metadata=dict(FORMATS[ending]))
     return content.getvalue()
+
+
+def name_scales(axes: Axes) -> None:
+    """Add to the label of an axis with numbers that it is logarithmic, and where symlog is linear."""
+    for axis, side in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft")):
+        scale = axis.get_scale()
+        if scale == "linear" or not axis.get_tick_params()[side] or not axes.axison:
+            continue
+        if scale == "symlog":
+            scale = f"symlog, linear to \N{PLUS-MINUS SIGN}{axis.get_transform().linthresh:g}"  # type: ignore[attr-defined]
+        text = axis.get_label_text()
+        axis.set_label_text(f"{text} ({scale})" if text else f"{scale} axis")
 
 
 def text_inside(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
@@ -129,13 +143,20 @@ def labelled_grid(figure: Figure, rows: Sequence[str], columns: Sequence[str], *
 def plot_models(axes: Axes, steps: Array, values: Array, colour: str, label: str | None = None) -> None:
     """Plot ``values (rows, R)`` over the steps: a thin line for each of several models, a thick mean.
 
-    The mean is over the models whose value is finite. A single row is drawn as dots.
+    The mean is over the models whose value is finite, and its label in a legend is ``label``, or else says
+    so. A single row is drawn as dots.
     """
     values = np.ma.masked_invalid(values)
-    dot = "o" if len(steps) == 1 else None
-    if values.shape[1] > 1:
+    dot, models = "o" if len(steps) == 1 else None, values.shape[1]
+    if models > 1:
+        label = label or mean_of(models)
         axes.plot(steps, values.filled(np.nan), color=colour, linewidth=0.6, alpha=0.35, marker=dot)
     axes.plot(steps, values.mean(1), color=colour, marker=dot, label=label)
+
+
+def mean_of(models: int) -> str:
+    """Name the thick line of an ensemble."""
+    return f"mean of {models} models"
 
 
 def legend_line(**look: Any) -> Line2D:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..metrics import metric, squared
 from ..runs.session import Run
-from .canvas import drawing, fit_scale, note, plot_models
-from .labels import headline
+from .canvas import drawing, fit_scale, mean_of, note, plot_models
+from .labels import headline, loss_units
 from .style import SERIES
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ _TRANSIENT = 20.0
 def curves(run: Run, path: str | Path | None = None) -> Figure:
     """Draw both losses, their terms and gamma over the decoder's steps.
 
-    Losses are in nats per sample, means over a minibatch. An ensemble has a thin line per model and a thick
-    one for their mean; rows that are not finite leave gaps.
+    Losses are means over a minibatch, in the unit of their objective. An ensemble has a thin line per
+    model and a thick one for their mean; rows that are not finite leave gaps.
 
     Parameters and errors are those of :class:`~vsmnp.figures.catalogue.FigureOfRun`.
     """
@@ -35,15 +36,15 @@ def curves(run: Run, path: str | Path | None = None) -> Figure:
             [["learning loss", "learning terms", "gamma"], ["inference loss", "inference terms", "gamma"]],
             sharex=True,
         )
-        for side in ("learning", "inference"):
+        for side, unit in zip(("learning", "inference"), loss_units(run.settings), strict=True):
             loss = f"{side}.loss"
             names = [name for name in run.history.columns if name.startswith(f"{side}.") and name != loss]
             _plot(panels[f"{side} loss"], run, [loss], f"{side.capitalize()} loss")
             _plot(panels[f"{side} terms"], run, names, f"{side.capitalize()} loss, by term")
-            if panels[f"{side} terms"].lines:
-                panels[f"{side} terms"].legend()
-            panels[f"{side} loss"].set(ylabel="nats a sample")
-        _plot(panels["gamma"], run, ["gamma"], r"Likelihood variance $\gamma$")
+            for panel in ("loss", "terms"):
+                panels[f"{side} {panel}"].set(ylabel=squared(unit))
+        _plot(panels["gamma"], run, ["gamma"], metric("gamma").title)
+        panels["gamma"].set(ylabel=squared(metric("gamma").unit))
         for place in ("inference loss", "inference terms", "gamma"):
             panels[place].set(xlabel="decoder step")
         if not run.history.steps:
@@ -64,8 +65,13 @@ def _plot(axes: Axes, run: Run, names: Sequence[str], title: str) -> None:
         return
     steps = np.asarray(run.history.steps)
     for name, column, colour in zip(names, values, cycle(SERIES), strict=False):
-        label = "KL" if name.endswith(".kl") else name.partition(".")[2].replace("_", " ")
-        plot_models(axes, steps, column, colour, label)
+        term = "KL" if name.endswith(".kl") else name.partition(".")[2].replace("_", " ")
+        plot_models(axes, steps, column, colour, term if len(names) > 1 else None)
+    models = values[0].shape[1]
+    if len(names) > 1:
+        axes.legend(title=mean_of(models) if models > 1 else None, title_fontsize=7.5)
+    elif models > 1:
+        axes.legend()
     if names == ["gamma"]:
         _gamma_scale(axes)
     else:

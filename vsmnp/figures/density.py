@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing
-from .labels import headline, model_names
+from .labels import coordinates, headline, model_names
 from .panels import PANEL, Window, first_models, row_size, test_points, training_points
 from .style import COLOUR_MAP, DATA, MODEL
 
@@ -54,7 +54,7 @@ def density(run: Run, path: str | Path | None = None, draws: int = 20_000) -> Fi
         )
     part = first_models(run)
     models = len(part.vae.seeds)
-    points = test_points(part)
+    points, (across, up) = test_points(part), coordinates(run)
     window = Window.around(points)
     width, height = row_size(1 + models)
     with drawing(path, headline(run, models), width + 0.75, height + PANEL + 0.3) as figure:
@@ -67,9 +67,9 @@ def density(run: Run, path: str | Path | None = None, draws: int = 20_000) -> Fi
         for axes in panels.flat:
             window.frame(axes)
         for axes in panels[1]:
-            axes.set(xlabel="$x_1$")
+            axes.set(xlabel=across)
         for axes in panels[:, 0]:
-            axes.set(ylabel="$x_2$")
+            axes.set(ylabel=up)
     return figure
 
 

@@ -39,7 +39,7 @@ def evaluation(run: Run, path: str | Path | None = None) -> Figure:
             axes.set(title=metric(name).heading, xlabel="decoder step")
             _lines(axes, np.asarray(rows.steps), rows.column(name))
         histograms, *unused = panels[len(COLUMNS) :]
-        histograms.set(title="Posterior standard deviations", xlabel="decoder step")
+        histograms.set(title="Posterior standard deviations (z)", xlabel="decoder step")
         _histograms(histograms, run)
         for axes in unused:
             axes.set_axis_off()
@@ -52,6 +52,8 @@ def _lines(axes: Axes, steps: Array, values: Array) -> None:
         note(axes, "no evaluation yet" if not values.size else "no finite values")
         return
     plot_models(axes, steps, values, MODEL)
+    if values.shape[1] > 1:
+        axes.legend()
 
 
 def _histograms(axes: Axes, run: Run) -> None:

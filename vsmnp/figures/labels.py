@@ -16,9 +16,22 @@ def method(settings: Settings) -> str:
     return f"{objective.label} with {inference.label} inference{published}"
 
 
+def loss_units(settings: Settings) -> tuple[str, str]:
+    """Return the units of the losses of decoder and encoder; a joint objective trains both."""
+    objective = OBJECTIVES[settings.objective]
+    return objective.unit, objective.unit if objective.joint else INFERENCES[settings.inference].unit
+
+
 def plain(name: str) -> str:
     """Escape dollar signs in an external name, which would begin a formula."""
     return name.replace("$", r"\$")
+
+
+def coordinates(run: Run) -> list[str]:
+    """Return the names of the coordinates of a sample: those of the data, or numbered symbols."""
+    names = [plain(name) for name in run.dataset.columns]
+    several = run.dataset.dim > 1
+    return names or [f"$x_{{{j + 1}}}$" if several else "$x$" for j in range(run.dataset.dim)]
 
 
 def headline(run: Run, shown: int | None = None) -> str:

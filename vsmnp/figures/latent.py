@@ -10,8 +10,10 @@ import numpy as np
 from ..runs.session import Run
 from ..types import Array
 from .canvas import text_inside
+from .corner import Cloud, corner
+from .labels import headline, model_names
 from .panels import Window, annotate_outside, first_models, histogram, model_panels, row_size, test_points
-from .style import DATA, INK, MODEL
+from .style import DATA, INK, MODEL, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +24,10 @@ _MOST_POINTS = 5000
 
 
 def latent(run: Run, path: str | Path | None = None) -> Figure:
-    """Draw the posterior means of the test points in the first two latents.
+    """Draw the posterior means of the test points in latent space.
+
+    Up to six real latents are drawn pair by pair in a corner plot with draws from the prior, of more the
+    first four principal components of all posterior means; of binary latents the first two.
 
     The circles show the prior at one and two standard deviations; of binary latents, whose means lie in the
     unit square, the corners are marked. A model of a single latent has a histogram, with the prior's density
@@ -32,6 +37,8 @@ def latent(run: Run, path: str | Path | None = None) -> Figure:
     """
     part = first_models(run)
     mean, _ = part.vae.encode(test_points(part)[:_MOST_POINTS])
+    if part.vae.model.posterior.has_density and mean.shape[-1] > 2:
+        return _pairs(run, part, mean, path)
     real, reach = part.vae.model.posterior.has_density, _reach(mean[..., :2])
     with model_panels(run, part, path, row_size(len(mean))) as (figure, panels):
         for axes, mu in zip(panels, mean, strict=True):
@@ -46,6 +53,16 @@ def latent(run: Run, path: str | Path | None = None) -> Figure:
         if mean.shape[-1] == 1:
             panels[0].legend()
     return figure
+
+
+def _pairs(run: Run, part: Run, mean: Array, path: str | Path | None) -> Figure:
+    """Draw the means ``(R, N, Z)`` over draws from the prior, in principal components if Z is large."""
+    size, names = mean.shape[-1], model_names(part, len(mean))
+    prior = np.random.default_rng(0).standard_normal((mean.shape[1], size))
+    clouds = [Cloud("prior", prior, DATA)]
+    clouds += [Cloud(*each) for each in zip(names, mean, SERIES, strict=False)]
+    labels = [f"$z_{{{j + 1}}}$" for j in range(size)]
+    return corner(headline(run, len(names)), clouds, labels, path, of=mean.reshape(-1, size))
 
 
 def _reach(mean: Array) -> float:

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..runs.session import Run
+from .corner import Cloud, corner
+from .labels import coordinates, headline, model_names
 from .mosaic import SIDE, mosaic
 from .panels import Window, annotate_outside, first_models, histogram, model_panels, row_size, test_points
-from .style import DATA, MODEL
+from .style import DATA, MODEL, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 def samples(run: Run, path: str | Path | None = None, n: int = 2000) -> Figure:
     """Draw test data and samples of the model side by side.
 
-    Points in a plane are drawn as scatter plots, with more than two coordinates the first two, with a
-    single one as histograms; images are arranged in grids of 64, and their samples are the decoder's mean,
+    Points in a plane are drawn as scatter plots, with a single coordinate as histograms, with up to six
+    as a corner plot of all pairs, which for more shows the first four principal components of the data;
+    images are arranged in grids of 64, and their samples are the decoder's mean,
     without the likelihood's noise. An ensemble has a panel for each of its first four models.
 
     Other parameters and errors are those of :class:`~vsmnp.figures.catalogue.FigureOfRun`.
@@ -43,22 +46,32 @@ def samples(run: Run, path: str | Path | None = None, n: int = 2000) -> Figure:
         return _images(run, part, path)
     if run.dataset.dim == 1:
         return _histograms(run, part, path, n)
+    if run.dataset.dim > 2:
+        return _pairs(run, part, path, n)
     return _points(run, part, path, n)
 
 
+def _pairs(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
+    names = model_names(part, len(part.vae.seeds))
+    clouds = [Cloud("Data", test_points(part)[:n], DATA)]
+    clouds += [Cloud(*each) for each in zip(names, part.vae.sample(n), SERIES, strict=False)]
+    return corner(headline(run, len(names)), clouds, coordinates(run), path)
+
+
 def _points(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
-    data = test_points(part)[:, :2]
+    data = test_points(part)
     window = Window.around(data)
-    drawn = [data[:n], *part.vae.sample(n)[..., :2]]
+    drawn = [data[:n], *part.vae.sample(n)]
     with model_panels(run, part, path, row_size(len(drawn)), "Data") as (figure, panels):
         for axes, x in zip(panels, drawn, strict=True):
             colour = DATA if axes is panels[0] else MODEL
             axes.scatter(x[:, 0], x[:, 1], s=5, color=colour, alpha=0.35, linewidths=0)
             window.frame(axes)
             annotate_outside(axes, x, window)
-        panels[0].set(ylabel="$x_2$")
+        across, up = coordinates(run)
+        panels[0].set(ylabel=up)
         for axes in panels:
-            axes.set(xlabel="$x_1$")
+            axes.set(xlabel=across)
     return figure
 
 
@@ -72,8 +85,8 @@ def _histograms(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
         for axes, x in zip(panels, drawn, strict=True):
             axes.stairs(histogram(data, edges), edges, fill=True, color=DATA, alpha=0.35, label="Data")
             axes.stairs(histogram(x, edges), edges, color=MODEL, linewidth=1.3, label="Model")
-            axes.set(xlabel="$x$", xlim=(edges[0], edges[-1]))
-        panels[0].set(ylabel="density")
+            axes.set(xlabel=coordinates(run)[0], xlim=(edges[0], edges[-1]))
+        panels[0].set(ylabel="density (1/x)")
         panels[0].legend()
     return figure
 

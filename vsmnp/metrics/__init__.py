@@ -9,7 +9,7 @@ from .prior import PriorEstimate, log_prob_and_score, prior_estimate
 from .reconstruction import corrupted, denoising_mse
 from .report import evaluate_all
 from .spread import posterior_sds, sd_histogram
-from .table import METRICS, MODEL_METRICS, SAMPLE_METRICS, Request, metric
+from .table import METRICS, MODEL_METRICS, SAMPLE_METRICS, Request, metric, squared
 
 __all__ = [
     "METRICS",
@@ -36,4 +36,5 @@ __all__ = [
     "posterior_sds",
     "prior_estimate",
     "sd_histogram",
+    "squared",
 ]

@@ -110,6 +110,7 @@ class Metric:
     meaning: str
     #: Title of its panel in a picture, without the unit; empty if it has none.
     title: str = ""
+    #: Its unit: nats, or powers of the units of x and z.
     unit: str = ""
     best: Best = Best.LEAST
     #: The field of :class:`vsmnp.data.Bounds` that is its lower bound; empty if there is none.
@@ -126,7 +127,12 @@ class Metric:
     @property
     def heading(self) -> str:
         """The title with the unit."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
+        return f"{self.title} ({squared(self.unit)})" if self.unit else self.title
+
+
+def squared(unit: str) -> str:
+    """Write the squares of a unit as a picture shows them: ``1/x^2`` as 1/x²."""
+    return unit.replace("^2", "\N{SUPERSCRIPT TWO}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +175,8 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
         compute=lambda at, progress: at.prior(progress).ess,
     ),
     ModelMetric(
-        name="sm_loss", meaning="score-matching loss", title="Score-matching loss", floor="sm_loss",
+        name="sm_loss", meaning="score-matching loss", title="Score-matching loss", unit="1/x^2",
+        floor="sm_loss",
         need=Need.PRIOR_DRAWS, compute=lambda at, progress: at.prior(progress).sm_loss,
     ),
     ModelMetric(
@@ -183,7 +190,7 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
         compute=lambda at, progress: posterior_means.iwae_bound(at.subject, at.iwae_samples, progress),
     ),
     ModelMetric(
-        name="mse", meaning="denoising mean squared error", title="Reconstruction MSE",
+        name="mse", meaning="denoising mean squared error", title="Reconstruction MSE", unit="x^2",
         noise=(reconstruction.NOISE,),
         compute=lambda at, _: reconstruction.denoising_mse(at.clean, at.noise_sd),
     ),
@@ -194,11 +201,12 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
     ),
     ModelMetric(
         name="posterior_fd", meaning="posterior Fisher divergence", title="Posterior Fisher divergence",
-        need=Need.DENSITY, noise=(posterior_means.FISHER_NOISE,), slow=True,
+        unit="1/z^2", need=Need.DENSITY, noise=(posterior_means.FISHER_NOISE,), slow=True,
         compute=lambda at, progress: posterior_means.posterior_fisher(at.subject, progress=progress),
     ),
     ModelMetric(
-        name="gamma", meaning="likelihood variance", title=r"Likelihood variance $\gamma$", best=Best.NONE,
+        name="gamma", meaning="likelihood variance", title=r"Likelihood variance $\gamma$", unit="x^2",
+        best=Best.NONE,
         compute=lambda at, _: np.exp(2 * at.subject.log_sd),
     ),
 )  # fmt: skip

@@ -52,6 +52,7 @@ class ObjectiveRow(Member):
     """The row of an objective that trains the decoder."""
 
     label: str = ""  #: name in figures
+    unit: str = ""  #: of the loss: nats, or powers of the units of x and z
     published: str = ""  #: home of the variant of ``--as-published``, if there is one
     crosses: bool = False  #: whether the loss contains the score ``s^q``
     one_sample: str = ""  #: what the user should know about S = 1, if anything
@@ -63,6 +64,7 @@ class InferenceRow(Member):
     """The row of an objective that trains the encoder."""
 
     label: str = ""  #: name in figures
+    unit: str = ""  #: of the loss, as of an objective
     letter: str = ""  #: name in tables of benchmarks
     #: Whether z is differentiated in phi in a Fisher divergence; None for a loss without that choice.
     reparametrised: bool | None = None
@@ -85,22 +87,22 @@ class ArchitectureRow(Member):
 
 
 OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
-    "elbo": ObjectiveRow("objectives.elbo:ELBO", label="ELBO"),
-    "m1": ObjectiveRow("objectives.m1:M1", label="M1"),
+    "elbo": ObjectiveRow("objectives.elbo:ELBO", label="ELBO", unit="nats"),
+    "m1": ObjectiveRow("objectives.m1:M1", label="M1", unit="1/x^2"),
     "m2": ObjectiveRow(
-        "objectives.m2:M2", reads=("squared_mean",), label="M2",
+        "objectives.m2:M2", reads=("squared_mean",), label="M2", unit="1/x^2",
         published="objectives.as_published:M2AsPublished",
         one_sample="With one posterior sample M2 is the same estimator as M1: use --samples 2 or more.",
     ),
     "m3": ObjectiveRow(
-        "objectives.m3:M3", reads=("squared_mean", "baseline"), label="M3",
+        "objectives.m3:M3", reads=("squared_mean", "baseline"), label="M3", unit="1/x^2",
         published="objectives.as_published:M3AsPublished", crosses=True,
         one_sample="With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: "
         "use --samples 2 or more.",
     ),
     "fae": ObjectiveRow(
         "objectives.joint_fisher:JointFisherLearning", reads=("score_norm",), label="Fisher autoencoder",
-        crosses=True,
+        unit="1/x^2 + 1/z^2", crosses=True,
         joint=Joint(
             inference="objectives.joint_fisher:JointFisherInference",
             both="objectives.joint_fisher:JointFisher",
@@ -110,13 +112,14 @@ OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
 })  # fmt: skip
 
 INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
-    "kl": InferenceRow("objectives.kl:KL", label="KL", letter="K"),
+    "kl": InferenceRow("objectives.kl:KL", label="KL", unit="nats", letter="K"),
     "fisher": InferenceRow(
-        "objectives.posterior_fisher:PosteriorFisher", label="Fisher", letter="F", reparametrised=False
+        "objectives.posterior_fisher:PosteriorFisher", label="Fisher", unit="1/z^2", letter="F",
+        reparametrised=False,
     ),
     "fisher-reparam": InferenceRow(
-        "objectives.posterior_fisher:PosteriorFisher", label="Fisher (reparametrised)", letter="FR",
-        reparametrised=True,
+        "objectives.posterior_fisher:PosteriorFisher", label="Fisher (reparametrised)", unit="1/z^2",
+        letter="FR", reparametrised=True,
     ),
 })  # fmt: skip
 

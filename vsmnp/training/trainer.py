@@ -55,7 +55,7 @@ class Info:
         return self._both[1]
 
     def report(self) -> dict[str, Array]:
-        """Return both losses and all their terms, each ``(R,)`` in nats."""
+        """Return both losses and all their terms, each ``(R,)`` in its objective's unit."""
         values = {}
         for side, seen in (("learning", self.learning), ("inference", self.inference)):
             values[f"{side}.loss"] = seen.loss

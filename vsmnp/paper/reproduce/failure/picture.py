@@ -10,6 +10,7 @@ import numpy as np
 
 from ....figures.canvas import drawing, legend_line
 from ....figures.style import DATA, FLOOR, SERIES
+from ....metrics import metric
 from .cells import OBJECTIVES
 from .findings import in_main_grid
 
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLES = {
-    "nll": "Negative log-likelihood (nats)",
-    "sm_loss": "Score-matching loss",
-    "gamma": r"Likelihood variance $\gamma$",
-    "reconstruction_variance": r"Reconstruction variance tr Cov$_q[g]$",
+    **{name: metric(name).heading for name in ("nll", "sm_loss", "gamma")},
+    "reconstruction_variance": "Reconstruction variance tr Cov$_q[g]$ (x\N{SUPERSCRIPT TWO})",
 }
 _NAMES = {
     "elbo": "ELBO", "m1": "M1", "m2-biased": "M2, biased", "m2-unbiased": "M2, unbiased",
