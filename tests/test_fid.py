@@ -119,6 +119,29 @@ def test_subsets_are_a_function_of_the_seed() -> None:
     assert abs(np.mean(spread) - whole) < 4 * np.std(spread, ddof=1) / np.sqrt(60)
 
 
+@pytest.mark.parametrize(("n", "m"), [(200, 300), (150, 800)])
+def test_the_error_of_small_sets_is_the_scatter_of_other_sets(n: int, m: int) -> None:
+    """Over fresh draws of both sides, the distances scatter as the error says."""
+    rng, d = np.random.default_rng(2), 3
+    found = [
+        metrics.kernel_distance(1.4 * rng.standard_normal((n, d)), rng.standard_normal((m, d)), 6, 250)
+        for _ in range(200)
+    ]
+    scatter = np.std([each.mean for each in found], ddof=1)
+    assert np.sqrt(np.mean([each.se**2 for each in found])) == pytest.approx(scatter, rel=0.2)
+
+
+def test_the_error_of_large_sets_is_that_of_the_subsets() -> None:
+    found = metrics.kernel_distance(features(60, 4, 0), features(70, 4, 1), 16, 20)
+    assert found.se == found.sd / 4
+    assert np.isnan(metrics.kernel_distance(features(2, 4, 0), features(70, 4, 1)).se)
+
+
+def test_identical_sets_have_no_frechet_distance() -> None:
+    x = features(1_000, 84, 3)
+    assert fid(x, x) == 0.0
+
+
 def test_progress_of_the_subsets_reaches_the_end() -> None:
     seen: list[tuple[int, int]] = []
     metrics.kernel_distance(features(9, 2, 0), features(9, 2, 1), 3, 5, progress=lambda *at: seen.append(at))

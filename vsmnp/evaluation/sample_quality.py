@@ -31,8 +31,8 @@ class SampleQuality:
     Attributes
     ----------
     figures : dict
-        ``fid``, ``kid`` and ``kid_se``, the standard error over the subsets (which overlap); None where a
-        model has diverged.
+        ``fid``, ``kid`` and ``kid_se``, its standard error (:mod:`vsmnp.metrics.kernel_distance`); None
+        where a model has diverged, or the error cannot be estimated.
     about : dict
         Their origin: extractor, the SHA-256 of its weights, features per sample, number of samples and
         the reference.

@@ -101,7 +101,7 @@ def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
     """Compute the squared Frechet distance of two Gaussians, each a mean ``(d,)``, a covariance ``(d, d)``.
 
     Between two samples of N from one standard Gaussian it is about ``2 d/N + d(d + 1)/(2 N)``, not 0:
-    compare distances of equal sample sizes.
+    compare distances of equal sample sizes. Of equal moments it is exactly 0.
 
     Raises
     ------
@@ -114,6 +114,8 @@ def frechet_distance(one: MeanAndCovariance, other: MeanAndCovariance) -> float:
             f"Features of {len(mean)} and of {len(other_mean)} columns have no distance: take both from one "
             "extractor."
         )
+    if np.array_equal(mean, other_mean) and np.array_equal(covariance, other_covariance):
+        return 0.0  # which rounding would miss
     root = _root(covariance)
     product = root @ other_covariance @ root
     overlap = np.sqrt(np.linalg.eigvalsh(0.5 * (product + product.T)).clip(0)).sum()

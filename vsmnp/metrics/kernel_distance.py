@@ -3,8 +3,14 @@ r"""The kernel distance between two sets of features (KID): a squared MMD with a
 The kernel is :math:`(x \cdot y / d + 1)^3`, and pairs of a sample with itself are left out, so that the
 distance is unbiased (and may be negative). It is averaged over random subsets.
 
+Its standard error is that of the mean over the subsets. Where a subset is more than half of a side, the
+subsets are nearly the same and their scatter says nothing about other samples: then it is the standard error of
+the jackknife, which leaves out one sample of either side at a time.
+
 References
 ----------
+B. Efron, C. Stein, "The jackknife estimate of variance", The Annals of Statistics 9, 1981.
+
 M. Binkowski, D. J. Sutherland, M. Arbel, A. Gretton, "Demystifying MMD GANs", ICLR 2018.
 """
 
@@ -26,10 +32,15 @@ SUBSET_SIZE = 1000
 
 
 class KernelDistance(NamedTuple):
-    """Mean and standard deviation over the subsets; the latter is NaN for a single subset."""
+    """Mean and standard deviation over the subsets, and the standard error of the mean.
+
+    The standard deviation is NaN for a single subset, the standard error where it cannot be estimated: for a
+    single small subset, or where a side has two samples.
+    """
 
     mean: float
     sd: float
+    se: float
 
 
 def kernel_distance(
@@ -77,7 +88,12 @@ def kernel_distance(
         values.append(_squared_mmd(one, other))
         if progress is not None:
             progress(i + 1, subsets)
-    return KernelDistance(float(np.mean(values)), float(np.std(values, ddof=1)) if subsets > 1 else np.nan)
+    sd = float(np.std(values, ddof=1)) if subsets > 1 else np.nan
+    se = sd / subsets**0.5
+    if min(len(x), len(y)) < 2 * size:
+        parts = [side[: min(len(side), size)].astype(np.float64) for side in (x, y)]
+        se = _jackknife_error(*parts, len(x), len(y))
+    return KernelDistance(float(np.mean(values)), sd, se)
 
 
 def _choice(key: Key, count: int, size: int) -> Array:
@@ -89,6 +105,26 @@ def _squared_mmd(x: Array, y: Array) -> float:
     n, m = len(x), len(y)
     within = _unpaired(_kernel(x, x)) / (n * (n - 1)) + _unpaired(_kernel(y, y)) / (m * (m - 1))
     return float(within - 2 * _kernel(x, y).mean())
+
+
+def _jackknife_error(x: Array, y: Array, n: int, m: int) -> float:
+    """Estimate the standard error of the distance of n and m samples, of which ``x`` and ``y`` are given.
+
+    The variance is a sum of one part per side, each inversely proportional to the number of its samples.
+    """
+    between = _kernel(x, y)
+    parts = _variance(_kernel(x, x), between) * len(x) / n + _variance(_kernel(y, y), between.T) * len(y) / m
+    return float(np.sqrt(parts))
+
+
+def _variance(within: Array, between: Array) -> float:
+    """Compute the jackknife's variance over the n samples of one side from its kernel and the mixed one."""
+    n, m = between.shape
+    if n < 3:
+        return np.nan
+    own, across = within.sum(1) - np.diag(within), between.sum(1)
+    without = (own.sum() - 2 * own) / ((n - 1) * (n - 2)) - 2 * (across.sum() - across) / ((n - 1) * m)
+    return float((n - 1) * without.var())
 
 
 def _kernel(x: Array, y: Array) -> Array:
