@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..errors import DataError
 from .arrays.formats import SUFFIXES
-from .arrays.load import load_file
+from .arrays.given import FROM_PYTHON, Given, is_name
+from .arrays.load import load_file, load_given
 from .arrays.rows_in_use import Missing
 from .arrays.table import ColumnChoice
 from .dataset import Dataset
@@ -36,8 +37,9 @@ NAMES: tuple[str, ...] = (*SYNTHETIC, *_IMAGES, CELEBA)
 
 
 def load_data(
-    name_or_path: str,
+    name_or_path: Given,
     *,
+    test: Given = None,
     data_dir: str | Path | None = None,
     download: bool = True,
     image_size: int = 0,
@@ -48,13 +50,17 @@ def load_data(
     drop_columns: Sequence[str] = (),
     missing: Missing = "error",
 ) -> Dataset:
-    """Load a built-in dataset by name, or the user's data from a file or a folder of pictures.
+    """Load a built-in dataset by name, or the user's data from a file, a folder of pictures or an array.
 
     Parameters
     ----------
-    name_or_path : str
-        One of :data:`NAMES`, a .npy, .npz, .csv, .tsv, .parquet, .arrow, .feather, .h5 or .hdf5 file (see
-        :func:`.arrays.load.load_file`), or a folder of pictures (see :func:`.pictures.folder.load_folder`).
+    name_or_path : str, path or array_like
+        An array or a table with named columns (NumPy, lists, pandas, polars, xarray, torch, CuPy; see
+        :func:`.arrays.given.numbers_of`); one of :data:`NAMES`; a .npy, .npz, .csv, .tsv, .parquet, .arrow,
+        .feather, .h5 or .hdf5 file (see :func:`.arrays.load.load_file`); or a folder of pictures (see
+        :func:`.pictures.folder.load_folder`).
+    test : array_like, optional
+        The test set of an array, of which a tenth is held out otherwise.
     data_dir : path, optional
         First folder to search for image files, followed by ``$VSMNP_DATA`` and the user's cache.
     download : bool
@@ -83,6 +89,16 @@ def load_data(
         If downloaded files or decoded pictures cannot be written to the cache.
     """
     choice = ColumnChoice(tuple(columns), tuple(drop_columns))
+    if not is_name(name_or_path):
+        return load_given(name_or_path, test, memory_budget, choice, missing, image_size)
+    name_or_path = os.fspath(name_or_path)
+    if test is not None:
+        raise DataError(f"A test array makes no sense for {name_or_path}: store it in the file as 'test'.")
+    if name_or_path == FROM_PYTHON:
+        raise DataError(
+            "The run was trained on an array that was given in Python: give the same array to "
+            "vsmnp.load_run(folder, X) or vsmnp.resume(folder, X)."
+        )
     folder = None if data_dir is None else _home(data_dir)
     path = _home(name_or_path)
     if choice and (name_or_path in NAMES or os.path.isdir(path)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import Field, dataclass, field
 from typing import Any
 
@@ -54,7 +55,8 @@ def is_positive(value: float) -> bool:
 def checked(spec: Field[Any], value: Any) -> Any:
     """Check the value of a setting and convert it to the type of its default.
 
-    Files contain lists for tuples, and integers for numbers.
+    Files contain lists for tuples, and integers for numbers; in Python, NumPy's numbers and types, ranges,
+    arrays of integers, paths, and one integer for a tuple are accepted too.
 
     Raises
     ------
@@ -75,6 +77,7 @@ def checked(spec: Field[Any], value: Any) -> Any:
 
 def _typed(option: str, value: Any, kind: type, bare_number: bool) -> Any:
     """Convert the value to ``kind``; ``bare_number`` permits a number in place of its text."""
+    value = _plain(value, kind)
     if bare_number and type(value) in (int, float):
         value = repr(value) if abs(value) < _LARGEST else "inf"
     for number in value if isinstance(value, list | tuple) else (value,):
@@ -84,13 +87,31 @@ def _typed(option: str, value: Any, kind: type, bare_number: bool) -> Any:
         _check_text(option, value)
     if kind is float and type(value) is int:
         value = float(value)
-    if kind is tuple and isinstance(value, list):
-        value = tuple(value)
     found: type = type(value)
     if found is not kind or (kind is tuple and not all(type(v) is int for v in value)):
         raise ConfigError(
             f"{option} must be {_WANTED.get(kind.__name__, 'a list of integers')}, not {value!r}."
         )
+    return value
+
+
+def _plain(value: Any, kind: type) -> Any:
+    """Return the Python value of a NumPy number, a path, a data type, or a sequence of integers.
+
+    NumPy's are known by their attributes: the settings are read before NumPy may be loaded.
+    """
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if kind is str and isinstance(value, type) and hasattr(value, "dtype"):  # np.float32
+        return value.__name__
+    if kind is str and hasattr(value, "byteorder"):  # np.dtype("float32")
+        return value.name
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if kind is tuple and type(value) is int:
+        return (value,)
+    if kind is tuple and isinstance(value, range | list | tuple):
+        return tuple(v.tolist() if hasattr(v, "tolist") else v for v in value)
     return value
 
 

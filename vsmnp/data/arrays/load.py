@@ -15,8 +15,9 @@ from ...types import Array
 from ..fixed import CHANNELS, FixedDataset, framed
 from ..rows import MEMORY_BUDGET, fits
 from .formats import SUFFIXES, is_readable, read_file
+from .given import FROM_PYTHON, Given, arrays_given
 from .rows_in_use import Missing, rows_in_use
-from .table import ALL, ColumnChoice
+from .table import ALL, Arrays, ColumnChoice
 
 _log = logging.getLogger(__name__)
 
@@ -64,16 +65,56 @@ def load_file(
     if not os.path.exists(path):
         raise DataError(f"The data file {path} does not exist: check its name.")
     arrays = read_file(path, memory_budget, choice)
+    return _dataset(arrays, str(path), path.name, str(path.absolute()), memory_budget, missing, image_size)
+
+
+def load_given(
+    given: Given,
+    test: Given = None,
+    memory_budget: float = MEMORY_BUDGET,
+    choice: ColumnChoice = ALL,
+    missing: Missing = "error",
+    image_size: int = 0,
+) -> FixedDataset:
+    """Load a dataset from an array or a table in Python; the rest is as in :func:`load_file`.
+
+    An array is copied, so that the data of a run stay as they were, unless it is mapped from a file.
+
+    Parameters
+    ----------
+    given : array_like
+        ``(N, D)`` or ``(N, ...)``; see :func:`.given.numbers_of`.
+    test : array_like, optional
+        The test set; by default a tenth of the samples is held out.
+    """
+    arrays = arrays_given(given, test, choice)
+    x, tested = _own(arrays.x, given), None if arrays.test is None else _own(arrays.test, test)
+    arrays = arrays._replace(x=x, test=tested)
+    return _dataset(arrays, "The array", "array", FROM_PYTHON, memory_budget, missing, image_size)
+
+
+def _own(values: Array, given: Given) -> Array:
+    """Copy values that may share their memory with the user's, unless they are mapped from a file."""
+    mapped = isinstance(values, np.memmap) or isinstance(given, np.memmap)
+    return values if mapped else np.array(values, order="C")
+
+
+def _dataset(
+    arrays: Arrays, where: str, name: str, source: str, memory_budget: float, missing: Missing,
+    image_size: int,
+) -> FixedDataset:  # fmt: skip
+    """Make the dataset of the arrays that were read; ``where`` is the subject of its error messages."""
     x, test = (
-        None if part is None else _framed(_channels_first(part), image_size, path, memory_budget)
+        None if part is None else _framed(_channels_first(part), image_size, where, memory_budget)
         for part in (arrays.x, arrays.test)
     )
     assert x is not None
-    used, notes = rows_in_use(arrays._replace(x=x), str(path), missing, at_least=2)
+    used, notes = rows_in_use(arrays._replace(x=x), where, missing, at_least=2)
     shape, pixels = x.shape[1:], x.dtype == np.uint8
-    notes = (*arrays.notes, *notes, *_not_pictures(shape, path))
+    notes = (*arrays.notes, *notes, *_not_pictures(shape, name))
     size = f": {arrays.size}" if arrays.size else ""
-    about = f"Read from {path}{size}{'; unsigned bytes, divided by 255' if pixels else ''}."
+    place = "an array" if source == FROM_PYTHON else where
+    about = f"Read from {place}{size}{'; unsigned bytes, divided by 255' if pixels else ''}."
     if size:
         _log.info(about)
     train_index: Array | None
@@ -84,21 +125,22 @@ def load_file(
             train_index, test_index = used[train_index], used[test_index]
         test = x
     else:
+        tested = "The test array" if source == FROM_PYTHON else f"The array 'test' of {where}"
         test_arrays = arrays._replace(x=test)
-        test_index, more = rows_in_use(test_arrays, f"The array 'test' of {path}", missing, at_least=1)
+        test_index, more = rows_in_use(test_arrays, tested, missing, at_least=1)
         train_index, notes = used, (*notes, *more)
         if test.shape[1:] != shape:
             raise DataError(
-                f"{path} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
+                f"{where} has samples of shape {shape} but test samples of shape {test.shape[1:]}: "
                 "make them equal."
             )
         if pixels != (test.dtype == np.uint8):
             raise DataError(
-                f"{path} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: make them "
+                f"{where} has samples of dtype {x.dtype} but test samples of dtype {test.dtype}: make them "
                 "equal."
             )
     return FixedDataset(
-        path.name, shape, x, test, about, 255.0 if pixels else 1.0, str(path.absolute()),
+        name, shape, x, test, about, 255.0 if pixels else 1.0, source,
         train_index, test_index, notes=notes, columns=arrays.columns,
     )  # fmt: skip
 
@@ -109,25 +151,25 @@ def _channels_first(values: Array) -> Array:
     return np.moveaxis(values, 3, 1) if last else values
 
 
-def _framed(values: Array, size: int, path: Path, memory_budget: float) -> Array:
+def _framed(values: Array, size: int, where: str, memory_budget: float) -> Array:
     """Put zeros around pictures ``(N, H, W)`` or ``(N, C, H, W)``; these are held in memory."""
     if not size:
         return values
-    if values.ndim not in (3, 4) or _not_pictures(values.shape[1:], path):
+    if values.ndim not in (3, 4) or _not_pictures(values.shape[1:], where):
         raise DataError(
-            f"--image-size {size} makes no sense for {path}: it is for pictures, and its samples have the "
+            f"--image-size {size} makes no sense for {where}: it is for pictures, and its samples have the "
             f"shape {values.shape[1:]}."
         )
     n_bytes = values.nbytes // int(np.prod(values.shape[-2:])) * size**2
     if not fits(n_bytes, memory_budget):
         raise DataError(
-            f"--image-size {size} makes {n_bytes / 2**30:.2g} GiB of {path}, which are held in memory: raise "
-            f"--memory-budget above {memory_budget:g}, or save the pictures with zeros around them."
+            f"--image-size {size} makes {n_bytes / 2**30:.2g} GiB of {where}, which are held in memory: "
+            f"raise --memory-budget above {memory_budget:g}, or save the pictures with zeros around them."
         )
-    return framed(values, size, path.name)
+    return framed(values, size, where)
 
 
-def _not_pictures(shape: tuple[int, ...], path: Path) -> tuple[str, ...]:
+def _not_pictures(shape: tuple[int, ...], name: str) -> tuple[str, ...]:
     """Write the note on samples with several axes that are no pictures."""
     if len(shape) < 2 or len(shape) == 2 or (len(shape) == 3 and shape[0] in CHANNELS):
         return ()
@@ -135,7 +177,7 @@ def _not_pictures(shape: tuple[int, ...], path: Path) -> tuple[str, ...]:
     channels = "x[:, :3]" if shape[0] == 4 else "x[..., :3]"
     cure = f"; without its fourth channel ({channels}) it would be coloured ones" if alpha else ""
     return (
-        f"A sample of {path.name} has shape {shape}, which is no picture (H, W), (H, W, 1) or (H, W, 3): "
+        f"A sample of {name} has shape {shape}, which is no picture (H, W), (H, W, 1) or (H, W, 3): "
         f"it is trained on as {int(np.prod(shape)):,} values and cannot be drawn{cure}.",
     )
 
