@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..shown import shortened
 from ..types import Array, DType, Shape
 from .rows import Rows, pieces
 
@@ -105,6 +106,11 @@ class Dataset(Protocol):
         """Write the paragraph that ``vsmnp data`` shows."""
 
 
+def is_dataset(given: object) -> bool:
+    """Return whether something given in Python is a dataset, and not an array or a name."""
+    return all(hasattr(given, name) for name in ("stream", "epoch", "source"))
+
+
 def fingerprint(dataset: Dataset, data_seed: int) -> str:
     """Compute a SHA-256 of the data: the known digest, else that of the test set and the first epoch."""
     if dataset.digest:
@@ -114,6 +120,13 @@ def fingerprint(dataset: Dataset, data_seed: int) -> str:
     for rows in pieces(dataset.n_train, dataset.dim):
         digest.update(np.ascontiguousarray(first[rows]).data)
     return digest.hexdigest()
+
+
+def dataset_facts(dataset: Dataset) -> dict[str, str]:
+    """Return what is shown of a dataset: its name, its shape, its sizes and the names of its columns."""
+    columns = {"columns": shortened(list(dataset.columns))} if dataset.columns else {}
+    sizes = {"training samples": f"{dataset.n_train:,}", "test samples": f"{dataset.n_test:,}"}
+    return {"name": dataset.name, "shape": " x ".join(map(str, dataset.shape)), **sizes, **columns}
 
 
 def paragraph(name: str, sizes: str, about: str, bounds: Bounds) -> str:

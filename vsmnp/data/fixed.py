@@ -10,16 +10,17 @@ import numpy as np
 from ..errors import DataError
 from ..kernels import load
 from ..rng import Key, Stream
+from ..shown import Shown
 from ..types import Array, DType, Shape
-from .dataset import Bounds, paragraph
+from .dataset import Bounds, dataset_facts, paragraph
 from .rows import Stored
 
 #: Permitted numbers of channels of a picture.
 CHANNELS = (1, 3)
 
 
-@dataclass(frozen=True, eq=False)
-class FixedDataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class FixedDataset(Shown):
     """A fixed set of training and test samples; an epoch is a permutation of the training samples.
 
     Parameters
@@ -63,6 +64,9 @@ class FixedDataset:
     notes: tuple[str, ...] = ()
     read_labels: Callable[[], tuple[Array, Array]] | None = None
     columns: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, str]:
+        return dataset_facts(self)
 
     @property
     def source(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
 EVALUATION = "evaluation.csv"
 #: Parent folder of runs for which no folder is given.
 RUNS = Path("runs")
+
+
+def folder_of(run: str | Path) -> Path:
+    """Return the folder of a run that is named by its folder or by its checkpoint."""
+    path = Path(os.path.expanduser(run))
+    return path.parent if path.name == CHECKPOINT else path
 
 
 def claim_named(settings: Settings) -> FolderLock:

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..data import Dataset
+from ..data.arrays.given import Given
 from ..data.dataset import fingerprint
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from ..kernels import load, stand_in
@@ -22,11 +21,13 @@ from ..training.history import History, stored_history
 from ..training.loop import Watch, run_loop
 from ..training.state import State, from_arrays, to_arrays
 from ..training.trainer import Trainer
-from ..types import Array
 from . import checkpoint
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, hold
+from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, folder_of, hold
+from .run import Run
 from .trained import TrainedVAE
+
+__all__ = ["BATCH_SIZE", "SAVE_EVERY", "Run", "Session", "load_run"]
 
 #: Minimum seconds between checkpoints, which are written after rows of the metrics.
 SAVE_EVERY = 10.0
@@ -34,49 +35,6 @@ _ROWS = 200
 
 #: Default minibatch size N, limited by the size of the training set.
 BATCH_SIZE = 1000
-
-
-@dataclass
-class Run:
-    """A trained or partly trained run: settings, data, models and history.
-
-    Attributes
-    ----------
-    settings : Settings
-        All settings, resolved.
-    dataset : Dataset
-        The training data.
-    vae : TrainedVAE
-        The trained models.
-    history : History
-        The rows of ``metrics.csv``.
-    step : int
-        Number of decoder updates so far.
-    gamma_kept, gamma_floored : Array
-        ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
-    folder : Path or None
-        Folder of the run, if on disk.
-    evaluations : Evaluations
-        The rows of ``evaluation.csv``.
-    seal : str
-        Seal of the checkpoint of this state; see :func:`vsmnp.runs.checkpoint.seal`.
-    """
-
-    settings: Settings
-    dataset: Dataset
-    vae: TrainedVAE
-    history: History
-    step: int
-    gamma_kept: Array
-    gamma_floored: Array
-    folder: Path | None = None
-    evaluations: Evaluations = field(default_factory=Evaluations)
-    seal: str = ""
-
-    @property
-    def test_set(self) -> Array:
-        """The test set in the run's floating-point type, without noise, ``(N, D)``."""
-        return self.dataset.test(self.settings.data_seed, np.dtype(self.settings.dtype))
 
 
 @dataclass
@@ -91,13 +49,15 @@ class Session:
     history: History
     place: RunFolder = field(default_factory=RunFolder)
     evaluations: Evaluations = field(default_factory=Evaluations)
+    #: The state of the last row, once a training has ended or was stopped.
+    last: State | None = field(default=None, init=False)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     @classmethod
     def new(
         cls,
         settings: Settings,
-        dataset: Dataset | None = None,
+        dataset: Given | Dataset = None,
         folder: Path | None = None,
         named: bool = False,
     ) -> Session:
@@ -116,7 +76,7 @@ class Session:
             If a setting, the data, the device or the folder is invalid.
         """
         asked, settings = settings, resolved(settings)
-        dataset = dataset or dataset_of(settings)
+        dataset = dataset_of(settings, dataset)
         settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
         trainer = Trainer.build(load(settings.kernels, settings.tf32), settings, dataset)
         if not settings.log_every:
@@ -130,8 +90,9 @@ class Session:
 
     @classmethod
     def resumed(
-        cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False, dry: bool = False
-    ) -> Session:
+        cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False, dry: bool = False,
+        dataset: Given | Dataset = None,
+    ) -> Session:  # fmt: skip
         """Resume a run from its last checkpoint.
 
         Parameters
@@ -143,6 +104,8 @@ class Session:
             that is being trained can be read up to its last checkpoint.
         dry : bool
             Whether only the settings of a resumed run are wanted; its folder is then not locked.
+        dataset : Dataset or array_like, optional
+            The data of the run, where they are not at the place that its settings name.
 
         Raises
         ------
@@ -158,19 +121,21 @@ class Session:
         checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
         place = RunFolder(folder, None if to_read or dry else hold(folder))
         with place.released_on_failure():
-            return cls._from_checkpoint(folder, place, changes or {}, to_read)
+            return cls._from_checkpoint(folder, place, changes or {}, to_read, dataset)
 
     @classmethod
     def _from_checkpoint(
-        cls, folder: Path, place: RunFolder, changes: Mapping[str, Any], to_read: bool
-    ) -> Session:
+        cls, folder: Path, place: RunFolder, changes: Mapping[str, Any], to_read: bool,
+        dataset: Given | Dataset,
+    ) -> Session:  # fmt: skip
         place.seal = checkpoint.seal(folder / CHECKPOINT)  # read first, so that a newer checkpoint is noticed
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = stored(attributes, folder / CHECKPOINT)
         settings = settings if to_read else with_allowed_changes(settings, changes, folder)
         kernels = stand_in(settings.kernels) if to_read else settings.kernels
         k = load(kernels, settings.tf32 and kernels == settings.kernels)
-        trainer = Trainer.build(k, settings, dataset_of(settings), may_fuse=bool(attributes.get("fused")))
+        data = dataset_of(settings, dataset)
+        trainer = Trainer.build(k, settings, data, may_fuse=bool(attributes.get("fused")))
         try:
             state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         except CheckpointError as error:
@@ -191,6 +156,9 @@ class Session:
             raise CheckpointError(
                 f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained "
                 "on: put the old file back or start a new run."
+                if dataset is None
+                else f"The data given have another SHA-256 than those that the run in {folder} was trained "
+                "on: give the same data."
             )
         return session
 
@@ -212,6 +180,12 @@ class Session:
     def seconds_per_step(self, repeats: int = 3) -> float:
         """Time a step on a copy of the state; see :meth:`vsmnp.training.trainer.Trainer.seconds_per_step`."""
         return self.trainer.seconds_per_step(self.state.copy(), repeats)
+
+    def is_finite(self) -> bool:
+        """Return whether no model of the current state has diverged since the last row."""
+        k, state, last = self.trainer.k, self.state, self.last
+        fine = k.finite(state.phi) & k.finite(state.theta) & state.alive
+        return bool(k.to_host(fine | ~last.alive if last is not None else fine).all())
 
     def train(self, watch: Watch | None = None) -> Run:
         """Train the run to its end, and save it regularly.
@@ -262,6 +236,7 @@ class Session:
             raise Interrupted(f"{stop} Go on with: vsmnp train --resume {self.folder}") from stop
         finally:
             self.save(last)
+            self.last = last
         return self.run(last)
 
     def run(self, state: State) -> Run:
@@ -307,14 +282,16 @@ class Session:
         self.close()
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path, dataset: Given | Dataset = None) -> Run:
     """Load a run from its folder or checkpoint, at the state of the last checkpoint.
+
+    ``dataset`` are the data of the run, as a dataset, a path or an array, if they were given in Python or are
+    no longer where they were.
 
     Raises
     ------
     CheckpointError, DataError
-        If the checkpoint or the data cannot be read.
+        If the checkpoint or the data cannot be read, or the data are not those of the run.
     """
-    folder = Path(folder)
-    session = Session.resumed(folder.parent if folder.name == CHECKPOINT else folder, to_read=True)
+    session = Session.resumed(folder_of(folder), to_read=True, dataset=dataset)
     return session.run(session.state)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
+from ..data.arrays.given import numbers_of
 from ..errors import ConfigError, DataError
 from ..metrics import Subject, log_prob_and_score
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..rng import Key, Stream
 from ..settings.draws import POSTERIOR_SAMPLES, PRIOR_DRAWS
+from ..shown import Shown, counted, shortened
 from ..training.build import named_objective
 from ..types import Array, Kernels
+from .copies import reduced
 
 
-@dataclass(frozen=True)
-class TrainedVAE:
+@dataclass(frozen=True, repr=False)
+class TrainedVAE(Shown):
     """R trained models side by side; every returned array is a NumPy array with a leading axis R.
+
+    Data may be arrays of any library, lists or tables; see :func:`vsmnp.data.arrays.given.numbers_of`. Models
+    can be copied and pickled; a copy has the same parameters and the kernel set of the same name.
 
     Attributes
     ----------
@@ -37,6 +45,19 @@ class TrainedVAE:
     phi: Array
     theta: Array
     seeds: tuple[int, ...]
+
+    def facts(self) -> dict[str, str]:
+        return {
+            "data": counted(self.model.d_x, "dimension"),
+            "latent": counted(self.model.d_z, "dimension"),
+            "parameters": f"{self.phi.shape[1] + self.theta.shape[1]:,}",
+            "seeds": shortened([str(seed) for seed in self.seeds]),
+            "gamma": shortened([f"{gamma:.3g}" for gamma in self.gamma]),
+            "kernels": self.k.name,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
     @property
     def gamma(self) -> Array:
@@ -97,8 +118,11 @@ class TrainedVAE:
         ConfigError
             If ``n`` or ``seed`` is out of range.
         """
-        if n < 1 or not 0 <= seed < 2**32:
-            raise ConfigError(f"Samples need n of at least 1 and a seed below 2^32, not {n} and {seed}.")
+        whole = isinstance(n, Integral) and isinstance(seed, Integral)
+        if not whole or n < 1 or not 0 <= seed < 2**32:
+            raise ConfigError(
+                f"Samples need an integer n of at least 1 and a seed below 2^32, not {n!r} and {seed!r}."
+            )
         dtype, key = self.theta.dtype, Key(self.seeds)
         ancestral = key.on(Stream.ANCESTRAL, seed)
         g = self.decode(self.model.posterior.prior(self.k, ancestral, (n, self.model.d_z), dtype))
@@ -157,12 +181,14 @@ class TrainedVAE:
 
     def _batch(self, x: Array, what: str, width: int) -> Array:
         """Copy ``x (N, width)`` or ``(R, N, width)`` to the device as ``(1 or R, 1, N, width)``."""
-        x = np.asarray(self.k.to_host(x))
-        if x.dtype.kind not in "biuf":
-            raise DataError(f"The model needs real numbers, not {x.dtype}.")
+        x, _ = numbers_of(x, f"The array of {what}")
         models = len(self.theta)
         if x.ndim not in (2, 3) or x.shape[-1] != width or (x.ndim == 3 and len(x) != models):
             raise DataError(
                 f"The model needs {what} of shape (N, {width}) or ({models}, N, {width}), not {x.shape}."
             )
+        if not len(x):
+            raise DataError(f"The array of {what} has shape {x.shape}, which holds no samples.")
+        if what == "data" and not np.isfinite(x).all():  # the codes of a diverged model are not finite
+            raise DataError("The array of data holds NaN or infinity: leave those samples out.")
         return self.k.asarray(x[None, None] if x.ndim == 2 else x[:, None], self.theta.dtype)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data import NAMES, Dataset, load_data
+from ..data.arrays.given import Given
 from ..data.arrays.rows_in_use import as_missing
 from ..data.arrays.table import names_in
+from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
@@ -70,10 +72,13 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
         ) from error
 
 
-def dataset_of(settings: Settings) -> Dataset:
-    """Load the data that the settings name; raises as :func:`vsmnp.load_data` does."""
+def dataset_of(settings: Settings, given: Given | Dataset = None) -> Dataset:
+    """Load the data that the settings name, or those given in Python; raises as :func:`vsmnp.load_data`."""
+    if is_dataset(given):
+        found: Dataset = given
+        return found
     return load_data(
-        settings.dataset,
+        settings.dataset if given is None else given,
         data_dir=settings.data_dir or None,
         image_size=settings.image_size,
         crop=settings.crop,

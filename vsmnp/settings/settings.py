@@ -23,14 +23,14 @@ from .choices import (
     SCALES,
     objective_in,
 )
-from .values import Part, checked, is_positive, option_name, setting
+from .values import Part, ShownByChanges, checked, is_positive, option_name, setting
 
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, repr=False)
+class Settings(ShownByChanges):
     """The model, the data and the training method of a run; the metadata of a field are its row of the table.
 
     Raises

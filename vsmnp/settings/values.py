@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from ..errors import ConfigError
+from ..shown import html_table
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,23 @@ def option_name(name: str) -> str:
 def is_positive(value: float) -> bool:
     """Return whether the value is positive and finite."""
     return 0 < value < float("inf")
+
+
+class ShownByChanges:
+    """A dataclass that is shown by the fields that differ from their defaults, as Python that makes it again."""
+
+    def _changes(self) -> dict[str, str]:
+        specs = fields(self)  # type: ignore[arg-type]
+        values = {spec.name: (getattr(self, spec.name), spec.default) for spec in specs}
+        return {name: repr(value) for name, (value, default) in values.items() if value != default}
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={text}' for name, text in self._changes().items())})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self._changes() or {"all": "defaults"})
 
 
 def checked(spec: Field[Any], value: Any) -> Any:

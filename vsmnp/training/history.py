@@ -12,15 +12,24 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError
+from ..shown import Shown
 from ..types import Array
 
 
-@dataclass
-class History:
+@dataclass(repr=False)
+class History(Shown):
     """Columns over logged steps: ``steps`` and, by name, rows ``(R,)`` in nats (gamma itself has no unit)."""
 
     steps: list[int] = field(default_factory=list)
     columns: dict[str, list[Array]] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, str]:
+        last = {name: f"{column[-1].mean():.4g}" for name, column in self.columns.items()}
+        return {
+            "rows": f"{len(self.steps):,}",
+            "last step": str(self.steps[-1]) if self.steps else "none",
+            **last,
+        }
 
     def append(self, step: int, values: Mapping[str, Array]) -> None:
         """Append the values ``(R,)`` of one step."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from inspect import cleandoc
 from typing import ClassVar
 
 from ...kernels import load
 from ...rng import Key, Stream
+from ...shown import Shown
 from ...types import Array, DType, Shape
-from ..dataset import Bounds, paragraph
+from ..dataset import Bounds, dataset_facts, paragraph
 
 
-class Synthetic(ABC):
+class Synthetic(Shown):
     """A sampler in the plane: 100,000 new training points per epoch and 5,000 test points.
 
     A subclass states the noise that a point takes, the map from noise to points, and, if known, the exact
@@ -35,6 +36,9 @@ class Synthetic(ABC):
     columns: ClassVar[tuple[str, ...]] = ()
     n_train: ClassVar[int] = 100_000
     n_test: ClassVar[int] = 5_000
+
+    def facts(self) -> dict[str, str]:
+        return dataset_facts(self)
 
     @property
     def source(self) -> str:
