@@ -22,7 +22,7 @@ def evaluate_with_progress(
 
     samples = IWAE_SAMPLES if iwae_samples is None else iwae_samples
     with Progress("Evaluating", 100, quiet) as progress:
-        return evaluate(run, draws or PRIOR_DRAWS, progress.part, samples)
+        return evaluate(run, prior_draws=draws or PRIOR_DRAWS, progress=progress.part, iwae_samples=samples)
 
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:

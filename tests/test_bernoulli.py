@@ -394,7 +394,7 @@ def test_what_a_trained_run_offers(tmp_path: Path) -> None:
         for bound, nll in zip(figures["neg_elbo"], figures["nll"], strict=True)  # type: ignore[operator]
     )
     start = vsmnp.train("mixture", **TINY | {"steps": 1})
-    for before, after in zip(evaluate(start, 2000)["neg_elbo"], figures["neg_elbo"], strict=True):
+    for before, after in zip(evaluate(start, prior_draws=2000)["neg_elbo"], figures["neg_elbo"], strict=True):
         assert after < before - 1  # type: ignore[operator]
     mean, sd = run.vae.encode(run.dataset.test(0, np.float32)[:5])
     np.testing.assert_allclose(sd**2, mean * (1 - mean), atol=1e-6)

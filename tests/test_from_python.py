@@ -184,3 +184,25 @@ def test_models_go_to_other_processes() -> None:
     vae = vsmnp.train(X, **TINY).vae
     with multiprocessing.get_context("spawn").Pool(1) as pool, warnings.catch_warnings():
         np.testing.assert_array_equal(pool.apply(samples_of, (vae,)), vae.sample(5))
+
+
+# --- evaluation -----------------------------------------------------------------------------------
+
+
+def test_a_run_is_evaluated_on_given_data(tmp_path: Path) -> None:
+    table = pd.DataFrame(X, columns=list("abc"))
+    run = vsmnp.train(table, out=tmp_path / "run", **TINY)
+    quick: dict[str, Any] = {"prior_draws": 50, "iwae_samples": 2}
+    own = vsmnp.evaluate(run, **quick)
+    test = run.dataset.test(0, np.float64)
+    shuffled = pd.DataFrame(test, columns=list("abc"))[["c", "a", "b"]].assign(t="x")
+    for given in (test, test.tolist(), shuffled, run.dataset):
+        assert vsmnp.evaluate(run, given, **quick) == own
+    assert vsmnp.evaluate(run, X, **quick) != own
+    for wrong in (X[:, :2], X[0], np.full((4, 3), np.nan), 2000):
+        with pytest.raises(DataError):
+            vsmnp.evaluate(run, wrong, **quick)
+    with pytest.raises(ConfigError, match="not a TrainedVAE"):
+        vsmnp.evaluate(run.vae, X, **quick)  # type: ignore[arg-type]
+    star = vsmnp.train("star", out=tmp_path / "star", **TINY)
+    assert vsmnp.evaluate(tmp_path / "star", X[:, :2], **quick) == vsmnp.evaluate(star, X[:, :2], **quick)

@@ -89,7 +89,7 @@ def test_the_metric_is_compared_and_drawn(tree: ExtendedTree) -> None:
         "from vsmnp.runs.session import load_run\n"
         "run, seen = load_run('run'), []\n"
         "with patch.object(Axes, 'set_title', lambda axes, text, **_: seen.append(text)):\n"
-        "    figures.comparison([run], [evaluate(run, 20, None, 0)], 'comparison.png')\n"
+        "    figures.comparison([run], [evaluate(run, prior_draws=20, iwae_samples=0)], 'comparison.png')\n"
         "print(seen)"
     )
     assert "Code length" in titles

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     "--config", type=FILE, help="Start from the settings in this config.toml; options override them."
 )
 @click.option("--out", type=PATH, help="Folder of the run; default: a new folder in runs/.")
-@click.option("--resume", type=PATH, help="Resume the run in this folder.")
+@click.option("--resume", type=PATH, help="Resume the run in this folder, or of this checkpoint.h5.")
 @click.option(
     "--dry-run", is_flag=True, help="Print the resolved settings, parameters and time without training."
 )
@@ -111,12 +111,14 @@ def _resumed(
     folder: Path, chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None,
     dry_run: bool,
 ) -> Session:  # fmt: skip
+    folder = folder.parent if folder.name == "checkpoint.h5" else folder
     for option, value in (("--preset", preset), ("--config", config), ("--out", out)):
         if value is not None:
             raise click.UsageError(f"--resume takes its settings from the run: leave out {option}.")
     # The settings of the checkpoint count, but to read it loads the linear algebra, which fixes the threads.
     with contextlib.suppress(ConfigError):
-        prepare_process(Settings.from_mapping(load_toml(folder / "config.toml")).threads)
+        settings = Settings.from_mapping(load_toml(folder / "config.toml"))
+        prepare_process(chosen.get("threads", settings.threads))
     from vsmnp.runs.session import Session
 
     return Session.resumed(folder, chosen, dry=dry_run)

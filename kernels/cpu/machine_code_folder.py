@@ -18,6 +18,7 @@ import llvmlite
 import numba
 import numpy as np
 
+from vsmnp.errors import StorageError
 from vsmnp.storage import user_cache
 from vsmnp.version import VERSION
 
@@ -55,7 +56,10 @@ def code_folder() -> Path | None:
     Numba itself distinguishes processors and versions of Python, which it stores with each loop.
     """
     chosen = numba.config.CACHE_DIR
-    above = Path(chosen).absolute() / "vsmnp" if chosen else user_cache() / "machine-code"
+    try:
+        above = Path(chosen).absolute() / "vsmnp" if chosen else user_cache() / "machine-code"
+    except StorageError:
+        return None
     if not above.is_absolute():  # `~` could not be expanded: this user has no home folder
         return None
     made_by = digest(sources(), numba.__version__, llvmlite.__version__, np.__version__)

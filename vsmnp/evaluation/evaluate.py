@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from ..data import Dataset, load_data
+from ..data.arrays.given import Given, is_name, is_table, numbers_of
+from ..data.arrays.table import ALL, ColumnChoice
+from ..data.dataset import is_dataset
+from ..errors import ConfigError, DataError
 from ..metrics import MODEL_METRICS, Request, evaluate_all
 from ..metrics.batches import Progress
 from ..metrics.table import Need
-from ..runs.session import Run
+from ..runs.session import Run, load_run
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
+from ..types import Array
 
 
 def evaluate(
-    run: Run,
+    run: Run | str | Path,
+    data: Given | Dataset = None,
+    *,
     prior_draws: int = PRIOR_DRAWS,
     progress: Progress | None = None,
     iwae_samples: int = IWAE_SAMPLES,
 ) -> dict[str, list[float | None]]:
-    """Compute every metric on the test set, one number per model; nats and per-sample means.
+    """Compute every metric on a test set, one number per model; nats and per-sample means.
 
     Parameters
     ----------
-    run : Run
-        The run to evaluate.
+    run : Run or path
+        The run to evaluate, or its folder.
+    data : Dataset, path or array_like, optional
+        The test set, ``(N, D)`` or with the axes of a sample: an array, a table with the columns of the run,
+        or the test set of a dataset. By default that of the run.
     prior_draws : int
         Number of prior draws for the likelihood; not used on images.
     progress : callable, optional
@@ -35,12 +48,47 @@ def evaluate(
     dict
         For each name of :data:`vsmnp.metrics.table.MODEL_METRICS` a list over the models; None where a figure
         is undefined, such as the likelihood by the prior on images, or was omitted.
+
+    Raises
+    ------
+    ConfigError
+        If there is no run on which to compute, but a model or the like.
+    DataError
+        If the data cannot be read, or are not of the run's shape.
     """
+    if isinstance(run, str | Path):
+        run = load_run(run)
+    if not isinstance(run, Run):
+        raise ConfigError(f"evaluate needs a run of vsmnp.train, or its folder, not a {type(run).__name__}.")
     request = Request(
-        run.vae.on(run.test_set), run.settings.noise,
+        run.vae.on(evaluated_data(run, data)), run.settings.noise,
         by_prior=not run.dataset.is_image, prior_draws=prior_draws, iwae_samples=iwae_samples,
     )  # fmt: skip
     return evaluate_all(request, progress)
+
+
+def evaluated_data(run: Run, data: Given | Dataset = None) -> Array:
+    """Return the data on which a run is evaluated, ``(N, D)``; raises as :func:`evaluate` does."""
+    if data is None:
+        return run.test_set
+    dtype = np.dtype(run.settings.dtype)
+    if is_name(data):
+        data = load_data(data)
+    if is_dataset(data):
+        x = data.test(run.settings.data_seed, dtype)
+    else:
+        named = ColumnChoice(run.dataset.columns) if is_table(data) else ALL
+        values, _ = numbers_of(data, "The test array", named)
+        x = values.reshape(len(values), -1) if values.ndim > 1 and values.size else values
+        x = (x / 255 if x.dtype == np.uint8 else x).astype(dtype)  # bytes are pixels, as in training
+    if x.ndim != 2 or x.shape[1] != run.dataset.dim:
+        raise DataError(
+            f"The test data have the shape {x.shape}, and the model of {run.dataset.name} needs "
+            f"(N, {run.dataset.dim}): give samples of the shape {run.dataset.shape}."
+        )
+    if not np.isfinite(x).all():
+        raise DataError("The test data hold NaN or infinity: leave those samples out.")
+    return x
 
 
 def floors(run: Run) -> dict[str, float]:

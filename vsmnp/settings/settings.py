@@ -185,6 +185,7 @@ class Settings(ShownByChanges):
         1,
         "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
         least=1,
+        free=True,
     )
     log_every: int = setting(
         0, "Number of steps between rows of metrics.csv; 0: about 200 rows per run.", least=0, free=True

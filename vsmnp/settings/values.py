@@ -54,7 +54,7 @@ def is_positive(value: float) -> bool:
 
 
 class ShownByChanges:
-    """A dataclass that is shown by the fields that differ from their defaults, as Python that makes it again."""
+    """A dataclass that is shown by the fields that differ from their defaults, as Python makes it."""
 
     def _changes(self) -> dict[str, str]:
         specs = fields(self)  # type: ignore[arg-type]

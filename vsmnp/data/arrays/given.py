@@ -78,7 +78,7 @@ def numbers_of(given: Given, where: str, choice: ColumnChoice = ALL) -> tuple[Ar
     DataError
         If it is no array, or not one of real numbers.
     """
-    if _is_table(given):
+    if is_table(given):
         return _table(given, where, choice)
     values = _array(given, where)
     if not choice:
@@ -148,7 +148,7 @@ def _objects(values: Array, where: str) -> Array:
         ) from error
 
 
-def _is_table(given: Given) -> bool:
+def is_table(given: Given) -> bool:
     """Return whether there are named columns: pandas' and polars' DataFrames, and pyarrow's Tables."""
     return (hasattr(given, "columns") and hasattr(given, "to_numpy")) or hasattr(given, "column_names")
 

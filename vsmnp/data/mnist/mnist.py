@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from ...storage import user_cache
+from ...storage import known_cache, user_cache
 from ...types import Array, Shape
 from ..dataset import Bounds, paragraph
 from ..fixed import FixedDataset, framed, sizes
@@ -224,7 +224,7 @@ def _as_named(folder: Path, file: str) -> Path | None:
 def _places(data_dir: Path | None) -> list[Path]:
     """Return the places to search in order: the option, the variable, the cache."""
     variable = os.environ.get("VSMNP_DATA")
-    return [place for place in (data_dir, Path(variable) if variable else None, user_cache()) if place]
+    return [place for place in (data_dir, Path(variable) if variable else None, known_cache()) if place]
 
 
 def _folders(images: ImageSet, data_dir: Path | None) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError
-from ...storage import user_cache
+from ...storage import known_cache
 from ..arrays.load import hold_out
 from ..dataset import Bounds, paragraph
 from ..fixed import FixedDataset
@@ -128,13 +128,13 @@ def _find(data_dir: Path | None) -> tuple[Path, list[PictureFile]]:
             if len(files) >= 2:
                 return folder, files
     raise DataError(
-        f"The pictures of {NAME} are in none of {', '.join(looked)}: name the folder of the aligned JPEGs "
+        f"The pictures of {NAME} are in {'none of ' * bool(looked)}{', '.join(looked) or 'no known folder'}: name the folder of the aligned JPEGs "
         "(img_align_celeba) with --data-dir."
     )
 
 
 def _folders(data_dir: Path | None) -> Iterator[Path]:
     variable = os.environ.get("VSMNP_DATA")
-    for place in (data_dir, Path(variable) if variable else None, user_cache()):
+    for place in (data_dir, Path(variable) if variable else None, known_cache()):
         if place is not None:
             yield from (place / inner for inner in _INNER)

@@ -15,7 +15,7 @@ _SD1, _SD2 = 0.2, 0.1
 _BEND = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Banana(Synthetic):
     """A Gaussian bent along a parabola: x1 = .2 n1, x2 = .1 n2 + 2 x1^2 - .08 with standard normal n1, n2.
 

@@ -15,7 +15,7 @@ _MEAN = np.array([0.5, 0.5])
 _SD = 0.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mixture(Synthetic):
     """An equal mixture of two round Gaussians, N((-.5, -.5), .04 I) and N((.5, .5), .04 I)."""
 

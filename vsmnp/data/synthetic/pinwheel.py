@@ -15,7 +15,7 @@ _TWIST = 0.2
 _SCALE = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pinwheel(Synthetic):
     """Five arms: f = (1 + .3 n1, .1 n2) turned by the angle of its arm plus a twist .2 exp(f1), times 1/10.
 

@@ -17,7 +17,7 @@ _SD = 0.02
 _TINY = 1e-150
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ring(Synthetic):
     """A thin ring: a uniform angle and a radius from N(.5, .02^2); density N(|x|; .5, .02^2) / (2 pi |x|).
 

@@ -40,7 +40,7 @@ _SMALLEST = 1e-30
 _LARGEST = 1e4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Star(Synthetic):
     """Four spikes on two turned axes: x = z A + .01 eps, z_i = sign(n_i) n_i^2, A = [[1, .3], [-.3, 1]]/10.
 
