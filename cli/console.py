@@ -14,16 +14,29 @@ from typing import Any
 
 import click
 
+from vsmnp.errors import VsmnpError
+
 
 def say(text: str, quiet: bool = False) -> None:
-    """Print a line to stderr, unless quiet."""
+    """Print a line to stderr, unless quiet; a stream that is full or closed stops no work."""
     if not quiet:
-        click.echo(text, err=True)
+        with suppress(OSError):
+            click.echo(text, err=True)
 
 
 def note(text: str, quiet: bool = False) -> None:
     """Print a note to stderr, unless quiet."""
     say(f"Note: {text}", quiet)
+
+
+@contextmanager
+def optional(failure: str, quiet: bool) -> Iterator[None]:
+    """Print a note that begins with ``failure`` if the block fails: results do not depend on it."""
+    try:
+        yield
+    except Exception as error:  # whatever it is, what was computed before is kept
+        reason = str(error) if isinstance(error, VsmnpError) else f"{type(error).__name__}: {error}"
+        note(f"{failure}. {reason}", quiet)
 
 
 class _Notes(logging.Handler):
@@ -125,7 +138,8 @@ class Progress:
     def at(self, done: int) -> None:
         """Show that this many steps are done."""
         if self._bar is not None:
-            self._bar.update(done - self._bar.n)
+            with suppress(OSError):
+                self._bar.update(done - self._bar.n)
         else:
             self._line(f"{done} of {self.total}{self.note}")
 
@@ -142,7 +156,8 @@ class Progress:
     def pause(self, note: str) -> None:
         """Show what is done while no step is made."""
         if self._bar is not None:
-            self._bar.set_postfix_str(note)
+            with suppress(OSError):
+                self._bar.set_postfix_str(note)
         else:
             self._line(note)
 
@@ -156,4 +171,5 @@ class Progress:
 
     def __exit__(self, *failure: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()

@@ -10,6 +10,8 @@ import click
 from vsmnp import __version__
 from vsmnp.errors import Interrupted, VsmnpError
 
+from .streams import streams_of_any_text
+
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
     "train",
@@ -54,6 +56,10 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"vsmnp.cli.commands.{cmd_name}").command
         return command
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with streams_of_any_text():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

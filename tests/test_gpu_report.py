@@ -238,7 +238,7 @@ def test_training_and_the_gpu_tests_need_no_other_library(tmp_path: Path) -> Non
     collect = ["-m", "pytest", "-q", "-m", "gpu", "-o", "addopts=", "--import-mode=importlib",
                "--collect-only", "-p", "no:xdist", "-p", "no:cacheprovider",
                str(ROOT / "tests" / "test_cuda_card.py")]  # fmt: skip
-    for arguments, word in ((train, "the run has no pictures"), (collect, "tests collected")):
+    for arguments, word in ((train, "the run has no samples.png"), (collect, "tests collected")):
         done = subprocess.run(
             [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True,
             check=False,

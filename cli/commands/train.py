@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsmnp.errors import ConfigError, LibraryError
+from vsmnp.errors import ConfigError
 from vsmnp.settings.presets import PRESETS
 from vsmnp.settings.presets import preset as preset_values
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.toml import load as load_toml
 
-from ..console import Progress, json_text, note, notes_of, say, table
+from ..console import Progress, json_text, note, notes_of, optional, say, table
 from ..options import (
     FILE,
     PATH,
@@ -184,8 +184,7 @@ def _train(session: Session, quiet: bool) -> Run:
 
 
 def _report(run: Run, as_json: bool, quiet: bool) -> None:
-    from vsmnp.figures import curves, samples
-
+    """Evaluate a run, print the results, then draw the pictures."""
     assert run.folder is not None
     kept, floored = (int(count.sum()) for count in (run.gamma_kept, run.gamma_floored))
     if kept:
@@ -194,16 +193,24 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
         note(f"On {floored} batch(es) the optimal gamma was below --gamma-floor, which replaced it.", quiet)
     evaluation = evaluate_with_progress(run, quiet)
     try:
-        samples(run, run.folder / "samples.png")
-        curves(run, run.folder / "curves.png")
-    except LibraryError as error:
-        note(f"the run has no pictures. {error}", quiet)
-    if as_json:
-        where = {"device": run.settings.device, "tf32": run.settings.tf32}
-        figures = evaluation_json(run, evaluation)
-        click.echo(json_text({"run": str(run.folder), "steps": run.step, **where, **figures}))
-        return
-    click.echo(evaluation_table(run, evaluation))
-    click.echo(f"Run: {run.folder}")
-    if (run.folder / "samples.png").exists():
+        if as_json:
+            where = {"device": run.settings.device, "tf32": run.settings.tf32}
+            figures = evaluation_json(run, evaluation)
+            click.echo(json_text({"run": str(run.folder), "steps": run.step, **where, **figures}))
+        else:
+            click.echo(evaluation_table(run, evaluation))
+            click.echo(f"Run: {run.folder}")
+    finally:  # also if nobody reads the results
+        _draw(run, quiet)
+    if not as_json and (run.folder / "samples.png").exists():
         click.echo(f"Samples beside data: {run.folder / 'samples.png'}")
+
+
+def _draw(run: Run, quiet: bool) -> None:
+    """Draw the pictures of a run; one that cannot be drawn is a note."""
+    from vsmnp.figures import curves, samples
+
+    assert run.folder is not None
+    for draw, name in ((samples, "samples.png"), (curves, "curves.png")):
+        with optional(f"the run has no {name}", quiet):
+            draw(run, run.folder / name)

@@ -13,9 +13,10 @@ from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 
-from ..errors import ConfigError, LibraryError
+from ..errors import ConfigError
 from ..storage import check_place, write_whole
 from ..types import Array
+from .backend import import_matplotlib
 from .style import DATA, STYLE
 
 if TYPE_CHECKING:
@@ -66,12 +67,10 @@ def drawing(path: str | Path | None, title: str, width: float, height: float) ->
     StorageError
         If the file cannot be written.
     """
-    try:
-        from matplotlib import rc_context, rcParamsDefault
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise LibraryError("Pictures are drawn by Matplotlib: pip install matplotlib.") from error
+    import_matplotlib()
+    from matplotlib import rc_context, rcParamsDefault
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     if path is not None:
         path = Path(path)

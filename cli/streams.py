@@ -1,0 +1,42 @@
+"""The output streams of the process: characters that they lack are escaped, and a full one is an error."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def streams_of_any_text() -> Iterator[None]:
+    """Escape characters that a stream cannot encode; exit with one sentence if stdout cannot be written.
+
+    Click itself ends a command without a message if the reader of its output has closed the pipe.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno == errno.EPIPE:
+            raise
+        _discard_stdout()
+        with suppress(OSError):
+            print(
+                f"Error: The output could not be written ({error.strerror or error}): free some space or "
+                "send it elsewhere; runs and files that were written before are kept.",
+                file=sys.stderr,
+            )
+        sys.exit(1)
+
+
+def _discard_stdout() -> None:
+    """Redirect stdout to nowhere, so that its remaining text causes no second error at exit."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
