@@ -12,11 +12,12 @@ import click
 from vsmnp.evaluation.feature_choice import FeatureChoice
 from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 
-from .console import Progress
+from .console import Progress, optional, say
 from .options import PATH, with_options
 from .results import Evaluation, evaluate_with_progress, evaluation_json
 
 if TYPE_CHECKING:
+    from vsmnp.evaluation.kept import KeptEvaluation
     from vsmnp.evaluation.sample_quality import SampleQuality
     from vsmnp.runs.session import Run
 
@@ -90,14 +91,62 @@ class Evaluated:
         )
 
 
-def evaluate_by_options(run: Run, options: Mapping[str, Any], quiet: bool) -> Evaluated:
-    """Evaluate a run by the values of :data:`evaluation_options`, with a progress bar.
+def evaluate_by_options(run: Run, options: Mapping[str, Any], quiet: bool, reuse: bool = False) -> Evaluated:
+    """Evaluate a run by the values of :data:`evaluation_options`, with a progress bar, and keep the result.
 
-    FID and KID come first, because only their options can be wrong.
+    FID and KID come first, because only their options can be wrong. With ``reuse`` what the run has kept of
+    this state and by these options is read instead of computed.
     """
-    quality = _quality(run, options, quiet) if options["fid"] else None
-    figures = evaluate_with_progress(run, quiet, options["draws"], options["iwae_samples"])
-    return Evaluated(run, figures if quality is None else {**figures, **quality.figures}, quality)
+    from vsmnp.evaluation.kept import keep, kept
+    from vsmnp.metrics import MODEL_METRICS
+
+    draws, iwae = options["draws"], options["iwae_samples"]
+    found = kept(run.folder) if reuse and run.folder is not None else None
+    if found is not None and not found.fits(run.seal, draws, iwae):
+        found = None
+    if reuse:
+        work = "Evaluating" if found is None else "Reading the evaluation that was kept in"
+        say(f"{work} {run.folder}", quiet)
+    asked = _asked_quality(options) if options["fid"] else None
+    quality = None
+    if asked is not None:
+        quality = _kept_quality(found, asked) or _quality(run, options, quiet)
+    if found is None:
+        figures = evaluate_with_progress(run, quiet, draws, iwae)
+    else:
+        figures = {each.name: found.figures[each.name] for each in MODEL_METRICS}
+    if quality is not None:
+        figures |= quality.figures
+    about = None if quality is None else {**quality.about, "asked": asked}
+    with optional("the evaluation is not kept", quiet):
+        keep(run, figures, draws, iwae, about)
+    return Evaluated(run, figures, quality)
+
+
+def _asked_quality(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of FID and KID, with the SHA-256 of a file in the place of its name."""
+    from vsmnp.evaluation.features import sha256_of
+
+    asked: dict[str, Any] = {name: options[name] for name in ("features", "fid_samples")}
+    asked |= {name: value for name, value in options.items() if name.startswith("onnx_")}
+    for name in ("features", "reference"):
+        path = Path(options[name] or "")
+        asked[name] = sha256_of(path) if path.is_file() else str(options[name])
+    return asked
+
+
+def _kept_quality(found: KeptEvaluation | None, asked: Mapping[str, Any]) -> SampleQuality | None:
+    """Return FID and KID of a kept evaluation if they were asked for by the same options."""
+    from vsmnp.evaluation.sample_quality import SampleQuality
+    from vsmnp.metrics import SAMPLE_METRICS
+
+    if found is None or found.quality is None or found.quality.get("asked") != asked:
+        return None
+    names = [each.name for each in SAMPLE_METRICS]
+    if not found.figures.keys() >= set(names):
+        return None
+    about = {name: value for name, value in found.quality.items() if name != "asked"}
+    return SampleQuality({name: found.figures[name] for name in names}, about)
 
 
 def _quality(run: Run, options: Mapping[str, Any], quiet: bool) -> SampleQuality:

@@ -35,7 +35,7 @@ def streams_of_any_text() -> Iterator[None]:
 
 
 def _discard_stdout() -> None:
-    """Redirect stdout to nowhere, so that its remaining text causes no second error at exit."""
+    """Replace stdout by nothing, so that its remaining text causes no second error at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

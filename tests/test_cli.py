@@ -218,6 +218,7 @@ def test_train_explains_writes_and_evaluates(tmp_path: Path, monkeypatch: pytest
         "checkpoint.h5",
         "config.toml",
         "curves.png",
+        "evaluation.json",
         "metrics.csv",
         "samples.png",
     ]

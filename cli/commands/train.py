@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsmnp.errors import ConfigError
+from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from vsmnp.settings.presets import PRESETS
 from vsmnp.settings.presets import preset as preset_values
 from vsmnp.settings.settings import Settings
@@ -185,6 +186,8 @@ def _train(session: Session, quiet: bool) -> Run:
 
 def _report(run: Run, as_json: bool, quiet: bool) -> None:
     """Evaluate a run, print the results, then draw the pictures."""
+    from vsmnp.evaluation.kept import keep
+
     assert run.folder is not None
     kept, floored = (int(count.sum()) for count in (run.gamma_kept, run.gamma_floored))
     if kept:
@@ -192,6 +195,8 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
     if floored:
         note(f"On {floored} batch(es) the optimal gamma was below --gamma-floor, which replaced it.", quiet)
     evaluation = evaluate_with_progress(run, quiet)
+    with optional("the evaluation is not kept", quiet):
+        keep(run, evaluation, PRIOR_DRAWS, IWAE_SAMPLES)
     try:
         if as_json:
             where = {"device": run.settings.device, "tf32": run.settings.tf32}

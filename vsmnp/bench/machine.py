@@ -6,9 +6,9 @@ import os
 import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from ..errors import ConfigError
+from ..runs.machine import processor
 
 #: Environment variables that change the speed of products.
 _CHOICES = ("OPENBLAS_CORETYPE", "NUMBA_CPU_NAME")
@@ -39,16 +39,6 @@ def choose_cores(threads: int) -> list[int]:
     if threads > len(free):
         raise ConfigError(f"--threads {threads} exceeds the {len(free)} cores of this process: lower it.")
     return free[-threads:]
-
-
-def processor() -> str:
-    """Return the processor's name as given by its maker."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def card() -> str:
