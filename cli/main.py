@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "compare",
+    "list",
     "classifier",
     "sample",
     "plot",

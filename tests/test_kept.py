@@ -177,3 +177,62 @@ def test_runs_on_different_data_are_marked(runs: Path) -> None:
     same = vsmnp("compare", "a", "b", *FEW)
     assert "different data" not in same.stderr
     assert "data" not in same.stdout.splitlines()[0].split()
+
+
+# --- the list of runs -----------------------------------------------------------------------------
+
+
+def test_list_shows_progress_differences_and_metrics(runs: Path) -> None:
+    vsmnp("evaluate", "a", *FEW)
+    vsmnp("evaluate", "b", *FEW)
+    Session.new(replace(TINY, steps=9), folder=runs / "below" / "d").close()
+    (runs / "below" / "broken").mkdir()
+    (runs / "below" / "broken" / "checkpoint.h5").write_bytes(b"nothing")
+    result = vsmnp("list", ".")
+    header, _, *lines = result.stdout.splitlines()
+    names = header.split()
+    assert names[:2] == ["run", "state"]
+    assert {"dataset", "objective", "lr", "neg_elbo", "nll", "mse"} <= set(names)
+    assert not {"hidden", "log_every", "kernels"} & set(names), "they are the same everywhere"
+    assert [line.split()[0] for line in lines] == ["a", "b", "below/broken", "below/d", "c"]
+    assert "finished" in lines[0]
+    assert "unreadable" in lines[2]
+    assert "stopped at step 0 of 9" in lines[3]
+    assert "is not a vsmnp checkpoint" in result.stderr
+
+
+def test_list_sorts_and_prints_json(runs: Path) -> None:
+    for name in ("a", "b"):
+        vsmnp("evaluate", name, *FEW)
+    found = json.loads(vsmnp("list", runs, "--sort", "neg_elbo", "--json").stdout)
+    means = [np.mean(entry["metrics"]["neg_elbo"]) for entry in found[:2]]
+    assert means == sorted(means)
+    assert (found[2]["run"], found[2]["metrics"]) == (str(runs / "c"), None)
+    assert [(entry["state"], entry["step"], entry["steps"]) for entry in found] == [("finished", 4, 4)] * 3
+    assert found[0]["settings"]["seeds"] == [5, 6]
+
+
+def test_list_leaves_out_the_evaluation_of_an_earlier_state(runs: Path) -> None:
+    vsmnp("evaluate", "a", *FEW)
+    Session.resumed(runs / "a", {"steps": 6}).train()
+    (entry,) = json.loads(vsmnp("list", "a", "--json").stdout)
+    assert (entry["metrics"], entry["step"]) == (None, 6)
+
+
+def test_list_needs_no_data_and_knows_running_and_diverged_runs(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "x.csv", np.random.default_rng(0).normal(size=(50, 2)), delimiter=",")
+    settings = replace(TINY, dataset=str(tmp_path / "x.csv"))
+    with Session.new(settings, folder=tmp_path / "run") as session:
+        (tmp_path / "x.csv").unlink()
+        (entry,) = json.loads(vsmnp("list", tmp_path, "--json").stdout)
+        assert entry["state"] == "running"
+        session.state.alive[:] = False
+        session.save(session.state)
+    (entry,) = json.loads(vsmnp("list", tmp_path, "--json").stdout)
+    assert (entry["state"], entry["diverged_models"]) == ("diverged", 2)
+
+
+def test_list_of_nothing_is_a_sentence(tmp_path: Path) -> None:
+    assert "There are no runs" in vsmnp("list", tmp_path).stderr
+    missing = CliRunner().invoke(main, ["list", str(tmp_path / "none")])
+    assert (missing.exit_code, "There is no folder" in missing.output) == (2, True)

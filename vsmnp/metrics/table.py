@@ -117,6 +117,8 @@ class Metric:
     floor: str = ""
     #: Whether ``vsmnp compare`` has a column for it.
     compared: bool = True
+    #: Whether ``vsmnp list`` has a column for it.
+    listed: bool = False
 
     @property
     def explanation(self) -> str:
@@ -162,6 +164,7 @@ class SampleMetric(Metric):
 MODEL_METRICS: tuple[ModelMetric, ...] = (
     ModelMetric(
         name="nll", meaning="negative log-likelihood", title="Negative log-likelihood", unit="nats",
+        listed=True,
         floor="nll", need=Need.PRIOR_DRAWS, slow=True,
         compute=lambda at, progress: at.prior(progress).nll,
     ),
@@ -176,21 +179,24 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
     ),
     ModelMetric(
         name="sm_loss", meaning="score-matching loss", title="Score-matching loss", unit="1/x^2",
-        floor="sm_loss",
+        floor="sm_loss", listed=True,
         need=Need.PRIOR_DRAWS, compute=lambda at, progress: at.prior(progress).sm_loss,
     ),
     ModelMetric(
         name="neg_elbo", meaning="negative ELBO", title="Negative ELBO", unit="nats", floor="nll",
+        listed=True,
         noise=(posterior_means.ELBO_NOISE,), slow=True,
         compute=lambda at, progress: posterior_means.negative_elbo(at.subject, progress=progress),
     ),
     ModelMetric(
         name="iwae", meaning="importance-weighted bound of the nll", title="IWAE bound", unit="nats",
+        listed=True,
         floor="nll", need=Need.IWAE_SAMPLES, noise=(posterior_means.IWAE_NOISE,), slow=True,
         compute=lambda at, progress: posterior_means.iwae_bound(at.subject, at.iwae_samples, progress),
     ),
     ModelMetric(
         name="mse", meaning="denoising mean squared error", title="Reconstruction MSE", unit="x^2",
+        listed=True,
         noise=(reconstruction.NOISE,),
         compute=lambda at, _: reconstruction.denoising_mse(at.clean, at.noise_sd),
     ),
@@ -214,6 +220,7 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
 SAMPLE_METRICS: tuple[SampleMetric, ...] = (
     SampleMetric(
         name="fid", meaning="Frechet distance of samples and data", title="FID",
+        listed=True,
         compute=lambda pair: frechet_distance(moments_of(pair.x), moments_of(pair.y)),
     ),
     SampleMetric(

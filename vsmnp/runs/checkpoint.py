@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,25 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read by this version: {error}.") from error
     return arrays, attributes
+
+
+def glance(path: Path, names: Sequence[str]) -> tuple[dict[str, Array], dict[str, Any], str]:
+    """Read some arrays, the attributes and the :func:`seal` without reading and verifying the whole file.
+
+    Raises
+    ------
+    CheckpointError
+        As :func:`load`, but damage of other arrays is not noticed.
+    """
+    import h5py
+
+    found = seal(path)
+    try:
+        with path.open("rb") as stream, h5py.File(stream, "r") as file:
+            arrays = {name: np.asarray(file[name][()]) for name in names if name in file}
+            return arrays, json.loads(file.attrs["vsmnp"]), found
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read by this version: {error}.") from error
 
 
 def _header(seal: str) -> bytes:

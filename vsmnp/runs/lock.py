@@ -117,6 +117,11 @@ def lock_folder(
             ) from error
 
 
+def holder(folder: Path) -> str:
+    """Describe the process that has locked a folder, as far as its lock file tells; empty if none has."""
+    return _holder(folder.absolute() / LOCK)
+
+
 class _ReplacedError(Exception):
     """The lock file was removed by its last holder after it was opened here."""
 

@@ -251,21 +251,21 @@ class Session:
         """Write ``checkpoint.h5``, then the files derived from it; without a folder, write nothing."""
         if self.folder is None:
             return
-        trainer = self.trainer
+        trainer, settings = self.trainer, self.trainer.settings
         arrays = {
             **to_arrays(trainer.k, trainer.model, state), **self.history.to_arrays(),
             **self.evaluations.to_arrays(),
         }  # fmt: skip
         attributes = {
-            "settings": trainer.settings.to_mapping(),
+            "settings": settings.to_mapping(),
             "data": self.fingerprint,
             "columns": list(self.history.columns),
             "fused": trainer.fused is not None,
+            "steps": trainer.total_steps,
         }
-        seeds = trainer.settings.seeds
-        texts = {CONFIG: toml.dumps(trainer.settings), METRICS: self.history.to_csv(seeds)}
+        texts = {CONFIG: toml.dumps(settings), METRICS: self.history.to_csv(settings.seeds)}
         if self.evaluations.rows.steps:
-            texts[EVALUATION] = self.evaluations.rows.to_csv(seeds)
+            texts[EVALUATION] = self.evaluations.rows.to_csv(settings.seeds)
         self.place.write(arrays, attributes, texts)
         self._saved = time.monotonic()
 

@@ -1,0 +1,90 @@
+"""Find the runs below a folder, and summarise each by a glance at its checkpoint, without its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..settings.resolve import stored
+from ..settings.settings import Settings
+from . import checkpoint
+from .folder import CHECKPOINT
+from .lock import holder
+
+
+class Phase(Enum):
+    """How far a run is."""
+
+    FINISHED = "finished"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DIVERGED = "diverged"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a checkpoint says of its run at a glance.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder of the run.
+    phase : Phase
+        A run is diverged if all its models are, and running while its folder is locked.
+    step : int
+        Number of decoder updates so far.
+    steps : int or None
+        Number of decoder updates of the complete run; None if the checkpoint does not say it.
+    diverged : int
+        Number of diverged models.
+    settings : Settings or None
+        All settings; None if the run is unreadable.
+    state : str
+        Seal of the checkpoint.
+    problem : str
+        Why the run is unreadable.
+    """
+
+    folder: Path
+    phase: Phase
+    step: int = 0
+    steps: int | None = None
+    diverged: int = 0
+    settings: Settings | None = None
+    state: str = ""
+    problem: str = ""
+
+
+def survey(folder: Path) -> Iterator[RunSummary]:
+    """Yield a summary of every run in a folder and in all folders below it, in the order of their paths."""
+    for path in sorted(folder.rglob(CHECKPOINT)):
+        try:
+            yield _summary(path)
+        except CheckpointError as error:
+            yield RunSummary(path.parent, Phase.UNREADABLE, problem=str(error))
+
+
+def _summary(path: Path) -> RunSummary:
+    arrays, attributes, state = checkpoint.glance(path, ("step", "alive"))
+    settings = stored(attributes, path)
+    try:
+        step, alive, steps = (
+            int(arrays["step"]),
+            arrays["alive"],
+            attributes.get("steps") or settings.steps or None,
+        )
+    except KeyError as error:
+        raise CheckpointError(f"{path} holds no {error}: start a new run.") from error
+    if not alive.any():
+        phase = Phase.DIVERGED
+    elif holder(path.parent):
+        phase = Phase.RUNNING
+    elif attributes.get("stopped_early") or (steps is not None and step >= steps):
+        phase = Phase.FINISHED
+    else:
+        phase = Phase.STOPPED
+    return RunSummary(path.parent, phase, step, steps, int((~alive).sum()), settings, state)
