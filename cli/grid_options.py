@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vsmnp.errors import suggestion
 from vsmnp.paper.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
 from vsmnp.paper.reproduce.images import NAMES as GRID_NAMES
 
 from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
-from .options import COUNT, FOLDER, IntegerList, with_options
+from .options import with_options
+from .values import COUNT, FOLDER, Choice, IntegerList
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce.images import Plan
@@ -36,12 +38,13 @@ class Names(click.ParamType[tuple[str, ...]]):
         names = tuple(part.strip() for part in str(value).split(",") if part.strip())
         for name in names:
             if self.choices and name not in self.choices:
-                self.fail(f"'{name}' is not one of {', '.join(self.choices)}.", param, ctx)
+                like = suggestion(name, self.choices)
+                self.fail(f"'{name}' is not one of {', '.join(self.choices)}{like}.", param, ctx)
         return tuple(dict.fromkeys(names))
 
 
 grid_options = with_options(
-    click.option("--budget", type=click.Choice(BUDGETS), default="laptop",
+    click.option("--budget", type=Choice(BUDGETS), default="laptop",
                  help="Size of the experiment: quick takes minutes and laptop hours on two cores; paper is "
                  "that of the paper."),
     click.option("--datasets", type=Names(), default=(),

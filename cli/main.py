@@ -8,8 +8,9 @@ from typing import IO, Any
 import click
 
 from vsmnp import __version__
-from vsmnp.errors import Interrupted, VsmnpError
+from vsmnp.errors import Interrupted, VsmnpError, suggestion
 
+from .command import note_unknown_variables
 from .streams import streams_of_any_text
 
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
@@ -62,7 +63,21 @@ class _Commands(click.Group):
         with streams_of_any_text():
             return super().main(*args, **extra)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a misspelt one gets a suggestion."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"There is no command '{name}'{suggestion(name, COMMANDS)}: choose one of "
+                f"{', '.join(COMMANDS)}.",
+                ctx,
+            )
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
+        note_unknown_variables(self, ctx)
         try:
             return super().invoke(ctx)
         except VsmnpError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,40 +11,9 @@ import click
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.values import option_name
 
+from .values import DATASET, Choice, IntegerList
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-PATH = click.Path(path_type=Path)
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
-COUNT = click.IntRange(min=1)
-
-
-class IntegerList(click.ParamType[tuple[int, ...]]):
-    """A tuple of integers written as ``30,30``, ``0-9`` or ``0,4-6``."""
-
-    name = "integers"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        numbers: list[int] = []
-        for part in str(value).split(","):
-            first, dash, last = part.strip().partition("-")
-            try:
-                start, stop = int(first), int(last) if dash else int(first)
-            except ValueError:
-                self.fail(f"'{value}' is not a list of integers: write it as 30,30 or 0-9.", param, ctx)
-            if not start <= stop < start + 1_000_000:
-                self.fail(f"'{part}' is not a rising range of integers: write it as 0-9.", param, ctx)
-            numbers.extend(range(start, stop + 1))
-        return tuple(numbers)
-
-
-def with_examples(examples: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Return a decorator that makes a command whose help page ends with these lines of examples."""
-    return click.command(epilog=f"\b\nExamples:{examples}")
 
 
 def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -72,16 +40,18 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
         return click.option(f"{name}/--no-{name[2:]}", default=default, help=text)
     kind: Any = IntegerList() if isinstance(default, tuple) else type(default)
     if choices:
-        kind = click.Choice(choices)
+        kind = Choice(choices)
+    if spec.name == "dataset":
+        kind = DATASET
     if isinstance(default, tuple):
         default = ",".join(map(str, default))
     return click.option(name, type=kind, default=default, show_default=default != "", help=text)
 
 
-def choices_of(setting: str, *left_out: str) -> click.Choice[str]:
+def choices_of(setting: str, *left_out: str) -> Choice:
     """Return the type of an option that accepts the choices of a setting, without those left out."""
     choices = Settings.__dataclass_fields__[setting].metadata["choices"]
-    return click.Choice([choice for choice in choices if choice not in left_out])
+    return Choice([choice for choice in choices if choice not in left_out])
 
 
 def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple, cast
 
-from vsmnp.errors import ConfigError, DeviceError
+from vsmnp.errors import ConfigError, DeviceError, member_of
 from vsmnp.types import Kernels
 
 
@@ -48,8 +48,7 @@ def load(name: str, tf32: bool = False) -> Kernels:
     ConfigError
         If there is no set of that name, or the set is ``cpu`` and NUMBA_DISABLE_JIT is set.
     """
-    if name not in NAMES:
-        raise ConfigError(f"There is no kernel set '{name}': choose one of {', '.join(NAMES)}.")
+    member_of(_HOMES, "kernel set", name)
     if name == "cpu" and import_module("numba").config.DISABLE_JIT:
         raise ConfigError(
             "NUMBA_DISABLE_JIT is set, and the kernel set 'cpu' is compiled by Numba: unset it, or take "

@@ -6,7 +6,8 @@ prints it and exits with :attr:`VsmnpError.exit_code`; a traceback is never show
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -58,6 +59,13 @@ class Interrupted(VsmnpError):
     exit_code = 130
 
 
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the known name that is most like a misspelt one, else nothing."""
+    folded = {each.casefold(): each for each in known}
+    like = get_close_matches(name.casefold(), folded, n=1)
+    return f" (did you mean '{folded[like[0]]}'?)" if like else ""
+
+
 def member_of(members: Mapping[str, T], kind: str, name: str) -> T:
     """Return the member of a closed set by its name.
 
@@ -67,5 +75,7 @@ def member_of(members: Mapping[str, T], kind: str, name: str) -> T:
         If the set has no member of that name; the sentence lists those that it has.
     """
     if name not in members:
-        raise ConfigError(f"There is no {kind} '{name}': choose one of {', '.join(members)}.")
+        raise ConfigError(
+            f"There is no {kind} '{name}'{suggestion(name, members)}: choose one of {', '.join(members)}."
+        )
     return members[name]

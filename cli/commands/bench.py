@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..command import with_examples
 from ..console import Progress, json_text, say, table
-from ..options import (
-    COUNT,
-    FILE,
-    FOLDER,
-    IntegerList,
-    choices_of,
-    quiet_option,
-    settings_options,
-    with_examples,
-)
+from ..options import choices_of, quiet_option, settings_options
 from ..process import prepare_process
+from ..values import COUNT, FILE, FOLDER, Choice, IntegerList
 
 if TYPE_CHECKING:
     from vsmnp.bench.row import Row
@@ -35,7 +28,7 @@ _ANOTHER = "name another file"
   vsmnp bench --suite images --arch dcgan --inference fisher
   vsmnp bench --suite summary --json summary.json --markdown summary.md --plot summary.png
 """)
-@click.option("--suite", type=click.Choice(_SUITES), default="summary",
+@click.option("--suite", type=Choice(_SUITES), default="summary",
               help="Set of cases to time; summary holds those of the README.")  # fmt: skip
 @click.option("--objective", "objectives", multiple=True, type=choices_of("objective"),
               help="Objective of the steps; repeat the option for several.")  # fmt: skip

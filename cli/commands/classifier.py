@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from ..command import with_examples
 from ..console import Progress, facts_table, json_text
-from ..options import COUNT, PATH, output_options, settings_options, with_examples
+from ..options import output_options, settings_options
 from ..process import prepare_process
+from ..values import COUNT, PATH
 
 
 @with_examples("""

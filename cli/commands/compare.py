@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from ..command import with_examples
 from ..console import json_text, note, optional, table
 from ..evaluation_options import Evaluated, evaluate_by_options, evaluation_options
-from ..options import PATH, output_options, with_examples
+from ..options import output_options
 from ..overview import cell, csv_text, means, sorted_by
+from ..values import PATH, RUN
 
 
 @with_examples("""
@@ -20,7 +22,7 @@ from ..overview import cell, csv_text, means, sorted_by
   vsmnp compare runs/* --out comparison.png --json
   vsmnp compare runs/mnist-kl-m1-seed0 runs/mnist-kl-m2-seed0 --fid
 """)
-@click.argument("runs", type=PATH, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 @click.option("--out", type=PATH, default=Path("comparison.png"), help="Plot: .png, .pdf or .svg.")
 @click.option("--sort", default="", help="Metric by which the runs are sorted, the best first.")
 @click.option("--csv", "csv_file", type=PATH, help="CSV file of the means and standard errors.")

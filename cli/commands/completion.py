@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from ..options import with_examples
+from ..command import with_examples
+from ..values import Choice
 
 
 @with_examples("""
   eval "$(vsmnp completion bash)"
   vsmnp completion fish > ~/.config/fish/completions/vsmnp.fish
 """)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
     """Print the completion script for SHELL."""

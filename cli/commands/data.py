@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from ..command import with_examples
 from ..console import facts_table, json_text, note
-from ..options import json_option, settings_options, with_examples
+from ..options import json_option, settings_options
+from ..values import DATASET
 
 
 @with_examples("""
@@ -19,7 +21,7 @@ from ..options import json_option, settings_options, with_examples
   vsmnp data my.csv --json
   vsmnp data my.csv --drop-columns id,name --missing drop
 """)
-@click.argument("name", required=False)
+@click.argument("name", type=DATASET, required=False)
 @settings_options(
     "data_dir", "image_size", "crop", "channels", "columns", "drop_columns", "missing", "memory_budget"
 )

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from ..command import with_examples
 from ..console import json_text
 from ..evaluation_options import evaluate_by_options, evaluation_options
-from ..options import PATH, output_options, with_examples
+from ..options import output_options
 from ..results import evaluation_table
+from ..values import RUN
 
 
 @with_examples("""
@@ -20,7 +22,7 @@ from ..results import evaluation_table
   vsmnp evaluate runs/celeba-kl-m1-seed0 --fid --features inception.onnx --onnx-size 299
   vsmnp evaluate runs/mnist-kl-m1-seed0 --fid --features samples.npy --reference data.npy
 """)
-@click.argument("run", type=PATH)
+@click.argument("run", type=RUN)
 @evaluation_options
 @output_options
 def command(run: Path, as_json: bool, quiet: bool, **options: Any) -> None:

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from ..command import with_examples
 from ..console import facts_table, json_text
-from ..options import PATH, json_option, with_examples
+from ..options import json_option
+from ..values import RUN
 
 
 @with_examples("""
   vsmnp info
   vsmnp info runs/mixture-kl-m1-seed0 --json
 """)
-@click.argument("run", type=PATH, required=False)
+@click.argument("run", type=RUN, required=False)
 @json_option
 def command(run: Path | None, as_json: bool) -> None:
     """Describe this installation, or the settings and progress of the run in folder RUN."""

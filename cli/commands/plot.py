@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..options import PATH, with_examples
+from ..command import with_examples
+from ..values import PATH, RUN, Choice
 
 FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
 
@@ -15,8 +16,8 @@ FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sd
   vsmnp plot runs/mixture-kl-m1-seed0 density
   vsmnp plot runs/mixture-kl-m1-seed0 latent --out latent.pdf
 """)
-@click.argument("run", type=PATH)
-@click.argument("figure", type=click.Choice(FIGURES))
+@click.argument("run", type=RUN)
+@click.argument("figure", type=Choice(FIGURES))
 @click.option("--out", type=PATH, help="File of the picture, .png, .pdf or .svg; default: RUN/FIGURE.png.")
 def command(run: Path, figure: str, out: Path | None) -> None:
     """Draw FIGURE of the run in folder RUN."""

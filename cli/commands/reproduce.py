@@ -9,10 +9,12 @@ import click
 
 from vsmnp.paper.reproduce import NAMES, load
 
+from ..command import with_examples
 from ..console import Progress, json_text, say, table
 from ..grid_options import GRID_NAMES, grid_options, plan_of
-from ..options import COUNT, FOLDER, output_options, with_examples
+from ..options import output_options
 from ..process import catch_signals, prepare_process
+from ..values import COUNT, FOLDER, Choice
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce import Result
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
   vsmnp reproduce fig4 --budget quick --datasets mnist --jobs 2
   vsmnp reproduce table1 --budget laptop --no-train
 """)
-@click.argument("name", type=click.Choice([*NAMES, *GRID_NAMES]))
+@click.argument("name", type=Choice([*NAMES, *GRID_NAMES]))
 @click.option(
     "--quick",
     is_flag=True,

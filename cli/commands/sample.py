@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
+from ..command import with_examples
 from ..console import say
-from ..options import COUNT, PATH, with_examples
+from ..values import COUNT, PATH, RUN
 
 
 @with_examples("""
   vsmnp sample runs/mixture-kl-m1-seed0 -n 5
   vsmnp sample runs/mixture-kl-m1-seed0 -n 10000 --out draws.npy
 """)
-@click.argument("run", type=PATH)
+@click.argument("run", type=RUN)
 @click.option("-n", "--number", type=COUNT, default=1000, help="Number of draws per model.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, help="Seed of the draws.")
 @click.option("--mean", is_flag=True, help="Write the decoder's mean, without the noise of the likelihood.")

@@ -16,17 +16,12 @@ from vsmnp.settings.presets import preset as preset_values
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.toml import load as load_toml
 
+from ..command import with_examples
 from ..console import Progress, json_text, note, notes_of, optional, say, table
-from ..options import (
-    FILE,
-    PATH,
-    chosen_settings,
-    output_options,
-    settings_options,
-    with_examples,
-)
+from ..options import chosen_settings, output_options, settings_options
 from ..process import catch_signals, prepare_process
 from ..results import evaluate_with_progress, evaluation_json, evaluation_table
+from ..values import FILE, PATH, PRESET, RUN
 
 if TYPE_CHECKING:
     from vsmnp.runs.session import Run, Session
@@ -44,13 +39,15 @@ if TYPE_CHECKING:
 @settings_options()
 @click.option("--seed", type=int, help="Train one model with this seed, instead of those of --seeds.")
 @click.option(
-    "--preset", help=f"Start from these settings of the paper: {', '.join(PRESETS)}; options override them."
+    "--preset",
+    type=PRESET,
+    help=f"Start from these settings of the paper: {', '.join(PRESETS)}; options override them.",
 )
 @click.option(
     "--config", type=FILE, help="Start from the settings in this config.toml; options override them."
 )
 @click.option("--out", type=PATH, help="Folder of the run; default: a new folder in runs/.")
-@click.option("--resume", type=PATH, help="Resume the run in this folder, or of this checkpoint.h5.")
+@click.option("--resume", type=RUN, help="Resume the run in this folder, or of this checkpoint.h5.")
 @click.option(
     "--dry-run", is_flag=True, help="Print the resolved settings, parameters and time without training."
 )

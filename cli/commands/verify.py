@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..command import with_examples
 from ..console import Progress, json_text, say, table
-from ..options import FILE, output_options, with_examples
+from ..options import output_options
 from ..process import prepare_process
+from ..values import FILE
 
 if TYPE_CHECKING:
     from vsmnp.paper.derivations import Verdict

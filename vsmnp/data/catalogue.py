@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, suggestion
 from .arrays.formats import SUFFIXES
 from .arrays.given import FROM_PYTHON, Given, is_name
 from .arrays.load import load_file, load_given
@@ -148,6 +148,6 @@ def _home(path: str | Path) -> Path:
 
 def _unknown(name: str) -> DataError:
     return DataError(
-        f"There is no dataset '{name}': choose one of {', '.join(NAMES)}, or name a file that ends in "
-        f"{', '.join(SUFFIXES)}, or a folder of pictures."
+        f"There is no dataset '{name}'{suggestion(name, NAMES)}: choose one of {', '.join(NAMES)}, or name a "
+        f"file that ends in {', '.join(SUFFIXES)}, or a folder of pictures."
     )

@@ -4,8 +4,8 @@ The kernel is :math:`(x \cdot y / d + 1)^3`, and pairs of a sample with itself a
 distance is unbiased (and may be negative). It is averaged over random subsets.
 
 Its standard error is that of the mean over the subsets. Where a subset is more than half of a side, the
-subsets are nearly the same and their scatter says nothing about other samples: then it is the standard error of
-the jackknife, which leaves out one sample of either side at a time.
+subsets are nearly the same and their scatter says nothing about other samples: then it is the standard error
+of the jackknife, which leaves out one sample of either side at a time.
 
 References
 ----------

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import member_of
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
 from . import mmd, posterior_means, reconstruction
@@ -244,7 +244,4 @@ def metric(name: str) -> Metric:
     ConfigError
         If there is no such metric.
     """
-    for each in METRICS:
-        if each.name == name:
-            return each
-    raise ConfigError(f"There is no metric '{name}': choose one of {', '.join(m.name for m in METRICS)}.")
+    return member_of({each.name: each for each in METRICS}, "metric", name)

@@ -15,7 +15,7 @@ from ..data.dataset import fingerprint
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from ..kernels import load, stand_in
 from ..settings import toml
-from ..settings.resolve import dataset_of, resolved, stored, with_allowed_changes
+from ..settings.resolve import dataset_of, resolved, stored, with_allowed_changes, with_data
 from ..settings.settings import Settings
 from ..training.history import History, stored_history
 from ..training.loop import Watch, run_loop
@@ -76,7 +76,7 @@ class Session:
             If a setting, the data, the device or the folder is invalid.
         """
         asked, settings = settings, resolved(settings)
-        dataset = dataset_of(settings, dataset)
+        settings, dataset = with_data(settings, dataset)
         settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
         trainer = Trainer.build(load(settings.kernels, settings.tf32), settings, dataset)
         if not settings.log_every:

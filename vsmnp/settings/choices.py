@@ -166,6 +166,9 @@ IMAGE_ARCHITECTURES: Mapping[str, ArchitectureRow] = MappingProxyType(
     {name: row for name, row in ARCHITECTURES.items() if row.of_images}
 )
 
+#: Sides of the images, in pixels, that these networks support.
+IMAGE_SIDES = (32, 64)
+
 
 def objective_in(values: Mapping[str, Any]) -> ObjectiveRow | None:
     """Return the row of the objective that unchecked settings name, or None if they name none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,8 +17,11 @@ from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
+from .choices import ARCHITECTURES, IMAGE_SIDES
 from .settings import FREE_TO_CHANGE, Settings
 from .values import option_name
+
+_log = logging.getLogger(__name__)
 
 
 def resolved(settings: Settings) -> Settings:
@@ -88,6 +92,27 @@ def dataset_of(settings: Settings, given: Given | Dataset = None) -> Dataset:
         drop_columns=names_in(settings.drop_columns),
         missing=as_missing(settings.missing),
     )
+
+
+def with_data(settings: Settings, given: Given | Dataset = None) -> tuple[Settings, Dataset]:
+    """Load the data, and frame pictures for a network of images that takes the next larger side.
+
+    The settings are returned with the ``image_size`` that was used; raises as :func:`vsmnp.load_data` does.
+    """
+    dataset = dataset_of(settings, given)
+    takes_any_side = is_dataset(given) or not ARCHITECTURES[settings.arch].of_images
+    if takes_any_side or settings.image_size or dataset.image is None:
+        return settings, dataset
+    height, width = dataset.image[1:]
+    larger = [side for side in IMAGE_SIDES if side > height]
+    if height != width or height in IMAGE_SIDES or not larger:
+        return settings, dataset
+    settings = replace(settings, image_size=larger[0])
+    _log.info(
+        f"--arch {settings.arch} takes pictures of {' or '.join(map(str, IMAGE_SIDES))} pixels a side: those "
+        f"of {height} get --image-size {larger[0]}."
+    )
+    return settings, dataset_of(settings, given)
 
 
 def _absolute(path: str) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggestion
 from ..kernels import NAMES as KERNEL_SETS
-from ..kernels import ON_HOST
 from ..layers.activations import ACTIVATIONS
 from .choices import (
     ARCHITECTURES,
@@ -23,6 +22,7 @@ from .choices import (
     SCALES,
     objective_in,
 )
+from .combinations import check_combinations
 from .values import Part, ShownByChanges, checked, is_positive, option_name, setting
 
 #: The error for a setting whose choice is not said by the name of its members alone.
@@ -49,7 +49,8 @@ class Settings(ShownByChanges):
     )
     image_size: int = setting(
         0,
-        "Side of pictures: MNIST and Fashion-MNIST are padded with zeros, others resized; 0: no change.",
+        "Side of pictures: MNIST and those in arrays are padded with zeros, others resized; 0: no change, "
+        "but networks of images get the next side that they take.",
         least=0,
     )
     crop: int = setting(
@@ -200,7 +201,7 @@ class Settings(ShownByChanges):
             object.__setattr__(self, spec.name, checked(spec, getattr(self, spec.name)))
         self._check_values()
         self._check_parts()
-        self._check_combinations()
+        check_combinations(self)
 
     def _check_values(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
@@ -230,38 +231,6 @@ class Settings(ShownByChanges):
                     )
                 )
 
-    def _check_combinations(self) -> None:
-        objective, posterior = OBJECTIVES[self.objective], POSTERIORS[self.posterior]
-        if objective.joint and INFERENCES[self.inference].reparametrised is None:
-            raise ConfigError(
-                f"--objective {self.objective} trains the encoder on {objective.joint.trains}, so "
-                f"--inference {self.inference} has no part in it: use fisher-reparam, or fisher for the "
-                "gradient with z held fixed."
-            )
-        inferences, objectives = posterior.inferences or INFERENCES, posterior.objectives or OBJECTIVES
-        if self.inference not in inferences or self.objective not in objectives:
-            raise ConfigError(
-                f"--posterior {self.posterior} has no scores, so it goes with --inference "
-                f"{' or '.join(inferences)} and --objective {' or '.join(objectives)}, not with "
-                f"{self.inference} and {self.objective}."
-            )
-        if self.as_published and not objective.published:
-            published = [name for name, row in OBJECTIVES.items() if row.published]
-            raise ConfigError(
-                f"--as-published exists for --objective {' and '.join(published)}, where the toy script "
-                f"leaves the paper, not for {self.objective}."
-            )
-        if self.as_published and (self.squared_mean, self.baseline) != ("auto", "auto"):
-            raise ConfigError("--as-published fixes the estimators: leave out --squared-mean and --baseline.")
-        if self.tf32 and self.device != "gpu" and self.kernels in ("auto", *ON_HOST):
-            raise ConfigError("--tf32 is a mode of a GPU's products: add --device gpu or leave it out.")
-        if self.tf32 and self.dtype != "float32":
-            raise ConfigError(f"--tf32 is a mode of float32 products, not of {self.dtype}: leave it out.")
-        if self.samples < 2 and (self.squared_mean == "u-statistic" or self.baseline == "leave-one-out"):
-            raise ConfigError(
-                "--squared-mean u-statistic and --baseline leave-one-out need --samples of at least 2."
-            )
-
     def reads(self, name: str) -> bool:
         """Return whether the members that are chosen read the setting of that name."""
         part = type(self).__dataclass_fields__[name].metadata["part"]
@@ -286,7 +255,8 @@ class Settings(ShownByChanges):
             value = -1.0
         if not is_positive(value):
             raise ConfigError(
-                f"--gamma must be {', '.join(GAMMA_RULES)} or a positive number, not '{self.gamma}'."
+                f"--gamma must be {', '.join(GAMMA_RULES)} or a positive number, not '{self.gamma}'"
+                f"{suggestion(self.gamma, GAMMA_RULES)}."
             )
         return value
 
@@ -303,7 +273,8 @@ class Settings(ShownByChanges):
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(
-                f"There is no setting {unknown[0]!r}: see 'vsmnp train --help' for all of them."
+                f"There is no setting {unknown[0]!r}{suggestion(unknown[0], known)}: see 'vsmnp train "
+                "--help' for all of them."
             )
         objective = objective_in(values)
         if objective and objective.joint:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggestion
 from ..shown import html_table
 
 
@@ -83,14 +84,30 @@ def checked(spec: Field[Any], value: Any) -> Any:
     """
     option, row = option_name(spec.name), spec.metadata
     value = _typed(option, value, type(spec.default), bare_number=spec.name == "gamma")
-    if row["choices"] and value not in row["choices"]:
-        raise ConfigError(f"{option} must be one of {', '.join(row['choices'])}, not '{value}'.")
+    if row["choices"]:
+        return chosen(option, value, row["choices"])
     least = row["least"]
     if least is not None and not least <= value < float("inf"):
         raise ConfigError(f"{option} must be at least {least:g}, not {value}.")
     if row["positive"] and not is_positive(value):
         raise ConfigError(f"{option} must be a positive number, not {value}.")
     return value
+
+
+def chosen(option: str, value: str, choices: Sequence[str]) -> str:
+    """Return the choice that the value names in letters of any case.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    for choice in choices:
+        if choice.casefold() == value.casefold():
+            return choice
+    raise ConfigError(
+        f"{option} must be one of {', '.join(choices)}, not '{value}'{suggestion(value, choices)}."
+    )
 
 
 def _typed(option: str, value: Any, kind: type, bare_number: bool) -> Any:

@@ -127,9 +127,10 @@ def _find(data_dir: Path | None) -> tuple[Path, list[PictureFile]]:
             files = list_pictures(folder, deep=False).files
             if len(files) >= 2:
                 return folder, files
+    places = f"none of {', '.join(looked)}" if looked else "no known folder"
     raise DataError(
-        f"The pictures of {NAME} are in {'none of ' * bool(looked)}{', '.join(looked) or 'no known folder'}: name the folder of the aligned JPEGs "
-        "(img_align_celeba) with --data-dir."
+        f"The pictures of {NAME} are in {places}: name the folder of the aligned JPEGs (img_align_celeba) with "
+        "--data-dir."
     )
 
 

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 from ...errors import ConfigError
 from ...layers.norm import BatchNorm, FrozenNorm
-from ...settings.choices import IMAGE_ARCHITECTURES, BatchNormRule
+from ...settings.choices import IMAGE_ARCHITECTURES, IMAGE_SIDES, BatchNormRule
 from ...types import Layer, Shape
 from .mlp import activation_named
-
-#: Sides of the images, in pixels, that the architectures support.
-SIDES = (32, 64)
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,22 @@ class ImagePlan:
 
     def __post_init__(self) -> None:
         channels, height, side = self.image
-        if channels not in (1, 3) or height != side or side not in SIDES:
+        if channels not in (1, 3) or height != side or side not in IMAGE_SIDES:
             raise ConfigError(
                 f"{' and '.join(IMAGE_ARCHITECTURES)} take images of 1 or 3 channels and 32x32 or 64x64 "
-                f"pixels, not {channels} channel(s) of {height}x{side}: use --image-size 32, or --arch mlp."
+                f"pixels, not {channels} channel(s) of {height}x{side}: {self._cure}, or use --arch mlp."
             )
         if self.channels(64) < 1:
             raise ConfigError(f"--width {self.width:g} leaves no channel: use at least {1 / 64:g}.")
+
+    @property
+    def _cure(self) -> str:
+        """The remedy for images of another size or number of channels."""
+        if self.image[0] not in (1, 3):
+            return "save them with 1 or 3 channels"
+        if max(self.image[1:]) > max(IMAGE_SIDES):
+            return "save smaller ones (--image-size 32 makes them if each is a file of its own)"
+        return f"use --image-size {min(side for side in IMAGE_SIDES if side >= max(self.image[1:]))}"
 
     @property
     def side(self) -> int:

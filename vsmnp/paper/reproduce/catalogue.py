@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
-from ...errors import ConfigError
+from ...errors import member_of
 from .reproduction import Reproduction
 
 NAMES = ("fig1", "fig2", "fig5", "laplace", "failure")
@@ -19,6 +19,5 @@ def load(name: str) -> Reproduction:
     ConfigError
         If there is no reproduction of that name.
     """
-    if name not in NAMES:
-        raise ConfigError(f"There is no reproduction '{name}': choose one of {', '.join(NAMES)}.")
+    member_of(dict.fromkeys(NAMES), "reproduction", name)
     return cast(Reproduction, import_module(f"{__package__}.{name}.experiment"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
-from ....errors import ConfigError
+from ....errors import member_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,4 @@ def budget(name: str) -> Budget:
     ConfigError
         If there is no budget of that name.
     """
-    found: Mapping[str, Budget] = MappingProxyType({each.name: each for each in BUDGETS})
-    if name not in found:
-        raise ConfigError(f"There is no budget '{name}': choose one of {', '.join(NAMES)}.")
-    return found[name]
+    return member_of({each.name: each for each in BUDGETS}, "budget", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....errors import ConfigError
+from ....errors import member_of
 
 if TYPE_CHECKING:
     from .figure import ImageFigure
@@ -21,8 +21,7 @@ def load(name: str) -> ImageFigure:
     ConfigError
         If there is no figure of that name.
     """
-    if name not in NAMES:
-        raise ConfigError(f"There is no figure '{name}' about images: choose one of {', '.join(NAMES)}.")
+    member_of(dict.fromkeys(NAMES), "figure about images", name)
     from .figures import FIGURES
 
     return FIGURES[name]
