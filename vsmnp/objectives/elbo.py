@@ -7,22 +7,43 @@ r"""The negative evidence lower bound, equation (1).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..model.likelihood import log_likelihood
 from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
-from ..types import Array, QuadraticForm
+from ..rng import Key
+from ..types import Array, Kernels, QuadraticForm
+from ..types.step_spec import LearningSpec
+from .kl_weight import is_weighted, weight_at, weighted
+from .objective import Outcome
 from .quadratic import Learning
 
 
 @dataclass(frozen=True)
 class ELBO(Learning):
-    """Maximum likelihood for theta by the ELBO; ``gamma* = A / d_x``, nats per sample."""
+    """Maximum likelihood for theta by the ELBO; ``gamma* = A / d_x``, nats per sample.
 
+    The weight of the divergence (:mod:`vsmnp.objectives.kl_weight`) is in the loss, not in the gradient.
+    """
+
+    kl_weight: float = 1.0
+    kl_warmup: float = 0.0
     fused_loss = "elbo"
+
+    def fused_spec(self) -> LearningSpec | None:
+        return None if is_weighted(self.kl_weight, self.kl_warmup) else super().fused_spec()
+
+    def __call__(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        outcome = super().__call__(k, model, phi, theta, x, key)
+        if not is_weighted(self.kl_weight, self.kl_warmup):
+            return outcome
+        terms = weighted(outcome.terms, weight_at(self.kl_weight, self.kl_warmup, key.step))
+        return replace(outcome, loss=outcome.loss + terms["kl_weighting"], terms=terms)
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)

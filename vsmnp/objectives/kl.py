@@ -14,6 +14,7 @@ from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
 from ..types.step_spec import InferenceSpec
+from .kl_weight import is_weighted, weight_at, weighted
 from .objective import Outcome
 
 
@@ -25,11 +26,18 @@ class KL:
     ----------
     samples : int
         S, posterior samples per datum.
+    kl_weight, kl_warmup : float
+        Weight of the divergence from the prior, and the number of updates in which it grows from 0; see
+        :mod:`vsmnp.objectives.kl_weight`.
     """
 
     samples: int = 1
+    kl_weight: float = 1.0
+    kl_warmup: float = 0.0
 
-    def fused_spec(self) -> InferenceSpec:
+    def fused_spec(self) -> InferenceSpec | None:
+        if is_weighted(self.kl_weight, self.kl_warmup):
+            return None
         return InferenceSpec("kl", self.samples)
 
     def __call__(
@@ -46,7 +54,8 @@ class KL:
         gz = model.decoder.vjp(k, model.decoder_part(theta), decoder_cache, gg, None)
         assert gz is not None
 
-        features = model.posterior.pathwise(k, key, q, gz, 1 / n)
+        weight = weight_at(self.kl_weight, self.kl_warmup, key.step)
+        features = model.posterior.pathwise(k, key, q, gz, weight / n)
         g_phi = k.zeros(phi.shape, phi.dtype)
         p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
         model.encoder.vjp(k, p, cache, features, gp, want_x=False)
@@ -55,5 +64,9 @@ class KL:
             "reconstruction": -log_likelihood(a, log_sd[:, None], model.d_x).mean(1),
             "kl": model.posterior.kl(q).mean((1, 2)),
         }
+        loss = terms["reconstruction"] + terms["kl"]
+        if is_weighted(self.kl_weight, self.kl_warmup):
+            terms = weighted(terms, weight)
+            loss = loss + terms["kl_weighting"]
         statistics = model.statistics(k, cache, decoder_cache)
-        return Outcome(terms["reconstruction"] + terms["kl"], terms, g_phi=g_phi, statistics=statistics)
+        return Outcome(loss, terms, g_phi=g_phi, statistics=statistics)

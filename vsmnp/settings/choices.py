@@ -112,7 +112,9 @@ OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
 })  # fmt: skip
 
 INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
-    "kl": InferenceRow("objectives.kl:KL", label="KL", unit="nats", letter="K"),
+    "kl": InferenceRow(
+        "objectives.kl:KL", reads=("kl_weight", "kl_warmup"), label="KL", unit="nats", letter="K"
+    ),
     "fisher": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", label="Fisher", unit="1/z^2", letter="F",
         reparametrised=False,

@@ -78,6 +78,14 @@ class Settings(ShownByChanges):
     inference: str = setting(
         "kl", "Inference objective of the encoder; the default with fae is fisher-reparam.", *INFERENCES
     )
+    kl_weight: float = setting(
+        1.0, "Weight of KL[q || p(z)] in the loss of KL inference and in that of the ELBO.", least=0,
+        part=Part("inference"),
+    )  # fmt: skip
+    kl_warmup: float = setting(
+        0.0, "Number of epochs in which the weight of KL[q || p(z)] grows from 0 to --kl-weight.", least=0,
+        part=Part("inference"),
+    )  # fmt: skip
     samples: int = setting(5, "Number S of posterior samples per datum.", least=1)
     encoder_steps: int = setting(1, "Number J of encoder updates before each decoder update.", least=1)
     encoder_data: str = setting(

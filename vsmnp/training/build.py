@@ -87,21 +87,24 @@ def gamma_rule(settings: Settings) -> GammaRule:
     return rule
 
 
-def build_learning(settings: Settings) -> Objective:
-    """Build the objective that trains theta."""
+def build_learning(settings: Settings, warmup: float = 0.0) -> Objective:
+    """Build the objective that trains theta; ``warmup`` is the length of ``--kl-warmup`` in steps."""
     row = OBJECTIVES[settings.objective]
-    return _objective(row.published if settings.as_published else row.home, settings, gamma_rule(settings))
+    home = row.published if settings.as_published else row.home
+    return _objective(home, settings, gamma_rule(settings), warmup)
 
 
-def build_inference(settings: Settings) -> Objective:
-    """Build the objective that trains phi."""
+def build_inference(settings: Settings, warmup: float = 0.0) -> Objective:
+    """Build the objective that trains phi, with J updates per training step."""
     joint = OBJECTIVES[settings.objective].joint
     home = joint.inference if joint else INFERENCES[settings.inference].home
-    return _objective(home, settings, LearnedGamma())  # the decoder's update alone chooses a gamma
+    updates = warmup * settings.encoder_steps
+    return _objective(home, settings, LearnedGamma(), updates)  # the decoder's update alone chooses a gamma
 
 
-def _objective(home: str, settings: Settings, gamma: GammaRule) -> Objective:
-    objective: Objective = _call(imported(home), {**ingredients(settings), "gamma": gamma})
+def _objective(home: str, settings: Settings, gamma: GammaRule, warmup: float = 0.0) -> Objective:
+    values = {**ingredients(settings), "gamma": gamma, "kl_warmup": warmup}
+    objective: Objective = _call(imported(home), values)
     return objective
 
 

@@ -99,10 +99,12 @@ class Trainer:
         """
         dtype = np.dtype(settings.dtype)
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
+        used = settings.encoder_steps if settings.encoder_data == "fresh" else 1  # minibatches per step
+        warmup = settings.kl_warmup * batches.per_epoch / used
         return cls(
-            k, settings, build_model(settings, dataset), batches, build_learning(settings),
-            build_inference(settings), optimizer(settings.encoder_optimizer), optimizer(settings.optimizer),
-            may_fuse,
+            k, settings, build_model(settings, dataset), batches, build_learning(settings, warmup),
+            build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
+            optimizer(settings.optimizer), may_fuse,
         )  # fmt: skip
 
     @cached_property
@@ -203,8 +205,8 @@ class Trainer:
 
     @cached_property
     def recorded(self) -> RecordedStep[StepTerms | tuple[Outcome, Outcome]] | None:
-        """The recorded step, if the kernel set has a recorder."""
-        recorder = self.k.recorder()
+        """The recorded step, if the kernel set has a recorder; a weight that changes cannot be recorded."""
+        recorder = None if self.settings.kl_warmup else self.k.recorder()
         return None if recorder is None else RecordedStep(recorder, self._work)
 
     def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:

@@ -129,8 +129,8 @@ def _find(data_dir: Path | None) -> tuple[Path, list[PictureFile]]:
                 return folder, files
     places = f"none of {', '.join(looked)}" if looked else "no known folder"
     raise DataError(
-        f"The pictures of {NAME} are in {places}: name the folder of the aligned JPEGs (img_align_celeba) with "
-        "--data-dir."
+        f"The pictures of {NAME} are in {places}: name the folder of the aligned JPEGs (img_align_celeba) "
+        "with --data-dir."
     )
 
 
