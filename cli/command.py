@@ -17,6 +17,9 @@ from .console import note
 #: Variables beside those of options: the folder of the data, and the shell's request to complete a word.
 _OTHER_VARIABLES = ("VSMNP_DATA",)
 
+#: Options that determine how much memory a command needs.
+_MEMORY = ("--batch-size", "--samples", "--hidden", "--number", "--draws", "--iwae-samples", "--fid-samples")
+
 
 def with_examples(examples: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Return a decorator that makes a command whose help page ends with these lines of examples."""
@@ -53,8 +56,13 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an invalid setting of the environment is reported with its variable."""
-        with _naming_variables(ctx):
-            return super().invoke(ctx)
+        try:
+            with _naming_variables(ctx):
+                return super().invoke(ctx)
+        except (MemoryError, OverflowError) as error:
+            options = [option for each in self.params for option in each.opts if option in _MEMORY]
+            cure = f"lower {' or '.join(options)}" if options else "use fewer data"
+            raise click.ClickException(f"This needs more memory than the machine has: {cure}.") from error
 
 
 @contextmanager

@@ -21,6 +21,8 @@ COMMANDS = (
     "list",
     "classifier",
     "sample",
+    "encode",
+    "decode",
     "plot",
     "verify",
     "reproduce",
@@ -82,10 +84,6 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except VsmnpError as error:
             raise _Failure(error) from error
-        except (MemoryError, OverflowError) as error:
-            raise click.ClickException(
-                "This needs more memory than the machine has: lower --batch-size, --samples or --hidden."
-            ) from error
 
 
 @click.group(
