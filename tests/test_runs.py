@@ -303,6 +303,10 @@ OTHER: dict[str, Any] = {
     "arch": "dcgan",
     "batch_norm": "coupled",
     "channels": "3",
+    "columns": "a",
+    "drop_columns": "a",
+    "missing": "drop",
+    "standardize": "whiten",
     "posterior": "bernoulli",
 }
 #: What makes no sense beside the change.

@@ -15,7 +15,6 @@ from .interactive import catch_interrupt, watched
 from .runs.folder import folder_of
 from .runs.session import Run, Session
 from .settings.settings import Settings
-from .training.build import advice
 from .training.loop import Watch
 
 
@@ -85,8 +84,7 @@ def train(
 
         chosen = preset_values(preset, chosen)
     with Session.new(Settings.from_mapping(chosen), given, None if out is None else Path(out)) as session:
-        notes = advice(session.trainer.settings, session.trainer.model.d_x)
-        for note in (*notes, *session.trainer.batches.dataset.notes):
+        for note in session.notes():
             warnings.warn(note, UserWarning, stacklevel=2)
         return _trained(session, watch, progress)
 

@@ -78,6 +78,10 @@ class Dataset(Protocol):
         """SHA-256 of all stored samples if it is known in advance, else empty."""
 
     @property
+    def divisor(self) -> float:
+        """Divisor of unsigned bytes: 255 if the data are stored as pixels, else 1."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user who trains on the data, for example on samples that were left out."""
 

@@ -105,6 +105,12 @@ class FixedDataset(Shown):
         index = order if self.train_index is None else self.train_index[order]
         return Stored(self.train_rows, dtype, self.divisor, index)
 
+    @property
+    def in_order(self) -> Stored:
+        """The training samples in the order of the file, in float64."""
+        index = None if self.train_index is None else np.sort(self.train_index)
+        return Stored(self.train_rows, np.dtype(np.float64), self.divisor, index)
+
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
         return self.stream(data_seed, epoch, dtype)[:]
 

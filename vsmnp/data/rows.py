@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..types import Array, DType
+from .preprocessing import NONE, Preprocessing
 
 #: Default limit in GiB of samples held in memory; larger data stay on disk.
 MEMORY_BUDGET = 2.0
@@ -41,12 +42,15 @@ class Stored:
         Divisor of stored values: 255 for pixels.
     order : array, optional
         Rows of ``values`` to read, ``(n,)``; by default all in stored order.
+    preprocessing : Preprocessing
+        Map of the numbers, in float64, to the units of the model.
     """
 
     values: Array
     dtype: DType
     divisor: float = 1.0
     order: Array | None = None
+    preprocessing: Preprocessing = NONE
 
     def __len__(self) -> int:
         return len(self.values if self.order is None else self.order)
@@ -54,6 +58,9 @@ class Stored:
     def __getitem__(self, rows: slice) -> Array:
         found: Array = self.values[rows if self.order is None else self.order[rows]]
         numbers = found.reshape(len(found), -1)
+        if self.preprocessing:
+            numbers = numbers.astype(np.float64) / self.divisor
+            return self.preprocessing.to_model(numbers).astype(self.dtype)
         if numbers.dtype != np.uint8:
             numbers = numbers.astype(np.float64, copy=False)
         numbers = numbers.astype(self.dtype)

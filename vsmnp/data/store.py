@@ -8,7 +8,7 @@ recorded step.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class Store:
         """Allocate the memory, if there is enough, and copy a fixed set."""
         k, batches, dim = self.batches.k, self.batches, self.batches.dataset.dim
         stored = rows if isinstance(rows, Stored) else None
-        pixels = stored is not None and stored.values.dtype == np.uint8
+        pixels = stored is not None and stored.values.dtype == np.uint8 and not stored.preprocessing
         dtype = np.dtype(np.uint8 if pixels else batches.dtype)
         count = self._slots * self._used if stored is None else len(stored.values)
         size = count * dim * dtype.itemsize + 4 * self._slots * self._used
@@ -95,7 +95,7 @@ class Store:
         self._order = k.asarray(np.arange(self._slots * self._used, dtype=np.int32).reshape(self._slots, -1))
         if stored is not None:
             self._divisor = stored.divisor if pixels else 1.0
-            numbers = Stored(stored.values, batches.dtype, stored.divisor)
+            numbers = replace(stored, order=None)
             for piece in pieces(count, dim):
                 here = stored.values[piece].reshape(-1, dim) if pixels else numbers[piece]
                 self._table[piece] = k.asarray(here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from ..metrics.table import Need
 from ..runs.session import Run, load_run
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
+
+#: Effective draws of the prior below which the likelihood that they estimate is unreliable.
+FEW_DRAWS = 100
 
 
 def evaluate(
@@ -80,7 +84,7 @@ def evaluated_data(run: Run, data: Given | Dataset = None) -> Array:
         named = ColumnChoice(run.dataset.columns) if is_table(data) else ALL
         values, _ = numbers_of(data, "The test array", named)
         x = values.reshape(len(values), -1) if values.ndim > 1 and values.size else values
-        x = (x / 255 if x.dtype == np.uint8 else x).astype(dtype)  # bytes are pixels, as in training
+        x = x if x.dtype == np.uint8 else x.astype(dtype)  # the model knows what bytes are
     if x.ndim != 2 or x.shape[1] != run.dataset.dim:
         raise DataError(
             f"The test data have the shape {x.shape}, and the model of {run.dataset.name} needs "
@@ -91,6 +95,17 @@ def evaluated_data(run: Run, data: Given | Dataset = None) -> Array:
     return x
 
 
+def doubts(figures: Mapping[str, Sequence[float | None]]) -> list[str]:
+    """Write warnings about figures of :func:`evaluate` that do not mean what they seem to."""
+    sizes = [ess for ess in figures.get("ess", ()) if ess is not None]
+    if not sizes or min(sizes) >= FEW_DRAWS:
+        return []
+    return [
+        f"The nll is estimated by {min(sizes):.3g} effective draws of the prior (ess), and {FEW_DRAWS} are "
+        "needed: it may be far too large, and sm_loss is unreliable. Use iwae instead, or more --draws."
+    ]
+
+
 def floors(run: Run) -> dict[str, float]:
     """Return the lower bound of each metric on this data, where it is known.
 
@@ -98,9 +113,11 @@ def floors(run: Run) -> dict[str, float]:
     noise on images it is at least the entropy of the noise.
     """
     bounds, noise = run.dataset.bounds, run.settings.noise
-    known = {"nll": bounds.nll, "sm_loss": bounds.sm_loss} if noise == 0 else {}
+    preprocessing = run.vae.preprocessing
+    known = {"nll": bounds.nll, "sm_loss": None if preprocessing else bounds.sm_loss} if noise == 0 else {}
     if run.dataset.is_image and noise > 0:
-        known["nll"] = run.dataset.dim * float(np.log(noise) + 0.5 * np.log(2 * np.pi * np.e))
+        entropy = run.dataset.dim * float(np.log(noise) + 0.5 * np.log(2 * np.pi * np.e))
+        known["nll"] = entropy - preprocessing.log_abs_det
     found = {
         each.name: known.get(each.floor)
         for each in MODEL_METRICS

@@ -135,4 +135,5 @@ def _generated(vae: TrainedVAE, samples: int) -> Iterator[Array]:
         shape = (1, rows.stop - rows.start, d_z)
         z = vae.model.posterior.prior(vae.k, key, shape, vae.theta.dtype, rows.start * d_z)
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged model gives None, not a warning
-            yield vae.k.to_host(vae.model.decode(vae.k, vae.theta, z)[0])[0, 0]
+            means = vae.k.to_host(vae.model.decode(vae.k, vae.theta, z)[0])[0, 0]
+            yield vae.preprocessing.to_data(means)

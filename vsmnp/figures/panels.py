@@ -144,4 +144,6 @@ def training_points(run: Run) -> Array:
 
 
 def _noisy(run: Run, x: Array) -> Array:
-    return corrupted(run.vae.k, x, run.settings.noise)
+    preprocessing = run.vae.preprocessing  # the noise is in the model's units
+    noisy = corrupted(run.vae.k, preprocessing.to_model(x), run.settings.noise)
+    return preprocessing.to_data(noisy).astype(x.dtype, copy=False)

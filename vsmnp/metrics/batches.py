@@ -60,9 +60,11 @@ class Subject:
     phi, theta : Array
         ``(R, P_e)`` and ``(R, P_d)``.
     x : Array
-        ``(N, D)``, NumPy; integers become float64.
+        ``(N, D)`` in the model's units, NumPy; integers become float64.
     key : Key
         One seed for each model; its stream and step are ignored.
+    log_abs_det : float
+        Log of the absolute determinant of the map from the data's own units to the model's, nats a datum.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class Subject:
     theta: Array
     x: Array
     key: Key
+    log_abs_det: float = 0.0
 
     def __post_init__(self) -> None:
         x = np.asarray(self.x)

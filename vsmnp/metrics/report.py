@@ -44,6 +44,8 @@ def evaluate_all(request: Request, progress: Progress | None = None) -> dict[str
         for each in wanted:
             part = _part(progress, slow.index(each.name), len(slow)) if each.slow else None
             values = each.compute(request, part)
+            if each.of_density:  # -log p(x) = -log p(y) - log |det dy/dx|
+                values = values - request.clean.log_abs_det
             figures[each.name] = [float(value) if np.isfinite(value) else None for value in values]
     return figures
 

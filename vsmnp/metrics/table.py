@@ -115,6 +115,10 @@ class Metric:
     best: Best = Best.LEAST
     #: The field of :class:`vsmnp.data.Bounds` that is its lower bound; empty if there is none.
     floor: str = ""
+    #: Whether it is minus the log of a density of the data, in their own units, whatever those of the model.
+    of_density: bool = False
+    #: Whether it is in the model's units, if the data are standardised.
+    in_model_units: bool = False
     #: Whether ``vsmnp compare`` has a column for it.
     compared: bool = True
     #: Whether ``vsmnp list`` has a column for it.
@@ -164,7 +168,7 @@ class SampleMetric(Metric):
 MODEL_METRICS: tuple[ModelMetric, ...] = (
     ModelMetric(
         name="nll", meaning="negative log-likelihood", title="Negative log-likelihood", unit="nats",
-        listed=True,
+        listed=True, of_density=True,
         floor="nll", need=Need.PRIOR_DRAWS, slow=True,
         compute=lambda at, progress: at.prior(progress).nll,
     ),
@@ -179,24 +183,24 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
     ),
     ModelMetric(
         name="sm_loss", meaning="score-matching loss", title="Score-matching loss", unit="1/x^2",
-        floor="sm_loss", listed=True,
+        floor="sm_loss", listed=True, in_model_units=True,
         need=Need.PRIOR_DRAWS, compute=lambda at, progress: at.prior(progress).sm_loss,
     ),
     ModelMetric(
         name="neg_elbo", meaning="negative ELBO", title="Negative ELBO", unit="nats", floor="nll",
-        listed=True,
+        listed=True, of_density=True,
         noise=(posterior_means.ELBO_NOISE,), slow=True,
         compute=lambda at, progress: posterior_means.negative_elbo(at.subject, progress=progress),
     ),
     ModelMetric(
         name="iwae", meaning="importance-weighted bound of the nll", title="IWAE bound", unit="nats",
-        listed=True,
+        listed=True, of_density=True,
         floor="nll", need=Need.IWAE_SAMPLES, noise=(posterior_means.IWAE_NOISE,), slow=True,
         compute=lambda at, progress: posterior_means.iwae_bound(at.subject, at.iwae_samples, progress),
     ),
     ModelMetric(
         name="mse", meaning="denoising mean squared error", title="Reconstruction MSE", unit="x^2",
-        listed=True,
+        listed=True, in_model_units=True,
         noise=(reconstruction.NOISE,),
         compute=lambda at, _: reconstruction.denoising_mse(at.clean, at.noise_sd),
     ),
@@ -212,7 +216,7 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
     ),
     ModelMetric(
         name="gamma", meaning="likelihood variance", title=r"Likelihood variance $\gamma$", unit="x^2",
-        best=Best.NONE,
+        best=Best.NONE, in_model_units=True,
         compute=lambda at, _: np.exp(2 * at.subject.log_sd),
     ),
 )  # fmt: skip

@@ -48,7 +48,8 @@ class Evaluations:
             return False
         k, model, settings = trainer.k, trainer.model.frozen, trainer.settings
         clean = trainer.batches.dataset.test(settings.data_seed, np.dtype(settings.dtype))
-        subject = Subject(k, model, state.phi, state.theta, clean, Key(settings.seeds))
+        log_abs_det = trainer.prepared.preprocessing.log_abs_det
+        subject = Subject(k, model, state.phi, state.theta, clean, Key(settings.seeds), log_abs_det)
         request = Request(subject, settings.noise, by_prior=False, iwae_samples=0)
         found = evaluate_all(request, progress)
         with np.errstate(over="ignore", invalid="ignore"):  # a diverged model has no counts

@@ -28,7 +28,7 @@ class Run(Shown):
     settings : Settings
         All settings, resolved.
     dataset : Dataset
-        The training data.
+        The data in their own units; those of a loaded run are read at their first use.
     vae : TrainedVAE
         The trained models.
     history : History

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,12 @@ from ..storage import write_whole
 from ..types import Array
 
 
-def write_samples(draws: Array, seeds: tuple[int, ...], path: Path | None) -> str | None:
+def write_samples(
+    draws: Array, seeds: tuple[int, ...], path: Path | None, columns: Sequence[str] = ()
+) -> str | None:
     """Write draws ``(R, n, D)`` to a .npy or .csv file, or return the CSV text when there is no path.
+
+    The columns of the text have the names ``columns``, or ``x0``, ``x1``, ... if there are none.
 
     Raises
     ------
@@ -32,7 +37,7 @@ def write_samples(draws: Array, seeds: tuple[int, ...], path: Path | None) -> st
         return None
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["seed", *(f"x{i}" for i in range(draws.shape[2]))])
+    writer.writerow(["seed", *(columns or (f"x{i}" for i in range(draws.shape[2])))])
     for seed, rows in zip(seeds, draws, strict=True):
         writer.writerows([seed, *map(float, row)] for row in rows)
     if path is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Dataset
-from ..data.arrays.given import Given
+from ..data.arrays.given import Given, is_name
 from ..data.dataset import fingerprint
+from ..data.standardize import prepare
+from ..data.views import in_data_units
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from ..kernels import load, stand_in
 from ..settings import toml
-from ..settings.resolve import dataset_of, resolved, stored, with_allowed_changes, with_data
+from ..settings.in_effect import has_sigmoid
+from ..settings.resolve import place_of, resolved, stored, with_allowed_changes, with_data
 from ..settings.settings import Settings
+from ..training.build import advice
 from ..training.history import History, stored_history
 from ..training.loop import Watch, run_loop
 from ..training.state import State, from_arrays, to_arrays
@@ -25,9 +30,12 @@ from . import checkpoint
 from .evaluation_log import Evaluations
 from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, folder_of, hold
 from .run import Run
+from .stored_data import StoredData, prepared_from_arrays, prepared_to_arrays, to_attributes
 from .trained import TrainedVAE
 
 __all__ = ["BATCH_SIZE", "SAVE_EVERY", "Run", "Session", "load_run"]
+
+_log = logging.getLogger(__name__)
 
 #: Minimum seconds between checkpoints, which are written after rows of the metrics.
 SAVE_EVERY = 10.0
@@ -78,7 +86,12 @@ class Session:
         asked, settings = settings, resolved(settings)
         settings, dataset = with_data(settings, dataset)
         settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
-        trainer = Trainer.build(load(settings.kernels, settings.tf32), settings, dataset)
+        prepared = prepare(dataset, settings.standardize, has_sigmoid(settings), settings.data_seed)
+        settings = replace(settings, standardize=prepared.preprocessing.kind)
+        k = load(settings.kernels, settings.tf32)
+        trainer = Trainer.build(k, settings, dataset, prepared=prepared)
+        if prepared.told:
+            _log.info(prepared.told)
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
@@ -98,7 +111,7 @@ class Session:
         Parameters
         ----------
         changes : mapping, optional
-            Settings to change from this point on.
+            Settings to change from this point on; ``dataset`` is a new place of the same data.
         to_read : bool
             Whether the run is only read: a GPU run can then be read on a machine without a GPU, and a run
             that is being trained can be read up to its last checkpoint.
@@ -126,16 +139,21 @@ class Session:
     @classmethod
     def _from_checkpoint(
         cls, folder: Path, place: RunFolder, changes: Mapping[str, Any], to_read: bool,
-        dataset: Given | Dataset,
+        given: Given | Dataset,
     ) -> Session:  # fmt: skip
         place.seal = checkpoint.seal(folder / CHECKPOINT)  # read first, so that a newer checkpoint is noticed
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
         settings = stored(attributes, folder / CHECKPOINT)
-        settings = settings if to_read else with_allowed_changes(settings, changes, folder)
+        if not to_read:
+            settings = with_allowed_changes(settings, changes, folder)
+        elif "dataset" in changes:
+            settings = replace(settings, dataset=place_of(changes["dataset"]))
+        data = StoredData(settings, attributes, folder, moved="dataset" in changes, given=given)
+        dataset = data.dataset(at_once=not to_read)
+        prepared = prepared_from_arrays(settings, dataset, arrays, folder / CHECKPOINT)
         kernels = stand_in(settings.kernels) if to_read else settings.kernels
         k = load(kernels, settings.tf32 and kernels == settings.kernels)
-        data = dataset_of(settings, dataset)
-        trainer = Trainer.build(k, settings, data, may_fuse=bool(attributes.get("fused")))
+        trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared)
         try:
             state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         except CheckpointError as error:
@@ -151,21 +169,24 @@ class Session:
             )
         history = stored_history(arrays, attributes, folder / CHECKPOINT)
         evaluations = Evaluations.from_arrays(arrays)
-        session = cls(trainer, state, history, place, evaluations)
-        if attributes.get("data") != session.fingerprint:
-            raise CheckpointError(
-                f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained "
-                "on: put the old file back or start a new run."
-                if dataset is None
-                else f"The data given have another SHA-256 than those that the run in {folder} was trained "
-                "on: give the same data."
-            )
-        return session
+        return cls(trainer, state, history, place, evaluations)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the training data."""
-        return fingerprint(self.trainer.batches.dataset, self.trainer.settings.data_seed)
+        return fingerprint(self.dataset, self.trainer.settings.data_seed)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The training data in their own units."""
+        return in_data_units(self.trainer.batches.dataset)
+
+    def notes(self) -> list[str]:
+        """Write sentences for the user before training: on the settings, the data and their scales."""
+        trainer = self.trainer
+        settings, prepared = trainer.settings, trainer.prepared
+        of_data = (*self.dataset.notes, *prepared.notes(self.dataset, has_sigmoid(settings)))
+        return [*advice(settings, trainer.model.d_x), *of_data]
 
     @property
     def folder(self) -> Path | None:
@@ -242,9 +263,10 @@ class Session:
     def run(self, state: State) -> Run:
         """Return the run with the models of a state."""
         trainer = self.trainer
-        vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds)
+        vae = TrainedVAE(trainer.k, trainer.model.frozen, state.phi, state.theta, trainer.settings.seeds,
+                         trainer.prepared.preprocessing)  # fmt: skip
         kept, floored = (trainer.k.to_host(count) for count in (state.gamma_kept, state.gamma_floored))
-        return Run(trainer.settings, trainer.batches.dataset, vae, self.history, state.step,
+        return Run(trainer.settings, self.dataset, vae, self.history, state.step,
                    kept, floored, self.folder, self.evaluations, self.place.seal)  # fmt: skip
 
     def save(self, state: State) -> None:
@@ -254,11 +276,11 @@ class Session:
         trainer, settings = self.trainer, self.trainer.settings
         arrays = {
             **to_arrays(trainer.k, trainer.model, state), **self.history.to_arrays(),
-            **self.evaluations.to_arrays(),
+            **self.evaluations.to_arrays(), **prepared_to_arrays(trainer.prepared),
         }  # fmt: skip
         attributes = {
             "settings": settings.to_mapping(),
-            "data": self.fingerprint,
+            **to_attributes(self.dataset, self.fingerprint),
             "columns": list(self.history.columns),
             "fused": trainer.fused is not None,
             "steps": trainer.total_steps,
@@ -285,13 +307,16 @@ class Session:
 def load_run(folder: str | Path, dataset: Given | Dataset = None) -> Run:
     """Load a run from its folder or checkpoint, at the state of the last checkpoint.
 
-    ``dataset`` are the data of the run, as a dataset, a path or an array, if they were given in Python or are
-    no longer where they were.
+    The data are read when they are first needed, for example by an evaluation: a run without its data file
+    can be sampled. ``dataset`` are the data of the run, as a dataset, a path or an array, if they were given
+    in Python or are no longer where they were.
 
     Raises
     ------
-    CheckpointError, DataError
-        If the checkpoint or the data cannot be read, or the data are not those of the run.
+    CheckpointError, ConfigError, DataError
+        If the checkpoint cannot be read, or ``dataset`` cannot be or has not the data of the run.
     """
-    session = Session.resumed(folder_of(folder), to_read=True, dataset=dataset)
+    changes = {"dataset": str(dataset)} if is_name(dataset) else None
+    given = None if changes else dataset
+    session = Session.resumed(folder_of(folder), changes, to_read=True, dataset=given)
     return session.run(session.state)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data.arrays.given import numbers_of
+from ..data.preprocessing import NONE, Preprocessing
 from ..errors import ConfigError, DataError
 from ..metrics import Subject, log_prob_and_score
 from ..model.vae import GaussianVAE
@@ -25,8 +26,10 @@ from .copies import reduced
 class TrainedVAE(Shown):
     """R trained models side by side; every returned array is a NumPy array with a leading axis R.
 
-    Data may be arrays of any library, lists or tables; see :func:`vsmnp.data.arrays.given.numbers_of`. Models
-    can be copied and pickled; a copy has the same parameters and the kernel set of the same name.
+    Data are given and returned in their own units. Pixels are unsigned bytes, or their 255th parts as other
+    numbers. A standardisation of the training data is applied and undone here. Data may be arrays of any
+    library, lists or tables; see :func:`vsmnp.data.arrays.given.numbers_of`. Models can be copied and
+    pickled; a copy has the same parameters and the kernel set of the same name.
 
     Attributes
     ----------
@@ -38,6 +41,8 @@ class TrainedVAE(Shown):
         ``(R, P_e)`` and ``(R, P_d)``.
     seeds : tuple of int
         One seed per model.
+    preprocessing : Preprocessing
+        The map from the data's own units to those of the networks, which have the units of ``gamma``.
     """
 
     k: Kernels
@@ -45,6 +50,7 @@ class TrainedVAE(Shown):
     phi: Array
     theta: Array
     seeds: tuple[int, ...]
+    preprocessing: Preprocessing = NONE
 
     def facts(self) -> dict[str, str]:
         return {
@@ -61,13 +67,20 @@ class TrainedVAE(Shown):
 
     @property
     def gamma(self) -> Array:
-        """Likelihood variance of each model, ``(R,)``."""
+        """Likelihood variance of each model in the model's units, ``(R,)``."""
         with np.errstate(over="ignore"):  # a diverged model has an infinite gamma
             return np.exp(2 * self.k.to_host(self.model.log_sd(self.theta)).astype(np.float64))
 
     def on(self, x: Array) -> Subject:
-        """Return the models with data ``x (N, D)`` on which they are measured; see :mod:`vsmnp.metrics`."""
-        return Subject(self.k, self.model, self.phi, self.theta, x, Key(self.seeds))
+        """Return the models with data ``x (N, D)`` on which they are measured; see :mod:`vsmnp.metrics`.
+
+        Raises
+        ------
+        DataError
+            If ``x`` has another shape, or integers that are no bytes in place of pixels.
+        """
+        x, log_abs_det = self._in_model_units(x), self.preprocessing.log_abs_det
+        return Subject(self.k, self.model, self.phi, self.theta, x, Key(self.seeds), log_abs_det)
 
     def some(self, models: slice) -> TrainedVAE:
         """Return some of the models."""
@@ -76,26 +89,26 @@ class TrainedVAE(Shown):
     def encode(self, x: Array) -> tuple[Array, Array]:
         """Compute the mean and standard deviation of q(z|x), each ``(R, N, Z)``.
 
-        ``x`` is ``(N, D)`` or ``(R, N, D)``.
+        ``x`` is ``(N, D)`` or ``(R, N, D)`` in the data's own units. For a model that was trained on pixels,
+        unsigned bytes are divided by 255, as in training, and floating-point numbers are taken to be so.
 
         Raises
         ------
         DataError
-            If ``x`` has another shape.
+            If ``x`` has another shape, or is of other integers above 1 in place of pixels.
         """
         q, _ = self.model.encode(self.k, self.phi, self._data(x))
         return self.k.to_host(q.mu)[:, 0], self.k.to_host(q.s)[:, 0]
 
     def decode(self, z: Array) -> Array:
-        """Compute ``g(z)``, ``(R, N, D)``, for ``z (N, Z)`` or ``(R, N, Z)``.
+        """Compute ``g(z)``, ``(R, N, D)`` in the data's own units, for ``z (N, Z)`` or ``(R, N, Z)``.
 
         Raises
         ------
         DataError
             If ``z`` has another shape.
         """
-        g, _ = self.model.decode(self.k, self.theta, self._batch(z, "codes", self.model.d_z))
-        return self.k.to_host(g)[:, 0]
+        return self.preprocessing.to_data(self._means(z))
 
     def reconstruct(self, x: Array) -> Array:
         """Compute ``g(mu(x))``, ``(R, N, D)``, for ``x (N, D)`` or ``(R, N, D)``; see :meth:`encode`."""
@@ -125,12 +138,12 @@ class TrainedVAE(Shown):
             )
         dtype, key = self.theta.dtype, Key(self.seeds)
         ancestral = key.on(Stream.ANCESTRAL, seed)
-        g = self.decode(self.model.posterior.prior(self.k, ancestral, (n, self.model.d_z), dtype))
+        g = self._means(self.model.posterior.prior(self.k, ancestral, (n, self.model.d_z), dtype))
         if not noise:
-            return g
+            return self.preprocessing.to_data(g)
         eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (n, self.model.d_x), dtype)
         sd = np.sqrt(self.gamma).astype(dtype)
-        return np.asarray(g + sd[:, None, None] * self.k.to_host(eps))
+        return self.preprocessing.to_data(np.asarray(g + sd[:, None, None] * self.k.to_host(eps)))
 
     def log_prob(self, x: Array, draws: int = PRIOR_DRAWS) -> Array:
         """Estimate ``log p(x)`` in nats from prior samples, ``(R, N)``; raises as :meth:`encode`."""
@@ -168,16 +181,35 @@ class TrainedVAE(Shown):
         return seen.on_host(self.k)
 
     def _marginal(self, x: Array, draws: int) -> tuple[Array, Array]:
-        batch = self.k.to_host(self._data(x))[:, 0]
-        if len(batch) == 1:
-            return log_prob_and_score(self.on(batch[0]), draws)
-        each = [
-            log_prob_and_score(self.some(slice(r, r + 1)).on(rows), draws) for r, rows in enumerate(batch)
-        ]
-        return np.concatenate([log_p for log_p, _ in each]), np.concatenate([score for _, score in each])
+        """Compute ``log p(x)`` and its gradient in the data's own units."""
+        batch, own = self.k.to_host(self._data(x))[:, 0], replace(self, preprocessing=NONE)
+        parts = [own] if len(batch) == 1 else [own.some(slice(r, r + 1)) for r in range(len(batch))]
+        each = [log_prob_and_score(part.on(rows), draws) for part, rows in zip(parts, batch, strict=True)]
+        log_p, score = (np.concatenate(found) for found in zip(*each, strict=True))
+        return log_p + self.preprocessing.log_abs_det, self.preprocessing.score_to_data(score)
 
     def _data(self, x: Array) -> Array:
-        return self._batch(x, "data", self.model.d_x)
+        return self._batch(self._in_model_units(x), "data", self.model.d_x)
+
+    def _means(self, z: Array) -> Array:
+        """Compute ``g(z)`` in the model's units, ``(R, N, D)``."""
+        g, _ = self.model.decode(self.k, self.theta, self._batch(z, "codes", self.model.d_z))
+        return self.k.to_host(g)[:, 0]
+
+    def _in_model_units(self, x: Array) -> Array:
+        """Divide bytes in place of pixels, and apply the preprocessing."""
+        x, _ = numbers_of(x, "The array of data")
+        if self.preprocessing.divisor != 1 and x.dtype.kind in "iu":
+            if x.dtype == np.uint8:
+                x = x / self.theta.dtype.type(self.preprocessing.divisor)
+            elif x.size and x.max() > 1:
+                raise DataError(
+                    f"The model was trained on pixels, and {x.dtype} up to {x.max()} may be bytes or not: "
+                    "convert them to uint8, or divide them by 255."
+                )
+        if self.preprocessing and x.ndim and x.shape[-1] == self.model.d_x and x.dtype.kind in "biuf":
+            return self.preprocessing.to_model(x)
+        return x
 
     def _batch(self, x: Array, what: str, width: int) -> Array:
         """Copy ``x (N, width)`` or ``(R, N, width)`` to the device as ``(1 or R, 1, N, width)``."""

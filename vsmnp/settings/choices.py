@@ -150,6 +150,9 @@ OPTIMIZERS: Mapping[str, Member] = MappingProxyType({
     "adam": Member("training.optimizers:Adam"), "sgd": Member("training.optimizers:SGD"),
 })  # fmt: skip
 
+#: What is done to the data before the model; auto: the columns of the user's own tables are scaled.
+STANDARDIZE = ("auto", "columns", "whiten", "none")
+
 #: Maps from the encoder's output to the standard deviation of a Gaussian posterior.
 SCALES = ("exp", "softplus")
 

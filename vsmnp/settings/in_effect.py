@@ -29,12 +29,25 @@ def batch_norm(settings: Settings) -> BatchNormRule:
     return cast(BatchNormRule, settings.batch_norm)
 
 
+def has_sigmoid(settings: Settings) -> bool:
+    """Return whether the decoder's mean lies in (0, 1): that of every network for images does."""
+    return ARCHITECTURES[settings.arch].of_images or settings.sigmoid_output
+
+
+def initial_sd(settings: Settings) -> float:
+    """Return the initial ``sqrt(gamma)``: standardised data have this scale before anything is learned."""
+    fixed = settings.fixed_gamma()
+    if fixed is not None:
+        return float(fixed**0.5)
+    return settings.sd_init or (1.0 if settings.standardize in ("columns", "whiten") else 0.1)
+
+
 def settings_in_effect(settings: Settings) -> dict[str, str]:
     """Return the settings in effect: estimators by name, a dash for settings that have no effect."""
     shown = {name: str(value) if value != "" else "-" for name, value in settings.to_mapping().items()}
     published = settings.as_published  # the toy script's variants have estimators of their own
     shown["squared_mean"], shown["baseline"] = ("-", "-") if published else estimators(settings)
-    shown["batch_norm"] = batch_norm(settings)
+    shown["batch_norm"], shown["sd_init"] = batch_norm(settings), f"{initial_sd(settings):g}"
     shown |= {spec.name: "-" for spec in fields(settings) if not settings.reads(spec.name)}
     shown["epochs" if settings.steps else "steps"] = "-"
     return shown

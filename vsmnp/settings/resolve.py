@@ -33,15 +33,21 @@ def resolved(settings: Settings) -> Settings:
         If the device does not exist.
     """
     data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
-    given = settings.dataset
-    is_path = given not in NAMES and (Path(given).suffix or "/" in given or os.path.isdir(given))
-    dataset = _absolute(settings.dataset) if is_path else settings.dataset
     kernels = choose(settings.device, settings.kernels, settings.tf32)
+    dataset = place_of(settings.dataset)
     return replace(settings, device=device_of(kernels), kernels=kernels, data_dir=data_dir, dataset=dataset)
+
+
+def place_of(dataset: str) -> str:
+    """Return the absolute path of data in a file or a folder, and other names unchanged."""
+    is_path = dataset not in NAMES and (Path(dataset).suffix or "/" in dataset or os.path.isdir(dataset))
+    return _absolute(dataset) if is_path else dataset
 
 
 def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
     """Apply to the settings of the run in ``folder`` those changes that preserve the mathematics.
+
+    Another place of the data is one of them: whether they are the same data is checked when they are read.
 
     Raises
     ------
@@ -50,9 +56,11 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
     """
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
     wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
+    if wanted.standardize == "auto":  # it stands for what the run decided
+        wanted = replace(wanted, standardize=settings.standardize)
     for name in changes:
         kept, value = getattr(settings, name), getattr(wanted, name)
-        if name not in FREE_TO_CHANGE and value != kept:
+        if name not in {*FREE_TO_CHANGE, "dataset"} and value != kept:
             raise ConfigError(
                 f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
                 "keeps its mathematics, so leave the option out or start a new run."
@@ -69,7 +77,8 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
         If they were not written by this version; the message contains ``path``.
     """
     try:
-        return Settings.from_mapping(attributes["settings"])
+        # Runs of versions without standardisation have none.
+        return Settings.from_mapping({"standardize": "none", **attributes["settings"]})
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f"The settings in {path} are not those of this version ({str(error).rstrip('.')})."

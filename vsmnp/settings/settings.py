@@ -20,6 +20,7 @@ from .choices import (
     OPTIMIZERS,
     POSTERIORS,
     SCALES,
+    STANDARDIZE,
     objective_in,
 )
 from .combinations import check_combinations
@@ -65,6 +66,11 @@ class Settings(ShownByChanges):
     drop_columns: str = setting("", "Columns of a table to leave out, such as id,name.")
     missing: str = setting(
         "error", "Rows with missing values: an error, or left out and counted.", "error", "drop"
+    )
+    standardize: str = setting(
+        "auto",
+        "Columns scaled to mean 0 and sd 1 for the model, or whitened; auto: columns, in tables of your own.",
+        *STANDARDIZE,
     )
     memory_budget: float = setting(
         2.0, "GiB of samples that are kept in memory; larger data are read from the disk.", least=0, free=True
@@ -122,7 +128,9 @@ class Settings(ShownByChanges):
         1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=Part("gamma", _OPTION)
     )
     sd_init: float = setting(
-        0.1, "Initial value of sqrt(gamma), the likelihood's standard deviation.", positive=True
+        0.0,
+        "Initial sqrt(gamma), the standard deviation of the likelihood; 0: 0.1, or 1 for standardised data.",
+        least=0,
     )
 
     arch: str = setting(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DivergenceError, Interrupted
 from ..model.likelihood import precision
+from ..settings.in_effect import has_sigmoid
 from ..types import Array
 from .history import History
 from .state import FLAGS, State
@@ -89,5 +90,15 @@ def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, d
     step, seed = int(trainer.k.to_host(state.died_at)[r]), trainer.settings.seeds[r]
     return (
         f"The loss stopped being finite at step {step} in {cause} (seed {seed}); the state of step {kept} "
-        "was kept: try a smaller --lr or --encoder-lr, or a larger --sd-init."
+        f"was kept: {_remedy(trainer)}."
     )
+
+
+def _remedy(trainer: Trainer) -> str:
+    """Write what to try after a divergence: the scale of the data comes before the settings."""
+    summary, settings = trainer.prepared.summary, trainer.settings
+    if summary is None or trainer.prepared.preprocessing or not summary.unequal:
+        return "try a smaller --lr or --encoder-lr, or a larger --sd-init"
+    if has_sigmoid(settings):
+        return f"scale the data ({summary.ranges()}) to [0, 1], where the decoder's sigmoid is"
+    return f"the data are far from unit scale ({summary.ranges()}), so start a run with --standardize columns"

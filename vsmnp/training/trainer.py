@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data import Dataset
 from ..data.batches import Batches
+from ..data.standardize import AS_THEY_ARE, Prepared
 from ..data.store import Store
 from ..errors import ConfigError
 from ..layers.running_statistics import move_statistics
@@ -18,6 +19,7 @@ from ..model.initial import initial_parameters
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..rng import Key, Stream
+from ..settings.in_effect import initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
 from ..types.step_spec import NO_FORM
@@ -82,15 +84,21 @@ class Trainer:
     encoder_optimizer: Optimizer
     decoder_optimizer: Optimizer
     may_fuse: bool = True
+    prepared: Prepared = AS_THEY_ARE
 
     @classmethod
-    def build(cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True) -> Trainer:
+    def build(
+        cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True,
+        prepared: Prepared = AS_THEY_ARE,
+    ) -> Trainer:  # fmt: skip
         """Build the trainer of these settings for the dataset.
 
         Parameters
         ----------
         may_fuse : bool
             Whether a fused step may be used where the kernel set has one.
+        prepared : Prepared
+            The map of the data to the model's units; by default none.
 
         Raises
         ------
@@ -98,13 +106,14 @@ class Trainer:
             If the settings do not match the data.
         """
         dtype = np.dtype(settings.dtype)
+        dataset = prepared.view(dataset)
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
         used = settings.encoder_steps if settings.encoder_data == "fresh" else 1  # minibatches per step
         warmup = settings.kl_warmup * batches.per_epoch / used
         return cls(
             k, settings, build_model(settings, dataset), batches, build_learning(settings, warmup),
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
-            optimizer(settings.optimizer), may_fuse,
+            optimizer(settings.optimizer), may_fuse, prepared,
         )  # fmt: skip
 
     @cached_property
@@ -171,10 +180,8 @@ class Trainer:
     def initial_state(self) -> State:
         """Draw the parameters from the seeds, with new optimiser states."""
         settings = self.settings
-        fixed = settings.fixed_gamma()
-        sd = settings.sd_init if fixed is None else fixed**0.5
         dtype = np.dtype(settings.dtype)
-        host = initial_parameters(self.model, settings.seeds, settings.initial, sd, dtype)
+        host = initial_parameters(self.model, settings.seeds, settings.initial, initial_sd(settings), dtype)
         phi, theta = (self.k.asarray(vector) for vector in host)
         phi_memory = self.encoder_optimizer.remember(self.k, phi)
         return new_state(self.k, phi, theta, phi_memory, self.decoder_optimizer.remember(self.k, theta))

@@ -32,6 +32,7 @@ class Synthetic(Shown):
     is_image: ClassVar[bool] = False
     image: ClassVar[None] = None
     digest: ClassVar[str] = ""
+    divisor: ClassVar[float] = 1.0
     notes: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[str, ...]] = ()
     n_train: ClassVar[int] = 100_000

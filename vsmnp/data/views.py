@@ -1,0 +1,194 @@
+"""Views of a dataset: in the model's units, and known from a checkpoint before its data are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..types import Array, DType, Shape
+from .dataset import Bounds, Dataset
+from .preprocessing import Preprocessing
+from .rows import Rows, Stored
+
+#: What is known of a dataset without its data.
+FACTS = (
+    "name", "source", "shape", "dim", "is_image", "image", "n_train", "n_test", "columns", "notes", "divisor",
+)  # fmt: skip
+
+
+class DatasetView:
+    """A dataset that passes every question on to another one, :attr:`base`."""
+
+    @property
+    def base(self) -> Dataset:
+        """The dataset that answers."""
+        raise NotImplementedError
+
+    def fact(self, name: str) -> Any:
+        """Return what is known of the dataset under a name of :data:`FACTS`."""
+        return getattr(self.base, name)
+
+    @property
+    def name(self) -> str:
+        return str(self.fact("name"))
+
+    @property
+    def source(self) -> str:
+        return str(self.fact("source"))
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.fact("shape"))
+
+    @property
+    def dim(self) -> int:
+        return int(self.fact("dim"))
+
+    @property
+    def is_image(self) -> bool:
+        return bool(self.fact("is_image"))
+
+    @property
+    def image(self) -> Shape | None:
+        image = self.fact("image")
+        return None if image is None else tuple(image)
+
+    @property
+    def n_train(self) -> int:
+        return int(self.fact("n_train"))
+
+    @property
+    def n_test(self) -> int:
+        return int(self.fact("n_test"))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.fact("columns"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self.fact("notes"))
+
+    @property
+    def divisor(self) -> float:
+        return float(self.fact("divisor"))
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.base.bounds
+
+    @property
+    def digest(self) -> str:
+        return self.base.digest
+
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
+        return self.base.stream(data_seed, epoch, dtype)
+
+    def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
+        return self.base.epoch(data_seed, epoch, dtype)
+
+    def test(self, data_seed: int, dtype: DType) -> Array:
+        return self.base.test(data_seed, dtype)
+
+    def epoch_labels(self, data_seed: int, epoch: int) -> Array | None:
+        return self.base.epoch_labels(data_seed, epoch)
+
+    def test_labels(self) -> Array | None:
+        return self.base.test_labels()
+
+    def log_density(self, x: Array) -> Array | None:
+        return self.base.log_density(x)
+
+    def score(self, x: Array) -> Array | None:
+        return self.base.score(x)
+
+    def describe(self) -> str:
+        return self.base.describe()
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessed(DatasetView):
+    """A dataset in the units of the model that is trained on it."""
+
+    data: Dataset
+    preprocessing: Preprocessing
+
+    @property
+    def base(self) -> Dataset:
+        return self.data
+
+    def stream(self, data_seed: int, epoch: int, dtype: DType) -> Rows:
+        rows = self.data.stream(data_seed, epoch, dtype)
+        if isinstance(rows, Stored):
+            return replace(rows, preprocessing=self.preprocessing)
+        return _Mapped(self.data.stream(data_seed, epoch, np.dtype(np.float64)), self.preprocessing, dtype)
+
+    def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
+        return self.stream(data_seed, epoch, dtype)[:]
+
+    def test(self, data_seed: int, dtype: DType) -> Array:
+        x = self.data.test(data_seed, np.dtype(np.float64))
+        return self.preprocessing.to_model(x).astype(dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mapped:
+    """Rows that are mapped to the model's units when they are read."""
+
+    rows: Rows
+    preprocessing: Preprocessing
+    dtype: DType
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice) -> Array:
+        return self.preprocessing.to_model(self.rows[rows]).astype(self.dtype)
+
+
+@dataclass(eq=False)
+class StoredDataset(DatasetView):
+    """A dataset of a run: its facts are those of the checkpoint, and its data are read at their first use.
+
+    Parameters
+    ----------
+    facts : mapping
+        A value for each name of :data:`FACTS`.
+    stored_digest : str
+        SHA-256 of the data.
+    load : callable
+        Reads the data and checks them; raises a DataError or a CheckpointError.
+    """
+
+    facts: Mapping[str, Any]
+    stored_digest: str
+    load: Callable[[], Dataset] = field(repr=False)
+    _loaded: Dataset | None = field(default=None, init=False, repr=False)
+
+    @property
+    def base(self) -> Dataset:
+        """The dataset, which is read now if it was not yet."""
+        if self._loaded is None:
+            self._loaded = self.load()
+        return self._loaded
+
+    def fact(self, name: str) -> Any:
+        return self.facts[name]
+
+    @property
+    def digest(self) -> str:
+        return self.stored_digest
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """Return the facts of a dataset for a checkpoint, with tuples as lists."""
+    found = {name: getattr(dataset, name) for name in FACTS}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def in_data_units(dataset: Dataset) -> Dataset:
+    """Return the dataset of which the given one is a view in the model's units, or itself."""
+    return dataset.data if isinstance(dataset, Preprocessed) else dataset
