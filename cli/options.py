@@ -70,6 +70,7 @@ def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, A
     return named
 
 
+place_option = click.option("--dataset", type=PATH, help="The data of RUN, if they are not where they were.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print results only, without progress.")
 output_options = with_options(json_option, quiet_option)

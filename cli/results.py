@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 
-from .console import Progress, mean_and_error, table
+from .console import Progress, mean_and_error, note, table
 
 if TYPE_CHECKING:
     from vsmnp.runs.session import Run
@@ -18,11 +18,14 @@ def evaluate_with_progress(
     run: Run, quiet: bool, draws: int | None = None, iwae_samples: int | None = None
 ) -> Evaluation:
     """Compute every metric with a progress bar; None stands for the default number."""
-    from vsmnp.evaluation.evaluate import evaluate
+    from vsmnp.evaluation.evaluate import doubts, evaluate
 
     samples = IWAE_SAMPLES if iwae_samples is None else iwae_samples
     with Progress("Evaluating", 100, quiet) as progress:
-        return evaluate(run, prior_draws=draws or PRIOR_DRAWS, progress=progress.part, iwae_samples=samples)
+        found = evaluate(run, prior_draws=draws or PRIOR_DRAWS, progress=progress.part, iwae_samples=samples)
+    for sentence in doubts(found):
+        note(sentence, quiet)
+    return found
 
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:
@@ -31,8 +34,10 @@ def evaluation_table(run: Run, evaluation: Evaluation) -> str:
     from vsmnp.metrics import metric
 
     known = floors(run)
+    units = ", standardised units" if run.vae.preprocessing else ""
+    remark = {name: units if metric(name).in_model_units else "" for name in evaluation}
     rows = [
-        (name, *mean_and_error(values), known.get(name), metric(name).explanation)
+        (name, *mean_and_error(values), known.get(name), metric(name).explanation + remark[name])
         for name, values in evaluation.items()
         if any(value is not None for value in values)
     ]
@@ -40,7 +45,11 @@ def evaluation_table(run: Run, evaluation: Evaluation) -> str:
 
 
 def evaluation_json(run: Run, evaluation: Evaluation) -> dict[str, Any]:
-    """Return numbers for a single model, and lists for an ensemble."""
+    """Return numbers for a single model, lists for an ensemble, and which are in standardised units."""
+    from vsmnp.metrics import metric
+
+    scaled = [name for name in evaluation if run.vae.preprocessing and metric(name).in_model_units]
+    remark = {"in_standardised_units": scaled} if scaled else {}
     if len(run.settings.seeds) > 1:
-        return dict(evaluation)
-    return {name: values[0] for name, values in evaluation.items()}
+        return {**evaluation, **remark}
+    return {**{name: values[0] for name, values in evaluation.items()}, **remark}

@@ -10,7 +10,7 @@ import click
 from ..command import with_examples
 from ..console import json_text
 from ..evaluation_options import evaluate_by_options, evaluation_options
-from ..options import output_options
+from ..options import output_options, place_option
 from ..results import evaluation_table
 from ..values import RUN
 
@@ -24,8 +24,9 @@ from ..values import RUN
 """)
 @click.argument("run", type=RUN)
 @evaluation_options
+@place_option
 @output_options
-def command(run: Path, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(run: Path, dataset: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Evaluate the run in folder RUN on its test set.
 
     Each metric is printed beside its lower bound where one is known: the entropy of the data or of the noise.
@@ -34,7 +35,7 @@ def command(run: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """
     from vsmnp.runs.session import load_run
 
-    found = evaluate_by_options(load_run(run), options, quiet or as_json)
+    found = evaluate_by_options(load_run(run, dataset), options, quiet or as_json)
     if as_json:
         click.echo(json_text(found.to_json()))
         return

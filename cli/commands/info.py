@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from ..command import with_examples
 from ..console import facts_table, json_text
 from ..options import json_option
 from ..values import RUN
+
+if TYPE_CHECKING:
+    from vsmnp.runs.session import Session
 
 
 @with_examples("""
@@ -43,6 +46,17 @@ def _installation() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _data(session: Session) -> dict[str, Any]:
+    """Describe the data of a run as its checkpoint states them."""
+    dataset, summary = session.dataset, session.trainer.prepared.summary
+    names = {"columns of the data": ", ".join(dataset.columns)} if dataset.columns else {}
+    ranges = {} if summary is None else {"ranges": summary.ranges()}
+    return {
+        "data": dataset.name, "shape": list(dataset.shape), "training data": dataset.n_train,
+        "test data": dataset.n_test, **names, **ranges,
+    }  # fmt: skip
+
+
 def _run(folder: Path) -> dict[str, Any]:
     from vsmnp.runs.session import Session
 
@@ -50,7 +64,7 @@ def _run(folder: Path) -> dict[str, Any]:
     alive = session.trainer.k.to_host(session.state.alive)
     encoder, decoder = session.trainer.parameter_count
     return {
-        "folder": str(folder), "step": session.state.step, "steps": session.total_steps,
+        "folder": str(folder), **_data(session), "step": session.state.step, "steps": session.total_steps,
         "encoder parameters": encoder, "decoder parameters": decoder,
         "models alive": int(alive.sum()), **session.trainer.settings.to_mapping(),
     }  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..command import with_examples
+from ..options import place_option
 from ..values import PATH, RUN, Choice
 
 FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
@@ -19,11 +20,12 @@ FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sd
 @click.argument("run", type=RUN)
 @click.argument("figure", type=Choice(FIGURES))
 @click.option("--out", type=PATH, help="File of the picture, .png, .pdf or .svg; default: RUN/FIGURE.png.")
-def command(run: Path, figure: str, out: Path | None) -> None:
+@place_option
+def command(run: Path, figure: str, out: Path | None, dataset: Path | None) -> None:
     """Draw FIGURE of the run in folder RUN."""
     from vsmnp.figures import FIGURES as DRAW
     from vsmnp.runs.session import load_run
 
     path = out or run / f"{figure}.png"
-    DRAW[figure](load_run(run), path)
+    DRAW[figure](load_run(run, dataset), path)
     click.echo(f"Picture: {path}")

@@ -27,7 +27,7 @@ def command(run: Path, number: int, seed: int, mean: bool, out: Path | None) -> 
 
     loaded = load_run(run)
     draws = loaded.vae.sample(number, seed, noise=not mean)
-    text = write_samples(draws, loaded.settings.seeds, out)
+    text = write_samples(draws, loaded.settings.seeds, out, loaded.dataset.columns)
     if text is not None:
         click.echo(text, nl=False)
     else:

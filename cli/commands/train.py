@@ -150,10 +150,7 @@ def _explain(session: Session, tell: Callable[[str], object], show_settings: boo
 
 def _advise(session: Session) -> None:
     """Print notes on this choice of settings and on the data."""
-    from vsmnp.training.build import advice
-
-    notes = advice(session.trainer.settings, session.trainer.model.d_x)
-    for sentence in (*notes, *session.trainer.batches.dataset.notes):
+    for sentence in session.notes():
         note(sentence)
 
 
