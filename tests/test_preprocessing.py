@@ -223,13 +223,14 @@ def test_too_few_effective_draws_are_said() -> None:
 # --- divergence -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["year", "bytes"])
+@pytest.mark.parametrize("what", ["year", "bytes", "hundred"])
 def test_the_remedy_of_a_divergence_on_unscaled_data_works(tmp_path: Path, what: str) -> None:
     """The same command with what the sentence says trains to the end."""
     rng = np.random.default_rng(0)
     columns = {
         "year": [rng.normal(2000, 10, 400), rng.standard_normal(400), rng.normal(5e4, 2e4, 400)],
-        "bytes": list(rng.integers(0, 256, (64, 400)).astype(float)),
+        "bytes": list(rng.integers(0, 256, (784, 200)).astype(float)),
+        "hundred": list(100 * rng.standard_normal((30, 400))),
     }
     np.save(tmp_path / "x.npy", np.column_stack(columns[what]))
     call = ["train", "--dataset", str(tmp_path / "x.npy"), "--steps", "50", "-q", "--out"]
