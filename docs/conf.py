@@ -18,13 +18,15 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 
+os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars on pages
+
 project = "vsmnp"
 author = "the vsmnp developers"
 copyright = f"2026, {author}"
 release = version = installed_version("vsmnp")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "derivations"]
-exclude_patterns = ["_ext/**", "_static/**"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "derivations", "notebooks"]
+exclude_patterns = ["_ext/**", "_static/**", "downloads/**"]
 
 # --- notebooks: every page is executed by every build ---
 

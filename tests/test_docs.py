@@ -127,6 +127,23 @@ def test_cells_are_cells() -> None:
         assert {block.argument for block in cells} <= {"python"}, page
 
 
+def test_a_page_is_downloaded_as_the_notebook_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same code in the same order, no directive of the site, and a link to each notebook."""
+    nbformat = pytest.importorskip("nbformat")
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    notebooks = import_module("notebooks")
+    for page in notebooks.PAGES:
+        text = TEXTS[f"{page}.md"]
+        book = nbformat.reads(notebooks.notebook(text), as_version=4)
+        nbformat.validate(book)
+        code = [cell.source for cell in book.cells if cell.cell_type == "code"]
+        assert code == [block.body.strip() for block in cells_of(text)]
+        prose = "".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+        assert prose.startswith("# ")
+        assert "{" not in prose
+        assert f"<{notebooks.FOLDER}/{page}.ipynb>" in text
+
+
 # --- commands -------------------------------------------------------------------------------------
 
 SHOWN = [(page, line) for page, text in TEXTS.items() for line in commands_of(text)]

@@ -116,6 +116,7 @@ def test_a_notebook_trains_shows_plots_and_is_interrupted(tmp_path: Path) -> Non
         "x = np.random.default_rng(0).normal(size=(300, 2))\n"
         "run = vsmnp.train(x, steps=5, hidden=(8,), kernels='reference')\nrun",
         "run.plot('density')",
+        "run.plot('curves', 'curves.pdf')",
         "import _thread, threading, warnings\n"
         "warnings.simplefilter('ignore')\n"
         "threading.Timer(2.0, _thread.interrupt_main).start()\n"
@@ -125,10 +126,14 @@ def test_a_notebook_trains_shows_plots_and_is_interrupted(tmp_path: Path) -> Non
     NotebookClient(
         book, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     ).execute()
-    first, second, third = (cell["outputs"] for cell in book.cells)
+    first, second, saved, third = (cell["outputs"] for cell in book.cells)
     assert first[-1]["data"]["text/html"].startswith("<table>")
     assert len(first[-1]["data"]["text/plain"]) < 300
     assert "image/png" in second[-1]["data"]
-    streams = {output["name"]: output["text"] for output in third if output["output_type"] == "stream"}
-    assert "True" in streams["stdout"]
-    assert "Training" in streams["stderr"]
+    assert "image/png" in saved[-1]["data"], "a figure that is written is shown too"
+    told = {
+        name: "".join(output["text"] for output in third if output.get("name") == name)
+        for name in ("stdout", "stderr")
+    }
+    assert "True" in told["stdout"]
+    assert "Training" in told["stderr"]

@@ -30,8 +30,8 @@ _BLOCK = 2**21
 class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""A Gaussian VAE with the methods of scikit-learn: codes as features, and a density.
 
-    All samples are trained on; nothing is held out. The features should have comparable scales near 1, as
-    after a ``StandardScaler`` in a pipeline.
+    All samples are trained on; nothing is held out. The features should have scales near 1, where gamma also
+    starts, as after a ``StandardScaler`` in a pipeline. The arithmetic is in float64.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         data = FixedDataset(
             "array", x.shape[1:], x, x, "Given to vsmnp.VAE.", path=FROM_PYTHON, columns=names
         )
-        run = train(data, **{**self._settings(), **(self.settings or {})})
+        run = train(data, progress=False, **{**self._settings(), **(self.settings or {})})
         self.vae_, self.history_, self.n_iter_ = run.vae, run.history, run.step
         self._n_features_out = self.vae_.model.d_z
         return self
@@ -151,7 +151,14 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         shared = ("latent", "objective", "hidden", "activation", "samples", "gamma", "steps", "batch_size")
         values = {name: getattr(self, name) for name in (*shared, "lr", "kernels")}
         joint = {} if self.objective == "fae" and self.inference == "kl" else {"inference": self.inference}
-        return {**values, **joint, "encoder_lr": self.lr, "seeds": (int(seed),), "dtype": "float64"}
+        return {
+            **values,
+            **joint,
+            "encoder_lr": self.lr,
+            "seeds": (int(seed),),
+            "sd_init": 1.0,
+            "dtype": "float64",
+        }
 
     def transform(self, X: Any) -> Array:
         """Return the posterior means of the codes of ``X (N, D)``, ``(N, latent)``."""

@@ -91,12 +91,13 @@ def drawing(path: str | Path | None, title: str, width: float, height: float) ->
                 # the ticks of the pass before.
                 for _ in range(2):
                     figure.draw_without_rendering()
-                figure.set_layout_engine("none")
-                # Notebooks show it: without pyplot Matplotlib offers them no picture.
-                figure._repr_png_ = partial(_encoded, figure, ".png")  # type: ignore[attr-defined]
-                return
-            content = _encoded(figure, path.suffix.lower())
-    write_whole(path, content)
+            else:
+                content = _encoded(figure, path.suffix.lower())
+            figure.set_layout_engine("none")
+            # Notebooks show it: without pyplot Matplotlib offers them no picture.
+            figure._repr_png_ = partial(_encoded, figure, ".png")  # type: ignore[attr-defined]
+    if path is not None:
+        write_whole(path, content)
 
 
 def _encoded(figure: Figure, ending: str) -> bytes:
