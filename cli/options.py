@@ -11,7 +11,7 @@ import click
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.values import option_name
 
-from .values import DATASET, Choice, IntegerList
+from .values import DATASET, PATH, Choice, IntegerList
 
 F = TypeVar("F", bound=Callable[..., Any])
 
