@@ -23,8 +23,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 ABANDONED = 86_400.0
 #: End of the names of temporary files; other hidden files beside a file belong to other programs.
 _TEMPORARY = ".vsmnp-part"
-#: The remedy for a place that cannot be written, if --out names it.
-_ELSEWHERE = "choose another place with --out"
+#: The remedy for a place that cannot be written, if --out names it, and for the folder of a resumed run.
+ELSEWHERE = "choose another place with --out"
+COPY = "copy the run to another folder and resume the copy"
 
 
 def known_cache() -> Path | None:
@@ -101,11 +102,11 @@ def _target(path: Path) -> Path:
 
 def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
     """Build the StorageError for a file that could not be written."""
-    full = "free some space, or " if error.errno in _FULL and remedy == _ELSEWHERE else ""
+    full = "free some space, or " if error.errno in _FULL and remedy in (ELSEWHERE, COPY) else ""
     return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{remedy}.")
 
 
-def check_place(path: Path, remedy: str = _ELSEWHERE) -> None:
+def check_place(path: Path, remedy: str = ELSEWHERE) -> None:
     """Check before the work whether a file can be written, with the same error as after it.
 
     Raises
@@ -122,7 +123,7 @@ def check_place(path: Path, remedy: str = _ELSEWHERE) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[Path]:
+def replacing(path: Path, remedy: str = ELSEWHERE) -> Iterator[Path]:
     """Yield a temporary file beside ``path`` that durably replaces it if the block succeeds.
 
     Raises
@@ -155,15 +156,16 @@ def replacing(path: Path, remedy: str = _ELSEWHERE) -> Iterator[Path]:
                 os.unlink(temporary)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE) -> None:
     """Replace ``path`` by ``content``, atomically and durably.
 
     Raises
     ------
     StorageError
-        If the disk is full or the folder cannot be written; ``path`` is then unchanged.
+        If the disk is full or the folder cannot be written; ``path`` is then unchanged. ``remedy`` ends the
+        message.
     """
-    with replacing(path) as temporary:
+    with replacing(path, remedy) as temporary:
         temporary.write_bytes(content)
 
 
@@ -179,6 +181,6 @@ def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
                 left.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, remedy: str = ELSEWHERE) -> None:
     """Replace ``path`` by UTF-8 text; raises as :func:`write_whole` does."""
-    write_whole(path, text.encode())
+    write_whole(path, text.encode(), remedy)

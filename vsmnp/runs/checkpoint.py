@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError
-from ..storage import write_whole
+from ..storage import ELSEWHERE, write_whole
 from ..types import Array
 
 _BLOCK = 512
 _MAGIC = b"vsmnp checkpoint 1\n"
 
 
-def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> str:
+def save(
+    path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any], remedy: str = ELSEWHERE
+) -> str:
     """Write arrays and JSON attributes atomically, and return the :func:`seal` of the checkpoint.
 
     Array names with ``/`` become groups.
@@ -32,7 +34,8 @@ def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any])
     Raises
     ------
     StorageError
-        If the file cannot be written; an older checkpoint of that name is then unchanged.
+        If the file cannot be written; an older checkpoint of that name is then unchanged. ``remedy`` ends
+        the message.
     """
     import h5py
 
@@ -43,7 +46,7 @@ def save(path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any])
         file.attrs["vsmnp"] = json.dumps(attributes)
     payload = image.getvalue()[_BLOCK:]
     seal = hashlib.sha256(payload).hexdigest()
-    write_whole(path, _header(seal) + payload)
+    write_whole(path, _header(seal) + payload, remedy)
     return seal
 
 

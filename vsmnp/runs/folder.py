@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import LockedError, StorageError
 from ..settings.settings import Settings
-from ..storage import ABANDONED, make_folder, make_new_folder, remove_leftovers, write_text
+from ..storage import ABANDONED, COPY, ELSEWHERE, make_folder, make_new_folder, remove_leftovers, write_text
 from ..types import Array
 from . import checkpoint
 from .lock import FolderLock, lock_folder
@@ -82,7 +82,7 @@ def hold(folder: Path) -> FolderLock:
     StorageError
         If the folder cannot be locked.
     """
-    lock = lock_folder(folder, "wait until that has ended")
+    lock = lock_folder(folder, "wait until that has ended", COPY)
     _remove_leftovers(lock)
     return lock
 
@@ -129,12 +129,15 @@ class RunFolder:
         Seal of the checkpoint; see :func:`vsmnp.runs.checkpoint.seal`.
     kept : bool
         Whether the folder stays locked after training.
+    remedy : str
+        What to do if a file of the run cannot be written.
     """
 
     folder: Path | None = None
     lock: FolderLock | None = None
     seal: str = ""
     kept: bool = False
+    remedy: str = ELSEWHERE
 
     @classmethod
     def claimed(cls, settings: Settings, folder: Path | None, named: bool) -> RunFolder:
@@ -149,6 +152,11 @@ class RunFolder:
             return cls()
         lock = claim_named(settings) if folder is None else claim(folder)
         return cls(lock.folder, lock)
+
+    @classmethod
+    def resumed(cls, folder: Path, locked: bool) -> RunFolder:
+        """Return the folder of a run that exists, locked if it is to be trained; raises as :func:`hold`."""
+        return cls(folder, hold(folder) if locked else None, remedy=COPY)
 
     def hold(self) -> None:
         """Lock the folder if necessary, and check that its checkpoint is the one last read or written.
@@ -207,6 +215,6 @@ class RunFolder:
         self.hold()
         if self.folder is None:
             return
-        self.seal = checkpoint.save(self.folder / CHECKPOINT, arrays, attributes)
+        self.seal = checkpoint.save(self.folder / CHECKPOINT, arrays, attributes, self.remedy)
         for name, text in texts.items():
-            write_text(self.folder / name, text)
+            write_text(self.folder / name, text, self.remedy)

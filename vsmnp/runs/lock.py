@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, StorageError
+from ..storage import ELSEWHERE
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -67,12 +68,14 @@ class FolderLock:
 
 
 def lock_folder(
-    folder: Path, cure: str = "wait until that has ended, or choose another folder with --out"
+    folder: Path,
+    cure: str = "wait until that has ended, or choose another folder with --out",
+    elsewhere: str = ELSEWHERE,
 ) -> FolderLock:
     """Lock an existing folder, or raise an error that names the holder of its lock.
 
     On a file system without locks a warning is logged, and other processes are not excluded. ``cure`` ends
-    the message about a lock that is held.
+    the message about a lock that is held, ``elsewhere`` that about a folder that cannot be locked.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def lock_folder(
     path, end = folder.absolute() / LOCK, time.monotonic() + _PATIENCE
     while True:
         if not folder.is_dir():  # the library would create it
-            raise StorageError(f"There is no folder {folder}: choose another with --out.")
+            raise StorageError(f"There is no folder {folder}: {elsewhere}.")
         lock = FileLock(
             path,
             thread_local=False,
@@ -113,7 +116,7 @@ def lock_folder(
                 return FolderLock(folder, None)
             raise StorageError(
                 f"The folder {folder} cannot be locked ({error.strerror or error}): change its permissions "
-                "or choose another with --out."
+                f"or {elsewhere}."
             ) from error
 
 

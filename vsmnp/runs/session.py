@@ -28,7 +28,7 @@ from ..training.state import State, from_arrays, to_arrays
 from ..training.trainer import Trainer
 from . import checkpoint
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, folder_of, hold
+from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, folder_of
 from .run import Run
 from .stored_data import StoredData, prepared_from_arrays, prepared_to_arrays, to_attributes
 from .trained import TrainedVAE
@@ -132,7 +132,7 @@ class Session:
             If the folder cannot be locked.
         """
         checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
-        place = RunFolder(folder, None if to_read or dry else hold(folder))
+        place = RunFolder.resumed(folder, locked=not (to_read or dry))
         with place.released_on_failure():
             return cls._from_checkpoint(folder, place, changes or {}, to_read, dataset)
 
