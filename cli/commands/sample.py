@@ -19,7 +19,7 @@ from ..values import COUNT, PATH, RUN
 @click.option("-n", "--number", type=COUNT, default=1000, help="Number of draws per model.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, help="Seed of the draws.")
 @click.option("--mean", is_flag=True, help="Write the decoder's mean, without the noise of the likelihood.")
-@click.option("--out", type=PATH, help="File that ends in .npy or .csv; default: CSV on the screen.")
+@click.option("--out", type=PATH, help="File that ends in .npy, .csv or .h5; default: CSV on the screen.")
 def command(run: Path, number: int, seed: int, mean: bool, out: Path | None) -> None:
     """Draw from the models of RUN: shape (models, number, dimension) in .npy, one line per draw in CSV."""
     from vsmnp.runs.sample_file import write_samples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -101,6 +101,6 @@ def _write_h5(path: Path, table: Table, blocks: Iterable[Array]) -> None:
             done += len(block)
 
 
-def column_names(stem: str, count: int) -> Sequence[str]:
+def column_names(stem: str, count: int) -> tuple[str, ...]:
     """Return the names ``stem0, stem1, ...``."""
     return tuple(f"{stem}{i}" for i in range(count))
