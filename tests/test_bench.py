@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from vsmnp.bench.agreement import disagreement
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.contender import Engine
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
-from vsmnp.bench.machine import describe
+from vsmnp.bench.machine import commit, describe, vectors
 from vsmnp.bench.memory import PeakPart, measure
 from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.bench.picture import draw
@@ -314,6 +315,80 @@ def test_every_state_of_the_file_is_a_whole_document(
     assert "could not be written" in done.output
     assert [row["case"] for row in json.loads(file.read_text())] == ["K-M1/4x1/S2/N5"]
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_stopped_within_a_part_has_the_rows_so_far(
+    same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The second case is stopped in its second round, which is its last; the third case is not begun."""
+    from vsmnp.bench import timing
+
+    measure, turns = timing._measure, list[int]()
+
+    def cut(contender: Any, repeats: int) -> float:
+        turns.append(repeats)
+        if len(turns) == 2 * (warm_up + 14) - 10:
+            signal.raise_signal(number)
+        return measure(contender, repeats)
+
+    warm_up = 8  # of the step and of the product that it is compared with
+    monkeypatch.setattr(timing, "_measure", cut)
+    file, text = tmp_path / "rows.json", tmp_path / "rows.md"
+    objectives = [word for name in ("elbo", "m1", "m2") for word in ("--objective", name)]
+    chosen = (
+        *objectives,
+        "--inference",
+        "kl",
+        "--peer",
+        "none",
+        "--json",
+        str(file),
+        "--markdown",
+        str(text),
+    )
+    done = invoke(*TINY_STEPS, *chosen)
+    assert done.exit_code == 130
+    assert "Stopped on request after 2 rows" in done.output
+    rows = json.loads(file.read_text())
+    assert [(row["case"], row["rounds"]) for row in rows] == [("K-ELBO/4x1/S2/N5", 7), ("K-M1/4x1/S2/N5", 2)]
+    for printed in (done.stdout, text.read_text()):
+        assert all(row["case"] in printed for row in rows)
+
+
+def test_every_row_names_the_commit_and_the_vector_unit(same_cores: None, tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    invoke(*TINY_STEPS, "--objective", "m1", "--inference", "kl", "--peer", "none", "--json", str(file))
+    (row,) = json.loads(file.read_text())
+    assert (row["vectors"], row["commit"]) == (vectors(), commit())
+
+
+def test_a_benchmark_is_compared_with_an_older_one(same_cores: None, tmp_path: Path) -> None:
+    """The case that has become slowest stands first; cases of one benchmark alone are left out."""
+    old = tmp_path / "old.json"
+    chosen = ("--objective", "m1", "--objective", "m2", "--inference", "kl", "--peer", "none")
+    assert invoke(*TINY_STEPS, *chosen, "--json", str(old)).exit_code == 0
+    rows = json.loads(old.read_text())
+    rows[1]["ms"] /= 1000
+    rows.append({**rows[1], "case": "another"})
+    old.write_text(json.dumps(rows))
+    done = invoke(*TINY_STEPS, *chosen, "--compare", str(old))
+    assert done.exit_code == 0, done.output
+    _, compared = done.stdout.split("new/old\n")
+    _, first, second = (line.split() for line in compared.splitlines())
+    assert (first[0], second[0]) == ("K-M2/4x1/S2/N5", "K-M1/4x1/S2/N5")
+    assert float(first[-1]) == pytest.approx(float(first[-2]) / float(first[-3]), rel=1e-3)
+    assert float(first[-1]) > 50
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "[{}]"])
+def test_what_is_no_benchmark_is_not_compared(tmp_path: Path, content: str) -> None:
+    (tmp_path / "old.json").write_text(content)
+    for name in ("old.json", "missing.json"):
+        done = invoke(*TINY_STEPS, "--compare", str(tmp_path / name))
+        assert done.exit_code == 1
+        assert f"{name} " in done.output
+        assert "name a file of --json." in done.output
 
 
 def test_json_goes_to_the_screen_alone(same_cores: None) -> None:

@@ -11,7 +11,7 @@ import click
 from ..command import with_examples
 from ..console import Progress, json_text, say, table
 from ..options import choices_of, quiet_option, settings_options
-from ..process import prepare_process
+from ..process import catch_signals, prepare_process
 from ..values import COUNT, FILE, FOLDER, Choice, IntegerList
 
 if TYPE_CHECKING:
@@ -51,27 +51,35 @@ _ANOTHER = "name another file"
 @click.option("--peers", "folder", type=FOLDER, help="Folder of the peers; default: that of a checkout.")
 @click.option("--json", "json_file", metavar="FILE",
               help="Write all rows as JSON, each as soon as it is measured; - prints them.")  # fmt: skip
-@click.option("--markdown", type=FILE, help="Write the rows as a Markdown table.")
+@click.option(
+    "--markdown", type=FILE, help="Write the rows as a Markdown table, each as soon as it is measured."
+)
+@click.option("--compare", "old_file", type=FILE, metavar="OLD.json",
+              help="Compare with the rows of an earlier --json: new over old, the worst first.")  # fmt: skip
 @click.option("--plot", type=FILE, help="Draw the rows as a picture, .png, .pdf or .svg.")
 @quiet_option
 def command(
     repeats: int, peers: tuple[str, ...], folder: Path | None, json_file: str | None, markdown: Path | None,
-    plot: Path | None, quiet: bool, **chosen: Any,
+    old_file: Path | None, plot: Path | None, quiet: bool, **chosen: Any,
 ) -> None:  # fmt: skip
     """Time training steps and kernels, in turn with peers that compute the same.
 
     A peer is timed only if its losses and gradients equal those of the engine. A ratio is the time of the
     peer divided by that of the engine, the median over rounds in one process. All measurements run on the
-    last cores of this process, one per thread.
+    last cores of this process, one per thread. Ctrl-C ends the measurement after the round in progress; the
+    rows so far are printed.
     """
     prepare_process(chosen["threads"] or 1)
     from vsmnp.bench import COLUMNS, Choice, PeerFolder, plan
     from vsmnp.bench import markdown as markdown_table
     from vsmnp.bench.case import Case
+    from vsmnp.bench.compare import read_rows
     from vsmnp.bench.machine import choose_cores, cores, use_cores
     from vsmnp.bench.peers import folder_of_checkout
+    from vsmnp.errors import Interrupted
     from vsmnp.storage import write_text
 
+    old = None if old_file is None else read_rows(old_file)
     rows_file = None if json_file in (None, "-") else Path(str(json_file))
     _check_places(rows_file, markdown, plot)
     restricted = ("suite", "objectives", "inferences", "hidden", "samples", "archs", "quick")
@@ -87,19 +95,40 @@ def command(
     def keep(rows: list[Row]) -> None:
         if rows_file is not None:
             write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n")
+        if markdown is not None:
+            write_text(markdown, markdown_table(rows))
 
-    rows = _measure(parts, choice, known, peers, repeats, tuple(everywhere), quiet, keep)
-    keep(rows)
+    with catch_signals() as stop:
+        rows = _measure(parts, choice, known, peers, repeats, tuple(everywhere), quiet, keep, stop)
+    if rows or not stop():
+        keep(rows)
     if json_file == "-":
         click.echo(json_text([row.to_mapping() for row in rows]))
     else:
         click.echo(table(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows]))
-    if markdown is not None:
-        write_text(markdown, markdown_table(rows))
-    if plot is not None:
+    if old is not None:
+        _print_changes(old, rows, beside_json=json_file == "-")
+    if plot is not None and any(row.ms is not None for row in rows):
         from vsmnp.bench.picture import draw
 
         draw(rows, plot)
+    if stop():
+        raise Interrupted(f"Stopped on request after {len(rows)} rows of an unfinished benchmark.")
+
+
+def _print_changes(old: list[Row], rows: list[Row], beside_json: bool) -> None:
+    """Print what has changed since an older benchmark, to stderr if stdout has JSON alone."""
+    from vsmnp.bench.compare import changes
+
+    found = changes(old, rows)
+    if not found:
+        say("No case is in both benchmarks.")
+        return
+    lines = [(change.case, change.unit, change.old, change.new, change.ratio) for change in found]
+    click.echo("\n" + table(("case", "unit", "old", "new", "new/old"), lines), err=beside_json)
+    machines = {row.machine for row in old if row.machine} - {row.machine for row in rows}
+    for machine in sorted(machines):
+        say(f"The older rows are of another machine or other versions: {machine}.")
 
 
 def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | None) -> None:
@@ -119,13 +148,16 @@ def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | No
 
 def _measure(
     parts: Any, choice: Any, folder: Any, peers: tuple[str, ...], repeats: int, cores: tuple[int, ...],
-    quiet: bool, keep: Callable[[list[Row]], None],
+    quiet: bool, keep: Callable[[list[Row]], None], stop: Callable[[], bool],
 ) -> list[Row]:  # fmt: skip
-    """Measure all rows with progress on stderr; ``keep`` is called with the rows so far after each."""
+    """Measure all rows, or those up to a request to stop, with progress on stderr.
+
+    After each row it is printed to stderr, and ``keep`` is called with the rows so far.
+    """
     from vsmnp.bench.bench import Bench
     from vsmnp.bench.suites import peers_of
     from vsmnp.bench.timing import Pace
-    from vsmnp.errors import ConfigError
+    from vsmnp.errors import ConfigError, VsmnpError
 
     unknown = [name for name in peers if name not in ("all", "none", *folder.names)]
     if unknown:
@@ -133,7 +165,7 @@ def _measure(
     if len(peers) > 1 and {"all", "none"} & set(peers):
         raise ConfigError("--peer all and --peer none stand alone: leave the other names out.")
     insist = bool(peers) and peers[0] not in ("all", "none")
-    pace, told, rows = Pace(repeats, 0.02 if choice.quick else 0.1), set[str](), []
+    pace, told, rows = Pace(repeats, 0.02 if choice.quick else 0.1, stop), set[str](), []
 
     def note(sentence: str) -> None:
         if sentence not in told:
@@ -149,8 +181,15 @@ def _measure(
             if folder.folder is None and not insist:
                 names = ()
             bench = Bench(folder, names, insist, pace, note, cores)
-            for row in part.rows(bench):
-                rows.append(row)
-                keep(rows)
+            try:
+                for row in part.rows(bench):
+                    rows.append(row)
+                    say(row.sentence, quiet)
+                    keep(rows)
+            except (KeyboardInterrupt, VsmnpError):
+                if not stop():  # else the request has also ended the process of the part
+                    raise
+            if stop():
+                return rows
         progress.at(len(parts))
     return rows

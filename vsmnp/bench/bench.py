@@ -13,7 +13,7 @@ from . import spawn, timing
 from .agreement import disagreement
 from .case import Case
 from .contender import Contender, Peer
-from .machine import card, describe
+from .machine import card, commit, describe, vectors
 from .peers import PeerError, PeerFolder, naming_the_peer
 from .problem import Problem
 from .row import Row
@@ -42,14 +42,20 @@ class Bench:
         """Description of the machine of this process."""
         return describe()
 
+    @cached_property
+    def commit(self) -> str:
+        """Commit of the checkout that runs."""
+        return commit()
+
     def row(self, name: str, case: Case, times: Array | None, **more: Any) -> Row:
         """Make a row with the median and the spread of ``times (rounds,)``, if the case was timed."""
-        base: dict[str, Any] = {"tf32": case.tf32, "machine": self.machine, **more}
+        about = {"machine": self.machine, "vectors": vectors(), "commit": self.commit}
+        base: dict[str, Any] = {"tf32": case.tf32, **about, **more}
         if times is not None:
             base = {
                 "ms": timing.median(times),
                 "spread": timing.spread(times),
-                "rounds": self.pace.rounds,
+                "rounds": len(times),
             } | base
         return Row(name, card() if case.device == "gpu" else "cpu", case.threads, **base)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import timing
@@ -36,7 +36,11 @@ class EnsemblePart:
     def rows(self, bench: Bench) -> Iterator[Row]:
         """Measure in a separate process that has as many cores as the case has threads."""
         answer = bench.in_process(
-            "ensemble", self.case, peers=bench.peers, required=bench.required, pace=asdict(bench.pace)
+            "ensemble",
+            self.case,
+            peers=bench.peers,
+            required=bench.required,
+            pace={"rounds": bench.pace.rounds, "seconds": bench.pace.seconds},
         )
         for note in answer["notes"]:
             bench.note(note)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from ..errors import ConfigError
@@ -13,6 +15,33 @@ from ..runs.machine import processor
 #: Environment variables that change the speed of products.
 _CHOICES = ("OPENBLAS_CORETYPE", "NUMBA_CPU_NAME")
 _PACKAGES = ("numpy", "numba", "cupy-cuda13x", "cupy-cuda12x", "torch", "jax")
+
+#: Names of vector units by the feature that NumPy finds, the widest first.
+_VECTORS = (("AVX512F", "AVX-512"), ("AVX2", "AVX2"), ("AVX", "AVX"), ("SVE", "SVE"), ("ASIMD", "NEON"),
+            ("NEON", "NEON"), ("SSE2", "SSE2"), ("VSX", "VSX"))  # fmt: skip
+
+
+def vectors() -> str:
+    """Return the widest vector unit that NumPy finds, such as AVX2; empty if there is none."""
+    found = getattr(import_module("numpy._core._multiarray_umath"), "__cpu_features__", {})
+    return next((name for feature, name in _VECTORS if found.get(feature)), "")
+
+
+def commit() -> str:
+    """Return what ``git describe`` says of the checkout that runs; empty if it is none."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        top = _git(root, "rev-parse", "--show-toplevel")
+        return _git(root, "describe", "--always", "--dirty") if Path(top).resolve() == root else ""
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
 
 
 def cores() -> list[int]:

@@ -50,10 +50,22 @@ class Row:
     tf32: bool = False
     #: Machine and versions of the measurement.
     machine: str = ""
+    #: The widest vector unit of the processor, such as ``AVX2``.
+    vectors: str = ""
+    #: The commit of the checkout that was measured; empty for an installation.
+    commit: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return names and values, the documented columns first."""
         return asdict(self)
+
+    @property
+    def sentence(self) -> str:
+        """The row in short, as a line of progress."""
+        parts = [("", self.ms, " ms"), (f"{self.peer} ", self.peer_ms, " ms"), ("ratio ", self.ratio, "")]
+        parts += [("peak ", self.peak_mb, " MB")]
+        known = [f"{before}{_number(value)}{unit}" for before, value, unit in parts if value is not None]
+        return f"{self.case}: {', '.join(known)}"
 
     def beside(self, peer: str, theirs: Array, mine: Array) -> Row:
         """Return the row with a peer, whose times are compared round by round with those of the engine."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -44,10 +44,15 @@ class Pace:
     rounds: int = LEAST_ROUNDS
     #: Approximate duration of a turn, which has at least one step.
     seconds: float = 0.1
+    #: Returns whether to end the measurement after the round in progress.
+    stop: Callable[[], bool] = field(default=lambda: False, compare=False)
 
 
 def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
-    """Measure seconds per step, ``(contenders, rounds)``; the first contender rotates with the rounds."""
+    """Measure seconds per step, ``(contenders, rounds)``; the first contender rotates with the rounds.
+
+    After a request to stop there are fewer rounds, or none and a KeyboardInterrupt.
+    """
     repeats = [_repeats(contender, pace.seconds) for contender in contenders]
     times = np.empty((len(contenders), pace.rounds))
     collecting = gc.isenabled()
@@ -55,6 +60,10 @@ def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
     gc.disable()
     try:
         for turn in range(pace.rounds):
+            if pace.stop():
+                if not turn:
+                    raise KeyboardInterrupt
+                return times[:, :turn]
             for place in range(len(contenders)):
                 i = (place + turn) % len(contenders)
                 times[i, turn] = _measure(contenders[i], repeats[i]) / repeats[i]

@@ -91,8 +91,7 @@ def kernel_distance(
     sd = float(np.std(values, ddof=1)) if subsets > 1 else np.nan
     se = sd / subsets**0.5
     if min(len(x), len(y)) < 2 * size:
-        parts = [side[: min(len(side), size)].astype(np.float64) for side in (x, y)]
-        se = _jackknife_error(*parts, len(x), len(y))
+        se = _jackknife_error(x[:size].astype(np.float64), y[:size].astype(np.float64), len(x), len(y))
     return KernelDistance(float(np.mean(values)), sd, se)
 
 
