@@ -44,6 +44,8 @@ _ANOTHER = "name another file"
               help="Minibatch size N; the suite images uses 100 unless another size is given.")  # fmt: skip
 @click.option("--device", type=choices_of("device", "auto"), default="cpu", help="Device that is timed.")
 @click.option("--threads", type=COUNT, help="Number of threads; default: 1, and all cores for ensembles.")
+@click.option("--profile", is_flag=True,
+              help="Time the parts of each step instead: networks, sampling, terms, optimiser.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Time fewer and smaller cases in shorter rounds.")
 @click.option("--repeats", type=click.IntRange(min=7), default=9, help="Number of rounds of a median.")
 @click.option("--peer", "peers", multiple=True, metavar="NAME",
@@ -82,7 +84,7 @@ def command(
     old = None if old_file is None else read_rows(old_file)
     rows_file = None if json_file in (None, "-") else Path(str(json_file))
     _check_places(rows_file, markdown, plot)
-    restricted = ("suite", "objectives", "inferences", "hidden", "samples", "archs", "quick")
+    restricted = ("profile", "suite", "objectives", "inferences", "hidden", "samples", "archs", "quick")
     cases = {name: chosen.pop(name) for name in restricted}
     threads, everywhere = chosen.pop("threads"), cores()
     template = Case(threads=threads or 1, **chosen)

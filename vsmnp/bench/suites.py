@@ -14,6 +14,7 @@ from .case import Case
 from .ensembles import EnsemblePart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
 from .memory import PeakPart
+from .profile import ProfilePart
 from .steps import EpochPart, StepPart
 
 #: Default peers of a suite on each device.
@@ -58,6 +59,8 @@ class Choice:
     quick: bool = False
     #: Architectures for images.
     archs: tuple[str, ...] = ()
+    #: Whether to time the parts of each step instead.
+    profile: bool = False
 
     def __post_init__(self) -> None:
         member_of(SUITES, "suite", self.suite)
@@ -82,10 +85,12 @@ def plan(choice: Choice) -> list[Part]:
         If no part is left, or a case is invalid.
     """
     parts = list(SUITES[choice.suite](choice))
+    if choice.profile:
+        parts = [ProfilePart(part.case) for part in parts if isinstance(part, StepPart)]
     if not parts:
         raise ConfigError("These choices exclude each other: nothing is left to measure.")
     for part in parts:
-        if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart):
+        if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart | ProfilePart):
             part.case.settings  # noqa: B018 - it raises for an invalid case
     return parts
 
@@ -224,7 +229,7 @@ def peers_of(part: Part, device: str) -> tuple[str, ...]:
     """Return the default peers of a part."""
     if isinstance(part, EnsemblePart):
         return ENSEMBLE_PEERS
-    if isinstance(part, KernelPart | ProductPart | EpochPart):
+    if isinstance(part, KernelPart | ProductPart | EpochPart | ProfilePart):
         return ()
     lean = IMAGE_PEERS if isinstance(part, StepPart | PeakPart) and part.case.image else PEERS[device]
     if isinstance(part, StepPart) and part.case.models > 1:
