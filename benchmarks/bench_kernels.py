@@ -1,4 +1,4 @@
-"""Every kernel that moves memory as a pytest-benchmark case, on every kernel set of this machine.
+"""Measure every kernel that moves memory by pytest-benchmark, on every kernel set of this machine.
 
 pip install -e '.[bench]'
 pytest benchmarks/bench_kernels.py
@@ -19,7 +19,7 @@ from vsmnp.kernels import NAMES, load
 from vsmnp.kernels.registry import device_of, gpu_obstacle
 from vsmnp.types import Window
 
-#: Multiplies the batch: smaller for a look, 1 for what `vsmnp bench` measures.
+#: Factor of the batch: smaller than 1 for a quick run, 1 for the sizes of `vsmnp bench`.
 SIZE = float(os.environ.get("BENCH_SIZE", "1"))
 SETS = [name for name in NAMES if device_of(name) == "cpu" or gpu_obstacle(name) is None]
 

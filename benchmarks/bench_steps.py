@@ -1,4 +1,4 @@
-"""Whole training steps as pytest-benchmark cases: fused, composed of the cpu set, composed of the reference.
+"""Measure whole training steps by pytest-benchmark: fused, composed of `cpu`, composed of `reference`.
 
 pip install -e '.[bench]'
 pytest benchmarks/bench_steps.py
@@ -15,7 +15,7 @@ import pytest
 from vsmnp.bench import Case, Problem
 from vsmnp.bench.suites import HEADLINE
 
-#: N.
+#: Minibatch size N.
 BATCH = round(1000 * float(os.environ.get("BENCH_SIZE", "1")))
 
 

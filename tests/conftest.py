@@ -1,4 +1,4 @@
-"""What every test starts from: one thread a process, no window system, no settings from outside."""
+"""Set the common state of every test: one thread a process, no window system, no settings from outside."""
 
 import os
 
@@ -6,12 +6,12 @@ import os
 for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
-# The command line reads every option from VSMNP_*; a test sets those that it means.
+# The command line reads every option from VSMNP_*; each test sets the ones that it needs.
 for name in [name for name in os.environ if name.startswith("VSMNP_")]:
     del os.environ[name]
 
 from hypothesis import settings  # noqa: E402
 
-# The same draws on every machine, and no verdict that depends on how busy it is.
+# The same draws on every machine, and no result that depends on the load of the machine.
 settings.register_profile("laws", deadline=None, derandomize=True)
 settings.load_profile("laws")

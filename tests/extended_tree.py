@@ -1,4 +1,4 @@
-"""A copy of the package that a test extends, and the how-to lists of CONTRIBUTING.md that say where."""
+"""A copy of the package that a test extends, and the lists of files in CONTRIBUTING.md's how-to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-#: The folders that are installed, and where each lies in the installed package.
+#: The folders that are installed, and their paths in the installed package.
 INSTALLED = {"vsmnp": "vsmnp", "kernels": "vsmnp/kernels", "cli": "vsmnp/cli"}
 
 
@@ -25,7 +25,7 @@ def how_to(member: str) -> set[str]:
 
 
 class ExtendedTree:
-    """The package, copied as it installs; every file that is added or edited is kept in ``touched``.
+    """The package, copied as it installs; ``touched`` holds every file that is added or edited.
 
     Paths are those of the repository: ``vsmnp/...``, ``kernels/...`` or ``cli/...``.
     """
@@ -49,14 +49,14 @@ class ExtendedTree:
         file.write_text(text, encoding="utf-8")
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace the one place where ``old`` stands in a file."""
+        """Replace the single occurrence of ``old`` in a file."""
         file = self._file(path)
         text = file.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{path} has {text.count(old)} places that read {old!r}"
         file.write_text(text.replace(old, new), encoding="utf-8")
 
     def python(self, code: str, *arguments: str) -> str:
-        """Run Python code that imports the copy, and return what it prints.
+        """Run Python code that imports the copy, and return its output.
 
         Machine code of changed kernels is cached in the copy's own folder.
         """
@@ -74,5 +74,5 @@ class ExtendedTree:
         return done.stdout
 
     def vsmnp(self, *arguments: str) -> str:
-        """Run the command line of the copy, and return what it prints."""
+        """Run the command line of the copy, and return its output."""
         return self.python("from vsmnp.cli import main; main()", *arguments)

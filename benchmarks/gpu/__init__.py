@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/gpu.sh`: each a process with its own time limit, recorded while it runs."""
+"""Parts of `benchmarks/gpu.sh`: each is a process with its own time limit, recorded while it runs."""

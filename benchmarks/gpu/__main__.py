@@ -1,4 +1,4 @@
-"""Run the parts one after the other and keep a report of them: `python -m gpu FOLDER [PART ...]`.
+"""Run the parts one after the other and write a report of them: `python -m gpu FOLDER [PART ...]`.
 
 ``BUDGET`` in the environment is the time limit of all parts together, in seconds. If the command line names
 parts, only these run, in their order. If a part fails, hangs, crashes or is missing, its reason is recorded
@@ -20,7 +20,7 @@ from .parts import BUDGET, parts
 from .process import Part, perform
 from .record import Journal, Record
 
-#: Less than this is not worth a start.
+#: Seconds below which a part is not started.
 LEAST = 2.0
 
 
@@ -30,13 +30,13 @@ def main(folder: Path, chosen: Sequence[Part], budget: float, scratch: Path) -> 
     Parameters
     ----------
     folder : Path
-        Where `gpu.json` and `gpu.md` go; it is made.
+        Folder of `gpu.json` and `gpu.md`; it is created.
     chosen : sequence of Part
-        In order.
+        Parts to run, in order.
     budget : float
-        Seconds of all together; a part's limit never takes from those after it what is theirs.
+        Seconds of all parts together; no part's limit takes from the time of the parts after it.
     scratch : Path
-        The folder that commands start in.
+        Working folder of the commands.
     """
     start = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)

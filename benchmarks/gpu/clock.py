@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import cupy
 
-#: Calls between two events, and rounds that the median is over.
+#: Number of calls between two events, and number of rounds of the median.
 CALLS, ROUNDS = 20, 7
 
 
 def on_device(work: Callable[[], object], calls: int = CALLS) -> float:
     """Return the median microseconds of a call between two events on the default stream.
 
-    The default stream waits for all others, so work on a stream of its own counts too. Where a call is
-    shorter on the card than on the host, this is the host's time.
+    The default stream synchronises with all others, so work on a separate stream is included. If a call
+    takes less time on the card than on the host, this is the host's time.
     """
     work()
     times = []

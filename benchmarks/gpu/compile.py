@@ -21,7 +21,7 @@ from vsmnp.kernels.cuda.source import REALS, TOPICS
 
 from .rows import write_row
 
-#: The fused steps take longest, those of second order and of double precision most of all.
+#: The fused steps take the longest, those of second order and of double precision most of all.
 _LONGEST = ("step_joint", "step_second", "step")
 
 

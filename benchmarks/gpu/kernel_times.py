@@ -1,7 +1,7 @@
 """Measure each kernel of training steps by events around every launch: `python -m gpu.kernel_times`.
 
-It needs no profiler. The events lie between launches, so that a kernel's time has the gap before it. With the
-word `once`, it only does the steps, for a profiler.
+It needs no profiler. The events lie between launches, so that a kernel's time includes the gap before it.
+With the word `once`, it only runs the steps, for a profiler.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from vsmnp.training.trainer import Trainer
 from .rows import write_row
 from .sizes import rehearsal
 
-#: Steps that medians are over, and steps before them.
+#: Number of steps of the medians, and number of steps before them.
 STEPS, WARM = 20, 3
-#: What is trained: models, and whether the step is fused.
+#: Trained cases: number of models, and whether the step is fused.
 CASES = ((1, True), (1000, True), (1, False)) if not rehearsal() else ((1, True), (1, False))
 BATCH = 1000 if not rehearsal() else 20
 
@@ -45,7 +45,7 @@ def measure(models: int, fused: bool) -> list[dict[str, Any]]:
     Parameters
     ----------
     models : int
-        Trained side by side.
+        Number of models trained side by side.
     fused : bool
         Whether the step is fused.
     """
@@ -91,7 +91,7 @@ def measure(models: int, fused: bool) -> list[dict[str, Any]]:
 
 
 def main(once: bool) -> None:
-    """Measure all cases, or do a few steps of each that is fused."""
+    """Measure all cases, or run a few steps of each fused case."""
     for models, fused in CASES:
         if not once:
             for row in measure(models, fused):

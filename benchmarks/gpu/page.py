@@ -15,7 +15,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     Parameters
     ----------
     report : mapping
-        What `gpu.json` holds: ``facts`` and ``parts``.
+        Content of `gpu.json`: ``facts`` and ``parts``.
     """
     lines = ["# What a GPU settles", "", "Written by `benchmarks/gpu.sh`.", ""]
     lines += [f"- {name}: {_cell(value)}" for name, value in report["facts"].items()]

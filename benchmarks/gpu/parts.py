@@ -14,7 +14,7 @@ from .process import Part
 from .record import ROOT
 from .sizes import rehearsal
 
-#: Seconds of all parts together, so that the whole fits a command that may take ten minutes.
+#: Seconds of all parts together, so that the whole fits a command limited to ten minutes.
 BUDGET = 565.0
 _MAIN = "from vsmnp.cli import main; main()"
 _PYTEST = (
@@ -22,12 +22,12 @@ _PYTEST = (
     "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "gpu.pytest_rows",
     "--durations=10", "--tb=short",
 )  # fmt: skip
-#: Where the toolkit puts its tools when they are not on the path.
+#: Folder of the toolkit's programs if they are not on the path.
 _TOOLKIT = "/usr/local/cuda/bin"
 
 
 def parts(scratch: Path) -> list[Part]:
-    """List all parts, those that others need first; ``scratch`` is the folder in which commands start."""
+    """List all parts, prerequisites first; ``scratch`` is the folder in which commands start."""
     python = sys.executable
 
     def module(name: str, *arguments: str) -> Callable[[], Sequence[str]]:
@@ -73,7 +73,7 @@ def parts(scratch: Path) -> list[Part]:
     ]  # fmt: skip
 
 
-#: Tests of whole steps, by words of their names.
+#: Tests of whole steps, selected by words of their names.
 _OF_STEPS = "(step or steps)"
 
 
@@ -90,12 +90,12 @@ def _peer() -> str:
 
 
 def _run(scratch: Path) -> str:
-    """Return the run that the part `train` left.
+    """Return the run that the part `train` wrote.
 
     Raises
     ------
     LookupError
-        If it left none.
+        If it wrote none.
     """
     found = sorted((scratch / "runs").glob("*/checkpoint.h5"))
     if not found:

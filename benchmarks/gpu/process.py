@@ -1,4 +1,4 @@
-"""Run one part in a separate process group, within its limit, and record what it finds while it runs."""
+"""Run one part in a separate process group, within its limit, and record its findings while it runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from .record import ROOT, Journal, Record
 from .rows import VARIABLE, read_rows
 
-#: Seconds between two looks at a part that runs.
+#: Seconds between two polls of a running part.
 PAUSE = 0.25
-#: Lines of a part's output that are kept, the first and the last, and how long one may be.
+#: Number of kept lines of a part's output, first and last, and the largest length of one.
 HEAD, TAIL, WIDTH = 30, 60, 400
-#: Seconds before its limit at which a part is asked to end, so that it may save what it has.
+#: Seconds before its limit at which a part is asked to end, so that it can save its findings.
 GRACE = 2.0
 
 

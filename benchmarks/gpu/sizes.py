@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-#: Set in the environment for a rehearsal: it tries every part and settles nothing.
+#: Environment variable of a rehearsal, which runs every part without valid measurements.
 VARIABLE = "REHEARSAL"
 
 

@@ -1,4 +1,4 @@
-"""Measure what only a GPU can show, one row each: `python -m gpu.timings`.
+"""Measure quantities that only a GPU can show, one row each: `python -m gpu.timings`.
 
 Launch costs, copies and the fraction of them that each kernel reaches, products, whole steps, and how far a
 run is from the reference's.
@@ -29,10 +29,10 @@ from .clock import on_device, on_host
 from .rows import write_row
 from .sizes import rehearsal
 
-#: Bytes that a measured kernel reads and writes: more than a card's cache holds.
+#: Bytes that a measured kernel reads and writes: more than the cache of a card.
 MOVED = 2**28 if not rehearsal() else 2**16
 WIDE = 4096 if not rehearsal() else 64
-#: Models side by side in fused and in composed steps, and their minibatch.
+#: Numbers of models side by side in fused and in composed steps, and their minibatch size.
 FUSED, COMPOSED, BATCH = ((1, 10, 100, 1000), (1, 10), 1000) if not rehearsal() else ((1, 2), (1,), 20)
 Answers = Iterator[tuple[str, float | str, str]]
 
@@ -145,7 +145,7 @@ def agreement() -> Answers:
 
 
 def main() -> int:
-    """Measure everything; a measurement that fails is a row with the reason, and 1 is returned."""
+    """Measure everything; a measurement that fails is a row with the reason, and then 1 is returned."""
     failed = 0
     for question in (launches, bandwidth, steps, products, agreement):
         try:

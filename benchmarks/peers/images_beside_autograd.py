@@ -1,13 +1,13 @@
-"""Full-width networks of images beside PyTorch on MNIST: equal parameters, minibatches and noise.
+"""Train full-width networks of images beside PyTorch on MNIST: equal parameters, minibatches and noise.
 
     python benchmarks/peers/images_beside_autograd.py --arch dcgan --steps 50
     python benchmarks/peers/images_beside_autograd.py --arch resnet18 --steps 50 --beside double rounded
 
 The sides are the engine (vsmnp) and PyTorch; on demand also ``double``, PyTorch in double precision from the
-same float32 numbers, and ``rounded``, the same with nothing but its parameters rounded to float32 after every
-update, which no float32 implementation can avoid. It prints how far their losses come apart, and how far the
-first gradients are from those in double precision. How long steps take is measured by ``vsmnp bench --suite
-images``.
+same float32 numbers, and ``rounded``, the same with only its parameters rounded to float32 after every
+update, which no float32 implementation can avoid. It prints the differences of their losses, and
+the distances of the first gradients from those in double precision. ``vsmnp bench --suite images`` measures
+the times of steps.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.data import load_data
 from vsmnp.settings.settings import Settings
 
-#: Of plain gradient descent: at a quarter of the width, ResNet18's losses fall by a fifth in 20 steps.
+#: Rate of plain gradient descent: at a quarter of the width, ResNet18's losses fall by a fifth in 20 steps.
 RATE = 1e-10
 
 
@@ -74,7 +74,7 @@ class Rounding:
 
 
 def pytorch(peer: ModuleType, problem: OnMNIST, double: bool = False, rounded: bool = False) -> Contender:
-    """Build PyTorch's contender of the problem, if wanted in double precision from the same numbers."""
+    """Build PyTorch's contender of the problem, on request in double precision from the same numbers."""
     contender = peer.make(problem)
     if double:
         for name in ("phi", "theta"):

@@ -1,6 +1,6 @@
-"""The MNIST run of the README in PyTorch: the same model, data, noise and algorithm, gradients by autograd.
+"""Train the README's MNIST run in PyTorch: the same model, data, noise and algorithm, gradients by autograd.
 
-It shares no code with vsmnp. Run it in an environment of its own that holds torch and numpy:
+It shares no code with vsmnp. Run it in a separate environment with torch and numpy:
 
     python benchmarks/peers/mnist_autograd.py --objective m1 --data FOLDER_WITH_IDX_FILES
 """

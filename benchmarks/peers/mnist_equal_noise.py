@@ -1,6 +1,6 @@
-"""K-ELBO on MNIST in vsmnp and in PyTorch from the same parameters with the same noise, in float64.
+"""Train K-ELBO on MNIST in vsmnp and in PyTorch from equal parameters with equal noise, in float64.
 
-Prints both losses on the way and their largest relative difference. It needs torch beside vsmnp:
+It prints both losses during training and their largest relative difference. It needs torch beside vsmnp:
 
     python benchmarks/peers/mnist_equal_noise.py FOLDER_WITH_IDX_FILES
 """
@@ -40,7 +40,7 @@ def negative_elbo(encoder: dict[str, Tensor], decoder: dict[str, Tensor], x: Ten
 
 
 def main(data_dir: str) -> None:
-    """Train both side by side."""
+    """Train both implementations side by side."""
     chosen = {
         "data_dir": data_dir, "objective": "elbo", "samples": 1, "encoder_steps": 1, "encoder_data": "same",
         "lr": 1e-3, "encoder_lr": 1e-3, "steps": STEPS, "kernels": "reference", "dtype": "float64",

@@ -1,8 +1,7 @@
-"""Give CuPy this folder's libraries in CUDA's place, in a process that has not imported CuPy yet.
+"""Load this folder's libraries in place of CUDA's, in a process that has not imported CuPy yet.
 
-Nothing of CuPy is changed on the disk: its module of the CUDA runtime is taken from the folder of built
-things, the libraries that it looks up are loaded under their names before it looks, and its call of NVRTC
-becomes one of g++.
+No file of CuPy is changed: its module of the CUDA runtime is imported from the folder of built libraries, the
+libraries that it looks up are loaded under their names beforehand, and its call of NVRTC becomes one of g++.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ LIBRARIES = {"cublas": "libcublas.so.13"}
 
 
 class Places(NamedTuple):
-    """The folders of the built libraries, of CuPy's module of the runtime, and of compiled kernels."""
+    """The folders of the built libraries, of CuPy's runtime module, and of compiled kernels."""
 
     libraries: Path
     runtime: Path
@@ -35,14 +34,14 @@ class Places(NamedTuple):
 
 
 def activate(places: Places) -> None:
-    """Prepare this process; CuPy itself is imported where it is used."""
+    """Prepare this process; CuPy itself is imported later, by the code that uses it."""
     os.environ["CUPY_ACCELERATORS"] = ""  # CUB's kernels are machine code of a card
-    os.environ["CUPY_CACHE_IN_MEMORY"] = "1"  # what is kept on disk are libraries, in a place of their own
+    os.environ["CUPY_CACHE_IN_MEMORY"] = "1"  # the files on disk are libraries, in a separate folder
     sys.meta_path.insert(0, _Finder(places))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds CuPy's module of the runtime, and changes three modules once they are loaded."""
+    """An import finder that finds CuPy's runtime module, and changes three modules once they are loaded."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -107,7 +106,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Then(importlib.abc.Loader):
-    """A loader whose module is changed as soon as it is loaded."""
+    """A loader that changes its module as soon as it is loaded."""
 
     def __init__(self, loader: Any, change: Any) -> None:
         self._loader, self._change = loader, change

@@ -1,7 +1,7 @@
-"""CuPy's modules of kernels with arguments that are checked, which CUDA itself cannot do.
+"""Replace CuPy's modules of kernels by ones that check arguments, which CUDA itself cannot do.
 
-A card reads as many bytes behind a launch as the kernel declares. The libraries here know what they declare,
-so that a launch with other arguments is refused.
+A card reads as many bytes at a launch as the kernel declares. The libraries here store their declarations, so
+that a launch with other arguments raises an error.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-#: How CuPy passes Python's own numbers.
+#: Types as which CuPy passes numbers of Python.
 _PYTHON = {bool: "b1", int: "i8", float: "f8"}
 
 
 def checked(raw_module: Any, driver: ctypes.CDLL) -> Any:
-    """The class ``cupy.RawModule`` with kernels that look at their arguments."""
+    """Derive from ``cupy.RawModule`` a class whose kernels check their arguments."""
     driver.cuda_on_cpu_signature.restype = ctypes.c_char_p
 
     class CheckedModule(raw_module):  # type: ignore[misc]
-        """A module whose kernels look at their arguments."""
+        """A module whose kernels check their arguments."""
 
         def get_function(self, name: str) -> CheckedKernel:
             return CheckedKernel(super().get_function(name), driver)
@@ -29,12 +29,12 @@ def checked(raw_module: Any, driver: ctypes.CDLL) -> Any:
 
 
 class CheckedKernel:
-    """A kernel of CuPy that looks at its arguments.
+    """A kernel of CuPy that checks its arguments.
 
     Raises
     ------
     TypeError
-        If it is launched with others than it takes.
+        If the arguments of a launch differ from the declared ones.
     """
 
     def __init__(self, kernel: Any, driver: ctypes.CDLL) -> None:
@@ -60,7 +60,7 @@ class CheckedKernel:
 
 
 def _letters(argument: Any) -> str:
-    """The type of an argument as ``cushim.hpp`` writes that of a parameter."""
+    """Return the type of an argument as ``cushim.hpp`` writes that of a parameter."""
     if type(argument) in _PYTHON:
         return _PYTHON[type(argument)]
     letters = f"{argument.dtype.kind}{argument.dtype.itemsize}"

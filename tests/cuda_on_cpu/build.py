@@ -1,7 +1,7 @@
-"""The libraries that real CuPy finds instead of CUDA's, built once into the user's cache.
+"""Build the libraries that CuPy loads instead of CUDA's, once, into the user's cache.
 
 ``libcuda.so.1`` and ``libcublas.so.13`` are made of ``driver/``, and ``runtime.py`` makes the one module of
-CuPy that has CUDA's runtime linked in. Everything else is CuPy's wheel as it is.
+CuPy that has CUDA's runtime linked in. Everything else is CuPy's unchanged wheel.
 
 ``python tests/cuda_on_cpu/run.py --build`` builds and prints the folder.
 """
@@ -25,21 +25,21 @@ from .runtime import WHEEL, build_runtime, headers
 
 HERE = Path(__file__).parent
 DRIVER = HERE / "driver"
-#: A folder that takes the place of the user's cache.
+#: Environment variable of a folder that replaces the user's cache.
 CACHE_VARIABLE = "CUDA_ON_CPU_CACHE"
-#: What has to be installed: the extra ``cuda-tests``.
+#: Required packages: the extra ``cuda-tests``.
 PACKAGES = (WHEEL, "unearth", "cython", "nvidia-cuda-runtime", "nvidia-cuda-crt", "nvidia-cuda-profiler-api")
 PARTS = ("streams", "memory", "modules", "device")
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off")
 
 
 def libraries() -> Path:
-    """The folder of ``libcuda.so.1`` and ``libcublas.so.13``, built where it is not there yet.
+    """Return the folder of ``libcuda.so.1`` and ``libcublas.so.13``, built if it does not exist.
 
     Raises
     ------
     Unavailable
-        If something is missing that building needs.
+        If a program or package is missing that building needs.
     """
     _check_machine()
     return _built(
@@ -50,20 +50,20 @@ def libraries() -> Path:
 
 
 def runtime() -> Path:
-    """The folder of CuPy's module of the runtime, built if it is missing; raises as ``libraries``."""
+    """Return the folder of CuPy's runtime module, built if it is missing; raises as ``libraries``."""
     _check_machine()
     return _built("runtime", build_runtime, [HERE / "runtime.py"])
 
 
 def kernels() -> Path:
-    """The folder where compiled kernels are kept under names that tell what they are made of."""
+    """Return the folder of compiled kernels, whose names are hashes of their sources."""
     place = cache() / "kernels"
     place.mkdir(exist_ok=True)
     return place
 
 
 def cache() -> Path:
-    """Where built things are kept: under the user's cache, or as the environment says."""
+    """Return the folder of all built files: in the user's cache, or the one that the environment names."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         root = Path(chosen)
@@ -86,9 +86,9 @@ def _check_machine() -> None:
 
 
 def _built(name: str, build: Callable[[Path], None], sources: Iterable[Path]) -> Path:
-    """The folder of what is made of some sources and the installed packages.
+    """Return the folder built from some sources and the installed packages.
 
-    The first process builds it under another name and renames it when it is whole; the others wait.
+    The first process builds it under another name and renames it when it is complete; the others wait.
     """
     digest = hashlib.sha256()
     for source in sources:
@@ -116,14 +116,14 @@ def _build_driver(place: Path) -> None:
 
 
 def _link(library: Path, sources: Sequence[Path], wanted: set[str], options: Sequence[str]) -> None:
-    """Build a library under its own name; entry points that it lacks are there to be refused."""
+    """Build a library under its own name; entry points that it lacks raise an error when called."""
     name = library.name
     words = ["-fPIC", *map(str, sources), *options, f"-Wl,-soname,{name}"]
     if "cublas" in name:
         versions = library.with_suffix(".versions")
         versions.write_text(
             f"{name} {{ global: cu*; }};\n"
-        )  # CuPy asks for cuBLAS's symbols under this version
+        )  # CuPy looks up cuBLAS's symbols under this version
         words.append(f"-Wl,--version-script,{versions}")
     run(["g++", *FLAGS, "-o", str(library), *words])
     missing = library.with_suffix(".refused")

@@ -1,4 +1,4 @@
-"""Programs that building needs, and the error that says what is missing."""
+"""Run the programs that building needs, and define the error that names a missing one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 
 class Unavailable(RuntimeError):
-    """What is missing, and what would bring it."""
+    """Error that names a missing requirement and its remedy."""
 
 
 def run(command: Sequence[str], where: Path | None = None, text: str | None = None) -> str:
-    """Run a program on a text and return what it prints.
+    """Run a program with a text as its input and return its output.
 
     Raises
     ------
     Unavailable
-        With its last words, if it fails.
+        With the last lines of its output, if it fails.
     """
     done = subprocess.run(command, cwd=where, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -27,7 +27,7 @@ def run(command: Sequence[str], where: Path | None = None, text: str | None = No
 
 
 def version(package: str) -> str | None:
-    """The installed version of a package."""
+    """Return the installed version of a package."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

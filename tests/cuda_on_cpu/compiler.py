@@ -1,6 +1,6 @@
-"""CUDA C to libraries of this machine: what stands in NVRTC's place, by g++.
+"""Compile CUDA C to libraries of this machine by g++, in place of NVRTC.
 
-A library is kept in the cache under a hash of all that it is made of.
+The cache holds a library under a hash of its source, headers and options.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .commands import run
 
 DRIVER = Path(__file__).with_name("driver")
 HEADERS = (DRIVER / "program.hpp", DRIVER / "kernel.hpp", DRIVER.parent.parent / "cushim" / "cushim.hpp")
-#: Contraction would round otherwise than a card is told to.
+#: Contraction would round differently from the options given for a card.
 FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-w", "-ffp-contract=off")
-#: Before the path of a library, in the place of machine code; ``modules.cpp`` looks for it.
+#: Prefix of the path of a library, which replaces machine code; ``modules.cpp`` searches for it.
 MARK = b"cuda_on_cpu:"
 
 _KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\(\s*([^,)]+)[^)]*\)\s*)?(\w+)\s*\(")
 _INCLUDE = re.compile(r"^\s*#\s*include[^\n]*", re.MULTILINE)
 _DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\([^)]*\)\s+)?([\w ]+?)\s+(\w+)\[\];")
-#: Of CuPy, and of no use here: complex numbers and atomic operations.
+#: Headers of CuPy that are not needed here: complex numbers and atomic operations.
 _UNUSED = re.compile(r"#include <cupy/(?:complex|atomics)\.cuh>\n")
-#: What makes the threads of a block wait for each other.
+#: The call that synchronises the threads of a block.
 _TOGETHER = ("__syncthreads", "__syncwarp", "__shfl")
 
 
@@ -39,18 +39,18 @@ class Kernel(NamedTuple):
 
 
 def kernels(source: str) -> list[Kernel]:
-    """The kernels of a source, those that macros make included."""
+    """List the kernels of a source, including those that macros generate."""
     found = _KERNEL.findall(_gcc(["-E", "-P"], _INCLUDE.sub("", source)))
     return [Kernel(name, bounds or "1024") for bounds, name in found]
 
 
 def build(source: str, folder: Path, options: Sequence[str] = ()) -> Path:
-    """The library of a source, compiled unless the folder has it.
+    """Return the library of a source, compiled unless the folder contains it.
 
     Raises
     ------
     Unavailable
-        With the compiler's words.
+        With the messages of the compiler.
     """
     program = _program(source)
     flags = [*FLAGS, *(option for option in options if option.startswith("-D"))]
@@ -64,11 +64,11 @@ def build(source: str, folder: Path, options: Sequence[str] = ()) -> Path:
 
 
 def _program(source: str) -> str:
-    """A source as C++: the words that it needs before it, a record of each kernel behind it."""
+    """Convert a source to C++: definitions are added before it, a record of each kernel after it."""
     body = _UNUSED.sub("", source)
     found = kernels(body)
     together = any(word in body for word in _TOGETHER)
-    # The project's sources say SHARED and DYNAMIC; those of CuPy speak CUDA.
+    # The project's sources use the macros SHARED and DYNAMIC; those of CuPy use CUDA's keywords.
     body = _DYNAMIC.sub(r"DYNAMIC(\1, \2, 0);", body).replace("__shared__", "static")
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""The device of these tests: built once, or skipped with the reason, which CUDA_ON_CPU_REQUIRED forbids."""
+"""Build the device of these tests once; if that fails, skip them unless CUDA_ON_CPU_REQUIRED is set."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Run programs on the device from a test: what they print, leave behind, and what the driver counted."""
+"""Run programs on the device from a test; return their output, their files and the driver's counters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-#: Command lines one after another; evaluations draw less than they would, because a draw is slow here.
+#: Runs command lines one after another; evaluations use fewer draws than usual, because a draw is slow here.
 _COMMANDS = """
 import json, sys
 import vsmnp.cli.results
@@ -23,7 +23,7 @@ vsmnp.cli.results.PRIOR_DRAWS, vsmnp.cli.results.IWAE_SAMPLES = 200, 2
 for arguments in json.loads(sys.argv[1]):
     main(arguments, standalone_mode=False)
 """
-#: Before commands whose steps are to be launched one by one.
+#: Precedes commands whose steps are launched one by one.
 _LAUNCHED = """
 from vsmnp.kernels.cuda.machine import CupyLauncher
 CupyLauncher.recorder = lambda self: None
@@ -32,21 +32,21 @@ CupyLauncher.recorder = lambda self: None
 
 @dataclass
 class Device:
-    """Starts processes that have the device.
+    """Starter of processes that use the device.
 
     Parameters
     ----------
     environment : dict
-        Of ``run.py``.
+        Environment that ``run.py`` returns.
     folder : Path
-        Where they run.
+        Working folder of the processes.
     """
 
     environment: dict[str, str]
     folder: Path
 
     def python(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        """Run Python to its end, however it ends."""
+        """Run Python to its end, whatever its exit status."""
         environment = {**self.environment, "CUDA_ON_CPU_REPORT": str(self.folder / "report.jsonl")}
         return subprocess.run(
             [sys.executable, *arguments], cwd=self.folder, env=environment, capture_output=True,
@@ -54,7 +54,7 @@ class Device:
         )  # fmt: skip
 
     def program(self, text: str) -> str:
-        """Run a program that has to succeed, and return what it printed."""
+        """Run a program that must succeed, and return its output."""
         done = self.python("-c", text)
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout
@@ -68,18 +68,18 @@ class Device:
         return done.stdout + done.stderr
 
     def points(self) -> str:
-        """A small file of points in the plane."""
+        """Write a small file of points in the plane."""
         np.save(self.folder / "points.npy", np.random.default_rng(0).standard_normal((60, 2)))
         return "points.npy"
 
     def counts(self) -> Counter[str]:
-        """What the driver counted in all processes so far."""
+        """Return the counters of the driver, over all processes so far."""
         lines = (self.folder / "report.jsonl").read_text().splitlines()
         return sum((Counter(json.loads(line)) for line in lines), Counter())
 
 
 def arrays(run: Path) -> dict[str, Any]:
-    """Every array of real numbers in a run's checkpoint, by name."""
+    """Read every array of real numbers in a run's checkpoint, by name."""
     found = {}
     with h5py.File(run / "checkpoint.h5") as file:
         file.visititems(lambda name, item: found.update({name: item[()]}) if _real(item) else None)
@@ -91,7 +91,7 @@ def _real(item: Any) -> bool:
 
 
 def assert_equal(run: Path, other: Path) -> None:
-    """Two runs ended with the same numbers, bit for bit."""
+    """Check that two runs ended with the same numbers, bit for bit."""
     ours, theirs = arrays(run), arrays(other)
     assert ours.keys() == theirs.keys()
     for name in ours:
@@ -99,7 +99,7 @@ def assert_equal(run: Path, other: Path) -> None:
 
 
 def assert_close(run: Path, other: Path, tolerance: float = 1e-12) -> None:
-    """Two runs ended with the same numbers up to a part of the largest of each array."""
+    """Check that two runs ended with numbers equal up to a fraction of the largest of each array."""
     ours, theirs = arrays(run), arrays(other)
     assert ours.keys() == theirs.keys()
     for name in ours:

@@ -1,6 +1,6 @@
-"""CUDA's rules, each broken once: a program for the device that prints what every breach gave.
+"""Break each rule of CUDA once: a program for the device that prints the result of every breach.
 
-``faults`` end the process's context, as on a card; each is run in a process of its own.
+``faults`` end the process's context, as on a card; each is run in a separate process.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def launch(name: str, grid: Any = (1,), block: Any = (64,), arguments: Any = Non
 
 
 def capturing(work: Callable[[Any], None], mode: int = RELAXED, non_blocking: bool = False) -> str:
-    """What work gives while a stream is captured; the capture must then be lost."""
+    """Return the error of an action while a stream is captured; the capture must then be invalid."""
     launch("plain")
     stream = cupy.cuda.Stream(non_blocking=non_blocking)
     stream.begin_capture(mode)
@@ -57,7 +57,7 @@ def capturing(work: Callable[[Any], None], mode: int = RELAXED, non_blocking: bo
 
 
 def attempt(work: Callable[[], object]) -> str:
-    """The name of the error that work gives."""
+    """Return the name of the error that an action raises."""
     try:
         work()
     except runtime.CUDARuntimeError as error:
@@ -113,7 +113,7 @@ def asked(stream: Any) -> None:
 
 
 def empty_grid() -> None:
-    """A launch that CuPy itself would leave out."""
+    """Launch an empty grid, which CuPy itself would omit."""
     function = KERNELS.get_function("plain").kernel.ptr
     cupy.cuda.driver.launchKernel(function, 0, 1, 1, 64, 1, 1, 0, 0, 0, 0)
 
@@ -133,7 +133,7 @@ TO_DEVICE, TO_HOST, WITHIN = (
 
 
 def unfinished() -> str:
-    """What a pinned place holds before anybody waits for the copy into it."""
+    """Read pinned memory before anything has synchronised with the copy into it."""
     stream = cupy.cuda.Stream(non_blocking=True)
     place = np.frombuffer(cupy.cuda.alloc_pinned_memory(256), np.float32, 64)
     place[:] = 0

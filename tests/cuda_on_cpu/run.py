@@ -1,7 +1,7 @@
-"""Run Python with real CuPy on a CUDA whose device is host memory: arguments are those of ``python``.
+"""Run Python with real CuPy on a CUDA whose device is host memory; arguments are those of ``python``.
 
-``python tests/cuda_on_cpu/run.py "$(command -v vsmnp)" train --device gpu``; processes that it starts are on
-it too. ``--build`` alone builds what is not built yet and prints where it is.
+``python tests/cuda_on_cpu/run.py "$(command -v vsmnp)" train --device gpu``; processes that it starts use the
+device, too. ``--build`` alone builds the missing libraries and prints their folder.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from cuda_on_cpu.commands import Unavailable  # noqa: E402
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process that is to find the device.
+    """Return the environment of a process that uses the device.
 
     Raises
     ------
     Unavailable
-        If it cannot be built here.
+        If the device cannot be built on this machine.
     """
     places = os.pathsep.join(map(str, (libraries(), runtime(), kernels())))
     paths = [str(HERE / "hook"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -33,7 +33,7 @@ def environment() -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Become the Python of the arguments."""
+    """Replace this process by the Python of the arguments."""
     began = time.monotonic()
     try:
         prepared = environment()

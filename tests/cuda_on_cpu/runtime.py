@@ -1,8 +1,8 @@
-"""CuPy's module of the CUDA runtime, made anew.
+"""Build CuPy's module of the CUDA runtime without the linked-in runtime.
 
 CuPy's wheel has the CUDA runtime linked into ``cupy_backends.cuda.api.runtime``. The same module is made here
-of CuPy's own source distribution and the headers of the toolkit's wheels, and takes its entry points from
-whatever library the process has loaded.
+from CuPy's source distribution and the headers of the toolkit's wheels, and resolves its entry points in the
+library that the process has loaded.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from .commands import Unavailable, run, version
 
 WHEEL = "cupy-cuda13x"
-#: Of the toolkit that CuPy's wheel is built for.
+#: Version of the toolkit for which CuPy's wheel is built.
 CUDA_VERSION = 13000
 
 
 def headers() -> list[str]:
-    """Options for the headers of the toolkit's wheels and of Python.
+    """Return the options for the headers of the toolkit's wheels and of Python.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def build_runtime(place: Path) -> None:
 
 
 def _fetch(place: Path) -> Path:
-    """CuPy's source distribution, from wherever pip is configured to look."""
+    """Download CuPy's source distribution from the index that pip is configured to use."""
     wanted = f"cupy=={version(WHEEL)}"
     fetch = [sys.executable, "-m", "unearth", "--no-binary", "--download", str(place), wanted]
     said = []
@@ -59,7 +59,7 @@ def _fetch(place: Path) -> Path:
 
 
 def _places() -> list[list[str]]:
-    """Options that name pip's places one by one: its index, its folders, its further indexes."""
+    """List options that name pip's sources one by one: its index, its folders, its further indexes."""
     listed = run([sys.executable, "-m", "pip", "config", "list"])
     settings = [line.partition("=") for line in listed.splitlines()]
     values = {name.rpartition(".")[2]: value.strip("'\"").split() for name, _, value in settings}
@@ -68,7 +68,7 @@ def _places() -> list[list[str]]:
         return [word for value in values.get(setting, []) for word in (option, value)]
 
     trusted = options("trusted-host", "--trusted-host")
-    index = options("index-url", "--index-url")  # none: unearth has pip's default
+    index = options("index-url", "--index-url")  # none: unearth uses pip's default
     others = [options("find-links", "--find-link"), options("extra-index-url", "--index-url")]
     return [[*place, *trusted] for place in (index, *filter(None, others))]
 
@@ -81,7 +81,7 @@ def _unpack(archive: Path, place: Path) -> Path:
 
 
 def _translate(root: Path) -> Path:
-    """The module's source as C++, among CuPy's headers, which it names by their places."""
+    """Translate the module's source to C++, with includes of CuPy's headers by their paths."""
     source = root / "cupy_backends" / "cuda" / "api" / "runtime.cpp"
     constants = {"CUPY_CUDA_VERSION": CUDA_VERSION, "CUPY_HIP_VERSION": 0, "CUPY_USE_CUDA_PYTHON": False}
     defined = [word for name, value in constants.items() for word in ("-E", f"{name}={value}")]

@@ -1,4 +1,4 @@
-"""The first line of what the product is for, as a user gives it, and the commands around it."""
+"""Test the README's training command on the device, as a user types it, and the commands around it."""
 
 from __future__ import annotations
 

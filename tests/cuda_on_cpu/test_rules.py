@@ -1,4 +1,4 @@
-"""The device is no kinder than a card: each rule of CUDA, broken once, gives its error."""
+"""Test that the device is as strict as a card: each rule of CUDA, broken once, gives its error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cuda_on_cpu.device import Device
 
 PROGRAM = Path(__file__).with_name("rules.py")
 
-#: What each breach gives, by the names of ``rules.py``.
+#: The result of each breach, by the names of ``rules.py``.
 RULES = {
     "a launch on the legacy stream": "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
     "a copy on the legacy stream": "cudaErrorStreamCaptureImplicit",
@@ -54,7 +54,7 @@ RULES = {
     "a copy that nobody waits for": "0.0",
     "an event asked twice": "False True",
 }
-#: What a kernel's fault gives, and every call after it.
+#: The error of a kernel's fault, and of every call after it.
 FAULTS = {
     "freed memory in a kernel": "cudaErrorIllegalAddress",
     "memory behind an allocation": "cudaErrorIllegalAddress",

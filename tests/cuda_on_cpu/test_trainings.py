@@ -1,4 +1,4 @@
-"""Every way to train, on real CuPy: equal to the reference, and captured steps equal to launched ones."""
+"""Test every way to train on real CuPy: equal to the reference, and captured steps equal to launched ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 OBJECTIVES = ("elbo", "m1", "m2", "m3", "fae")
 INFERENCES = ("kl", "fisher", "fisher-reparam")
-#: The Fisher autoencoder is one divergence of both networks, in which kl has no part.
+#: The Fisher autoencoder is one divergence of both networks, which does not use the inference setting.
 PAIRS = [pair for pair in product(OBJECTIVES, INFERENCES) if pair != ("fae", "kl")]
 SMALL = (
     "--hidden",
@@ -40,7 +40,7 @@ MANY = "0-99"
 
 
 def three_runs(device: Device, options: Sequence[str], tolerance: float = 1e-12) -> None:
-    """Train captured, launched and by the reference; captured steps were really replayed."""
+    """Train captured, launched and by the reference; check that captured steps were really replayed."""
     if "--dataset" not in options:
         options = ("--dataset", device.points(), *options)
     device.vsmnp(
@@ -67,7 +67,7 @@ def test_perceptrons(device: Device, objective: str, inference: str, seeds: str)
 
 @pytest.mark.parametrize("seeds", ["0", MANY], ids=["one", "hundred"])
 def test_single_precision(device: Device, seeds: str) -> None:
-    """Rounding is told apart from faults by its size; Adam divides by roots of small moments."""
+    """Rounding is distinguished from faults by its size; Adam divides by roots of small moments."""
     three_runs(
         device, ("--objective", "m3", "--encoder-steps", "2", "--seeds", seeds, *SMALL), tolerance=2e-3
     )
@@ -82,7 +82,7 @@ def test_binary_latents(device: Device, objective: str) -> None:
 
 
 def test_large_networks(device: Device) -> None:
-    """A step of two layers of 100 takes 220 kB of a block's shared memory."""
+    """A step of two layers of 100 units needs 220 kB of a block's shared memory."""
     sizes = ("--dataset", "mixture", "--hidden", "100,100", "--batch-size", "1000", "--samples", "1")
     options = (*sizes, "--objective", "m2", "--steps", "4", "--dtype", "float32", "--quiet")
     three_runs(device, options, tolerance=2e-3)
@@ -99,7 +99,7 @@ def pictures(device: Device) -> Path:
 @pytest.mark.parametrize("inference", INFERENCES)
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
 def test_convolutional_networks(device: Device, pictures: Path, arch: str, inference: str) -> None:
-    """Train by plain descent: Adam scales the rounding in the gradient of a bias before a batch norm."""
+    """Plain descent is used: Adam scales the rounding in the gradient of a bias before a batch norm."""
     networks = ("--dataset", str(pictures), "--arch", arch, "--width", "0.03", "--latent", "2")
     sizes = ("--batch-size", "4", "--samples", "1", "--steps", "4", "--dtype", "float64", "--quiet")
     rules = ("--optimizer", "sgd", "--encoder-optimizer", "sgd", "--sd-init", "1")

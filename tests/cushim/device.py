@@ -1,4 +1,4 @@
-"""A device that records: arrays that it alone opens, kernels run by the shim, a tape in place of a graph."""
+"""A device that records: arrays that only it opens, kernels run by the shim, a tape in place of a graph."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def _poison(inside: np.ndarray) -> None:
 
 
 class RemoteArrays:
-    """What the ``cuda`` set asks of the module that makes arrays."""
+    """The module of arrays that the ``cuda`` set requires."""
 
     def empty(self, shape: Shape, dtype: DType) -> Remote:
-        """Memory whose bits are all set."""
+        """Allocate memory whose bits are all set."""
         array = Remote(np.empty(shape, dtype))
         do(lambda: _poison(array.inside))
         return array
 
     def zeros(self, shape: Shape, dtype: DType) -> Remote:
-        """Memory that is cleared, at each replay too."""
+        """Allocate memory that is cleared, at each replay too."""
         array = Remote(np.empty(shape, dtype))
         do(lambda: array.inside.fill(0))
         return array
 
     def asarray(self, x: Any, dtype: DType | None = None) -> Remote:
-        """``x`` on the device; what comes from the host cannot be recorded."""
+        """Return ``x`` on the device; host arrays cannot be recorded."""
         if isinstance(x, Remote):
             return x if dtype in (None, x.dtype) else x.astype(dtype)  # type: ignore[no-any-return]
         if Remote.tape is not None:
@@ -47,19 +47,19 @@ class RemoteArrays:
         return Remote(np.array(x, dtype))
 
     def ascontiguousarray(self, x: Remote, dtype: DType | None = None) -> Remote:
-        """``x`` itself where it lies right."""
+        """Return ``x`` itself if it is contiguous, or else a copy."""
         if x.inside.flags.c_contiguous and dtype in (None, x.dtype):
             return x
         return made(np.ascontiguousarray, (x, dtype), {})  # type: ignore[no-any-return]
 
     def broadcast_to(self, x: Remote, shape: Shape) -> Remote:
-        """A view."""
+        """Return a view of ``x`` with this shape."""
         return made(np.broadcast_to, (x, shape), {})  # type: ignore[no-any-return]
 
 
 @dataclass
 class DeviceModule:
-    """Kernels that are launched now or noted on the tape."""
+    """Kernels that are launched at once or noted on the tape."""
 
     inside: Module
 
@@ -67,7 +67,7 @@ class DeviceModule:
         self, kernel: str, grid: Shape, block: Shape, arguments: Sequence[Any], shared_memory: int = 0,
         carve_out: int | None = None,
     ) -> None:  # fmt: skip
-        """Note the addresses, not the numbers."""
+        """Launch a kernel or note its addresses; numbers are read at the replay."""
         given = [opened(argument) for argument in arguments]
         do(lambda: self.inside.launch(kernel, grid, block, given, shared_memory, carve_out))
 
@@ -76,24 +76,24 @@ class DeviceLauncher(ShimLauncher):
     """The shim for arrays of the device."""
 
     def compile(self, source: str) -> Any:
-        """Compile now, which a recording must not wait for."""
+        """Compile at once, which is refused during a recording."""
         if Remote.tape is not None:
             raise RuntimeError("A module is compiled while a step is recorded.")
         return DeviceModule(super().compile(source))
 
     def multiply(self, product: Product) -> None:
-        """Multiply now or when the tape is played."""
+        """Multiply at once or when the tape is replayed."""
         a, b, c = (m._replace(array=opened(m.array)) for m in (product.a, product.b, product.c))
         inside, multiply = product._replace(a=a, b=b, c=c), super().multiply
         do(lambda: multiply(inside))
 
     def recorder(self) -> TapeRecorder:
-        """A tape."""
+        """Create a recorder with a new tape."""
         return TapeRecorder()
 
 
 class TapeRecorder:
-    """What a CUDA graph is on a card."""
+    """A tape that stands for a CUDA graph."""
 
     def __init__(self) -> None:
         self.ticks: Any = Remote(np.zeros(1, np.uint32))
@@ -101,11 +101,11 @@ class TapeRecorder:
         self._tape: Tape = []
 
     def rehearse(self, work: Callable[[], T]) -> T:
-        """Do the work."""
+        """Run the work before it is recorded."""
         return work()
 
     def record(self, work: Callable[[], T]) -> T:
-        """Do nothing but note."""
+        """Note the work without executing it."""
         self.ticks[...] = 0
         Remote.tape = self._tape = []
         try:
@@ -116,7 +116,7 @@ class TapeRecorder:
         return result
 
     def replay(self) -> None:
-        """Do what was noted."""
+        """Replay the work on the tape."""
         self.replays += 1
         for action in self._tape:
             action()
@@ -126,12 +126,12 @@ class DeviceKernels(CudaKernels):
     """The ``cuda`` set on that device."""
 
     def to_host(self, x: Array) -> Array:
-        """The host waits for the device, which a recording forbids."""
+        """Copy an array to the host, which a recording forbids because the host waits."""
         if Remote.tape is not None:
             raise RuntimeError("The host waits while a step is recorded.")
         return np.array(opened(x))
 
 
 def device(launcher: DeviceLauncher) -> DeviceKernels:
-    """The set with the launch geometry of a card."""
+    """Create the set with the launch geometry of a card."""
     return DeviceKernels(Machine(RemoteArrays, launcher))

@@ -1,4 +1,4 @@
-"""A kernel set of another device that takes and gives NumPy's arrays, so that the laws can be put to it."""
+"""Wrap a kernel set of another device so that it takes and returns NumPy's arrays, for the laws."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 from vsmnp.types import Kernels
 
-#: Drawn from seeds, which stay on the host.
+#: Functions of seeds, whose arrays stay on the host.
 _DRAWN = ("words", "uniform", "normal", "sample")
 
 
 class Hosted:
-    """The functions of ``k``: arrays go to its device, and what it changed or returned comes back.
+    """The functions of ``k``: arguments are copied to its device, changes and results are copied back.
 
-    Arrays inside tuples and lists do, too. A fused step and a recorder stay as they are: a trainer gives
+    Arrays inside tuples and lists are copied, too. A fused step and a recorder are not wrapped: a trainer gives
     them arrays of the device, which ``asarray`` and ``zeros`` made.
     """
 
@@ -44,14 +44,14 @@ class Hosted:
 
             result = function(*send(args), **{key: send(value) for key, value in options.items()})
             if not there and name not in _DRAWN:
-                return result  # all that it was given lies on the device, and so does what it made
+                return result  # all arguments lie on the device, and so does the result
             homes = {id(copy): here for here, copy in there}
 
             def fetch(value: Any) -> Any:
                 if isinstance(value, tuple):
                     return tuple(fetch(item) for item in value)
                 if not hasattr(value, "dtype"):
-                    return value  # a fused step, a recorder, nothing
+                    return value  # a fused step, a recorder, or None
                 return homes[id(value)] if id(value) in homes else self._k.to_host(value)
 
             for here, copy in there:

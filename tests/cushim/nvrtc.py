@@ -1,4 +1,4 @@
-"""CUDA C compiled for cards that are not here: NVRTC needs no driver, and ptxas tells what a kernel takes."""
+"""Compile CUDA C for absent cards: NVRTC needs no driver, and ptxas reports the resources of a kernel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MISSING = (
 
 
 class Usage(NamedTuple):
-    """What one kernel takes of a card."""
+    """The resources of a card that one kernel needs."""
 
     registers: int
     stack: int
@@ -27,7 +27,7 @@ class Usage(NamedTuple):
 
 
 def _folders() -> Iterator[Path]:
-    """Where the wheel or a toolkit keeps its libraries."""
+    """List the folders where the wheel or a toolkit keeps its libraries."""
     spec = importlib.util.find_spec("nvidia")
     for root in (spec.submodule_search_locations or ()) if spec else ():
         yield from sorted(Path(root).glob("*/lib"))
@@ -43,7 +43,7 @@ def _library() -> ctypes.CDLL:
         found = sorted(folder.glob("libnvrtc.so*"))
         if found:
             for builtins in sorted(folder.glob("libnvrtc-builtins.so*"))[:1]:
-                ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)  # NVRTC itself looks for it in other places
+                ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)  # NVRTC itself searches other folders for it
             return ctypes.CDLL(str(found[0]))
     raise RuntimeError(MISSING)
 
@@ -81,7 +81,7 @@ _USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
 
 
 def usage(log: str) -> dict[str, Usage]:
-    """What each kernel takes, read from the words of ptxas."""
+    """Read the resources of each kernel from the output of ptxas."""
     found = {}
     pieces = _ENTRY.split(log)[1:]
     for name, text in zip(pieces[::2], pieces[1::2], strict=True):

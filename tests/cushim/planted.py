@@ -1,8 +1,8 @@
-"""Kernels with one fault each: whoever checks kernels must find it."""
+"""Kernels with one fault each, which every checker of kernels must detect."""
 
 from __future__ import annotations
 
-#: A sum over the block whose threads read what others may not have written yet.
+#: A sum over the block whose threads read values that other threads may not have written yet.
 RACE = """
 #define SHARED_NUMBERS 64
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
@@ -11,21 +11,21 @@ extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *o
     out[threadIdx.x] = numbers[(threadIdx.x + 1) % blockDim.x];
 }
 """
-#: The same with its barrier.
+#: The same sum with its barrier.
 ORDERED = RACE.replace("    out[", "    __syncthreads();\n    out[")
-#: Two blocks write to one place.
+#: Two blocks write to one element.
 COLLISION = """
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
     if (threadIdx.x == 0) out[0] = x[blockIdx.x];
 }
 """
-#: A write behind the last element.
+#: A write past the last element.
 OVERRUN = """
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
     out[threadIdx.x + 1] = x[threadIdx.x];
 }
 """
-#: A read behind shared memory.
+#: A read past the end of shared memory.
 OVERREAD = """
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
     SHARED(float, numbers, 64);
@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *o
     out[threadIdx.x] = numbers[threadIdx.x + 1];
 }
 """
-#: A barrier that half of the threads pass by.
+#: A barrier that half of the threads do not reach.
 DIVERGENCE = """
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
     if (threadIdx.x < 32) __syncthreads();
@@ -51,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *o
     out[threadIdx.x] = x[threadIdx.x];
 }
 """
-#: An exchange that half of the lanes pass by.
+#: An exchange that half of the lanes do not reach.
 LONELY_LANES = """
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
     float v = x[threadIdx.x];
@@ -59,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *o
     out[threadIdx.x] = v;
 }
 """
-#: Shared memory that nobody wrote.
+#: A read of shared memory that no thread wrote.
 UNWRITTEN = """
 extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *out) {
     SHARED(float, numbers, 64);
@@ -69,5 +69,5 @@ extern "C" __global__ void __launch_bounds__(64) faulty(const float *x, float *o
 }
 """
 
-#: What a sanitizer is shown.
+#: Faults that a sanitizer must detect.
 WATCHED = {"race": RACE, "collision": COLLISION, "overrun": OVERRUN, "overread": OVERREAD, "nothing": ORDERED}

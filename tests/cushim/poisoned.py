@@ -1,4 +1,4 @@
-"""NumPy, but memory that nobody wrote yet is NaN: what a kernel forgets to write shows."""
+"""NumPy with uninitialised memory filled by NaN, which shows what a kernel does not write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Poisoned:
         return getattr(np, name)
 
     def empty(self, shape: Shape, dtype: DType) -> Array:
-        """All bits set: NaN, or the largest word."""
+        """Allocate memory with all bits set: NaN, or the largest word."""
         out = np.empty(shape, dtype)
         out.reshape(-1).view(np.uint8)[:] = 0xFF
         return out

@@ -1,7 +1,7 @@
-"""The CUDA sources as C++ programs of this machine, behind the protocol that CuPy keeps on a card.
+"""Run the CUDA sources as C++ programs of this machine, by the protocol that CuPy keeps on a card.
 
-Every launch is checked: the arguments are those that the kernel declares, type by type; arrays end where they
-end, because a kernel is given copies with a margin of NaN on both sides, which must come back as it was.
+Every launch is checked: the arguments have the types that the kernel declares; and a kernel gets copies of
+arrays with a margin of NaN on both sides, which it must not change.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MISSING = (
     "No C++ compiler was found, so the CUDA sources cannot be run on this machine: install g++ (Debian and "
     "Ubuntu: apt-get install g++)."
 )
-#: Contraction would round otherwise than a card is told to.
+#: Contraction would round differently from the options given for a card.
 FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-Wall", "-Werror",
          "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-sign-compare",
          "-Wno-maybe-uninitialized")  # fmt: skip
-#: Bytes around an array that no kernel may touch.
+#: Bytes around an array that no kernel may write.
 MARGIN = 256
 
 _KERNEL = re.compile(r"__global__ void\s+__launch_bounds__\([^)]*\)\s+(\w+)\s*\(")
@@ -51,17 +51,17 @@ def _compiled(arguments: Sequence[str | Path], source: str) -> str:
 
 
 def kernel_names(source: str) -> list[str]:
-    """The kernels of a joined source, those that macros make included."""
+    """List the kernels of a joined source, including those that macros generate."""
     return _KERNEL.findall(_compiled(["-E", "-P"], source))
 
 
 def build(source: str, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
-    """A library of the kernels of a joined source, kept in ``folder``.
+    """Build a library of the kernels of a joined source, kept in ``folder``.
 
     Raises
     ------
     RuntimeError
-        If there is no compiler, or with its words, if the source is not valid.
+        If there is no compiler, or with its messages, if the source is not valid.
     """
     text = "\n".join(
         [f'#include "{HEADER}"', source, *map("CUSHIM_KERNEL({})".format, kernel_names(source)), ""]
@@ -78,7 +78,7 @@ def build(source: str, folder: Path, flags: Sequence[str] = FLAGS) -> Path:
 
 
 class _Copy:
-    """An array's bytes between two margins, where a kernel may do what it likes."""
+    """The bytes of an array between two margins, as the memory of a kernel."""
 
     def __init__(self, array: Array) -> None:
         low, high = byte_bounds(array) if array.size else (array.ctypes.data, array.ctypes.data)
@@ -89,7 +89,7 @@ class _Copy:
         self.pointer = self.inside.ctypes.data + array.ctypes.data - low
 
     def close(self, written: bool) -> bool:
-        """Carry changed bytes home; whether the margins, and an input, are as they were."""
+        """Copy changed bytes back; return whether the margins, and an input, are unchanged."""
         changed = self.inside != self.home
         if written:
             self.home[changed] = self.inside[changed]
@@ -98,7 +98,7 @@ class _Copy:
 
 
 def _letters(argument: Any) -> str:
-    """The type of an argument as ``cushim.hpp`` writes it."""
+    """Return the type of an argument as ``cushim.hpp`` writes it."""
     if isinstance(argument, int):
         return "i8"
     kind = "b" if argument.dtype.kind == "b" else argument.dtype.kind
@@ -133,7 +133,7 @@ class ShimModule:
         ------
         RuntimeError
             If the arguments are not the kernel's, it is given more shared memory than a block may have, or a
-            share of it that is none, or it leaves its arrays, diverges at a barrier or waits for ever.
+            share outside of 0 to 100, it writes outside of its arrays, diverges at a barrier or never ends.
         """
         most = self._launcher.shared_bytes
         if shared_memory > most or not 0 <= (carve_out or 0) <= 100:
@@ -166,26 +166,26 @@ class ShimModule:
 
 @dataclass
 class ShimLauncher:
-    """This machine, as if it were a card.
+    """A launcher for this machine in place of a card.
 
     Parameters
     ----------
     folder : Path
-        Where compiled libraries are kept.
+        Folder of compiled libraries.
     seed : int
-        Of the order in which threads and blocks take turns; 0 is the natural one.
+        Seed of the order in which threads and blocks run; 0 is the natural one.
     flags : sequence of str
-        For the compiler.
+        Further options of the compiler.
     guarded : bool
-        Whether kernels work on copies with margins; a sanitizer wants the arrays themselves.
+        Whether kernels work on copies with margins; a sanitizer needs the arrays themselves.
     shared_bytes : int
-        Of shared memory that a block may be given.
+        Bytes of shared memory that a block may be given.
     processors : int
-        Multiprocessors that it says it has.
+        Number of multiprocessors that it reports.
     free_bytes : int
-        Of memory that it says are free.
+        Bytes of free memory that it reports.
     launched, carve_outs : set and dict
-        Kernels that were launched, and the shared memory and its share that each was given last.
+        Names of launched kernels, and the shared memory and its share of each one's last launch.
     """
 
     folder: Path
@@ -199,23 +199,23 @@ class ShimLauncher:
     carve_outs: dict[str, tuple[int, int | None]] = field(default_factory=dict)
 
     def compile(self, source: str) -> ShimModule:
-        """Compile now."""
+        """Compile a source at once."""
         return ShimModule(build(source, self.folder, self.flags), self)
 
     def shared_memory(self) -> int:
-        """That of the largest card, unless a test wants less."""
+        """The shared memory of the largest card, unless a test sets less."""
         return self.shared_bytes
 
     def multiprocessors(self) -> int:
-        """Those of a large card, unless a test wants others."""
+        """The multiprocessors of a large card, unless a test sets others."""
         return self.processors
 
     def free_memory(self) -> int:
-        """A gigabyte, unless a test wants less."""
+        """A gigabyte of free memory, unless a test sets less."""
         return self.free_bytes
 
     def multiply(self, product: Product) -> None:
-        """What BLAS does with the same arguments, within the memory that the arrays have."""
+        """Multiply as BLAS does with the same arguments, within the memory of the arrays."""
         transposed, (rows, columns, inner), a, b, accumulate, c, batch = product
         left = _matrices(a, batch, *((inner, rows) if transposed[0] else (rows, inner)))
         right = _matrices(b, batch, *((columns, inner) if transposed[1] else (inner, columns)))
@@ -225,12 +225,12 @@ class ShimLauncher:
         out[...] = out + total if accumulate else total
 
     def recorder(self) -> Any:
-        """None: NumPy's own functions would not be recorded."""
+        """Return None: NumPy's own functions would not be recorded."""
         return None
 
 
 def _matrices(m: Matrices, batch: int, rows: int, columns: int) -> Array:
-    """The batch as an array ``(batch, rows, columns)``, stored by columns; BLAS's own checks on the way."""
+    """Return the batch as an array ``(batch, rows, columns)``, stored by columns, after BLAS's own checks."""
     size = m.array.itemsize
     assert m.leading >= max(1, rows), "BLAS wants a leading dimension of at least the rows"
     view = as_strided(m.array, (batch, rows, columns), (m.stride * size, size, m.leading * size))

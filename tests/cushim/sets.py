@@ -15,7 +15,7 @@ from .runner import ShimLauncher
 
 
 class Geometry(NamedTuple):
-    """How kernels are launched: the block, the largest grid, and the order of turns."""
+    """The geometry of launches: the block, the largest grid, and the seed of the order."""
 
     threads: int
     most_blocks: int
@@ -23,7 +23,7 @@ class Geometry(NamedTuple):
     seed: int
 
 
-#: As on a card; one warp and few blocks, so that everything strides; a block that is no power of two.
+#: As on a card; one warp and few blocks, so that everything strides; a block that is not a power of two.
 GEOMETRIES = (
     Geometry(256, 4096, 65535, 0),
     Geometry(32, 2, 1, 1),
@@ -32,7 +32,7 @@ GEOMETRIES = (
 
 
 def libraries(factory: pytest.TempPathFactory) -> Path:
-    """A folder of compiled sources that all processes of a test session share."""
+    """Return the folder of compiled sources that all processes of a test session share."""
     base = factory.getbasetemp()
     folder = (base.parent if base.name.startswith("popen-") else base) / "cushim"
     folder.mkdir(exist_ok=True)
@@ -40,6 +40,6 @@ def libraries(factory: pytest.TempPathFactory) -> Path:
 
 
 def kernel_set(launcher: ShimLauncher, geometry: Geometry) -> CudaKernels:
-    """The set on this machine."""
+    """Create the set on this machine with this geometry."""
     launcher.seed = geometry.seed
     return CudaKernels(Machine(Poisoned, launcher), *geometry[:3])

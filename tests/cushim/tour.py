@@ -1,4 +1,4 @@
-"""Every kernel once, at sizes that fill no block evenly: what the sanitizers watch."""
+"""Call every kernel once, at sizes that fill no block evenly, for the sanitizers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vsmnp.types import QuadraticForm, Window
 
 
 def tour(k: CudaKernels, dtypes: Iterable[np.dtype[np.floating]]) -> None:
-    """Call everything in these dtypes."""
+    """Call every kernel in these dtypes."""
     for dtype in dtypes:
         _pointwise(k, dtype)
         _linear(k, dtype)

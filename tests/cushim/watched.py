@@ -1,4 +1,4 @@
-"""Kernels under a sanitizer, in a process of their own: `python -m cushim.watched FOLDER SANITIZER WHAT`."""
+"""Run kernels under a sanitizer, in a separate process: `python -m cushim.watched FOLDER SANITIZER WHAT`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def watch(folder: Path, sanitizer: str, what: str) -> subprocess.CompletedProces
         raise RuntimeError(MISSING) from None
     pairs = product(TOPICS, _dtypes(sanitizer)) if what == "tour" else ()
     for source in [joined(*pair) for pair in pairs] or [WATCHED[what]]:
-        build(source, folder, _flags(sanitizer))  # here, where the compiler itself is not watched
+        build(source, folder, _flags(sanitizer))  # here, so that the compiler itself is not watched
     environment = {
         **os.environ,
         "LD_PRELOAD": found.stdout.strip(),
@@ -51,7 +51,7 @@ def watch(folder: Path, sanitizer: str, what: str) -> subprocess.CompletedProces
 
 
 def _dtypes(sanitizer: str) -> tuple[np.dtype[Any], ...]:
-    """Bounds are a matter of sizes in bytes; who waits for whom is not, and its detector is slow."""
+    """Choose dtypes: bounds depend on sizes in bytes; races do not, and their detector is slow."""
     return tuple(REALS) if sanitizer == "address" else (np.dtype(np.float32),)
 
 
@@ -60,7 +60,7 @@ def _flags(sanitizer: str) -> tuple[str, ...]:
 
 
 def main(folder: str, sanitizer: str, what: str) -> None:
-    """Run under the sanitizer that this process was started with."""
+    """Run the work under the sanitizer that this process was started with."""
     launcher = ShimLauncher(Path(folder), flags=_flags(sanitizer), guarded=False)
     if what == "tour":
         tour(kernel_set(launcher, Geometry(64, 2, 1, 1)), _dtypes(sanitizer))

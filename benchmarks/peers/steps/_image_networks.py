@@ -1,7 +1,7 @@
 """DCGAN and ResNet18 for images as PyTorch functions, written from the paper's layer tables.
 
 A network reads its parameters one after the other, in the order of its layers. They come from a flat vector
-of the engine (:class:`FlatParameters`, weights ``(O, k, k, I)``), or are tensors as PyTorch likes them
+of the engine (:class:`FlatParameters`, weights ``(O, k, k, I)``), or are tensors in the layout of PyTorch
 (:class:`Leaves`).
 """
 
@@ -26,11 +26,11 @@ class Parameters(Protocol):
         """Return weights ``(O, I, k, k)``; a transposed convolution has those of its adjoint."""
 
     def array(self, *shape: int) -> Tensor:
-        """Return an array that is no weight of a convolution."""
+        """Return an array that is not a weight of a convolution."""
 
 
 class FlatParameters:
-    """Read a flat vector, in which the engine's arrays follow each other without padding."""
+    """A flat vector in which the engine's arrays follow each other without padding."""
 
     def __init__(self, vector: Tensor) -> None:
         self.vector, self.start = vector, 0
@@ -44,7 +44,7 @@ class FlatParameters:
 
 
 class Leaves:
-    """Read a list of tensors with the window axes last, the layout of PyTorch."""
+    """A list of tensors with the window axes last, the layout of PyTorch."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.rest = iter(tensors)
@@ -58,7 +58,7 @@ class Leaves:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold options of both networks; ``batch_norm`` is off, coupled (batch statistics) or frozen (slots)."""
+    """Options of both networks; ``batch_norm`` is off, coupled (batch statistics) or frozen (slots)."""
 
     arch: str
     image: tuple[int, int, int]

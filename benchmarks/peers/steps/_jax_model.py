@@ -1,4 +1,4 @@
-"""Define what the JAX peers share: one pure step, in which every gradient is ``jax.grad``."""
+"""Define the common parts of the JAX peers: one pure step, in which every gradient is ``jax.grad``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Tree = Any
 
 
 def obstacle(problem: Problem) -> str | None:
-    """Return why JAX cannot run the case, or None if it runs on that device."""
+    """Return why JAX cannot run the case on that device, or None if it can."""
     wanted = "gpu" if problem.case.device == "gpu" else "cpu"
     if jax.default_backend() != wanted:
         return f"this JAX runs on {jax.default_backend()}."
@@ -60,7 +60,7 @@ class Losses:
         return (0.5 * (mu**2 + s**2 - 1) - jnp.log(s)).sum(-1)
 
     def score_q(self, phi: Tree, x: jax.Array, z: jax.Array) -> jax.Array:
-        """Compute ``grad_x log q(z|x)``, z held fixed in x, by one pullback of the encoder per sample."""
+        """Compute ``grad_x log q(z|x)`` at fixed z, by one pullback of the encoder per sample."""
 
         def log_q(features: jax.Array, z: jax.Array) -> jax.Array:
             mu, s = self.moments(features)

@@ -20,7 +20,7 @@ def posterior_score(spec: Spec, theta: Params, x: Tensor, z: Tensor) -> Tensor:
 
 
 def score_q(spec: Spec, phi: Params, x: Tensor, z: Tensor) -> Tensor:
-    """Compute ``grad_x log q(z|x)``, z held fixed in x, by one pullback of the encoder per sample."""
+    """Compute ``grad_x log q(z|x)`` at fixed z, by one pullback of the encoder per sample."""
 
     def log_q(features: Tensor, z: Tensor) -> Tensor:
         mu, rho = features.chunk(2, -1)

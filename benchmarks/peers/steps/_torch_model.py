@@ -1,4 +1,4 @@
-"""Define what the PyTorch peers share: the networks and densities of the problem, and its tensors."""
+"""Define the common parts of the PyTorch peers: networks and densities of the problem, and its tensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACTIVATION = {
 
 @dataclass(frozen=True)
 class Spec:
-    """Hold what a loss depends on besides tensors."""
+    """Quantities besides tensors on which a loss depends."""
 
     d_x: int
     d_z: int

@@ -1,7 +1,7 @@
 """PyTorch as it is usually written: ``loss.backward()``, which computes every gradient of a loss.
 
 An encoder update therefore computes the decoder's gradient too, which is not used, and the score of Fisher
-inference is taken with ``create_graph=True``, so that the backward sweep passes through it once more.
+inference is computed with ``create_graph=True``, so that the backward sweep passes through it once more.
 ``torch-eager`` computes only the gradients that an update needs.
 """
 

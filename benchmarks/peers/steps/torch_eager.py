@@ -36,7 +36,7 @@ Params = Sequence[Tensor]
 def inference_loss(
     spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor, keeps_graph: bool = False
 ) -> Tensor:
-    """Compute KL or the posterior Fisher divergence, z held fixed or following phi.
+    """Compute KL or the posterior Fisher divergence, with z fixed or as a function of phi.
 
     The graph of the score, which only the latter's gradient needs, can be kept for both.
     """
@@ -100,7 +100,8 @@ def joint_loss(
 def gradient(loss: Tensor, params: Params) -> list[Tensor]:
     """Return the gradient of each parameter; running statistics, on which no loss depends, have zero.
 
-    Contiguous: the fused Adam of PyTorch 2.13 pairs elements of differently strided arrays by their places.
+    The gradients are contiguous: the fused Adam of PyTorch 2.13 pairs elements of differently strided arrays
+    by their memory positions.
     """
     return [g.contiguous() for g in torch.autograd.grad(loss, params, materialize_grads=True)]
 

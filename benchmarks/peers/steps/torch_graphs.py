@@ -19,7 +19,7 @@ def obstacle(problem: Problem) -> str | None:
 
 
 class TorchGraphs(TorchEager):
-    """Eager steps with given noise, and a replayed graph where the noise is its own."""
+    """Eager steps if noise is given, and a replayed graph if the noise is drawn."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

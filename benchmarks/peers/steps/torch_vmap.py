@@ -70,7 +70,7 @@ class TorchVmap:
 
 
 def make(problem: Problem) -> TorchVmap:
-    """Choose one thread or all of the case's, whichever is faster: barriers cost much where work is small."""
+    """Choose one thread or all of the case's, whichever is faster: barriers are slow where work is small."""
     if problem.case.device == "cpu" and problem.case.threads > 1:
         seconds = {threads: _seconds(TorchVmap(problem), threads) for threads in (1, problem.case.threads)}
         contender = TorchVmap(problem)
@@ -80,7 +80,7 @@ def make(problem: Problem) -> TorchVmap:
 
 
 def _seconds(contender: TorchVmap, threads: int) -> float:
-    """Do a step of a contender that is discarded afterwards."""
+    """Time a step of a contender that is discarded afterwards."""
     torch.set_num_threads(threads)
     contender.step()
     start = time.perf_counter()

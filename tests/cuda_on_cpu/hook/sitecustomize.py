@@ -1,4 +1,4 @@
-"""Python imports this at its start, because ``run.py`` puts this folder on its path."""
+"""Activate the device at the start of Python, because ``run.py`` puts this folder on its path."""
 
 import os
 import sys
