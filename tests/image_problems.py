@@ -1,4 +1,4 @@
-"""Small problems of both image networks, drawn from a seed: what the golden gradients are of."""
+"""Small problems of both image networks, drawn from a seed, at which the golden gradients are computed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANNELS = {"dcgan": 3, "resnet18": 1}
 
 
 def engine(arch: str, rule: BatchNormRule, activation: str) -> GaussianVAE:
-    """The engine's model, for the order and the names of its slots."""
+    """Build the engine's model, for the order and the names of its slots."""
     image = (CHANNELS[arch], 32, 32)
     return GaussianVAE.of_images(
         arch, image, DiagonalGaussian(LATENT), activation, width=WIDTH, batch_norm=rule
@@ -26,7 +26,7 @@ def engine(arch: str, rule: BatchNormRule, activation: str) -> GaussianVAE:
 
 
 def draw(layout: Layout, rng: np.random.Generator) -> Array:
-    """Random parameters, biases and running statistics included, laid end to end."""
+    """Draw random parameters, biases and running statistics included, laid end to end."""
     parts = []
     for slot in layout.slots:
         kind = slot.name.rsplit(".", 1)[-1]
@@ -41,7 +41,7 @@ def draw(layout: Layout, rng: np.random.Generator) -> Array:
 
 
 def products(layout: Layout, g: Array) -> Array:
-    """``(slots, 3)`` inner products of a gradient with normals of a fixed seed."""
+    """Compute ``(slots, 3)`` inner products of a gradient with normals of a fixed seed."""
     rng, start, found = np.random.default_rng(0), 0, []
     for slot in layout.slots:
         part = g[start : start + slot.size]

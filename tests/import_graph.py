@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Where each folder of the repository lives once it is installed.
+#: The installed package of each folder of the repository.
 FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
 
 
 class Import(NamedTuple):
-    """One imported module, where it stands, and whether importing the file imports it too."""
+    """One imported module, its line, and whether importing the file imports it too."""
 
     module: str
     line: int
@@ -36,7 +36,7 @@ def tree(module: str) -> ast.Module:
 
 
 def _statements(node: ast.AST, at_once: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """Every import below a node, and whether it runs as the module is imported."""
+    """Yield every import below a node, and whether it runs as the module is imported."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child, at_once

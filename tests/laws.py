@@ -31,7 +31,7 @@ ROUNDING = 1e-12
 
 
 def tree_map(f: Callable[..., Any], *trees: Tree) -> Tree:
-    """``f`` of the corresponding leaves; None stays None."""
+    """Apply ``f`` to the corresponding leaves; None stays None."""
     first = trees[0]
     if first is None:
         return None
@@ -43,7 +43,7 @@ def tree_map(f: Callable[..., Any], *trees: Tree) -> Tree:
 
 
 def pairs(a: Tree, b: Tree) -> Iterator[tuple[Array, Array]]:
-    """Corresponding leaves, broadcast together; None on one side is zero."""
+    """Yield corresponding leaves, broadcast together; None on one side is zero."""
     if a is None and b is None:
         return
     node = b if a is None else a
@@ -60,49 +60,49 @@ def pairs(a: Tree, b: Tree) -> Iterator[tuple[Array, Array]]:
 
 
 def inner(a: Tree, b: Tree) -> float:
-    """The sum of products of corresponding leaves."""
+    """Sum the products of corresponding leaves."""
     return float(sum(np.sum(one * two) for one, two in pairs(a, b)))
 
 
 def norm(tree: Tree) -> float:
-    """The Euclidean norm of all leaves together."""
+    """Compute the Euclidean norm of all leaves together."""
     return float(np.sqrt(inner(tree, tree)))
 
 
 def moved(tree: Tree, t: float, tangent: Tree) -> Tree:
-    """``tree + t tangent``."""
+    """Compute ``tree + t tangent`` leaf by leaf."""
     return tree_map(lambda a, da: a + t * da, tree, tangent)
 
 
 def random_like(rng: np.random.Generator, tree: Tree) -> Tree:
-    """Standard normals in the shapes of ``tree``."""
+    """Draw standard normals in the shapes of ``tree``."""
     return tree_map(lambda a: rng.standard_normal(np.shape(a)), tree)
 
 
 def zeros_like(tree: Tree) -> Tree:
-    """Contiguous zeros in the shapes of ``tree``."""
+    """Create contiguous zeros in the shapes of ``tree``."""
     return tree_map(lambda a: np.zeros(np.shape(a)), tree)
 
 
 def direction(rng: np.random.Generator, *trees: Tree) -> Tree:
-    """One random unit direction for all ``trees`` at once, as a tuple of tangents."""
+    """Draw one random unit direction for all ``trees`` at once, as a tuple of tangents."""
     tangent = random_like(rng, trees)
     length = norm(tangent)
     return tree_map(lambda a: a / length, tangent)
 
 
 def derivative(f: Callable[[float], Tree]) -> Tree:
-    """``f'(0)`` by the fourth-order stencil."""
+    """Estimate ``f'(0)`` by the fourth-order stencil."""
     return tree_map(lambda a, b, c, d: (8 * (a - b) - (c - d)) / (12 * STEP), *map(f, STENCIL))
 
 
 def derivative_along(f: Callable[[Array], Tree], at: Array, tangent: Array) -> Tree:
-    """The derivative of ``f`` at ``at`` along ``tangent``."""
+    """Estimate the derivative of ``f`` at ``at`` along ``tangent``."""
     return derivative(lambda t: f(at + t * tangent))
 
 
 def agree(actual: Tree, expected: Tree, tolerance: float = ROUNDING, scale: float | None = None) -> None:
-    """``|actual - expected| <= tolerance scale`` over all leaves; the scale is ``|expected|`` by default."""
+    """Check ``|actual - expected| <= tolerance scale`` over all leaves; scale is ``|expected|`` by default."""
     both = list(pairs(actual, expected))
     error = np.sqrt(sum(float(np.sum((a - b) ** 2)) for a, b in both))
     size = np.sqrt(sum(float(np.sum(b**2)) for _, b in both)) if scale is None else scale
@@ -114,7 +114,7 @@ def agree(actual: Tree, expected: Tree, tolerance: float = ROUNDING, scale: floa
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything the four rules are given; a tangent may be None."""
+    """The arguments of the four rules; a tangent may be None."""
 
     p: Params
     x: Array
@@ -124,12 +124,12 @@ class Inputs:
     dgy: Array | None
 
     def each(self, f: Callable[[Array], Array]) -> Inputs:
-        """``f`` of every array."""
+        """Apply ``f`` to every array of the arguments."""
         return Inputs(*(tree_map(f, getattr(self, field.name)) for field in fields(self)))
 
 
 class Outputs(NamedTuple):
-    """Everything the four rules return."""
+    """The results of the four rules."""
 
     y: Array
     dy: Array | None
@@ -142,14 +142,14 @@ class Outputs(NamedTuple):
 
 
 def draw(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> Inputs:
-    """Random cotangents and tangents for ``(p, x)``, the tangents jointly of length 1."""
+    """Draw random cotangents and tangents for ``(p, x)``, the tangents jointly of length 1."""
     y, _ = layer.forward(k, p, x)
     gy = rng.standard_normal(y.shape)
     return Inputs(p, x, gy, *direction(rng, p, x, gy))
 
 
 def run(k: Kernels, layer: Layer, given: Inputs, start: float = 0.0, want_x: bool = True) -> Outputs:
-    """All four rules; gradients accumulate into arrays filled with ``start``."""
+    """Run all four rules; gradients accumulate into arrays filled with ``start``."""
     y, c = layer.forward(k, given.p, given.x)
     dy, dc = layer.jvp(k, given.p, c, given.dp, given.dx)
     gp, gp_again, dgp = (tree_map(lambda a: np.full(a.shape, start), given.p) for _ in range(3))
@@ -171,7 +171,7 @@ def _assume_smooth(caches: Callable[[float], Cache]) -> None:
 def vjp_is_the_adjoint_of_jvp(
     k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """``<jvp(dp, dx), gy> = <dx, gx> + <dp, gp>``: each part alone and both at once."""
+    """Check ``<jvp(dp, dx), gy> = <dx, gx> + <dp, gp>``: each part alone and both at once."""
     given = draw(k, layer, p, x, rng)
     out = run(k, layer, given)
     for dp, dx in ((given.dp, given.dx), (None, given.dx), (given.dp, None)):
@@ -181,7 +181,7 @@ def vjp_is_the_adjoint_of_jvp(
 
 
 def jvp_is_the_derivative(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
-    """The tangents of the output and of the cache are the derivatives of ``forward``."""
+    """Check that the tangents of the output and of the cache are the derivatives of ``forward``."""
     dp, dx = direction(rng, p, x)
 
     def forward(t: float) -> tuple[Array, Cache]:
@@ -197,7 +197,7 @@ def jvp_is_the_derivative(k: Kernels, layer: Layer, p: Params, x: Array, rng: np
 def vjp_jvp_is_the_derivative_of_vjp(
     k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """``dgx`` and ``dgp`` are the derivatives of ``gx`` and ``gp`` along ``(dp, dx, dgy)``."""
+    """Check that ``dgx`` and ``dgp`` are the derivatives of ``gx`` and ``gp`` along ``(dp, dx, dgy)``."""
     given = draw(k, layer, p, x, rng)
 
     def caches(t: float) -> Cache:
@@ -217,7 +217,7 @@ def vjp_jvp_is_the_derivative_of_vjp(
 def second_derivatives_are_symmetric(
     k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """``<v, H u> = <u, H v>`` for the Hessian H of ``<gy, y>`` in ``(p, x)``."""
+    """Check ``<v, H u> = <u, H v>`` for the Hessian H of ``<gy, y>`` in ``(p, x)``."""
     given = replace(draw(k, layer, p, x, rng), dgy=None)
     u, v = direction(rng, p, x), direction(rng, p, x)
     out_u, out_v = (run(k, layer, replace(given, dp=dp, dx=dx)) for dp, dx in (u, v))
@@ -226,7 +226,7 @@ def second_derivatives_are_symmetric(
 
 
 def inputs_are_not_mutated(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
-    """No rule writes to an input, nor to the cache or its tangent, nor are they undone by a second run."""
+    """Check that no rule writes to an input, to the cache or to its tangent, and that runs repeat."""
     given = draw(k, layer, p, x, rng)
     _, c = layer.forward(k, p, x)
     _, dc = layer.jvp(k, p, c, given.dp, given.dx)
@@ -241,14 +241,14 @@ def inputs_are_not_mutated(k: Kernels, layer: Layer, p: Params, x: Array, rng: n
 
 
 def _spread(a: Array) -> Array:
-    """The same numbers, every second element of a larger buffer."""
+    """Copy the numbers to every second element of a larger buffer."""
     buffer = np.zeros((*a.shape[:-1], 2 * a.shape[-1]))
     buffer[..., ::2] = a
     return buffer[..., ::2]
 
 
 def _reversed(a: Array) -> Array:
-    """The same numbers with negative strides."""
+    """Copy the numbers to an array with negative strides."""
     return np.flip(np.ascontiguousarray(np.flip(a)))
 
 
@@ -256,7 +256,7 @@ STRIDES: tuple[Callable[[Array], Array], ...] = (np.ascontiguousarray, np.asfort
 
 
 def strides_do_not_matter(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
-    """Contiguous or not, the same numbers give the same results."""
+    """Check that contiguous or not, the same numbers give the same results."""
     given = draw(k, layer, p, x, rng)
     expected = run(k, layer, given)
     for stride in STRIDES:
@@ -264,7 +264,7 @@ def strides_do_not_matter(k: Kernels, layer: Layer, p: Params, x: Array, rng: np
 
 
 def none_is_zero(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
-    """A missing tangent is the zero tangent; a missing ``gp`` or ``dgp`` changes nothing else."""
+    """Check that a missing tangent is the zero tangent; a missing ``gp`` or ``dgp`` changes nothing else."""
     given = draw(k, layer, p, x, rng)
     tangents = ("dp", "dx", "dgy")
     for names in (names for n in (1, 2, 3) for names in combinations(tangents, n)):
@@ -288,7 +288,7 @@ def none_is_zero(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.G
 def unwanted_x_is_not_computed(
     k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """``want_x=False`` returns None and leaves the parameter gradients as they are."""
+    """Check that ``want_x=False`` returns None and leaves the parameter gradients unchanged."""
     given = draw(k, layer, p, x, rng)
     expected, out = run(k, layer, given), run(k, layer, given, want_x=False)
     assert out.gx is None
@@ -299,7 +299,7 @@ def unwanted_x_is_not_computed(
 
 
 def gradients_accumulate(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
-    """``gp`` and ``dgp`` are added to, never overwritten."""
+    """Check that ``gp`` and ``dgp`` are added to, never overwritten."""
     given = draw(k, layer, p, x, rng)
     once, onto = run(k, layer, given), run(k, layer, given, start=1.0)
     expected = tree_map(lambda a: a + 1.0, (once.gp, once.gp_again, once.dgp))
@@ -309,7 +309,7 @@ def gradients_accumulate(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.
 def one_input_serves_all_samples(
     k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """Forward at S = 1 with S cotangents is S copies: ``gx`` has the full S, ``gp`` sums over it."""
+    """Check S cotangents of a forward at S = 1 against S copies: ``gx`` has S, ``gp`` sums over it."""
     samples = 3
     x = x[:, :1]
     shared = draw(k, layer, p, x, rng)
@@ -328,7 +328,7 @@ def one_input_serves_all_samples(
 def one_cotangent_serves_all_samples(
     k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """A cotangent with S = 1 stands for the same one on each of the S samples of the forward."""
+    """Check that a cotangent with S = 1 stands for an equal one on each of the S samples of the forward."""
     samples = 3
     x = np.concatenate([x[:, :1] + 0.1 * s for s in range(samples)], axis=1)
     given = draw(k, layer, p, x, rng)
@@ -339,7 +339,7 @@ def one_cotangent_serves_all_samples(
 
 
 def models_are_independent(k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator) -> None:
-    """R models side by side are R single runs; on ``reference`` to the last bit."""
+    """Check that R models side by side are R single runs; on ``reference`` to the last bit."""
     given = draw(k, layer, p, x, rng)
     together = run(k, layer, given)
     for r in range(given.gy.shape[0]):
@@ -370,6 +370,6 @@ LAWS: tuple[Law, ...] = (
 def agrees_with(
     other: Kernels, k: Kernels, layer: Layer, p: Params, x: Array, rng: np.random.Generator
 ) -> None:
-    """Two kernel sets give the same results."""
+    """Check that two kernel sets give the same results."""
     given = draw(other, layer, p, x, rng)
     agree(run(k, layer, given), run(other, layer, given))

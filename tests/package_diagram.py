@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from import_graph import MODULES, PACKAGES, imports
 
-#: Packages that are shown as several, because others import their parts.
+#: Packages that are shown as several, because other packages import their parts.
 _DIVIDED = ("vsmnp.kernels", "vsmnp.paper")
 
 

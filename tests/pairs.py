@@ -1,4 +1,4 @@
-"""Two processes that do the same at the same instant, as often as one likes: each is started once."""
+"""Run two processes that do the same at the same instant, any number of times; each is started once."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from vsmnp.errors import VsmnpError
 from vsmnp.runs.session import Session
 from vsmnp.settings.settings import Settings
 
-#: Seconds after which a process that does not come to a meeting has failed.
+#: Seconds after which a process that does not reach a barrier has failed.
 PATIENCE = 60.0
 TINY = Settings(
     kernels="reference", steps=8, log_every=2, batch_size=10, hidden=(3,), samples=2, seeds=(5, 6)
 )
-#: The same as the command line has it.
+#: The same settings as options of the command line.
 CHOSEN = {name: value for name, value in TINY.to_mapping().items() if name != "epochs"}
-#: By which the runs of a pair are told from each other.
+#: Options by which the runs of a pair differ.
 RATES = (1e-3, 1e-2)
 
 Meet: TypeAlias = Callable[[], object]
 
 
 class Outcome(NamedTuple):
-    """The folder that one of the two got, or the kind of error and its sentence."""
+    """The folder that one of the two processes got, or the kind of error and its sentence."""
 
     folder: str
     error: str = ""
     sentence: str = ""
 
 
-#: What one of the two does: who it is, the meeting, the place. Both meet twice, before and after.
+#: Arguments of a job: its process, the barrier, the folder. Both processes pass the barrier twice.
 Job: TypeAlias = Callable[[int, Meet, Path], Outcome]
 
 
 def _attempt(meet: Meet, begin: Callable[[], Session]) -> Outcome:
-    """Begin at the same instant; a process that succeeds keeps its folder until the other has tried too."""
+    """Run a job at the same instant; a process that succeeds keeps its folder until the other has tried."""
     session = None
     meet()
     try:
@@ -55,7 +55,7 @@ def _attempt(meet: Meet, begin: Callable[[], Session]) -> Outcome:
 
 
 def by_default_name(which: int, meet: Meet, place: Path) -> Outcome:
-    """``vsmnp train`` up to its first step, without --out."""
+    """Run ``vsmnp train`` up to its first step, without --out."""
     from vsmnp.cli.commands import train
 
     os.chdir(place)
@@ -64,18 +64,18 @@ def by_default_name(which: int, meet: Meet, place: Path) -> Outcome:
 
 
 def by_one_name(which: int, meet: Meet, place: Path) -> Outcome:
-    """The same with an --out that is there and empty, or is not there."""
+    """Run it with an --out that exists and is empty, or does not exist."""
     settings = replace(TINY, lr=RATES[which])
     return _attempt(meet, lambda: Session.new(settings, folder=place / "run"))
 
 
 def by_resuming(which: int, meet: Meet, place: Path) -> Outcome:
-    """``vsmnp train --resume`` up to its first step."""
+    """Run ``vsmnp train --resume`` up to its first step."""
     return _attempt(meet, lambda: Session.resumed(place / "run"))
 
 
 def to_the_end(which: int, meet: Meet, place: Path) -> Outcome:
-    """A resumed run trained at once, so that one may begin at any instant of the other, its end too."""
+    """Train a resumed run at once, so that one may begin at any instant of the other, its end included."""
 
     def train() -> Session:
         session = Session.resumed(place / "run")
@@ -94,13 +94,13 @@ def _work(which: int, meeting: Any, tasks: Any) -> None:
         try:
             tasks.send(job(which, lambda: meeting.wait(PATIENCE), place))
         except Exception as error:
-            meeting.abort()  # the other need not wait
+            meeting.abort()  # the other process need not wait
             tasks.send(Outcome("", type(error).__name__, str(error)))
 
 
 @contextlib.contextmanager
 def pair() -> Iterator[Callable[[Job, Path], list[Outcome]]]:
-    """Start two processes; the function that is yielded lets both do a job and gives both outcomes."""
+    """Start two processes; the yielded function runs a job in both and returns both outcomes."""
     context = multiprocessing.get_context("spawn")
     meeting = context.Barrier(2)
     pipes = [context.Pipe() for _ in range(2)]

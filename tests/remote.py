@@ -1,12 +1,12 @@
-"""Arrays of another device: they know NumPy's operators and functions, and nothing else opens them.
+"""Arrays of a simulated device: NumPy's operators and functions apply, and no other code can open them.
 
-They refuse what CuPy refuses, in its words, and what CuPy answers only after the host has waited for the
-device: the truth and the value of an element, the addresses of elements, boolean masks and whatever else has
-a shape that depends on values. Masks are refused outside of a recorded step, too: ``where`` does the same
+They refuse what CuPy refuses, with its messages, and what CuPy computes only after the host has waited for
+the device: the truth and the value of an element, the addresses of elements, boolean masks and other results
+whose shape depends on values. Masks are refused outside of a recorded step, too: ``where`` does the same
 without a wait. Rows may be iterated over, since they are views; single numbers may not.
 
-While a tape is in the machine, what is done to them is noted on it as well: views and new arrays are made at
-once, with numbers that do not matter; whatever fills or changes memory is done by whoever plays the tape.
+While a tape records, operations on them are noted on it: views and new arrays are made at once, with
+arbitrary numbers; operations that fill or change memory are executed when the tape is replayed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Tape: TypeAlias = list[Callable[[], object]]
 
 
 def opened(value: Any) -> Any:
-    """Arrays of the device as NumPy's, inside tuples and lists too."""
+    """Convert arrays of the device to NumPy's, inside tuples and lists too."""
     if isinstance(value, Remote):
         return value.inside
     if isinstance(value, tuple | list):
@@ -30,30 +30,30 @@ def opened(value: Any) -> Any:
 
 
 def shut(value: Any) -> Any:
-    """NumPy's arrays as the device's."""
+    """Convert NumPy's arrays to the device's."""
     if isinstance(value, np.ndarray | np.generic):
         return Remote(np.asarray(value))
     return tuple(shut(item) for item in value) if isinstance(value, tuple | list) else value
 
 
-#: What CuPy says of an array that is to become NumPy's, and of NumPy's among its own.
+#: CuPy's messages for a conversion to a NumPy array, and for a NumPy array among its own.
 NO_CONVERSION = (
     "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array "
     "explicitly."
 )
 MIXED = "Unsupported type <class 'numpy.ndarray'>"
 NO_FILL = "non-scalar numpy.ndarray cannot be used for fill"
-#: Functions whose result CuPy has only after a wait.
+#: Functions whose result CuPy has only after the host has waited.
 WAITING = frozenset({
     np.shares_memory, np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress,
     np.array_repr, np.array_str, np.array2string, np.histogram, np.setdiff1d, np.intersect1d,
 })  # fmt: skip
-#: Methods that fetch.
+#: Methods that fetch values to the host.
 FETCHING = frozenset({"item", "tolist", "tobytes", "tofile", "dump", "dumps", "nonzero", "compress"})
 
 
 class Waits(TypeError):
-    """The host would wait for the device."""
+    """The error that the host would wait for the device."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} of an array of another device would make the host wait for it.")
@@ -68,7 +68,7 @@ def _arrays(value: Any) -> list[np.ndarray]:
 
 
 def made(function: Callable[..., Any], args: Any, options: Any) -> Any:
-    """What a function returns; on a tape it is filled again each time."""
+    """Wrap the result of a function; at a replay it is computed again."""
     args, options = opened(args), opened(options)
     with np.errstate(all="ignore"):
         result = shut(function(*args, **options))
@@ -84,17 +84,17 @@ def made(function: Callable[..., Any], args: Any, options: Any) -> Any:
 
 
 def do(action: Callable[[], object]) -> None:
-    """Change memory: now, or when the tape is played."""
+    """Change memory at once, or when the tape is replayed."""
     action() if Remote.tape is None else Remote.tape.append(action)
 
 
 def _of_the_host(value: Any) -> bool:
-    """Whether NumPy's arrays are among the arguments."""
+    """Return whether NumPy's arrays are among the arguments."""
     return bool(_arrays(value))
 
 
 def _check_place(place: Any) -> None:
-    """Refuse masks, and indices that would be sent while a step is recorded."""
+    """Refuse masks, and indices that would be transferred while a step is recorded."""
     for part in place if isinstance(place, tuple) else (place,):
         array = opened(part) if isinstance(part, Remote | np.ndarray | list) else None
         if array is None:
@@ -106,7 +106,7 @@ def _check_place(place: Any) -> None:
 
 
 class Remote(NDArrayOperatorsMixin):
-    """An array that lives elsewhere."""
+    """An array of the simulated device."""
 
     tape: ClassVar[Tape | None] = None
 
@@ -167,7 +167,7 @@ class Remote(NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         if name in FETCHING:
             raise Waits(name)
-        if name.startswith("__") or name in ("ctypes", "data"):  # the memory's place would open it to NumPy
+        if name.startswith("__") or name in ("ctypes", "data"):  # the address would open it to NumPy
             raise AttributeError(name)
         found = getattr(self.inside, name)
         if not callable(found) or isinstance(found, np.dtype):

@@ -1,4 +1,4 @@
-"""The kernels of the ``numba-cuda`` set agree with ``reference`` in Numba's simulator.
+"""Test that the kernels of the ``numba-cuda`` set agree with ``reference`` in Numba's simulator.
 
 Collected by ``test_numba_cuda.py`` in a process that was started for it: the simulator is chosen before
 Numba is imported. A simulated thread takes a millisecond, so blocks and arrays are tiny.

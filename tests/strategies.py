@@ -1,4 +1,4 @@
-"""What Hypothesis draws: shapes, strides and seeds. The floats come from a NumPy generator of the seed."""
+"""Strategies of Hypothesis for shapes, strides and seeds; floats come from a NumPy generator of the seed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Built(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A layer with everything a law needs but the kernel set."""
+    """A layer with all arguments of a law but the kernel set."""
 
     layer: Layer
     p: Params
@@ -43,7 +43,7 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn, build: Callable[[int, int, int], Built]) -> Case:
-    """A layer of three drawn widths, with its parameters and a batch ``x (R|1, S, N, ...)``."""
+    """Draw a layer of three drawn widths, with its parameters and a batch ``x (R|1, S, N, ...)``."""
     layer, sample = build(draw(widths), draw(widths), draw(widths))
     models, samples, batch = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(widths)
     shared, stride = draw(st.booleans()), draw(st.sampled_from(STRIDES))
@@ -66,20 +66,20 @@ class Scene:
     key: Key
 
     def only(self, r: int) -> Scene:
-        """Model r alone."""
+        """Select model r as a scene."""
         key = Key((self.key.seeds[r],), self.key.stream, self.key.step)
         one = slice(r, r + 1)
         return Scene(self.model, self.activation, self.phi[one], self.theta[one], self.x, key)
 
     def arguments(self) -> tuple[GaussianVAE, Array, Array, Array, Key]:
-        """What an objective is called with after the kernel set."""
+        """Return the arguments of an objective after the kernel set."""
         return self.model, self.phi, self.theta, self.x, self.key
 
 
 def scene(
     model: GaussianVAE, activation: str, seed: int, models: int = 1, batch: int = 3, spread: float = 0.5
 ) -> Scene:
-    """Normal parameters and data of one seed; the padding of the vectors stays zero."""
+    """Draw normal parameters and data of one seed; the padding of the vectors stays zero."""
     rng = np.random.default_rng(seed)
     vectors: list[Array] = []
     for layout in (model.phi_layout, model.theta_layout):
@@ -95,7 +95,7 @@ def scene(
 
 @st.composite
 def scenes(draw: st.DrawFn, models: int = 1) -> Scene:
-    """A small smooth VAE: drawn dimensions, hidden widths, activation, scale and output."""
+    """Draw a small smooth VAE: dimensions, hidden widths, activation, scale and output."""
     activation = draw(st.sampled_from(("tanh", "softplus")))
     model = GaussianVAE.mlp(
         d_x=draw(widths),
@@ -110,39 +110,39 @@ def scenes(draw: st.DrawFn, models: int = 1) -> Scene:
 
 @dataclass(frozen=True)
 class Nodes(Key):
-    """A key whose normals are given: ``eps (R, S, N|1, Z)``, to take expectations exactly."""
+    """A key whose normals are given: ``eps (R, S, N|1, Z)``, to compute expectations exactly."""
 
     eps: Any = None
 
     def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
-        """The given normals."""
+        """Return the given normals as they are."""
         return np.ascontiguousarray(np.broadcast_to(self.eps, (len(self.eps), *shape)), dtype)
 
     def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
-        """Samples at the given normals."""
+        """Compute samples at the given normals."""
         z: Array = mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype)
         return z
 
 
 def nodes(eps: Array) -> Nodes:
-    """The key of given normals ``(R, S, N|1, Z)``."""
+    """Create the key of given normals ``(R, S, N|1, Z)``."""
     return Nodes(seeds=tuple(range(len(eps))), eps=eps)
 
 
 def sigma_points(n: int) -> Array:
-    """``(2n, n)`` points of equal weight with the moments of N(0, I) to third order."""
+    """Compute ``(2n, n)`` points of equal weight with the moments of N(0, I) to third order."""
     corners = np.sqrt(n) * np.eye(n)
     return np.concatenate([corners, -corners])
 
 
 def gauss_hermite(n: int, points: int) -> tuple[Array, Array]:
-    """Tensor nodes ``(points^n, n)`` of N(0, I) and their weights."""
+    """Compute tensor nodes ``(points^n, n)`` of N(0, I) and their weights."""
     node, weight = np.polynomial.hermite_e.hermegauss(points)
     grid = np.array(list(product(node, repeat=n)))
     return grid, np.array([np.prod(w) for w in product(weight / weight.sum(), repeat=n)])
 
 
 def draws_of(grid: Array, weight: Array, samples: int) -> tuple[Array, Array]:
-    """All S-tuples of independent draws from the nodes: ``eps (R, S, 1, Z)`` and their probabilities."""
+    """List all S-tuples of independent draws from the nodes: ``eps (R, S, 1, Z)`` and their probabilities."""
     which = np.array(list(product(range(len(grid)), repeat=samples)))
     return grid[which][:, :, None, :], weight[which].prod(1)

@@ -1,4 +1,4 @@
-"""A chain, which fuses activations with the layers before them, equals its layers one by one."""
+"""Test that a chain, which fuses activations with the layers before them, equals its layers one by one."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def k(request: pytest.FixtureRequest) -> Kernels:
 
 
 def _positive(p: Params) -> Params:
-    """The parameters of two layers or one, with running variances that are some."""
+    """Replace running variances by positive ones, in the parameters of two layers or one."""
     return {i: {name: a * a + 0.5 if name == "variance" else a for name, a in part.items()}
             for i, part in p.items()}  # fmt: skip
 
 
 def _several(x: Array) -> Array:
-    """A batch whose variance is one."""
+    """Draw a batch of several samples, so that its variance is defined."""
     return np.concatenate([x, 1 - 0.5 * x, x[..., ::-1] + 1], axis=2)
 
 
@@ -120,7 +120,7 @@ def test_an_activation_is_fused_with_the_layer_before_it() -> None:
 
 
 def test_a_layer_and_its_activation_make_one_array(k: Kernels) -> None:
-    """The output is the cache, and where the layer makes its own memory there is no other."""
+    """The output is the cache, and a layer that allocates its memory allocates no more."""
     x = np.random.default_rng(0).standard_normal((1, 1, 4, 3))
     p = {"w": np.ones((1, 2, 3)), "b": np.ones((1, 2))}
     overwritten = []

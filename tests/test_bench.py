@@ -1,4 +1,4 @@
-"""Benchmarks: honest counts, equal work before any clock starts, and one sentence for whatever is wrong."""
+"""Test the benchmarks: correct counts, equal work before any timing, and one sentence for every error."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ STEPS = [
 
 
 class Counting:
-    """The reference set with a door that counts operations."""
+    """The reference set with a method that counts operations."""
 
     def __init__(self) -> None:
         self.flops = 0
@@ -88,7 +88,7 @@ def test_counted_products_are_those_that_are_made(objective: str, inference: str
 
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
 def test_counted_convolutions_are_those_that_are_asked_for(arch: str) -> None:
-    """A convolution costs as much in each of its three directions, however it is done."""
+    """A convolution needs as many operations in each of its three directions, whatever the method."""
     case = Case.of_images(arch, inference="fisher", width=1 / 32, latent=3, samples=2, kernels="reference")
     case = replace(case, batch_size=3, encoder_steps=2)
     given, counting = Problem(case).trainer, Counting()
@@ -160,7 +160,7 @@ def test_fused_and_composed_product_agree() -> None:
 
 
 class Liar(Engine):
-    """A peer that is off in one place."""
+    """A peer whose result is wrong in one place."""
 
     def __init__(self, problem: Problem, where: str) -> None:
         super().__init__(problem)
@@ -224,13 +224,13 @@ def test_peak_memory_is_that_of_a_process() -> None:
 
 
 def invoke(*arguments: str) -> Any:
-    """The command, without a peer's framework and without moving this process to other cores."""
+    """Run the command, without a peer's framework and without moving this process to other cores."""
     return CliRunner().invoke(main, ["bench", "-q", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture
 def same_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The suite's processes share their cores, and their threads."""
+    """Restore the cores and threads that the processes of the suite share."""
     monkeypatch.setattr("vsmnp.bench.machine.use_cores", lambda which: None)
     monkeypatch.setattr("vsmnp.cli.commands.bench.prepare_process", lambda threads: None)
 
@@ -259,7 +259,7 @@ def test_rows_have_the_columns_and_files_are_written(same_cores: None, tmp_path:
 def test_rows_are_kept_as_they_are_measured(
     same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is cut off in its second case has its first on the disk; before that, what was there stays."""
+    """If the second case is interrupted, the first is on the disk; before that, the old file stays."""
     file, rows, seen = tmp_path / "rows.json", StepPart.rows, list[str]()
     file.write_text("older")
 
@@ -280,7 +280,7 @@ def test_rows_are_kept_as_they_are_measured(
 def test_an_older_file_stays_until_a_row_was_measured(
     same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the first case is measured, and after it failed, the older file alone is there."""
+    """While the first case is measured, and after it failed, only the older file exists."""
     file, seen = tmp_path / "rows.json", list[str]()
     file.write_text("older")
 
@@ -299,7 +299,7 @@ def test_an_older_file_stays_until_a_row_was_measured(
 def test_every_state_of_the_file_is_a_whole_document(
     same_cores: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also between a row and the next, and where the disk is full at the second: then the first stays."""
+    """Also between a row and the next, and if the disk is full at the second: then the first stays."""
     file, replace_file, seen = tmp_path / "rows.json", os.replace, list[int]()
 
     def watched(source: str, target: Path) -> None:
@@ -507,7 +507,7 @@ def test_a_picture_shows_what_was_varied_and_what_was_compared(tmp_path: Path) -
 )
 @pytest.mark.parametrize(("objective", "inference"), STEPS)
 def test_peers_of_the_checkout_agree(name: str, objective: str, inference: str) -> None:
-    """Where their frameworks are installed; the noise, the losses and the gradients are the product's."""
+    """Only where their frameworks are installed; the noise, the losses and the gradients are compared."""
     pytest.importorskip({"torch": "torch", "jax": "jax"}.get(name.partition("-")[0], "numpy"))
     models = 2 if "vmap" in name or name == "numpy-plain" else 1
     case = replace(TINY, objective=objective, inference=inference, dtype="float64", models=models)
@@ -527,7 +527,7 @@ def test_pytorch_agrees_on_images(arch: str, objective: str, inference: str) -> 
 
 @pytest.fixture
 def lifeline() -> Iterator[int]:
-    """What the process of a measurement reads; it ends when the other end closes."""
+    """Provide the pipe that the process of a measurement reads; it ends when the other end closes."""
     read, held = os.pipe()
     yield read
     os.close(read)
@@ -586,7 +586,7 @@ def test_a_measurement_alone_says_why_it_failed(lifeline: int) -> None:
 
 
 def test_cases_of_pytest_benchmark_collect_and_run() -> None:
-    """`pytest benchmarks` is no part of this suite; one of each kind runs once, tiny."""
+    """`pytest benchmarks` is not part of this suite; one case of each kind runs once, at a tiny size."""
     pytest.importorskip("pytest_benchmark")
     folder = folder_of_checkout()
     assert folder is not None

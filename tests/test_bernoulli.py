@@ -1,4 +1,4 @@
-"""Binary latents: the distribution, its relaxation and noise, hand-derived gradients, exact expectations."""
+"""Test binary latents: the distribution, its relaxation and noise, gradients, exact expectations."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ REFERENCE = load("reference")
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 
 def codes(d_z: int) -> Array:
-    """All of {0, 1}^Z, ``(2^Z, Z)``."""
+    """List all of {0, 1}^Z, ``(2^Z, Z)``."""
     return np.array(list(product((0.0, 1.0), repeat=d_z)))
 
 
 @st.composite
 def binary_scenes(draw: st.DrawFn, models: int = 1) -> Scene:
-    """A small smooth VAE with binary latents."""
+    """Draw a small smooth VAE with binary latents."""
     activation = draw(st.sampled_from(("tanh", "softplus")))
     model = GaussianVAE.mlp(
         d_x=draw(st.integers(1, 4)),
@@ -89,7 +89,7 @@ class BinaryTextbook:
         return np.asarray(1 / (1 + np.exp(-logits)))
 
     def z(self, phi: Array) -> Array:
-        """Relaxed samples ``(S, N, Z)``."""
+        """Compute relaxed samples ``(S, N, Z)``."""
         p = self.p(phi)
         return np.asarray(1 / (1 + ((1 - p) / p * np.exp(-self.noise)) ** (1 / self.temperature)))
 
@@ -112,7 +112,7 @@ class BinaryTextbook:
 
 
 def check_gradient(g: Array | None, f: Callable[[Array], float], at: Array) -> None:
-    """``<g, v>`` is the derivative of f along a random direction v."""
+    """Check that ``<g, v>`` is the derivative of f along a random direction v."""
     assert g is not None
     for seed in range(2):
         (v,) = direction(np.random.default_rng(seed), at)
@@ -269,7 +269,7 @@ def test_the_relaxation_has_the_limits_it_claims(k: Kernels) -> None:
 
 
 def test_relaxed_samples_at_temperature_1_are_uniform_where_the_odds_are_even(k: Kernels) -> None:
-    """``sigma(L)`` is the uniform that L was made of."""
+    """``sigma(L)`` is the uniform from which L was computed."""
     z = relaxed(k, np.zeros((1, 1, 4000, 2)), 1.0, 1)
     assert kstest(z.ravel(), "uniform").pvalue > 1e-3
     u = Key((4,)).uniform(k, (1, 4000, 2), np.float64)
@@ -280,7 +280,7 @@ def test_relaxed_samples_at_temperature_1_are_uniform_where_the_odds_are_even(k:
 
 
 def test_the_noise_is_the_difference_of_two_gumbels(k: Kernels) -> None:
-    """Mean 0, variance pi^2/3, fourth moment 7 pi^4/15, and the whole law."""
+    """Mean 0, variance pi^2/3, fourth moment 7 pi^4/15, and the whole distribution."""
     n = 200_000
     noise = logistic(k, Key((9,)), (n,), np.float64)[0]
     variance, fourth = np.pi**2 / 3, 7 * np.pi**4 / 15
@@ -313,7 +313,7 @@ def test_every_kernel_set_has_the_same_noise(k: Kernels) -> None:
 
 
 def exact_log_p(s: Scene, x: Array) -> Array:
-    """``log sum_z 2^-Z N(x; g(z), gamma I)``, ``(N,)``."""
+    """Compute ``log sum_z 2^-Z N(x; g(z), gamma I)``, ``(N,)``."""
     z = codes(s.model.d_z)
     g = s.model.decode(REFERENCE, s.theta, z[None, None])[0][0, 0]
     gamma = float(np.exp(2 * s.model.log_sd(s.theta)[0]))

@@ -1,4 +1,4 @@
-"""Checkpoints: what was written comes back, damage is refused, the old file survives a failure."""
+"""Test checkpoints: written data is read back, damage is refused, the old file survives a failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TINY = Settings(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run; nobody writes to it."""
+    """Return the folder of a finished run, which no test may change."""
     folder = tmp_path_factory.mktemp("checkpoint") / "run"
     Session.new(TINY, folder=folder).train()
     return folder
@@ -41,14 +41,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run whose checkpoint is overwritten again and again."""
+    """Return the folder of a run whose checkpoint is overwritten again and again."""
     folder = tmp_path_factory.mktemp("scratch") / "run"
     folder.mkdir()
     return folder
 
 
 def refuses(folder: Path) -> str:
-    """Neither the checkpoint nor the run can be loaded; the one sentence why."""
+    """Check that neither the checkpoint nor the run can be loaded; return the one sentence of the error."""
     path = folder / "checkpoint.h5"
     with pytest.raises(CheckpointError) as refusal:
         Session.resumed(folder)
@@ -89,7 +89,7 @@ def test_arrays_come_back_bit_for_bit(scratch: Path, kinds: dict[str, Any], seed
 
 
 def test_not_a_number_comes_back(scratch: Path) -> None:
-    """The history of a model that died holds them."""
+    """The history of a stopped model holds them."""
     values = np.array([np.nan, np.inf, -np.inf, -0.0])
     save(scratch / "any.h5", {"x": values}, {})
     assert load(scratch / "any.h5")[0]["x"].tobytes() == values.tobytes()
@@ -258,7 +258,7 @@ def test_a_failed_write_leaves_the_old_file_alone(
 
 
 def test_bytes_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Temporary file in the same folder, fsync, rename, fsync of the folder; in this order."""
+    """Temporary file in the same folder, fsync, rename, fsync of the folder, in this order."""
     path, calls = tmp_path / "file", []
     fsync, replace = os.fsync, os.replace
 

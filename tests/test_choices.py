@@ -1,4 +1,4 @@
-"""The closed sets: each is stated once, every row is true, and an unknown name is refused by one sentence."""
+"""Test the closed sets: stated once, true in every row, unknown names refused by one sentence."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_row_names_what_exists(chosen: str, name: str) -> None:
 
 @pytest.mark.parametrize(("chosen", "name"), ROWS)
 def test_a_member_has_the_parameters_that_a_run_gives(chosen: str, name: str) -> None:
-    """Each is built from values by the names of its parameters, and takes every setting that it reads."""
+    """Each is built from values by the names of its parameters, and accepts every setting that it reads."""
     homes = [SETS[chosen][name].home]
     if name in OBJECTIVES and chosen == "objective":
         row = OBJECTIVES[name]
@@ -76,7 +76,7 @@ def test_what_a_setting_belongs_to_reads_it() -> None:
 
 
 class _Elsewhere:
-    """A dataset that is no image."""
+    """A dataset that is not an image."""
 
     dim, image, name, shape = 2, None, "here", (2,)
 
@@ -121,7 +121,7 @@ def test_networks_of_images_refuse_other_data() -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("vsmnp.paper")])
 def test_no_match_ends_in_a_default(module: str) -> None:
-    """A wildcard may refuse or do nothing; it may not do the work of one member for all others."""
+    """A wildcard may raise an error or do nothing; it may not implement one member for all others."""
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.match_case) and ast.unparse(node.pattern) == "_":
             last = node.body[-1]

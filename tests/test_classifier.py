@@ -1,4 +1,4 @@
-"""A classifier for its features: its loss, its training, its file, and the two that come with it."""
+"""Test a classifier as a feature extractor: its loss, its training, its file, and the two included ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ K = kernels("cpu")
 
 
 def halves(n: int, seed: int) -> tuple[Array, Array]:
-    """Noisy pictures of 6 x 6 pixels, bright above (0) or below (1)."""
+    """Draw noisy pictures of 6 x 6 pixels, bright above (0) or below (1)."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, n)
     pixels = rng.integers(0, 50, (n, 2, 18))
@@ -36,7 +36,7 @@ def halves(n: int, seed: int) -> tuple[Array, Array]:
 
 
 def data(classes: bool = True) -> FixedDataset:
-    """The pictures as a data set."""
+    """Return the pictures as a data set."""
     (train, train_labels), (test, test_labels) = halves(30, 0), halves(20, 1)
     return FixedDataset(
         "halves", (6, 6), train, test, "", divisor=255.0,
@@ -46,7 +46,7 @@ def data(classes: bool = True) -> FixedDataset:
 
 @pytest.fixture(scope="module")
 def trained() -> Classifier:
-    """A classifier of the halves."""
+    """Train a classifier of the halves."""
     return train_classifier(K, data(), seed=3, epochs=30)
 
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints and writes, how it can be steered, and one sentence for every failure."""
+"""Test the command line: its output, its files, its settings, and one sentence for every failure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TINY = ["--kernels", "reference", "--steps", "3", "--batch-size", "10", "--hidde
 
 @pytest.fixture(scope="module", autouse=True)
 def small() -> Iterator[None]:
-    """Fewer points and draws, blank pictures after a training, and an environment that is put back."""
+    """Set fewer points and draws, blank pictures after a training, and an environment that is restored."""
     with pytest.MonkeyPatch.context() as patch:
         for name in DRAWN:
             patch.setattr(figures, name, lambda run, path: write_whole(path, PNG))
@@ -65,14 +65,14 @@ def vsmnp(*arguments: object, **environment: str) -> Result:
 
 
 def succeeds(*arguments: object, **environment: str) -> str:
-    """Standard output."""
+    """Run a command that must succeed, and return its standard output."""
     result = vsmnp(*arguments, **environment)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def fails(code: int, *arguments: object, **environment: str) -> str:
-    """The sentence of a failure; standard output stays empty."""
+    """Run a command that must fail, and return its sentence; standard output stays empty."""
     result = vsmnp(*arguments, **environment)
     assert result.exit_code == code, result.output
     assert result.stdout == ""
@@ -84,7 +84,7 @@ def fails(code: int, *arguments: object, **environment: str) -> str:
 
 
 def resolved(*arguments: object, **environment: str) -> dict[str, Any]:
-    """The settings that ``train`` would run."""
+    """Return the settings that ``train`` would run."""
     output = succeeds("train", "--kernels", "reference", *arguments, "--dry-run", "--json", **environment)
     settings: dict[str, Any] = json.loads(output)["settings"]
     return settings
@@ -92,27 +92,27 @@ def resolved(*arguments: object, **environment: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the runs of this file are."""
+    """Create the folder of this file's runs."""
     return tmp_path_factory.mktemp("cli")
 
 
 @pytest.fixture(scope="module")
 def one(place: Path) -> Path:
-    """A run of one model."""
+    """Train a run of one model."""
     succeeds("train", *TINY, "--seed", "7", "--out", place / "one")
     return place / "one"
 
 
 @pytest.fixture(scope="module")
 def two(place: Path) -> Path:
-    """A run of two models."""
+    """Train a run of two models."""
     succeeds("train", *TINY, "--seeds", "7-8", "--objective", "m2", "--quiet", "--out", place / "two")
     return place / "two"
 
 
 @pytest.fixture(scope="module")
 def images(place: Path) -> Path:
-    """A run on pictures of 3 x 3 pixels."""
+    """Train a run on pictures of 3 x 3 pixels."""
     pixels = np.random.default_rng(0).integers(0, 256, (40, 3, 3), dtype=np.uint8)
     np.save(place / "images.npy", pixels)
     succeeds(
@@ -131,7 +131,7 @@ def images(place: Path) -> Path:
 
 @pytest.fixture
 def points(tmp_path: Path) -> Path:
-    """A table of forty points."""
+    """Write a table of forty points."""
     path = tmp_path / "points.csv"
     np.savetxt(path, np.random.default_rng(0).normal(size=(40, 2)), delimiter=",")
     return path
@@ -172,7 +172,7 @@ def test_every_setting_is_an_option_with_its_default() -> None:
 
 
 def test_help_loads_no_heavy_library() -> None:
-    """It answers at once, whichever page is asked for."""
+    """It answers at once, for every page."""
     code = (
         "import sys\n"
         "from vsmnp.cli import main\n"
@@ -291,7 +291,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_away_from_a_terminal_progress_is_plain_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the live loss beside it."""
+    """The live loss is printed beside it."""
     monkeypatch.setattr(console.Progress, "_EVERY", 0.0)
     lines = vsmnp("train", *TINY, "--out", tmp_path / "run").stderr.splitlines()
     training = [line for line in lines if line.startswith("Training: ")]
@@ -420,7 +420,7 @@ def test_a_table_shows_the_error_over_models(two: Path) -> None:
 
 
 def test_a_few_points_of_one_s_own_are_enough(tmp_path: Path) -> None:
-    """With a single test point some figures make no sense: null, not a failure at the end of the run."""
+    """With a single test point some figures are undefined: null, not a failure at the end of the run."""
     path = tmp_path / "few.csv"
     path.write_text("\n".join(f"{i},{i * i % 7}" for i in range(12)) + "\n")
     found = json.loads(succeeds("train", *TINY, "--dataset", path, "--json", "--out", tmp_path / "run"))
@@ -597,7 +597,7 @@ LONG = "x" * 300
 def test_a_failed_run_is_code_1(
     one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
 ) -> None:
-    """One sentence that names what was at fault, and nothing is overwritten."""
+    """One sentence that names the cause, and nothing is overwritten."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "cupy", None)
     Path("empty.csv").touch()
@@ -633,7 +633,7 @@ def test_a_failed_run_is_code_1(
     ids=" ".join,
 )
 def test_a_loss_that_overflows_is_one_sentence(tmp_path: Path, choice: list[str]) -> None:
-    """At the first step or later: said once, without a warning, and the last good state can be evaluated."""
+    """At the first step or later: reported once, without a warning; the last good state can be evaluated."""
     folder = tmp_path / "run"
     last = fails(1, "train", *TINY, "--steps", "30", *choice, "--out", folder, "--quiet")
     assert "stopped being finite at step" in last
@@ -691,7 +691,7 @@ def test_a_damaged_checkpoint_is_one_sentence_everywhere(one: Path, tmp_path: Pa
 
 
 def test_a_damaged_configuration_does_not_lose_the_run(tmp_path: Path) -> None:
-    """The checkpoint knows the settings; config.toml is for reading, and is written again."""
+    """The checkpoint contains the settings; config.toml is for readers, and is written again."""
     folder = tmp_path / "run"
     succeeds("train", *TINY, "--out", folder, "--quiet")
     good = (folder / "config.toml").read_bytes()

@@ -1,4 +1,4 @@
-"""Settings, presets and their files: whatever is written there, the user gets a run or one sentence."""
+"""Test settings, presets and their files: every content gives either a run or one sentence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIELDS = {spec.name: spec for spec in dataclasses.fields(Settings)}
 
 
 def explains(refusal: pytest.ExceptionInfo[ConfigError], *words: str) -> None:
-    """The refusal is one sentence on one line that has these words, and a usage error."""
+    """Check that the refusal is one sentence on one line that has these words, and a usage error."""
     text = str(refusal.value)
     assert refusal.value.exit_code == 2
     assert "\n" not in text
@@ -37,12 +37,12 @@ def explains(refusal: pytest.ExceptionInfo[ConfigError], *words: str) -> None:
 
 
 def resolved(name: str, **chosen: Any) -> Settings:
-    """The settings of a preset beside those chosen."""
+    """Resolve the settings of a preset with the chosen ones."""
     return Settings.from_mapping(preset(name, chosen))
 
 
 def read(path: Path, content: bytes) -> Settings:
-    """Settings from the bytes of a TOML file."""
+    """Read settings from the bytes of a TOML file."""
     path.write_bytes(content)
     return Settings.from_mapping(toml.load(path))
 
@@ -107,7 +107,7 @@ def test_an_integer_of_more_than_64_bits_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n, spec in FIELDS.items() if spec.metadata["choices"]])
 def test_a_choice_that_is_none_lists_the_others(name: str) -> None:
-    """The sentence says what there is."""
+    """The sentence lists the known names."""
     with pytest.raises(ConfigError) as refusal:
         Settings.from_mapping({name: "nothing"})
     explains(refusal, option_name(name), "'nothing'", *FIELDS[name].metadata["choices"])
@@ -115,21 +115,21 @@ def test_a_choice_that_is_none_lists_the_others(name: str) -> None:
 
 @pytest.mark.parametrize("gamma", ["", "nothing", "0", "-1", "nan", "inf", "1e400"])
 def test_gamma_is_a_rule_or_a_positive_number(gamma: str) -> None:
-    """Everything else is refused."""
+    """Every other value is refused."""
     with pytest.raises(ConfigError) as refusal:
         Settings(gamma=gamma)
     explains(refusal, "--gamma")
 
 
 def test_gamma_may_be_written_as_a_number() -> None:
-    """``gamma = 0.25`` in a file means what ``--gamma 0.25`` does."""
+    """``gamma = 0.25`` in a file is equal to ``--gamma 0.25``."""
     assert (
         Settings.from_mapping({"gamma": 0.25}).fixed_gamma() == Settings(gamma="0.25").fixed_gamma() == 0.25
     )
 
 
 def test_an_integer_may_stand_for_a_number_and_a_list_for_a_tuple() -> None:
-    """As a TOML file has them."""
+    """Values have the types of a TOML file."""
     assert Settings.from_mapping({"lr": 1, "hidden": [3], "seeds": [1, 2]}) == Settings(
         lr=1.0, hidden=(3,), seeds=(1, 2)
     )
@@ -143,7 +143,7 @@ def test_an_unknown_setting_is_named() -> None:
 
 
 def test_a_name_that_no_file_can_hold_is_refused() -> None:
-    """A run could not write its config.toml with it."""
+    """A run could not write such a value to its config.toml."""
     with pytest.raises(ConfigError) as refusal:
         Settings(dataset="\udcff.csv")
     explains(refusal, "--dataset")
@@ -187,7 +187,7 @@ def test_one_sample_falls_back_to_what_it_can_estimate() -> None:
     assert estimators(Settings(objective="m3", samples=1)) == ("biased", "none")
 
 
-#: A sampled alphabet: that of all characters takes Hypothesis ten seconds to draw up.
+#: A sampled alphabet: Hypothesis needs ten seconds to build that of all characters.
 texts = st.text(st.sampled_from("ax0-.,/ ='\"\\[]{}\n\t\0\x1f\x7f\x85\xe9\u2028\ufeff\U0001f600"), max_size=8)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts | st.dates() | st.times()
@@ -200,7 +200,7 @@ anything = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(FIELDS)), anything, min_size=1, max_size=3))
 @many
 def test_any_values_are_settings_or_a_sentence(values: dict[str, Any]) -> None:
-    """Nothing but a ConfigError, and what is accepted has the types of the defaults."""
+    """The only error is a ConfigError, and accepted values have the types of the defaults."""
     try:
         settings = Settings.from_mapping(values)
     except ConfigError:
@@ -224,21 +224,21 @@ lists = st.lists(st.integers(1, 2**62), min_size=1, max_size=4, unique=True).map
 }))  # fmt: skip
 @many
 def test_a_file_holds_the_settings_exactly(values: dict[str, Any]) -> None:
-    """Written and read again they are the same, to the last bit and control character."""
+    """Written and read again they are equal, to the last bit and control character."""
     settings = Settings(**values)
     assert Settings.from_mapping(toml.tomllib.loads(toml.dumps(settings))) == settings
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A place for a settings file."""
+    """Return a path for a settings file."""
     return tmp_path_factory.mktemp("toml") / "config.toml"
 
 
 @given(st.binary(max_size=40) | st.lists(texts, max_size=6).map(lambda parts: "=".join(parts).encode()))
 @many
 def test_any_bytes_are_settings_or_a_sentence(file: Path, content: bytes) -> None:
-    """Nothing but a ConfigError."""
+    """The only error is a ConfigError."""
     with suppress(ConfigError):
         read(file, content)
 
@@ -277,7 +277,7 @@ def test_a_damaged_file_is_settings_or_a_sentence(file: Path, data: st.DataObjec
     ids=range(13),
 )
 def test_hostile_files_are_one_sentence(file: Path, content: bytes) -> None:
-    """Numbers without end, nesting without end, wrong encodings."""
+    """Endless numbers, endless nesting, wrong encodings."""
     with pytest.raises(ConfigError) as refusal:
         read(file, content)
     explains(refusal)
@@ -285,7 +285,7 @@ def test_hostile_files_are_one_sentence(file: Path, content: bytes) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Missing, a folder, or below a file."""
+    """A missing file, a folder, or a path below a file."""
     (tmp_path / "file").touch()
     for path in (tmp_path / "missing.toml", tmp_path, tmp_path / "file" / "x.toml", tmp_path / ("x" * 300)):
         with pytest.raises(ConfigError) as refusal:
@@ -297,7 +297,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_preset_for_the_plane_is_the_papers() -> None:
-    """Appendix B.1 and the author's code; whatever they leave open keeps its default."""
+    """Appendix B.1 and the author's code; settings that they leave open keep their defaults."""
     expected = Settings(
         hidden=(30, 30), activation="relu", latent=2, scale="softplus", initial="normal", sd_init=0.1,
         batch_size=1000, epochs=100.0, samples=5, encoder_steps=1, encoder_data="same",
@@ -307,7 +307,7 @@ def test_the_preset_for_the_plane_is_the_papers() -> None:
 
 
 def test_the_large_preset_is_figure_6() -> None:
-    """Star, 100 wide, ten times as long; all else as in the small one."""
+    """Star, 100 wide, ten times as long; all other settings as in the small one."""
     large = dataclasses.replace(resolved("paper-2d"), dataset="star", hidden=(100, 100), epochs=1000.0)
     assert resolved("paper-2d-large") == large
 
@@ -325,7 +325,7 @@ def test_the_preset_for_images_is_the_papers() -> None:
 @pytest.mark.parametrize("inference", ["fisher", "fisher-reparam"])
 @pytest.mark.parametrize("objective", ["elbo", "m1", "m2", "m3", "fae"])
 def test_the_encoder_of_the_paper_steps_less_on_the_fisher_divergence(objective: str, inference: str) -> None:
-    """1e-3 in place of 1e-2, unless the user chose, or chose another optimiser."""
+    """1e-3 in place of 1e-2, unless the user chose a rate or another optimiser."""
     chosen = {"objective": objective, "inference": inference}
     assert resolved("paper-2d", **chosen).encoder_lr == 1e-3
     assert resolved("paper-2d", **chosen, encoder_lr=0.5).encoder_lr == 0.5
@@ -333,7 +333,7 @@ def test_the_encoder_of_the_paper_steps_less_on_the_fisher_divergence(objective:
 
 
 def test_the_papers_estimators_are_biased_and_without_baseline() -> None:
-    """Whereas the default is unbiased; a flag brings that back."""
+    """The default is unbiased; a flag selects it again."""
     for name in PRESETS:
         samples = PRESETS[name]["samples"]
         m2, m3 = (build_learning(resolved(name, objective=objective)) for objective in ("m2", "m3"))
@@ -360,7 +360,7 @@ def test_as_published_combines_with_a_preset() -> None:
 @given(st.data())
 @few
 def test_a_flag_overrides_every_preset(name: str, data: st.DataObject) -> None:
-    """Whatever the user chose is what is run."""
+    """The settings that the user chose are the ones that are run."""
     of_images = "arch" in PRESETS[name]
     shape = {"width": st.just(0.25)} if of_images else {"hidden": st.just((7,))}
     chosen = data.draw(st.fixed_dictionaries({}, optional={
@@ -375,14 +375,14 @@ def test_a_flag_overrides_every_preset(name: str, data: st.DataObject) -> None:
 
 
 def test_an_unknown_preset_lists_the_others() -> None:
-    """The sentence says what there is."""
+    """The sentence lists the presets."""
     with pytest.raises(ConfigError) as refusal:
         preset("paper-3d", {})
     explains(refusal, "paper-3d", *PRESETS)
 
 
 def test_only_what_leaves_the_mathematics_alone_may_change() -> None:
-    """A new setting is part of the mathematics until somebody thinks about it."""
+    """A new setting is part of the mathematics unless it is listed otherwise."""
     free = {"steps", "epochs", "data_dir", "log_every", "evaluate_every", "memory_budget"}
     assert free == FREE_TO_CHANGE
 

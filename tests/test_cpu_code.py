@@ -1,4 +1,4 @@
-"""Machine code is kept in the user's cache, for its version and sources, for as long as it is used."""
+"""Test that machine code is kept in the user's cache, by version and sources, as long as it is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vsmnp.kernels.cpu.machine_code_folder import UNUSED, claim, code_folder, re
 
 OLD = time.time() - 2 * UNUSED
 NAME = "0.1.0-00112233445566ff"
-#: Compiles a loop on a word from outside, and says what it computes and whether its code was on disk.
+#: Compiles a loop that depends on an argument, and prints its result and whether its code was on disk.
 WORKER = """
 import sys
 from vsmnp.kernels.cpu import compilation
@@ -37,7 +37,7 @@ print(made(3.0), sum(made.stats.cache_hits.values()))
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Kernels of our own, with a sub-folder, and a cache for them."""
+    """Create kernels of a test, with a sub-folder, and a cache for them."""
     folder = tmp_path / "kernels"
     for name in ("formula.py", "deeper/formula.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def test_it_is_the_users_cache_or_what_numba_is_told(tmp_path: Path, monkeypatch
 def test_without_a_home_folder_loops_are_compiled_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user has no home folder, and so `~` stands for itself."""
+    """The user has no home folder, and so `~` is not expanded."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     monkeypatch.setattr(machine_code_folder, "user_cache", lambda: Path("~/.cache/vsmnp"))
@@ -130,7 +130,7 @@ def _loop_of(path: Path, constant: int) -> Callable[[float], float]:
 
 
 def test_files_of_one_name_in_two_folders_keep_apart(sources: Path) -> None:
-    """Their loops have one name, one line and one bytecode, which is all that Numba looks at in a folder."""
+    """Their loops have one name, one line and one bytecode, which is all that Numba compares in a folder."""
     here, there = _loop_of(sources / "step.py", 1), _loop_of(sources / "deeper" / "step.py", 2)
     assert compilation.compiled(here)(1.0) == 2.0
     assert compilation.compiled(there)(1.0) == 3.0
@@ -140,7 +140,7 @@ def test_files_of_one_name_in_two_folders_keep_apart(sources: Path) -> None:
 def test_a_copy_of_the_sources_finds_the_machine_code(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As an installed copy finds that of a checkout."""
+    """An installed copy finds the code of a checkout."""
     made = compilation.compiled(_loop_of(sources / "step.py", 1))
     made(1.0)
     copy = sources.rename(tmp_path / "copy")
@@ -155,7 +155,7 @@ def test_a_copy_of_the_sources_finds_the_machine_code(
 
 
 def _workers(count: int, tmp_path: Path, **environment: str) -> list[list[str]]:
-    """What so many processes say that compile one loop at the same time."""
+    """Run several processes that compile one loop at the same time, and return their output."""
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
     told = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), **environment}
@@ -184,7 +184,7 @@ def test_processes_that_compile_at_once_leave_whole_machine_code(tmp_path: Path)
 
 
 def test_a_full_disk_costs_the_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A limit on the size of files stands for it: the machine code is longer than that."""
+    """A limit on the size of files simulates it: the machine code is longer than that."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
     monkeypatch.setattr(f"{__name__}.WORKER", limit + WORKER)
@@ -197,7 +197,7 @@ def test_a_full_disk_costs_the_cache_alone(tmp_path: Path, monkeypatch: pytest.M
 
 
 def _aged(path: Path, content: str = "code") -> Path:
-    """A file that nothing has touched for long; its folder likewise."""
+    """Write a file that has not been used for a long time, and its folder likewise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     for each in (path, path.parent):
@@ -221,7 +221,7 @@ def test_what_was_marked_stays(tmp_path: Path) -> None:
 
 
 def test_what_was_just_written_stays(tmp_path: Path) -> None:
-    """A process that has run for all that time writes what it compiles now."""
+    """A process that has run for all that time writes the code that it compiles now."""
     old, young = _aged(tmp_path / NAME / "deeper" / "a.nbc"), tmp_path / NAME / "deeper" / "b.nbc"
     young.write_text("code")
     os.utime(tmp_path / NAME, (OLD, OLD))

@@ -1,4 +1,4 @@
-"""Machine code on disk is forgotten as soon as any source of the set changes."""
+"""Test that machine code on disk is not used after any source of the set changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record in memory is the record that compiled code is given."""
+"""Test that a record in memory is the record that compiled code receives."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outer(NamedTuple):
 
 
 def record() -> Outer:
-    cut = np.arange(24.0).reshape(4, 6)[::2, 1::3]  # of strides that are not its shape's
+    cut = np.arange(24.0).reshape(4, 6)[::2, 1::3]  # of strides that do not belong to its shape
     return Outer(-7, Inner(cut, np.array([True, False]), -0.1), np.arange(3, dtype=np.float32))
 
 

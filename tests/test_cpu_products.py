@@ -1,4 +1,4 @@
-"""Products on planes are products of matrices."""
+"""Test that products on planes are products of matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fused step of the ``cpu`` set is the composed one, whatever the loss, the tiles and the threads."""
+"""Test that the fused step of the ``cpu`` set is the composed one, for all losses, tiles and threads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Course:
-    """What some steps made of a state."""
+    """The state and reports after some steps."""
 
     state: State
     infos: list[Info]

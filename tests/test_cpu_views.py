@@ -1,4 +1,4 @@
-"""The views of compiled loops are what slices of NumPy are."""
+"""Test that the views of compiled loops equal slices of NumPy."""
 
 from __future__ import annotations
 

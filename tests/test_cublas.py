@@ -1,4 +1,4 @@
-"""Products through cuBLAS's C interface: a library of this machine's memory stands for the card's."""
+"""Test products through cuBLAS's C interface, with a library on this machine's memory in its place."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FakeLibrary:
         kind = ctypes.c_float if size == 4 else ctypes.c_double
 
         def columns(address: int, rows: int, width: int, leading: int) -> Array:
-            """A matrix stored by columns, as an array of its memory."""
+            """View a matrix stored by columns as an array of its memory."""
             assert leading >= rows
             flat = np.ctypeslib.as_array((kind * (leading * (width - 1) + rows)).from_address(address))
             return np.lib.stride_tricks.as_strided(flat, (rows, width), (size, leading * size))
@@ -119,7 +119,7 @@ def test_parts_of_wider_matrices_are_multiplied_where_they_lie(k: CudaKernels, d
 
 
 def test_the_workspace_follows_the_stream(launcher: Launcher) -> None:
-    """A stream takes the workspace away; within one, products are products and nothing else."""
+    """A stream takes the workspace away; within one stream, only the products are computed."""
     library, x = FakeLibrary(), np.ones((1, 2, 2), np.float32)
     door, matrices = launcher.connect(library), Matrices(x, 2, 0)
     ones = np.zeros_like(x)

@@ -1,4 +1,4 @@
-"""The ``cuda`` set on a card obeys the laws that it obeys without one: ``pytest -m gpu``."""
+"""Test that the ``cuda`` set on a card obeys the laws that it obeys without one: ``pytest -m gpu``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ from vsmnp.types import Kernels
     params=[pytest.param("card", marks=pytest.mark.gpu), pytest.param("shim", marks=pytest.mark.slow)],
 )
 def k(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Hosted:
-    """The card's set; without a card, the one that stands for it shows that these tests can pass."""
+    """Return the card's set, or without a card its substitute, which shows that these tests can pass."""
     if request.param == "card":
         return Hosted(load("cuda"))
     return Hosted(kernel_set(ShimLauncher(libraries(tmp_path_factory)), GEOMETRIES[0]))
@@ -73,7 +73,7 @@ def k(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) 
 @few
 @given(draws)
 def test_adam_agrees_and_leaves_the_dead_alone(k: Any, draws: Draws) -> None:
-    """The card's power may differ from the host's in the last place, and so may the corrections."""
+    """The card's powers may differ from the host's in the last place, and so may the corrections."""
     state = Moving(draws)
     p, m, v, t = state.copies()
     for _ in range(3):
@@ -128,14 +128,14 @@ ROUNDED = {"parameters": 1e-3, "m": 2e-5, "v": 2e-5}
     params=[pytest.param("card", marks=pytest.mark.gpu), pytest.param("shim", marks=pytest.mark.slow)],
 )
 def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kernels:
-    """The set itself, whose arrays stay where they are."""
+    """Return the set itself, whose arrays stay on the card."""
     if request.param == "card":
         return load("cuda")
     return device(DeviceLauncher(libraries(tmp_path_factory)))
 
 
 def moved(k: Kernels, settings: Settings, many: int | None) -> dict[str, np.ndarray[Any, Any]]:
-    """How far each array of a state is from its beginning after three steps."""
+    """Compute the distance of each array of a state from its beginning after three steps."""
     trainer = Trainer.build(k, settings, load_data("mixture"), may_fuse=many is not None)
     if many is not None:
         assert isinstance(trainer.fused, CudaStep)

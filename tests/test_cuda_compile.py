@@ -1,4 +1,4 @@
-"""The CUDA sources compile for every supported card, and no kernel takes more than its share of one."""
+"""Test that the CUDA sources compile for every supported card, within the resources of each kernel."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from vsmnp.kernels.cuda.source import FOLDER, REALS, TOPICS, joined
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 #: Registers of a thread: at least two blocks of 256 threads fit a multiprocessor.
 MOST_REGISTERS = {np.dtype(np.float32): 96, np.dtype(np.float64): 128}
-#: Of the fused steps, which keep tiles of products in registers: two blocks, or one in double precision.
+#: For the fused steps, which keep tiles of products in registers: two blocks, or one in double precision.
 MOST_REGISTERS_OF_A_STEP = {np.dtype(np.float32): 128, np.dtype(np.float64): 255}
-#: Of the joint divergence's, whose two blocks on a multiprocessor have 128 threads.
+#: For the joint divergence, whose two blocks on a multiprocessor have 128 threads.
 MOST_REGISTERS_OF_A_JOINT_STEP = 255
-#: Bytes of shared memory of a block that every card gives without being asked.
+#: Bytes of shared memory of a block that every card provides by default.
 MOST_SHARED = 48 * 1024
 
 
@@ -29,7 +29,7 @@ def _flags(architecture: str) -> tuple[str, ...]:
 
 
 def _marks(topic: str, dtype: np.dtype[Any], architecture: str) -> tuple[pytest.MarkDecorator, ...]:
-    """A fused step takes up to ten seconds; where it takes most registers is always tried."""
+    """Mark slow cases: a fused step takes up to ten seconds; the one with the most registers always runs."""
     of_second_order = topic.startswith(("step_second", "step_joint"))
     long = of_second_order or (topic.startswith("step") and dtype == np.float64)
     return (pytest.mark.slow,) if long and architecture != ARCHITECTURES[-1] else ()
@@ -55,7 +55,7 @@ def test_kernels_compile_and_spill_nothing(topic: str, dtype: np.dtype[Any], arc
     assert max(taken.shared for taken in found.values()) <= MOST_SHARED
 
 
-#: It keeps 90 numbers a thread, in places that only run time knows.
+#: It keeps 90 numbers a thread, at indices that are known only at run time.
 GREEDY = """
 extern "C" __global__ void __launch_bounds__(1024, 2) greedy(float *p) {
     float x[90];

@@ -1,7 +1,7 @@
-"""The CUDA sources, run on this machine by the wrappers that launch them on a card, agree with ``reference``.
+"""Test that the CUDA sources, run on this machine by the wrappers of a card, agree with ``reference``.
 
-The laws of every kernel set are repeated here for several launch geometries and shuffled schedules; what only
-these kernels can get wrong follows.
+The laws of every kernel set are repeated here for several launch geometries and shuffled schedules; tests of
+errors that only these kernels can have follow.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def k(request: pytest.FixtureRequest, launcher: ShimLauncher) -> CudaKernels:
     return kernel_set(launcher, request.param)
 
 
-# --- what only these kernels can get wrong ----------------------------------------------------------
+# --- errors that only these kernels can have -----------------------------------------------------
 
-#: On both sides of what stays in registers, and beyond.
+#: On both sides of the size that stays in registers, and beyond.
 SAMPLES = st.sampled_from((1, 2, 8, 9, 20))
 #: On both sides of a lane, a warp, two warps and a block.
 WIDTHS = st.sampled_from((1, 2, 3, 31, 32, 33, 64, 65, 300))
@@ -231,7 +231,7 @@ def test_training_is_that_of_the_reference(k: CudaKernels, choice: dict[str, Any
 
 
 def test_every_kernel_is_toured(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The sanitizers see what the tour sees: it misses no kernel of any file."""
+    """The sanitizers run this tour: it covers every kernel of every file."""
     launcher = ShimLauncher(libraries(tmp_path_factory))
     tour(kernel_set(launcher, GEOMETRIES[1]), source.REALS)
     kernels = {name for topic in source.TOPICS for name in kernel_names(source.joined(topic, np.float32))}

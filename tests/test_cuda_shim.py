@@ -1,4 +1,4 @@
-"""What runs the CUDA sources without a card finds the faults that it is there to find."""
+"""Test that the runner of the CUDA sources without a card finds the faults that it must find."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_missing_compiler_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_tour_of_a_card_goes_through_every_kernel(folder: Path) -> None:
-    """As the sanitizer of a card sees it: arrays go to a device that alone opens them, lists of them too."""
+    """As for the sanitizer of a card: arrays and lists of arrays are copied to a device that alone opens them."""
     launcher = DeviceLauncher(folder)
     tour(Hosted(device(launcher)), [np.dtype(np.float32)])  # type: ignore[arg-type]
     sources = [joined(topic, np.dtype(np.float32)) for topic in TOPICS]

@@ -1,4 +1,4 @@
-"""The fused step of the ``cuda`` set is the composed step of the reference, however its work is shared."""
+"""Test that the fused step of the ``cuda`` set equals the reference for every division of its work."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from vsmnp.training.trainer import Info, Trainer
 from vsmnp.types import Kernels
 
 TINY = Settings(hidden=(6, 3), batch_size=37, steps=2, log_every=2, seeds=(0, 1), dtype="float64")
-#: The natural order of turns, and a shuffled one with a block that is no power of two and models that wait.
+#: The natural order of turns, and a shuffled one with a block that is not a power of two and queued models.
 GEOMETRIES = (Geometry(64, 4096, 65535, 0), Geometry(96, 3, 1, 1))
-#: Enough for tiles of 64 rows, and for tiles of 16 alone.
+#: Enough shared memory for tiles of 64 rows, and for tiles of 16 rows only.
 MEMORIES = (227 * 1024, 16 * 1024)
 ONE_BLOCK, MANY_BLOCKS = 1, 1000
 
@@ -58,19 +58,19 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> ShimLauncher:
 
 
 def names(kind: str) -> list[str]:
-    """Of an enumeration in the kernels' source."""
+    """Read the names of an enumeration in the kernels' source."""
     found = re.search(rf"enum {kind} \{{(.*?)\}};", source.joined("step_tiled", np.dtype(np.float32)), re.S)
     assert found is not None
     return re.findall(r"\w+", found[1])
 
 
 def place_of(name: str) -> int:
-    """Of a word in a plan."""
+    """Return the index of a word in a plan."""
     return names("Place").index(name)
 
 
 def trainer_of(k: Kernels, settings: Settings, many: int = ONE_BLOCK) -> Trainer:
-    """A trainer whose step is fused where ``k`` fuses; from ``many`` models on, in one block each."""
+    """Build a trainer whose step is fused where ``k`` fuses; from ``many`` models on, in one block each."""
     trainer = Trainer.build(k, settings, load_data("mixture"))
     if isinstance(trainer.fused, CudaStep):
         object.__setattr__(trainer, "fused", replace(trainer.fused, many=many))
@@ -84,7 +84,7 @@ def run(trainer: Trainer, state: State, steps: int = 2) -> Info:
 
 
 def same(fused: tuple[State, Info], composed: tuple[State, Info], tolerance: float = 1e-11) -> None:
-    """Parameters, moments, counters, flags and reports."""
+    """Check that parameters, moments, counters, flags and reports are equal."""
     (state, info), (other, expected) = fused, composed
     for mine, theirs in ((state.phi, other.phi), (state.theta, other.theta)):
         agree(mine, theirs, tolerance)
@@ -124,7 +124,7 @@ def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, man
 def test_models_die_as_they_do_composed(
     launcher: ShimLauncher, objective: str, inference: str, many: int
 ) -> None:
-    """One has a parameter that is none, one a gamma whose square overflows; their neighbour lives on."""
+    """One model has a NaN parameter, one a gamma whose square overflows; their neighbour goes on."""
     settings = replace(TINY, objective=objective, inference=inference, seeds=(0, 1, 2))
     ends: list[tuple[State, Info]] = []
     for k in (kernel_set(launcher, GEOMETRIES[0]), reference):
@@ -137,7 +137,7 @@ def test_models_die_as_they_do_composed(
             info = run(trainer, state, 2)
         assert state.alive.tolist() == [False, False, True]
         for array in (state.phi, state.phi_memory.m, state.phi_memory.v):
-            array[:2] = 0  # what a dying model wrote last is of the size of its gamma
+            array[:2] = 0  # the last numbers of a diverging model are of the size of its gamma
         ends.append((state, info))
     (state, info), (other, expected) = ends
     for name in FLAGS:
@@ -151,7 +151,7 @@ def test_models_die_as_they_do_composed(
 
 @pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
 def test_a_member_of_an_ensemble_is_the_single_run_of_its_seed(launcher: ShimLauncher, many: int) -> None:
-    """To the last bit, and in whatever order threads and blocks take their turns."""
+    """To the last bit, and in any order of threads and blocks."""
     launcher.shared_bytes = MEMORIES[1]
     settings = replace(TINY, dtype="float32", samples=2, objective="m3", batch_size=21, seeds=(3, 4))
     both = trainer_of(kernel_set(launcher, GEOMETRIES[0]), settings, many)
@@ -247,7 +247,7 @@ def test_a_slice_of_a_gradient_is_small() -> None:
 
 
 def without_moments(step: CudaStep) -> CudaStep:
-    """The same step with the encoder's moments left in memory."""
+    """Build the same step with the encoder's moments left in memory."""
     words = step.plan.words.copy()
     words[place_of("MOMENTS")] = 0
     return replace(step, plan=replace(step.plan, words=words, moments=0))
@@ -258,7 +258,7 @@ def without_moments(step: CudaStep) -> CudaStep:
 def test_moments_are_the_same_bits_wherever_they_lie(
     launcher: ShimLauncher, inference: str, geometry: Geometry
 ) -> None:
-    """In the block or in memory; one model dies in its second step."""
+    """In the block or in memory; one model diverges in its second step."""
     launcher.shared_bytes = MEMORIES[0]
     settings = replace(
         TINY, inference=inference, encoder_steps=2, encoder_data="fresh", seeds=(0, 1, 2), batch_size=9
@@ -282,7 +282,7 @@ def test_moments_are_the_same_bits_wherever_they_lie(
 
 
 def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
-    """Not for one update, nor for SGD; and where three blocks live on a multiprocessor, three still do."""
+    """Not for one update, nor for SGD; and a multiprocessor that holds three blocks still holds three."""
     wide = replace(TINY, hidden=(30, 30), samples=1, dtype="float32", encoder_steps=2)
     for settings, kilobytes, held in (
         (wide, 163, True),
@@ -300,7 +300,7 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
 
 @pytest.mark.parametrize("kilobytes", [227, 163, 99, 64])
 def test_what_is_shared_is_enough_for_the_blocks_that_are_counted_on(kilobytes: int) -> None:
-    """Of all that can be, a percentage which the driver rounds up; the rest is cache."""
+    """A percentage of the available shared memory, which the driver rounds up; the rest is cache."""
     narrow = replace(TINY, hidden=(30, 30), dtype="float32")
     joint = replace(narrow, objective="fae", inference="fisher")
     choices: tuple[dict[str, Any], ...] = ({"encoder_steps": 2}, {"hidden": (50, 50)}, {"hidden": (8,)})
@@ -318,7 +318,7 @@ def test_what_is_shared_is_enough_for_the_blocks_that_are_counted_on(kilobytes: 
 
 
 def test_every_launch_of_a_step_asks_for_the_same_share(launcher: ShimLauncher) -> None:
-    """So that no multiprocessor is divided anew between two launches; other kernels ask for none."""
+    """So that no multiprocessor is reconfigured between two launches; other kernels request none."""
     launcher.shared_bytes = MEMORIES[0]
     for many, kernels in (
         (ONE_BLOCK, {"whole_step"}),
@@ -390,7 +390,7 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
 
 
 def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
-    """Both sides name the same places in the same number."""
+    """Both sides use the same index for each name."""
     places, numbers = names("Place"), names("Number")
     trainer = trainer_of(kernel_set(launcher, GEOMETRIES[0]), TINY)
     assert isinstance(trainer.fused, CudaStep)

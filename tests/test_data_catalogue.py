@@ -1,4 +1,4 @@
-"""Datasets by name: what exists, what is said about it, and what is said of a name that does not."""
+"""Test datasets by name: the known ones, their descriptions, and the message for an unknown name."""
 
 from __future__ import annotations
 

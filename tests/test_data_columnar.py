@@ -1,4 +1,4 @@
-"""Parquet and Arrow tables: their columns, nulls and index, and a missing library."""
+"""Test Parquet and Arrow tables: their columns, nulls and index, and a missing library."""
 
 from __future__ import annotations
 

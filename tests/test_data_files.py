@@ -1,4 +1,4 @@
-"""The user's own files: what is read, what is refused, and that corrupt bytes are one sentence."""
+"""Test the user's own files: valid ones are read, others are refused, corrupt bytes give one sentence."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_objects_are_never_unpickled(tmp_path: Path, suffix: str) -> None:
     path = save(tmp_path / f"x{suffix}", x)
     with pytest.raises(DataError, match=r"holds Python objects .*never unpickled.*x\.astype\(float\)\)"):
         load_file(path)
-    save(path, x.astype(float))  # what the sentence says
+    save(path, x.astype(float))  # words of the sentence
     assert load_file(path).dim == 2
 
 
@@ -307,7 +307,7 @@ def test_the_bytes_of_another_format(tmp_path: Path, suffix: str) -> None:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A small valid file of every kind."""
+    """Write a small valid file of every kind."""
     folder = tmp_path_factory.mktemp("sources")
     valid = {f"plain{s}": save(folder / f"x{s}", X, test=X[:4]).read_bytes() for s in SUFFIXES}
     packed = io.BytesIO()
@@ -330,7 +330,7 @@ def test_corrupt_bytes_are_one_sentence_or_a_dataset(
     tmp_path_factory: pytest.TempPathFactory, sources: dict[str, bytes], kind: str, data: st.DataObject
 ) -> None:
     content = bytearray(sources[kind])
-    # headers come first in every format, and matter most
+    # headers come first in every format, and are the most important part
     place = st.integers(0, len(content) - 1) | st.integers(0, min(len(content), 700) - 1)
     for start in data.draw(st.lists(place, max_size=3)):
         piece = data.draw(st.binary(max_size=4))

@@ -1,4 +1,4 @@
-"""What is said of an HDF5 file that cannot be read, and that the remedy in the sentence helps."""
+"""Test the message for an HDF5 file that cannot be read, and that its remedy works."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def good(path: Path) -> None:
 
 @contextmanager
 def writer(path: Path, version: str, mode: str = "plain") -> Iterator[None]:
-    """A process that holds the file open for writing; it is killed at the end."""
+    """Start a process that holds the file open for writing; it is killed at the end."""
     command = [sys.executable, "-c", _WRITER, str(path), version, mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -78,7 +78,7 @@ def test_a_file_system_without_locks(path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(h5py, "File", without_locks)
     with pytest.raises(DataError, match=r"not let HDF5 lock it: .*LOCKING=FALSE"):
         load_data(str(path))
-    with writer(path, "earliest"):  # no lock is to be had here either: with the variable none is asked for
+    with writer(path, "earliest"):  # no lock is available here either: with the variable none is requested
         code = f"from vsmnp.data import load_data; print(load_data({str(path)!r}).n_train)"
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -153,7 +153,7 @@ def test_the_parts_of_a_virtual_dataset(path: Path) -> None:
     with pytest.raises(
         DataError, match=r"'x' of .* is made of the file part\.h5, which is missing: put it beside"
     ):
-        load_data(str(path))  # HDF5 itself would say that all values are zero
+        load_data(str(path))  # HDF5 itself would read all values as zero
     write(path.parent / "part.h5")
     good(path)
     assert load_data(str(path)).epoch(0, 0, np.float64).max() > 50

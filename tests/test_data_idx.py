@@ -1,4 +1,4 @@
-"""The IDX reader: a round trip, and that not one wrong byte passes."""
+"""Test the IDX reader: a round trip, and that every wrong byte is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vsmnp.errors import DataError
 
 
 def idx_bytes(values: np.ndarray) -> bytes:
-    """The IDX file of a ``uint8`` array."""
+    """Write the IDX file of a ``uint8`` array."""
     return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
 
 

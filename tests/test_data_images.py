@@ -1,4 +1,4 @@
-"""Image sets: where their files are found, how they are downloaded from a (local) server, what is refused."""
+"""Test image sets: how their files are found and downloaded from a (local) server, and refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PACKED_LABELS = {file: gzip.compress(idx_bytes(labels), mtime=0) for file, label
 
 
 def tiny(*mirrors: str) -> ImageSet:
-    """An image set like MNIST, of nine images with their labels."""
+    """Write an image set like MNIST, of nine images with their labels."""
     values, packed = PIXELS | LABELS, PACKED | PACKED_LABELS
     train, test, *labels = (
         IdxFile(file, len(values[file]), hashlib.sha256(packed[file]).hexdigest(), crc32(values[file].copy()))
@@ -46,12 +46,12 @@ class Quiet(SimpleHTTPRequestHandler):
     """A file server that does not log."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Suppress the log line of a request."""
 
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
-    """A folder and the URL that it is served under."""
+    """Serve a folder, and return it with its URL."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "served"
     folder.mkdir()
@@ -65,7 +65,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Pa
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's cache of this test's own, and no $VSMNP_DATA."""
+    """Set a user's cache for this test alone, and no $VSMNP_DATA."""
     monkeypatch.setattr("platformdirs.user_cache_path", lambda project: tmp_path / "cache")
     monkeypatch.delenv("VSMNP_DATA", raising=False)
     return tmp_path / "cache"

@@ -1,4 +1,4 @@
-"""Folders of pictures and CelebA: what becomes of a file, what is held out, the cache, what is refused."""
+"""Test folders of pictures and CelebA: decoding, held-out pictures, the cache, and refusals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vsmnp.settings.settings import Settings
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's cache of this test's own, and no $VSMNP_DATA."""
+    """Set a user's cache for this test alone, and no $VSMNP_DATA."""
     monkeypatch.setattr("platformdirs.user_cache_path", lambda project: tmp_path / "cache")
     monkeypatch.delenv("VSMNP_DATA", raising=False)
     return tmp_path / "cache" / "pictures"
@@ -37,7 +37,7 @@ def noise(seed: int, height: int = 6, width: int = 6, channels: int = 3) -> np.n
 
 
 def fill(folder: Path, n: int = 12, suffix: str = ".png", **kind: int) -> Path:
-    """``n`` pictures of noise, 00.png and so on."""
+    """Write ``n`` pictures of noise, 00.png and so on."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(n):
         Image.fromarray(noise(i, **kind)).save(folder / f"{i:02d}{suffix}")
@@ -45,13 +45,13 @@ def fill(folder: Path, n: int = 12, suffix: str = ".png", **kind: int) -> Path:
 
 
 def pixels(dataset: Dataset) -> list[bytes]:
-    """All samples, training then test in their own order, as bytes that can be looked up."""
+    """Return all samples, training then test in their order, as bytes for comparisons."""
     rows = [dataset.epoch(0, 0, float), dataset.test(0, float)]
     return [bytes(row) for row in np.rint(255 * np.concatenate(rows)).astype(np.uint8)]
 
 
 def flat(*pictures: np.ndarray) -> list[bytes]:
-    """Pictures ``(H, W[, C])`` as samples: channels first, then flat."""
+    """Convert pictures ``(H, W[, C])`` to samples: channels first, then flat."""
     return [np.ascontiguousarray(np.moveaxis(p, -1, 0) if p.ndim == 3 else p).tobytes() for p in pictures]
 
 
@@ -271,7 +271,7 @@ def test_the_first_of_several_frames_is_read(tmp_path: Path) -> None:
     assert data.notes == ("1 picture(s) have several frames, of which the first was read.",)
 
 
-# --- what is broken is named and left out ---------------------------------------------------------
+# --- broken files are named and left out ----------------------------------------------------------
 
 
 def test_broken_pictures_are_named_counted_and_left_out(tmp_path: Path) -> None:
@@ -305,11 +305,11 @@ def test_a_small_file_that_claims_to_be_huge(tmp_path: Path) -> None:
     assert "huge.png (claims 8192 x 8193 pixels)" in load_data(str(folder)).notes[0]
 
 
-# --- what is refused ------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 def refused(folder: Path, cache: Path, sentence: str, **options: object) -> None:
-    """One sentence, and nothing half-written."""
+    """Check that loading is refused by one sentence, and that nothing half-written is left."""
     with pytest.raises(DataError, match=sentence):
         load_data(str(folder), **options)  # type: ignore[arg-type]
     assert not cache.exists() or list(cache.iterdir()) == []
@@ -409,7 +409,7 @@ def test_options_that_make_no_sense(tmp_path: Path) -> None:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of pictures that were decoded since."""
+    """Count the pictures that have been decoded since."""
     counts: list[int] = []
     original = Reader.__init__
 
@@ -564,7 +564,7 @@ def _is_mapped(x: np.ndarray | None) -> bool:
 
 
 def faces(folder: Path, n: int = 6) -> Path:
-    """Aligned pictures of noise, 000001.jpg and so on."""
+    """Write aligned pictures of noise, 000001.jpg and so on."""
     folder.mkdir(parents=True)
     for i in range(1, n + 1):
         board = np.zeros((ORIGINAL[1], ORIGINAL[0], 3), np.uint8)

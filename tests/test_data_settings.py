@@ -1,4 +1,4 @@
-"""The settings and options that say how a table is read."""
+"""Test the settings and options that define how a table is read."""
 
 from __future__ import annotations
 

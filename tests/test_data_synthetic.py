@@ -1,4 +1,4 @@
-"""The synthetic sets: their moments, exact densities, scores and floors, and that seeds decide everything."""
+"""Test the synthetic sets: moments, exact densities, scores and floors, and reproducibility by seeds."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_score_is_the_gradient_of_the_log_density(name: str) -> None:
     [("mixture", 2.0, 400), ("ring", 0.75, 800), ("banana", 3.2, 800)],
 )
 def test_density_integrates_to_one(name: str, half_width: float, points: int) -> None:
-    """The trapezoidal rule, on a grid that misses the origin; it converges fast for smooth functions."""
+    """The trapezoidal rule, on a grid that avoids the origin; it converges fast for smooth functions."""
     edge = np.linspace(-half_width, half_width, points)
     mass = 0.0
     for row in edge:

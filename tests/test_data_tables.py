@@ -1,4 +1,4 @@
-"""Text tables: separators, decimal marks, headers, index columns, missing values and text."""
+"""Test text tables: separators, decimal marks, headers, index columns, missing values and text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vsmnp.types import Array
 
 
 def read(path: Path, text: str | bytes, **options: object) -> tuple[Array, tuple[str, ...], str]:
-    """Write a table and read it: its rows in their order, the names of its columns, what is said of it."""
+    """Write a table and read it: its rows in their order, the names of its columns, its messages."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     data = load_data(str(path), **options)  # type: ignore[arg-type]
     index = np.sort(np.concatenate([data.train_index, data.test_index]))  # type: ignore[attr-defined]
@@ -157,7 +157,7 @@ def test_two_marks_in_a_table_are_refused(path: Path) -> None:
     ],
 )
 def test_index_columns_and_names(path: Path, text: str, columns: tuple[str, ...], note: str) -> None:
-    if note == "text":  # one number among the names may as well be a row of data with a slip
+    if note == "text":  # one number among the names may also be a row of data with a slip
         with pytest.raises(DataError, match=r"in column 1 \(line 1: 'id'\)"):
             read(path, text)
         return
@@ -191,7 +191,7 @@ def test_other_separators_are_named(path: Path, text: str, other: str) -> None:
         assert read(path, text.replace(other, separator))[0].tolist() == [[1, 2], [3, 4]]
 
 
-# --- what is missing, what is text ----------------------------------------------------------------
+# --- missing values and text ----------------------------------------------------------------------
 
 
 MISSING = ("", "NA", "n/a", "NaN", "null", "None", "?", "#N/A", "#DIV/0!")
@@ -309,7 +309,7 @@ def test_a_slip_is_placed(path: Path, text: str, sentence: str) -> None:
         read(path, text)
 
 
-# --- the two ways through the file agree ------------------------------------------------------------
+# --- both readers of the file agree -----------------------------------------------------------------
 
 
 @given(
@@ -329,7 +329,7 @@ def test_every_number_is_read_to_the_last_bit(
     end: str,
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "exact.csv"
-    x = [[0.5, *row] for row in x]  # tells the decimal mark
+    x = [[0.5, *row] for row in x]  # decides the decimal mark
     quoted = quoted or (comma and separator == ",")
     fields = [[repr(v).replace(".", ",") if comma else repr(v) for v in row] for row in x]
     lines = [["p", "q", "r", "s"], *([f'"{f}"' if quoted else f for f in row] for row in fields)]

@@ -1,4 +1,4 @@
-"""Every statement holds, every misprint fails, and no check is one that cannot fail."""
+"""Test that every statement holds, every misprint fails, and every check can fail."""
 
 from __future__ import annotations
 

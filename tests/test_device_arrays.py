@@ -1,7 +1,7 @@
-"""A training step asks nothing of an array but what an array on another device can do.
+"""Test that a training step uses arrays only in ways that arrays on another device support.
 
-The kernel set here hands out arrays that refuse to become NumPy arrays on their own, as arrays on a GPU
-do: they know NumPy's operators and functions, and only ``to_host`` opens them.
+The kernel set here returns arrays that refuse an implicit conversion to NumPy arrays, as arrays on a GPU do:
+NumPy's operators and functions apply to them, and only ``to_host`` opens them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from vsmnp.types import Kernels
 
 
 def remote_set() -> Kernels:
-    """The reference, on the other device; seeds and settings may come from the host, data may not."""
+    """Build the reference set on the other device; seeds and settings may be host arrays, data may not."""
     reference = load("reference")
 
     def carried(name: str) -> Callable[..., Any]:
@@ -91,7 +91,7 @@ def test_a_run_on_another_device_is_the_run_on_the_host(choice: dict[str, Any]) 
     "choice", [{}, {"posterior": "bernoulli", "objective": "m1"}], ids=["gaussian", "bernoulli"]
 )
 def test_what_is_asked_of_a_trained_model_is_numpy_s(choice: dict[str, Any]) -> None:
-    """Everything that a run says of itself is fetched, and is what the host says."""
+    """Everything that a run reports is fetched, and equals the host's report."""
     settings, data = replace(TINY, **choice), load_data("mixture")
     x, said = data.test(0, np.dtype(np.float64))[:7], []
     for k in (load("reference"), remote_set()):
@@ -132,7 +132,7 @@ def test_arrays_of_the_device_may_be_given_to_a_trained_model() -> None:
 
 
 def test_a_state_goes_back_without_a_mask() -> None:
-    """Models that died go back to where they were; the others stay."""
+    """Models that diverged are restored to their former state; the others stay."""
     k = remote_set()
     trainer = Trainer.build(k, TINY, load_data("mixture"))
     state, earlier = trainer.initial_state(), trainer.initial_state()

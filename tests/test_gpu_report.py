@@ -1,4 +1,4 @@
-"""`benchmarks/gpu.sh` comes to its end on any machine, and all that it finds is on the disk at once."""
+"""Test that `benchmarks/gpu.sh` ends on any machine, and that its findings are on the disk at once."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ import pytest
 from vsmnp.kernels import gpu_obstacle
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What a bare machine with a GPU need not have.
+#: Programs that may be missing on a machine with a GPU.
 LEAN = ("pooch", "sympy", "tqdm", "matplotlib", "PIL")
-#: A row, and then what is planted.
+#: Code that writes a row, before planted code.
 ROW = "from gpu.rows import write_row; write_row(found=1); print('said', flush=True)\n"
 
 
 @pytest.fixture(scope="module")
 def gpu() -> Iterator[SimpleNamespace]:
-    """The modules of `benchmarks/gpu`."""
+    """Import the modules of `benchmarks/gpu`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "benchmarks"))
         from gpu import __main__ as main
@@ -37,14 +37,14 @@ def gpu() -> Iterator[SimpleNamespace]:
 
 
 def planted(gpu: SimpleNamespace, name: str, code: str, seconds: float = 20.0, **options: Any) -> Any:
-    """A part that runs some Python."""
+    """Create a part that runs Python code."""
     return gpu.process.Part(
         name, "planted", lambda: (sys.executable, "-c", code), seconds, needs_gpu=False, **options
     )
 
 
 def reported(gpu: SimpleNamespace, folder: Path, chosen: list[Any], budget: float = 100.0) -> dict[str, Any]:
-    """What a report of these parts holds, by name."""
+    """Run these parts and return their report, by name."""
     gpu.main.main(folder, chosen, budget, folder)
     found = json.loads((folder / "gpu.json").read_text())
     return {part["name"]: part for part in found["parts"]}
@@ -97,7 +97,7 @@ def _alive(process: int) -> bool:
 
 
 def test_what_a_part_started_ends_with_it(gpu: SimpleNamespace, tmp_path: Path) -> None:
-    """At the limit, and also where the part ends and leaves somebody behind."""
+    """At the limit, and also where the part ends and leaves a child process behind."""
     code = """
 import subprocess, sys, time
 from gpu.rows import write_row
@@ -190,7 +190,7 @@ def test_rows_of_a_command_are_read_while_its_file_grows(gpu: SimpleNamespace, t
 
 
 def test_every_test_of_a_part_is_a_row(gpu: SimpleNamespace, tmp_path: Path) -> None:
-    """Also where the suite clears the environment and holds the output back."""
+    """Also where the suite clears the environment and captures the output."""
     command = (sys.executable, *gpu.parts._PYTEST, str(ROOT / "tests" / "test_layout.py"), "-m", "not gpu")
     part = gpu.process.Part("laws", "planted", lambda: command, 60, needs_gpu=False)
     found = reported(gpu, tmp_path, [part])["laws"]
@@ -229,7 +229,7 @@ def test_the_script_takes_names_of_parts_and_says_which_there_are(tmp_path: Path
 
 
 def test_training_and_the_gpu_tests_need_no_other_library(tmp_path: Path) -> None:
-    """A machine without a registry: what draws, downloads and proves may be missing there."""
+    """A machine without a registry: programs that draw, download and verify may be missing there."""
     blocked = "\n".join(["import sys", *(f"sys.modules[{name!r}] = None" for name in LEAN)])
     (tmp_path / "sitecustomize.py").write_text(blocked)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT / 'tests'}"}

@@ -1,4 +1,4 @@
-"""A command line as somebody types it: parsed, and not run."""
+"""Parse a command line as a user types it, without running it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from vsmnp.cli import main
 
 
 def parse(line: str) -> None:
-    """Fail where the program would complain.
+    """Fail if the program would reject the command line.
 
-    A command alone would be asked for ``--help`` only, and remember that: ``-h`` it learns from the program.
+    A command parsed alone would cache ``--help`` as its only help option; ``-h`` is set by the program.
     """
     program, name, *arguments = shlex.split(line)
     assert program == "vsmnp", line

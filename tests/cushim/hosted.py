@@ -16,8 +16,8 @@ _DRAWN = ("words", "uniform", "normal", "sample")
 class Hosted:
     """The functions of ``k``: arguments are copied to its device, changes and results are copied back.
 
-    Arrays inside tuples and lists are copied, too. A fused step and a recorder are not wrapped: a trainer gives
-    them arrays of the device, which ``asarray`` and ``zeros`` made.
+    Arrays inside tuples and lists are copied, too. A fused step and a recorder are not wrapped: a trainer
+    gives them arrays of the device, which ``asarray`` and ``zeros`` made.
     """
 
     def __init__(self, k: Kernels) -> None:

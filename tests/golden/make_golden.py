@@ -1,8 +1,8 @@
 r"""Make ``golden.h5``: every gradient and trajectory, from definitions and torch autograd alone.
 
-Nothing here knows a closed form of the engine. Scores are gradients of log-densities, divergences are
-traces of their Jacobians, gradients of losses that hold scores are double backward passes, the best gamma
-is found by Newton's method, and Adam is ``torch.optim.Adam``. From vsmnp comes only the noise of a key.
+No closed form of the engine is used. Scores are gradients of log-densities, divergences are traces of
+their Jacobians, gradients of losses that contain scores are double backward passes, the best gamma is
+found by Newton's method, and Adam is ``torch.optim.Adam``. Only the noise of a key is computed by vsmnp.
 
 Run ``python tests/golden/make_golden.py``; see the README beside this file.
 """
@@ -35,7 +35,7 @@ ACTIVATION: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
     "elu": torch.nn.functional.elu,
-    # torch's own softplus turns linear above 20 and is off by 2e-9 there
+    # torch's own softplus becomes linear above 20 and is off by 2e-9 there
     "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "exp": torch.exp,
 }
@@ -44,12 +44,12 @@ Shapes: TypeAlias = list[tuple[str, tuple[int, ...]]]
 
 
 def grad(y: Tensor, x: Tensor) -> Tensor:
-    """The gradient of ``sum y`` in x, itself differentiable."""
+    """Compute the gradient of ``sum y`` in x, itself differentiable."""
     return torch.autograd.grad(y.sum(), x, create_graph=True)[0]
 
 
 def log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """``log N(x; mean, variance)`` over the last axis."""
+    """Compute ``log N(x; mean, variance)`` over the last axis."""
     return -0.5 * ((x - mean) ** 2 / variance + torch.log(2 * math.pi * variance)).sum(-1)
 
 
@@ -74,7 +74,7 @@ class Architecture:
         return [*_dense((self.d_z, *reversed(self.hidden), self.d_x)), ("log_sd", ())]
 
     def network(self, vector: Tensor, shapes: Shapes, x: Tensor) -> Tensor:
-        """A perceptron whose parameters are laid end to end in ``vector``."""
+        """Evaluate a perceptron whose parameters are laid end to end in ``vector``."""
         sizes = [math.prod(shape) for _, shape in shapes]
         arrays = [part.reshape(s) for part, (_, s) in zip(vector.split(sizes), shapes, strict=True)]
         for i in range(0, 2 * len(self.hidden) + 2, 2):
@@ -89,7 +89,7 @@ def _dense(widths: tuple[int, ...]) -> Shapes:
 
 @dataclass(frozen=True)
 class Point:
-    """Parameters, a batch ``x (N, D)`` and noise: all that a loss is a function of."""
+    """The arguments of a loss: parameters, a batch ``x (N, D)`` and noise."""
 
     model: Architecture
     phi: Tensor
@@ -99,13 +99,13 @@ class Point:
     signs: Tensor  # (S, N, 2Z)
 
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of q(z|x)."""
+        """Compute mean and standard deviation of q(z|x)."""
         features = self.model.network(self.phi, self.model.phi_shapes(), x)
         mu, rho = features.split(self.model.d_z, -1)
         return mu, ACTIVATION[self.model.scale](rho)
 
     def z(self) -> Tensor:
-        """Reparametrised samples ``(S, N, Z)``, which follow phi; for z held fixed, detach them."""
+        """Compute reparametrised samples ``(S, N, Z)``, which depend on phi; for fixed z, detach them."""
         mu, s = self.moments(self.x)
         return mu + s * self.eps
 
@@ -114,24 +114,24 @@ class Point:
         return log_normal(z, mu, s**2)
 
     def log_p(self, x: Tensor, z: Tensor) -> Tensor:
-        """``log p(x|z)``."""
+        """Compute the log-density ``log p(x|z)``."""
         mean = self.model.network(self.theta, self.model.theta_shapes(), z)
         mean = torch.sigmoid(mean) if self.model.sigmoid_output else mean
         return log_normal(x, mean, torch.exp(2 * self.theta[-1]))
 
     def variable_x(self) -> Tensor:
-        """A copy of x for each z ``(S, N, D)``, to differentiate in."""
+        """Copy x for each z ``(S, N, D)``, to differentiate in it."""
         return self.x.expand(len(self.eps), *self.x.shape).clone().requires_grad_()
 
     def score_p(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """``grad_x log p(x|z)`` and its divergence in x."""
+        """Compute ``grad_x log p(x|z)`` and its divergence in x."""
         x = self.variable_x()
         score = grad(self.log_p(x, z), x)
         divergence = sum(grad(score[..., i], x)[..., i] for i in range(self.model.d_x))
         return score, divergence
 
     def score_q(self, z: Tensor) -> Tensor:
-        """``grad_x log q(z|x)``, z held fixed while x moves (though z may follow phi)."""
+        """Compute ``grad_x log q(z|x)`` at fixed z (though z may depend on phi)."""
         x = self.variable_x()
         return grad(self.log_q(z, x), x)
 
@@ -150,7 +150,7 @@ def negative_elbo(at: Point) -> Tensor:
 
 
 def posterior_fisher(at: Point, z: Tensor) -> Tensor:
-    """``E_q |grad_z log q(z|x) - grad_z log p(z, x)|^2 / 2``."""
+    """Compute ``E_q |grad_z log q(z|x) - grad_z log p(z, x)|^2 / 2``."""
     z = z if z.requires_grad else z.requires_grad_()
     log_prior = log_normal(z, torch.zeros_like(z), torch.ones_like(z))
     return 0.5 * square(grad(at.log_q(z, at.x) - log_prior - at.log_p(at.x, z), z)).mean()
@@ -168,7 +168,7 @@ INFERENCE: dict[str, Callable[[Point], Tensor]] = {
 
 
 def squared_mean(s: Tensor, estimator: str) -> Tensor:
-    """``|E s|^2`` from ``s (S, ., D)``: over all pairs of samples, or over pairs of two different ones."""
+    """Estimate ``|E s|^2`` from ``s (S, ., D)``: over all pairs of samples, or over unequal pairs."""
     products = torch.einsum("ind,jnd->ijn", s, s)
     if estimator == "biased":
         return products.mean((0, 1))
@@ -198,14 +198,14 @@ def m3(at: Point, estimator: str, baseline: str) -> Tensor:
 
 
 def m2_as_published(at: Point) -> Tensor:
-    """One z a datum and the mean inside the square over the minibatch; then the average over such z."""
+    """Compute M2 with one z a datum and the mean over the minibatch inside the square, averaged over z."""
     s, divergence = at.score_p(at.z())
     over_data = squared_mean(s.transpose(0, 1), "biased")
     return (square(s) + divergence).mean() - 0.5 * over_data.mean()
 
 
 def m3_as_published(at: Point) -> Tensor:
-    """Likewise; and ``log q(z|x)`` is differentiated in x with z following x."""
+    """Compute M3 likewise; ``log q(z|x)`` is differentiated in x with z as a function of x."""
     x = at.variable_x()
     mu, s = at.moments(x)
     total = grad(log_normal(mu + s * at.eps, mu, s**2), x)
@@ -232,7 +232,7 @@ LEARNING: dict[str, Callable[[Point], Tensor]] = {
 
 
 def probe(at: Point) -> Tensor:
-    """``sum_i eta_i grad mu_i / s_i + sqrt(2) eta'_i grad log s_i``, ``(S, N, D)``."""
+    """Compute ``sum_i eta_i grad mu_i / s_i + sqrt(2) eta'_i grad log s_i``, ``(S, N, D)``."""
     x = at.variable_x()
     mu, s = at.moments(x)
     sd = at.moments(at.x)[1]
@@ -241,7 +241,7 @@ def probe(at: Point) -> Tensor:
 
 
 def joint_fisher(at: Point, z: Tensor, score_norm: str) -> Tensor:
-    """Equation (6) with (8): posterior Fisher divergence, M1 and ``E|s^q|^2 / 2``."""
+    """Compute equation (6) with (8): posterior Fisher divergence, M1 and ``E|s^q|^2 / 2``."""
     s_q = probe(at) if score_norm == "probe" else at.score_q(z)
     return posterior_fisher(at, z) + m1(at, z) + 0.5 * square(s_q).mean()
 
@@ -260,10 +260,10 @@ OBJECTIVES = {**INFERENCE, **LEARNING, **FISHER_AUTOENCODER}
 
 
 def optimal_log_sd(objective: str, at: Point, floor: float) -> tuple[float, bool]:
-    """``l`` at the least loss over ``gamma >= floor``, and whether there is none so that l stays.
+    """Find ``l`` at the least loss over ``gamma >= floor``, and whether there is none so that l stays.
 
     Newton's method in ``1 / gamma``, in which every loss is convex.
-    The u-statistic of ``|E s|^2`` can be negative, so the biased estimator stands in for it here.
+    The u-statistic of ``|E s|^2`` can be negative, so the biased estimator replaces it here.
     """
     loss = OBJECTIVES[objective.replace("u-statistic", "biased")]
     tau = torch.tensor(1e-3)
@@ -287,7 +287,7 @@ SMOOTH = {
     "wide-latent": Architecture(d_x=2, d_z=4, hidden=(6,)),
 }
 PROBLEMS = {**SMOOTH, "relu": Architecture(activation="relu"), "narrow": Architecture()}
-#: Seeds of the parameters; "narrow" is a draw at which the losses that are asked have no best gamma.
+#: Seeds of the parameters; for "narrow" the requested losses have no best gamma.
 SEEDS = {**{name: seed for seed, name in enumerate(PROBLEMS)}, "narrow": 9}
 SECOND_ORDER = {"fisher-reparametrised", *FISHER_AUTOENCODER}
 SEVERAL = {name for name in OBJECTIVES if "u-statistic" in name or "leave-one-out" in name}
@@ -296,7 +296,7 @@ FLOORS = {"optimal": 1e-6, "floor": 10.0}
 
 @dataclass(frozen=True)
 class Case:
-    """One gradient: which objective, where, with how many samples, and how gamma is found."""
+    """One recorded gradient: objective, architecture, number of samples, and update of gamma."""
 
     objective: str
     problem: str
@@ -309,7 +309,7 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Every gradient on record."""
+    """Yield the case of every gradient in the file."""
     yield from itertools.starmap(Case, itertools.product(OBJECTIVES, SMOOTH))
     yield from (Case(name, "tanh", 1) for name in OBJECTIVES if name not in SEVERAL)
     yield from (Case(name, "relu") for name in OBJECTIVES if name not in SECOND_ORDER)
@@ -319,7 +319,7 @@ def cases() -> Iterator[Case]:
 
 
 def draw_problem(name: str) -> dict[str, Tensor]:
-    """Random parameters, biases included, and one batch for each step of a trajectory."""
+    """Draw random parameters, biases included, and one batch for each step of a trajectory."""
     model, rng = PROBLEMS[name], np.random.default_rng(SEEDS[name])
 
     def vector(shapes: Shapes) -> Tensor:
@@ -336,7 +336,7 @@ def draw_problem(name: str) -> dict[str, Tensor]:
 
 
 def point(problem: str, tensors: dict[str, Tensor], step: int, samples: int, key: Key) -> Point:
-    """Where the losses are evaluated, with the noise that the engine draws from the key."""
+    """Create the arguments of a loss, with the noise that the engine draws from the key."""
     model, x, k = PROBLEMS[problem], tensors["x"][step], load("reference")
     shape = (samples, len(x), model.d_z)
     eps = key.normal(k, shape, np.float64)[0]
@@ -345,7 +345,7 @@ def point(problem: str, tensors: dict[str, Tensor], step: int, samples: int, key
 
 
 def evaluate(case: Case, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Loss, gradients, and the gamma that was chosen."""
+    """Evaluate the loss, its gradients, and the chosen gamma."""
     stream = Stream.INFERENCE if case.objective in INFERENCE else Stream.LEARNING
     at = point(case.problem, tensors, 0, case.samples, Key((SEED,), stream, KEY_STEP))
     found = {}
@@ -367,7 +367,7 @@ def evaluate(case: Case, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def trajectory(inference: str, learning: str, rule: str, tensors: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """Ten steps, each of two encoder updates and one decoder update on a batch of its own."""
+    """Run ten steps, each of two encoder updates and one decoder update on a separate batch."""
     phi, theta = (tensors[name].clone().requires_grad_() for name in ("phi", "theta"))
     moving = {**tensors, "phi": phi, "theta": theta}
     encoder = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[rule]([phi], lr=RATE)
@@ -389,7 +389,7 @@ def trajectory(inference: str, learning: str, rule: str, tensors: dict[str, Tens
 
 
 def runs() -> Iterator[tuple[str, str, str]]:
-    """Every trajectory on record: inference, learning, and the encoder's optimiser."""
+    """Yield every recorded trajectory: inference, learning, and the encoder's optimiser."""
     paper = ("kl", "fisher", "fisher-reparametrised")
     yield from ((inference, learning, "adam") for inference in INFERENCE for learning in LEARNING)
     yield from ((name, name, "adam") for name in FISHER_AUTOENCODER)
@@ -397,7 +397,7 @@ def runs() -> Iterator[tuple[str, str, str]]:
 
 
 def put(group: h5py.Group, arrays: dict[str, np.ndarray], **attributes: object) -> None:
-    """Arrays and what describes them, if every number is finite."""
+    """Write arrays and their attributes, if every number is finite."""
     group.attrs.update(attributes)
     for name, array in arrays.items():
         assert np.isfinite(array).all(), (group.name, name)
@@ -405,7 +405,7 @@ def put(group: h5py.Group, arrays: dict[str, np.ndarray], **attributes: object) 
 
 
 def write(file: h5py.File) -> None:
-    """The whole record."""
+    """Write all cases and trajectories to the file."""
     file.attrs.update({"torch": str(torch.__version__), "numpy": np.__version__, "dtype": "float64"})
     file.attrs.update({"seed": np.uint64(SEED), "key_step": KEY_STEP})
     file.attrs.update({"encoder_steps": ENCODER_STEPS, "learning_rate": RATE})
@@ -426,7 +426,7 @@ def write(file: h5py.File) -> None:
 
 
 def main() -> None:
-    """Write ``golden.h5`` beside this file, whole or not at all."""
+    """Write ``golden.h5`` beside this file, complete or not at all."""
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     path = Path(__file__).with_name("golden.h5")

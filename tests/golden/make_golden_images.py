@@ -36,11 +36,11 @@ from image_problems import BATCH, CHANNELS, LATENT, RULES, SAMPLES, WIDTH, draw,
 
 @dataclass(frozen=True)
 class Networks:
-    """What a ``Point`` asks of its model."""
+    """The functions that a ``Point`` calls on its model."""
 
     plan: Plan
     scale: str = "exp"
-    sigmoid_output: bool = False  # the networks have it
+    sigmoid_output: bool = False  # the networks contain it
 
     @property
     def d_z(self) -> int:
@@ -53,7 +53,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class ImagePoint(Point):
-    """A point of an image network. Each posterior sample of x is a batch of its own in the encoder."""
+    """A point of an image network. Each posterior sample of x is a separate batch in the encoder."""
 
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         plan = self.model.plan
@@ -68,14 +68,14 @@ class ImagePoint(Point):
         return log_normal(x, mean.reshape(*z.shape[:2], -1), torch.exp(2 * self.theta[-1]))
 
     def score_p(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The pixels are independent given z: the divergence is the sum of all second derivatives."""
+        """Compute the score and, as pixels are independent given z, the sum of all second derivatives."""
         x = self.variable_x()
         score = grad(self.log_p(x, z), x)
         return score, grad(score, x).sum(-1)
 
 
 def problems() -> Iterator[tuple[str, str, str]]:
-    """Architecture, normalisation, activation: smooth ones for second order, and the paper's."""
+    """Yield architecture, normalisation, activation: smooth ones for second order, and the paper's."""
     yield from itertools.product(("dcgan", "resnet18"), RULES, ("tanh", "relu"))
 
 

@@ -1,8 +1,8 @@
 """Write quality.json: FID and KID of fixed features by torchmetrics.
 
-The features are functions of a seed, so the file holds only their recipe and the library's answers. KID is
-asked of one subset that has all samples, because the subsets of the library are drawn by a generator of its
-own. Run it where PyTorch and torchmetrics are installed: ``python tests/golden/make_quality_golden.py``.
+The features are functions of a seed, so the file holds only their parameters and the library's results.
+KID is computed over one subset of all samples, because the library draws its subsets by a separate generator.
+Run it where PyTorch and torchmetrics are installed: ``python tests/golden/make_quality_golden.py``.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import torch
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
-#: Samples on either side, and features a sample: more samples than features, and fewer.
+#: Samples on either side, and features of a sample: more samples than features, and fewer.
 CASES = {"tall": (200, 150, 12), "flat": (40, 60, 90)}
 
 
 def features(rows: int, columns: int, seed: int) -> np.ndarray:
-    """Correlated, saturating features such as a tanh network has."""
+    """Draw correlated, saturating features such as a tanh network has."""
     rng = np.random.default_rng(seed)
     mixing = rng.standard_normal((columns, columns)) / np.sqrt(columns)
     return np.tanh(rng.standard_normal((rows, columns)) @ mixing + 0.3 * seed)
 
 
 def answers(name: str) -> dict[str, Any]:
-    """What the library says of a case; KID needs sides of one size, the smaller."""
+    """Compute the library's results of a case; KID needs sides of equal size, the smaller."""
     n, m, d = CASES[name]
     x, y = torch.from_numpy(features(n, d, 0)), torch.from_numpy(features(m, d, 1))
     size = min(n, m)

@@ -1,4 +1,4 @@
-"""Measure the pages of the built site in a headless browser that has no network but this process."""
+"""Measure the pages of the built site in a headless browser that can reach this process alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Handler(SimpleHTTPRequestHandler):
     results: Queue[list[Measured]]
 
     def log_message(self, *arguments: object) -> None:
-        """Keep the test's output free of a line a request."""
+        """Suppress the line that each request would log."""
 
     def _answer(self, body: bytes, kind: str) -> None:
         self.send_response(200)

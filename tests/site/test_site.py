@@ -1,4 +1,4 @@
-"""The built site needs no network, shows every formula, and cuts nothing on a laptop or a telephone.
+"""Test that the built site needs no network, shows every formula, and fits a laptop and a telephone.
 
 ``SITE=build/docs pytest tests/site`` checks a site that sphinx-build has made; .ci/run does so. What needs a
 layout is measured by a headless browser, where one is installed.
