@@ -102,7 +102,7 @@ def derivative_along(f: Callable[[Array], Tree], at: Array, tangent: Array) -> T
 
 
 def agree(actual: Tree, expected: Tree, tolerance: float = ROUNDING, scale: float | None = None) -> None:
-    """Check ``|actual - expected| <= tolerance scale`` over all leaves; scale is ``|expected|`` by default."""
+    """Check ``|actual - expected| <= tolerance scale`` over all leaves; default scale: ``|expected|``."""
     both = list(pairs(actual, expected))
     error = np.sqrt(sum(float(np.sum((a - b) ** 2)) for a, b in both))
     size = np.sqrt(sum(float(np.sum(b**2)) for _, b in both)) if scale is None else scale

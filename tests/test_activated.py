@@ -62,7 +62,7 @@ def _positive(p: Params) -> Params:
 
 
 def _several(x: Array) -> Array:
-    """Draw a batch of several samples, so that its variance is defined."""
+    """Join three variants of a batch, so that its variance is defined."""
     return np.concatenate([x, 1 - 0.5 * x, x[..., ::-1] + 1], axis=2)
 
 

@@ -89,7 +89,7 @@ def test_arrays_come_back_bit_for_bit(scratch: Path, kinds: dict[str, Any], seed
 
 
 def test_not_a_number_comes_back(scratch: Path) -> None:
-    """The history of a stopped model holds them."""
+    """The history of a diverged model contains such numbers."""
     values = np.array([np.nan, np.inf, -np.inf, -0.0])
     save(scratch / "any.h5", {"x": values}, {})
     assert load(scratch / "any.h5")[0]["x"].tobytes() == values.tobytes()

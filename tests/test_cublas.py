@@ -119,7 +119,7 @@ def test_parts_of_wider_matrices_are_multiplied_where_they_lie(k: CudaKernels, d
 
 
 def test_the_workspace_follows_the_stream(launcher: Launcher) -> None:
-    """A stream takes the workspace away; within one stream, only the products are computed."""
+    """A new stream resets the workspace; on the same stream, a product is one call."""
     library, x = FakeLibrary(), np.ones((1, 2, 2), np.float32)
     door, matrices = launcher.connect(library), Matrices(x, 2, 0)
     ones = np.zeros_like(x)

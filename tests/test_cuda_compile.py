@@ -55,7 +55,7 @@ def test_kernels_compile_and_spill_nothing(topic: str, dtype: np.dtype[Any], arc
     assert max(taken.shared for taken in found.values()) <= MOST_SHARED
 
 
-#: It keeps 90 numbers a thread, at indices that are known only at run time.
+#: A kernel with 90 numbers a thread, at indices that are known only at run time.
 GREEDY = """
 extern "C" __global__ void __launch_bounds__(1024, 2) greedy(float *p) {
     float x[90];

@@ -82,7 +82,7 @@ def test_a_missing_compiler_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_tour_of_a_card_goes_through_every_kernel(folder: Path) -> None:
-    """As for the sanitizer of a card: arrays and lists of arrays are copied to a device that alone opens them."""
+    """As for the sanitizer of a card: arrays and lists of arrays are on a device that alone opens them."""
     launcher = DeviceLauncher(folder)
     tour(Hosted(device(launcher)), [np.dtype(np.float32)])  # type: ignore[arg-type]
     sources = [joined(topic, np.dtype(np.float32)) for topic in TOPICS]

@@ -1,7 +1,7 @@
-"""What the documentation shows is there, and runs: every block of Python, every command, every quotation.
+"""Test the documentation: every block of Python and every command runs, every quotation is in the source.
 
-The site itself is built with warnings as errors by .ci/run; nothing here needs the tools that build it.
-README.md is the matter of test_readme.py.
+.ci/run builds the site with warnings as errors; these tests do not need the tools that build it. README.md is
+tested in test_readme.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vsmnp.cli.main import COMMANDS
 from vsmnp.settings.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-#: What the build writes from the statements of vsmnp.paper.derivations is the matter of their own tests.
+#: Pages that the build writes from vsmnp.paper.derivations, whose statements have their own tests.
 MADE = {DOCS / "errata.md", *(DOCS / "derivations").glob("*.md")}
 TEXTS = {
     path.relative_to(DOCS).as_posix(): path.read_text()
@@ -31,7 +31,7 @@ TEXTS = {
     if path not in MADE
 }
 
-#: Pages that quote from the middle of a module, and what stands at its top.
+#: Pages that quote from the middle of a module, and the lines at its top.
 GIVEN = {
     "architecture.md": """
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ from vsmnp.types import Array, Kernels
 
 
 class Block(NamedTuple):
-    """A fenced block: the line it starts on, the word after the fence, and what it holds."""
+    """A fenced block: its first line, the word after the fence, and its text."""
 
     line: int
     kind: str
@@ -51,20 +51,20 @@ class Block(NamedTuple):
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """Every fenced block of a page."""
+    """List every fenced block of a page."""
     for found in re.finditer(r"^```(\{?[\w-]+\}?) ?([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield Block(text[: found.start()].count("\n") + 1, *found.groups())
 
 
 def code_of(text: str) -> list[Block]:
-    """The blocks that are Python, executed by the build or not."""
+    """List the blocks that are Python, executed by the build or not."""
     return [
         b for b in blocks(text) if b.kind == "python" or (b.kind, b.argument) == ("{code-cell}", "python")
     ]
 
 
 def commands_of(text: str) -> list[str]:
-    """Every line behind a prompt."""
+    """List every line behind a prompt."""
     inside = [
         line for b in blocks(text) if b.kind in ("console", "sh", "bash") for line in b.body.splitlines()
     ]
@@ -75,13 +75,13 @@ def commands_of(text: str) -> list[str]:
 
 
 def show(name: str) -> None:
-    """Stands for ``IPython.display.Image``: the picture has to be there."""
+    """Check that the picture exists, in place of ``IPython.display.Image``."""
     assert Path(name).read_bytes().startswith(b"\x89PNG\r\n")
 
 
 @pytest.fixture
 def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty folder, pictures that are seen by nobody, and what a notebook imports from its own shell."""
+    """Create an empty folder, plots that open no window, and the imports of a notebook's shell."""
     display = ModuleType("IPython.display")
     vars(display)["Image"] = show
     monkeypatch.setitem(sys.modules, "IPython.display", display)
@@ -94,11 +94,11 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def cells_of(text: str) -> list[Block]:
-    """The blocks that the build executes."""
+    """List the blocks that the build executes."""
     return [block for block in blocks(text) if block.kind == "{code-cell}"]
 
 
-#: A page that the build executes and the tests as well; the others would only be executed twice.
+#: A page that the build executes and the tests as well; the others are executed by the build only.
 EXAMPLE = "objectives/m1.md"
 
 
@@ -120,7 +120,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: str) -> None:
 
 
 def test_cells_are_cells() -> None:
-    """A page with cells says that it is a notebook, and the other way round; there is no other language."""
+    """A page with cells declares a notebook, and the reverse; there is no other language."""
     for page, text in TEXTS.items():
         cells = cells_of(text)
         assert bool(cells) == text.startswith("---\nfile_format: mystnb\n"), page

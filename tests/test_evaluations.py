@@ -1,4 +1,4 @@
-"""Evaluations on the way: when they are made, what they hold, and that no accident repeats or loses one."""
+"""Test evaluations during a run: their steps and content, and that no interruption repeats or loses one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TINY = Settings(
 
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
-    """The same data sets, smaller."""
+    """Make the data sets of all names smaller."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Synthetic, "n_train", 100)
         patch.setattr(Synthetic, "n_test", 40)
@@ -40,7 +40,7 @@ def fewer_points() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run without any accident."""
+    """Return the folder of a run without any interruption."""
     folder = tmp_path_factory.mktemp("evaluations") / "whole"
     Session.new(TINY, folder=folder).train()
     return folder
@@ -52,7 +52,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """The same arrays to the last bit, and the same rows."""
+    """Check for the same arrays to the last bit, and the same rows."""
     (a, _), (b, _) = (checkpoint.load(folder / "checkpoint.h5") for folder in (one, other))
     assert a.keys() == b.keys()
     for name in a:

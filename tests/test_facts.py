@@ -1,4 +1,4 @@
-"""The exact facts about the objectives, one test each."""
+"""Test the exact facts about the objectives, one test each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vsmnp.types import Array, Kernels
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 
@@ -76,7 +76,7 @@ def test_one_sample_makes_m2_m1_and_m3_m1_plus_the_cross_term(k: Kernels, scene:
 
 
 def _one_datum(activation: str, scale: Any, seed: int) -> Scene:
-    """A dense encoder on one datum, whose bias gradient is the gradient in the features."""
+    """Build a dense encoder on one datum, whose bias gradient is the gradient in the features."""
     model = GaussianVAE(
         Chain((Dense(3, 4),)),
         Chain((Dense(2, 4), ACTIVATIONS[activation], Dense(4, 3))),
@@ -87,13 +87,13 @@ def _one_datum(activation: str, scale: Any, seed: int) -> Scene:
 
 
 def _feature_gradient(s: Scene, g_phi: Array | None) -> Array:
-    """``(R, 2Z)``, in (mu, rho)."""
+    """Return the gradient in the features (mu, rho), ``(R, 2Z)``."""
     assert g_phi is not None
     return np.asarray(s.model.encoder_part(g_phi)["0"]["b"])
 
 
 def _scale_slope(k: Kernels, s: Scene) -> tuple[Array, Array]:
-    """s and ``S'(rho)``, ``(Z,)``."""
+    """Compute s and ``S'(rho)``, ``(Z,)``."""
     q, _ = s.model.encode(k, s.phi, s.x)
     slope = q.s if s.model.posterior.scale == "exp" else 1 - np.exp(-q.s)
     return q.s[0, 0, 0], slope[0, 0, 0]
@@ -114,7 +114,7 @@ def test_fisher_with_z_held_is_the_path_kl_gradient_in_fisher_units(
 
     def path(mu_t: Array, sd_t: Array) -> Array:
         z = mu_t + sd_t * eps
-        log_q = -np.sum((z - mu) ** 2 / (2 * sd**2))  # q's own parameters stand still
+        log_q = -np.sum((z - mu) ** 2 / (2 * sd**2))  # q's own parameters are constant
         g, _ = model.decode(k, theta, z[None, None, None])
         return np.asarray(log_q + np.sum(z**2) / 2 + tau * np.sum((x - g) ** 2) / 2)
 
@@ -151,7 +151,7 @@ def _linear(d_x: int, d_z: int) -> GaussianVAE:
 
 
 def _truth(d_x: int, d_z: int, gamma: float = 0.5) -> tuple[Scene, Nodes]:
-    """A linear model of orthogonal columns, q its exact posterior, x and z cubatures of the truth."""
+    """Build a linear model of orthogonal columns, q its exact posterior, x and z cubatures of the truth."""
     model, rng = _linear(d_x, d_z), np.random.default_rng(d_x + 10 * d_z)
     w = np.linalg.qr(rng.standard_normal((d_x, d_z)))[0] * np.linspace(0.8, 1.6, d_z)
     c, p = rng.standard_normal(d_x), 1 + np.sum(w**2, 0) / gamma
@@ -189,7 +189,7 @@ def test_the_truth_is_stationary_for_m1_and_m3_but_not_for_m2(k: Kernels, d_x: i
 
 
 def _hessian(k: Kernels, objective: Objective, s: Scene, key: Nodes) -> Array:
-    """In all the parameters of theta, padding left out."""
+    """Compute the Hessian in all the parameters of theta, padding left out."""
     used = np.concatenate([np.arange(slot.start, slot.stop) for slot in s.model.theta_layout.slots])
     unit = np.eye(s.theta.shape[1])[used]
     rows = [
@@ -217,7 +217,7 @@ def test_m3_has_one_flat_direction_at_the_truth_if_the_latent_is_as_wide(k: Kern
 @pytest.mark.parametrize(("d_x", "d_z"), [(1, 1), (2, 2), (2, 3)])
 @pytest.mark.parametrize("e", [0.3, 2.5])
 def test_m3_does_not_change_along_the_ray(k: Kernels, d_x: int, d_z: int, e: float) -> None:
-    """(r - x, gamma) -> (e (r - x), e gamma) for any linear q: only psi = (r - x)/gamma is seen."""
+    """(r - x, gamma) -> (e (r - x), e gamma) for any linear q: only psi = (r - x)/gamma matters."""
     model = _linear(d_x, d_z)
     s, key = scene(model, "none", 1, batch=6), nodes(sigma_points(d_z)[None, :, None, :])
     model.encoder_part(s.phi)["0"]["w"][:, d_z:] = 0  # constant s, so that r is linear
@@ -237,11 +237,11 @@ def test_m3_does_not_change_along_the_ray(k: Kernels, d_x: int, d_z: int, e: flo
         assert abs(loss(sees, moved) - loss(sees, s)) > 1e-2
 
 
-# --- 5: what pathwise differentiation cannot see --------------------------------------------------
+# --- 5: what pathwise differentiation omits -------------------------------------------------------
 
 
 def _kinked(k: Kernels, activation: str) -> tuple[float, float, float]:
-    """d/dmu of the exact posterior FD, its pathwise gradient, and the boundary term, in one dimension.
+    """Compute d/dmu of the exact posterior FD, its pathwise gradient, and the boundary term, for Z = 1.
 
     ``g(z) = 1.5 f(z - 0.2) + 0.1``, ``x = 0.8``, ``q = N(0.4, 0.7^2)``; the integrals are split at the kink.
     """
@@ -262,7 +262,7 @@ def _kinked(k: Kernels, activation: str) -> tuple[float, float, float]:
     node, weight = np.polynomial.legendre.leggauss(80)
 
     def evaluate(shift: float) -> tuple[float, float]:
-        """The exact loss and pathwise gradient in mu at ``mu + shift``."""
+        """Evaluate the exact loss and pathwise gradient in mu at ``mu + shift``."""
         phi = s.phi.copy()
         model.encoder_part(phi)["0"]["b"][0, 0] += shift
         parts = tuple(pairwise((-10.0, (kink - mu - shift) / sd, 10.0)))
@@ -276,7 +276,7 @@ def _kinked(k: Kernels, activation: str) -> tuple[float, float, float]:
         return float(mass @ outcome.loss), float(mass @ _feature_gradient(s, outcome.g_phi)[:, 0])
 
     def half_square(slope: float) -> float:
-        """|d|^2/2 beside the kink, where g = 0.1 for relu."""
+        """Compute |d|^2/2 beside the kink, where g = 0.1 for relu."""
         z = kink
         return 0.5 * (-(z - mu) / sd**2 + z - w * slope * (x - 0.1) / gamma) ** 2
 
@@ -286,7 +286,7 @@ def _kinked(k: Kernels, activation: str) -> tuple[float, float, float]:
 
 
 def test_pathwise_fisher_gradients_miss_the_jump_of_a_relu(k: Kernels) -> None:
-    """The jump of the score at the kink moves with mu; the boundary term is all that is missing."""
+    """The jump of the score at the kink moves with mu; the boundary term is the only missing term."""
     exact, pathwise, boundary = _kinked(k, "relu")
     assert abs(pathwise - exact) > 0.1 * abs(exact)
     agree(pathwise + boundary, exact, 1e-9)
@@ -336,7 +336,7 @@ def test_the_leave_one_out_baseline_lowers_the_variance(k: Kernels, seed: int, s
 
 
 def _used(model: GaussianVAE, g_theta: Array | None) -> Array:
-    """The gradient without padding and without l."""
+    """Return the gradient without padding and without l."""
     assert g_theta is not None
     parts = [
         part.reshape(len(g_theta), -1) for name, part in model.theta_layout.named(g_theta) if name != "log_sd"

@@ -1,4 +1,4 @@
-"""The controlled experiment, in miniature: it is resumable, its measurements are right, its words follow."""
+"""Test the controlled experiment at a small size: resuming, its measurements and its text."""
 
 from __future__ import annotations
 

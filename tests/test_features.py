@@ -1,4 +1,4 @@
-"""Extractors of features, and the quality of a run's samples that is measured by them."""
+"""Test extractors of features, and the quality of a run's samples that is measured by them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vsmnp.types import Array, Shape
 
 
 class Pixels:
-    """The first pixels are the features."""
+    """An extractor whose features are the first pixels."""
 
     name, sha256 = "pixels", "0" * 64
 
@@ -34,13 +34,13 @@ class Pixels:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the runs of this file are."""
+    """Create the folder of this file's runs."""
     return tmp_path_factory.mktemp("features")
 
 
 @pytest.fixture(scope="module")
 def folder(place: Path) -> Path:
-    """A run of two models on pictures of 4 x 4 pixels, thirty to test on."""
+    """Train a run of two models on pictures of 4 x 4 pixels, thirty to test on."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (70, 4, 4), dtype=np.uint8)
     np.savez(place / "images.npz", x=pixels[:40], test=pixels[40:])
@@ -54,7 +54,7 @@ def folder(place: Path) -> Path:
 
 @pytest.fixture
 def run(folder: Path) -> Run:
-    """The run in the folder."""
+    """Load the run in the folder."""
     from vsmnp.runs.session import load_run
 
     return load_run(folder)
@@ -114,7 +114,7 @@ def test_one_sample_has_no_distance(run: Run) -> None:
 
 
 class Network:
-    """What onnxruntime's session does, for a network that hands its input on."""
+    """A substitute of onnxruntime's session, for a network that returns its input."""
 
     inputs = (("images", "tensor(float)", ["n", 3, 4, 4]),)
     outputs = ("pooled", "scores")
@@ -140,7 +140,7 @@ class Network:
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Network]]:
-    """The stand-in, as the module that is imported."""
+    """Import the substitute under the name of the module."""
     own = type("Own", (Network,), {})
     module = ModuleType("onnxruntime")
     module.InferenceSession = own  # type: ignore[attr-defined]
@@ -151,7 +151,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Network]]:
 
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
-    """A file that the stand-in takes for a network."""
+    """Write a file that the substitute accepts as a network."""
     path = tmp_path / "network.onnx"
     path.write_bytes(b"network")
     return path

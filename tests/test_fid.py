@@ -1,4 +1,4 @@
-"""Distances between sets of features: closed forms, another library, and what must not matter."""
+"""Test distances between sets of features: closed forms, another library, and invariances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "quality.json").read_tex
 
 
 def features(rows: int, columns: int, seed: int) -> Array:
-    """The features of the golden file; see golden/make_quality_golden.py."""
+    """Draw the features of the golden file; see golden/make_quality_golden.py."""
     rng = np.random.default_rng(seed)
     mixing = rng.standard_normal((columns, columns)) / np.sqrt(columns)
     return np.tanh(rng.standard_normal((rows, columns)) @ mixing + 0.3 * seed)
@@ -32,7 +32,7 @@ def fid(x: Array, y: Array) -> float:
 
 @pytest.mark.parametrize("cuts", [(), (1,), (3, 3, 17), (39,)], ids=str)
 def test_moments_do_not_depend_on_the_blocks(cuts: tuple[int, ...]) -> None:
-    x = features(40, 5, 0) + 1e3  # far from zero, where sums of squares lose all digits
+    x = features(40, 5, 0) + 1e3  # far from zero, where sums of squares cancel
     moments = metrics.FeatureMoments(5)
     for block in np.split(x.astype(np.float32), cuts):
         moments.add(block)

@@ -1,4 +1,4 @@
-"""Figure 1: closed forms against the definitions, minima that are minima, an engine that knows the tie."""
+"""Test Figure 1: closed forms against the definitions, minima, and the engine with tied parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TINY = 1e-200
 
 
 def some(seed: int) -> tuple[float, float, float, float, float]:
-    """alpha, gamma, phi, theta and theta_* of a seed."""
+    """Draw alpha, gamma, phi, theta and theta_* of a seed."""
     rng = np.random.default_rng(seed)
     alpha, gamma = rng.uniform(0.3, 1.5, 2)
     phi, theta = rng.normal(size=2)
@@ -40,7 +40,7 @@ def log_normal(u: Any, mean: Any, variance: Any) -> Any:
 def by_quadrature(
     kind: type, alpha: float, gamma: float, phi: float, theta: float, theta_star: float
 ) -> float:
-    """The divergence by its definition: scores by complex steps, expectations by Gauss-Hermite nodes."""
+    """Compute the divergence by its definition: scores by complex steps, expectations by Gauss-Hermite."""
     v, square = alpha / (1 + theta**2 / gamma), theta_star**2 + gamma
 
     def log_ratio(z: Any, x: Any) -> Any:
@@ -58,7 +58,7 @@ def by_quadrature(
 
 
 def partial_derivatives(divergence: JointDivergence, phi: float, theta: float, theta_star: float) -> Array:
-    """The closed form's derivatives in phi and theta, by complex steps."""
+    """Compute the closed form's derivatives in phi and theta, by complex steps."""
     step = np.array(TINY * 1j)
     by_phi = divergence.value(theta, phi + step, theta_star)
     by_theta = divergence.value(theta + step, phi, theta_star)
@@ -145,7 +145,7 @@ def test_fisher_leaves_zero_where_the_formula_says() -> None:
 
 
 def engine_gradient(model: TiedModel, kind: type, w: Array, theta_star: Array, set_name: str) -> Array:
-    """The engine's expected gradient: the losses are quadratic in (x, eps), so sigma points are exact."""
+    """Compute the engine's expected gradient: losses are quadratic in (x, eps), so sigma points are exact."""
     x = np.sqrt(theta_star**2 + model.gamma)[:, None, None, None] * sigma_points(1)
     eps = np.broadcast_to(sigma_points(1)[:, None, :], (len(w), 2, 1, 1))
     return model.gradient(load(set_name), ENGINE[kind](2), w, x, nodes(eps))
@@ -166,7 +166,7 @@ def test_engine_gradient_is_that_of_the_closed_form(set_name: str, kind: type, s
 
 
 class Untied(TiedModel):
-    """A mutant that takes the posterior's variance for a constant."""
+    """A mutant that treats the posterior's variance as a constant."""
 
     def log_s_slope(self, theta: Array) -> Array:
         return np.zeros_like(theta)

@@ -1,4 +1,4 @@
-"""Figure 2: gradients on the toy posteriors, exact optima, the loop, the trajectories on disk, the result."""
+"""Test Figure 2: gradients on the toy posteriors, exact optima, the loop, trajectory files, the result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FUNCTIONS: tuple[tuple[tuple[Function, Function], tuple[Function, Function]], ..
     ((lambda z: z, np.ones_like), (lambda z: np.maximum(z, 0), lambda z: 1.0 * (z > 0))),
     ((lambda z: np.logaddexp(0, 10 * z) / 10, lambda z: expit(10 * z)), (lambda z: z, np.ones_like)),
 )
-#: (mu_1, mu_2, log s_1, log s_2).
+#: Parameters (mu_1, mu_2, log s_1, log s_2).
 Q = np.array([0.7, -0.4, -0.3, 0.2])
 TINY = Plan(40, {"sgd": 1e-3, "adam": 1e-2}, side=2, reach=1.0)
 
@@ -47,12 +47,12 @@ Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 
 def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
-    """KL plus ``log p(x)``, and the Fisher divergence, as sums over nodes ``eps (nodes, 2)`` of N(0, I)."""
+    """Compute KL plus ``log p(x)``, and the Fisher divergence, by nodes ``eps (nodes, 2)`` of N(0, I)."""
     mu, s = v[:2], np.exp(v[2:])
     z = mu + s * eps
     (f1, df1), (f2, df2) = functions
@@ -67,7 +67,7 @@ def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, w
 def _gradient(
     k: Kernels, problem: Problem, objective: Objective, v: Array, eps: Array, weight: Array
 ) -> Array:
-    """The engine's gradient in ``v``, a model for each node."""
+    """Compute the engine's gradient in ``v``, with a model for each node."""
     phi = np.zeros((len(eps), problem.model.phi_layout.size))
     phi[:, :4] = v
     key = nodes(eps[:, None, None, :])
@@ -106,7 +106,7 @@ def test_fisher_with_z_held_is_the_kl_gradient_in_fisher_units(
 
 
 def _panels(mu: float, s: float) -> tuple[Array, Array]:
-    """Nodes and weights of ``N(mu, s^2)``, split at 0: Gauss-Legendre in place of the product's own rule."""
+    """Compute nodes and weights of ``N(mu, s^2)``, split at 0: Gauss-Legendre, not the tested rule."""
     node, weight = np.polynomial.legendre.leggauss(90)
     ends = np.array([mu - 9 * s, 0.0, mu + 9 * s])
     half = np.diff(ends)[:, None] / 2
@@ -225,7 +225,7 @@ def test_diverging_starts_leave_the_others_alone() -> None:
 
 
 class _Counted:
-    """How often something was computed."""
+    """A counter of computations of one function."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.times = plan, 0

@@ -1,4 +1,4 @@
-"""Figure 5: its posteriors, its measures, and that the fits go downhill."""
+"""Test Figure 5: its posteriors, its measures, and that the loss of the fits decreases."""
 
 from __future__ import annotations
 

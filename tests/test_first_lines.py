@@ -1,4 +1,4 @@
-"""The first line of every docstring says what the code does, by a verb and an object."""
+"""Test that the first line of every docstring says what the code does, by a verb and an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step can be described as plainly, and what is left to the composed one."""
+"""Test which steps have a plain description, and which are left to the composed step."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_has_no_plain_description_is_composed(settings: dict[str, Any]) -> 
 
 
 def _unknown(spec: StepSpec) -> dict[str, StepSpec]:
-    """The same step with one member that no fused step knows."""
+    """Build the same step with one member that no fused step supports."""
     replaced = dataclasses.replace
     return {
         "inference": replaced(spec, inference=replaced(spec.inference, loss="other")),

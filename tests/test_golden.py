@@ -1,6 +1,6 @@
-"""The engine agrees with ``golden/golden.h5``: gradients and trajectories by automatic differentiation.
+"""Test the engine against ``golden/golden.h5``: gradients and trajectories by automatic differentiation.
 
-The file holds numbers only; what the engine must be asked for is written down here. Parameters and
+The file holds numbers only; the calls of the engine are written down here. Parameters and
 gradients are stored without padding, end to end in the order of the layout's slots. Normals of the fast
 kernel sets agree with the reference to 1e-6 only, so every set is fed the reference's noise.
 """
@@ -87,7 +87,7 @@ OBJECTIVES = (*INFERENCE, *LEARNING, *FISHER_AUTOENCODER)
 
 @dataclass(frozen=True)
 class Case:
-    """One gradient: which objective, where, with how many samples, and how gamma is found."""
+    """One recorded gradient: objective, architecture, number of samples, and update of gamma."""
 
     objective: str
     problem: str
@@ -98,7 +98,7 @@ class Case:
         return f"{self.objective}-{self.problem}-s{self.samples}-{self.gamma}"
 
     def build(self) -> Objective:
-        """The engine's objective."""
+        """Build the engine's objective of the case."""
         if self.objective in INFERENCE:
             return INFERENCE[self.objective](samples=self.samples)
         gamma = GAMMA[self.gamma]
@@ -119,7 +119,7 @@ class Run:
         return f"{self.inference}+{self.learning}+{self.encoder_optimizer}"
 
     def build(self, samples: int = 3) -> tuple[Objective, Objective]:
-        """The engine's objectives for phi and for theta."""
+        """Build the engine's objectives for phi and for theta."""
         if self.inference in FISHER_AUTOENCODER:
             settings = FISHER_AUTOENCODER[self.inference]
             return JointFisherInference(samples, **settings), JointFisherLearning(samples, **settings)
@@ -127,7 +127,7 @@ class Run:
 
 
 def gradients() -> Iterator[Case]:
-    """Every gradient that must be on record."""
+    """Yield every gradient that the file must contain."""
     yield from starmap(Case, product(OBJECTIVES, SMOOTH))
     yield from (Case(name, "tanh", 1) for name in OBJECTIVES if name not in SEVERAL_SAMPLES)
     yield from (Case(name, "relu") for name in OBJECTIVES if name not in SECOND_ORDER)
@@ -137,7 +137,7 @@ def gradients() -> Iterator[Case]:
 
 
 def trajectories() -> Iterator[Run]:
-    """Every trajectory that must be on record."""
+    """Yield every trajectory that the file must contain."""
     yield from starmap(Run, product(INFERENCE, LEARNING))
     yield from (Run(name, name) for name in FISHER_AUTOENCODER)
     yield from (Run(name, "m1", "sgd") for name in ("kl", "fisher", "fisher-reparametrised"))
@@ -145,7 +145,7 @@ def trajectories() -> Iterator[Run]:
 
 @dataclass(frozen=True)
 class ReferenceKey(Key):
-    """A key whose normals are the reference's, whichever kernel set asks."""
+    """A key whose normals are the reference's, for every kernel set."""
 
     def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
         return k.asarray(super().normal(load("reference"), shape, dtype, first), dtype)
@@ -161,7 +161,7 @@ def golden() -> Iterator[h5py.File]:
         yield file
 
 
-#: The kernel sets that run on any host and are part of this tree.
+#: The kernel sets that run on any host and belong to this tree.
 HOST_SETS = [name for name in ("reference", "cpu") if find_spec(f"vsmnp.kernels.{name}")]
 
 
@@ -171,7 +171,7 @@ def k(request: pytest.FixtureRequest) -> Kernels:
 
 
 def model_of(problem: h5py.Group) -> GaussianVAE:
-    """The architecture on record, after a look at the names and shapes of its parameters."""
+    """Build the recorded architecture, after a check of the names and shapes of its parameters."""
     model = GaussianVAE.mlp(**json.loads(problem.attrs["architecture"]))
     for name, layout in {"phi_shapes": model.phi_layout, "theta_shapes": model.theta_layout}.items():
         on_record = [(slot, tuple(shape)) for slot, shape in json.loads(problem.attrs[name])]
@@ -180,7 +180,7 @@ def model_of(problem: h5py.Group) -> GaussianVAE:
 
 
 def pack(layout: Layout, flat: Array) -> Array:
-    """Numbers laid end to end as a padded vector ``(1, P)``."""
+    """Pack numbers laid end to end as a padded vector ``(1, P)``."""
     vector, start = np.zeros((1, layout.size)), 0
     for slot in layout.slots:
         vector[0, slot.start : slot.stop] = flat[start : start + slot.size]
@@ -190,7 +190,7 @@ def pack(layout: Layout, flat: Array) -> Array:
 
 
 def assert_close(actual: Array, truth: Array) -> None:
-    """To 1e-10 of the largest entry of the truth, or of one."""
+    """Check equality to 1e-10 of the largest entry of the truth, or of one."""
     assert np.shape(actual) == np.shape(truth)
     scale = max(1.0, float(np.abs(truth).max()))
     np.testing.assert_allclose(actual, truth, rtol=0, atol=TOLERANCE * scale)
@@ -264,7 +264,7 @@ def test_every_exported_objective_and_gamma_rule_has_a_case() -> None:
     built: list[object] = [case.build() for case in gradients()]
     built += [objective for run in trajectories() for objective in run.build()]
     built += GAMMA.values()
-    words = {"Objective", "Outcome", "GammaRule"}  # what objectives speak in, not objectives
+    words = {"Objective", "Outcome", "GammaRule"}  # components of objectives, not objectives
     assert {type(item).__name__ for item in built} == set(objectives.__all__) - words
 
 

@@ -1,6 +1,6 @@
-"""Both image networks agree with ``golden/golden_images.h5``: gradients by automatic differentiation.
+"""Test both image networks against ``golden/golden_images.h5``: gradients by automatic differentiation.
 
-A gradient is on record as inner products with random vectors, slot by slot. Every kernel set is fed the
+A gradient is recorded as inner products with random vectors, slot by slot. Every kernel set gets the
 reference's noise, which the fast sets reproduce to 1e-6 only.
 """
 

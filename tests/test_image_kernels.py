@@ -1,4 +1,4 @@
-"""Convolutions and channel statistics of every kernel set compute what ``reference`` does."""
+"""Test that convolutions and channel statistics of every kernel set agree with ``reference``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def k(request: pytest.FixtureRequest) -> Kernels:
 
 
 def _case(draws: Draws, seen: tuple[Window, tuple[int, int]]) -> tuple[Array, Array, Array]:
-    """``x``, ``w`` and ``gy`` of a convolution; one of x and w may serve all models."""
+    """Draw ``x``, ``w`` and ``gy`` of a convolution; one of x and w may serve all models."""
     window, image = seen
     models, samples, batch = draws.size(), draws.size(), draws.size()
     n_in, n_out = draws.size(CHANNELS), draws.size(CHANNELS)
@@ -64,7 +64,7 @@ def test_conv_adjoint_w(k: Kernels, draws: Draws, seen: tuple[Window, tuple[int,
 
 
 def _several(draws: Draws) -> list[Array]:
-    """Two images and two coefficients, any of which may serve all models or samples."""
+    """Draw two images and two coefficients, any of which may serve all models or samples."""
     models, samples, batch, channels = draws.size(), draws.size(), draws.size(), draws.size(CHANNELS)
     shape = (batch, 2, 3, channels)
     operands: list[Array] = []
@@ -87,7 +87,7 @@ def test_activation_sums(k: Kernels, draws: Draws, f: ActivationName) -> None:
 @pytest.mark.parametrize("rows", [1, 31, 1025, 9000])
 @pytest.mark.parametrize("channels", [1, 3, 40, 300])
 def test_activation_sums_join_their_parts(k: Kernels, rows: int, channels: int) -> None:
-    """Of integers they are exact, however many blocks there are."""
+    """Sums of integers are exact, for every number of blocks."""
     rng = np.random.default_rng(rows)
     y, gy, x = (rng.integers(-3, 4, (2, 1, rows, channels)).astype(np.float64) for _ in range(3))
     centre = rng.integers(-3, 4, (2, 1, channels)).astype(np.float64)

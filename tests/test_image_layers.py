@@ -1,4 +1,4 @@
-"""The layers of images and the normalisations obey the laws on every kernel set."""
+"""Test that the layers of images and the normalisations obey the laws on every kernel set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from vsmnp.types import Array, Cache, Kernels, Params, Shapes, Window
 
 Build = Callable[[int, int, int], Built]
 
-#: Windows with images that they slide over: halving, keeping, leaving pixels out, and one that is the image.
+#: Windows with images under them: halving, keeping, leaving pixels out, and one that is the image.
 WINDOWS = {
     "4s2p1": (Window(4, 2, 1), (4, 2)),
     "3s1p1": (Window(3, 1, 1), (3, 2)),
@@ -76,7 +76,7 @@ COUPLED: dict[str, Build] = {
     ),
 }
 NORM = Layout(BatchNorm(3).shapes)
-#: The parts are simple and many: fewer draws of each.
+#: The components are simple and many: fewer draws of each.
 fewer = settings(few, max_examples=4)
 #: Laws of layers that treat every sample by itself.
 OF_ONE_SAMPLE = (laws.one_input_serves_all_samples, laws.one_cotangent_serves_all_samples)
@@ -84,7 +84,7 @@ OF_ONE_SAMPLE = (laws.one_input_serves_all_samples, laws.one_cotangent_serves_al
 
 @dataclass(frozen=True)
 class Held:
-    """A normalisation with given running statistics: what is left of its parameters has gradients."""
+    """A normalisation with given running statistics: only its other parameters have gradients."""
 
     norm: Normalisation | ActivatedNorm
 
@@ -93,7 +93,7 @@ class Held:
         return {name: shape for name, shape in self.norm.shapes.items() if name in ("scale", "shift")}
 
     def _whole(self, p: Params | None) -> Params | None:
-        """Parameters and constant statistics, those of a tangent or gradient included."""
+        """Join parameters and constant statistics, those of a tangent or gradient included."""
         if p is None:
             return None
         channels = np.arange(1.0, 1.0 + self.norm.shapes["mean"][0])
@@ -116,13 +116,13 @@ class Held:
 
 
 def several(x: Array) -> Array:
-    """A batch of at least three samples, where a variance is one."""
+    """Draw a batch of at least three samples, so that its variance is defined."""
     return np.concatenate([x, x[..., ::-1] + 1, 0.5 * x - 1], axis=2)
 
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 

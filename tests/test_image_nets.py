@@ -1,4 +1,4 @@
-"""The networks of images: sizes, parameters, and training with running statistics."""
+"""Test the networks of images: sizes, parameters, and training with running statistics."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_normalisation_is_the_papers_unless_said() -> None:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Forty pictures of 32 x 32 pixels: a bright square somewhere."""
+    """Draw forty pictures of 32 x 32 pixels with a bright square."""
     rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("pictures") / "pictures.npy"
     x = np.zeros((40, 1, 32, 32), np.uint8)
     for picture, (h, w) in zip(x, rng.integers(0, 20, (40, 2)), strict=True):

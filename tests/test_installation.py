@@ -1,4 +1,4 @@
-"""An installation holds what was installed, before, during and after its use, and goes whole."""
+"""Test that an installation is unchanged before, during and after its use, and is removed completely."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 TRAIN = "from vsmnp.cli import main; main(prog_name='vsmnp')"
-#: What the checkout has and an installation does not need, in any folder, and in the outermost.
+#: Files of the checkout that an installation does not need, in any folder, and in the outermost.
 _ASIDE = shutil.ignore_patterns("__pycache__", ".git", ".*_cache", "*.egg-info", ".venv")
 _ASIDE_ABOVE = {"runs", "build"}
 
 
 def aside(folder: str, names: list[str]) -> set[str]:
-    """The names of a folder of the checkout that a copy of it leaves out."""
+    """Select the names in a folder of the checkout that a copy of it leaves out."""
     above = _ASIDE_ABOVE.intersection(names) if Path(folder) == ROOT else set()
     return {*_ASIDE(folder, names), *above}
 
@@ -53,7 +53,7 @@ def _backend() -> ModuleType:
 
 
 def _left_by_an_earlier_version(packages: Path) -> list[Path]:
-    """Machine code where earlier versions kept it: an index, code, and code that was being written."""
+    """Write machine code where earlier versions kept it: an index, code, and code that was being written."""
     folder = packages / "vsmnp" / "kernels" / "__pycache__"
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"cpu_rows.loop-10.py311{end}" for end in (".nbi", ".0f.nbc", ".1a.nbc.tmp.00ff")]
@@ -63,7 +63,7 @@ def _left_by_an_earlier_version(packages: Path) -> list[Path]:
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int]]:
-    """All files, with their sizes and times; what Python compiles by itself is not counted."""
+    """List all files with sizes and times; files that Python itself compiles are not counted."""
     return {
         str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in folder.rglob("*")
@@ -75,7 +75,7 @@ def _state(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_nothing_is_written_into_an_installed_package(tmp_path: Path) -> None:
-    """It is read-only besides, which stops everybody but the superuser."""
+    """It is read-only as well, which stops every user but the superuser."""
     packages, home = tmp_path / "packages", tmp_path / "cache"
     source = tmp_path / "source"
     shutil.copytree(ROOT, source, ignore=aside)
@@ -98,7 +98,7 @@ def test_nothing_is_written_into_an_installed_package(tmp_path: Path) -> None:
     assert list((home / "vsmnp" / "machine-code").rglob("*.nbc"))
 
 
-# --- what earlier versions left -------------------------------------------------------------------
+# --- files of earlier versions --------------------------------------------------------------------
 
 
 def test_machine_code_of_earlier_versions_goes_with_its_folders(tmp_path: Path) -> None:
@@ -160,14 +160,14 @@ def test_the_source_distribution_holds_what_builds_it(tmp_path: Path) -> None:
 
 
 def _command(end: str) -> str:
-    """The line of the README that installs vsmnp and then does what ``end`` says."""
+    """Return the line of the README that installs vsmnp and then ends with ``end``."""
     found = re.search(rf"^ +(pip install .*{end})$", README, re.MULTILINE)
     assert found is not None
     return found[1]
 
 
 class Environment:
-    """A fresh virtual environment and a copy of the checkout, for commands that are typed there."""
+    """A fresh virtual environment and a copy of the checkout, in which commands run."""
 
     def __init__(self, place: Path) -> None:
         self.venv, self.checkout, self.cache = place / "venv", place / "checkout", place / "cache"
@@ -183,7 +183,7 @@ class Environment:
         return _run("bash", "-c", line, cwd=cwd or self.checkout, **here)
 
     def left(self) -> list[str]:
-        """What the environment has of vsmnp."""
+        """List the files of vsmnp in the environment."""
         return sorted(str(path.relative_to(self.venv)) for path in self.venv.rglob("*vsmnp*"))
 
 
@@ -194,7 +194,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_in_order(fresh: Environment) -> None:
-    """`.ci/run` types the same in its own environment, with all tests where these are only collected."""
+    """`.ci/run` runs the same lines in its own environment, with all tests where these are only collected."""
     assert "log-likelihood" in fresh.type(_command("vsmnp train"))
     assert fresh.packages.joinpath("vsmnp", "__init__.py").exists()
     assert list(fresh.packages.joinpath("vsmnp").rglob("*.nb[ic]")) == []
@@ -211,7 +211,7 @@ def test_the_commands_of_the_readme_in_order(fresh: Environment) -> None:
 def test_an_installation_that_an_earlier_version_left_broken_is_healed(
     fresh: Environment, installed: bool
 ) -> None:
-    """Its machine code is there as ``pip install -e .`` begins, with or without the version that left it."""
+    """Its machine code exists when ``pip install -e .`` begins, with or without the version that wrote it."""
     if installed:
         fresh.type("pip install .")
     _left_by_an_earlier_version(fresh.packages)

@@ -1,4 +1,4 @@
-"""Every kernel set has the names and signatures of the protocol and computes what ``reference`` does."""
+"""Test that every kernel set has the names and signatures of the protocol and agrees with ``reference``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from vsmnp.types import ActivationName, Array, Kernels, QuadraticForm
 
 OTHERS = [name for name in ON_HOST if name != "reference"]
 ACTIVATIONS: tuple[ActivationName, ...] = tuple(activations.ACTIVATIONS)
-#: Relative, against the reference in double precision on the same inputs.
+#: Relative tolerance, against the reference in double precision on the same inputs.
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 2e-6}
-#: Of one value of an activation, in units of the machine epsilon.
+#: Tolerance of one value of an activation, in units of the machine epsilon.
 ULPS = 6
 dtypes = st.sampled_from(sorted(TOLERANCE, key=str))
 small = st.integers(1, 3)
@@ -50,7 +50,7 @@ def _reversed(a: Array) -> Array:
 
 
 def _padded(a: Array) -> Array:
-    """The same numbers as rows of a wider matrix, as gradients lie in the flat vector."""
+    """Copy the numbers to rows of a wider matrix, as gradients lie in the flat vector."""
     wide = np.zeros((*a.shape[:1], a[0].size + 7), a.dtype)
     view = wide[:, 3 : 3 + a[0].size].reshape(a.shape)
     view[...] = a
@@ -85,7 +85,7 @@ draws = st.composite(Draws)()
 
 
 def double(x: Any) -> Any:
-    """The same in double precision, contiguous."""
+    """Convert the numbers to double precision, contiguous."""
     if isinstance(x, list | tuple):
         return type(x)(map(double, x))
     return np.array(x, np.float64) if isinstance(x, np.ndarray) else x
@@ -93,7 +93,7 @@ def double(x: Any) -> Any:
 
 @contextmanager
 def unchanged(*arrays: Any) -> Iterator[None]:
-    """Nothing in the block writes to ``arrays``."""
+    """Check that the block does not write to ``arrays``."""
     before = [np.array(a) for a in arrays]
     yield
     for a, b in zip(arrays, before, strict=True):
@@ -101,14 +101,14 @@ def unchanged(*arrays: Any) -> Iterator[None]:
 
 
 def both(k: Kernels, function: str, *args: Any) -> tuple[Any, Any]:
-    """What ``k`` returns, its inputs untouched, and the reference on the same numbers in double precision."""
+    """Return the result of ``k``, its inputs unchanged, and the reference's in double precision."""
     with unchanged(*(a for a in args if isinstance(a, np.ndarray))):
         actual = getattr(k, function)(*args)
     return actual, getattr(reference, function)(*map(double, args))
 
 
 def check(draws: Draws, pair: tuple[Any, Any]) -> None:
-    """Same shapes, the drawn dtype, equal numbers."""
+    """Check equal shapes, the drawn dtype, equal numbers."""
     actual, expected = (x if isinstance(x, tuple) else (x,) for x in pair)
     for a, b in zip(actual, expected, strict=True):
         assert (a is None) == (b is None)
@@ -126,7 +126,7 @@ def check(draws: Draws, pair: tuple[Any, Any]) -> None:
 def test_gather_is_exact(
     k: Kernels, pixels: bool, batch: int, per_epoch: int, epochs: int, dtype: np.dtype[Any]
 ) -> None:
-    """Every minibatch of the epochs that are there, and of one more, which takes the first one's place."""
+    """Every minibatch of the stored epochs, and of one more, which replaces the first one."""
     rng, n, width = np.random.default_rng(batch), batch * per_epoch + 2, 5
     table = (
         rng.integers(0, 256, (n, width), np.uint8)
@@ -241,7 +241,7 @@ def test_sum_rows_has_one_order_whatever_lies_beside(k: Kernels, draws: Draws) -
 
 
 def check_each(draws: Draws, pair: tuple[Array, Array]) -> None:
-    """``check`` number by number."""
+    """Apply ``check`` number by number."""
     actual, expected = pair
     assert (actual.shape, actual.dtype) == (expected.shape, draws.dtype)
     limits = np.finfo(draws.dtype)
@@ -249,7 +249,7 @@ def check_each(draws: Draws, pair: tuple[Array, Array]) -> None:
 
 
 def output(draws: Draws, f: ActivationName, *shape: int) -> Array:
-    """A ``y = f(x)``, with x on both sides of every kink and plateau."""
+    """Compute ``y = f(x)``, with x on both sides of every kink and plateau."""
     x = draws.rng.standard_normal(shape) * draws.rng.choice([0.01, 1, 10], shape)
     return draws.layout(reference.activation(f, x))
 
@@ -429,7 +429,7 @@ def test_a_gradient_that_no_cache_holds_is_that_of_its_parts(samples: int) -> No
 
 
 class Moving:
-    """What an optimiser changes, and a copy of it for the other kernel set."""
+    """Arrays that an optimiser changes, and a copy of them for the other kernel set."""
 
     def __init__(self, draws: Draws) -> None:
         models, size = draws.size(), draws.size(lengths)
@@ -446,7 +446,7 @@ class Moving:
         return tuple(np.array(a) for a in self.arrays())
 
     def check(self, expected: tuple[Array, ...]) -> None:
-        """Equal to the last bit; members that are not alive are as they were."""
+        """Check equality to the last bit; members that are not alive are unchanged."""
         for actual, other, old in zip(self.arrays(), expected, self.before, strict=True):
             np.testing.assert_array_equal(actual, other)
             np.testing.assert_array_equal(actual[~self.alive], old[~self.alive])
@@ -498,7 +498,7 @@ def test_a_loop_compiles_where_no_cache_can_be_kept() -> None:
     from vsmnp.kernels.cpu.compilation import compiled
 
     scope: dict[str, Any] = {}
-    exec("def twice(x): return x + x", scope)  # a function without a file has no place for a cache
+    exec("def twice(x): return x + x", scope)  # a function without a file cannot have a cache
     assert compiled(scope["twice"])(1.5) == 3.0
 
 

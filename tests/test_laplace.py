@@ -1,4 +1,4 @@
-"""The Laplace family: every closed form against quadrature with the kink split, and where descents end."""
+"""Test the Laplace family: closed forms against quadrature split at the kink, and the limits of descents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ each_place = pytest.mark.parametrize(("m", "s"), PLACES)
 
 
 def mean(f: Callable[[float], float], m: float, s: float) -> float:
-    """``E_q f(x)``, x being integrated on either side of m."""
+    """Compute ``E_q f(x)`` by integrals on either side of m."""
 
     def density(x: float) -> float:
         return float(np.exp(-abs(x - m) / s) / (2 * s))
@@ -45,7 +45,7 @@ def mean(f: Callable[[float], float], m: float, s: float) -> float:
 
 
 def score_difference(target: Target, x: float, m: float, s: float) -> float:
-    """``d/dx log q - d/dx log p``."""
+    """Compute ``d/dx log q - d/dx log p``."""
     return float(-np.sign(x - m) / s - target.score(np.asarray(x)))
 
 
@@ -72,7 +72,7 @@ def test_the_biased_gradient_differentiates_at_fixed_x(target: Target, m: float,
     """Almost everywhere the score of q does not depend on m."""
 
     def in_s(x: float) -> float:
-        """Along s, at fixed x: the score of q is ``-sign / s``."""
+        """Compute the derivative along s, at fixed x: the score of q is ``-sign / s``."""
         return score_difference(target, x, m, s) * float(np.sign(x - m)) / s**2
 
     expected = mean(in_s, m, s)

@@ -1,4 +1,4 @@
-"""What a launch costs the host: the driver is asked once, a capture compiles nothing, nobody waits."""
+"""Test the host's cost of a launch: one query of the driver, no compilation in a capture, no wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vsmnp.kernels.numba_cuda.kernel_set import NumbaCudaKernels
 
 
 class Function:
-    """A kernel of CuPy: its attribute is read from the driver and written to it."""
+    """A substitute of CuPy's kernel: its attribute is read from the driver and written to it."""
 
     def __init__(self, asked: list[str]) -> None:
         self.asked, self.bytes, self.launches, self.share = asked, GRANTED, 0, -1
@@ -49,7 +49,7 @@ class Function:
 
 
 class RawModule:
-    """A module of CuPy, which makes another object of a kernel whenever it is asked."""
+    """A substitute of CuPy's module, which makes another object of a kernel at each access."""
 
     def __init__(self, asked: list[str]) -> None:
         self.asked = asked
@@ -75,7 +75,7 @@ def test_the_driver_is_asked_once_for_a_kernel(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Ticks:
-    """A counter on a card: a sum is compiled when it is formed first."""
+    """A counter on a card: a sum is compiled when it is first computed."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -89,7 +89,7 @@ class Ticks:
 
 
 class Card:
-    """A module with CuPy's names whose operations are compiled when they are started first."""
+    """A module with CuPy's names whose operations are compiled when they are first started."""
 
     def __init__(self) -> None:
         self.capturing, self.known, self.compiled_inside = False, set[str](), list[str]()
@@ -139,7 +139,7 @@ def test_a_capture_compiles_nothing_that_was_rehearsed(monkeypatch: pytest.Monke
 
 
 class OfCupy:
-    """An array of another library that Numba is given: it waits for its stream unless it is told not to."""
+    """An array of another library given to Numba: it waits for its stream unless this is switched off."""
 
     dtype = np.dtype(np.float32)
 

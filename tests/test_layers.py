@@ -1,4 +1,4 @@
-"""Every layer on every kernel set obeys every law."""
+"""Test that every layer on every kernel set obeys every law."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ BUILDS: dict[str, Build] = {
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 

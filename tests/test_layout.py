@@ -1,4 +1,4 @@
-"""A layout is a bijection between a tree of arrays and the used part of a flat vector."""
+"""Test that a layout is a bijection between a tree of arrays and the used part of a flat vector."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _trees: st.SearchStrategy[Any] = st.dictionaries(
 
 
 def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """``{dotted name: leaf}``."""
+    """Return the leaves as ``{dotted name: leaf}``."""
     if not isinstance(tree, dict):
         return {prefix[:-1]: tree}
     return {
@@ -76,7 +76,7 @@ def test_round_trip_through_views(tree: Any, models: int, seed: int) -> None:
         assert np.shares_memory(values, vector)
         np.testing.assert_array_equal(values, written[name])
 
-    # Nothing but the slots was written: the padding is still zero.
+    # Only the slots were written: the padding is still zero.
     assert np.count_nonzero(vector) == models * layout.count
 
 

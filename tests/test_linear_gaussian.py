@@ -1,6 +1,6 @@
-"""The linear VAE, where everything is a formula: p(x) = N(c, W W' + gamma I) and a Gaussian posterior.
+"""Test the linear VAE by closed forms: p(x) = N(c, W W' + gamma I) and a Gaussian posterior.
 
-Gradient checks cannot see a wrong model; these can.
+Gradient checks cannot detect a wrong model; these tests can.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ GAMMA = 0.6
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 
 @dataclass(frozen=True)
 class LinearVAE:
-    """g(z) = W z + c and q(z|x) = N(m x + a, diag s^2)."""
+    """A linear VAE, g(z) = W z + c and q(z|x) = N(m x + a, diag s^2)."""
 
     w: Array  # (D, Z)
     c: Array  # (D,)
@@ -62,7 +62,7 @@ class LinearVAE:
     def __call__(
         self, k: Kernels, objective: Objective, key: Key
     ) -> tuple[Array, Array | None, Array | None]:
-        """Loss and gradients, of as many models as the key has seeds."""
+        """Compute loss and gradients, of as many models as the key has seeds."""
         r = len(key.seeds)
         x = self.x[None, None]
         outcome = objective(k, MODEL, self.phi.repeat(r, 0), self.theta.repeat(r, 0), x, key)
@@ -76,7 +76,7 @@ class LinearVAE:
 
     @property
     def precision(self) -> Array:
-        """Of the exact posterior."""
+        """Precision matrix of the posterior."""
         return np.eye(Z) + self.w.T @ self.w / GAMMA
 
     @property
@@ -85,44 +85,44 @@ class LinearVAE:
 
     @property
     def marginal(self) -> Array:
-        """Covariance of p(x)."""
+        """Covariance matrix of p(x)."""
         return self.w @ self.w.T + GAMMA * np.eye(D)
 
     def log_p(self) -> float:
-        """Mean log p(x) in nats."""
+        """Compute mean log p(x) in nats."""
         e = self.x - self.c
         square = np.einsum("nd,nd->n", e, np.linalg.solve(self.marginal, e.T).T)
         return float(-0.5 * (square + np.linalg.slogdet(2 * np.pi * self.marginal)[1]).mean())
 
     def score(self) -> Array:
-        """grad log p(x)."""
+        """Compute the score grad log p(x)."""
         return -np.linalg.solve(self.marginal, (self.x - self.c).T).T
 
     def kl_to_posterior(self) -> float:
-        """Mean KL[q || p(z|x)]."""
+        """Compute the mean KL[q || p(z|x)]."""
         e = self.mu - self.posterior_mean
         square = np.einsum("ni,ij,nj->n", e, self.precision, e).mean()
         trace = np.sum(np.diag(self.precision) * self.s**2)
         return float(0.5 * (trace + square - Z - np.linalg.slogdet(self.precision)[1]) - np.log(self.s).sum())
 
     def a_b_d(self) -> tuple[float, float, float]:
-        """A = E|x - g|^2, B = |x - E g|^2, D = div r."""
+        """Compute A = E|x - g|^2, B = |x - E g|^2, D = div r."""
         b = float(np.sum((self.x - self.mu @ self.w.T - self.c) ** 2, -1).mean())
         return b + float(np.sum(self.w**2 @ self.s**2)), b, float(np.trace(self.w @ self.m))
 
     def posterior_fisher(self) -> float:
-        """d = (P s - 1/s) eps + P mu - W'(x - c)/gamma."""
+        """Compute half the mean square of d = (P s - 1/s) eps + P mu - W'(x - c)/gamma."""
         shift = self.mu @ self.precision - (self.x - self.c) @ self.w / GAMMA
         gain = self.precision * self.s - np.diag(1 / self.s)
         return float(0.5 * (np.sum(shift**2, -1).mean() + np.sum(gain**2)))
 
     def score_norm(self) -> float:
-        """E|s^q|^2 / 2."""
+        """Compute the mean E|s^q|^2 / 2."""
         return float(0.5 * np.sum(self.m**2 / self.s[:, None] ** 2))
 
 
 def any_q(seed: int = 0) -> LinearVAE:
-    """A q that is not the posterior."""
+    """Build a model whose q is not the posterior."""
     rng = np.random.default_rng(seed)
     return LinearVAE(
         w=rng.standard_normal((D, Z)), c=rng.standard_normal(D), m=0.5 * rng.standard_normal((Z, D)),
@@ -131,7 +131,7 @@ def any_q(seed: int = 0) -> LinearVAE:
 
 
 def exact_q(seed: int = 0) -> LinearVAE:
-    """The posterior itself, which is diagonal because the columns of W are orthogonal."""
+    """Build a model whose q is the posterior, diagonal because the columns of W are orthogonal."""
     rng = np.random.default_rng(seed)
     w = np.linalg.qr(rng.standard_normal((D, Z)))[0] * np.array([1.5, 0.7])
     c, p = rng.standard_normal(D), 1 + np.sum(w**2, 0) / GAMMA

@@ -1,4 +1,4 @@
-"""The trainer and its loop: every combination runs, members do not meet, and a NaN ends one member only."""
+"""Test the trainer and its loop: all combinations run, models are independent, a NaN ends one model only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ K = load("reference")
 TINY = Settings(kernels="reference", steps=6, log_every=2, batch_size=10, hidden=(3,), samples=2)
 SEEDS = (3, 0, 2**63 - 1)
 
-#: Every pair of objectives that makes sense.
+#: Every valid pair of objectives.
 PAIRS = [
     pair
     for pair in product(("elbo", "m1", "m2", "m3", "fae"), ("kl", "fisher", "fisher-reparam"))
@@ -41,25 +41,25 @@ def trainer(settings: Settings) -> Trainer:
 def trained(
     settings: Settings, watch: Watch | None = None, state: State | None = None
 ) -> tuple[State, History]:
-    """All steps of the settings, in memory."""
+    """Run all steps of the settings, in memory."""
     made, history = trainer(settings), History()
     state = state or made.initial_state()
     return run_loop(made, state, history, settings.steps, settings.log_every, watch or Watch()), history
 
 
 def member(settings: Settings, state: State, r: int) -> dict[str, bytes]:
-    """Everything that model r is, bit by bit."""
+    """Return the whole state of model r, bit by bit."""
     arrays = to_arrays(K, trainer(settings).model, state)
     return {name: np.asarray(array)[r].tobytes() for name, array in arrays.items() if name != "step"}
 
 
 def living(arrays: dict[str, bytes]) -> dict[str, bytes]:
-    """What remains of a model that died: all but the flags that say so."""
+    """Return the remaining state of a diverged model, without the flags that mark it."""
     return {name: array for name, array in arrays.items() if name not in ("alive", "cause", "died_at")}
 
 
 def rows(history: History, r: int) -> dict[str, bytes]:
-    """Everything that model r reported, bit by bit."""
+    """Return all reports of model r, bit by bit."""
     return {name: history.column(name)[:, r].tobytes() for name in history.columns}
 
 
@@ -144,7 +144,7 @@ def test_every_other_choice_trains(choice: dict[str, Any]) -> None:
 
 
 def test_the_terms_add_up_to_the_loss() -> None:
-    """What is reported beside a loss are its parts."""
+    """The values reported beside a loss are its parts."""
     for objective, inference in PAIRS:
         _, history = trained(replace(TINY, objective=objective, inference=inference, dtype="float64"))
         for side in ("learning", "inference"):
@@ -186,7 +186,7 @@ def test_epochs_count_minibatches() -> None:
 
 
 def test_minibatches_are_shared_or_fresh_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``same``: J + 1 uses of minibatch t; ``fresh``: J minibatches, the decoder sees the last."""
+    """``same``: J + 1 uses of minibatch t; ``fresh``: J minibatches, the decoder uses the last."""
     used: list[tuple[Array, int]] = []
     made = trainer(replace(TINY, encoder_steps=3))
     with_noise = type(made.batches).with_noise
@@ -239,7 +239,7 @@ def test_the_order_of_the_seeds_is_the_order_of_the_models() -> None:
     np.testing.assert_array_equal(one.theta, other.theta[::-1])
 
 
-# --- death ----------------------------------------------------------------------------------------
+# --- divergence -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", range(1, 7))
@@ -247,7 +247,7 @@ def test_the_order_of_the_seeds_is_the_order_of_the_models() -> None:
 def test_the_nan_of_one_model_disturbs_no_other(
     monkeypatch: pytest.MonkeyPatch, vector: str, step: int
 ) -> None:
-    """The others go on bit for bit; the dead one is kept as it was at the last row."""
+    """The others go on bit for bit; the diverged one is kept as it was at the last row."""
     settings = replace(TINY, seeds=SEEDS, encoder_steps=2, log_every=2)
     healthy, its_history = trained(settings)
     kept_step = (step - 1) // 2 * 2
@@ -271,7 +271,7 @@ def test_the_nan_of_one_model_disturbs_no_other(
 
 
 def test_the_snapshots_of_a_dead_model_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is saved after its death holds its last good state."""
+    """Every file that is saved after the divergence holds the model's last good state."""
     settings = replace(TINY, seeds=(0, 1))
     Poison(monkeypatch, theta=(1, 3))
     seen: list[dict[str, bytes]] = []
@@ -282,7 +282,7 @@ def test_the_snapshots_of_a_dead_model_stay_as_they_were(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("step", [1, 2, 5])
 def test_a_run_ends_when_no_model_is_left(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """With one sentence, and the last good state in the hands of whoever saves."""
+    """With one sentence, and with the last good state passed to the caller that saves it."""
     settings = replace(TINY, seeds=(4, 5))
     kept_step = (step - 1) // 2 * 2
     kept = (
@@ -338,7 +338,7 @@ def test_a_gamma_that_overflows_is_reported_and_not_warned_about() -> None:
 
 @pytest.mark.parametrize("stop", range(6))
 def test_a_stop_goes_back_to_the_last_row(stop: int) -> None:
-    """No step is begun after the request, and the last row is the state that can be resumed."""
+    """No step begins after the request, and the last row is the state that can be resumed."""
     done: list[int] = []
     kept: list[State] = []
     watch = Watch(

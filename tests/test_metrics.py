@@ -1,4 +1,4 @@
-"""Every metric against a closed form: linear networks, for which each of them is a Gaussian integral."""
+"""Test every metric against a closed form: of linear networks, for which it is a Gaussian integral."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ class Linear:
 
     @property
     def subject(self) -> Subject:
-        """What the metrics take."""
+        """Models and data as the metrics take them."""
         return Subject(K, self.model, self.phi, self.theta, self.x, self.key)
 
     def on(self, x: Array) -> Subject:
-        """The same models with other data."""
+        """Copy the same models with other data."""
         return replace(self.subject, x=x)
 
     def decoder(self, r: int) -> tuple[Array, Array, float]:
-        """``w (D, Z)``, ``b (D,)``, gamma."""
+        """Return ``w (D, Z)``, ``b (D,)`` and gamma."""
         p = self.model.decoder_part(self.theta)
         return p["w"][r], p["b"][r], float(np.exp(2 * self.model.log_sd(self.theta)[r]))
 
     def posterior(self, r: int) -> tuple[Array, Array]:
-        """``mu (N, Z)`` and ``s (Z,)``."""
+        """Compute ``mu (N, Z)`` and ``s (Z,)``."""
         p, d_z = self.model.encoder_part(self.phi), self.model.d_z
         mu: Array = self.x @ p["w"][r, :d_z].T + p["b"][r, :d_z]
         return mu, np.exp(p["b"][r, d_z:])
 
     def marginal(self, r: int) -> tuple[Array, Array]:
-        """``log p(x) (N,)`` and ``grad_x log p(x) (N, D)``."""
+        """Compute ``log p(x) (N,)`` and ``grad_x log p(x) (N, D)``."""
         w, b, gamma = self.decoder(r)
         cov = w @ w.T + gamma * np.eye(len(b))
         e = self.x - b
@@ -68,7 +68,7 @@ class Linear:
 
 
 def linear(models: int = 2, n: int = 40, d_z: int = 2, gamma: float = 0.5, exact: bool = False) -> Linear:
-    """Random linear models; the columns of w are orthogonal, and with ``exact`` q is the posterior."""
+    """Draw random linear models; the columns of w are orthogonal, and with ``exact`` q is the posterior."""
     rng, d_x = np.random.default_rng(0), 3
     model = GaussianVAE(Dense(d_x, 2 * d_z), Dense(d_z, d_x), DiagonalGaussian(d_z, "exp"), d_x)
     phi, theta = np.zeros((models, model.phi_layout.size)), np.zeros((models, model.theta_layout.size))
@@ -92,7 +92,7 @@ def linear(models: int = 2, n: int = 40, d_z: int = 2, gamma: float = 0.5, exact
 
 
 def prior_draws(case: Linear, r: int, draws: int) -> Array:
-    """The means ``g(z_i) (draws, D)`` that the metrics see, made at once."""
+    """Compute the means ``g(z_i) (draws, D)`` that the metrics use, made at once."""
     z = Key(case.key.seeds[r : r + 1], Stream.PRIOR).normal(K, (draws, case.model.d_z), np.float64)[0]
     w, b, _ = case.decoder(r)
     means: Array = z @ w.T + b
@@ -167,7 +167,7 @@ def test_streamed_sums_are_the_sums_at_once() -> None:
 
 @pytest.mark.parametrize(("offset", "best"), [(0.0, 0.0), (1e3, -1e9)])
 def test_extreme_weights_neither_overflow_nor_vanish(offset: float, best: float) -> None:
-    # With gamma = 1e-6 the weights span millions of nats; far away even the best is e^-1e9.
+    # With gamma = 1e-6 the weights span millions of nats; far away even the largest is e^-1e9.
     case = linear(gamma=1e-6)
     far = case.x + offset
     log_p, score = metrics.log_prob_and_score(case.on(far), 9_000)
@@ -213,7 +213,7 @@ def test_bounds_are_tight_at_the_exact_posterior() -> None:
 
 
 def elbo_of(case: Linear, r: int) -> tuple[float, float]:
-    """The exact negative ELBO and the standard deviation of its one-sample estimate, means over x."""
+    """Compute the exact negative ELBO and the standard deviation of its one-sample estimate, means over x."""
     w, b, gamma = case.decoder(r)
     mu, s = case.posterior(r)
     e, spread = mu @ w.T + b - case.x, (w * s**2) @ w.T

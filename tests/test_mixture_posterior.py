@@ -1,4 +1,4 @@
-"""The mixture of diagonal Gaussians: density, score, the score's gradient, and draws."""
+"""Test the mixture of diagonal Gaussians: density, score, the score's gradient, and draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vsmnp.types import Array, Params
 
 K = load("reference")
 NAMES = ("logits", "means", "log_sds")
-#: Chances of a fair estimate to lie farther off are below one in a million.
+#: The probability of a fair estimate to lie farther off is below one in a million.
 STANDARD_ERRORS = 5.0
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 3))
@@ -25,7 +25,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def parameters(rng: np.random.Generator, models: int, components: int, d_z: int) -> Params:
-    """Overlapping components, of standard deviations 1 to 1.5: sharper ones need a finer stencil."""
+    """Draw overlapping components, of standard deviations 1 to 1.5: sharper ones need a finer stencil."""
     return {
         "logits": rng.standard_normal((models, components)),
         "means": rng.standard_normal((models, components, d_z)),
@@ -151,7 +151,7 @@ def test_densities_and_scores_stay_finite_far_away() -> None:
 
 
 def within(values: Array, expected: Array | float) -> None:
-    """The mean of draws ``(S, ...)`` is ``expected`` up to its standard error."""
+    """Check that the mean of draws ``(S, ...)`` is ``expected`` up to its standard error."""
     error = values.std(0, ddof=1) / np.sqrt(len(values))
     assert (np.abs(values.mean(0) - expected) < STANDARD_ERRORS * error).all()
 
@@ -170,7 +170,7 @@ def test_draws_have_the_moments_of_the_mixture(d_z: int) -> None:
 
 
 def test_a_component_is_chosen_by_its_weight_and_independently_of_the_normals() -> None:
-    """Components far apart show which of them a point is of; its residual is then a standard normal."""
+    """Components far apart show which of them generated a point; its residual is then a standard normal."""
     samples, q = 100_000, GaussianMixture(3, 1)
     p = {
         "logits": np.log([[0.2, 0.5, 0.3]]) + 3.0,

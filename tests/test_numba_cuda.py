@@ -1,4 +1,4 @@
-"""The ``numba-cuda`` set: its kernels in Numba's simulator, and its place among the sets."""
+"""Test the ``numba-cuda`` set: its kernels in Numba's simulator, and its place among the sets."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def test_it_has_every_kernel_of_the_cuda_set() -> None:
 
 
 def test_the_formulas_stay_plain_python() -> None:
-    """What the card's kernels are compiled from is what the CPU's are compiled from."""
+    """The sources of the card's kernels are the sources of the CPU's kernels."""
     assert scalar.adam_moments(1.0, 2.0, 3.0, 0.5, 0.25) == (2.0, 3.75)

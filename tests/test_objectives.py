@@ -1,8 +1,8 @@
-"""Every loss is the one of its equation and every gradient is its derivative.
+"""Test that every loss is the one of its equation and every gradient is its derivative.
 
 The losses are written again below from densities alone: a perceptron in four lines, log-densities, and
-derivatives in x and z by complex steps, exact to rounding. Nothing is shared with the engine but the
-parameters and the noise.
+derivatives in x and z by complex steps, exact to rounding. Only the parameters and the noise are shared with
+the engine.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ S = 3
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 
@@ -59,7 +59,7 @@ def k(request: pytest.FixtureRequest) -> Kernels:
 
 
 def softplus(x: Array) -> Array:
-    """``log(1 + e^x)``, for complex x too and without overflow."""
+    """Compute ``log(1 + e^x)``, for complex x too and without overflow."""
     positive = x.real > 0
     return np.asarray(np.where(positive, x, 0) + np.log(1 + np.exp(np.where(positive, -x, x))))
 
@@ -68,7 +68,7 @@ FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {"tanh": np.tanh, "softplus"
 
 
 def gradient(f: Callable[[Array], Array], at: Array) -> Array:
-    """``df[..., j] = d f / d at[..., j]`` of a function that is independent along the other axes."""
+    """Compute ``df[..., j] = d f / d at[..., j]`` of a function that is independent along the other axes."""
     steps = 1e-30j * np.eye(at.shape[-1])
     return np.stack([np.imag(f(at + step)) / 1e-30 for step in steps], axis=-1)
 
@@ -99,7 +99,7 @@ class Textbook:
         return x
 
     def q(self, phi: Array, x: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation, ``(N, Z)``."""
+        """Compute mean and standard deviation, ``(N, Z)``."""
         mu, rho = np.split(self._net(self.scene.model.encoder_part(phi), x), 2, axis=-1)
         return mu, FUNCTIONS[self.scene.model.posterior.scale](rho)
 
@@ -120,24 +120,24 @@ class Textbook:
         return np.asarray(np.sum(-((z - mu) ** 2) / (2 * s**2) - np.log(s) - np.log(2 * np.pi) / 2, -1))
 
     def log_p(self, theta: Array, z: Array, x: Array) -> Array:
-        """``log p(x, z)``."""
+        """Compute the log-density ``log p(x, z)``."""
         gamma, g = self.gamma(theta), self.g(theta, z)
         prior = np.sum(-(z**2) / 2 - np.log(2 * np.pi) / 2, axis=-1)
         likelihood = np.sum(-((x - g) ** 2) / (2 * gamma) - np.log(2 * np.pi * gamma) / 2, axis=-1)
         return np.asarray(prior + likelihood)
 
     def s_p(self, theta: Array, z: Array) -> Array:
-        """``grad_x log p(x|z)``, ``(S, N, D)``."""
+        """Compute ``grad_x log p(x|z)``, ``(S, N, D)``."""
         return gradient(lambda x: self.log_p(theta, z, x), np.broadcast_to(self.x, (len(z), *self.x.shape)))
 
     def s_q(self, phi: Array, z: Array) -> Array:
-        """``grad_x log q(z|x)``, z held fixed."""
+        """Compute ``grad_x log q(z|x)`` at fixed z."""
         return gradient(lambda x: self.log_q(phi, z, x), np.broadcast_to(self.x, (len(z), *self.x.shape)))
 
     def divergence(self, theta: Array) -> float:
         return -float(self.x.shape[-1]) / self.gamma(theta)
 
-    # Each loss is a function of (phi, theta, z): z is ``place(phi)``, or held where it was.
+    # Each loss is a function of (phi, theta, z): z is ``place(phi)``, or fixed.
 
     def elbo(self, phi: Array, theta: Array, z: Array) -> float:
         mu, s = self.q(phi, self.x)
@@ -149,7 +149,7 @@ class Textbook:
         return float(np.mean(np.sum(self.s_p(theta, z) ** 2, -1) / 2)) + self.divergence(theta)
 
     def squared_mean(self, v: Array, estimator: str) -> float:
-        """``|E_q v|^2`` from S samples, mean over the batch."""
+        """Estimate ``|E_q v|^2`` from S samples, mean over the batch."""
         if estimator == "biased":
             return float(np.mean(np.sum(v.mean(0) ** 2, -1)))
         different = [(i, j) for i, j in product(range(len(v)), repeat=2) if i != j]
@@ -192,7 +192,7 @@ class Textbook:
         return self.posterior_fisher(phi, theta, z) + self.m1(phi, theta, z) + score_norm
 
     def probe_norm(self, phi: Array, signs: Array) -> Array:
-        """``|sum_i eta_i grad mu_i / s_i + sqrt(2) eta'_i grad log s_i|^2 / 2``, ``(..., N)``."""
+        """Compute ``|sum_i eta_i grad mu_i / s_i + sqrt(2) eta'_i grad log s_i|^2 / 2``, ``(..., N)``."""
         _, s = self.q(phi, self.x)
         mean = gradient(lambda x: self.q(phi, x)[0], self.x)  # (N, Z, D)
         log_s = gradient(lambda x: np.log(self.q(phi, x)[1]), self.x)
@@ -245,7 +245,7 @@ EVERY = {**LEARNING, **JOINT, **INFERENCE}
 
 
 def check_gradient(actual: Array, loss: Callable[[Array], float], at: Array, seed: int) -> None:
-    """``<gradient, direction>`` is the derivative of the loss along one random unit direction."""
+    """Check that ``<gradient, direction>`` is the derivative of the loss along one random unit direction."""
     (along,) = direction(np.random.default_rng(seed), at)
     numeric = derivative(lambda t: np.asarray(loss(moved(at, t, along))))
     agree(inner(actual, along), numeric, DERIVATIVE, scale=norm(actual))
@@ -283,7 +283,7 @@ WITH_GAMMA = LEARNING | JOINT
 
 
 def at_log_sd(scene: Scene, log_sd: Array) -> Scene:
-    """The scene with another l."""
+    """Copy the scene with another l."""
     theta = scene.theta.copy()
     scene.model.log_sd(theta)[:] = log_sd
     return replace(scene, theta=theta)
@@ -307,7 +307,7 @@ def test_fixed_gamma_has_no_gradient_and_changes_nothing_else(k: Kernels, name: 
 
 
 def biased(objective: Any) -> Any:
-    """The estimator that the optimal gamma is read from."""
+    """Build the estimator from which the optimal gamma is computed."""
     return replace(objective, estimator="biased") if hasattr(objective, "estimator") else objective
 
 
@@ -470,7 +470,7 @@ def test_estimators_have_the_expectations_they_claim(k: Kernels, samples: int, b
         assert outcome.g_theta is not None
         return float(probability @ outcome.loss), probability @ outcome.g_theta
 
-    # B, T and D of the discrete q itself, and the gradient of what is made of them.
+    # B, T and D of the discrete q itself, and the gradient of their combination.
     textbook = Textbook(s, grid[:, None, :].repeat(x.shape[2], 1), np.empty(0))
     z = textbook.place(s.phi)
     s_q = textbook.s_q(s.phi, z)

@@ -1,4 +1,4 @@
-"""Checkpoints written before files moved to their packages go on as if nothing had moved.
+"""Test that checkpoints of an earlier version are resumed with the same results as in that version.
 
 ``golden/checkpoints`` has four runs of 10 steps, written by version 0.1.0 at commit 67dec1f, and the
 parameters after 20 steps of the same runs in one piece, in float64 on ``reference``. On one machine they are

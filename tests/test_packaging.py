@@ -1,4 +1,4 @@
-"""What `pip install` brings: one top-level package, whole, that loads little."""
+"""Test what `pip install` installs: one top-level package, complete, whose import loads little."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-#: The folders of the repository and the packages they install as.
+#: The folders of the repository and their installed packages.
 FOLDERS = {"vsmnp": "vsmnp", "kernels": "vsmnp.kernels", "cli": "vsmnp.cli"}
 
 BUILT_FROM = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-#: Everything that takes time to load, of what vsmnp installs.
+#: Installed packages that take time to load.
 THIRD_PARTY = ("numpy", "scipy", "numba", "h5py", "matplotlib", "tqdm", "pooch", "PIL", "sympy")
 
 
@@ -79,7 +79,7 @@ def test_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
         for path in (source / folder).rglob("*")
         if path.is_file() and path.suffix != ".md"
     }
-    gone = source / "build" / "lib" / "vsmnp" / "gone.py"  # what an earlier build of another tree left
+    gone = source / "build" / "lib" / "vsmnp" / "gone.py"  # files left by an earlier build of another tree
     gone.parent.mkdir(parents=True)
     gone.write_text("")
     _python("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
@@ -105,13 +105,13 @@ def test_wheel_holds_the_tree_and_nothing_else(tmp_path: Path) -> None:
     ],
 )
 def test_imports_stay_light(statement: str, allowed: set[str]) -> None:
-    """`vsmnp --help` answers at once, for it loads click alone."""
+    """`vsmnp --help` answers at once, because it loads click alone."""
     loaded = _python("-c", f"import sys; {statement}; print(*sys.modules, sep='\\n')").splitlines()
     assert {name for name in THIRD_PARTY if name in loaded} <= allowed
     assert "vsmnp" in loaded
 
 
 def test_console_script_is_there() -> None:
-    """The name that setup.cfg gives the shell is a click command, and so calls nothing as it is loaded."""
+    """The name that setup.cfg gives the shell is a click command, whose import calls nothing."""
     printed = _python("-c", "import click, vsmnp.cli; print(isinstance(vsmnp.cli.main, click.Command))")
     assert printed == "True\n"

@@ -1,4 +1,4 @@
-"""What README.md and the help pages show can be typed."""
+"""Test that the commands in README.md and on the help pages are valid."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 
 
 def _epilog(name: str) -> str:
-    """What stands below a command's help."""
+    """Return the text below a command's help."""
     command = import_module(f"vsmnp.cli.commands.{name}").command
     assert isinstance(command, click.Command)
     return command.epilog or ""
 
 
 def _lines(text: str) -> list[str]:
-    """Every line that begins with ``vsmnp``, without what explains it."""
+    """Extract every line that begins with ``vsmnp``, without its explanation."""
     found = re.findall(r"^(?:>>> |\$ |  +)?(vsmnp [^\n]*)", text, re.MULTILINE)
     return [re.split(r"\s{2,}|\s#|\s>", line.strip())[0] for line in found]
 

@@ -1,4 +1,4 @@
-"""A recorded training step is the step itself, bit for bit, on a device that never waits for the host."""
+"""Test that a recorded training step equals the step bit for bit, on a device that forbids waits."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def k(tmp_path_factory: pytest.TempPathFactory) -> DeviceKernels:
 def trained(
     k: Kernels, settings: Settings, many: int | None = None
 ) -> tuple[Trainer, dict[str, Any], History]:
-    """A run of a few steps; what ends in an error ends there for every kernel set.
+    """Train a few steps of a run; one that diverges ends at the same step for every kernel set.
 
-    Steps are fused where ``many`` is given: from so many models on, each has a block of its own.
+    Steps are fused if ``many`` is given: from that number of models on, each has a separate block.
     """
     trainer, history = Trainer.build(k, settings, load_data("mixture"), may_fuse=many is not None), History()
     if many is not None and isinstance(trainer.fused, CudaStep):
@@ -79,7 +79,7 @@ class OneByOne(DeviceKernels):
 
 
 def check(k: DeviceKernels, settings: Settings, many: int | None) -> None:
-    """Replayed steps are the launched ones bit for bit, and the reference's up to rounding."""
+    """Check replayed steps against launched ones bit for bit, and against the reference up to rounding."""
     recorded, there, rows = trained(k, settings, many)
     assert (recorded.fused is not None) == (many is not None)
     _, here, expected = trained(OneByOne(k.machine), settings, many)
@@ -93,7 +93,7 @@ def check(k: DeviceKernels, settings: Settings, many: int | None) -> None:
         np.testing.assert_array_equal(array, here[name], err_msg=name)
     for column in rows.columns:
         np.testing.assert_array_equal(rows.column(column), expected.column(column))
-    if settings.lr < 1:  # a larger one breaks the decoder, in whatever digits
+    if settings.lr < 1:  # a larger one breaks the decoder, in any precision
         _, here, _ = trained(load("reference"), settings)
     for name, array in there.items():
         agree((array.astype(np.float64),), (here[name].astype(np.float64),), 1e-9)
@@ -112,7 +112,7 @@ def test_a_replayed_fused_step_is_the_step(k: DeviceKernels, choice: dict[str, A
 
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
 def test_a_convolutional_step_is_recorded(k: DeviceKernels, arch: str) -> None:
-    """Nothing between an image and a gradient asks the device for a number, an address or a mask."""
+    """No code between an image and a gradient reads a number, an address or a mask from the device."""
     pixels = np.random.default_rng(0).uniform(size=(4, 32 * 32)).astype(np.float32)
     settings = replace(TINY, objective="m2", arch=arch, width=1 / 32, batch_size=2, seeds=(0,), steps=3,
                        encoder_steps=1, noise=0.0, activation="relu", dtype="float32",
@@ -134,7 +134,7 @@ def test_a_convolutional_step_is_recorded(k: DeviceKernels, arch: str) -> None:
 
 
 def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:
-    """A trial on a copy of the state, as the estimate of the time makes, leaves the run alone."""
+    """A trial on a copy of the state, as the estimate of the time makes, leaves the run unchanged."""
     trainer = Trainer.build(k, TINY, load_data("mixture"))
     state = trainer.initial_state()
     for _ in range(3):

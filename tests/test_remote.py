@@ -1,4 +1,4 @@
-"""Arrays that stand in for a card's refuse what CuPy refuses, and what makes the host wait."""
+"""Test that arrays of the simulated device refuse what CuPy refuses, and what makes the host wait."""
 
 from __future__ import annotations
 

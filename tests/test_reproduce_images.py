@@ -1,4 +1,4 @@
-"""The paper's image experiments in miniature: the grid is resumable, the claims follow the numbers."""
+"""Test the paper's image experiments at a small size: the grid is resumable, claims follow from numbers."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ TINY = Budget(
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
 FEW = ("K-ELBO", "K-M1")
-#: A figure that draws nothing, for tests of what is beneath.
+#: A figure that draws nothing, for tests of the code below it.
 GRID = "table1"
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fifty images of 4x4, of which five are held out."""
+    """Draw fifty images of 4x4, of which five are held out."""
     path = tmp_path_factory.mktemp("images") / "digits.npy"
     np.save(path, np.random.default_rng(0).integers(0, 256, (50, 4, 4), dtype=np.uint8))
     return path
@@ -94,7 +94,7 @@ def _never(*_: object, **__: object) -> None:
 
 @pytest.fixture(scope="module")
 def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """Two methods, trained once: figures share their runs."""
+    """Train two methods once: figures share their runs."""
     plan = Plan(TINY, tmp_path_factory.mktemp("runs"), (str(images),), architectures=("mlp",), methods=FEW)
     load(GRID).reproduce(tmp_path_factory.mktemp("fig4"), plan, _ignore)
     return plan
@@ -191,7 +191,7 @@ def test_more_epochs_go_on_where_fewer_ended(plan: Plan, tmp_path: Path) -> None
     assert records.last(longer.data["rows"]) == records.last(whole.data["rows"])
     assert records.last(load(GRID).reproduce(tmp_path, plan, _ignore).data["rows"]) == records.last(
         whole.data["rows"]
-    )  # fewer again: what is there is more
+    )  # fewer again: the file has more
 
 
 def test_a_folder_of_other_runs_is_refused(plan: Plan, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
 def test_what_is_measured_of_a_run_that_goes_on_meanwhile_is_measured_again(
     plan: Plan, features: str
 ) -> None:
-    """It is of the checkpoint that was read, not of the one that is there when it is written."""
+    """It belongs to the checkpoint that was read, not to the one that exists when it is written."""
     (cell,) = cells(plan, "mlp", ("K-M1",))
     place, choice = plan.folder / cell.name, FeatureChoice(features)
     with Session.new(replace(cell.settings, log_every=1), folder=place) as session:
@@ -241,7 +241,7 @@ def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A classifier with random weights."""
+    """Build a classifier with random weights."""
     path = tmp_path_factory.mktemp("features") / "any.lenet"
     vector = np.random.default_rng(0).normal(0, 0.1, (1, Layout(lenet5(1, 10).shapes).size))
     save(Classifier("any", 1, 10, 0, 0, 0.1, vector.astype(np.float16).astype(np.float32)), path)
@@ -359,7 +359,7 @@ training.finish_all(cells(plan, "mlp", METHOD_NAMES), plan, lambda done, total: 
 
 
 def test_processes_do_not_outlive_the_one_that_they_work_for(images: Path, tmp_path: Path) -> None:
-    """They share its standard output, which ends when the last of them does."""
+    """They share its standard output, which ends when the last of them ends."""
     script = _ENDLESS.format(runs=str(tmp_path / "runs"), images=str(images))
     parent = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
@@ -410,7 +410,7 @@ def test_smaller_budgets_come_first_and_there_is_no_other() -> None:
 
 
 def _values(**means: float | tuple[float, float]) -> dict[str, Estimate]:
-    """Estimates by method; K_M1 stands for K-M1."""
+    """Return estimates by method; K_M1 stands for K-M1."""
     return {
         name.replace("_", "-"): Estimate(*(value if isinstance(value, tuple) else (value,)))
         for name, value in means.items()
@@ -523,7 +523,7 @@ def test_the_paper_s_tables_say_what_it_claims_but_for_these(
 
 
 def test_every_claim_of_figure_4_can_agree() -> None:
-    """Numbers that the paper's words describe."""
+    """Numbers that agree with the paper's words."""
     order = {"K-ELBO": 1, "K-M1": 1.01, "F-M1": 2, "K-M2": 5, "F-M2": 6, "K-M3": 3, "F-M3": 4}
     wanted = {
         "neg_elbo": order, "mmd": {**order, "F-M1": 0.9}, "posterior_fd": {**order, "F-M3": 0.5},

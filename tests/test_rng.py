@@ -1,4 +1,4 @@
-"""Randomness is a function of (seed, stream, step, index), the same on every kernel set."""
+"""Test that random numbers are a function of (seed, stream, step, index), the same on every kernel set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ counters = st.integers(0, 2**32 - 1)
 keys = st.builds(Key, st.lists(seeds64, min_size=1, max_size=3).map(tuple), st.sampled_from(Stream), counters)
 firsts = st.one_of(st.integers(0, 20), st.integers(2**34 - 8, 2**34 + 8))  # the block number passes 2**32
 counts = st.one_of(st.integers(1, 20), st.sampled_from((2048, 2200)))  # a tile has 2048 words
-#: Of normals, against the reference in double precision.
+#: Tolerance of normals, against the reference in double precision.
 NORMALS: dict[np.dtype[Any], float] = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
 
@@ -84,7 +84,7 @@ def test_normals_agree(k: Kernels, dtype: np.dtype[Any], key: Key, count: int, f
     np.testing.assert_allclose(z, expected, rtol=0, atol=NORMALS[dtype])
 
 
-# --- a function of the index and the seed, nothing else ---------------------------------------------
+# --- a function of the index and the seed alone -----------------------------------------------------
 
 
 @few

@@ -1,4 +1,4 @@
-"""Runs on disk: whatever happens to the process, the disk or the data, no run is lost and none is changed."""
+"""Test runs on disk: no failure of the process, the disk or the data loses or changes a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from vsmnp.training.loop import Watch
 from vsmnp.training.state import State
 from vsmnp.training.trainer import Info, Trainer
 
-#: An epoch of a hundred thousand points takes longer to draw than all of a tiny run.
+#: Drawing an epoch of a hundred thousand points takes longer than all other work of a tiny run.
 FEWER_POINTS = (
     "from vsmnp.data.synthetic.synthetic import Synthetic; Synthetic.n_train = 4000; Synthetic.n_test = 400; "
 )
@@ -45,7 +45,7 @@ FILES = ["checkpoint.h5", "config.toml", "metrics.csv"]
 
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
-    """The same data sets, smaller."""
+    """Make the data sets of all names smaller."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Synthetic, "n_train", 4000)
         patch.setattr(Synthetic, "n_test", 400)
@@ -54,32 +54,32 @@ def fewer_points() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the runs of this file."""
+    """Create a folder for the runs of this file."""
     return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="module")
 def whole(place: Path) -> Path:
-    """The folder of a run without any accident; nobody writes to it."""
+    """Return the folder of a run without any interruption, which no test may change."""
     Session.new(TINY, folder=place / "whole").train()
     return place / "whole"
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A .npz file with training and test points."""
+    """Write a .npz file with training and test points."""
     path, rng = tmp_path / "table.npz", np.random.default_rng(0)
     np.savez(path, x=rng.normal(size=(40, 2)), test=rng.normal(size=(10, 2)))
     return path
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder, hidden ones too."""
+    """Read every file of a folder, hidden ones too."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def equal_runs(one: Path, other: Path) -> None:
-    """The same arrays to the last bit and the same readable files."""
+    """Check for the same arrays to the last bit and the same readable files."""
     (a, a_attributes), (b, b_attributes) = (
         checkpoint.load(folder / "checkpoint.h5") for folder in (one, other)
     )
@@ -156,7 +156,7 @@ def test_the_time_of_a_step_is_measured_on_a_copy() -> None:
 
 
 def test_measuring_a_run_that_overflows_prints_nothing() -> None:
-    """Its failure is for the loop to explain."""
+    """Its failure is reported by the loop."""
     Session.new(replace(TINY, lr=1e38, optimizer="sgd")).seconds_per_step()
 
 
@@ -168,7 +168,7 @@ def test_a_preset_brings_its_data() -> None:
 def test_a_run_on_a_dataset_object_is_found_again(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run knows the file that the object was read from, wherever it is loaded."""
+    """The run stores the file from which the object was read, wherever it is loaded."""
     choice = {"kernels": "reference", "steps": 2, "batch_size": 10, "hidden": (3,)}
     vsmnp.train(vsmnp.load_data(str(table)), out=tmp_path / "object", **choice)
     monkeypatch.chdir(table.parent)
@@ -190,7 +190,7 @@ def test_a_folder_with_anything_in_it_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
-    """Permissions do not stop the superuser; a path below a file stops everybody."""
+    """Permissions do not stop the superuser; a path below a file stops every user."""
     (tmp_path / "file").write_text("old")
     for folder in (tmp_path / "file" / "run", tmp_path / "file", tmp_path / ("x" * 300)):
         with pytest.raises(StorageError, match="--out"):
@@ -309,7 +309,7 @@ OTHER: dict[str, Any] = {
     "standardize": "whiten",
     "posterior": "bernoulli",
 }
-#: What makes no sense beside the change.
+#: Settings that contradict the change.
 BESIDE: dict[str, dict[str, object]] = {"arch": {"hidden": Settings.hidden}}
 MATHEMATICS = [
     spec.name for spec in dataclasses.fields(Settings) if spec.name not in {*FREE_TO_CHANGE, "device"}
@@ -333,7 +333,7 @@ def test_another_mathematics_is_refused(whole: Path, name: str) -> None:
 
 @pytest.mark.parametrize("array", ["x", "test"])
 def test_a_run_does_not_go_on_with_other_data(table: Path, tmp_path: Path, array: str) -> None:
-    """One training point or one test point that changed is enough."""
+    """One changed training point or test point is enough."""
     settings = replace(TINY, dataset=str(table))
     interrupted(tmp_path / "run", settings, 5)
     before, arrays = contents(tmp_path / "run"), dict(np.load(table))
@@ -348,7 +348,7 @@ def test_a_run_does_not_go_on_with_other_data(table: Path, tmp_path: Path, array
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, models: list[int], before: int) -> None:
-    """NaN in the decoder of these models before the step of that number."""
+    """Write NaN into the decoder of these models before the step of that number."""
     step = Trainer.step
 
     def poisoned(made: Trainer, state: State) -> Info:
@@ -375,7 +375,7 @@ def test_the_last_good_state_of_a_dead_run_is_on_disk(
 
 
 def test_a_dead_run_cannot_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is nothing left to train: one sentence, and no rows of a model that does not move."""
+    """No model is left to train: one sentence, and no rows of a model that does not change."""
     with monkeypatch.context() as patch:
         poison(patch, [0, 1], 6)
         with pytest.raises(DivergenceError):
@@ -389,7 +389,7 @@ def test_a_dead_run_cannot_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_dead_member_stays_dead_when_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted after the death or not, the files are the same."""
+    """Interrupted after the divergence or not, the files are the same."""
     for name, stops in (("whole", None), ("cut", 5)):
         done: list[int] = []
         with monkeypatch.context() as patch, contextlib.suppress(Interrupted):
@@ -412,7 +412,7 @@ def test_a_dead_member_stays_dead_when_the_run_goes_on(
 @pytest.mark.parametrize("calls", [0, 1, 2, 3, 7, 8, 10])
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 def test_a_disk_that_fills_up_loses_nothing(whole: Path, tmp_path: Path, failing: str, calls: int) -> None:
-    """After so many successful writes: a sentence, whole files, and the run goes on once there is room."""
+    """After any number of successful writes: a sentence, whole files, and a run that can be resumed."""
     folder, real, count = tmp_path / "run", getattr(os, failing), [0]
 
     def fail(*arguments: Any) -> Any:
@@ -436,7 +436,7 @@ def test_a_disk_that_fills_up_loses_nothing(whole: Path, tmp_path: Path, failing
 
 # --- a process that ends --------------------------------------------------------------------------
 
-#: The command line with a checkpoint at every row, so that a signal meets the writing too.
+#: The command line with a checkpoint at every row, so that a signal interrupts the writing too.
 PROGRAM = (
     FEWER_POINTS
     + "import vsmnp.runs.session as runs; runs.SAVE_EVERY = 0.0; from vsmnp.cli import main; main()"
@@ -465,7 +465,7 @@ def _options(settings: Settings) -> list[str]:
 
 @contextlib.contextmanager
 def _process(*arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
-    """``vsmnp`` in a process of its own, which does not outlive the test."""
+    """Start ``vsmnp`` in a separate process, which ends with the test at the latest."""
     process = subprocess.Popen(
         [sys.executable, "-c", before + PROGRAM, *arguments],
         stdout=subprocess.PIPE,
@@ -487,14 +487,14 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> Non
 
 @pytest.fixture(scope="module")
 def long(place: Path) -> Path:
-    """The run of the processes below, without an accident."""
+    """Return the run of the processes below, without an interruption."""
     Session.new(LONG, folder=place / "long").train()
     return place / "long"
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_killed_run_goes_on_bit_for_bit(long: Path, tmp_path: Path, seed: int) -> None:
-    """``kill -9`` at a random instant; once it is resumed nothing half-written is left."""
+    """``kill -9`` at a random instant; once it is resumed no half-written file is left."""
     folder = tmp_path / "run"
     with _process("train", "--quiet", "--out", str(folder), *_options(LONG)) as process:
         _until(lambda: (folder / "metrics.csv").exists(), process)
@@ -510,7 +510,7 @@ def test_a_killed_run_goes_on_bit_for_bit(long: Path, tmp_path: Path, seed: int)
 
 @pytest.mark.parametrize("left", [0, 1, 2, 3])
 def test_a_run_killed_in_its_first_save_can_be_started_again(whole: Path, tmp_path: Path, left: int) -> None:
-    """Only the temporary file, or the first of the three files, got as far as the disk."""
+    """Only the temporary file, or the first of the three files, was written to the disk."""
     folder, files = tmp_path / "run", FILES[: max(left - 1, 0)]
     folder.mkdir()
     (folder / f".{FILES[min(left, 2)]}.k1ll3d.vsmnp-part").write_bytes(b"half")
@@ -544,7 +544,7 @@ def test_a_signal_saves_and_says_how_to_go_on(long: Path, tmp_path: Path, number
 
 
 def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
-    """The operating system's own refusal, not a simulated one: the old checkpoint stays, exit code 1."""
+    """The operating system's own error, not a simulated one: the old checkpoint stays, exit code 1."""
     resource = pytest.importorskip("resource")
     assert resource
     Session.new(replace(LONG, steps=4), folder=tmp_path / "run").train()

@@ -1,4 +1,4 @@
-"""What ruff and mypy say of the whole tree is nothing."""
+"""Test that ruff and mypy report no errors in the whole tree."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def test_format() -> None:
 
 
 def test_types(tmp_path: Path) -> None:
-    """mypy cannot follow the editable install: it reads the tree as it is installed, made of links.
+    """mypy cannot follow the editable install: it reads a tree of links, arranged as installed.
 
-    What it found out stays in MYPY_CACHE_DIR, if there is one, and else in the tree.
+    Its cache stays in MYPY_CACHE_DIR, if there is one, and else in the tree.
     """
     tree = tmp_path / "vsmnp"
     tree.mkdir()

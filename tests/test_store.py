@@ -1,4 +1,4 @@
-"""Minibatches that a device gathers are those that are sent to it, bit for bit; a recording holds them."""
+"""Test that minibatches gathered by a device equal transferred ones bit for bit, in a recording too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vsmnp.training.trainer import Trainer
 from vsmnp.types import Array, DType
 from vsmnp.types.replay import ReplayedInt
 
-#: 7 minibatches of 3 in an epoch, and two samples that are left out.
+#: 7 minibatches of 3 in an epoch, and two samples that are left over.
 N, BATCH, PER_EPOCH = 23, 3, 7
 TINY = Settings(hidden=(3,), batch_size=BATCH, steps=1, log_every=1, seeds=(0, 1), dtype="float64", noise=0.1)
 
@@ -34,18 +34,18 @@ def _finite(values: Array, **more: Any) -> FixedDataset:
 
 
 def numbers() -> FixedDataset:
-    """Samples that are numbers, stored with more digits than a run may have."""
+    """Draw samples of numbers, stored with more digits than a run may have."""
     return _finite(np.random.default_rng(0).standard_normal((N, 4)))
 
 
 def pixels() -> FixedDataset:
-    """Pictures, some of which belong to another split."""
+    """Draw pictures, some of which belong to another split."""
     values = np.random.default_rng(1).integers(0, 256, (N + 9, 2, 2), dtype=np.uint8)
     return _finite(values, divisor=255.0, train_index=np.arange(N)[::-1] + 9)
 
 
 def halves() -> FixedDataset:
-    """Small integers that are divided."""
+    """Create small integers that are divided."""
     return _finite(np.arange(4 * N, dtype=np.int16).reshape(N, 4), divisor=3.0)
 
 
@@ -71,7 +71,7 @@ def batches_of(k: Any, data: Dataset, dtype: str = "float64", size: int = BATCH)
 @pytest.mark.parametrize("count", [1, 3, 16])
 @pytest.mark.parametrize("name", ["numbers", "pixels", "halves"])
 def test_gathered_minibatches_are_the_sent_ones(k: DeviceKernels, name: str, count: int, dtype: str) -> None:
-    """Over three epochs, from any minibatch on; a step of 16 takes some of four epochs."""
+    """Over three epochs, from any minibatch on; a step of 16 uses some of four epochs."""
     data = DATA[name]()
     expected, store = (
         batches_of(load("reference"), data, dtype),
@@ -98,7 +98,7 @@ def test_epochs_that_are_drawn_are_gathered_too(k: DeviceKernels) -> None:
 
 
 def trained(k: DeviceKernels, settings: Settings, data: Dataset, pauses: tuple[int, ...]) -> dict[str, Array]:
-    """Train to each of the steps by a trainer of its own."""
+    """Train to each of the steps by a new trainer."""
     state: State | None = None
     for end in pauses:
         trainer = Trainer.build(k, settings, data)
@@ -114,7 +114,7 @@ def trained(k: DeviceKernels, settings: Settings, data: Dataset, pauses: tuple[i
 def test_training_is_the_same_bits(
     k: DeviceKernels, launcher: DeviceLauncher, name: str, encoder_data: str, noise: float
 ) -> None:
-    """Gathered in one run, gathered by a run that was resumed within an epoch, or sent."""
+    """Gathered in one run, gathered by a run that was resumed within an epoch, or transferred."""
     settings = replace(TINY, noise=noise, encoder_data=encoder_data, encoder_steps=2)
     launcher.launched.clear()
     whole = trained(k, settings, DATA[name](), (2 * PER_EPOCH,))
@@ -142,7 +142,7 @@ def test_a_recording_gathers_another_minibatch_at_each_replay(k: DeviceKernels) 
 
 
 class Counted(DeviceKernels):
-    """The device, and how many numbers were sent to it."""
+    """The device, with a count of the numbers transferred to it."""
 
     sent = 0
 
@@ -171,7 +171,7 @@ def test_nothing_but_an_order_is_sent_and_that_once_an_epoch(k: DeviceKernels) -
 def test_data_stay_where_a_quarter_of_the_free_memory_is_too_small(
     k: DeviceKernels, launcher: DeviceLauncher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Pixels as bytes and an order of the epoch: to the byte."""
+    """Pixels as bytes and an order of the epoch: exact to the byte."""
     size = (N + 9) * 4 + 4 * PER_EPOCH * BATCH
     with caplog.at_level(logging.INFO, "vsmnp"):
         for free, fits in ((4 * size, True), (4 * size - 1, False), (0, False)):

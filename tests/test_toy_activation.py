@@ -1,4 +1,4 @@
-"""A new activation touches the files that CONTRIBUTING.md lists, and trains on every kernel set."""
+"""Test that a new activation touches the files that CONTRIBUTING.md lists, and trains on every kernel set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vsmnp.layers.activations import ACTIVATIONS
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
-    """A copy of the package with ``y = x / sqrt(1 + x^2)``, whose slope is ``(1 - y^2)^(3/2)``."""
+    """Copy the package and add ``y = x / sqrt(1 + x^2)``, whose slope is ``(1 - y^2)^(3/2)``."""
     tree = ExtendedTree(tmp_path_factory.mktemp("tree"))
     tree.edit(
         "kernels/reference/activations.py",
@@ -67,7 +67,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
 
 
 SETTINGS = {"hidden": (6,), "batch_size": 40, "steps": 4, "log_every": 2, "dtype": "float64"}
-#: Trains a few steps of a first and of a second order, prints what became of phi and theta.
+#: Trains a few steps of a first and of a second order, and prints the resulting phi and theta.
 TRAINED = f"""
 import sys
 import numpy as np

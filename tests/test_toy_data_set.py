@@ -1,4 +1,4 @@
-"""A synthetic data set is added by the files that CONTRIBUTING.md lists, and can be trained on and drawn."""
+"""Test that a synthetic data set is added by the files that CONTRIBUTING.md lists, trained on and drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new kernel of every set touches the files that CONTRIBUTING.md lists, and the sets agree."""
+"""Test that a new kernel of every set touches the files that CONTRIBUTING.md lists; the sets agree."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SOURCE = """KERNEL square(const real *__restrict__ x, Index size, real *__restri
 }
 
 """
-#: Where each piece is put: before a text of the file.
+#: The position of each piece: before a text of the file.
 PIECES = (
     ("vsmnp/types/protocols.py", "    def activation_sums(\n", STUB),
     ("kernels/reference/kernel_set.py", "def activation_slope(", REFERENCE),
@@ -72,7 +72,7 @@ def _extended(folder: Path, left_out: str = "") -> ExtendedTree:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
-    """A copy of the package with a kernel that squares."""
+    """Copy the package and add a kernel that squares."""
     return _extended(tmp_path_factory.mktemp("tree"))
 
 

@@ -1,4 +1,4 @@
-"""The layers of the toy problems obey every law on every kernel set."""
+"""Test that the layers of the toy problems obey every law on every kernel set."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BUILDS: dict[str, Build] = {
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Return each kernel set in turn."""
     return load(request.param)
 
 

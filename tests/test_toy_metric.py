@@ -1,4 +1,4 @@
-"""A metric is added by the files that CONTRIBUTING.md lists, and every report knows it."""
+"""Test that a metric is added by the files that CONTRIBUTING.md lists, and that every report contains it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import pytest
 from extended_tree import ExtendedTree, how_to
 
-#: The mean of |E[z|x]|^2, and a noise of its own that has no effect on it.
+#: The mean of |E[z|x]|^2, and a separate stream of noise that has no effect on it.
 METRIC = '''
 """The squared length of the posterior mean."""
 

@@ -1,4 +1,4 @@
-"""An objective is added by the files that CONTRIBUTING.md lists, trained with and evaluated."""
+"""Test that an objective is added by the files that CONTRIBUTING.md lists, trained with and evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A posterior is added by the files that CONTRIBUTING.md lists, trained with and evaluated."""
+"""Test that a posterior is added by the files that CONTRIBUTING.md lists, trained with and evaluated."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_two_files_are_touched(tree: ExtendedTree) -> None:
 
 @pytest.mark.parametrize("inference", ["kl", "fisher"])
 def test_a_run_trains_and_evaluates(tree: ExtendedTree, inference: str, tmp_path: Path) -> None:
-    """The settings that belong to it reach it, and the encoder has the outputs that it needs."""
+    """Its settings are passed to it, and the encoder has the outputs that it needs."""
     run = tmp_path / "run"
     chosen = ("--posterior", "ball", "--temperature", "0.25", "--inference", inference)
     tree.vsmnp("train", *chosen, *FEW, "--out", str(run))

@@ -1,4 +1,4 @@
-"""What one does with trained models: shapes as documented, values as in closed form."""
+"""Test the functions of trained models: shapes as documented, values as in closed form."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def vae_of(scene: Scene) -> TrainedVAE:
 
 
 def linear(models: int = 2, d_x: int = 3, d_z: int = 2) -> tuple[TrainedVAE, Array]:
-    """Networks without a hidden layer, and data ``x (N, D)``."""
+    """Build networks without a hidden layer, and data ``x (N, D)``."""
     given = scene(GaussianVAE.mlp(d_x, d_z, ()), "tanh", seed=1, models=models, batch=5)
     return vae_of(given), given.x[0, 0]
 
 
 def constant(models: int = 2) -> tuple[TrainedVAE, Array, Array]:
-    """Decoders that put out a constant mean b ``(R, D)``: ``p(x) = N(b, gamma I)`` exactly; and data."""
+    """Build decoders with a constant mean b ``(R, D)``, so that ``p(x) = N(b, gamma I)``; and data."""
     vae, x = linear(models)
     vae.model.decoder_part(vae.theta)["0"]["w"][:] = 0
     return vae, x, vae.model.decoder_part(vae.theta)["0"]["b"].copy()
@@ -185,7 +185,7 @@ def test_samples_are_distributed_as_the_model_says() -> None:
 
 
 def test_the_noise_of_a_sample_is_that_of_the_likelihood() -> None:
-    """The same draws from the prior with and without; the noise is drawn apart from them."""
+    """The same draws from the prior with and without; the noise is drawn separately."""
     vae, _, b = constant()
     np.testing.assert_allclose(vae.sample(4, noise=False), np.broadcast_to(b[:, None], (2, 4, 3)), rtol=1e-12)
     noise = (vae.sample(5_000) - b[:, None]) / np.sqrt(vae.gamma)[:, None, None]

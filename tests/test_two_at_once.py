@@ -1,4 +1,4 @@
-"""Two trainings at once: none is lost, and who comes second is told who was first."""
+"""Test two trainings at once: both are kept, and the second one's error names the first."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ from vsmnp.settings import toml
 from vsmnp.training.loop import Watch
 
 FILES = ["checkpoint.h5", "config.toml", "metrics.csv"]
-#: What lets both processes do a job.
+#: A function that runs a job in both processes.
 AtOnce: TypeAlias = Callable[[Job, Path], list[Outcome]]
-#: Seconds in which two threads meet, if both can come to the same line.
+#: Seconds in which two threads meet, if both can reach the same line.
 MEETING = 0.5
 
 
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
-    """The same data sets, smaller."""
+    """Make the data sets of all names smaller."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Synthetic, "n_train", 400)
         patch.setattr(Synthetic, "n_test", 40)
@@ -65,14 +65,14 @@ def fewer_points() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def at_once() -> Iterator[AtOnce]:
-    """Two processes that do the same at the same instant."""
+    """Start two processes that do the same at the same instant."""
     with pair() as both:
         yield both
 
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with half of its steps to go; nobody writes to it."""
+    """Train half of a run's steps; no test changes its folder."""
     folder = tmp_path_factory.mktemp("half") / "run"
     Session.new(replace(TINY, steps=4), folder=folder).train()
     with Session.resumed(folder, {"steps": 8}) as session:
@@ -82,7 +82,7 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(half: Path) -> bytes:
-    """The checkpoint of that run, trained to its end by nobody else."""
+    """Return the checkpoint of that run, trained to its end by one process."""
     folder = half.parent / "whole"
     shutil.copytree(half, folder)
     Session.resumed(folder).train()
@@ -90,7 +90,7 @@ def whole(half: Path) -> bytes:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder, hidden ones too."""
+    """Read every file of a folder, hidden ones too."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -98,7 +98,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def two_names(outcomes: list[Outcome], place: Path) -> None:
-    """Both have a folder of their own, and in each is the run that said so."""
+    """Check that both have a separate folder, each with the run of the process that reported it."""
     assert sorted(outcome.folder for outcome in outcomes) == [
         "runs/mixture-kl-m1-seeds5-6",
         "runs/mixture-kl-m1-seeds5-6-run2",
@@ -109,7 +109,7 @@ def two_names(outcomes: list[Outcome], place: Path) -> None:
 
 
 def one_of_two(outcomes: list[Outcome], folder: Path) -> int:
-    """One has the folder, the other a sentence that names the first; who of them has it."""
+    """Check that one has the folder, the other a sentence that names the first; return the first."""
     (winner,) = [which for which, outcome in enumerate(outcomes) if outcome.folder]
     loser = outcomes[1 - winner]
     assert loser.error == "LockedError"
@@ -126,7 +126,7 @@ def pairs_of(
     half: Path,
     whole: bytes,
 ) -> None:
-    """So many pairs of a kind, each in a new folder."""
+    """Run a number of pairs of a kind, each in a new folder."""
     for number in range(times):
         here = place / str(number)
         here.mkdir()
@@ -170,17 +170,17 @@ def test_of_a_thousand_pairs_none_is_lost(
     print(f"250 pairs: {kind}")
 
 
-# --- two threads, and a window between look and use that is held open -----------------------------
+# --- two threads, with the interval between check and use held open -------------------------------
 
 
 def hold_open(patch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
-    """Two threads that can be at this line at once are: each waits there for the other, the first time."""
+    """Make two threads that can be at this line at once wait there for each other, the first time."""
     meeting, met, real = threading.Barrier(2), threading.local(), getattr(owner, name)
 
     def waits(*arguments: Any, **options: Any) -> Any:
         if not getattr(met, "yes", False):
             met.yes = True
-            with suppress(threading.BrokenBarrierError):  # the other cannot come here
+            with suppress(threading.BrokenBarrierError):  # the other thread cannot reach this line
                 meeting.wait(MEETING)
         return real(*arguments, **options)
 
@@ -188,7 +188,7 @@ def hold_open(patch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
 
 
 def in_two_threads(begin: Callable[[int], Session]) -> list[Session | VsmnpError]:
-    """Begin two sessions at once in two threads, and return what each gets: a session or an error."""
+    """Begin two sessions at once in two threads, and return each one's session or error."""
     results: list[Session | VsmnpError] = [StorageError("it did not end")] * 2
 
     def run(which: int) -> None:
@@ -264,7 +264,7 @@ def test_of_two_threads_that_resume_a_run_one_does(
 def test_nobody_removes_the_temporary_file_of_another(
     tmp_path: Path, half: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one has written a file and not yet renamed it, the other comes, and goes."""
+    """After one has written a file and before it renames it, the other begins and ends."""
     folder, real, refused = tmp_path / "run", os.fsync, []
     shutil.copytree(half, folder)
 
@@ -296,7 +296,7 @@ def test_a_temporary_file_without_a_lock_is_removed_when_it_is_old(tmp_path: Pat
 
 
 def test_hidden_files_of_other_programs_stay(tmp_path: Path, half: Path) -> None:
-    """An editor's swap file looks like a temporary file of ours, and a refused command changes nothing."""
+    """An editor's swap file looks like a temporary file of vsmnp, and a refused command changes nothing."""
     names = (".checkpoint.h5.Ab12Cd", ".config.toml.swp", ".metrics.csv.bak")
     full, empty, resumed = tmp_path / "full", tmp_path / "empty", tmp_path / "resumed"
     shutil.copytree(half, resumed)
@@ -330,11 +330,11 @@ def test_a_folder_that_cannot_be_listed_is_one_sentence_and_free(
 
 
 def vsmnp(*arguments: object) -> Result:
-    """The command line in this process."""
+    """Run the command line in this process."""
     return CliRunner().invoke(main, [str(each) for each in arguments], prog_name="vsmnp")
 
 
-#: Trains a run without end in a process of its own, and says when it has begun.
+#: Trains a run without end in a separate process, and prints a line when it has begun.
 _HOLDER = """
 import sys
 from pathlib import Path
@@ -350,7 +350,7 @@ session.train(Watch(on_step=lambda step: print(step, flush=True) if step < 9 els
 
 @pytest.fixture
 def holder(tmp_path: Path, half: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that trains the run in ``tmp_path / "run"``."""
+    """Start a process that trains the run in ``tmp_path / "run"``."""
     shutil.copytree(half, tmp_path / "run")
     process = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, "--resume", str(tmp_path / "run")],
@@ -408,7 +408,7 @@ def test_a_run_can_be_read_while_it_is_trained(holder: subprocess.Popen[str], tm
 
 
 def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    """Its lock file is still there and says who it was, which means nothing."""
+    """Its lock file still exists and names it, which has no effect."""
     folder = tmp_path / "run"
     holder.send_signal(signal.SIGKILL)
     assert holder.wait() == -signal.SIGKILL
@@ -448,7 +448,7 @@ def test_a_child_does_not_keep_the_lock_of_a_killed_parent(tmp_path: Path, half:
 def test_a_session_that_ended_holds_nothing(
     tmp_path: Path, half: Path, failure: BaseException | None
 ) -> None:
-    """At once, though somebody still has it."""
+    """At once, even if a reference to it still exists."""
     folder = tmp_path / "run"
     shutil.copytree(half, folder)
     session = Session.resumed(folder)
@@ -476,7 +476,7 @@ def test_within_with_a_session_keeps_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_begin_holds_nothing(tmp_path: Path, half: Path) -> None:
-    """Whichever step of the beginning fails, and though somebody still has the error."""
+    """Whichever step of the beginning fails, and even if a reference to the error still exists."""
     folder = tmp_path / "run"
     shutil.copytree(half, folder)
     kept = []
@@ -504,7 +504,7 @@ def test_a_run_that_cannot_begin_holds_nothing(tmp_path: Path, half: Path) -> No
 def test_a_session_left_behind_does_not_write_over_a_newer_one(
     tmp_path: Path, half: Path, whole: bytes
 ) -> None:
-    """One that ended may go on, as long as nobody else did."""
+    """An ended session may go on, as long as no other process did."""
     folder = tmp_path / "run"
     shutil.copytree(half, folder)
     old = Session.resumed(folder)
@@ -562,7 +562,7 @@ def test_a_sentence_shows_nothing_that_a_terminal_would_obey(tmp_path: Path) -> 
 
 
 def test_a_sentence_names_no_holder_that_has_ended(tmp_path: Path) -> None:
-    """The name of a killed holder stands in the file until the next one has written its own."""
+    """The name of a killed holder stays in the file until the next one has written its own."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     lock = lock_folder(tmp_path)
@@ -578,7 +578,7 @@ def test_a_sentence_names_no_holder_that_has_ended(tmp_path: Path) -> None:
 def test_a_lock_file_that_was_removed_locks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    """It is opened, then removed by its holder (a file server may keep it by another name), then locked."""
+    """It is opened, then removed by its holder (a server may keep it under another name), then locked."""
     import fcntl
 
     first, real = lock_folder(tmp_path), fcntl.flock
@@ -651,7 +651,7 @@ def test_a_folder_that_was_moved_takes_its_lock_with_it(tmp_path: Path) -> None:
 def test_a_file_system_without_locks_is_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
-    """The run is trained; the temporary file of somebody who may be at work stays."""
+    """The run is trained; the temporary file of a process that may still run stays."""
     import fcntl
 
     def flock(descriptor: int, operation: int) -> None:
@@ -673,7 +673,7 @@ def test_a_file_system_without_locks_is_one_warning(
 
 
 def test_a_folder_that_cannot_be_locked_is_one_sentence(tmp_path: Path, half: Path) -> None:
-    """Permissions do not stop the superuser; a folder in the place of the file stops everybody."""
+    """Permissions do not stop the superuser; a folder in the place of the file stops every user."""
     folder = tmp_path / "run"
     shutil.copytree(half, folder)
     (folder / LOCK).mkdir()

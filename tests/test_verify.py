@@ -1,4 +1,4 @@
-"""``vsmnp verify`` and the reports behind it."""
+"""Test ``vsmnp verify`` and the reports that it writes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_markdown_and_html_show_both_formulas_and_the_counterexample(tmp_path: P
 
 
 class _Balanced(HTMLParser):
-    """Every element that opens closes, in order."""
+    """A parser that checks that every element is closed, in order."""
 
     def __init__(self) -> None:
         super().__init__()
