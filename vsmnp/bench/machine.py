@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from ..errors import ConfigError
 from ..runs.machine import processor
