@@ -10,9 +10,11 @@ import click
 
 from vsmnp.errors import ConfigError
 
+from ..command import with_examples
 from ..console import json_text, say, table
-from ..options import PATH, json_option, with_examples
+from ..options import json_option
 from ..overview import cell, means, sorted_by
+from ..values import PATH
 
 if TYPE_CHECKING:
     from vsmnp.evaluation.kept import Figures
