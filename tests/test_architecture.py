@@ -13,7 +13,7 @@ from import_graph import FOLDERS, MODULES, PACKAGES, ROOT, imports, tree
 #: package inside another that is named itself is on its own row. A file imports strictly lower rows only; the
 #: files of one package may import each other as long as no circle closes.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("vsmnp.types", "vsmnp.errors", "vsmnp.shown", "vsmnp.version"),
+    ("vsmnp.types", "vsmnp.errors", "vsmnp.version"),
     ("vsmnp.kernels.formulas", "vsmnp.kernels.reference", "vsmnp.storage"),
     ("vsmnp.kernels.cpu", "vsmnp.kernels.cuda"),
     ("vsmnp.kernels.numba_cuda", "vsmnp.kernels", "vsmnp.rng"),
@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vsmnp.model",),
     ("vsmnp.objectives", "vsmnp.metrics"),
     ("vsmnp.training",),
-    ("vsmnp.runs", "vsmnp.interactive"),
+    ("vsmnp.runs",),
     ("vsmnp.evaluation", "vsmnp.api"),
     ("vsmnp.figures",),
     ("vsmnp.paper", "vsmnp.bench", "vsmnp.estimator"),

@@ -155,7 +155,7 @@ def test_a_bar_is_shown_on_request_or_interactively(
     vsmnp.train(X, progress=True, **TINY)
     assert "Training" in capfd.readouterr().err
     monkeypatch.setattr("sys.ps1", ">>> ", raising=False)
-    monkeypatch.setattr("vsmnp.interactive._DELAY", 0.0)
+    monkeypatch.setattr("vsmnp.training.interactive._DELAY", 0.0)
     vsmnp.train(X, **TINY)
     assert "Training" in capfd.readouterr().err
     vsmnp.train(X, progress=False, **TINY)

@@ -11,10 +11,10 @@ from .data import Dataset
 from .data.arrays.given import FROM_PYTHON, Given, is_name
 from .data.dataset import is_dataset
 from .errors import ConfigError, Interrupted
-from .interactive import catch_interrupt, watched
 from .runs.folder import folder_of
 from .runs.session import Run, Session
 from .settings.settings import Settings
+from .training.interactive import catch_interrupt, watched
 from .training.loop import Watch
 
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..shown import shortened
 from ..types import Array, DType, Shape
+from ..types.shown import shortened
 from .rows import Rows, pieces
 
 

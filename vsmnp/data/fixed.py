@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import DataError
 from ..kernels import load
 from ..rng import Key, Stream
-from ..shown import Shown
 from ..types import Array, DType, Shape
+from ..types.shown import Shown
 from .dataset import Bounds, dataset_facts, paragraph
 from .rows import Stored
 

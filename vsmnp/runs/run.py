@@ -12,9 +12,9 @@ from ..data import Dataset
 from ..errors import member_of
 from ..settings.choices import imported
 from ..settings.settings import Settings
-from ..shown import Shown, counted
 from ..training.history import History
 from ..types import Array
+from ..types.shown import Shown, counted
 from .evaluation_log import Evaluations
 from .trained import TrainedVAE
 

@@ -307,16 +307,14 @@ class Session:
 def load_run(folder: str | Path, dataset: Given | Dataset = None) -> Run:
     """Load a run from its folder or checkpoint, at the state of the last checkpoint.
 
-    The data are read when they are first needed, for example by an evaluation: a run without its data file
-    can be sampled. ``dataset`` are the data of the run, as a dataset, a path or an array, if they were given
-    in Python or are no longer where they were.
+    The data are read when they are first needed, so that a run without its data file can be sampled.
+    ``dataset`` are the data, as a dataset, a path or an array, if they are no longer where they were.
 
     Raises
     ------
     CheckpointError, ConfigError, DataError
         If the checkpoint cannot be read, or ``dataset`` cannot be or has not the data of the run.
     """
-    changes = {"dataset": str(dataset)} if is_name(dataset) else None
-    given = None if changes else dataset
+    changes, given = ({"dataset": str(dataset)}, None) if is_name(dataset) else (None, dataset)
     session = Session.resumed(folder_of(folder), changes, to_read=True, dataset=given)
     return session.run(session.state)

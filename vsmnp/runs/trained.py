@@ -16,9 +16,9 @@ from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..rng import Key, Stream
 from ..settings.draws import POSTERIOR_SAMPLES, PRIOR_DRAWS
-from ..shown import Shown, counted, shortened
 from ..training.build import named_objective
 from ..types import Array, Kernels
+from ..types.shown import Shown, counted, shortened
 from .copies import reduced
 
 

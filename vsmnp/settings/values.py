@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from ..errors import ConfigError, suggestion
-from ..shown import html_table
+from ..types.shown import html_table
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError
-from ..shown import Shown
 from ..types import Array
+from ..types.shown import Shown
 
 
 @dataclass(repr=False)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from ...kernels import load
 from ...rng import Key, Stream
-from ...shown import Shown
 from ...types import Array, DType, Shape
+from ...types.shown import Shown
 from ..dataset import Bounds, dataset_facts, paragraph
 
 

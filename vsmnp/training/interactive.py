@@ -12,9 +12,9 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
-from .training.history import History
-from .training.loop import Watch
-from .training.state import State
+from .history import History
+from .loop import Watch
+from .state import State
 
 #: Seconds before a bar is shown: a short training shows none.
 _DELAY = 1.0
