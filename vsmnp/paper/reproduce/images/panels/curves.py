@@ -54,7 +54,7 @@ def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
 def draw_rows(title: str, rows: Sequence[Row], path: Path) -> None:
     """Draw means over the seeds of rows of :mod:`.records`, with a band of one standard error, if any."""
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
-    with drawing(path, title, 0.6 + 2.35 * len(TITLES), 0.85 + 2.0 * len(datasets)) as figure:
+    with drawing(path, title, 0.6 + 2.5 * len(TITLES), 0.85 + 2.0 * len(datasets)) as figure:
         grid = labelled_grid(figure, datasets, list(TITLES.values()), sharex="row")
         for axes, (dataset, metric) in zip(grid.flat, product(datasets, TITLES), strict=True):
             _panel(axes, [row for row in rows if row["dataset"] == dataset], metric)
