@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsmnp.errors import suggestion
-from vsmnp.paper.reproduce.images import ARCHITECTURES, BUDGETS, METHODS
+from vsmnp.paper.reproduce.images import BUDGETS, METHODS
 from vsmnp.paper.reproduce.images import NAMES as GRID_NAMES
+from vsmnp.settings.choices import ARCHITECTURES
 
 from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
 from .options import with_options
@@ -49,7 +50,7 @@ grid_options = with_options(
                  "that of the paper."),
     click.option("--datasets", type=Names(), default=(),
                  help="Datasets, such as mnist,fashion or image files; default: those of the budget."),
-    click.option("--archs", type=Names(ARCHITECTURES), default=(),
+    click.option("--archs", type=Names(tuple(ARCHITECTURES)), default=(),
                  help="Networks, such as dcgan; default: those of the figure."),
     click.option("--methods", type=Names(METHODS), default=METHODS, show_default=False,
                  help="Methods, such as K-ELBO,K-M1; default: those of the figure."),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+from vsmnp.settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 
 
 def prepare_process(threads: int) -> None:
@@ -16,7 +16,7 @@ def prepare_process(threads: int) -> None:
 
     The environment must be set before the linear algebra is loaded, so no command imports it earlier.
     """
-    for name in _VARIABLES:
+    for name in (*LINEAR_ALGEBRA, NUMBA):
         os.environ[name] = str(threads)
     from vsmnp.kernels.cpu.allocator import keep_freed_memory
 

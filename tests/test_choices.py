@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from import_graph import MODULES, tree
 
-from vsmnp.bench.suites import SUITES, Choice
+from vsmnp.bench.suites import Choice
 from vsmnp.errors import ConfigError
 from vsmnp.kernels import NAMES, load
 from vsmnp.layers.activations import ACTIVATIONS
@@ -30,6 +30,7 @@ from vsmnp.settings.choices import (
     OBJECTIVES,
     OPTIMIZERS,
     POSTERIORS,
+    SUITES,
     Member,
     imported,
 )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vsmnp.settings.choices import SUITES
+
 from ..command import with_examples
 from ..console import Progress, json_text, say, table
 from ..options import choices_of, quiet_option, settings_options
@@ -17,7 +19,6 @@ from ..values import COUNT, FILE, FOLDER, Choice, IntegerList
 if TYPE_CHECKING:
     from vsmnp.bench.row import Row
 
-_SUITES = ("summary", "steps", "kernels", "scaling", "ensemble", "memory", "images", "all")
 #: What to do about a file that cannot be written.
 _ANOTHER = "name another file"
 
@@ -28,7 +29,7 @@ _ANOTHER = "name another file"
   vsmnp bench --suite images --arch dcgan --inference fisher
   vsmnp bench --suite summary --json summary.json --markdown summary.md --plot summary.png
 """)
-@click.option("--suite", type=Choice(_SUITES), default="summary",
+@click.option("--suite", type=Choice(tuple(SUITES)), default="summary",
               help="Set of cases to time; summary holds those of the README.")  # fmt: skip
 @click.option("--objective", "objectives", multiple=True, type=choices_of("objective"),
               help="Objective of the steps; repeat the option for several.")  # fmt: skip

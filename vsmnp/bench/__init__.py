@@ -5,11 +5,10 @@ from .contender import Contender, Evaluation, Peer
 from .peers import PeerFolder
 from .problem import Noise, Problem
 from .row import COLUMNS, Row, markdown
-from .suites import SUITES, Choice, plan
+from .suites import Choice, plan
 
 __all__ = [
     "COLUMNS",
-    "SUITES",
     "Case",
     "Choice",
     "Contender",

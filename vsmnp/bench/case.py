@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
+from ..errors import member_of
 from ..settings.choices import ARCHITECTURES, INFERENCES
+from ..settings.presets import PRESETS
 from ..settings.settings import Settings
 from ..types import Shape
+
+
+def paper_of(arch: str) -> Mapping[str, Any]:
+    """Return the paper's preset of an architecture for images.
+
+    Raises
+    ------
+    ConfigError
+        If there is no preset of the paper for the architecture.
+    """
+    return member_of(PRESETS, "preset", f"paper-{arch}")
 
 
 @dataclass(frozen=True)
@@ -40,8 +54,9 @@ class Case:
     @classmethod
     def of_images(cls, arch: str = "dcgan", **chosen: Any) -> Case:
         """Return the paper's setting of MNIST: batch 100, 32 x 32 pixels, Z = 100, S = 5 (resnet18: 1)."""
-        paper = {"samples": 5 if arch == "dcgan" else 1, "batch_size": 100, "d_x": 32 * 32, "latent": 100}
-        return cls(arch=arch, **{**paper, **chosen})
+        paper = paper_of(arch)
+        usual = {name: paper[name] for name in ("samples", "batch_size", "latent")}
+        return cls(arch=arch, **{**usual, "d_x": paper["image_size"] ** 2, **chosen})
 
     @property
     def image(self) -> Shape | None:
@@ -76,7 +91,7 @@ class Case:
         mine = asdict(self)
         del mine["d_x"], mine["models"]
         if self.image:
-            mine |= {"lr": 1e-4, "encoder_lr": 1e-4}
+            mine |= {name: paper_of(self.arch)[name] for name in ("lr", "encoder_lr")}
         return Settings(seeds=tuple(range(self.models)), **mine)
 
     def to_mapping(self) -> dict[str, Any]:

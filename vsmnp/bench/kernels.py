@@ -11,21 +11,16 @@ import numpy as np
 
 from ..kernels import choose, load
 from ..kernels.reference.activations import ACTIVATIONS
-from ..types import Array, Kernels, QuadraticForm
+from ..objectives.quadratic import Learning
+from ..settings.choices import OBJECTIVES
+from ..training.build import named_objective
+from ..types import Array, Kernels
 from . import timing
 from .bench import Bench
 from .case import Case
 from .contender import waiter
 from .limits import copies, product
 from .row import Row
-
-#: Coefficients of the Gaussian terms with S samples, by objective.
-FORMS: Mapping[str, Callable[[int], QuadraticForm]] = MappingProxyType({
-    "elbo": lambda S: QuadraticForm(1.0, 0.0),
-    "m1": lambda S: QuadraticForm(1.0, 0.0),
-    "m2": lambda S: QuadraticForm(2.0 + 1 / (S - 1), -S / (S - 1)),
-    "m3": lambda S: QuadraticForm(-1 / (S - 1), S / (S - 1), S / (S - 1), -S / (S - 1)),
-})  # fmt: skip
 
 #: The measured matrix products as (rows, width).
 PRODUCTS = ((1000, 30), (1000, 100), (1000, 500))
@@ -57,9 +52,11 @@ def _draw(k: Kernels, dtype: str, *shape: int, positive: bool = False) -> Array:
 def _terms(objective: str) -> Kernel:
     """Make a case of Gaussian terms: x, g and perhaps s^q are read; a gradient, ``a`` and ``h`` written."""
     S, D = 5, 1024
+    learning = named_objective(objective, S)
+    assert isinstance(learning, Learning)
 
     def prepare(k: Kernels, size: float, dtype: str) -> Ready:
-        N, form = max(1, round(2000 * size)), FORMS[objective](S)
+        N, form = max(1, round(2000 * size)), learning.form()
         x, g = _draw(k, dtype, 1, 1, N, D), _draw(k, dtype, 1, S, N, D)
         s_q = _draw(k, dtype, 1, S, N, D) if form.crosses else None
         weight = k.asarray(np.full(1, 1 / N, dtype))
@@ -114,7 +111,7 @@ def _activation(f: str) -> Kernel:
 
 #: All memory-bound kernels by name.
 KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel in (
-    *map(_terms, FORMS),
+    *(_terms(name) for name, row in OBJECTIVES.items() if row.joint is None),
     Kernel("posterior-fisher/S5/N10000/Z50", _fisher),
     Kernel("adam/P1000000", _adam),
     Kernel("normal/S5/N10000/Z50", _normal),

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ConfigError
-
-_POOLS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+from ..settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 
 
 def run(request: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
@@ -24,7 +23,7 @@ def run(request: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
     ConfigError
         If the measurement failed; the message is that of the process.
     """
-    environment = {**os.environ, **dict.fromkeys(_POOLS, "1"), "NUMBA_NUM_THREADS": str(threads)}
+    environment = {**os.environ, **dict.fromkeys(LINEAR_ALGEBRA, "1"), NUMBA: str(threads)}
     read_end, write_end = os.pipe()  # closes when this process ends in any way
     try:
         done = subprocess.run(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from types import MappingProxyType
 
 from ..errors import ConfigError, member_of
-from ..settings.choices import INFERENCES, OBJECTIVES, is_second_order
+from ..settings.choices import IMAGE_ARCHITECTURES, INFERENCES, OBJECTIVES, SUITES, is_second_order
 from .bench import Part
-from .case import Case
+from .case import Case, paper_of
 from .ensembles import EnsemblePart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
 from .memory import PeakPart
@@ -34,8 +34,6 @@ HEADLINE = (
 )  # fmt: skip
 #: K-ELBO, K-M1 and F-M1 of images.
 OF_IMAGES = (("elbo", "kl"), ("m1", "kl"), ("m1", "fisher"))
-#: Encoder updates before each decoder update in the paper's runs on MNIST.
-PAPER_J = MappingProxyType({"dcgan": 5, "resnet18": 1})
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def plan(choice: Choice) -> list[Part]:
     ConfigError
         If no part is left, or a case is invalid.
     """
-    parts = list(SUITES[choice.suite](choice))
+    parts = list(SUITES[choice.suite].load()(choice))
     if choice.profile:
         parts = [ProfilePart(part.case) for part in parts if isinstance(part, StepPart)]
     if not parts:
@@ -113,12 +111,12 @@ def _cases(choice: Choice) -> Iterator[Case]:
         yield _smooth(replace(choice.template, **chosen))  # type: ignore[arg-type]
 
 
-def _steps(choice: Choice) -> Iterator[Part]:
+def steps(choice: Choice) -> Iterator[Part]:
     """Yield whole training steps: every chosen objective x inference x architecture."""
     yield from map(StepPart, _cases(choice))
 
 
-def _summary(choice: Choice) -> Iterator[Part]:
+def summary(choice: Choice) -> Iterator[Part]:
     """Yield the cases that the project is judged by."""
     wanted = [
         (objective, inference) for objective, inference in HEADLINE
@@ -136,20 +134,20 @@ def _summary(choice: Choice) -> Iterator[Part]:
         yield from (StepPart(case(*names, 100, 1)) for names in wanted)
     for objective, inference in (("m1", "fisher-reparam"), ("fae", "fisher-reparam")):
         yield StepPart(case(objective, inference, 30, 1))
-    yield from _ensemble(choice)
-    yield from (part for part in _kernels(choice) if part.title.startswith(("terms", "posterior", "gemm")))
+    yield from ensemble(choice)
+    yield from (part for part in kernels(choice) if part.title.startswith(("terms", "posterior", "gemm")))
     if choice.template.device == "cpu":
         for width, S in ((30, 1), (100, 5)):
             yield from (PeakPart(case(*names, width, S)) for names in (("m2", "kl"), ("m3", "fisher")))
 
 
-def _kernels(choice: Choice) -> Iterator[Part]:
+def kernels(choice: Choice) -> Iterator[Part]:
     """Yield single kernels beside plain NumPy and a plain copy."""
     yield from (ProductPart(count, width, choice.template) for count, width in PRODUCTS)
     yield from (KernelPart(name, choice.template, 0.1 if choice.quick else 1.0) for name in KERNELS)
 
 
-def _scaling(choice: Choice) -> Iterator[Part]:
+def scaling(choice: Choice) -> Iterator[Part]:
     """Yield a step while N, S, the width, the depth or the number of models grows."""
     short = choice.quick
     series: dict[str, tuple[int, ...]] = {
@@ -170,7 +168,7 @@ def _scaling(choice: Choice) -> Iterator[Part]:
             yield StepPart(choice.first_case(**changes[axis]), axis, value)
 
 
-def _ensemble(choice: Choice) -> Iterator[Part]:
+def ensemble(choice: Choice) -> Iterator[Part]:
     """Yield models side by side on all threads against one model on one thread."""
     gpu = choice.template.device == "gpu"
     for hidden in choice.hidden or (((30, 30),) if choice.quick or gpu else ((30, 30), (100, 100))):
@@ -182,14 +180,14 @@ def _ensemble(choice: Choice) -> Iterator[Part]:
             )
 
 
-def _memory(choice: Choice) -> Iterator[Part]:
+def memory(choice: Choice) -> Iterator[Part]:
     """Yield peak memory, one fresh process for each contender."""
     if choice.template.device == "cpu":
         fewer = replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae"))
         yield from map(PeakPart, _cases(fewer))
 
 
-def _images(choice: Choice) -> Iterator[Part]:
+def images(choice: Choice) -> Iterator[Part]:
     """Yield steps, memory and epochs of the networks of images."""
     template, usual = choice.template, Case()
     given = {name: getattr(template, name) for name in ("device", "kernels", "threads", "dtype", "tf32")}
@@ -197,7 +195,7 @@ def _images(choice: Choice) -> Iterator[Part]:
         given["batch_size"] = template.batch_size
     if choice.samples:
         given["samples"] = choice.samples[0]
-    for arch in choice.archs or (("dcgan",) if choice.quick else tuple(PAPER_J)):
+    for arch in choice.archs or (("dcgan",) if choice.quick else tuple(IMAGE_ARCHITECTURES)):
         cases = [
             Case.of_images(arch, objective=objective, inference=inference, **given)
             for objective in choice.objectives or tuple(dict.fromkeys(name for name, _ in OF_IMAGES))
@@ -208,21 +206,15 @@ def _images(choice: Choice) -> Iterator[Part]:
         yield from map(StepPart, cases)
         for case in cases:
             if case.objective == "m1" and case.inference == "kl":
-                yield EpochPart(replace(case, encoder_steps=PAPER_J[arch]))
+                yield EpochPart(replace(case, encoder_steps=paper_of(arch)["encoder_steps"]))
             if template.device == "cpu" and case.objective == "m1":
                 yield PeakPart(case)
 
 
-def _all(choice: Choice) -> Iterator[Part]:
+def all_suites(choice: Choice) -> Iterator[Part]:
     """Yield the parts of all suites but the summary."""
-    return chain.from_iterable(SUITES[name](choice) for name in SUITES if name not in ("summary", "all"))
-
-
-#: The suites by name, with the functions that list their parts.
-SUITES: Mapping[str, Callable[[Choice], Iterator[Part]]] = MappingProxyType({
-    "summary": _summary, "steps": _steps, "kernels": _kernels, "scaling": _scaling, "ensemble": _ensemble,
-    "memory": _memory, "images": _images, "all": _all,
-})  # fmt: skip
+    others = (row for name, row in SUITES.items() if name not in ("summary", "all"))
+    return chain.from_iterable(row.load()(choice) for row in others)
 
 
 def peers_of(part: Part, device: str) -> tuple[str, ...]:

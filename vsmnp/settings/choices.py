@@ -161,6 +161,14 @@ INITIAL: Mapping[str, Member] = MappingProxyType({
     name: Member(f"model.initial:{name}") for name in ("uniform", "normal", "images")
 })  # fmt: skip
 
+#: Suites of ``vsmnp bench``: functions from a choice of cases to the parts that are measured.
+SUITES: Mapping[str, Member] = MappingProxyType({
+    "summary": Member("bench.suites:summary"), "steps": Member("bench.suites:steps"),
+    "kernels": Member("bench.suites:kernels"), "scaling": Member("bench.suites:scaling"),
+    "ensemble": Member("bench.suites:ensemble"), "memory": Member("bench.suites:memory"),
+    "images": Member("bench.suites:images"), "all": Member("bench.suites:all_suites"),
+})  # fmt: skip
+
 #: The sets whose members have settings of their own, by the setting that chooses the member.
 CHOSEN_BY: Mapping[str, Mapping[str, Member]] = MappingProxyType({
     "objective": OBJECTIVES, "inference": INFERENCES, "posterior": POSTERIORS, "arch": ARCHITECTURES,

@@ -2,8 +2,8 @@
 
 from .budgets import NAMES as BUDGETS
 from .budgets import budget
-from .catalogue import ARCHITECTURES, NAMES, load
+from .catalogue import NAMES, load
 from .methods import NAMES as METHODS
 from .plan import Plan
 
-__all__ = ["ARCHITECTURES", "BUDGETS", "METHODS", "NAMES", "Plan", "budget", "load"]
+__all__ = ["BUDGETS", "METHODS", "NAMES", "Plan", "budget", "load"]

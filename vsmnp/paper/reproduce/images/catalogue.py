@@ -8,8 +8,7 @@ from ....errors import member_of
 
 if TYPE_CHECKING:
     from .figure import ImageFigure
-#: Architectures of the networks that a grid can be trained with.
-ARCHITECTURES = ("dcgan", "resnet18", "mlp")
+
 NAMES = ("fig4", "fig8", "fig9", "fig10", "fig11", "samples", "table1", "table2")
 
 
