@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .api import train
 from .data.arrays.given import FROM_PYTHON
 from .data.fixed import FixedDataset
+from .data.preprocessing import NONE
 from .errors import LibraryError
 from .types import Array
 
@@ -191,14 +193,16 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _log_density(self, x: Array, eps: Array) -> Array:
         """Estimate ``log p(x)`` with the draws ``eps (S, 1, Z)``, ``(N,)``."""
-        mean, sd = (part[0] for part in self.vae_.encode(x))
-        gamma = float(self.vae_.gamma[0])
+        preprocessing, vae = self.vae_.preprocessing, replace(self.vae_, preprocessing=NONE)
+        x = preprocessing.to_model(x)
+        mean, sd = (part[0] for part in vae.encode(x))
+        gamma = float(vae.gamma[0])
         z = mean + sd * eps
-        g = self.vae_.decode(z.reshape(-1, z.shape[-1]))[0].reshape(*z.shape[:2], -1)
+        g = vae.decode(z.reshape(-1, z.shape[-1]))[0].reshape(*z.shape[:2], -1)
         given_z = -((x - g) ** 2).sum(-1) / (2 * gamma) - x.shape[1] / 2 * np.log(2 * np.pi * gamma)
         ratio = (eps**2 - z**2).sum(-1) / 2 + np.log(sd).sum(-1)
         found: Array = np.logaddexp.reduce(given_z + ratio, axis=0) - np.log(len(eps))
-        return found
+        return found + preprocessing.log_abs_det
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of :meth:`score_samples`, in nats; ``y`` is ignored."""

@@ -198,7 +198,7 @@ class TrainedVAE(Shown):
 
     def _in_model_units(self, x: Array) -> Array:
         """Divide bytes in place of pixels, and apply the preprocessing."""
-        x, _ = numbers_of(x, "The array of data")
+        x = self._numbers(x, "data")
         if self.preprocessing.divisor != 1 and x.dtype.kind in "iu":
             if x.dtype == np.uint8:
                 x = x / self.theta.dtype.type(self.preprocessing.divisor)
@@ -211,9 +211,16 @@ class TrainedVAE(Shown):
             return self.preprocessing.to_model(x)
         return x
 
+    def _numbers(self, x: Array, what: str) -> Array:
+        """Return an array of the kernel set, or of any library, as real numbers on the host."""
+        values, _ = numbers_of(
+            self.k.to_host(x) if isinstance(x, type(self.phi)) else x, f"The array of {what}"
+        )
+        return values
+
     def _batch(self, x: Array, what: str, width: int) -> Array:
         """Copy ``x (N, width)`` or ``(R, N, width)`` to the device as ``(1 or R, 1, N, width)``."""
-        x, _ = numbers_of(x, f"The array of {what}")
+        x = self._numbers(x, what)
         models = len(self.theta)
         if x.ndim not in (2, 3) or x.shape[-1] != width or (x.ndim == 3 and len(x) != models):
             raise DataError(
