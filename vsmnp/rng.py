@@ -35,6 +35,7 @@ class Stream(IntEnum):
     ANCESTRAL = 11
     OUTCOME = 12
     SUBSETS = 13
+    VALIDATION = 14
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,13 @@ def _report(run: Run, as_json: bool, quiet: bool) -> None:
         note(f"On {kept} batch(es) no optimal gamma exists (b <= 0); the last gamma was kept there.", quiet)
     if floored:
         note(f"On {floored} batch(es) the optimal gamma was below --gamma-floor, which replaced it.", quiet)
+    if run.best.rows.steps:
+        steps = ", ".join(map(str, run.best.best_step))
+        ended = f"ended at step {run.step}" if run.best.is_final(run.settings.patience) else "went to its end"
+        note(
+            f"The run {ended}, and was best on the validation part at step {steps}: evaluate that by "
+            f"vsmnp evaluate {run.folder} --best.", quiet,
+        )  # fmt: skip
     evaluation = evaluate_with_progress(run, quiet)
     with optional("the evaluation is not kept", quiet):
         keep(run, evaluation, PRIOR_DRAWS, IWAE_SAMPLES)

@@ -49,6 +49,10 @@ class FixedDataset(Shown):
         raises a DataError where they cannot be read.
     columns : tuple of str
         Names of the D values of a sample; empty if they have none.
+    held_out : array, optional
+        Rows of ``train_rows`` that are the validation part; see :mod:`vsmnp.data.held_out`.
+    whole : FixedDataset, optional
+        The data before that part was taken from them.
     """
 
     name: str
@@ -64,6 +68,8 @@ class FixedDataset(Shown):
     notes: tuple[str, ...] = ()
     read_labels: Callable[[], tuple[Array, Array]] | None = None
     columns: tuple[str, ...] = ()
+    held_out: Array | None = None
+    whole: FixedDataset | None = None
 
     def facts(self) -> dict[str, str]:
         return dataset_facts(self)

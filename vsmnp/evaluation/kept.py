@@ -23,6 +23,8 @@ Figures = dict[str, list[float | None]]
 
 #: File of the last evaluation of the last state in the folder of a run.
 EVALUATION = "evaluation.json"
+#: The same of the best states on the validation part.
+BEST_EVALUATION = "evaluation-best.json"
 _FORMAT = 1
 
 
@@ -74,8 +76,8 @@ def keep(
     """
     if run.folder is None or not run.seal:
         return
-    path, figures = run.folder / EVALUATION, dict(figures)
-    earlier = kept(run.folder)
+    path, figures = run.folder / (BEST_EVALUATION if run.is_best else EVALUATION), dict(figures)
+    earlier = kept(run.folder, run.is_best)
     if quality is None and earlier is not None and earlier.fits(run.seal, prior_draws, iwae_samples):
         quality = earlier.quality
         figures = {**earlier.figures, **figures}
@@ -86,6 +88,7 @@ def keep(
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "state": run.seal,
         "step": run.step,
+        "best_steps": run.best.best_step.tolist() if run.is_best else None,
         "seeds": list(settings.seeds),
         "data": {
             "name": run.dataset.name,
@@ -117,10 +120,10 @@ def _entry(name: str, values: list[float | None], floor: float | None) -> dict[s
     }
 
 
-def kept(folder: Path) -> KeptEvaluation | None:
-    """Read the kept evaluation of a run; None if there is none, or it is not of this format."""
+def kept(folder: Path, best: bool = False) -> KeptEvaluation | None:
+    """Read the kept evaluation of a run, or that of its best state; None if none is readable."""
     try:
-        document = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+        document = json.loads((folder / (BEST_EVALUATION if best else EVALUATION)).read_text("utf-8"))
         if document["format"] != _FORMAT:
             return None
         figures: Figures = {}

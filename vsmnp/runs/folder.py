@@ -18,7 +18,7 @@ from . import checkpoint
 from .lock import FolderLock, lock_folder
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
-EVALUATION = "evaluation.csv"
+EVALUATION, VALIDATION = "evaluation.csv", "validation.csv"
 #: Parent folder of runs for which no folder is given.
 RUNS = Path("runs")
 
@@ -89,7 +89,7 @@ def hold(folder: Path) -> FolderLock:
 
 def _remove_leftovers(lock: FolderLock) -> None:
     """Remove the temporary files of killed processes from a locked folder."""
-    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION):  # only the lock holder writes these
+    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION, VALIDATION):  # only the lock holder writes these
         remove_leftovers(lock.folder / name, 0.0 if lock.firm else ABANDONED)
 
 

@@ -13,24 +13,26 @@ from typing import Any
 from ..data import Dataset
 from ..data.arrays.given import Given, is_name
 from ..data.dataset import fingerprint
+from ..data.held_out import training_part
 from ..data.standardize import prepare
 from ..data.views import in_data_units
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from ..kernels import load, stand_in
-from ..settings import toml
 from ..settings.in_effect import has_sigmoid
-from ..settings.resolve import place_of, resolved, stored, with_allowed_changes, with_data
+from ..settings.resolve import BATCH_SIZE, place_of, resolved, sized, stored, with_allowed_changes, with_data
 from ..settings.settings import Settings
 from ..training.build import advice
 from ..training.history import History, stored_history
 from ..training.loop import Watch, run_loop
-from ..training.state import State, from_arrays, to_arrays
+from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
 from . import checkpoint
+from .best import Best
+from .contents import contents_of
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, CONFIG, EVALUATION, METRICS, RunFolder, folder_of
+from .folder import CHECKPOINT, RunFolder, folder_of
 from .run import Run
-from .stored_data import StoredData, prepared_from_arrays, prepared_to_arrays, to_attributes
+from .stored_data import StoredData, prepared_from_arrays, to_attributes
 from .trained import TrainedVAE
 
 __all__ = ["BATCH_SIZE", "SAVE_EVERY", "Run", "Session", "load_run"]
@@ -40,9 +42,6 @@ _log = logging.getLogger(__name__)
 #: Minimum seconds between checkpoints, which are written after rows of the metrics.
 SAVE_EVERY = 10.0
 _ROWS = 200
-
-#: Default minibatch size N, limited by the size of the training set.
-BATCH_SIZE = 1000
 
 
 @dataclass
@@ -59,6 +58,7 @@ class Session:
     evaluations: Evaluations = field(default_factory=Evaluations)
     #: The state of the last row, once a training has ended or was stopped.
     last: State | None = field(default=None, init=False)
+    best: Best = field(default_factory=Best)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     @classmethod
@@ -85,7 +85,8 @@ class Session:
         """
         asked, settings = settings, resolved(settings)
         settings, dataset = with_data(settings, dataset)
-        settings = replace(settings, batch_size=settings.batch_size or min(BATCH_SIZE, dataset.n_train))
+        dataset = training_part(dataset, settings.validation, settings.data_seed)
+        settings = sized(settings, dataset)
         prepared = prepare(dataset, settings.standardize, has_sigmoid(settings), settings.data_seed)
         settings = replace(settings, standardize=prepared.preprocessing.kind)
         k = load(settings.kernels, settings.tf32)
@@ -168,8 +169,8 @@ class Session:
                 "for: raise --steps or --epochs."
             )
         history = stored_history(arrays, attributes, folder / CHECKPOINT)
-        evaluations = Evaluations.from_arrays(arrays)
-        return cls(trainer, state, history, place, evaluations)
+        evaluations, best = Evaluations.from_arrays(arrays), Best.from_arrays(trainer, state, arrays)
+        return cls(trainer, state, history, place, evaluations, best)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -235,8 +236,10 @@ class Session:
 
         def evaluate(snapshot: State) -> bool:
             """Evaluate if that is due; also called on resumption, before the first step."""
-            due = trainer.evaluates_at(snapshot.step)
-            return due and self.evaluations.add(trainer, snapshot, watch.on_evaluation)
+            if not trainer.evaluates_at(snapshot.step):
+                return False
+            added = self.evaluations.add(trainer, snapshot, watch.on_evaluation)
+            return self.best.add(trainer, snapshot) or added
 
         def on_row(snapshot: State, history: History) -> None:
             nonlocal last
@@ -249,7 +252,7 @@ class Session:
             evaluate(last)
             last = run_loop(
                 trainer, self.state, self.history, trainer.total_steps, trainer.settings.log_every,
-                replace(watch, on_row=on_row),
+                replace(watch, on_row=on_row), lambda: self.best.is_final(trainer.settings.patience),
             )  # fmt: skip
         except Interrupted as stop:
             if self.folder is None:
@@ -267,28 +270,19 @@ class Session:
                          trainer.prepared.preprocessing)  # fmt: skip
         kept, floored = (trainer.k.to_host(count) for count in (state.gamma_kept, state.gamma_floored))
         return Run(trainer.settings, self.dataset, vae, self.history, state.step,
-                   kept, floored, self.folder, self.evaluations, self.place.seal)  # fmt: skip
+                   kept, floored, self.folder, self.evaluations, self.place.seal, self.best)  # fmt: skip
+
+    def best_run(self) -> Run:
+        """Return the run with each model at its best step on the validation part; raises as Best.state."""
+        return replace(self.run(self.best.state(self.trainer, self.state)), is_best=True)
 
     def save(self, state: State) -> None:
         """Write ``checkpoint.h5``, then the files derived from it; without a folder, write nothing."""
         if self.folder is None:
             return
-        trainer, settings = self.trainer, self.trainer.settings
-        arrays = {
-            **to_arrays(trainer.k, trainer.model, state), **self.history.to_arrays(),
-            **self.evaluations.to_arrays(), **prepared_to_arrays(trainer.prepared),
-        }  # fmt: skip
-        attributes = {
-            "settings": settings.to_mapping(),
-            **to_attributes(self.dataset, self.fingerprint),
-            "columns": list(self.history.columns),
-            "fused": trainer.fused is not None,
-            "steps": trainer.total_steps,
-        }
-        texts = {CONFIG: toml.dumps(settings), METRICS: self.history.to_csv(settings.seeds)}
-        if self.evaluations.rows.steps:
-            texts[EVALUATION] = self.evaluations.rows.to_csv(settings.seeds)
-        self.place.write(arrays, attributes, texts)
+        parts = state, self.history, self.evaluations, self.best
+        about = to_attributes(self.dataset, self.fingerprint)
+        self.place.write(*contents_of(self.trainer, *parts, about))
         self._saved = time.monotonic()
 
     def close(self) -> None:
@@ -304,8 +298,8 @@ class Session:
         self.close()
 
 
-def load_run(folder: str | Path, dataset: Given | Dataset = None) -> Run:
-    """Load a run from its folder or checkpoint, at the state of the last checkpoint.
+def load_run(folder: str | Path, dataset: Given | Dataset = None, best: bool = False) -> Run:
+    """Load a run from its folder or checkpoint, at the state of the last checkpoint or at its best state.
 
     The data are read when they are first needed, so that a run without its data file can be sampled.
     ``dataset`` are the data, as a dataset, a path or an array, if they are no longer where they were.
@@ -317,4 +311,4 @@ def load_run(folder: str | Path, dataset: Given | Dataset = None) -> Run:
     """
     changes, given = ({"dataset": str(dataset)}, None) if is_name(dataset) else (None, dataset)
     session = Session.resumed(folder_of(folder), changes, to_read=True, dataset=given)
-    return session.run(session.state)
+    return session.best_run() if best else session.run(session.state)

@@ -10,6 +10,7 @@ from typing import Any
 from ..data import NAMES, Dataset
 from ..data.arrays.given import FROM_PYTHON, Given
 from ..data.dataset import fingerprint
+from ..data.held_out import training_part
 from ..data.preprocessing import Preprocessing
 from ..data.standardize import Prepared
 from ..data.summary import Summary
@@ -123,4 +124,4 @@ class StoredData:
                 f"The data '{settings.dataset}' are no longer those that the run in {folder} was trained on: "
                 "put the old file back or start a new run."
             )
-        return dataset
+        return training_part(dataset, settings.validation, settings.data_seed)

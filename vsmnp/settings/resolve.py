@@ -22,6 +22,8 @@ from .settings import FREE_TO_CHANGE, Settings
 from .values import option_name
 
 _log = logging.getLogger(__name__)
+#: Default minibatch size N, limited by the size of the training set.
+BATCH_SIZE = 1000
 
 
 def resolved(settings: Settings) -> Settings:
@@ -42,6 +44,13 @@ def place_of(dataset: str) -> str:
     """Return the absolute path of data in a file or a folder, and other names unchanged."""
     is_path = dataset not in NAMES and (Path(dataset).suffix or "/" in dataset or os.path.isdir(dataset))
     return _absolute(dataset) if is_path else dataset
+
+
+def sized(settings: Settings, dataset: Dataset) -> Settings:
+    """Return the settings with a minibatch size for the training data, and an interval of validations."""
+    every = settings.evaluate_every or (1.0 if settings.validation else 0.0)
+    size = settings.batch_size or min(BATCH_SIZE, dataset.n_train)
+    return replace(settings, batch_size=size, evaluate_every=every)
 
 
 def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:

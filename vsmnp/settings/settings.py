@@ -211,6 +211,16 @@ class Settings(ShownByChanges):
         0.0, "Number of epochs between evaluations on the test set, the rows of evaluation.csv; 0: none.",
         least=0, free=True,
     )  # fmt: skip
+    validation: float = setting(
+        0.0,
+        "Share of the training data that is held out to find the best state; 0: none. Without "
+        "--evaluate-every it is evaluated every epoch.",
+        least=0,
+    )
+    patience: int = setting(
+        0, "Number of evaluations without a better state on the validation part that end the run; 0: no end.",
+        least=0, free=True,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
@@ -228,6 +238,10 @@ class Settings(ShownByChanges):
             raise ConfigError("--seeds names a seed twice: two models would be the same.")
         if not 0 <= self.data_seed < 2**63:
             raise ConfigError("--data-seed must lie between 0 and 2^63 - 1.")
+        if self.validation >= 1:
+            raise ConfigError(f"--validation is a share below 1, such as 0.1, not {self.validation:g}.")
+        if self.patience and not self.validation:
+            raise ConfigError("--patience counts evaluations on a validation part: add --validation 0.1.")
         self.fixed_gamma()
 
     def _check_parts(self) -> None:

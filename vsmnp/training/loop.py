@@ -41,8 +41,13 @@ class Watch:
     stop: Callable[[], bool] = field(default=lambda: False)
 
 
-def run_loop(trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch) -> State:
+def run_loop(
+    trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch,
+    is_enough: Callable[[], bool] = lambda: False,
+) -> State:  # fmt: skip
     """Train until ``steps`` decoder updates are done, and return the last state, which is also a row.
+
+    The loop ends before, with the last row, if ``is_enough`` returns true.
 
     A row is added every ``every`` steps, where an evaluation is due, and at the end. The state of the last
     row is kept as a snapshot: a model whose loss is not finite is reset to it and is not updated any further.
@@ -56,7 +61,7 @@ def run_loop(trainer: Trainer, state: State, history: History, steps: int, every
     """
     k = trainer.k
     snapshot = state.copy()
-    while state.step < steps:
+    while state.step < steps and not is_enough():
         if watch.stop():
             raise Interrupted(f"Stopped after step {snapshot.step} of {steps}.")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged instead of warned about

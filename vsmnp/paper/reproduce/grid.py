@@ -161,7 +161,8 @@ def check_same(found: Settings, wanted: Settings, folder: Path) -> None:
     free = (FREE_TO_CHANGE - {"steps"}) | {"threads", "device", "kernels"}
     for name, value in wanted.to_mapping().items():
         there = found.to_mapping()[name]
-        if name not in free and there != value:
+        decided = name == "standardize" and value == "auto"  # by the data, and stored as what it was then
+        if name not in free and there != value and not decided:
             raise ConfigError(
                 f"{folder} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
             )
