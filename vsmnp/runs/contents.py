@@ -1,4 +1,4 @@
-"""What the folder of a run contains: the arrays and attributes of its checkpoint, and the files beside it."""
+"""The contents of a run's folder: arrays and attributes of its checkpoint, and the files beside it."""
 
 from __future__ import annotations
 

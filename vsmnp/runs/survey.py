@@ -16,7 +16,7 @@ from .lock import holder
 
 
 class Phase(Enum):
-    """How far a run is."""
+    """The progress of a run towards its end."""
 
     FINISHED = "finished"
     RUNNING = "running"
@@ -27,7 +27,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a checkpoint says of its run at a glance.
+    """The summary of a run by a glance at its checkpoint.
 
     Attributes
     ----------
