@@ -160,7 +160,7 @@ def run(k: Kernels, layer: Layer, given: Inputs, start: float = 0.0, want_x: boo
 
 
 def _assume_smooth(caches: Callable[[float], Cache]) -> None:
-    """Redraw where a cached value changes sign within the stencil: a kink may lie there."""
+    """Skip draws at which a cached value changes sign within the stencil: a kink may lie there."""
     for t in STENCIL:
         assume(all(np.array_equal(a > 0, b > 0) for a, b in pairs(caches(t), caches(0.0))))
 

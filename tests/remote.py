@@ -84,7 +84,7 @@ def made(function: Callable[..., Any], args: Any, options: Any) -> Any:
 
 
 def do(action: Callable[[], object]) -> None:
-    """Change memory at once, or when the tape is replayed."""
+    """Execute a change of memory at once, or when the tape is replayed."""
     action() if Remote.tape is None else Remote.tape.append(action)
 
 

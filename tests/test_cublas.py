@@ -52,7 +52,7 @@ class FakeLibrary:
         kind = ctypes.c_float if size == 4 else ctypes.c_double
 
         def columns(address: int, rows: int, width: int, leading: int) -> Array:
-            """View a matrix stored by columns as an array of its memory."""
+            """Return a matrix stored by columns as an array of its memory."""
             assert leading >= rows
             flat = np.ctypeslib.as_array((kind * (leading * (width - 1) + rows)).from_address(address))
             return np.lib.stride_tricks.as_strided(flat, (rows, width), (size, leading * size))

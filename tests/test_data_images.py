@@ -46,7 +46,7 @@ class Quiet(SimpleHTTPRequestHandler):
     """A file server that does not log."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Suppress the log line of a request."""
+        """Skip the log line of a request."""
 
 
 @pytest.fixture

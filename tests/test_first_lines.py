@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 import pytest
-from import_graph import FOLDERS, MODULES, ROOT, tree
+from import_graph import FOLDERS, ROOT
 
 #: The words with which the docstring of a function may begin: add the verb of a new function.
 _VERBS = """
 Accumulate Add Advance Allocate Append Apply Arrange Ask Assemble Average Block Bound Broadcast Build Call
-Capture Cast Check Choose Claim Clear Close Collect Combine Compare Compile Complete Compute Convert
+Capture Cast Check Choose Claim Clear Close Collect Combine Compare Compile Complete Compose Compute Convert
 Convolve Copy Count Create Cut Decide Decode Delete Derive Descend Describe Detect Differentiate Divide Do
 Download Draw Encode End Escape Estimate Evaluate Execute Expand Explain Extract Fetch Fill Find Finish
 Fit Flag Flatten Fold Format Free Fuse Gather Generate Get Give Group Handle Hash Hold Import Initialise
@@ -29,37 +29,51 @@ _BANNED = "At Here How It No Nobody Nothing Now Such That There This What When W
 BANNED = frozenset(_BANNED.split())
 #: The smallest number of words of a first line.
 FEWEST = 4
+#: The files of the installed folders, of the tests and of the benchmarks.
+FILES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in (*FOLDERS, "tests", "benchmarks")}
 
 
-def is_property(node: ast.AST) -> bool:
-    names = {ast.unparse(decorator).split(".")[-1] for decorator in getattr(node, "decorator_list", ())}
-    return not names.isdisjoint({"property", "cached_property"})
+def is_decorated(node: ast.AST, *names: str) -> bool:
+    """Return whether a decorator of the function or class ends in one of the names."""
+    decorators = getattr(node, "decorator_list", ())
+    ends = {ast.unparse(each).partition("(")[0].rpartition(".")[2] for each in decorators}
+    return not ends.isdisjoint(names)
 
 
-def fault(line: str, is_action: bool) -> str:
+def is_action(node: ast.AST) -> bool:
+    """Return whether the node is a function that is not a property."""
+    return isinstance(node, ast.FunctionDef) and not is_decorated(node, "property", "cached_property")
+
+
+def is_law(node: ast.AST) -> bool:
+    """Return whether the node is a test or a fixture, whose docstring adds to its name."""
+    return isinstance(node, ast.FunctionDef) and (
+        node.name.startswith("test_") or is_decorated(node, "fixture")
+    )
+
+
+def fault(line: str, begins_with_verb: bool) -> str:
     """Return what is wrong with the first line of a docstring, or an empty text."""
     words = [word.rstrip(",;:.") for word in line.split()]
     if len(words) < FEWEST:
         return f"has fewer than {FEWEST} words"
-    if is_action and words[0] not in VERBS:
+    if begins_with_verb and words[0] not in VERBS:
         return "does not begin with a verb of tests/test_first_lines.py"
     if words[0] in BANNED:
         return f"begins with {words[0]!r}"
     return ""
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", FILES)
 def test_the_first_line_of_a_docstring_says_what_the_code_does(folder: str) -> None:
     """A function begins with a verb; a module, a class or a property may be named by a noun."""
     faults = []
-    for module, path in MODULES.items():
-        if path.relative_to(ROOT).parts[0] != folder:
-            continue
-        for node in ast.walk(tree(module)):
-            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+    for path in FILES[folder]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) or is_law(node):
                 continue
             line = (ast.get_docstring(node) or "").partition("\n")[0]
-            what = fault(line, isinstance(node, ast.FunctionDef) and not is_property(node)) if line else ""
+            what = fault(line, is_action(node)) if line else ""
             if what:
                 place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
                 faults.append(f"{place}: the docstring {what}: {line}")
@@ -67,7 +81,7 @@ def test_the_first_line_of_a_docstring_says_what_the_code_does(folder: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "is_action", "what"),
+    ("line", "begins_with_verb", "what"),
     [
         ("Sum the squares of all residuals.", True, ""),
         ("The squares of all residuals.", False, ""),
@@ -76,7 +90,7 @@ def test_the_first_line_of_a_docstring_says_what_the_code_does(folder: str) -> N
         ("The same.", False, "fewer than 4 words"),
     ],
 )
-def test_a_riddle_is_found(line: str, is_action: bool, what: str) -> None:
-    found = fault(line, is_action)
+def test_a_riddle_is_found(line: str, begins_with_verb: bool, what: str) -> None:
+    found = fault(line, begins_with_verb)
     assert what in found
     assert bool(found) == bool(what)

@@ -188,7 +188,7 @@ def hold_open(patch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
 
 
 def in_two_threads(begin: Callable[[int], Session]) -> list[Session | VsmnpError]:
-    """Begin two sessions at once in two threads, and return each one's session or error."""
+    """Start two sessions at once in two threads, and return each one's session or error."""
     results: list[Session | VsmnpError] = [StorageError("it did not end")] * 2
 
     def run(which: int) -> None:

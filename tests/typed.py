@@ -8,7 +8,7 @@ from vsmnp.cli import main
 
 
 def parse(line: str) -> None:
-    """Fail if the program would reject the command line.
+    """Check that the program accepts the command line.
 
     A command parsed alone would cache ``--help`` as its only help option; ``-h`` is set by the program.
     """

@@ -81,7 +81,7 @@ def _unpack(archive: Path, place: Path) -> Path:
 
 
 def _translate(root: Path) -> Path:
-    """Translate the module's source to C++, with includes of CuPy's headers by their paths."""
+    """Convert the module's source to C++, with includes of CuPy's headers by their paths."""
     source = root / "cupy_backends" / "cuda" / "api" / "runtime.cpp"
     constants = {"CUPY_CUDA_VERSION": CUDA_VERSION, "CUPY_HIP_VERSION": 0, "CUPY_USE_CUDA_PYTHON": False}
     defined = [word for name, value in constants.items() for word in ("-E", f"{name}={value}")]

@@ -105,7 +105,7 @@ class TapeRecorder:
         return work()
 
     def record(self, work: Callable[[], T]) -> T:
-        """Note the work without executing it."""
+        """Record the work without executing it."""
         self.ticks[...] = 0
         Remote.tape = self._tape = []
         try:

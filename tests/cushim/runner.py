@@ -203,15 +203,15 @@ class ShimLauncher:
         return ShimModule(build(source, self.folder, self.flags), self)
 
     def shared_memory(self) -> int:
-        """The shared memory of the largest card, unless a test sets less."""
+        """Return the shared memory of the largest card, unless a test sets less."""
         return self.shared_bytes
 
     def multiprocessors(self) -> int:
-        """The multiprocessors of a large card, unless a test sets others."""
+        """Return the multiprocessors of a large card, unless a test sets others."""
         return self.processors
 
     def free_memory(self) -> int:
-        """A gigabyte of free memory, unless a test sets less."""
+        """Return a gigabyte of free memory, unless a test sets less."""
         return self.free_bytes
 
     def multiply(self, product: Product) -> None:

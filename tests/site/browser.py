@@ -42,7 +42,7 @@ class _Handler(SimpleHTTPRequestHandler):
     results: Queue[list[Measured]]
 
     def log_message(self, *arguments: object) -> None:
-        """Suppress the line that each request would log."""
+        """Skip the line that each request would log."""
 
     def _answer(self, body: bytes, kind: str) -> None:
         self.send_response(200)
