@@ -46,7 +46,7 @@ LONGEST_FILE = 320
 
 
 def _place(module: str) -> str | None:
-    """The entry of the table that a module falls under: its own name, or else the nearest package's."""
+    """Return the entry of the table that a module falls under: its own name or the nearest package's."""
     if module in FLOOR_OF:
         return module
     package = module.rpartition(".")[0]

@@ -383,7 +383,16 @@ def test_an_unknown_preset_lists_the_others() -> None:
 
 def test_only_what_leaves_the_mathematics_alone_may_change() -> None:
     """A new setting is part of the mathematics unless it is listed otherwise."""
-    free = {"steps", "epochs", "data_dir", "log_every", "evaluate_every", "memory_budget", "patience"}
+    free = {
+        "steps",
+        "epochs",
+        "data_dir",
+        "log_every",
+        "evaluate_every",
+        "memory_budget",
+        "patience",
+        "threads",
+    }
     assert free == FREE_TO_CHANGE
 
 

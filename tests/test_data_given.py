@@ -51,7 +51,7 @@ class OnDevice:
 
 
 def rows(data: Dataset) -> np.ndarray:
-    """All samples, in an order of their own."""
+    """Return all samples, in an order of their own."""
     both = np.concatenate([data.epoch(0, 0, np.float64), data.test(0, np.float64)])
     return both[np.lexsort(both.T)]
 

@@ -56,7 +56,7 @@ def whole(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows_of(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The steps ``(n,)`` and the criterion ``(n, R)``."""
+    """Read the steps ``(n,)`` and the criterion ``(n, R)``."""
     with (folder / "validation.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     steps = sorted({int(row["step"]) for row in rows})

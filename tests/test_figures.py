@@ -38,7 +38,7 @@ DPI = 150
 
 
 def small(data: Any, models: int = 1, **settings: Any) -> Run:
-    """A run of a few steps."""
+    """Train a run of a few steps."""
     chosen: dict[str, Any] = {
         "steps": 4,
         "log_every": 1,
@@ -50,7 +50,7 @@ def small(data: Any, models: int = 1, **settings: Any) -> Run:
 
 
 def finite(shape: Shape, n: int = 90, name: str = "mine") -> FixedDataset:
-    """Random samples in [0, 1]."""
+    """Draw random samples in [0, 1]."""
     rows = np.random.default_rng(0).random((n, int(np.prod(shape))))
     return FixedDataset(name, shape, rows, rows, "")
 
@@ -74,7 +74,7 @@ def images() -> Run:
 
 
 def picture(path: Path) -> Array:
-    """The pixels of a PNG file, ``(H, W, 3)``, once it is known not to be blank."""
+    """Read the pixels of a PNG file, ``(H, W, 3)``, once it is known not to be blank."""
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), float)
@@ -84,7 +84,7 @@ def picture(path: Path) -> Array:
 
 
 def share(pixels: Array, colour: tuple[int, int, int]) -> float:
-    """The share of pixels within a few steps of a colour."""
+    """Compute the share of pixels within a few steps of a colour."""
     return float((np.abs(pixels - colour).max(-1) < 25).mean())
 
 
@@ -195,7 +195,7 @@ def test_names_are_not_formulas(tmp_path: Path) -> None:
 
 
 def changed(run: Run, rows: int | None = None, change: Callable[[Array], None] | None = None) -> Run:
-    """The run with only the first rows of its history, each changed in place."""
+    """Return the run with only the first rows of its history, each changed in place."""
     columns = {name: [row.copy() for row in column[:rows]] for name, column in run.history.columns.items()}
     for column in columns.values():
         for row in column:

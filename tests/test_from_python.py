@@ -95,7 +95,7 @@ def test_models_take_what_training_takes() -> None:
 
 
 def stopping(after: int) -> Watch:
-    """A watch that sends the interrupt of a keyboard after some steps."""
+    """Make a watch that sends the interrupt of a keyboard after some steps."""
 
     def on_step(step: int) -> None:
         if step == after:

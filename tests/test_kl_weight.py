@@ -42,7 +42,7 @@ def test_the_gradient_is_the_derivative_of_the_weighted_loss(k: Kernels, scene: 
     objective = KL(S, weight)
 
     def parts(phi: Array) -> Array:
-        """The loss from the two terms of the objective without a weight."""
+        """Compute the loss from the two terms of the objective without a weight."""
         terms = KL(S)(k, *replace(scene, phi=phi).arguments()).terms
         return terms["reconstruction"] + weight * terms["kl"]
 

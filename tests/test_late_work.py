@@ -1,4 +1,4 @@
-"""What comes after the numbers cannot take them away: pictures, backends, and streams that take no text."""
+"""Test that nothing after the numbers takes them away: pictures, backends, and streams that take no text."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def vsmnp(*arguments: object) -> Result:
 
 
 def table(path: Path) -> tuple[list[str], Array]:
-    """Names of the columns and values ``(R, N, C)``."""
+    """Read the names of the columns and values ``(R, N, C)``."""
     if path.suffix == ".npy":
         return [], np.load(path)
     if path.suffix == ".h5":

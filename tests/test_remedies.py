@@ -36,7 +36,7 @@ class Case:
 
 
 def more(*arguments: str) -> tuple[str, ...]:
-    """A training that is not started, with these options."""
+    """Run a training that is not started, with these options."""
     return (*DRY, *arguments)
 
 
@@ -227,7 +227,7 @@ def test_a_run_in_a_folder_without_locks_is_copied_and_resumed(
 
 
 def options() -> set[str]:
-    """Every option of every command."""
+    """List every option of every command."""
     context = click.Context(main)
     commands = [command for name in COMMANDS if (command := main.get_command(context, name))]
     return {

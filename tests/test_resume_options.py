@@ -1,4 +1,4 @@
-"""How a run is named, and what may change, where ``vsmnp train`` resumes it."""
+"""Test how ``vsmnp train`` names a run that it resumes, and what may change."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _SINGULAR = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What is done to the data of a run before the model, and what is known of them.
+    """The preparation of the data of a run for the model, with their summary.
 
     Attributes
     ----------
