@@ -300,7 +300,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_the_module_writes_through_the_one_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint is written by :func:`vsmnp.storage.write_whole` and in no other way."""
     written = {}
-    monkeypatch.setattr(checkpoint, "write_whole", lambda path, content: written.update({path: content}))
+    monkeypatch.setattr(checkpoint, "write_whole", lambda path, content, _: written.update({path: content}))
     save(tmp_path / "checkpoint.h5", {"x": np.zeros(2)}, {})
     assert list(written) == [tmp_path / "checkpoint.h5"]
     assert os.listdir(tmp_path) == []

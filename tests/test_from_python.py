@@ -60,13 +60,16 @@ def test_a_run_on_an_array_is_loaded_and_resumed_with_it(tmp_path: Path) -> None
 
 def test_data_that_are_wanted_are_asked_for(tmp_path: Path) -> None:
     vsmnp.train(X, out=tmp_path / "run", **TINY)
-    for use in (vsmnp.load_run, vsmnp.resume):
+    run = vsmnp.load_run(tmp_path / "run")
+    assert run.vae.sample(3).shape == (1, 3, X.shape[1]), "samples need no data"
+    for use in (lambda: run.test_set, lambda: vsmnp.resume(tmp_path / "run")):
         with pytest.raises(
             DataError, match=r"array that was given in Python: give the same array to .*resume"
         ):
-            use(tmp_path / "run")
+            use()
+    for load in (vsmnp.load_run, vsmnp.resume):
         with pytest.raises(CheckpointError, match="another SHA-256"):
-            use(tmp_path / "run", X + 1)
+            load(tmp_path / "run", X + 1)
 
 
 def test_a_run_that_is_on_no_disk_is_not_resumed() -> None:

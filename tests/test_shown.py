@@ -1,4 +1,4 @@
-"""Test what a prompt and a notebook show of the objects of a run, and what ``vsmnp.<TAB>`` and ``help`` name."""
+"""Test what a prompt and a notebook show of a run's objects, and what ``vsmnp.<TAB>`` and ``help`` name."""
 
 from __future__ import annotations
 
