@@ -426,7 +426,9 @@ def test_the_page_on_metrics_lists_the_table() -> None:
 
 
 def test_there_is_no_other_metric() -> None:
-    with pytest.raises(ConfigError, match=r"no metric 'nil' \(did you mean 'nll'\?\): choose one of nll, nll_se"):
+    with pytest.raises(
+        ConfigError, match=r"no metric 'nil' \(did you mean 'nll'\?\): choose one of nll, nll_se"
+    ):
         metrics.metric("nil")
 
 

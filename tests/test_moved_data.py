@@ -49,14 +49,14 @@ def test_what_needs_no_data_works_without_them(moved: tuple[Path, Path], tmp_pat
 def test_what_needs_data_says_so_and_the_remedies_work(moved: tuple[Path, Path], tmp_path: Path) -> None:
     folder, new = moved
     with pytest.raises(DataError, match="--dataset"):
-        vsmnp.evaluate(vsmnp.load_run(folder), 50)
+        vsmnp.evaluate(vsmnp.load_run(folder), prior_draws=50)
     for command in (("evaluate", folder, "-q"), ("plot", folder, "samples", "--out", tmp_path / "x.png")):
         refused = vsmnp_command(*command)
         assert refused.exit_code != 0
         assert "are no longer at" in refused.output
         assert "--dataset" in refused.output
         assert vsmnp_command(*command, "--dataset", new).exit_code == 0
-    assert vsmnp.evaluate(vsmnp.load_run(folder, new), 50)["nll"][0] is not None
+    assert vsmnp.evaluate(vsmnp.load_run(folder, new), prior_draws=50)["nll"][0] is not None
     with pytest.raises(DataError, match="train --resume"):
         Session.resumed(folder)
     resumed = vsmnp_command("train", "--resume", folder, "--dataset", new, "--steps", 9, "-q")

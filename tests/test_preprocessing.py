@@ -108,7 +108,7 @@ def test_it_is_said_what_was_done(tmp_path: Path) -> None:
     said = CliRunner().invoke(main, call)
     assert said.exit_code == 0, said.output
     assert "The columns are standardised (means -5" in said.output
-    assert "likelihood variance, standardised units" in said.output
+    assert "likelihood variance, x^2, standardised units" in said.output
     found = json.loads(CliRunner().invoke(main, ["evaluate", str(tmp_path / "run"), "--json", "-q"]).stdout)
     assert found["in_standardised_units"] == ["sm_loss", "mse", "gamma"]
 
@@ -156,7 +156,7 @@ def test_everything_that_is_returned_is_in_the_data_s_units(tmp_path: Path, kind
         own.vae.score(x, 500),
         own.vae.preprocessing.score_to_data(plain.vae.score(y, 500)), rtol=1e-6, atol=1e-6,
     )  # fmt: skip
-    left, right = vsmnp.evaluate(own, 500), vsmnp.evaluate(plain, 500)
+    left, right = vsmnp.evaluate(own, prior_draws=500), vsmnp.evaluate(plain, prior_draws=500)
     for name in left:
         moved = shift if name in ("nll", "neg_elbo", "iwae") else 0
         assert left[name][0] == pytest.approx((right[name][0] or 0) - moved, rel=1e-6), name
