@@ -19,7 +19,7 @@ from ..data.views import in_data_units
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from ..kernels import load, stand_in
 from ..settings.in_effect import has_sigmoid
-from ..settings.resolve import BATCH_SIZE, place_of, resolved, sized, stored, with_allowed_changes, with_data
+from ..settings.resolve import place_of, resolved, sized, stored, with_allowed_changes, with_data
 from ..settings.settings import Settings
 from ..training.build import advice
 from ..training.history import History, stored_history
@@ -31,11 +31,9 @@ from .best import Best
 from .contents import contents_of
 from .evaluation_log import Evaluations
 from .folder import CHECKPOINT, RunFolder, folder_of
-from .run import Run
+from .run import Run as Run
 from .stored_data import StoredData, prepared_from_arrays, to_attributes
 from .trained import TrainedVAE
-
-__all__ = ["BATCH_SIZE", "SAVE_EVERY", "Run", "Session", "load_run"]
 
 _log = logging.getLogger(__name__)
 
