@@ -680,6 +680,6 @@ def test_a_folder_that_cannot_be_locked_is_one_sentence(tmp_path: Path, half: Pa
     result = vsmnp("train", "--resume", folder, "--quiet")
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: The folder {folder} cannot be locked (Is a directory): change its permissions or choose "
-        "another with --out.\n"
+        f"Error: The folder {folder} cannot be locked (Is a directory): change its permissions or copy "
+        "the run to another folder and resume the copy.\n"
     )
