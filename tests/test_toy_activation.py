@@ -12,6 +12,9 @@ from vsmnp.kernels.formulas import activations as scalar
 from vsmnp.kernels.reference import activations as reference
 from vsmnp.layers.activations import ACTIVATIONS
 
+#: The copy's kernels are compiled from nothing.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from extended_tree import ROOT, ExtendedTree, how_to
 
+#: The copy's kernels are compiled from nothing.
+pytestmark = pytest.mark.slow
+
 STUB = '''    def square(self, x: Array) -> Array:
         """Compute ``x^2`` of every element."""
 
