@@ -32,7 +32,7 @@ SMALL = {"kernels": "reference", "dtype": "float64", "hidden": (4,), "batch_size
 
 @pytest.fixture(scope="module", params=ON_HOST)
 def k(request: pytest.FixtureRequest) -> Kernels:
-    """Each kernel set."""
+    """Load each kernel set that runs on the host."""
     return load(request.param)
 
 

@@ -9,7 +9,7 @@ import pytest
 from extended_tree import ExtendedTree, how_to
 
 OBJECTIVE = '''
-"""The mean of M1 and M2."""
+"""The toy objective, which is the mean of M1 and M2."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ WHOLE = 1000
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a grid."""
+    """One run of a grid: its name, its settings, and what labels its rows."""
 
     #: Name of the run's folder.
     name: str

@@ -55,7 +55,7 @@ class Reconstruction:
 
     @property
     def d_x(self) -> int:
-        """Dimension of the data."""
+        """Dimension d_x of the data."""
         return int(self.x.shape[-1])
 
     @property
