@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsmnp.bench.contender import waiter
+from vsmnp.bench.contenders.contender import waiter
 from vsmnp.bench.kernels import KERNELS, PRODUCTS
 from vsmnp.bench.limits import product
 from vsmnp.kernels import NAMES, load

@@ -21,13 +21,13 @@ from click.testing import CliRunner
 
 from vsmnp.bench import COLUMNS, Case, Choice, Noise, PeerFolder, Problem, Row, markdown, plan
 from vsmnp.bench import kernels as kernel_suite
-from vsmnp.bench.agreement import disagreement
 from vsmnp.bench.bench import Bench
-from vsmnp.bench.contender import Engine
+from vsmnp.bench.contenders.agreement import disagreement
+from vsmnp.bench.contenders.contender import Engine
+from vsmnp.bench.contenders.peers import folder_of_checkout
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
 from vsmnp.bench.machine import commit, describe, vectors
 from vsmnp.bench.memory import PeakPart, measure
-from vsmnp.bench.peers import folder_of_checkout
 from vsmnp.bench.picture import draw
 from vsmnp.bench.steps import EpochPart, StepPart
 from vsmnp.bench.timing import Call, Pace, interleaved, median, ratio, spread

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 
 from vsmnp.bench import Case, Contender, Evaluation, Noise, PeerFolder, Problem
-from vsmnp.bench.contender import Engine
-from vsmnp.bench.peers import folder_of_checkout
+from vsmnp.bench.contenders.contender import Engine
+from vsmnp.bench.contenders.peers import folder_of_checkout
 from vsmnp.data import load_data
 from vsmnp.settings.settings import Settings
 

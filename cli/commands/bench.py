@@ -77,8 +77,8 @@ def command(
     from vsmnp.bench import markdown as markdown_table
     from vsmnp.bench.case import Case
     from vsmnp.bench.compare import read_rows
+    from vsmnp.bench.contenders.peers import folder_of_checkout
     from vsmnp.bench.machine import choose_cores, cores, use_cores
-    from vsmnp.bench.peers import folder_of_checkout
     from vsmnp.errors import Interrupted
     from vsmnp.storage import write_text
 

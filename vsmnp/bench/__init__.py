@@ -1,8 +1,8 @@
 """Time the engine against peers, and against the limits of the machine."""
 
 from .case import Case
-from .contender import Contender, Evaluation, Peer
-from .peers import PeerFolder
+from .contenders.contender import Contender, Evaluation, Peer
+from .contenders.peers import PeerFolder
 from .problem import Noise, Problem
 from .row import COLUMNS, Row, markdown
 from .suites import Choice, plan

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from ..errors import ConfigError
 from ..types import Array
 from . import spawn, timing
-from .agreement import disagreement
 from .case import Case
-from .contender import Contender, Peer
+from .contenders.agreement import disagreement
+from .contenders.contender import Contender, Peer
+from .contenders.peers import PeerError, PeerFolder, naming_the_peer
 from .machine import card, commit, describe, vectors
-from .peers import PeerError, PeerFolder, naming_the_peer
 from .problem import Problem
 from .row import Row
 from .timing import Pace

@@ -9,9 +9,9 @@ from typing import Any
 from . import timing
 from .bench import Bench
 from .case import Case
-from .contender import Engine
+from .contenders.contender import Engine
+from .contenders.peers import PeerFolder
 from .counts import step_bytes, step_flops
-from .peers import PeerFolder
 from .problem import Problem
 from .row import Row
 from .timing import Pace

@@ -18,7 +18,7 @@ from ..types import Array, Kernels
 from . import timing
 from .bench import Bench
 from .case import Case
-from .contender import waiter
+from .contenders.contender import waiter
 from .limits import copies, product
 from .row import Row
 

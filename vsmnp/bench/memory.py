@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import ConfigError
 from .bench import Bench
 from .case import Case
-from .contender import Contender, Engine
-from .peers import PeerFolder
+from .contenders.contender import Contender, Engine
+from .contenders.peers import PeerFolder
 from .problem import Problem
 from .row import Row
 

@@ -14,7 +14,7 @@ from ..training.trainer import Trainer
 from . import timing
 from .bench import Bench
 from .case import Case
-from .contender import Engine, waiter
+from .contenders.contender import Engine, waiter
 from .problem import Problem
 from .row import Row
 

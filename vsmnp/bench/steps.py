@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from . import timing
 from .bench import Bench
 from .case import Case
-from .contender import Engine
+from .contenders.contender import Engine
 from .counts import step_bytes, step_flops
 from .limits import product
 from .problem import Problem

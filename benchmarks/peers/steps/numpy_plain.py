@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vsmnp.bench import Problem
-from vsmnp.bench.contender import Engine
+from vsmnp.bench.contenders.contender import Engine
 
 __all__ = ["make", "obstacle"]
 

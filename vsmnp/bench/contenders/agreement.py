@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..types import Array
+from ...types import Array
+from ..problem import Problem
 from .contender import Contender, Engine, Evaluation
-from .problem import Problem
 
 #: Steps that the engine and a peer take with the same noise.
 STEPS = 3

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..model.layout import Layout
-from ..rng import Key, Stream
-from ..training.trainer import Info
-from ..types import Array
-from .problem import Noise, Problem
+from ...model.layout import Layout
+from ...rng import Key, Stream
+from ...training.trainer import Info
+from ...types import Array
+from ..problem import Noise, Problem
 
 
 @dataclass(frozen=True)

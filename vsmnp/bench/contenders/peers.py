@@ -16,7 +16,7 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import cast
 
-from ..errors import ConfigError, VsmnpError
+from ...errors import ConfigError, VsmnpError
 from .contender import Peer
 
 #: Package name of the folder, independent of its own name.
@@ -25,7 +25,7 @@ PACKAGE = "vsmnp_bench_peers"
 
 def folder_of_checkout() -> Path | None:
     """Return ``benchmarks/peers/steps`` of the source checkout of this file, or None if there is none."""
-    folder = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "steps"
+    folder = Path(__file__).resolve().parents[3] / "benchmarks" / "peers" / "steps"
     return folder if folder.is_dir() else None
 
 
