@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,13 +20,13 @@ FACTS = (
 )  # fmt: skip
 
 
-class DatasetView:
-    """A dataset that passes every question on to another one, :attr:`base`."""
+class DatasetView(ABC):
+    """A dataset whose properties and samples are those of another one, :attr:`base`, unless overridden."""
 
     @property
+    @abstractmethod
     def base(self) -> Dataset:
-        """The dataset that answers."""
-        raise NotImplementedError
+        """The dataset behind the view."""
 
     def fact(self, name: str) -> Any:
         """Return what is known of the dataset under a name of :data:`FACTS`."""

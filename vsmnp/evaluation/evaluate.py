@@ -84,7 +84,7 @@ def evaluated_data(run: Run, data: Given | Dataset = None) -> Array:
         named = ColumnChoice(run.dataset.columns) if is_table(data) else ALL
         values, _ = numbers_of(data, "The test array", named)
         x = values.reshape(len(values), -1) if values.ndim > 1 and values.size else values
-        x = x if x.dtype == np.uint8 else x.astype(dtype)  # the model knows what bytes are
+        x = x if x.dtype == np.uint8 else x.astype(dtype)  # TrainedVAE.on divides bytes of pixels
     if x.ndim != 2 or x.shape[1] != run.dataset.dim:
         raise DataError(
             f"The test data have the shape {x.shape}, and the model of {run.dataset.name} needs "

@@ -7,6 +7,7 @@ twice its standard error decides nothing; with one seed there is no standard err
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,7 +50,7 @@ class Rule(Protocol):
         """Format the numbers on which the answer is based."""
 
 
-class _Rivals:
+class _Rivals(ABC):
     """A rule of two methods that the values choose: it holds if the first is the larger."""
 
     def judge(self, values: Values) -> Answer:
@@ -62,9 +63,9 @@ class _Rivals:
     def numbers(self, values: Values) -> str:
         return " against ".join(_named(values, *self.shown(values)))
 
+    @abstractmethod
     def rivals(self, values: Values) -> tuple[str, str]:
         """Return the method whose value has to be larger, and the one whose value has to be smaller."""
-        raise NotImplementedError
 
     def shown(self, values: Values) -> tuple[str, str]:
         """Return the two methods in the order in which their numbers are shown."""
