@@ -28,9 +28,16 @@ def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
 
 
 def _gathered(name: str, *modules: ModuleType) -> Kernels:
-    """Make a kernel set: each kernel of the protocol is that of the first module which defines it."""
+    """Make a kernel set: each kernel of the protocol is that of the first module which defines it.
+
+    Raises
+    ------
+    KeyError
+        If no module defines a kernel of the protocol.
+    """
     known: ChainMap[str, Callable[..., Any]] = ChainMap(*map(_functions, modules))
-    kernels = {kernel: known[kernel] for kernel in vars(Kernels) if kernel in known}
+    names = [kernel for kernel in vars(Kernels) if inspect.isfunction(vars(Kernels)[kernel])]
+    kernels = {kernel: known[kernel] for kernel in names if not kernel.startswith("_")}
     return cast(Kernels, SimpleNamespace(name=name, **kernels))
 
 
