@@ -43,6 +43,11 @@ BANNED = {"torch", "jax", "tensorflow", "autograd", "pickle", "dill", "cloudpick
 NOT_MODULES = {"kernels", "cli", "tests", "benchmarks"}
 
 LONGEST_FILE = 320
+#: Most files of a folder side by side, and the folder of interchangeable siblings, which may have more.
+LARGEST_FOLDER = 20
+OF_SIBLINGS = {"vsmnp/paper/derivations/statements"}
+#: Most modules at the root of the package, besides its ``__init__``.
+MOST_AT_THE_ROOT = 6
 
 
 def _place(module: str) -> str | None:
@@ -65,6 +70,15 @@ def test_every_module_has_a_floor() -> None:
 def test_the_table_names_only_what_exists() -> None:
     assert [name for name in FLOOR_OF if name not in MODULES] == []
     assert sum(map(len, FLOORS)) == len(FLOOR_OF), "a name stands on two floors"
+
+
+def test_folders_are_small() -> None:
+    """A stranger sees a folder at a glance; the root of the package is what a reader meets first."""
+    folders = {path.parent for top in ("vsmnp", "kernels", "cli") for path in (ROOT / top).rglob("*.py")}
+    files = {str(folder.relative_to(ROOT)): len(list(folder.glob("*.py"))) for folder in folders}
+    large = {name: n for name, n in files.items() if n > LARGEST_FOLDER and name not in OF_SIBLINGS}
+    assert large == {}
+    assert files["vsmnp"] <= MOST_AT_THE_ROOT + 1
 
 
 @pytest.mark.parametrize("module", MODULES)
