@@ -13,7 +13,7 @@ from ..rng import Key, Stream
 from ..types import Array, DType, Shape
 from ..types.shown import Shown
 from .dataset import Bounds, dataset_facts, paragraph
-from .rows import Stored
+from .rows import Joined, Rows, Stored
 
 #: Permitted numbers of channels of a picture.
 CHANNELS = (1, 3)
@@ -116,6 +116,16 @@ class FixedDataset(Shown):
         """The training samples in the order of the file, in float64."""
         index = None if self.train_index is None else np.sort(self.train_index)
         return Stored(self.train_rows, np.dtype(np.float64), self.divisor, index)
+
+    def all_rows(self, dtype: DType) -> Rows:
+        """Return the samples of the file in its order, with those of an array of test samples behind them."""
+        train, test = self.train_index, self.test_index
+        if train is not None and test is not None and self.train_rows is self.test_rows:
+            return Stored(self.train_rows, dtype, self.divisor, np.sort(np.concatenate([train, test])))
+        return Joined(
+            Stored(self.train_rows, dtype, self.divisor, train),
+            Stored(self.test_rows, dtype, self.divisor, test),
+        )
 
     def epoch(self, data_seed: int, epoch: int, dtype: DType) -> Array:
         return self.stream(data_seed, epoch, dtype)[:]

@@ -69,6 +69,25 @@ class Stored:
         return numbers
 
 
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The samples of two tables, one after the other."""
+
+    first: Rows
+    second: Rows
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, rows: slice) -> Array:
+        n = len(self.first)
+        start, stop, _ = rows.indices(len(self))
+        if stop <= n:
+            return self.first[start:stop]
+        second = self.second[max(start - n, 0) : stop - n]
+        return second if start >= n else np.concatenate([self.first[start:n], second])
+
+
 def fits(n_bytes: int, memory_budget: float) -> bool:
     """Return whether ``n_bytes`` bytes are within a memory budget in GiB."""
     return n_bytes <= memory_budget * 2**30

@@ -1,0 +1,56 @@
+"""Read files of latents: those of ``vsmnp encode``, or any with one column for each latent."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ..data.parse_errors import reading
+from ..errors import DataError
+from ..types import Array
+
+
+def read_latents(path: Path, d_z: int, models: int) -> Array:
+    """Read latents ``(1 or R, N, Z)``, or with 2Z columns, of which the first Z are the means.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or its shape is not that of latents of the run.
+    """
+    with reading(path, "a file of latents", "write it with 'vsmnp encode'"):
+        if path.suffix == ".npy":
+            z: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        elif path.suffix == ".h5":
+            import h5py
+
+            with h5py.File(path) as file:
+                z = np.asarray(file["x"])
+        elif path.suffix == ".csv":
+            z = _from_csv(path)
+        else:
+            raise DataError(f"--latents {path} must end in .npy, .csv or .h5.")
+    z = z[None] if z.ndim == 2 else z
+    fits = z.ndim == 3 and z.shape[2] in (d_z, 2 * d_z) and len(z) in (1, models)
+    if not fits or z.dtype.kind not in "fiu":
+        raise DataError(
+            f"--latents {path} has the shape {z.shape}: the run needs (N, {d_z}) or ({models}, N, {d_z}), or "
+            f"{2 * d_z} columns as written by 'vsmnp encode'."
+        )
+    if not z.shape[1]:
+        raise DataError(f"--latents {path} has no row: encode some data first.")
+    return z
+
+
+def _from_csv(path: Path) -> Array:
+    """Read a table with a header; the rows of several seeds are the models."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        header, *lines = csv.reader(file)
+    seeds = [line[header.index("seed")] for line in lines] if "seed" in header else [""] * len(lines)
+    kept = [i for i, name in enumerate(header) if name != "seed"]
+    values: Array = np.array([[float(line[i]) for i in kept] for line in lines]).reshape(
+        len(lines), len(kept)
+    )
+    return values.reshape(max(1, len(dict.fromkeys(seeds))), -1, len(kept))
