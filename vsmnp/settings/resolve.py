@@ -53,6 +53,11 @@ def sized(settings: Settings, dataset: Dataset) -> Settings:
     return replace(settings, batch_size=size, evaluate_every=every)
 
 
+def as_decided(wanted: Settings, run: Settings) -> Settings:
+    """Return the settings with what the run decided from its data, where they leave it to the data."""
+    return replace(wanted, standardize=run.standardize) if wanted.standardize == "auto" else wanted
+
+
 def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
     """Apply to the settings of the run in ``folder`` those changes that preserve the mathematics.
 
@@ -65,8 +70,7 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
     """
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
     wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
-    if wanted.standardize == "auto":  # it stands for what the run decided
-        wanted = replace(wanted, standardize=settings.standardize)
+    wanted = as_decided(wanted, settings)
     for name in changes:
         kept, value = getattr(settings, name), getattr(wanted, name)
         if name not in {*FREE_TO_CHANGE, "dataset"} and value != kept:

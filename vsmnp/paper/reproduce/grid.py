@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from ...errors import ConfigError, DivergenceError, Interrupted
 from ...runs.folder import CHECKPOINT
 from ...runs.session import Run, Session
-from ...settings.resolve import resolved
+from ...settings.resolve import as_decided, resolved
 from ...settings.settings import FREE_TO_CHANGE, Settings
 from ...training.loop import Watch
 from .reproduction import Progress
@@ -159,10 +159,9 @@ def check_same(found: Settings, wanted: Settings, folder: Path) -> None:
         If another setting differs.
     """
     free = (FREE_TO_CHANGE - {"steps"}) | {"threads", "device", "kernels"}
-    for name, value in wanted.to_mapping().items():
+    for name, value in as_decided(wanted, found).to_mapping().items():
         there = found.to_mapping()[name]
-        decided = name == "standardize" and value == "auto"  # by the data, and stored as what it was then
-        if name not in free and there != value and not decided:
+        if name not in free and there != value:
             raise ConfigError(
                 f"{folder} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
             )
