@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from small_data import smaller_sets
 
 from vsmnp import metrics
 from vsmnp.cli import main
-from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, Interrupted
 from vsmnp.rng import Key
 from vsmnp.runs import checkpoint
@@ -32,9 +32,7 @@ TINY = Settings(
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
     """Make the data sets of all names smaller."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Synthetic, "n_train", 100)
-        patch.setattr(Synthetic, "n_test", 40)
+    with smaller_sets(100, 40):
         yield
 
 

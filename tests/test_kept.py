@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from small_data import smaller_sets
 
 from vsmnp.cli import main
 from vsmnp.data.dataset import fingerprint
-from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.evaluation.evaluate import floors
 from vsmnp.evaluation.kept import EVALUATION, kept
 from vsmnp.metrics import MODEL_METRICS, metric
@@ -32,9 +32,7 @@ FEW = ("--draws", "20", "--iwae-samples", "2")
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
     """The same data sets, smaller."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Synthetic, "n_train", 100)
-        patch.setattr(Synthetic, "n_test", 40)
+    with smaller_sets(100, 40):
         yield
 
 

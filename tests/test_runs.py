@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_data import smaller_sets
 
 import vsmnp
-from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import CheckpointError, ConfigError, DivergenceError, Interrupted, StorageError
 from vsmnp.runs import checkpoint
 from vsmnp.runs import session as runs
@@ -46,9 +46,7 @@ FILES = ["checkpoint.h5", "config.toml", "metrics.csv"]
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
     """Make the data sets of all names smaller."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Synthetic, "n_train", 4000)
-        patch.setattr(Synthetic, "n_test", 400)
+    with smaller_sets(4000, 400):
         yield
 
 

@@ -33,10 +33,10 @@ from pairs import (
     pair,
     to_the_end,
 )
+from small_data import smaller_sets
 
 from vsmnp import storage
 from vsmnp.cli import main
-from vsmnp.data.synthetic.synthetic import Synthetic
 from vsmnp.errors import LockedError, StorageError, VsmnpError
 from vsmnp.paper.reproduce import grid
 from vsmnp.runs import checkpoint
@@ -57,9 +57,7 @@ MEETING = 0.5
 @pytest.fixture(scope="module", autouse=True)
 def fewer_points() -> Iterator[None]:
     """Make the data sets of all names smaller."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Synthetic, "n_train", 400)
-        patch.setattr(Synthetic, "n_test", 40)
+    with smaller_sets(400, 40):
         yield
 
 
