@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp.bench import Case, Choice, PeerFolder, Problem, plan
+from vsmnp.bench import Case, Choice, PeerFolder, Problem, plan, profile
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.profile import PARTS, REST, Clock, ProfilePart, watched
 from vsmnp.bench.timing import Pace
@@ -19,18 +18,26 @@ from vsmnp.training.trainer import Trainer
 TINY = Case(hidden=(5, 3), samples=2, batch_size=6, d_x=3, activation="tanh", kernels="reference")
 
 
-def test_time_within_a_part_is_that_of_the_inner_part_alone() -> None:
+def test_time_within_a_part_is_that_of_the_inner_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def work(seconds: float) -> None:
+        """Let the time go by that the clock reads."""
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(profile, "perf_counter", lambda: now)
     clock = Clock(lambda: None)
-    inner = clock.timed("inner", lambda: time.sleep(0.05))
+    inner = clock.timed("inner", lambda: work(0.5))
 
     def outer() -> None:
-        time.sleep(0.02)
+        """Work, and call the inner part twice."""
+        work(0.25)
         inner()
         inner()
 
     clock.timed("outer", outer)()
-    assert clock.seconds["inner"] == pytest.approx(0.1, abs=0.04)
-    assert clock.seconds["outer"] == pytest.approx(0.02, abs=0.015)
+    assert clock.seconds == {"inner": 1.0, "outer": 0.25}
 
 
 @pytest.mark.parametrize(

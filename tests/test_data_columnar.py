@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ SUFFIXES = (".parquet", ".feather", ".arrow", "stream.arrow")
 
 @pytest.fixture
 def table() -> Any:
-    pa = pytest.importorskip("pyarrow")
+    pa = import_module("pyarrow")
     return pa.table({
         "a": [1, 2, None, 4],
         "city": ["Oslo", "Rome", "Bonn", "Bern"],

@@ -129,7 +129,7 @@ def test_cells_are_cells() -> None:
 
 def test_a_page_is_downloaded_as_the_notebook_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code in the same order, no directive of the site, and a link to each notebook."""
-    nbformat = pytest.importorskip("nbformat")
+    nbformat = import_module("nbformat")
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
     notebooks = import_module("notebooks")
     for page in notebooks.PAGES:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,13 @@ class Clock:
 
         def call(*given: Any, **named: Any) -> Any:
             self.wait()
-            start = time.perf_counter()
+            start = perf_counter()
             self._inner.append(0.0)
             try:
                 result = function(*given, **named)
                 self.wait()
             finally:
-                whole = time.perf_counter() - start
+                whole = perf_counter() - start
                 self.seconds[part] = self.seconds.get(part, 0.0) + whole - self._inner.pop()
                 if self._inner:
                     self._inner[-1] += whole
@@ -117,8 +117,8 @@ class ProfilePart:
             if bench.pace.stop() and found[REST]:
                 break
             clock.seconds.clear()
-            end, steps = time.perf_counter() + bench.pace.seconds, 0
-            while not steps or time.perf_counter() < end:
+            end, steps = perf_counter() + bench.pace.seconds, 0
+            while not steps or perf_counter() < end:
                 step(state)
                 steps += 1
             for name, seconds in found.items():
