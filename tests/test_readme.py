@@ -43,7 +43,8 @@ def test_an_example_parses(line: str) -> None:
 
 
 def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(evaluate.evaluate, "__defaults__", (500, None, 10))
+    few = {"prior_draws": 500, "progress": None, "iwae_samples": 10}
+    monkeypatch.setattr(evaluate.evaluate, "__kwdefaults__", few)
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block is not None
     assert "steps=2000" in block[1]
