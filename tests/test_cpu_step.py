@@ -142,7 +142,7 @@ def test_an_ensemble_is_its_members_to_the_last_bit() -> None:
 
 @pytest.mark.parametrize("inference", ["kl", "fisher"])
 @pytest.mark.parametrize("side", ["encoder_lr", "lr"])
-def test_a_dying_model_dies_of_the_same(side: str, inference: str) -> None:
+def test_a_model_diverges_by_the_same_cause(side: str, inference: str) -> None:
     settings: dict[str, Any] = {
         "objective": "elbo", "inference": inference, side: 1e200, "samples": 1,
     }  # fmt: skip

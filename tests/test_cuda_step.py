@@ -215,7 +215,7 @@ def test_a_divided_update_is_the_same_bits_on_any_number_of_blocks(
 
 
 @pytest.mark.parametrize("many", [ONE_BLOCK, MANY_BLOCKS], ids=["whole", "parted"])
-def test_a_model_dies_of_a_gradient_that_overflows_somewhere(launcher: ShimLauncher, many: int) -> None:
+def test_a_model_diverges_by_a_gradient_that_overflows_somewhere(launcher: ShimLauncher, many: int) -> None:
     """In the last weights alone, of some of the blocks, while all terms are finite."""
     launcher.shared_bytes = MEMORIES[0]
     settings = replace(TINY, objective="elbo", activation="relu", hidden=(40,), gamma="1.0", inference="kl")

@@ -256,8 +256,8 @@ def test_the_nan_of_one_model_disturbs_no_other(
     )
 
     Poison(monkeypatch, **{vector: (1, step)})
-    deaths: list[str] = []
-    state, history = trained(settings, Watch(on_death=deaths.append))
+    sentences: list[str] = []
+    state, history = trained(settings, Watch(on_divergence=sentences.append))
     assert state.step == settings.steps
     assert state.alive.tolist() == [True, False, True]
     for r in (0, 2):
@@ -265,9 +265,9 @@ def test_the_nan_of_one_model_disturbs_no_other(
         assert rows(history, r) == rows(its_history, r)
     dead, good = member(settings, state, 1), member(settings, kept, 1)
     assert living(dead) == living(good)
-    assert len(deaths) == 1
+    assert len(sentences) == 1
     for word in (f"step {step}", f"seed {SEEDS[1]}", f"step {kept_step} was kept", "--lr", "--encoder-lr"):
-        assert word in deaths[0]
+        assert word in sentences[0]
 
 
 def test_the_snapshots_of_a_dead_model_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_another_state_is_recorded_anew(k: DeviceKernels) -> None:
 
 
 @pytest.mark.parametrize("fuse", [False, True], ids=["composed", "fused"])
-def test_a_model_that_dies_in_a_replay_died_in_that_step(k: DeviceKernels, fuse: bool) -> None:
+def test_a_model_that_diverges_in_a_replay_diverged_in_that_step(k: DeviceKernels, fuse: bool) -> None:
     trainer = Trainer.build(k, TINY, load_data("mixture"), may_fuse=fuse)
     state = trainer.initial_state()
     for step in range(1, 6):

@@ -171,7 +171,7 @@ def _train(session: Session, quiet: bool) -> Run:
         def on_evaluation(done: int, total: int) -> None:
             progress.pause(f"evaluating, {100 * done // total} %")
 
-        run = session.train(Watch(progress.at, on_row, on_evaluation, on_death=note, stop=stop))
+        run = session.train(Watch(progress.at, on_row, on_evaluation, on_divergence=note, stop=stop))
     recorded = session.trainer.recorded
     if recorded is not None and recorded.obstacle:
         note(f"Steps were launched kernel by kernel, not as a graph: {recorded.obstacle}", quiet)

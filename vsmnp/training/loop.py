@@ -28,8 +28,8 @@ class Watch:
         ``on_row(snapshot, history)`` after a row was added; the snapshot may be saved.
     on_evaluation : callable
         ``on_evaluation(done, total)`` during an evaluation.
-    on_death : callable
-        ``on_death(sentence)`` when a model of an ensemble has diverged and is stopped.
+    on_divergence : callable
+        ``on_divergence(sentence)`` when a model of an ensemble has diverged and is stopped.
     stop : callable
         Called before every step; true ends the loop with :class:`~vsmnp.errors.Interrupted`.
     """
@@ -37,7 +37,7 @@ class Watch:
     on_step: Callable[[int], None] = field(default=lambda step: None)
     on_row: Callable[[State, History], None] = field(default=lambda state, history: None)
     on_evaluation: Callable[[int, int], None] = field(default=lambda done, total: None)
-    on_death: Callable[[str], None] = field(default=lambda sentence: None)
+    on_divergence: Callable[[str], None] = field(default=lambda sentence: None)
     stop: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -70,16 +70,16 @@ def run_loop(
         if state.step % every and not trainer.evaluates_at(state.step) and state.step < steps:
             continue
         trainer.audit(state, info)
-        died = k.to_host(snapshot.alive & ~state.alive)
-        if died.any():
-            sentence = _divergence_message(trainer, state, snapshot.step, info, died)
+        diverged = k.to_host(snapshot.alive & ~state.alive)
+        if diverged.any():
+            sentence = _divergence_message(trainer, state, snapshot.step, info, diverged)
             state.restore(snapshot, snapshot.alive & ~state.alive)
             if not k.to_host(state.alive).any():
                 for name in FLAGS:
                     setattr(snapshot, name, getattr(state, name).copy())
                 watch.on_row(snapshot, history)
                 raise DivergenceError(sentence)
-            watch.on_death(sentence)
+            watch.on_divergence(sentence)
         with np.errstate(over="ignore", divide="ignore"):
             row = {"gamma": 1 / precision(trainer.model.log_sd(state.theta)), **info.report()}
         history.append(state.step, {name: k.to_host(value) for name, value in row.items()})
@@ -88,9 +88,9 @@ def run_loop(
     return snapshot
 
 
-def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, died: Array) -> str:
+def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, diverged: Array) -> str:
     """Write one sentence: which model diverged, when, in which term, and what to try."""
-    r = int(np.flatnonzero(died)[0])
+    r = int(np.flatnonzero(diverged)[0])
     cause = info.causes()[int(trainer.k.to_host(state.cause)[r]) - 1]
     step, seed = int(trainer.k.to_host(state.died_at)[r]), trainer.settings.seeds[r]
     return (
