@@ -10,8 +10,16 @@ os.environ["MPLBACKEND"] = "Agg"
 for name in [name for name in os.environ if name.startswith("VSMNP_")]:
     del os.environ[name]
 
+import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 # The same draws on every machine, and no result that depends on the load of the machine.
 settings.register_profile("laws", deadline=None, derandomize=True)
 settings.load_profile("laws")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set no limit of time for slow tests; all others fail after the one of pyproject.toml."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(0))

@@ -31,7 +31,7 @@ def test_time_within_a_part_is_that_of_the_inner_part_alone(monkeypatch: pytest.
     inner = clock.timed("inner", lambda: work(0.5))
 
     def outer() -> None:
-        """Work, and call the inner part twice."""
+        """Call the inner part twice, after some work."""
         work(0.25)
         inner()
         inner()

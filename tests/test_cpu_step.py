@@ -11,7 +11,7 @@ import pytest
 from vsmnp.data import Dataset
 from vsmnp.kernels import load
 from vsmnp.kernels.cpu.step import step
-from vsmnp.runs.session import dataset_of
+from vsmnp.settings.resolve import dataset_of
 from vsmnp.settings.settings import Settings
 from vsmnp.training.state import FLAGS, State
 from vsmnp.training.trainer import Info, Trainer
