@@ -1,18 +1,21 @@
-// Shrink each displayed formula that is wider than its column until it fits: once MathJax is done, and at resizes.
+// Shrink what is wider than its column until it fits: displayed formulas and tables, once MathJax is done and at resizes.
 window.addEventListener("load", () => {
-  const shrink = (formula) => {
-    const place = formula.parentElement;
-    formula.dataset.size ??= parseFloat(formula.style.fontSize) || 100;
-    let size = Number(formula.dataset.size);
-    formula.style.fontSize = `${size}%`;
-    // The parts of a formula do not scale evenly: number and formula keep their distance.
-    for (let attempt = 0; attempt < 6 && place.scrollWidth > place.clientWidth; attempt += 1) {
+  const shrink = (block, place) => {
+    const pixels = (element) => parseFloat(getComputedStyle(element).fontSize);
+    block.dataset.size ??= 100 * pixels(block) / pixels(place);
+    let size = Number(block.dataset.size);
+    block.style.fontSize = `${size}%`;
+    // The parts of a formula or of a table do not scale evenly: their distances stay.
+    for (let attempt = 0; attempt < 12 && place.scrollWidth > place.clientWidth; attempt += 1) {
       size *= 0.98 * place.clientWidth / place.scrollWidth;
-      formula.style.fontSize = `${size}%`;
+      block.style.fontSize = `${size}%`;
     }
   };
-  const fit = () => document.querySelectorAll("mjx-container[display='true']").forEach(shrink);
+  const fit = () => {
+    document.querySelectorAll("mjx-container[display='true']").forEach((each) => shrink(each, each.parentElement));
+    document.querySelectorAll("div.table-wrapper > table").forEach((each) => shrink(each, each.parentElement));
+  };
   const startup = window.MathJax && window.MathJax.startup;
-  window.fitted = startup ? startup.promise.then(fit) : Promise.resolve();
+  window.fitted = startup ? startup.promise.then(fit) : Promise.resolve().then(fit);
   window.addEventListener("resize", fit);
 });
