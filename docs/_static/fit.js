@@ -1,7 +1,8 @@
 // Shrink what is wider than its column until it fits: displayed formulas and tables, once MathJax is done and at resizes.
 window.addEventListener("load", () => {
-  const shrink = (block, place) => {
-    const pixels = (element) => parseFloat(getComputedStyle(element).fontSize);
+  const pixels = (element) => parseFloat(getComputedStyle(element).fontSize);
+  const shrink = (block) => {
+    const place = block.parentElement;
     block.dataset.size ??= 100 * pixels(block) / pixels(place);
     let size = Number(block.dataset.size);
     block.style.fontSize = `${size}%`;
@@ -11,11 +12,9 @@ window.addEventListener("load", () => {
       block.style.fontSize = `${size}%`;
     }
   };
-  const fit = () => {
-    document.querySelectorAll("mjx-container[display='true']").forEach((each) => shrink(each, each.parentElement));
-    document.querySelectorAll("div.table-wrapper > table").forEach((each) => shrink(each, each.parentElement));
-  };
+  const wide = "mjx-container[display='true'], div.table-wrapper > table";
+  const fit = () => document.querySelectorAll(wide).forEach(shrink);
   const startup = window.MathJax && window.MathJax.startup;
-  window.fitted = startup ? startup.promise.then(fit) : Promise.resolve().then(fit);
+  window.fitted = Promise.resolve(startup && startup.promise).then(fit);
   window.addEventListener("resize", fit);
 });
