@@ -13,8 +13,9 @@ from vsmnp.kernels import load
 from vsmnp.kernels.cpu.step import step
 from vsmnp.settings.resolve import dataset_of
 from vsmnp.settings.settings import Settings
+from vsmnp.training.info import Info
 from vsmnp.training.state import FLAGS, State
-from vsmnp.training.trainer import Info, Trainer
+from vsmnp.training.trainer import Trainer
 
 K = load("cpu")
 BASE: dict[str, Any] = {

@@ -20,8 +20,9 @@ from vsmnp.kernels.cuda import source, step_plan
 from vsmnp.kernels.cuda.step import CudaStep, part_size
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.settings.settings import Settings
+from vsmnp.training.info import Info
 from vsmnp.training.state import FLAGS, State, to_arrays
-from vsmnp.training.trainer import Info, Trainer
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Kernels
 
 TINY = Settings(hidden=(6, 3), batch_size=37, steps=2, log_every=2, seeds=(0, 1), dtype="float64")

@@ -17,9 +17,10 @@ from vsmnp.errors import DivergenceError, Interrupted
 from vsmnp.kernels import load
 from vsmnp.settings.settings import Settings
 from vsmnp.training.history import History
+from vsmnp.training.info import Info
 from vsmnp.training.loop import Watch, run_loop
 from vsmnp.training.state import State, to_arrays
-from vsmnp.training.trainer import Info, Trainer
+from vsmnp.training.trainer import Trainer
 from vsmnp.types import Array
 
 K = load("reference")

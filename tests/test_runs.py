@@ -29,9 +29,10 @@ from vsmnp.runs.session import Session, load_run
 from vsmnp.settings import toml
 from vsmnp.settings.settings import FREE_TO_CHANGE, Settings
 from vsmnp.settings.values import option_name
+from vsmnp.training.info import Info
 from vsmnp.training.loop import Watch
 from vsmnp.training.state import State
-from vsmnp.training.trainer import Info, Trainer
+from vsmnp.training.trainer import Trainer
 
 #: Drawing an epoch of a hundred thousand points takes longer than all other work of a tiny run.
 FEWER_POINTS = (

@@ -36,6 +36,7 @@ class Stream(IntEnum):
     OUTCOME = 12
     SUBSETS = 13
     VALIDATION = 14
+    BILEVEL = 15
 
 
 @dataclass(frozen=True)

@@ -109,3 +109,28 @@ class DiagonalGaussian:
         """Map cotangents of ``(mu, s)`` to a cotangent of the features ``(mu, rho)``: ``drho = S' ds``."""
         gmu, gs = np.broadcast_arrays(gmu, k.activation_slope(self.scale, q.s, gs))
         return np.concatenate([gmu, gs], axis=-1)
+
+    def moments_along(self, k: Kernels, q: Moments, dfeatures: Array) -> Moments:
+        """Compute the tangent of ``(mu, s)`` along a tangent of the features: ``ds = S' drho``."""
+        drho = dfeatures[..., self.d_z :]
+        return Moments(dfeatures[..., : self.d_z], k.activation_slope(self.scale, q.s, drho))
+
+    def pull_along(self, k: Kernels, q: Moments, dq: Moments, gs: Array, dgmu: Array, dgs: Array) -> Array:
+        """Compute the tangent of :meth:`pull` along ``dq``, given those of its cotangents ``(dgmu, dgs)``.
+
+        The second half is ``S' dgs + S'' drho gs``.
+        """
+        dgrho = k.activation_curve(self.scale, q.s, dq.s, gs, dgs)
+        return np.concatenate([dgmu, dgrho], axis=-1)
+
+    def score_along(self, k: Kernels, q: Moments, u: Array, w: Array, y: Array) -> Array:
+        """Compute ``(da/df)' y`` of ``a = (u/s, w S'/s)``, u and w held fixed, f the features.
+
+        The first half is zero, and the second ``-y_mu u S'/s^2 + y_rho w (S''/s - S'^2/s^2)``.
+        """
+        s, one = q.s, np.ones_like(q.s)
+        ds = k.activation_slope(self.scale, s, one)  # S'
+        dds = k.activation_curve(self.scale, s, ds, one, None)  # S''
+        y_mu, y_rho = y[..., : self.d_z], y[..., self.d_z :]
+        da_rho = -y_mu * u * ds / s**2 + y_rho * w * (dds / s - ds**2 / s**2)
+        return np.concatenate([np.zeros_like(da_rho), da_rho], axis=-1)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
@@ -57,7 +59,13 @@ class M3AsPublished(_OverMinibatch):
         self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, q: Moments, cache: Cache, key: Key
     ) -> Array | None:
         """Compute ``-grad_x sum log s(x)``, which is equal for all S samples."""
-        features = model.gaussian_posterior.pull(k, q, 0 * q.mu, -1 / q.s)
+        u, w = self.score_directions(q.s)
+        features = model.gaussian_posterior.pull(k, q, u / q.s, w / q.s)
         total = model.encoder.vjp(k, model.encoder_part(phi), cache, features, None)
         assert total is not None
         return total.repeat(self.samples, axis=1)
+
+    def score_directions(self, eps: Array) -> tuple[Array, Array]:
+        """Return ``(0, -1)``: z is differentiated in x, which leaves ``-grad_x sum log s``."""
+        one = np.ones_like(eps[:, :1])
+        return 0 * one, -one

@@ -48,6 +48,9 @@ class ELBO(Learning):
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)
 
+    def prior_weight(self, update: int) -> float:
+        return weight_at(self.kl_weight, self.kl_warmup, update)
+
     def weights(self, tau: Array) -> tuple[Array, Array]:
         return tau, np.zeros_like(tau)
 

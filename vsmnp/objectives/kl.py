@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..model.likelihood import log_likelihood, precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
-from ..types import Array, Kernels, QuadraticForm
+from ..types import Array, Grads, Kernels, QuadraticForm, Tangents
 from ..types.step_spec import InferenceSpec
 from .kl_weight import is_weighted, weight_at, weighted
 from .objective import Outcome
@@ -70,3 +70,51 @@ class KL:
             loss = loss + terms["kl_weighting"]
         statistics = model.statistics(k, cache, decoder_cache)
         return Outcome(loss, terms, g_phi=g_phi, statistics=statistics)
+
+    def gradient_along(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array
+    ) -> tuple[Array, Array]:
+        r"""Compute the derivatives of both gradients along ``dphi``, of a Gaussian q.
+
+        With :math:`\dot z = \dot\mu + \epsilon \dot s` and dots for the tangents of the decoder's sweeps,
+        :math:`d\dot\mu = \sum_i \dot{\bar z}_i + \dot\mu`,
+        :math:`d\dot s = \sum_i \dot{\bar z}_i \epsilon_i + \dot s + \dot s/s^2`, and in l it is
+        :math:`2 \tau\, \overline{(x - g) \cdot \dot g}`.
+        """
+        n, posterior = x.shape[2], model.gaussian_posterior
+        eps = posterior.noise(k, key, self.samples, x)
+        q, cache = model.encode(k, phi, x)
+        g, decoder_cache = model.decode(k, theta, q.place(eps))
+        pe, pd = model.encoder_part(phi), model.decoder_part(theta)
+
+        df, dc = model.encoder.jvp(k, pe, cache, model.encoder_part(dphi), None)
+        assert df is not None
+        dq = posterior.moments_along(k, q, df)
+        dg, decoder_dc = model.decoder.jvp(k, pd, decoder_cache, None, dq.place(eps))
+        assert dg is not None
+
+        tau = precision(model.log_sd(theta))
+        share = (tau / (n * self.samples))[:, None, None, None]
+        e = g - x
+        m = k.zeros(theta.shape, theta.dtype)
+        gz, dgz = model.decoder.vjp_jvp(
+            k, pd, decoder_cache, share * e, Tangents(None, decoder_dc, share * dg),
+            Grads(None, model.decoder_part(m)),
+        )  # fmt: skip
+        assert gz is not None
+        assert dgz is not None
+        model.log_sd(m)[:] = -2 * (share * e * dg).sum((1, 2, 3))
+
+        weight = weight_at(self.kl_weight, self.kl_warmup, key.step) / n
+        gmu = gz.sum(1, keepdims=True) + weight * q.mu
+        gs = (gz * eps).sum(1, keepdims=True) + weight * (q.s - 1 / q.s)
+        dgmu = dgz.sum(1, keepdims=True) + weight * dq.mu
+        dgs = (dgz * eps).sum(1, keepdims=True) + weight * (dq.s + dq.s / q.s**2)
+        features = posterior.pull(k, q, gmu, gs)
+        dfeatures = posterior.pull_along(k, q, dq, gs, dgmu, dgs)
+        h = k.zeros(phi.shape, phi.dtype)
+        model.encoder.vjp_jvp(
+            k, pe, cache, features, Tangents(model.encoder_part(dphi), dc, dfeatures),
+            Grads(None, model.encoder_part(h), want_x=False),
+        )  # fmt: skip
+        return h, m

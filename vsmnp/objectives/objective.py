@@ -10,7 +10,7 @@ from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, Params
 from ..types.step_spec import InferenceSpec, LearningSpec
-from .gamma import Choice
+from .gamma import Choice, GammaRule
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Outcome:
     statistics : pair of Params
         Mean and variance of the batch in every normalisation of the encoder and of the decoder, in the
         trees of their parameters; empty where there is none.
+    updates_finite : Array or None
+        ``(R,)`` flags: whether phi is finite after the bi-level updates; None where there are none.
     """
 
     loss: Array
@@ -38,6 +40,7 @@ class Outcome:
     g_theta: Array | None = None
     gamma: Choice | None = None
     statistics: tuple[Params, Params] = ({}, {})
+    updates_finite: Array | None = None
 
     def on_host(self, k: Kernels) -> Outcome:
         """Fetch every array from the device of ``k``."""
@@ -58,6 +61,31 @@ class Objective(Protocol):
 
     def fused_spec(self) -> InferenceSpec | LearningSpec | None:
         """Return the record of the loss for a fused step, or None if fused steps do not implement it."""
+
+
+class LearningObjective(Objective, Protocol):
+    """An objective that trains theta and has a gradient in phi too, which bi-level updates need."""
+
+    @property
+    def gamma(self) -> GammaRule:
+        """Rule for gamma."""
+
+    def with_g_phi(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        """Evaluate with both gradients; the one in phi has z reparametrised."""
+
+
+class Differentiable(Objective, Protocol):
+    """An objective that trains phi by a gradient which can be differentiated along a direction."""
+
+    def gradient_along(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array
+    ) -> tuple[Array, Array]:
+        """Compute the derivatives of the gradients in phi and in theta along ``dphi (R, P_e)``.
+
+        By the symmetry of second derivatives the latter is the gradient in theta of ``<g_phi, dphi>``.
+        """
 
 
 def _fetched(k: Kernels, value: Any) -> Any:

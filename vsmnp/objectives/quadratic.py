@@ -12,7 +12,7 @@ from ..model.likelihood import precision, score_matching_terms
 from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
-from ..types import Array, Cache, Kernels, QuadraticForm
+from ..types import Array, Cache, Grads, Kernels, QuadraticForm, Tangents
 from ..types.step_spec import LearningName, LearningSpec
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
@@ -104,8 +104,26 @@ class Learning(ABC):
         """Return ``(a, b)`` such that ``gamma* = a / b``."""
         return a, d_x - h
 
+    def score_directions(self, eps: Array) -> tuple[Array, Array]:
+        """Return ``(u, w)`` of ``s^q = J_e' (u/s, w S'/s)``: the score of q at ``z = mu + s eps``."""
+        return eps, eps * eps - 1
+
+    def prior_weight(self, update: int) -> float:
+        """Return the weight of ``KL[q || p(z)]`` in the loss."""
+        return 0.0
+
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        return self._evaluated(k, model, phi, theta, x, key, wants_phi=False)
+
+    def with_g_phi(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    ) -> Outcome:
+        return self._evaluated(k, model, phi, theta, x, key, wants_phi=True)
+
+    def _evaluated(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, wants_phi: bool
     ) -> Outcome:
         q, cache = model.encode(k, phi, x)
         g, decoder_cache = model.decode(k, theta, model.posterior.sample(k, key, q, self.samples))
@@ -123,13 +141,46 @@ class Learning(ABC):
 
         g_theta = k.zeros(theta.shape, theta.dtype)
         p, gp = model.decoder_part(theta), model.decoder_part(g_theta)
-        model.decoder.vjp(k, p, decoder_cache, gg, gp, want_x=False)
+        gz = model.decoder.vjp(k, p, decoder_cache, gg, gp, want_x=wants_phi)
+        g_phi = None
+        if gz is not None:
+            g_phi = self._g_phi(k, model, phi, x, g, q, cache, s_q, tau, gz, key)
         if self.gamma.learns:
             model.log_sd(g_theta)[:] = self.slope(a, h, tau, model.d_x)
         terms = self.terms(model, q, a, h, log_sd)
         loss = sum(terms.values(), start=k.zeros(a.shape, a.dtype))
         statistics = model.statistics(k, cache, decoder_cache)
-        return Outcome(loss, terms, g_theta=g_theta, gamma=choice, statistics=statistics)
+        return Outcome(loss, terms, g_phi, g_theta, choice, statistics)
+
+    def _g_phi(
+        self, k: Kernels, model: GaussianVAE, phi: Array, x: Array, g: Array, q: Moments, cache: Cache,
+        s_q: Array | None, tau: Array, gz: Array, key: Key,
+    ) -> Array:  # fmt: skip
+        """Compute the gradient in phi, of the samples ``z = mu + s eps`` and of ``s^q``.
+
+        The loss is bilinear in ``e = g - x`` and ``s^q``, so its gradient ``y`` in ``s^q`` is the one in
+        ``e`` with the two exchanged. That of ``y . s^q`` in phi, ``s^q = J_e' a``, is the tangent of the
+        encoder's backward sweep along ``dx = y``, as in :mod:`vsmnp.objectives.score_norm`.
+        """
+        posterior = model.gaussian_posterior
+        g_phi = k.zeros(phi.shape, phi.dtype)
+        p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
+        weight = self.prior_weight(key.step) / x.shape[2]
+        model.encoder.vjp(k, p, cache, posterior.pathwise(k, key, q, gz, weight), gp, want_x=False)
+        if s_q is None:
+            return g_phi
+        form, origin = self.form(), k.zeros((1, 1, *x.shape[2:]), x.dtype)
+        crossing = QuadraticForm(0.0, 0.0, form.d_each, form.d_mean)
+        _, _, y = self.apply(k, crossing, origin, s_q, g - x, tau, want_gradient=True)
+        assert y is not None
+        u, w = self.score_directions(posterior.noise(k, key, self.samples, x))
+        if u.shape[1] == 1:  # equal for all samples
+            y = y.sum(1, keepdims=True)
+        df, dc = model.encoder.jvp(k, p, cache, None, y)
+        assert df is not None
+        a, da = posterior.pull(k, q, u / q.s, w / q.s), posterior.score_along(k, q, u, w, df)
+        model.encoder.vjp_jvp(k, p, cache, a, Tangents(None, dc, da), Grads(None, gp, want_x=False))
+        return g_phi
 
 
 SquaredMean: TypeAlias = Literal["u-statistic", "biased"]

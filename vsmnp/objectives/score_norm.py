@@ -85,15 +85,14 @@ class ScoreNormTerm:
 
     def _tangent(self, k: Kernels, model: GaussianVAE, q: Moments, u: Array, w: Array, y: Array) -> Array:
         """Compute the tangent of a along ``y = J_e s^q``; with z fixed, u and w have tangents too."""
+        if self.estimator == "probe" or self.reparametrised:
+            return model.gaussian_posterior.score_along(k, q, u, w, y)
         scale, s = model.gaussian_posterior.scale, q.s
         ds = k.activation_slope(scale, s, np.ones_like(s))  # S'
         dds = k.activation_curve(scale, s, ds, np.ones_like(s), None)  # S''
         y_mu, y_rho = y[..., : model.d_z], y[..., model.d_z :]
-        if self.estimator == "probe" or self.reparametrised:
-            da_mu = np.zeros_like(y_mu)
-            da_rho = -y_mu * u * ds / s**2 + y_rho * w * (dds / s - ds**2 / s**2)
-        else:  # eps = (z - mu)/s varies: d eps = -(y_mu + eps S' y_rho)/s
-            da_mu = -y_mu / s**2 - 2 * u * ds * y_rho / s**2
-            square = (1 - 3 * u * u) * ds**2 / s**2 + w * dds / s
-            da_rho = -2 * u * ds * y_mu / s**2 + y_rho * square
+        # eps = (z - mu)/s varies: d eps = -(y_mu + eps S' y_rho)/s
+        da_mu = -y_mu / s**2 - 2 * u * ds * y_rho / s**2
+        square = (1 - 3 * u * u) * ds**2 / s**2 + w * dds / s
+        da_rho = -2 * u * ds * y_mu / s**2 + y_rho * square
         return np.concatenate([da_mu, da_rho], axis=-1)

@@ -116,7 +116,8 @@ INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
         "objectives.kl:KL", reads=("kl_weight", "kl_warmup"), label="KL", unit="nats", letter="K"
     ),
     "fisher": InferenceRow(
-        "objectives.posterior_fisher:PosteriorFisher", label="Fisher", unit="1/z^2", letter="F",
+        "objectives.posterior_fisher:PosteriorFisher", reads=("fisher_weight",), label="Fisher",
+        unit="1/z^2", letter="F",
         reparametrised=False,
     ),
     "fisher-reparam": InferenceRow(

@@ -50,4 +50,6 @@ def settings_in_effect(settings: Settings) -> dict[str, str]:
     shown["batch_norm"], shown["sd_init"] = batch_norm(settings), f"{initial_sd(settings):g}"
     shown |= {spec.name: "-" for spec in fields(settings) if not settings.reads(spec.name)}
     shown["epochs" if settings.steps else "steps"] = "-"
+    if not settings.bilevel_steps:
+        shown["bilevel_lr"] = "-"
     return shown

@@ -55,6 +55,8 @@ def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     values = {**member_of(PRESETS, "preset", name), **chosen}
     if values["encoder_optimizer"] == "sgd" and values.get("inference", "kl") != "kl":
         values["encoder_lr"] = chosen.get("encoder_lr", 1e-3)
+    if chosen.get("bilevel_steps"):  # the script's bi-level updates have the step size of the others
+        values["bilevel_lr"] = chosen.get("bilevel_lr", values["encoder_lr"])
     objective = objective_in(values)
     if objective and not values.get("as_published", False):
         own = {name: value for name, value in _PAPER_ESTIMATORS.items() if name in objective.reads}

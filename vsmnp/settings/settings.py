@@ -23,8 +23,8 @@ from .choices import (
     STANDARDIZE,
     objective_in,
 )
-from .combinations import check_combinations
-from .values import Part, ShownByChanges, checked, is_positive, option_name, setting
+from .combinations import check_combinations, check_parts, check_ranges
+from .values import Part, ShownByChanges, checked, is_positive, setting
 
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
@@ -92,8 +92,19 @@ class Settings(ShownByChanges):
         0.0, "Number of epochs in which the weight of KL[q || p(z)] grows from 0 to --kl-weight.", least=0,
         part=Part("inference"),
     )  # fmt: skip
+    fisher_weight: str = setting(
+        "identity", "Weight of |d|^2 in Fisher inference: none, or the covariance of q.",
+        "identity", "covariance", part=Part("inference"),
+    )  # fmt: skip
     samples: int = setting(5, "Number S of posterior samples per datum.", least=1)
     encoder_steps: int = setting(1, "Number J of encoder updates before each decoder update.", least=1)
+    bilevel_steps: int = setting(
+        0,
+        "Number K of bi-level encoder updates, through which the decoder's gradient is taken (KL and fisher "
+        "inference).",
+        least=0,
+    )
+    bilevel_lr: float = setting(0.01, "Step size of the bi-level encoder updates.", positive=True)
     encoder_data: str = setting(
         "same",
         "Minibatches of the J encoder updates: that of the decoder (same), or new ones (fresh).",
@@ -225,41 +236,9 @@ class Settings(ShownByChanges):
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
             object.__setattr__(self, spec.name, checked(spec, getattr(self, spec.name)))
-        self._check_values()
-        self._check_parts()
+        check_ranges(self)
+        check_parts(self)
         check_combinations(self)
-
-    def _check_values(self) -> None:
-        if not self.hidden or min(self.hidden) < 1:
-            raise ConfigError(f"--hidden needs positive widths such as 30,30, not {self.hidden}.")
-        if not self.seeds or not all(0 <= seed < 2**63 for seed in self.seeds):
-            raise ConfigError("--seeds needs at least one seed between 0 and 2^63 - 1.")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError("--seeds names a seed twice: two models would be the same.")
-        if not 0 <= self.data_seed < 2**63:
-            raise ConfigError("--data-seed must lie between 0 and 2^63 - 1.")
-        if self.validation >= 1:
-            raise ConfigError(f"--validation is a share below 1, such as 0.1, not {self.validation:g}.")
-        if self.patience and not self.validation:
-            raise ConfigError("--patience counts evaluations on a validation part: add --validation 0.1.")
-        self.fixed_gamma()
-
-    def _check_parts(self) -> None:
-        """Check that every setting which belongs to a choice is left at its default without that choice."""
-        for spec in dataclasses.fields(self):
-            part, value = spec.metadata["part"], getattr(self, spec.name)
-            if part is None or not part.refusal or value == spec.default or value in part.neutral:
-                continue
-            if not self.reads(spec.name):
-                members = [name for name, row in CHOSEN_BY[part.of].items() if spec.name in row.reads]
-                raise ConfigError(
-                    part.refusal.format(
-                        option=option_name(spec.name),
-                        choice=option_name(part.of),
-                        members=" and ".join(members),
-                        chosen=getattr(self, part.of),
-                    )
-                )
 
     def reads(self, name: str) -> bool:
         """Return whether the members that are chosen read the setting of that name."""

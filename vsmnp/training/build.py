@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from ..data import Dataset
 from ..errors import ConfigError, member_of
 from ..model.posterior import Posterior
 from ..model.vae import GaussianVAE
 from ..objectives import FixedGamma, GammaRule, LearnedGamma, Objective
+from ..objectives.bilevel import Bilevel
+from ..objectives.objective import Differentiable, LearningObjective
 from ..settings.choices import (
     ARCHITECTURES,
     GAMMA_RULES,
@@ -23,6 +25,7 @@ from ..settings.choices import (
 )
 from ..settings.in_effect import batch_norm, estimators
 from ..settings.settings import Settings
+from ..types import Array
 
 
 def ingredients(settings: Settings) -> dict[str, Any]:
@@ -102,6 +105,17 @@ def build_inference(settings: Settings, warmup: float = 0.0) -> Objective:
     return _objective(home, settings, LearnedGamma(), updates)  # the decoder's update alone chooses a gamma
 
 
+def build_bilevel(settings: Settings, learning: LearningObjective, lr: Array, warmup: float = 0.0) -> Bilevel:
+    """Build the learning objective after K bi-level updates with step sizes ``lr (R,)``.
+
+    The published script's Fisher updates do not keep their dependence on theta.
+    """
+    home, steps = INFERENCES[settings.inference].home, settings.bilevel_steps
+    inner = _objective(home, settings, LearnedGamma(), warmup * steps)
+    detached = settings.as_published and INFERENCES[settings.inference].reparametrised is not None
+    return Bilevel(cast(Differentiable, inner), learning, steps, lr, not detached)
+
+
 def _objective(home: str, settings: Settings, gamma: GammaRule, warmup: float = 0.0) -> Objective:
     values = {**ingredients(settings), "gamma": gamma, "kl_warmup": warmup}
     objective: Objective = _call(imported(home), values)
@@ -139,7 +153,8 @@ def advice(settings: Settings, d_x: int) -> list[str]:
             "Batch normalisation couples the samples of a batch, so the score s^q of one of them has terms "
             "of the others, as in the paper's code: --batch-norm frozen leaves them out."
         )
-    if is_second_order(settings.objective, settings.inference) and settings.activation == "relu":
+    second_order = settings.bilevel_steps > 0 or is_second_order(settings.objective, settings.inference)
+    if second_order and settings.activation == "relu":
         notes.append(
             "Pathwise second-order gradients miss the jumps of a relu network's scores: use --activation "
             "tanh, softplus or elu."

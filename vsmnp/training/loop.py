@@ -12,8 +12,9 @@ from ..model.likelihood import precision
 from ..settings.in_effect import has_sigmoid
 from ..types import Array
 from .history import History
+from .info import BILEVEL_UPDATES, Info
 from .state import FLAGS, State
-from .trainer import Info, Trainer
+from .trainer import Trainer
 
 
 @dataclass
@@ -95,12 +96,14 @@ def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, d
     step, seed = int(trainer.k.to_host(state.died_at)[r]), trainer.settings.seeds[r]
     return (
         f"The loss stopped being finite at step {step} in {cause} (seed {seed}); the state of step {kept} "
-        f"was kept: {_remedy(trainer)}."
+        f"was kept: {_remedy(trainer, cause)}."
     )
 
 
-def _remedy(trainer: Trainer) -> str:
+def _remedy(trainer: Trainer, cause: str) -> str:
     """Write what to try after a divergence: the scale of the data comes before the settings."""
+    if cause == BILEVEL_UPDATES:
+        return f"try a smaller --bilevel-lr than {trainer.settings.bilevel_lr:g}"
     summary, settings = trainer.prepared.summary, trainer.settings
     if summary is None or trainer.prepared.preprocessing or not summary.unequal:
         return "try a smaller --lr or --encoder-lr, or a larger --sd-init"

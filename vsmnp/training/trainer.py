@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import cast
 
 import numpy as np
 
@@ -18,57 +19,18 @@ from ..layers.running_statistics import move_statistics
 from ..model.initial import initial_parameters
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
+from ..objectives.objective import LearningObjective
 from ..rng import Key, Stream
 from ..settings.in_effect import initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
 from ..types.step_spec import NO_FORM
-from .build import build_inference, build_learning, build_model
+from .build import build_bilevel, build_inference, build_learning, build_model
 from .fuse import outcome, step_spec
+from .info import Info
 from .optimizers import Optimizer, optimizer
 from .replayed_step import RecordedStep
 from .state import State, new_state
-
-
-@dataclass(frozen=True)
-class Info:
-    """The outcomes of one training step: of its last encoder update, and of its decoder update.
-
-    Parameters
-    ----------
-    outcomes : callable
-        Returns both outcomes; called only on access, because most steps are not logged.
-    """
-
-    outcomes: Callable[[], tuple[Outcome, Outcome]]
-
-    @cached_property
-    def _both(self) -> tuple[Outcome, Outcome]:
-        return self.outcomes()
-
-    @property
-    def inference(self) -> Outcome:
-        """Outcome of the last encoder update."""
-        return self._both[0]
-
-    @property
-    def learning(self) -> Outcome:
-        """Outcome of the decoder update."""
-        return self._both[1]
-
-    def report(self) -> dict[str, Array]:
-        """Return both losses and all their terms, each ``(R,)`` in its objective's unit."""
-        values = {}
-        for side, seen in (("learning", self.learning), ("inference", self.inference)):
-            values[f"{side}.loss"] = seen.loss
-            values |= {f"{side}.{name}": term for name, term in seen.terms.items()}
-        return values
-
-    def causes(self) -> list[str]:
-        """List the causes of divergence in the order in which a step checks them; see :attr:`State.cause`."""
-        encoder = [f"inference.{name}" for name in self.inference.terms]
-        decoder = [f"learning.{name}" for name in self.learning.terms]
-        return [*encoder, "the encoder's gradient", *decoder, "the decoder's gradient", "the parameters"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +72,12 @@ class Trainer:
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
         used = settings.encoder_steps if settings.encoder_data == "fresh" else 1  # minibatches per step
         warmup = settings.kl_warmup * batches.per_epoch / used
+        learning = build_learning(settings, warmup)
+        if settings.bilevel_steps:
+            lr = k.asarray(np.full(len(settings.seeds), settings.bilevel_lr, dtype))
+            learning = build_bilevel(settings, cast(LearningObjective, learning), lr, warmup)
         return cls(
-            k, settings, build_model(settings, dataset), batches, build_learning(settings, warmup),
+            k, settings, build_model(settings, dataset), batches, learning,
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
             optimizer(settings.optimizer), may_fuse, prepared,
         )  # fmt: skip
@@ -154,9 +120,10 @@ class Trainer:
         """Number of decoder updates of the whole run."""
         per_epoch = self.batches.per_epoch / self.batches_per_step
         steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
-        if steps * (self.settings.encoder_steps + 1) >= 2**32:
+        if steps * max(self.settings.encoder_steps + 1, self.settings.bilevel_steps) >= 2**32:
             raise ConfigError(
-                "--steps (or --epochs) and --encoder-steps come to more than 2^32 updates: lower one of them."
+                "--steps (or --epochs), --encoder-steps and --bilevel-steps come to more than 2^32 updates: "
+                "lower one of them."
             )
         return round(steps)
 
@@ -199,7 +166,7 @@ class Trainer:
         clean = [] if gathered else [self.k.asarray(self.batches.clean(index)) for index in indices]
         seen = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
         state.step += 1
-        return Info(partial(self._outcomes, seen))
+        return Info(partial(self._outcomes, seen), self.settings.bilevel_steps > 0)
 
     def _outcomes(self, seen: StepTerms | tuple[Outcome, Outcome]) -> tuple[Outcome, Outcome]:
         """Return the outcomes of a fused or composed step, before a replayed step overwrites them."""
@@ -254,7 +221,11 @@ class Trainer:
         x = minibatch(encoder_steps)
         learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
         assert learned.g_theta is not None
-        self._stop_diverged(state, learned, learned.g_theta, len(inferred.terms) + 1)
+        first = len(inferred.terms) + 1
+        if learned.updates_finite is not None:
+            _mark(state, learned.updates_finite, first)
+            first += 1
+        self._stop_diverged(state, learned, learned.g_theta, first)
         self._place_gamma(state, learned)
         self.decoder_optimizer.update(
             k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...model.layout import Layout
 from ...rng import Key, Stream
-from ...training.trainer import Info
+from ...training.info import Info
 from ...types import Array
 from ..problem import Noise, Problem
 
