@@ -91,6 +91,47 @@ def test_a_fused_step_is_the_composed_one(
     agree(course(True, **settings), course(False, **settings), ROUNDING)
 
 
+INNER: list[dict[str, Any]] = [
+    {"inference": "kl"},
+    {"inference": "fisher"},
+    {"inference": "fisher", "fisher_weight": "covariance"},
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: str(network["activation"]))
+@pytest.mark.parametrize("inner", INNER, ids=lambda inner: "-".join(inner.values()))
+@pytest.mark.parametrize(
+    "learning", LEARNING, ids=lambda learning: "-".join(str(v) for v in learning.values())
+)
+def test_with_bilevel_updates(
+    learning: dict[str, Any], inner: dict[str, Any], network: dict[str, Any]
+) -> None:
+    settings = {**learning, **inner, **network, "bilevel_steps": 3, "bilevel_lr": 0.02}
+    agree(course(True, **settings), course(False, **settings), ROUNDING)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"inference": "fisher", "fisher_weight": "covariance", "samples": 1},
+        {"bilevel_steps": 1, "bilevel_lr": 0.02, "seeds": (3,), "threads": 2, "batch_size": 1000},
+        {"bilevel_steps": 2, "bilevel_lr": 0.02, "encoder_data": "fresh", "noise": 0.1, "latent": 3},
+        {"bilevel_steps": 2, "bilevel_lr": 0.02, "hidden": (4, 33, 6), "batch_size": 7, "activation": "elu"},
+        {
+            "bilevel_steps": 2,
+            "bilevel_lr": 0.02,
+            "hidden": (5,),
+            "optimizer": "sgd",
+            "encoder_optimizer": "sgd",
+        },
+    ],
+    ids=str,
+)
+def test_with_the_covariance_weight_and_bilevel_updates_of_any_shape(settings: dict[str, Any]) -> None:
+    settings = {"objective": "m3", "samples": 2, **settings}
+    agree(course(True, **settings), course(False, **settings), ROUNDING)
+
+
 @pytest.mark.parametrize("activation", ["softplus", "elu", "sigmoid"])
 @pytest.mark.parametrize("score_norm", ["pathwise", "probe"])
 @pytest.mark.parametrize("inference", ["fisher", "fisher-reparam"])
@@ -123,17 +164,19 @@ def test_in_float32_up_to_its_rounding() -> None:
     agree(course(True, **settings), course(False, **settings), 1e-6)
 
 
+@pytest.mark.parametrize("bilevel", [{}, {"bilevel_steps": 2}], ids=["", "bilevel"])
 @pytest.mark.parametrize("seeds", [(3,), (3, 1, 4)])
 @pytest.mark.parametrize("gamma", ["learn", "optimal"])
-def test_threads_do_not_show(seeds: tuple[int, ...], gamma: str) -> None:
+def test_threads_do_not_show(seeds: tuple[int, ...], gamma: str, bilevel: dict[str, Any]) -> None:
     settings: dict[str, Any] = {
-        "objective": "m3", "samples": 2, "batch_size": 1000, "seeds": seeds, "gamma": gamma,
+        "objective": "m3", "samples": 2, "batch_size": 1000, "seeds": seeds, "gamma": gamma, **bilevel,
     }  # fmt: skip
     agree(course(True, threads=2, **settings), course(True, threads=1, **settings), 0.0)
 
 
-def test_an_ensemble_is_its_members_to_the_last_bit() -> None:
-    settings: dict[str, Any] = {"objective": "m2", "inference": "fisher", "samples": 2}
+@pytest.mark.parametrize("bilevel", [{}, {"bilevel_steps": 2}], ids=["", "bilevel"])
+def test_an_ensemble_is_its_members_to_the_last_bit(bilevel: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"objective": "m2", "inference": "fisher", "samples": 2, **bilevel}
     together = course(True, seeds=(5, 8), **settings)
     for r, seed in enumerate((5, 8)):
         alone = course(True, seeds=(seed,), **settings)
@@ -148,6 +191,17 @@ def test_a_model_diverges_by_the_same_cause(side: str, inference: str) -> None:
         "objective": "elbo", "inference": inference, side: 1e200, "samples": 1,
     }  # fmt: skip
     one, other = course(True, steps=4, **settings), course(False, steps=4, **settings)
+    assert not one.state.alive.any()
+    for name in FLAGS:
+        np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))
+
+
+@pytest.mark.parametrize("size", [1e30, 1e200])
+def test_updates_that_are_not_finite_end_a_model_by_the_same_cause(size: float) -> None:
+    settings: dict[str, Any] = {
+        "objective": "m2", "samples": 2, "bilevel_steps": 3, "bilevel_lr": size, "activation": "softplus",
+    }  # fmt: skip
+    one, other = course(True, **settings), course(False, **settings)
     assert not one.state.alive.any()
     for name in FLAGS:
         np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
+from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSizes, StepSpec, StepTerms
 
 from .launching import Part, blocks
 from .step_plan import FINDINGS, NARROW_THREADS, Plan, Side, joint, narrow, obstacle, plan, second_order
@@ -98,17 +98,15 @@ class CudaStep:
     plan: Plan
     many: int
 
-    def __call__(
-        self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
-    ) -> StepTerms:
+    def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
         models, on_machine = state.phi.shape[0], self.part.machine.seeds(np.asarray(seeds, np.uint64))
         sides, least = (self.spec.inference, self.spec.learning), (2, 3)
         counts = [len(STEP_TERMS[side.loss]) for side in sides]
         rows = map(max, counts, least)
         terms = [self.part.empty((count, models), self._dtype) for count in rows]
         arrays = (
-            *self._vector(state.phi, state.phi_memory, encoder_lr),
-            *self._vector(state.theta, state.theta_memory, decoder_lr),
+            *self._vector(state.phi, state.phi_memory, sizes.encoder),
+            *self._vector(state.theta, state.theta_memory, sizes.decoder),
             state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, models, *terms,
         )  # fmt: skip
         if models >= self.many:

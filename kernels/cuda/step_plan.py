@@ -116,6 +116,10 @@ def _unsupported(spec: StepSpec) -> str | None:
     for known, loss in ((INFERENCE, spec.inference.loss), (LEARNING, spec.learning.loss)):
         if loss not in known:
             return f"the loss {loss}"
+    if spec.bilevel is not None:
+        return "bi-level updates"
+    if spec.inference.covariance:
+        return "the covariance weight of the Fisher divergence"
     if joint(spec) != (spec.learning.loss == "joint"):
         return "the joint Fisher divergence of one network alone"
     if spec.encoder.output is not None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
 from ..types import Array, Kernels
-from ..types.step_spec import LearningSpec
+from ..types.step_spec import BilevelSpec, InferenceSpec, LearningSpec
 from .objective import Differentiable, LearningObjective, Outcome
 
 
@@ -58,8 +58,16 @@ class Bilevel:
         return self.outer.samples
 
     def fused_spec(self) -> LearningSpec | None:
-        """Return None: a fused step does not implement it."""
-        return None
+        """Return the record of the learning objective; that of the updates is :meth:`fused_updates`."""
+        spec = self.outer.fused_spec()
+        return spec if isinstance(spec, LearningSpec) else None
+
+    def fused_updates(self) -> BilevelSpec | None:
+        """Return the record of the updates for a fused step, or None if fused steps have no such loss."""
+        inner = self.inner.fused_spec()
+        if not isinstance(inner, InferenceSpec):
+            return None
+        return BilevelSpec(self.steps, inner, self.keeps_dependence)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

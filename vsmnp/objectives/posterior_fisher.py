@@ -68,10 +68,9 @@ class PosteriorFisher:
                 "The covariance weight is for a Fisher divergence with z held fixed: use --inference fisher."
             )
 
-    def fused_spec(self) -> InferenceSpec | None:
-        if self.fisher_weight == "covariance":
-            return None
-        return InferenceSpec("fisher", self.samples, self.reparametrised, self.weight)
+    def fused_spec(self) -> InferenceSpec:
+        covariance = self.fisher_weight == "covariance"
+        return InferenceSpec("fisher", self.samples, self.reparametrised, self.weight, covariance=covariance)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

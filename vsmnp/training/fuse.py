@@ -11,6 +11,7 @@ from ..model.gaussian import DiagonalGaussian
 from ..model.layout import Layout
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
+from ..objectives.bilevel import Bilevel
 from ..rng import Stream
 from ..types import ActivationName, Array, Layer, QuadraticForm
 from ..types.step_spec import STEP_TERMS, InferenceSpec, LearningSpec, NetworkSpec, StepSpec
@@ -31,7 +32,11 @@ def step_spec(
     encoder, decoder = _network(model.encoder, model.phi_layout), _network(model.decoder, model.theta_layout)
     inferred, learned = inference.fused_spec(), learning.fused_spec()
     encoder_rule, decoder_rule = encoder_optimizer.fused_spec(), decoder_optimizer.fused_spec()
-    posterior = model.posterior
+    posterior, updates = model.posterior, None
+    if isinstance(learning, Bilevel):
+        updates = learning.fused_updates()
+        if updates is None:
+            return None
     if (
         encoder is None
         or decoder is None
@@ -45,7 +50,8 @@ def step_spec(
     return StepSpec(
         encoder, decoder, model.theta_layout.slots[-1].start, model.d_z, posterior.scale, inferred,
         learned, encoder_rule, decoder_rule, encoder_steps,
-        (int(Stream.INFERENCE), int(Stream.LEARNING), int(Stream.PROBE)), threads, dtype,
+        (int(Stream.INFERENCE), int(Stream.LEARNING), int(Stream.PROBE), int(Stream.BILEVEL)), threads, dtype,
+        updates,
     )  # fmt: skip
 
 

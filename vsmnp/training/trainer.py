@@ -24,7 +24,7 @@ from ..rng import Key, Stream
 from ..settings.in_effect import initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
-from ..types.step_spec import NO_FORM
+from ..types.step_spec import NO_FORM, StepSizes
 from .build import build_bilevel, build_inference, build_learning, build_model
 from .fuse import outcome, step_spec
 from .info import Info
@@ -74,7 +74,7 @@ class Trainer:
         warmup = settings.kl_warmup * batches.per_epoch / used
         learning = build_learning(settings, warmup)
         if settings.bilevel_steps:
-            lr = k.asarray(np.full(len(settings.seeds), settings.bilevel_lr, dtype))
+            lr = step_sizes(k, settings).bilevel
             learning = build_bilevel(settings, cast(LearningObjective, learning), lr, warmup)
         return cls(
             k, settings, build_model(settings, dataset), batches, learning,
@@ -97,12 +97,9 @@ class Trainer:
         )  # fmt: skip
 
     @cached_property
-    def step_sizes(self) -> tuple[Array, Array]:
-        """Learning rates of the encoder and the decoder, each ``(R,)``."""
-        models, dtype = len(self.settings.seeds), np.dtype(self.settings.dtype)
-        sizes = (self.settings.encoder_lr, self.settings.lr)
-        encoder, decoder = (self.k.asarray(np.full(models, size, dtype)) for size in sizes)
-        return encoder, decoder
+    def step_sizes(self) -> StepSizes:
+        """Step sizes of every model."""
+        return step_sizes(self.k, self.settings)
 
     @cached_property
     def store(self) -> Store | None:
@@ -201,13 +198,13 @@ class Trainer:
             return self._composed(state, t, minibatch)
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
         here = state if state.step is t else replace(state, step=t)  # in a recording, t is a ReplayedInt
-        return self.fused(here, xs, self.settings.seeds, *self.step_sizes)
+        return self.fused(here, xs, self.settings.seeds, self.step_sizes)
 
     def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
         """Run step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, J the decoder's."""
         k, settings = self.k, self.settings
         key, encoder_steps = Key(settings.seeds), settings.encoder_steps
-        encoder_lr, decoder_lr = self.step_sizes
+        sizes = self.step_sizes
         for j in range(encoder_steps):
             x = minibatch(j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
@@ -215,7 +212,7 @@ class Trainer:
             assert inferred.g_phi is not None
             self._stop_diverged(state, inferred, inferred.g_phi, 0)
             self.encoder_optimizer.update(
-                k, state.phi, inferred.g_phi, state.phi_memory, encoder_lr, state.alive
+                k, state.phi, inferred.g_phi, state.phi_memory, sizes.encoder, state.alive
             )
             self._place_statistics(state, inferred)
         x = minibatch(encoder_steps)
@@ -228,7 +225,7 @@ class Trainer:
         self._stop_diverged(state, learned, learned.g_theta, first)
         self._place_gamma(state, learned)
         self.decoder_optimizer.update(
-            k, state.theta, learned.g_theta, state.theta_memory, decoder_lr, state.alive
+            k, state.theta, learned.g_theta, state.theta_memory, sizes.decoder, state.alive
         )
         self._place_statistics(state, learned)
         return inferred, learned
@@ -268,6 +265,13 @@ class Trainer:
                 self.step(trial)
             self.k.to_host(trial.alive)
         return (time.perf_counter() - start) / repeats
+
+
+def step_sizes(k: Kernels, settings: Settings) -> StepSizes:
+    """Return the step sizes of the settings for every model, in the memory of ``k``."""
+    sizes = settings.encoder_lr, settings.lr, settings.bilevel_lr
+    models, dtype = len(settings.seeds), np.dtype(settings.dtype)
+    return StepSizes(*(k.asarray(np.full(models, size, dtype)) for size in sizes))
 
 
 def _mark(state: State, fine: Array, place: int) -> None:

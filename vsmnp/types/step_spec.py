@@ -51,6 +51,8 @@ class InferenceSpec:
         Factor of the loss.
     probe : bool
         Whether the joint divergence's ``E|s^q|^2`` comes from a Rademacher probe.
+    covariance : bool
+        Whether ``|d|^2`` is weighted by the covariance of q, for a Fisher divergence with z held fixed.
     """
 
     loss: InferenceName
@@ -58,6 +60,7 @@ class InferenceSpec:
     follows: bool = True
     weight: float = 1.0
     probe: bool = False
+    covariance: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,25 @@ class LearningSpec:
     gamma: GammaName
     gamma_floor: float
     probe: bool = False
+
+
+@dataclass(frozen=True)
+class BilevelSpec:
+    """The bi-level updates before the decoder's update.
+
+    Attributes
+    ----------
+    steps : int
+        K, number of updates.
+    inner : InferenceSpec
+        The loss of the updates.
+    keeps_dependence : bool
+        Whether their dependence on theta is in the decoder's gradient.
+    """
+
+    steps: int
+    inner: InferenceSpec
+    keeps_dependence: bool
 
 
 #: The quadratic form of a loss that has none.
@@ -114,9 +136,11 @@ class StepSpec:
     encoder_steps : int
         J, encoder updates per training step.
     streams : tuple of int
-        Random streams of the noise of inference, of learning, and of the probes.
+        Random streams of the noise of inference, of learning, of the probes, and of bi-level updates.
     threads : int
         Number of threads of a fused step.
+    bilevel : BilevelSpec or None
+        The bi-level updates, if there are any.
     """
 
     encoder: NetworkSpec
@@ -129,9 +153,10 @@ class StepSpec:
     encoder_optimizer: OptimizerSpec
     decoder_optimizer: OptimizerSpec
     encoder_steps: int
-    streams: tuple[int, int, int]
+    streams: tuple[int, int, int, int]
     threads: int
     dtype: str
+    bilevel: BilevelSpec | None = None
 
 
 #: The terms of each loss in the order in which a fused step returns them; "cross" only for a form with s^q.
@@ -155,12 +180,18 @@ class StepTerms(NamedTuple):
     learning: Array
 
 
+class StepSizes(NamedTuple):
+    """The step sizes of the encoder's, the decoder's and the bi-level updates, each ``(R,)``."""
+
+    encoder: Array
+    decoder: Array
+    bilevel: Array
+
+
 class FusedStep(Protocol):
     """A whole training step in one call, with the semantics of the composed step."""
 
-    def __call__(
-        self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
-    ) -> StepTerms:
+    def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
         """Advance the arrays of the state in place by J encoder updates and one decoder update.
 
         Parameters
@@ -171,6 +202,6 @@ class FusedStep(Protocol):
             The J + 1 minibatches ``(1, 1, N, D)``, the decoder's last.
         seeds : sequence of int
             One seed per model.
-        encoder_lr, decoder_lr : Array
-            Learning rates, ``(R,)``.
+        sizes : StepSizes
+            The step sizes of the models.
         """

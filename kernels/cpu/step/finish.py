@@ -16,7 +16,20 @@ from ...formulas.elementary import formula
 from ..llvm import call_with_pointers
 from ..views import row_of
 from .inner_loops import MOVE
-from .records import CHOOSING, CONSTANT, FACTOR, FLOORED, KEPT, LEARNED, OPTIMAL, PER_L, POWER, WHICH, L
+from .records import (
+    CHOOSING,
+    CONSTANT,
+    FACTOR,
+    FLOORED,
+    JOINT,
+    KEPT,
+    LEARNED,
+    OPTIMAL,
+    PER_L,
+    POWER,
+    WHICH,
+    L,
+)
 from .stages import stage
 
 
@@ -30,7 +43,7 @@ def _sum(sums: Array, which: int) -> Any:
 
 
 @formula
-def _choose(sums: Array, floor: float, batch: int, d_x: int, chosen: Array) -> None:
+def choose(sums: Array, floor: float, batch: int, d_x: int, chosen: Array) -> None:
     """Compute l of ``gamma* = a/b``, ``b = d_x - h`` (h = 0 for the ELBO); note if it was kept or floored."""
     a, b = _sum(sums, 0) / batch, d_x - _sum(sums, 1) / batch
     chosen[KEPT], chosen[FLOORED] = not b > 0, b > 0 and a / b < floor
@@ -39,7 +52,7 @@ def _choose(sums: Array, floor: float, batch: int, d_x: int, chosen: Array) -> N
 
 
 @formula
-def _evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any:
+def evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any:
     """Compute the terms ``(., R)`` of the loss from their table, and return its derivative in l."""
     slope = 0.0
     for i in range(table.shape[0]):
@@ -51,19 +64,6 @@ def _evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any
         else:
             slope += part
     return slope
-
-
-@formula
-def gathered(parts: Any, plain: Any, factor: Any, g: Any) -> None:
-    """Sum the parts ``(., P)`` of a gradient, and ``factor`` times the plain ones, in order, into g."""
-    for i in range(g.size):  # element by element: an assignment of arrays compiles its error message as well
-        g[i] = 0
-    for p in range(parts.shape[0]):
-        part, other = row_of(parts, p), row_of(plain, p)
-        for i in range(part.size):
-            g[i] += part[i]
-        for i in range(other.size):
-            g[i] += factor * other[i]
 
 
 @formula
@@ -107,30 +107,52 @@ def flag_divergence(
         status.alive[r], status.cause[r], status.died_at[r] = False, broken + 1, step + 1
 
 
-@stage
-def finish(tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r: int, turn: int) -> None:
-    """Finish a pass of model r, whose gradient parts are all computed."""
-    chosen, status, g = row_of(arrays.chosen, r), arrays.status, accumulators.g
-    if turn == CHOOSING:
-        _choose(accumulators.sums, plan.gamma_floor, inputs.x.shape[0], inputs.x.shape[1], chosen)
-        return
-    l = chosen[L]
-    gathered(accumulators.parts, accumulators.plain, g.dtype.type(math.exp(-2 * l)), g)
-    slope = _evaluated(plan.terms, accumulators.sums, l, r, arrays.terms)
-    if plan.gamma == LEARNED:
-        g[plan.log_sd] = slope
-    flag_divergence(status, inputs.step, r, plan.first_cause, arrays.terms, plan.left_out, all_finite(g))
+@formula
+def conclude(
+    tile: Any, arrays: Any, inputs: Any, plan: Any, r: int, chosen: Array, terms: Array, g: Array
+) -> None:
+    """Check the terms and the gradient of model r for divergence, place its gamma and step its parameters."""
+    status, place = arrays.status, plan.first_cause - 1
+    if status.alive[r] and not all_finite(row_of(arrays.bilevel.last, r)):
+        status.alive[r], status.cause[r], status.died_at[r] = False, place + 1, inputs.step + 1
+    flag_divergence(status, inputs.step, r, plan.first_cause, terms, plan.left_out, all_finite(g))
     if not status.alive[r]:
         return
     if plan.gamma == OPTIMAL:
-        arrays.theta[r, plan.log_sd] = l
+        arrays.theta[r, plan.log_sd] = chosen[L]
         status.gamma_kept[r] += int(chosen[KEPT])
         status.gamma_floored[r] += int(chosen[FLOORED])
-    move(
-        tile.inner_loops[MOVE],
-        plan,
-        arrays.optimizer,
-        r,
-        row_of(arrays.theta if plan.learns else arrays.phi, r),
-        g,
-    )
+    parameters = row_of(arrays.theta if plan.learns else arrays.phi, r)
+    move(tile.inner_loops[MOVE], plan, arrays.optimizer, r, parameters, g)
+
+
+@formula
+def summed(accumulators: Any, plan: Any, l: float) -> None:
+    """Sum the parts of the gradient in order, with tau times the second ones of the joint Fisher loss."""
+    g, tau = accumulators.g, accumulators.g.dtype.type(math.exp(-2 * l))
+    for i in range(g.size):  # element by element: an assignment of arrays compiles its error message as well
+        g[i] = 0
+    for p in range(accumulators.parts.shape[0]):
+        part = row_of(accumulators.parts, p)
+        for i in range(part.size):
+            g[i] += part[i]
+        if plan.kind == JOINT:
+            other = row_of(accumulators.others, p)
+            for i in range(other.size):
+                g[i] += tau * other[i]
+
+
+@stage
+def finish(
+    tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r: int, pass_index: int
+) -> None:
+    """Finish a pass of model r, whose gradient parts are all computed."""
+    chosen, g = row_of(arrays.chosen, r), accumulators.g
+    if pass_index == CHOOSING:
+        choose(accumulators.sums, plan.gamma_floor, inputs.x.shape[0], inputs.x.shape[1], chosen)
+        return
+    summed(accumulators, plan, chosen[L])
+    slope = evaluated(plan.terms, accumulators.sums, chosen[L], r, arrays.terms)
+    if plan.gamma == LEARNED:
+        g[plan.log_sd] = slope
+    conclude(tile, arrays, inputs, plan, r, chosen, arrays.terms, g)

@@ -20,9 +20,8 @@ from ...formulas.elementary import formula
 from ..compilation import callback
 from ..llvm import call_with_records
 from ..views import row_of
-from .finish import finish
 from .packed_records import held, packed
-from .records import CHOOSING, OPTIMAL, Accumulators, L, ModelArrays, Noise, Plan, StepInputs
+from .records import CHOOSING, Accumulators, L, ModelArrays, Noise, Plan, StepInputs
 from .tile import Tile
 
 #: A batch is cut into at most so many parts.
@@ -47,40 +46,42 @@ def clear(v: Array) -> None:
 
 def _update(
     work: Any, data: Any, batch: int, noise: int, step: int, low: int, high: int, first: int, last: int,
-    turn: int, end: int, gathers: int, finishes: int,
+    pass_index: int, end: int, gathers: int, finishes: int,
 ) -> None:  # fmt: skip
-    """Do passes ``turn .. end`` of models ``low .. high``: compute parts ``first .. last`` and/or finish."""
+    """Do passes ``pass_index .. end`` of models ``low .. high``: compute parts ``first .. last``, finish."""
     tile, accumulators, arrays, plan = held(work)
     inputs = StepInputs(carray(data, (batch, tile.at[0].d_x), tile.planes.dtype), noise, step)
     width = tile.at[0].width
     for r in range(low, high):
         phi, theta = row_of(arrays.phi, r), row_of(arrays.theta, r)
-        for each in range(turn, end):
+        for each in range(pass_index, end):
             if each == CHOOSING:
                 arrays.chosen[r, L] = theta[plan.log_sd]
-                if plan.gamma != OPTIMAL:
+                if not plan.chooses:
                     continue
             if gathers:
                 tau = math.exp(-2 * arrays.chosen[r, L])
                 place = Noise(arrays.seeds[r], plan.stream, inputs.noise)
                 for p in range(first, last):
-                    g, plain, sums = (
+                    g, other, sums = (
                         row_of(accumulators.parts, p),
-                        row_of(accumulators.plain, p),
+                        row_of(accumulators.others, p),
                         row_of(accumulators.sums, p),
                     )
                     clear(g)
-                    clear(plain)
+                    clear(other)
                     clear(sums)
                     start = p * plan.tiles * width
                     for row in range(start, min(batch, start + plan.tiles * width), width):
                         rows = min(width, batch - row)
                         where = place, tau, row, rows, plan, each
+                        results = row_of(arrays.bilevel.adjoint, r), g, other, sums
                         call_with_records(
-                            tile.inner_loops[plan.share], (tile, phi, theta, inputs.x, *where, g, plain, sums)
+                            tile.inner_loops[plan.share], (tile, phi, theta, inputs.x, *where, *results)
                         )
             if finishes:
-                finish(tile, accumulators, arrays, inputs, plan, r, each)
+                stage = tile, accumulators, arrays, inputs, plan, r, each
+                call_with_records(tile.inner_loops[plan.finish], stage)
 
 
 @cache
@@ -115,11 +116,11 @@ class Loop:
         self._call = _compiled(numba.typeof(work))
 
     def __call__(
-        self, inputs: UpdateInputs, models: tuple[int, int], parts: tuple[int, int], turns: tuple[int, int],
+        self, inputs: UpdateInputs, models: tuple[int, int], parts: tuple[int, int], passes: tuple[int, int],
         gathers: bool = True, finishes: bool = True,
     ) -> None:  # fmt: skip
         """Run some passes of some models: compute parts of the gradient, finish, or both.
 
-        Models, parts and turns are ranges ``(first, end)``.
+        Models, parts and passes are ranges ``(first, end)``.
         """
-        self._call(self._place, *inputs, *models, *parts, *turns, gathers, finishes)
+        self._call(self._place, *inputs, *models, *parts, *passes, gathers, finishes)

@@ -14,12 +14,17 @@ from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepSpec
 
 from ...formulas.activations import ACTIVATIONS
 from ...formulas.elementary import Formula
+from .bilevel import finish_along, finish_inner, finish_outer
 from .finish import finish
-from .inference import curvature, fisher, gaps, kl, pull_gap
-from .joint_fisher import SCALES, joint_inference, joint_learning, score_norm
+from .gradients.along import decoder_along, encoder_along, fisher_along, kl_along, q_along
+from .gradients.inference import curvature, fisher, gaps, kl, pathwise, pull_gap
+from .gradients.joint_fisher import joint_inference, joint_learning, score_norm
+from .gradients.quadratic import mix, quadratic, scores
+from .gradients.score_gradient import score_gradient
+from .gradients.through_q import through_q
 from .perceptron import backward, backward_along, forward, forward_along
-from .quadratic import mix, quadratic, scores
 from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
+from .weight_tangents import add_planes, backward_along_weights, forward_along_weights
 
 #: A row of the table of terms, with the columns ``WHICH .. CONSTANT`` of ``records.py``.
 Row: TypeAlias = tuple[float, float, float, float, float]
@@ -35,7 +40,7 @@ class Scope(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A loss that the fused step implements.
+    """A loss that the fused step implements, or the derivative of its gradients along a direction of phi.
 
     Attributes
     ----------
@@ -44,7 +49,8 @@ class Loss(NamedTuple):
     stages : callable
         The stages that ``share`` calls for a specification of the loss, besides those of every loss.
     terms : callable
-        The terms of the loss in the order of ``STEP_TERMS``, then other parts of its slope in l.
+        The terms of the loss in the order of ``STEP_TERMS``, then other parts of its slope in l; a derivative
+        has only the latter.
     """
 
     share: Formula
@@ -52,8 +58,13 @@ class Loss(NamedTuple):
     terms: Callable[[Scope], list[Row]]
 
 
-_EVERY = forward, backward, encode, sample_z, decode, clear_padding, scale, finish
+_EVERY = forward, backward, encode, sample_z, decode, clear_padding, scale
 _TANGENTS = forward_along, backward_along
+_ALONG = (
+    *_TANGENTS, add_planes, forward_along_weights, backward_along_weights, q_along, decoder_along,
+    encoder_along,
+)  # fmt: skip
+_THROUGH_Q = pathwise, through_q
 
 
 def _gaps(loss: InferenceSpec) -> tuple[Formula, ...]:
@@ -82,11 +93,21 @@ def _joint_terms(n: Scope) -> list[Row]:
 INFERENCE: Mapping[str, Loss] = MappingProxyType({
     "kl": Loss(
         kl,
-        lambda loss: (kl_sum,),
+        lambda loss: (kl_sum, pathwise),
         lambda n: [(0, 0.5 / n.rows, 1, *_reconstruction(n)), (1, 1 / n.batch, 0, 0, 0)],
     ),
     "fisher": Loss(fisher, _gaps, lambda n: [(0, 0.5 * n.weight / n.rows, 0, 0, 0)]),
-    "joint": Loss(joint_inference, lambda loss: (*_gaps(loss), score_norm, *_TANGENTS), _joint_terms),
+    "joint": Loss(
+        joint_inference, lambda loss: (*_gaps(loss), score_norm, score_gradient, *_TANGENTS), _joint_terms
+    ),
+})  # fmt: skip
+
+#: The derivatives of the gradients of these losses along a direction of phi, for bi-level updates.
+ALONG: Mapping[str, Loss] = MappingProxyType({
+    "kl": Loss(kl_along, lambda loss: _ALONG, lambda n: [(0, -2 / n.rows, 1, 0, 0)]),
+    "fisher": Loss(
+        fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [(0, 2 * n.weight / n.rows, 0, 0, 0)]
+    ),
 })  # fmt: skip
 
 #: The losses of theta by their names in :class:`~vsmnp.types.step_spec.LearningSpec`.
@@ -101,35 +122,65 @@ LEARNING: Mapping[str, Loss] = MappingProxyType({
         _quadratic,
         lambda n: [(0, 0.5 / n.batch, 2, 0, 0), (1, 1 / n.batch, 1, 0, 0), (-1, -n.d_x, 1, 0, 0)],
     ),
-    "joint": Loss(joint_learning, lambda loss: (gaps, score_norm, *_TANGENTS), _joint_terms),
+    "joint": Loss(
+        joint_learning, lambda loss: (gaps, score_norm, score_gradient, *_TANGENTS), _joint_terms
+    ),
 })  # fmt: skip
 
 
-def loss_of(spec: InferenceSpec | LearningSpec) -> Loss:
-    """Return the loss that a specification names."""
-    return (LEARNING if isinstance(spec, LearningSpec) else INFERENCE)[spec.loss]
+class Role(NamedTuple):
+    """A kind of update of the fused step.
+
+    Attributes
+    ----------
+    losses : mapping
+        Its losses by name.
+    finish : stage
+        Finishes a pass.
+    stream : int
+        Index of the stream of its noise in ``StepSpec.streams``.
+    of_decoder : bool
+        Whether the gradient in theta is wanted, in the first place; otherwise that in phi.
+    of_both : bool
+        Whether the gradient in phi is wanted as well.
+    """
+
+    losses: Mapping[str, Loss]
+    finish: Formula
+    stream: int
+    of_decoder: bool = False
+    of_both: bool = False
+
+    def stages(self, loss: InferenceSpec | LearningSpec) -> set[Formula]:
+        """Return all stages of an update with this loss, its share included."""
+        known = self.losses[loss.loss]
+        found = {*_EVERY, self.finish, known.share, *known.stages(loss)}
+        if self.of_both and isinstance(loss, LearningSpec):
+            found |= {*_THROUGH_Q, *([score_gradient, *_TANGENTS] if loss.form.crosses else [])}
+        return found
+
+    def needs_tangents(self, loss: InferenceSpec | LearningSpec) -> bool:
+        """Return whether an update with this loss needs tangents of the networks."""
+        return backward_along in self.stages(loss)
 
 
-def stages_of(spec: InferenceSpec | LearningSpec) -> set[Formula]:
-    """Return all stages of an update, its share included."""
-    loss = loss_of(spec)
-    return {*_EVERY, loss.share, *loss.stages(spec)}
-
-
-def of_second_order(spec: InferenceSpec | LearningSpec) -> bool:
-    """Return whether the loss needs tangents of the networks."""
-    return backward_along in stages_of(spec)
+#: The updates of a step: of the encoder; K bi-level ones of a copy of it; of the decoder; with bi-level
+#: updates its loss at phi_K instead, and the derivatives of the bi-level updates, the last one first.
+ENCODER = Role(INFERENCE, finish, 0)
+INNER = Role(INFERENCE, finish_inner, 3)
+DECODER = Role(LEARNING, finish, 1, of_decoder=True)
+OUTER = Role(LEARNING, finish_outer, 1, of_decoder=True, of_both=True)
+BACK = Role(ALONG, finish_along, 3, of_decoder=True, of_both=True)
 
 
 def known(spec: StepSpec) -> bool:
     """Return whether the losses and the activations of a step are those of the fused step."""
     nets = spec.encoder, spec.decoder
-    joint = "joint" in (spec.inference.loss, spec.learning.loss)
     names = {spec.scale, *(name for net in nets for name in (net.activation, net.output) if name is not None)}
     return (
         spec.inference.loss in INFERENCE
         and spec.learning.loss in LEARNING
         and names <= ACTIVATIONS.keys()
+        and (spec.bilevel is None or spec.bilevel.inner.loss in ALONG)
         and spec.encoder.output is None
-        and (not joint or spec.scale in SCALES)
     )

@@ -20,11 +20,11 @@ from .inner_loops import AFFINE, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 from .stages import stage
 from .tile import IN, OUT, PLANE, TANGENT, B, W
 
-_RELU = CODES["relu"]
+RELU_CODE = CODES["relu"]
 
 
 @formula
-def _code(table: Any, layer: int) -> Any:
+def code_after(table: Any, layer: int) -> Any:
     """Return the code of the activation that follows a layer."""
     last = table.shape[0] - 1
     return table[last, OUT] if layer == last - 1 else table[last, IN]
@@ -37,8 +37,9 @@ def loop_of(tile: Any, code: int, kind: int) -> Any:
 
 
 @formula
-def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int, y: int, mask: int, mode: int,
+def product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int, y: int, mask: int, mode: int,
              n_out: int, n_in: int, cols: int) -> None:  # fmt: skip
+    """Compute ``y = w x``, plus b if ``biased``, of planes; the rest is explained in ``affine_llvm.py``."""
     planes = tile.planes
     ends = row_of(planes, x), row_of(planes, y), row_of(planes, mask)
     sizes = n_out, n_in, cols, planes.shape[1]
@@ -46,15 +47,15 @@ def _product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int,
 
 
 @formula
-def _pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
+def pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
     """Compute ``gx = w' gy``, times the slope of the preceding activation if that is a relu."""
     n_in, n_out, w, x = table[layer, IN], table[layer, OUT], table[layer, W], table[layer, PLANE]
-    mode = MASKED if layer > 0 and _code(table, layer - 1) == _RELU else PLAIN
-    _product(tile, beyond(vector, w), 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
+    mode = MASKED if layer > 0 and code_after(table, layer - 1) == RELU_CODE else PLAIN
+    product(tile, beyond(vector, w), 1, n_in, vector, 0, gy, gx, x, mode, n_in, n_out, cols)
 
 
 @formula
-def _gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
+def gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
     """Add to the gradient of a layer: ``w += gy x'``, and ``b += sum gy`` if biased."""
     planes = tile.planes
     sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
@@ -102,12 +103,12 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     for layer in range(table.shape[0] - 1):
         n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
         w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
-        y, code = table[layer + 1, PLANE], _code(table, layer)
-        if code in (_RELU, NONE):
-            mode = RELU if code == _RELU else PLAIN
-            _product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
+        y, code = table[layer + 1, PLANE], code_after(table, layer)
+        if code in (RELU_CODE, NONE):
+            mode = RELU if code == RELU_CODE else PLAIN
+            product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
         else:
-            _product(tile, w, n_in, 1, b, 1, x, buffer, buffer, PLAIN, n_out, n_in, cols)
+            product(tile, w, n_in, 1, b, 1, x, buffer, buffer, PLAIN, n_out, n_in, cols)
             call_with_pointers(
                 loop_of(tile, code, VALUE),
                 (row_of(planes, buffer), row_of(planes, y), n_out, cols, planes.shape[1]),
@@ -116,11 +117,11 @@ def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
 
 @stage
 def backward(
-    tile: Any, table: Array, vector: Array, gy: int, g: Array, wanted: int, want_x: int, cols: int
+    tile: Any, table: Array, vector: Array, gy: int, g: Array, want_g: int, want_x: int, cols: int
 ) -> None:
     """Propagate the cotangent ``gy`` of the output back through the network.
 
-    ``wanted`` adds the gradients of the weights to ``g``, a flat vector. Where the output has an activation,
+    ``want_g`` adds the gradients of the weights to ``g``, a flat vector. Where the output has an activation,
     ``gy`` is overwritten.
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
@@ -132,12 +133,12 @@ def backward(
         )
     for step in range(layers):
         layer = layers - 1 - step
-        if wanted:
-            _gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
+        if want_g:
+            gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
         if layer > 0 or want_x:
             gx = tile.at[0].here if step % 2 == 0 else tile.at[0].there
-            _pull(tile, table, layer, vector, gy, gx, cols)
-            if layer > 0 and table[layers, IN] != _RELU:
+            pull(tile, table, layer, vector, gy, gx, cols)
+            if layer > 0 and table[layers, IN] != RELU_CODE:
                 x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
                 call_with_pointers(
                     loop_of(tile, table[layers, IN], SLOPE),
@@ -153,24 +154,25 @@ def forward_along(tile: Any, table: Array, vector: Array, cols: int) -> None:
     for layer in range(table.shape[0] - 1):
         n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
         w = beyond(vector, table[layer, W])
-        dy, y, code = table[layer + 1, TANGENT], table[layer + 1, PLANE], _code(table, layer)
-        if code in (_RELU, NONE):
-            mode = MASKED if code == _RELU else PLAIN
-            _product(tile, w, n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
+        dy, y, code = table[layer + 1, TANGENT], table[layer + 1, PLANE], code_after(table, layer)
+        if code in (RELU_CODE, NONE):
+            mode = MASKED if code == RELU_CODE else PLAIN
+            product(tile, w, n_in, 1, vector, 0, dx, dy, y, mode, n_out, n_in, cols)
         else:
-            _product(tile, w, n_in, 1, vector, 0, dx, buffer, buffer, PLAIN, n_out, n_in, cols)
+            product(tile, w, n_in, 1, vector, 0, dx, buffer, buffer, PLAIN, n_out, n_in, cols)
             ends = row_of(planes, y), row_of(planes, buffer), row_of(planes, dy)
             call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
 
 
 @stage
 def backward_along(
-    tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, plain: int, bent: int,
+    tile: Any, table: Array, vector: Array, gy: int, dgy: int, g: Array, dg: Array, want_g: int, want_dg: int,
     want_x: int, cols: int,
 ) -> None:  # fmt: skip
     """Compute the tangent of ``backward`` along the tangents that ``forward_along`` computed.
 
-    ``plain`` adds the gradients of the weights to ``g``, ``bent`` their tangents to ``dg``. Where the output
+    ``want_g`` adds the gradients of the weights to ``g``, ``want_dg`` their tangents to ``dg``. The tangent
+    of the input's cotangent is computed if ``want_x`` is 1, the cotangent too if it is 2. Where the output
     has an activation, ``gy`` and ``dgy`` are overwritten.
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
@@ -187,18 +189,18 @@ def backward_along(
     for step in range(layers):
         layer = layers - 1 - step
         x, dx = table[layer, PLANE], table[layer, TANGENT]
-        if plain:
-            _gather(tile, table, layer, gy, x, g, True, cols)
-        if bent:
-            _gather(tile, table, layer, dgy, x, dg, True, cols)
-            _gather(tile, table, layer, gy, dx, dg, False, cols)
+        if want_g:
+            gather(tile, table, layer, gy, x, g, True, cols)
+        if want_dg:
+            gather(tile, table, layer, dgy, x, dg, True, cols)
+            gather(tile, table, layer, gy, dx, dg, False, cols)
         if layer > 0 or want_x:
             gx = tile.at[0].here if step % 2 == 0 else tile.at[0].there
             dgx = tile.at[0].d_here if step % 2 == 0 else tile.at[0].d_there
-            if layer > 0:
-                _pull(tile, table, layer, vector, gy, gx, cols)
-            _pull(tile, table, layer, vector, dgy, dgx, cols)
-            if layer > 0 and table[layers, IN] != _RELU:
+            if layer > 0 or want_x == 2:
+                pull(tile, table, layer, vector, gy, gx, cols)
+            pull(tile, table, layer, vector, dgy, dgx, cols)
+            if layer > 0 and table[layers, IN] != RELU_CODE:
                 ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
                 call_with_pointers(
                     loop_of(tile, table[layers, IN], CURVE), (*ends, table[layer, IN], cols, stride)

@@ -1,10 +1,11 @@
-"""The encoder's and the decoder's update of the fused step: their constants and their memory."""
+"""The updates of the fused step: their constants and their memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,37 +20,40 @@ from vsmnp.types.step_spec import (
 )
 
 from .loop import PARTS, Loop, UpdateInputs, Work
-from .losses import Scope, loss_of, of_second_order, stages_of
+from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope
 from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, Plan, StepInputs
 from .stages import place_of, ready
 from .tile import Tile, blocks, tile
-
-_FIXED = GAMMA_CODES["fixed"]
 
 
 def _forms(*forms: QuadraticForm) -> Array:
     return np.array([(form.c_each, form.c_mean, form.d_each, form.d_mean) for form in forms])
 
 
-def _plan(spec: StepSpec, loss: InferenceSpec | LearningSpec, batch: int, tiles: int) -> Plan:
-    """Return the constants of the update that a loss belongs to."""
+def _plan(spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int, tiles: int) -> Plan:
+    """Return the constants of an update in that role."""
+    learning, updates = spec.learning, spec.bilevel
+    rule = spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer
+    gamma = GAMMA_CODES[learning.gamma] if role.of_decoder else GAMMA_CODES["fixed"]
+    first = len(STEP_TERMS[spec.inference.loss]) + 1 + (updates is not None) if role.of_decoder else 0
+    left_out = (
+        1 if role.of_decoder and learning.loss == "score-matching" and not learning.form.crosses else -1
+    )
     if isinstance(loss, LearningSpec):
-        rule, stream, weight, follows = spec.decoder_optimizer, spec.streams[1], 1.0, False
-        forms = _forms(loss.form_for_gamma, loss.form)
-        gamma, floor = GAMMA_CODES[loss.gamma], loss.gamma_floor
-        first = len(STEP_TERMS[spec.inference.loss]) + 1
-        left_out = 1 if loss.loss == "score-matching" and not loss.form.crosses else -1
+        forms, weight, follows, covariance = _forms(loss.form_for_gamma, loss.form), 1.0, False, False
     else:
-        rule, stream, weight, follows = spec.encoder_optimizer, spec.streams[0], loss.weight, loss.follows
-        forms, gamma, floor, first, left_out = np.zeros((2, 4)), _FIXED, 0.0, 0, -1
-    known = loss_of(loss)
+        forms, weight, follows, covariance = np.zeros((2, 4)), loss.weight, loss.follows, loss.covariance
+    known = role.losses[loss.loss]
     scope = Scope(batch, batch * loss.samples, spec.encoder.widths[0], float(weight))
     return Plan(
-        kind=LOSS_CODES[loss.loss], share=place_of(known.share), tiles=tiles,
-        learns=int(isinstance(loss, LearningSpec)), weight=float(weight), follows=int(follows),
-        by_probe=int(loss.probe), forms=forms, terms=np.array(known.terms(scope), np.float64), gamma=gamma,
-        gamma_floor=float(floor), log_sd=spec.log_sd, first_cause=first, left_out=left_out, stream=stream,
-        probe=spec.streams[2], beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
+        share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
+        learns=int(role.of_decoder), weight=float(weight), follows=int(follows), by_probe=int(loss.probe),
+        covariance=int(covariance), wants_phi=int(role.of_both), prior=float(loss.loss == "elbo"),
+        forms=forms, terms=np.array(known.terms(scope), np.float64), gamma=gamma,
+        gamma_floor=float(learning.gamma_floor),
+        chooses=int(isinstance(loss, LearningSpec) and learning.gamma == "optimal"), log_sd=spec.log_sd,
+        first_cause=first, left_out=left_out, stream=spec.streams[role.stream], probe=spec.streams[2],
+        beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
     )  # fmt: skip
 
 
@@ -60,68 +64,91 @@ class Update:
     ----------
     spec : StepSpec
         Specification of the fused step.
+    role : Role
+        The kind of the update.
     loss : InferenceSpec or LearningSpec
-        The loss of the update: inference for the encoder, learning for the decoder.
+        The loss of the update.
     batch : int
         Number of rows N of a batch.
     """
 
-    def __init__(self, spec: StepSpec, loss: InferenceSpec | LearningSpec, batch: int) -> None:
-        learns = isinstance(loss, LearningSpec)
-        self._stages, second_order = stages_of(loss), of_second_order(loss)
-        dtype, size = np.dtype(spec.dtype), (spec.decoder if learns else spec.encoder).size
-        adam = (spec.decoder_optimizer if learns else spec.encoder_optimizer).adam
+    def __init__(self, spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int) -> None:
+        self._stages, tangents = role.stages(loss), role.needs_tangents(loss)
+        dtype, size = np.dtype(spec.dtype), (spec.decoder if role.of_decoder else spec.encoder).size
+        adam = (spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer).adam
         self._tiles: list[Tile] = [
-            tile(spec, loss.samples, batch, second_order, adam) for _ in range(spec.threads)
+            tile(spec, loss.samples, batch, tangents, adam) for _ in range(spec.threads)
         ]
         count = blocks(batch, int(self._tiles[0].at["width"][0]))
-        self._plan = _plan(spec, loss, batch, blocks(count, PARTS))
+        self._plan = _plan(spec, role, loss, batch, blocks(count, PARTS))
         self._parts = blocks(count, self._plan.tiles)
-        plain = size if learns and loss.loss == "joint" else 0
+        other = spec.encoder.size if role.of_both else size if loss.loss == "joint" and role.of_decoder else 0
         self._accumulators = [
             Accumulators(
-                np.zeros((self._parts, size), dtype), np.zeros((self._parts, plain), dtype),
+                np.zeros((self._parts, size), dtype), np.zeros((self._parts, other), dtype),
                 np.zeros(size, dtype), np.zeros((self._parts, 4)),
             )
             for _ in range(spec.threads)
         ]  # fmt: skip
-        self._arrays: ModelArrays | None = None
-        self._own: list[Loop] = []
-        self._shared: list[Loop] = []
+        self._arrays: Sequence[ModelArrays] = ()
+        self._own: list[list[Loop]] = []
+        self._shared: list[list[Loop]] = []
 
-    def prepare(self, arrays: ModelArrays) -> None:
-        """Compile the stages and loops for these arrays, unless they were prepared for them before."""
+    def prepare(self, arrays: Sequence[ModelArrays]) -> None:
+        """Compile the stages and loops for these arrays, unless they were prepared for them before.
+
+        The update is done with one of them, which :meth:`models` and :meth:`shared` are given the index of.
+        """
         if arrays is self._arrays:
             return
         accumulators, plan = self._accumulators, self._plan
         example = StepInputs(np.zeros((1, 1), accumulators[0].g.dtype), 0, 0)
         for each in self._tiles:
-            ready(each, self._stages, accumulators=accumulators[0], arrays=arrays, inputs=example, plan=plan)
-        pairs = zip(self._tiles, accumulators, strict=True)
-        self._own = [Loop(Work(each, accumulators, arrays, plan)) for each, accumulators in pairs]
-        self._shared = [Loop(Work(each, accumulators[0], arrays, plan)) for each in self._tiles]
+            ready(
+                each, self._stages, accumulators=accumulators[0], arrays=arrays[0], inputs=example, plan=plan
+            )
+        pairs = list(zip(self._tiles, accumulators, strict=True))
+        self._own = [[Loop(Work(each, own, some, plan)) for each, own in pairs] for some in arrays]
+        self._shared = [
+            [Loop(Work(each, accumulators[0], some, plan)) for each in self._tiles] for some in arrays
+        ]
         self._arrays = arrays
 
-    def models(self, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
+    def models(self, which: int, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
         """Update models ``low .. high`` in the memory of a thread."""
-        self._own[thread](inputs, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
+        self._own[which][thread](inputs, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
 
-    def shared(self, pool: Executor, inputs: UpdateInputs) -> None:
+    def shared(self, which: int, pool: Executor, inputs: UpdateInputs) -> None:
         """Update a single model, whose parts are shared among the threads of a pool."""
-        sharers = min(len(self._tiles), self._parts)
+        sharers, loops = min(len(self._tiles), self._parts), self._shared[which]
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
-        for turn in (CHOOSING, TRAINING):
-            turns = turn, turn + 1
+        for pass_index in (CHOOSING, TRAINING):
+            passes = pass_index, pass_index + 1
             jobs = [
-                pool.submit(loop, inputs, (0, 1), parts, turns, finishes=False)
-                for loop, parts in zip(self._shared, pairwise(cuts), strict=False)
+                pool.submit(loop, inputs, (0, 1), parts, passes, finishes=False)
+                for loop, parts in zip(loops, pairwise(cuts), strict=False)
             ]
             for job in jobs:
                 job.result()
-            self._shared[0](inputs, (0, 1), (0, 0), turns, gathers=False)
+            loops[0](inputs, (0, 1), (0, 0), passes, gathers=False)
 
 
-def updates(spec: StepSpec, batch: int) -> Iterator[Update]:
-    """Yield the encoder's and the decoder's update."""
-    yield Update(spec, spec.inference, batch)
-    yield Update(spec, spec.learning, batch)
+class Updates(NamedTuple):
+    """The updates of a step for batches of one size; the last two belong to bi-level learning."""
+
+    encoder: Update
+    decoder: Update
+    inner: Update | None = None
+    back: Update | None = None
+
+
+def updates(spec: StepSpec, batch: int) -> Updates:
+    """Return the updates of a step."""
+    encoder, bilevel = Update(spec, ENCODER, spec.inference, batch), spec.bilevel
+    if bilevel is None:
+        return Updates(encoder, Update(spec, DECODER, spec.learning, batch))
+    inner = Update(spec, INNER, bilevel.inner, batch)
+    if not bilevel.keeps_dependence:
+        return Updates(encoder, Update(spec, DECODER, spec.learning, batch), inner)
+    outer, back = Update(spec, OUTER, spec.learning, batch), Update(spec, BACK, bilevel.inner, batch)
+    return Updates(encoder, outer, inner, back)

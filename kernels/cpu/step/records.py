@@ -12,7 +12,8 @@ from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES
 #: is -1), plus ``per_l l`` and a constant.
 WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
 #: Codes that compiled code compares with: of a loss, and of rules for gamma.
-ELBO, LEARNED, OPTIMAL = LOSS_CODES["elbo"], GAMMA_CODES["learn"], GAMMA_CODES["optimal"]
+ELBO, JOINT = LOSS_CODES["elbo"], LOSS_CODES["joint"]
+LEARNED, OPTIMAL = GAMMA_CODES["learn"], GAMMA_CODES["optimal"]
 #: The passes of an update: CHOOSING computes the sums of an optimal gamma, TRAINING the gradient.
 CHOOSING, TRAINING = range(2)
 #: Columns of ``ModelArrays.chosen``: l of an update, and whether an optimal gamma was kept or floored.
@@ -51,22 +52,29 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    kind, share : int
-        The code of the loss, and the place of the stage that computes a tile's share of its gradient.
+    share, finish : int
+        The places of the stages that compute a tile's share of the gradient, and that finish a pass.
+    kind : int
+        The code of the loss.
     tiles : int
         Number of tiles of a part.
     learns : int
         Whether theta is trained; otherwise phi is.
     weight : float
         Weight of the loss.
-    follows, by_probe : int
-        Whether z follows phi; whether the norm of the score is estimated with a random probe.
+    follows, by_probe, covariance : int
+        Whether z follows phi; whether the norm of the score is estimated with a random probe; whether the
+        Fisher divergence is weighted by the covariance of q.
+    wants_phi, prior : int, float
+        Whether a learning loss has its gradient in phi computed; the weight of ``KL[q || p]`` in it.
     forms : Array
         ``(2, 4)``, the quadratic form ``(c_each, c_mean, d_each, d_mean)`` of each pass.
     terms : Array
         ``(terms, 5)``, with the columns ``WHICH .. CONSTANT``.
     gamma, gamma_floor : int, float
         The rule for gamma, and the lower bound of an optimal gamma.
+    chooses : int
+        Whether a first pass over the batch chooses gamma.
     log_sd : int
         Index of l in theta.
     first_cause, left_out : int
@@ -77,17 +85,22 @@ class Plan(NamedTuple):
         Constants of Adam; plain gradient descent uses none.
     """
 
-    kind: int
     share: int
+    finish: int
+    kind: int
     tiles: int
     learns: int
     weight: float
     follows: int
     by_probe: int
+    covariance: int
+    wants_phi: int
+    prior: float
     forms: Array
     terms: Array
     gamma: int
     gamma_floor: float
+    chooses: int
     log_sd: int
     first_cause: int
     left_out: int
@@ -96,6 +109,36 @@ class Plan(NamedTuple):
     beta1: float
     beta2: float
     eps: float
+
+
+class BilevelArrays(NamedTuple):
+    """The arrays of bi-level updates, with no columns in a step without them.
+
+    Attributes
+    ----------
+    lr : Array
+        ``(R,)``, step sizes of the updates.
+    after : Array
+        ``(R, P_e)``, phi after the update.
+    last : Array
+        ``(R, P_e)``, phi after the last update, at which the learning loss is evaluated.
+    g_theta, adjoint : Array
+        ``(R, P_d)`` and ``(R, P_e)``, the decoder's gradient and the gradient of the learning loss in phi, on
+        the way back through the updates.
+    chosen, terms : Array
+        Those of the learning loss; see :class:`ModelArrays`.
+    is_first : int
+        Whether the update is the first, whose derivative completes the decoder's gradient.
+    """
+
+    lr: Array
+    after: Array
+    last: Array
+    g_theta: Array
+    adjoint: Array
+    chosen: Array
+    terms: Array
+    is_first: int
 
 
 class ModelArrays(NamedTuple):
@@ -115,6 +158,8 @@ class ModelArrays(NamedTuple):
         ``(R, 3)``, columns ``L, KEPT, FLOORED``, in double precision.
     terms : Array
         ``(terms, R)``, the loss terms in double precision.
+    bilevel : BilevelArrays
+        Those of bi-level updates.
     """
 
     phi: Array
@@ -124,6 +169,7 @@ class ModelArrays(NamedTuple):
     seeds: Array
     chosen: Array
     terms: Array
+    bilevel: BilevelArrays
 
 
 class StepInputs(NamedTuple):
@@ -135,14 +181,14 @@ class StepInputs(NamedTuple):
 
 
 class Accumulators(NamedTuple):
-    """The accumulators of an update: ``parts, plain (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
+    """The accumulators of an update: ``parts, others (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
 
-    ``plain`` is the part of the gradient of the joint Fisher divergence that is multiplied by tau at the end;
-    for other losses it is empty.
+    ``others`` are the parts of a second gradient: that of the joint Fisher divergence which is multiplied by
+    tau at the end, or that in phi of an update with two; without one it has no columns.
     """
 
     parts: Array
-    plain: Array
+    others: Array
     g: Array
     sums: Array
 

@@ -24,9 +24,13 @@ from .records import Noise
 Body: TypeAlias = Callable[..., None]
 
 #: Arguments of a stage that computes a tile's share of a gradient: ``phi, theta, x, noise, tau, row, rows,
-#: plan, turn, g, plain, sums``. The share is added to ``g (P,)`` and ``plain (P,)``, and the sums from which
-#: the loss is computed to ``sums (4,)``.
-_SHARE = "vector vector data noise real word word plan word vector vector sums"
+#: plan, pass_index, dphi, g, other, sums``. The share is added to ``g (P,)`` and to ``other (P,)``, the
+#: second gradient of some updates; the sums from which the loss is computed to ``sums (4,)``. A derivative
+#: is taken along ``dphi``.
+_SHARE = "vector vector data noise real word word plan word vector vector vector sums"
+#: Arguments of a stage that finishes a pass of model r: ``accumulators, arrays, inputs, plan, r,
+#: pass_index``.
+_FINISH = "accumulators arrays inputs plan word word"
 #: Every stage, and the types of its arguments after the tile: ``table``, ``vector (P,)``, ``data (N, D)``,
 #: ``sums (4,)``, ``noise``, ``word`` (integers and flags), ``real``, or the name of a record that
 #: :func:`ready` is given. The addresses of the stages follow those of the inner loops in this order.
@@ -36,6 +40,10 @@ STAGES: Mapping[str, str] = MappingProxyType({
     "backward": "table vector word vector word word word",
     "forward_along": "table vector word",
     "backward_along": "table vector word word vector vector word word word word",
+    # weight_tangents.py: the tangents of a network along a direction of its weights
+    "add_planes": "word word word word",
+    "forward_along_weights": "table vector vector word",
+    "backward_along_weights": "table vector vector word word vector word",
     # sample.py: from the data to the residuals
     "clear_padding": "word word word word",
     "scale": "word word real word",
@@ -43,22 +51,35 @@ STAGES: Mapping[str, str] = MappingProxyType({
     "sample_z": "noise word word word",
     "kl_sum": "word",
     "decode": "vector word",
-    # inference.py: the KL and the posterior Fisher divergence
+    # gradients/inference.py: the KL and the posterior Fisher divergence
+    "pathwise": "word real real word",
     "kl": _SHARE,
-    "gaps": "vector word real",
+    "gaps": "vector word real word",
     "curvature": "vector real",
-    "pull_gap": "vector word real real word vector",
+    "pull_gap": "vector word real real word word vector",
     "fisher": _SHARE,
-    # quadratic.py: the ELBO and the score-matching losses
+    # gradients/along.py: the derivatives of these gradients along a direction of phi
+    "q_along": "vector vector",
+    "decoder_along": "vector real word vector",
+    "encoder_along": "vector vector word vector",
+    "kl_along": _SHARE,
+    "fisher_along": _SHARE,
+    # gradients/score_gradient.py and through_q.py: the gradient of a learning loss in phi
+    "score_gradient": "vector data data word word real vector",
+    "through_q": "vector word real sums real vector",
+    # gradients/quadratic.py: the ELBO and the score-matching losses
     "scores": "vector",
     "mix": "sums word real real word sums",
     "quadratic": _SHARE,
-    # joint_fisher.py: the Fisher autoencoder
+    # gradients/joint_fisher.py: the Fisher autoencoder
     "score_norm": "vector noise word word word word word word vector",
     "joint_inference": _SHARE,
     "joint_learning": _SHARE,
-    # finish.py: from the sums of all tiles to the optimiser
-    "finish": "accumulators arrays inputs plan word word",
+    # finish.py and bilevel.py: from the sums of all tiles to the optimiser
+    "finish": _FINISH,
+    "finish_inner": _FINISH,
+    "finish_outer": _FINISH,
+    "finish_along": _FINISH,
 })  # fmt: skip
 
 _PLACES = {name: INNER_LOOPS + n for n, name in enumerate(STAGES)}

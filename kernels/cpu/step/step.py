@@ -6,24 +6,28 @@ the same for any number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from operator import is_
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSpec, StepTerms
+from vsmnp.types.step_spec import FusedStep, StepSizes, StepSpec, StepTerms
 
 from .loop import UpdateInputs
 from .losses import known
-from .plan import Update, updates
-from .records import ModelArrays, ModelStatus, OptimizerArrays
+from .model_arrays import model_arrays
+from .plan import Update, Updates, updates
+from .records import ModelArrays
 
 #: Larger networks use the composed step with BLAS, whose packing then costs little in comparison.
 MOST_PARAMETERS = 1 << 18
+
+#: An update, the index of its arrays, and its inputs.
+Work: TypeAlias = tuple[Update, int, UpdateInputs]
 
 
 @lru_cache(maxsize=4)
@@ -38,67 +42,73 @@ class CpuStep:
     def __init__(self, spec: StepSpec) -> None:
         self.spec = spec
         self._used: tuple[Array, ...] = ()
+        self._arrays: tuple[Sequence[ModelArrays], ...] = ()
 
-    def __call__(
-        self, state: Any, xs: Sequence[Array], seeds: Sequence[int], encoder_lr: Array, decoder_lr: Array
-    ) -> StepTerms:
+    def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
         """Do one training step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
-        spec, phi, theta = self.spec, state.phi_memory, state.theta_memory
-        status = state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored
-        self._use(
-            state.phi, state.theta, phi.m, phi.v, phi.t, encoder_lr, theta.m, theta.v, theta.t, decoder_lr,
-            *status, _signed(tuple(seeds)),
-        )  # fmt: skip
-        encoder, decoder = self._updates(xs[0].shape[2])
-        encoder.prepare(self._encoder)
-        decoder.prepare(self._decoder)
-        kept: list[Array] = []  # keeps the minibatches allocated while their addresses are in use
-        work, step, place = [], state.step, state.step * spec.encoder_steps
+        self._use(state, sizes, _signed(tuple(seeds)))
+        updates, kept = (
+            self._updates(xs[0].shape[2]),
+            [],
+        )  # keeps the minibatches while their addresses are used
+        for update, arrays in zip(updates, self._arrays, strict=True):
+            if update is not None:
+                update.prepare(arrays)
+        data = []
         for j, x in enumerate(xs):
             if j == 0 or x is not xs[j - 1]:
-                kept.append(np.ascontiguousarray(x.reshape(x.shape[2:]), spec.dtype))
-                data = kept[-1].ctypes.data, len(kept[-1])
-            learns = j == spec.encoder_steps
-            update, noise = (decoder, step) if learns else (encoder, place + j)
-            work.append((update, UpdateInputs(*data, noise, step)))
-        self._run(work, state.phi.shape[0])
-        inferred, learned = (arrays.terms.astype(spec.dtype) for arrays in (self._encoder, self._decoder))
+                kept.append(np.ascontiguousarray(x.reshape(x.shape[2:]), self.spec.dtype))
+            data.append((kept[-1].ctypes.data, len(kept[-1])))
+        self._run(list(self._work(updates, data, state.step)), state.phi.shape[0])
+        inferred, learned = (arrays[0].terms.astype(self.spec.dtype) for arrays in self._arrays[:2])
         return StepTerms(inferred, learned)
 
-    def _use(self, *arrays: Array) -> None:
+    def _work(self, updates: Updates, data: Sequence[tuple[int, int]], step: int) -> Iterator[Work]:
+        """Yield the updates of a step in order: each with the index of its arrays, and its inputs."""
+        count = self.spec.encoder_steps
+        for j in range(count):
+            yield updates.encoder, 0, UpdateInputs(*data[j], step * count + j, step)
+        steps = self.spec.bilevel.steps if self.spec.bilevel else 0
+        inner = [UpdateInputs(*data[-1], step * steps + each, step) for each in range(steps)]
+        for each, inputs in enumerate(inner):
+            assert updates.inner is not None
+            yield updates.inner, each, inputs
+        yield updates.decoder, 0, UpdateInputs(*data[-1], step, step)
+        if updates.back is not None:
+            for each, inputs in reversed(list(enumerate(inner))):
+                yield updates.back, each, inputs
+
+    def _use(self, state: Any, sizes: StepSizes, seeds: Array) -> None:
         """Build the records of these arrays, unless they are the arrays of the previous call."""
-        if len(arrays) == len(self._used) and all(map(is_, arrays, self._used)):
-            return
-        phi, theta, *others, seeds = self._used = arrays
-        status, models = ModelStatus(*others[8:]), len(phi)
-
-        def arrays_of(loss: str, optimizer: OptimizerArrays) -> ModelArrays:
-            terms = np.zeros((len(STEP_TERMS[loss]), models))
-            return ModelArrays(phi, theta, optimizer, status, seeds, np.zeros((models, 3)), terms)
-
-        self._encoder = arrays_of(self.spec.inference.loss, OptimizerArrays(*others[:4]))
-        self._decoder = arrays_of(self.spec.learning.loss, OptimizerArrays(*others[4:8]))
+        phi, theta = state.phi_memory, state.theta_memory
+        used = (
+            state.phi, state.theta, phi.m, phi.v, phi.t, sizes.encoder, theta.m, theta.v, theta.t,
+            sizes.decoder, state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored,
+            seeds, sizes.bilevel,
+        )  # fmt: skip
+        if len(used) != len(self._used) or not all(map(is_, used, self._used)):
+            self._used, self._arrays = used, model_arrays(self.spec, *used)
 
     @cached_property
-    def _updates(self) -> Callable[[int], tuple[Update, ...]]:
-        return lru_cache(maxsize=4)(lambda batch: tuple(updates(self.spec, batch)))
+    def _updates(self) -> Callable[[int], Updates]:
+        return lru_cache(maxsize=4)(lambda batch: updates(self.spec, batch))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
-    def _run(self, work: Sequence[tuple[Update, UpdateInputs]], models: int) -> None:
+    def _run(self, work: Sequence[Work], models: int) -> None:
         """Run all updates, with models divided among the threads, or the parts of the batch for one model."""
         threads = min(self.spec.threads, models)
 
         def some(thread: int) -> None:
             low, high = models * thread // threads, models * (thread + 1) // threads
-            for update, inputs in work:
-                update.models(thread, inputs, low, high)
+            for update, which, inputs in work:
+                update.models(which, thread, inputs, low, high)
 
         if self.spec.threads > 1 and models == 1:
-            for update, inputs in work:
-                update.shared(self._pool, inputs)
+            for update, which, inputs in work:
+                update.shared(which, self._pool, inputs)
             return
         jobs = [self._pool.submit(some, thread) for thread in range(1, threads)]
         some(0)

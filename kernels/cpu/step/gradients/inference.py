@@ -10,9 +10,9 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
-from ..sums import total
-from ..views import row_of, run_of
-from .perceptron import (
+from ...sums import total
+from ...views import row_of, run_of
+from ..perceptron import (
     backward,
     backward_along,
     forward_along,
@@ -20,50 +20,60 @@ from .perceptron import (
     inputs_pulled_along,
     outputs_along,
 )
-from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
-from .stages import stage
-from .tile import PLANE, TANGENT
+from ..sample import clear_padding, decode, encode, kl_sum, sample_z, scale
+from ..stages import stage
+from ..tile import PLANE, TANGENT
+
+
+@stage
+def pathwise(tile: Any, gz: int, to_sample: float, kl_weight: float, rows: int) -> None:
+    """Write the cotangent of the encoder's output of ``<to_sample gz, z> + kl_weight KL[q || p]``."""
+    at, planes, real = tile.at[0], tile.planes, tile.planes.dtype.type
+    width, d_z = at.width, at.d_z
+    one, weight, prior = real(1), real(to_sample), real(kl_weight)
+    for z in range(d_z):
+        gmu, grho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
+        mu, s, ds = row_of(planes, at.mu + z), row_of(planes, at.s + z), row_of(planes, at.ds + z)
+        for i in range(width):
+            gmu[i] = prior * mu[i]
+            grho[i] = prior * (s[i] - one / s[i])
+        for j in range(at.samples):
+            gz_j = run_of(planes, gz + z, j * width, width)
+            eps = run_of(planes, at.eps + z, j * width, width)
+            for i in range(width):
+                each = weight * gz_j[i]
+                gmu[i] += each
+                grho[i] += each * eps[i]
+        for i in range(width):
+            grho[i] *= ds[i]
+    clear_padding(tile, at.features, 2 * d_z, rows, 1)
 
 
 @stage
 def kl(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    turn: int, g: Array, plain: Array, sums: Array,
+    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``tau A/2 + KL[q || p]``, and sums of ``|g - x|^2`` over samples and of KL."""
-    at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
-    width, d_z, samples = at.width, at.d_z, at.samples
+    at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
     encode(tile, phi, x, row, rows)
     sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[0] += tile.found[0]
     kl_sum(tile, rows)
     sums[1] += tile.found[0]
-    backward(tile, tile.decoder, theta, at.residual, g, False, True, samples * width)
+    backward(tile, tile.decoder, theta, at.residual, g, False, True, samples * at.width)
     gz = inputs_pulled(tile, tile.decoder)  # times gamma and the number of samples
-    share, one, to_sample = real(1.0 / batch), real(1), real(tau / (batch * samples))
-    for z in range(d_z):
-        gmu, grho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
-        mu, s, ds = row_of(planes, at.mu + z), row_of(planes, at.s + z), row_of(planes, at.ds + z)
-        for i in range(width):
-            gmu[i] = share * mu[i]
-            grho[i] = share * (s[i] - one / s[i])
-        for j in range(samples):
-            gz_j = run_of(planes, gz + z, j * width, width)
-            eps = run_of(planes, at.eps + z, j * width, width)
-            for i in range(width):
-                each = to_sample * gz_j[i]
-                gmu[i] += each
-                grho[i] += each * eps[i]
-        for i in range(width):
-            grho[i] *= ds[i]
-    clear_padding(tile, at.features, 2 * d_z, rows, 1)
-    backward(tile, tile.encoder, phi, at.features, g, True, False, width)
+    pathwise(tile, gz, tau / (batch * samples), 1.0 / batch, rows)
+    backward(tile, tile.encoder, phi, at.features, g, True, False, at.width)
 
 
 @stage
-def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
-    """Compute ``b = J'(x - g)/gamma``, ``d = z - eps/s - b`` and the sum of ``|d|^2`` (to ``found``)."""
+def gaps(tile: Any, theta: Array, rows: int, tau: float, covariance: int) -> None:
+    """Compute ``b = J'(x - g)/gamma``, ``d = z - eps/s - b`` and the sum of ``|d|^2`` (to ``found``).
+
+    With the weight by the ``covariance`` of q, the sum is that of ``|s d|^2``.
+    """
     at, planes = tile.at[0], tile.planes
     width, d_z, samples = at.width, at.d_z, at.samples
     work = run_of(planes, at.work, 0, rows)
@@ -84,6 +94,9 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float) -> None:
             for i in range(rows):
                 d[i] = place_j[i] - eps[i] * (one / s[i]) - b[i]
                 work[i] = d[i] * d[i]
+            if covariance:
+                for i in range(rows):
+                    work[i] *= s[i] * s[i]
             result += total(work)
     clear_padding(tile, at.gap, d_z, rows, samples)
     tile.found[0] = result
@@ -103,12 +116,13 @@ def curvature(tile: Any, theta: Array, tau: float) -> None:
 
 @stage
 def pull_gap(
-    tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, g: Array
-) -> None:
+    tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, covariance: int,
+    g: Array,
+) -> None:  # fmt: skip
     """Add the encoder's gradient of ``share |d|^2/2``: z held fixed, or with ``H d`` if z follows phi.
 
     If z follows phi, ``score_weight b`` is subtracted from the cotangent of z, the contribution of M1 to the
-    joint divergence.
+    joint divergence. With the weight by the ``covariance`` of q, z and the weight are held fixed.
     """
     at, planes, real = tile.at[0], tile.planes, tile.planes.dtype.type
     width, d_z = at.width, at.d_z
@@ -134,7 +148,7 @@ def pull_gap(
                     grho[i] += (c + d[i] * (one / (s[i] * s[i]))) * eps[i]
             else:
                 for i in range(width):
-                    information = one / (s[i] * s[i])
+                    information = one if covariance else one / (s[i] * s[i])
                     gmu[i] += d[i] * information
                     grho[i] += two * d[i] * eps[i] * information
         for i in range(width):
@@ -147,15 +161,16 @@ def pull_gap(
 @stage
 def fisher(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    turn: int, g: Array, plain: Array, sums: Array,
+    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and the sum of ``|d|^2``."""
+    """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and its sum (see :func:`gaps`)."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
     sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
-    gaps(tile, theta, rows, tau)
+    gaps(tile, theta, rows, tau, plan.covariance)
     sums[0] += tile.found[0]
     if plan.follows:
         curvature(tile, theta, tau)
-    pull_gap(tile, phi, rows, plan.weight / (batch * tile.at[0].samples), 0.0, plan.follows, g)
+    share = plan.weight / (batch * tile.at[0].samples)
+    pull_gap(tile, phi, rows, share, 0.0, plan.follows, plan.covariance, g)

@@ -13,20 +13,16 @@ import numpy as np
 
 from vsmnp.types.arrays import Array
 
-from ...formulas.elementary import formula
-from ...reference.activations import CODES
-from ..sums import total
-from ..views import row_of, run_of
+from ....formulas.elementary import formula
+from ...sums import total
+from ...views import row_of, run_of
+from ..perceptron import backward, backward_along, forward_along, inputs_pulled, outputs_along
+from ..records import Noise
+from ..sample import clear_padding, decode, draw, encode, sample_z, scale
+from ..stages import stage
+from ..tile import TANGENT
 from .inference import curvature, gaps, pull_gap
-from .perceptron import backward, backward_along, forward_along, inputs_pulled, outputs_along
-from .records import Noise
-from .sample import clear_padding, decode, draw, encode, sample_z, scale
-from .stages import stage
-from .tile import TANGENT
-
-#: The scales S whose second derivative :func:`_bend` computes.
-SCALES = "exp", "softplus"
-_EXP = CODES["exp"]
+from .score_gradient import score_features, score_gradient
 
 
 @formula
@@ -52,35 +48,6 @@ def _directions(
             w[z, i] = eps[i] * eps[i] - real(1)
 
 
-@formula
-def _bend(tile: Any, y: int, u: Array, w: Array, fixed: bool, share: float) -> None:
-    """Write ``share`` times the tangent of ``(u/s, w S'/s)`` along y to the planes of the cotangent.
-
-    If z is ``fixed``, eps depends on phi, so u and w have tangents too.
-    """
-    at, planes = tile.at[0], tile.planes
-    width, d_z, real = at.width, at.d_z, planes.dtype.type
-    one, two, three, weight = real(1), real(2), real(3), real(share)
-    for z in range(d_z):
-        s, ds, u_z, w_z = row_of(planes, at.s + z), row_of(planes, at.ds + z), row_of(u, z), row_of(w, z)
-        y_mu, y_rho = row_of(planes, y + z), row_of(planes, y + d_z + z)
-        to_mu, to_rho = row_of(planes, at.cotangent + z), row_of(planes, at.cotangent + d_z + z)
-        for i in range(width):
-            # S'' of S = exp is S; of S = softplus it is S'(1 - S')
-            dds = s[i] if at.scale == _EXP else ds[i] * (one - ds[i])
-            inverse = one / s[i]
-            slope, bend = ds[i] * inverse, dds * inverse
-            if fixed:  # eps = (z - mu)/s depends on phi: d eps = -(y_mu + eps S' y_rho)/s
-                twice = two * u_z[i] * slope * inverse
-                square = (one - three * u_z[i] * u_z[i]) * slope * slope + w_z[i] * bend
-                to_mu[i] = weight * (-y_mu[i] * inverse * inverse - twice * y_rho[i])
-                to_rho[i] = weight * (-twice * y_mu[i] + y_rho[i] * square)
-            else:
-                change = y_rho[i] * w_z[i] * (bend - slope * slope) - y_mu[i] * u_z[i] * slope * inverse
-                to_mu[i] = 0
-                to_rho[i] = weight * change
-
-
 @stage
 def score_norm(
     tile: Any, phi: Array, probe: Any, by_probe: int, follows: int, low: int, rows: int, batch: int,
@@ -95,13 +62,7 @@ def score_norm(
     result = 0.0
     for j in range(at.samples):
         _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
-        for z in range(d_z):
-            amu, arho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
-            s, ds = row_of(planes, at.s + z), row_of(planes, at.ds + z)
-            for i in range(width):
-                amu[i] = u[z, i] / s[i]
-                arho[i] = w[z, i] / s[i] * ds[i]
-        clear_padding(tile, at.features, 2 * d_z, rows, 1)
+        score_features(tile, u, w, rows)
         backward(tile, tile.encoder, phi, at.features, g, False, True, width)
         s_q = inputs_pulled(tile, tile.encoder)
         for d in range(d_x):
@@ -111,20 +72,14 @@ def score_norm(
             result += total(work)
         if wanted:
             scale(tile, s_q, d_x, 1.0, tile.encoder[0, TANGENT])
-            forward_along(tile, tile.encoder, phi, width)
-            _bend(tile, outputs_along(tile.encoder), u, w, not (by_probe or follows), share)
-            clear_padding(tile, at.cotangent, 2 * d_z, rows, 1)
-            scale(tile, at.features, 2 * d_z, share, at.features)
-            backward_along(
-                tile, tile.encoder, phi, at.features, at.cotangent, g, g, False, True, False, width
-            )
+            score_gradient(tile, phi, u, w, rows, not (by_probe or follows), share, g)
     tile.found[0] = result
 
 
 @stage
 def joint_inference(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    turn: int, g: Array, plain: Array, sums: Array,
+    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient in phi, and sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
     batch = x.shape[0]
@@ -132,11 +87,11 @@ def joint_inference(
     sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
-    gaps(tile, theta, rows, tau)
+    gaps(tile, theta, rows, tau, False)
     sums[0] += tile.found[0]
     if plan.follows:
         curvature(tile, theta, tau)
-    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, g)
+    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False, g)
     probe = Noise(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
     sums[2] += tile.found[0]
@@ -145,9 +100,9 @@ def joint_inference(
 @stage
 def joint_learning(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    turn: int, g: Array, plain: Array, sums: Array,
+    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Add the gradient in theta except l, in two parts ``tau plain + g``, and the sums.
+    """Add the gradient in theta except l, in two parts ``tau other + g``, and the sums.
 
     The sums over the samples are those of :func:`joint_inference`, and that of ``d . b``.
     """
@@ -157,7 +112,7 @@ def joint_learning(
     sample_z(tile, noise, batch, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
-    gaps(tile, theta, rows, tau)
+    gaps(tile, theta, rows, tau, False)
     sums[0] += tile.found[0]
     work = run_of(planes, at.work, 0, rows)
     for z in range(at.d_z):
@@ -175,7 +130,7 @@ def joint_learning(
     scale(tile, at.residual, at.d_x, share, at.cotangent)
     scale(tile, outputs_along(tile.decoder), at.d_x, share, at.s_q)
     backward_along(
-        tile, tile.decoder, theta, at.cotangent, at.s_q, plain, g, True, True, False, samples * width
+        tile, tile.decoder, theta, at.cotangent, at.s_q, other, g, True, True, False, samples * width
     )
     probe = Noise(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, False, row, rows, batch, False, phi)

@@ -6,12 +6,13 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
-from ..sums import total, total_squares
-from ..views import row_of, run_of
-from .perceptron import backward, inputs_pulled
-from .records import ELBO, TRAINING
-from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
-from .stages import stage
+from ...sums import total, total_squares
+from ...views import row_of, run_of
+from ..perceptron import backward, inputs_pulled
+from ..records import ELBO, TRAINING
+from ..sample import clear_padding, decode, encode, kl_sum, sample_z, scale
+from ..stages import stage
+from .through_q import through_q
 
 
 @stage
@@ -87,11 +88,14 @@ def mix(
 @stage
 def quadratic(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    turn: int, g: Array, plain: Array, sums: Array,
+    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Add the gradient of the ELBO, M1, M2 or M3 by the pass's form, and sums of a, h and KL[q || p]."""
+    """Add the gradient of the ELBO, M1, M2 or M3 by the pass's form, and sums of a, h and KL[q || p].
+
+    That in phi is added to ``other`` if the plan wants it.
+    """
     at, batch = tile.at[0], x.shape[0]
-    width, samples, form = at.width, at.samples, row_of(plan.forms, turn)
+    width, samples, form = at.width, at.samples, row_of(plan.forms, pass_index)
     crosses = form[2] != 0.0 or form[3] != 0.0
     w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
     encode(tile, phi, x, row, rows)
@@ -107,5 +111,7 @@ def quadratic(
         mix(tile, form, crosses, w_square / (batch * samples), w_cross / (batch * samples), rows, sums)
     else:
         scale(tile, at.residual, at.d_x, w_square * form[0] / (batch * samples), at.cotangent)
-    if turn == TRAINING:
-        backward(tile, tile.decoder, theta, at.cotangent, g, True, False, samples * width)
+    if pass_index == TRAINING:
+        backward(tile, tile.decoder, theta, at.cotangent, g, True, plan.wants_phi, samples * width)
+        if plan.wants_phi:
+            through_q(tile, phi, rows, plan.prior / batch, form, w_cross / (batch * samples), other)

@@ -1,0 +1,77 @@
+"""The tangents of a perceptron on a tile along a direction of its weights, with the input held fixed.
+
+The direction is a flat vector of the layout of the weights. Along it a layer ``y = W x + b`` has the tangent
+``dW x + db + W dx``, and its cotangents ``gx = W' gy`` have ``W' dgy + dW' gy``: two products each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsmnp.types.arrays import Array
+
+from ..llvm import call_with_pointers
+from ..views import beyond, row_of
+from .affine_llvm import MASKED, PLAIN
+from .inner_loops import CURVE, NONE, SLOPE
+from .perceptron import RELU_CODE, code_after, gather, loop_of, product, pull
+from .stages import stage
+from .tile import IN, OUT, PLANE, TANGENT, B, W
+
+
+@stage
+def add_planes(tile: Any, source: int, n: int, cols: int, target: int) -> None:
+    """Compute ``target += source`` for n planes."""
+    for p in range(n):
+        x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
+        for i in range(cols):
+            y[i] += x[i]
+
+
+@stage
+def forward_along_weights(tile: Any, table: Array, vector: Array, dvector: Array, cols: int) -> None:
+    """Compute the tangents of all layers along the direction ``dvector`` of the weights."""
+    planes, at = tile.planes, tile.at[0]
+    for layer in range(table.shape[0] - 1):
+        n_in, n_out, x, dx = table[layer, IN], table[layer, OUT], table[layer, PLANE], table[layer, TANGENT]
+        dw, db = beyond(dvector, table[layer, W]), beyond(dvector, table[layer, B])
+        y, dy, code = table[layer + 1, PLANE], table[layer + 1, TANGENT], code_after(table, layer)
+        direct = code in (RELU_CODE, NONE)
+        mode = MASKED if code == RELU_CODE else PLAIN
+        to = dy if direct else at.here
+        product(tile, dw, n_in, 1, db, 1, x, to, y, mode, n_out, n_in, cols)
+        if layer > 0:
+            w = beyond(vector, table[layer, W])
+            product(tile, w, n_in, 1, vector, 0, dx, at.there, y, mode, n_out, n_in, cols)
+            add_planes(tile, at.there, n_out, cols, to)
+        if not direct:
+            ends = row_of(planes, y), row_of(planes, to), row_of(planes, dy)
+            call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
+
+
+@stage
+def backward_along_weights(
+    tile: Any, table: Array, vector: Array, dvector: Array, gy: int, dgy: int, dg: Array, cols: int
+) -> None:
+    """Add the tangents of the weights' gradients along the tangents of ``forward_along_weights`` to ``dg``.
+
+    The network has no activation after its last layer.
+    """
+    planes, at = tile.planes, tile.at[0]
+    stride, layers = planes.shape[1], table.shape[0] - 1
+    for step in range(layers):
+        layer = layers - 1 - step
+        x, dx, n_in = table[layer, PLANE], table[layer, TANGENT], table[layer, IN]
+        gather(tile, table, layer, dgy, x, dg, True, cols)
+        if layer > 0:
+            gather(tile, table, layer, gy, dx, dg, False, cols)
+            gx = at.here if step % 2 == 0 else at.there
+            dgx = at.d_here if step % 2 == 0 else at.d_there
+            pull(tile, table, layer, dvector, gy, dgx, cols)
+            pull(tile, table, layer, vector, dgy, gx, cols)
+            add_planes(tile, gx, n_in, cols, dgx)
+            pull(tile, table, layer, vector, gy, gx, cols)
+            if table[layers, IN] != RELU_CODE:
+                ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
+                call_with_pointers(loop_of(tile, table[layers, IN], CURVE), (*ends, n_in, cols, stride))
+            gy, dgy = gx, dgx
