@@ -18,7 +18,7 @@ from .allocator import empty_at
 from .compilation import compiled, contiguous, stretched
 from .llvm import LINE_BYTES
 from .sums import sum_each
-from .terms_llvm import form_terms, gap_terms, settle
+from .terms_llvm import form_terms, gap_terms, store_fence
 from .views import row_of, run_of
 
 #: Number of elements of a tile.
@@ -102,7 +102,7 @@ def _wide(crosses: bool, wanted: bool, held: int, streamed: bool) -> Any:
                 if cross:
                     h[r, n] = weights[7] * sums[2] + weights[8] * sums[3]
         if stream:
-            settle()
+            store_fence()
 
     return wide
 

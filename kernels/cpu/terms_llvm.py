@@ -140,7 +140,7 @@ def _form_terms(
 form_terms: Formula = cast(Formula, intrinsic(prefer_literal=True)(_form_terms))
 
 
-def _settle(context: Any) -> Any:
+def _store_fence(context: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         builder.fence("seq_cst")
         return context.get_dummy_value()
@@ -149,7 +149,7 @@ def _settle(context: Any) -> Any:
 
 
 #: Issue a memory fence, after which other threads see the writes that bypassed the caches.
-settle: Formula = cast(Formula, intrinsic(_settle))
+store_fence: Formula = cast(Formula, intrinsic(_store_fence))
 
 
 class _Gaps:

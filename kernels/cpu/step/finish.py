@@ -122,7 +122,7 @@ def conclude(
         arrays.theta[r, plan.log_sd] = chosen[L]
         status.gamma_kept[r] += int(chosen[KEPT])
         status.gamma_floored[r] += int(chosen[FLOORED])
-    parameters = row_of(arrays.theta if plan.learns else arrays.phi, r)
+    parameters = row_of(arrays.theta if plan.trains_theta else arrays.phi, r)
     move(tile.inner_loops[MOVE], plan, arrays.optimizer, r, parameters, g)
 
 

@@ -95,27 +95,27 @@ def _curve_loop(h: Formula, dh: Formula) -> InnerLoop:
 
 def _draw(
     seed: int, stream: int, step: int, row: int, batch: int, samples: int, rows: int, width: int, signs: int,
-    out: Any, apart: int, stride: int, dice: Any, numbers: Any, in_order: Any, words: int, normals: int,
+    out: Any, apart: int, stride: int, bits: Any, numbers: Any, in_order: Any, words: int, normals: int,
 ) -> None:  # fmt: skip
     """Draw normals, or signs +-1, into planes: ``rows`` of ``width`` numbers in order, for every sample.
 
     The rows of a sample begin ``batch`` rows after those of the sample before it in the stream, and ``apart``
-    columns after them in the planes. ``dice``, ``numbers`` and ``in_order`` are scratch memory; ``words`` and
+    columns after them in the planes. ``bits``, ``numbers`` and ``in_order`` are scratch memory; ``words`` and
     ``normals`` are the addresses of the random loops.
     """
     needed = (rows * width + 3) // 4 + 1  # one more than a sample fills, as it may begin inside a block
     blocks = (needed + BLOCKS - 1) // BLOCKS * BLOCKS
     count = samples * blocks
-    bits, lanes = carray(dice, (4 * count,)), carray(numbers, (4, count))
+    flat_bits, lanes = carray(bits, (4 * count,)), carray(numbers, (4, count))
     for j in range(samples):
         start = (row + j * batch) * width // 4
-        call_with_pointers(words, (beyond(bits, j * blocks), count, blocks, seed, stream, step, start))
+        call_with_pointers(words, (beyond(flat_bits, j * blocks), count, blocks, seed, stream, step, start))
     if signs:
         flat = carray(numbers, (4 * count,))
         for i in range(4 * count):
-            flat[i] = 1 - 2 * np.int32(bits[i] >> np.uint32(31))
+            flat[i] = 1 - 2 * np.int32(flat_bits[i] >> np.uint32(31))
     else:
-        call_with_pointers(normals, (bits, lanes, count))
+        call_with_pointers(normals, (flat_bits, lanes, count))
     ordered, planes = carray(in_order, (4 * blocks,)), carray(out, (width, stride))
     for j in range(samples):
         for lane in range(4):

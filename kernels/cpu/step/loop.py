@@ -46,7 +46,7 @@ def clear(v: Array) -> None:
 
 def _update(
     work: Any, data: Any, batch: int, noise: int, step: int, low: int, high: int, first: int, last: int,
-    pass_index: int, end: int, gathers: int, finishes: int,
+    pass_index: int, end: int, computes: int, finishes: int,
 ) -> None:  # fmt: skip
     """Do passes ``pass_index .. end`` of models ``low .. high``: compute parts ``first .. last``, finish."""
     tile, accumulators, arrays, plan = held(work)
@@ -59,7 +59,7 @@ def _update(
                 arrays.chosen[r, L] = theta[plan.log_sd]
                 if not plan.chooses:
                     continue
-            if gathers:
+            if computes:
                 tau = math.exp(-2 * arrays.chosen[r, L])
                 place = Noise(arrays.seeds[r], plan.stream, inputs.noise)
                 for p in range(first, last):
@@ -117,10 +117,10 @@ class Loop:
 
     def __call__(
         self, inputs: UpdateInputs, models: tuple[int, int], parts: tuple[int, int], passes: tuple[int, int],
-        gathers: bool = True, finishes: bool = True,
+        computes: bool = True, finishes: bool = True,
     ) -> None:  # fmt: skip
         """Run some passes of some models: compute parts of the gradient, finish, or both.
 
         Models, parts and passes are ranges ``(first, end)``.
         """
-        self._call(self._place, *inputs, *models, *parts, *passes, gathers, finishes)
+        self._call(self._place, *inputs, *models, *parts, *passes, computes, finishes)

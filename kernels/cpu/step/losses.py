@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepSpec
 
@@ -17,7 +17,7 @@ from ...formulas.elementary import Formula
 from .bilevel import finish_along, finish_inner, finish_outer
 from .finish import finish
 from .gradients.along import decoder_along, encoder_along, fisher_along, kl_along, q_along
-from .gradients.inference import curvature, fisher, gaps, kl, pathwise, pull_gap
+from .gradients.inference import curvature, fisher, gap_gradient, gaps, kl, pathwise
 from .gradients.joint_fisher import joint_inference, joint_learning, score_norm
 from .gradients.quadratic import mix, quadratic, scores
 from .gradients.score_gradient import score_gradient
@@ -26,8 +26,22 @@ from .perceptron import backward, backward_along, forward, forward_along
 from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
 from .weight_tangents import add_planes, backward_along_weights, forward_along_weights
 
-#: A row of the table of terms, with the columns ``WHICH .. CONSTANT`` of ``records.py``.
-Row: TypeAlias = tuple[float, float, float, float, float]
+
+class Term(NamedTuple):
+    """A row of the table of terms, whose columns are explained in ``records.py``.
+
+    The term of the sum ``which`` is ``factor gamma^-power sum + per_l l + constant``.
+    """
+
+    which: int
+    factor: float
+    power: int = 0
+    per_l: float = 0.0
+    constant: float = 0.0
+
+
+#: The index of no sum: the term is a function of gamma alone.
+_NO_SUM = -1
 
 
 class Scope(NamedTuple):
@@ -55,7 +69,7 @@ class Loss(NamedTuple):
 
     share: Formula
     stages: Callable[[Any], tuple[Formula, ...]]
-    terms: Callable[[Scope], list[Row]]
+    terms: Callable[[Scope], list[Term]]
 
 
 _EVERY = forward, backward, encode, sample_z, decode, clear_padding, scale
@@ -68,7 +82,7 @@ _THROUGH_Q = pathwise, through_q
 
 
 def _gaps(loss: InferenceSpec) -> tuple[Formula, ...]:
-    return (gaps, pull_gap, curvature, *_TANGENTS) if loss.follows else (gaps, pull_gap)
+    return (gaps, gap_gradient, curvature, *_TANGENTS) if loss.follows else (gaps, gap_gradient)
 
 
 def _quadratic(loss: LearningSpec) -> tuple[Formula, ...]:
@@ -78,14 +92,19 @@ def _quadratic(loss: LearningSpec) -> tuple[Formula, ...]:
     return (*[scores] * crosses, *[mix] * mixes)
 
 
-def _reconstruction(n: Scope) -> tuple[float, float]:
-    return n.d_x, 0.5 * n.d_x * math.log(2 * math.pi)
+def _reconstruction(n: Scope, mean: float) -> Term:
+    """Return ``-log p(x|z)`` from the sum of ``|g - x|^2``; their mean is ``mean`` times the sum."""
+    return Term(0, 0.5 * mean, 1, n.d_x, 0.5 * n.d_x * math.log(2 * math.pi))
 
 
-def _joint_terms(n: Scope) -> list[Row]:
+def _divergence(n: Scope) -> Term:
+    return Term(_NO_SUM, -n.d_x, 1)
+
+
+def _joint_terms(n: Scope) -> list[Term]:
     return [
-        (0, 0.5 / n.rows, 0, 0, 0), (1, 0.5 / n.rows, 2, 0, 0), (-1, -n.d_x, 1, 0, 0),
-        (2, 0.5 / n.rows, 0, 0, 0), (3, 2 / n.rows, 0, 0, 0),
+        Term(0, 0.5 / n.rows), Term(1, 0.5 / n.rows, 2), _divergence(n), Term(2, 0.5 / n.rows),
+        Term(3, 2 / n.rows),
     ]  # fmt: skip
 
 
@@ -94,9 +113,9 @@ INFERENCE: Mapping[str, Loss] = MappingProxyType({
     "kl": Loss(
         kl,
         lambda loss: (kl_sum, pathwise),
-        lambda n: [(0, 0.5 / n.rows, 1, *_reconstruction(n)), (1, 1 / n.batch, 0, 0, 0)],
+        lambda n: [_reconstruction(n, 1 / n.rows), Term(1, 1 / n.batch)],
     ),
-    "fisher": Loss(fisher, _gaps, lambda n: [(0, 0.5 * n.weight / n.rows, 0, 0, 0)]),
+    "fisher": Loss(fisher, _gaps, lambda n: [Term(0, 0.5 * n.weight / n.rows)]),
     "joint": Loss(
         joint_inference, lambda loss: (*_gaps(loss), score_norm, score_gradient, *_TANGENTS), _joint_terms
     ),
@@ -104,10 +123,8 @@ INFERENCE: Mapping[str, Loss] = MappingProxyType({
 
 #: The derivatives of the gradients of these losses along a direction of phi, for bi-level updates.
 ALONG: Mapping[str, Loss] = MappingProxyType({
-    "kl": Loss(kl_along, lambda loss: _ALONG, lambda n: [(0, -2 / n.rows, 1, 0, 0)]),
-    "fisher": Loss(
-        fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [(0, 2 * n.weight / n.rows, 0, 0, 0)]
-    ),
+    "kl": Loss(kl_along, lambda loss: _ALONG, lambda n: [Term(0, -2 / n.rows, 1)]),
+    "fisher": Loss(fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [Term(0, 2 * n.weight / n.rows)]),
 })  # fmt: skip
 
 #: The losses of theta by their names in :class:`~vsmnp.types.step_spec.LearningSpec`.
@@ -115,12 +132,12 @@ LEARNING: Mapping[str, Loss] = MappingProxyType({
     "elbo": Loss(
         quadratic,
         lambda loss: (kl_sum, *_quadratic(loss)),
-        lambda n: [(0, 0.5 / n.batch, 1, *_reconstruction(n)), (2, 1 / n.batch, 0, 0, 0)],
+        lambda n: [_reconstruction(n, 1 / n.batch), Term(2, 1 / n.batch)],
     ),
     "score-matching": Loss(
         quadratic,
         _quadratic,
-        lambda n: [(0, 0.5 / n.batch, 2, 0, 0), (1, 1 / n.batch, 1, 0, 0), (-1, -n.d_x, 1, 0, 0)],
+        lambda n: [Term(0, 0.5 / n.batch, 2), Term(1, 1 / n.batch, 1), _divergence(n)],
     ),
     "joint": Loss(
         joint_learning, lambda loss: (gaps, score_norm, score_gradient, *_TANGENTS), _joint_terms

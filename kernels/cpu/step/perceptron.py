@@ -2,7 +2,7 @@
 
 Weights are read from the flat vector, and their gradients are added to another of the same layout. A network
 is a table; see ``tile.py``. The planes of the results are given by the functions ``outputs``,
-``outputs_along``, ``inputs_pulled`` and ``inputs_pulled_along``.
+``outputs_along``, ``input_cotangent`` and ``input_cotangent_along``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def product(tile: Any, w: Any, w_o: int, w_i: int, b: Any, biased: int, x: int, 
 
 
 @formula
-def pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
+def input_vjp(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols: int) -> None:
     """Compute ``gx = w' gy``, times the slope of the preceding activation if that is a relu."""
     n_in, n_out, w, x = table[layer, IN], table[layer, OUT], table[layer, W], table[layer, PLANE]
     mode = MASKED if layer > 0 and code_after(table, layer - 1) == RELU_CODE else PLAIN
@@ -55,7 +55,7 @@ def pull(tile: Any, table: Any, layer: int, vector: Any, gy: int, gx: int, cols:
 
 
 @formula
-def gather(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
+def weight_vjp(tile: Any, table: Any, layer: int, gy: int, x: int, g: Any, biased: bool, cols: int) -> None:
     """Add to the gradient of a layer: ``w += gy x'``, and ``b += sum gy`` if biased."""
     planes = tile.planes
     sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
@@ -85,21 +85,21 @@ def outputs_along(table: Any) -> Any:
 
 
 @formula
-def inputs_pulled(tile: Any, table: Any) -> Any:
+def input_cotangent(tile: Any, table: Any) -> Any:
     """Return the first plane of the input's cotangent, computed by ``backward``."""
-    return tile.at[0].here if table.shape[0] % 2 == 0 else tile.at[0].there
+    return tile.at[0].even if table.shape[0] % 2 == 0 else tile.at[0].odd
 
 
 @formula
-def inputs_pulled_along(tile: Any, table: Any) -> Any:
+def input_cotangent_along(tile: Any, table: Any) -> Any:
     """Return the first plane of the tangent of the input's cotangent, computed by ``backward_along``."""
-    return tile.at[0].d_here if table.shape[0] % 2 == 0 else tile.at[0].d_there
+    return tile.at[0].d_even if table.shape[0] % 2 == 0 else tile.at[0].d_odd
 
 
 @stage
 def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Evaluate the network from the planes of its input to those of its output."""
-    planes, buffer = tile.planes, tile.at[0].here
+    planes, buffer = tile.planes, tile.at[0].even
     for layer in range(table.shape[0] - 1):
         n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
         w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
@@ -134,10 +134,10 @@ def backward(
     for step in range(layers):
         layer = layers - 1 - step
         if want_g:
-            gather(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
+            weight_vjp(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
         if layer > 0 or want_x:
-            gx = tile.at[0].here if step % 2 == 0 else tile.at[0].there
-            pull(tile, table, layer, vector, gy, gx, cols)
+            gx = tile.at[0].even if step % 2 == 0 else tile.at[0].odd
+            input_vjp(tile, table, layer, vector, gy, gx, cols)
             if layer > 0 and table[layers, IN] != RELU_CODE:
                 x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
                 call_with_pointers(
@@ -150,7 +150,7 @@ def backward(
 @stage
 def forward_along(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Propagate the tangent of the input to the output, with the weights fixed."""
-    planes, buffer = tile.planes, tile.at[0].here
+    planes, buffer = tile.planes, tile.at[0].even
     for layer in range(table.shape[0] - 1):
         n_in, n_out, dx = table[layer, IN], table[layer, OUT], table[layer, TANGENT]
         w = beyond(vector, table[layer, W])
@@ -190,16 +190,16 @@ def backward_along(
         layer = layers - 1 - step
         x, dx = table[layer, PLANE], table[layer, TANGENT]
         if want_g:
-            gather(tile, table, layer, gy, x, g, True, cols)
+            weight_vjp(tile, table, layer, gy, x, g, True, cols)
         if want_dg:
-            gather(tile, table, layer, dgy, x, dg, True, cols)
-            gather(tile, table, layer, gy, dx, dg, False, cols)
+            weight_vjp(tile, table, layer, dgy, x, dg, True, cols)
+            weight_vjp(tile, table, layer, gy, dx, dg, False, cols)
         if layer > 0 or want_x:
-            gx = tile.at[0].here if step % 2 == 0 else tile.at[0].there
-            dgx = tile.at[0].d_here if step % 2 == 0 else tile.at[0].d_there
+            gx = tile.at[0].even if step % 2 == 0 else tile.at[0].odd
+            dgx = tile.at[0].d_even if step % 2 == 0 else tile.at[0].d_odd
             if layer > 0 or want_x == 2:
-                pull(tile, table, layer, vector, gy, gx, cols)
-            pull(tile, table, layer, vector, dgy, dgx, cols)
+                input_vjp(tile, table, layer, vector, gy, gx, cols)
+            input_vjp(tile, table, layer, vector, dgy, dgx, cols)
             if layer > 0 and table[layers, IN] != RELU_CODE:
                 ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
                 call_with_pointers(

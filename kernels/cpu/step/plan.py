@@ -47,10 +47,10 @@ def _plan(spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch:
     scope = Scope(batch, batch * loss.samples, spec.encoder.widths[0], float(weight))
     return Plan(
         share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
-        learns=int(role.of_decoder), weight=float(weight), follows=int(follows), by_probe=int(loss.probe),
-        covariance=int(covariance), wants_phi=int(role.of_both), prior=float(loss.loss == "elbo"),
-        forms=forms, terms=np.array(known.terms(scope), np.float64), gamma=gamma,
-        gamma_floor=float(learning.gamma_floor),
+        trains_theta=int(role.of_decoder), weight=float(weight), follows=int(follows),
+        by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),
+        prior=float(loss.loss == "elbo"), forms=forms,
+        terms=np.array(known.terms(scope), np.float64), gamma=gamma, gamma_floor=float(learning.gamma_floor),
         chooses=int(isinstance(loss, LearningSpec) and learning.gamma == "optimal"), log_sd=spec.log_sd,
         first_cause=first, left_out=left_out, stream=spec.streams[role.stream], probe=spec.streams[2],
         beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
@@ -130,7 +130,7 @@ class Update:
             ]
             for job in jobs:
                 job.result()
-            loops[0](inputs, (0, 1), (0, 0), passes, gathers=False)
+            loops[0](inputs, (0, 1), (0, 0), passes, computes=False)
 
 
 class Updates(NamedTuple):

@@ -58,7 +58,7 @@ class Plan(NamedTuple):
         The code of the loss.
     tiles : int
         Number of tiles of a part.
-    learns : int
+    trains_theta : int
         Whether theta is trained; otherwise phi is.
     weight : float
         Weight of the loss.
@@ -89,7 +89,7 @@ class Plan(NamedTuple):
     finish: int
     kind: int
     tiles: int
-    learns: int
+    trains_theta: int
     weight: float
     follows: int
     by_probe: int

@@ -56,7 +56,7 @@ STAGES: Mapping[str, str] = MappingProxyType({
     "kl": _SHARE,
     "gaps": "vector word real word",
     "curvature": "vector real",
-    "pull_gap": "vector word real real word word vector",
+    "gap_gradient": "vector word real real word word vector",
     "fisher": _SHARE,
     # gradients/along.py: the derivatives of these gradients along a direction of phi
     "q_along": "vector vector",

@@ -31,8 +31,8 @@ _NUMBERS = "width", "samples", "d_z", "d_x", "scale"
 #: cotangents and their tangents, each pair alternating by layer; and buffers for random words, for the
 #: numbers computed from them, and for these numbers in order.
 _VARIABLES = (
-    "mu", "s", "ds", "features", "eps", "gap", "score", "residual", "s_q", "cotangent", "work", "here",
-    "there", "d_here", "d_there", "words", "numbers", "ordered",
+    "mu", "s", "ds", "features", "eps", "gap", "score", "residual", "s_q", "cotangent", "work", "even",
+    "odd", "d_even", "d_odd", "words", "numbers", "ordered",
 )  # fmt: skip
 _PLACES = np.dtype([(name, np.int64) for name in (*_NUMBERS, *_VARIABLES)])
 #: Columns of a network's table, with one row per layer and one for the output: widths, offsets of weights and

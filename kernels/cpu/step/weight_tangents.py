@@ -14,7 +14,7 @@ from ..llvm import call_with_pointers
 from ..views import beyond, row_of
 from .affine_llvm import MASKED, PLAIN
 from .inner_loops import CURVE, NONE, SLOPE
-from .perceptron import RELU_CODE, code_after, gather, loop_of, product, pull
+from .perceptron import RELU_CODE, code_after, input_vjp, loop_of, product, weight_vjp
 from .stages import stage
 from .tile import IN, OUT, PLANE, TANGENT, B, W
 
@@ -38,12 +38,12 @@ def forward_along_weights(tile: Any, table: Array, vector: Array, dvector: Array
         y, dy, code = table[layer + 1, PLANE], table[layer + 1, TANGENT], code_after(table, layer)
         direct = code in (RELU_CODE, NONE)
         mode = MASKED if code == RELU_CODE else PLAIN
-        to = dy if direct else at.here
+        to = dy if direct else at.even
         product(tile, dw, n_in, 1, db, 1, x, to, y, mode, n_out, n_in, cols)
         if layer > 0:
             w = beyond(vector, table[layer, W])
-            product(tile, w, n_in, 1, vector, 0, dx, at.there, y, mode, n_out, n_in, cols)
-            add_planes(tile, at.there, n_out, cols, to)
+            product(tile, w, n_in, 1, vector, 0, dx, at.odd, y, mode, n_out, n_in, cols)
+            add_planes(tile, at.odd, n_out, cols, to)
         if not direct:
             ends = row_of(planes, y), row_of(planes, to), row_of(planes, dy)
             call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
@@ -62,15 +62,15 @@ def backward_along_weights(
     for step in range(layers):
         layer = layers - 1 - step
         x, dx, n_in = table[layer, PLANE], table[layer, TANGENT], table[layer, IN]
-        gather(tile, table, layer, dgy, x, dg, True, cols)
+        weight_vjp(tile, table, layer, dgy, x, dg, True, cols)
         if layer > 0:
-            gather(tile, table, layer, gy, dx, dg, False, cols)
-            gx = at.here if step % 2 == 0 else at.there
-            dgx = at.d_here if step % 2 == 0 else at.d_there
-            pull(tile, table, layer, dvector, gy, dgx, cols)
-            pull(tile, table, layer, vector, dgy, gx, cols)
+            weight_vjp(tile, table, layer, gy, dx, dg, False, cols)
+            gx = at.even if step % 2 == 0 else at.odd
+            dgx = at.d_even if step % 2 == 0 else at.d_odd
+            input_vjp(tile, table, layer, dvector, gy, dgx, cols)
+            input_vjp(tile, table, layer, vector, dgy, gx, cols)
             add_planes(tile, gx, n_in, cols, dgx)
-            pull(tile, table, layer, vector, gy, gx, cols)
+            input_vjp(tile, table, layer, vector, gy, gx, cols)
             if table[layers, IN] != RELU_CODE:
                 ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
                 call_with_pointers(loop_of(tile, table[layers, IN], CURVE), (*ends, n_in, cols, stride))

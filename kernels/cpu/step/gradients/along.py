@@ -18,8 +18,8 @@ from ..inner_loops import CURVE
 from ..perceptron import (
     backward_along,
     forward_along,
-    inputs_pulled,
-    inputs_pulled_along,
+    input_cotangent,
+    input_cotangent_along,
     loop_of,
     outputs_along,
 )
@@ -104,7 +104,7 @@ def kl_along(
             work[i] = e[i] * dg[i]
         sums[0] += total(work)
 
-    gz, dgz = inputs_pulled(tile, tile.decoder), inputs_pulled_along(tile, tile.decoder)
+    gz, dgz = input_cotangent(tile, tile.decoder), input_cotangent_along(tile, tile.decoder)
     one, prior = real(1), real(1.0 / batch)
     for z in range(d_z):
         gmu, gs = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)

@@ -16,8 +16,8 @@ from ..perceptron import (
     backward,
     backward_along,
     forward_along,
-    inputs_pulled,
-    inputs_pulled_along,
+    input_cotangent,
+    input_cotangent_along,
     outputs_along,
 )
 from ..sample import clear_padding, decode, encode, kl_sum, sample_z, scale
@@ -63,7 +63,7 @@ def kl(
     kl_sum(tile, rows)
     sums[1] += tile.found[0]
     backward(tile, tile.decoder, theta, at.residual, g, False, True, samples * at.width)
-    gz = inputs_pulled(tile, tile.decoder)  # times gamma and the number of samples
+    gz = input_cotangent(tile, tile.decoder)  # times gamma and the number of samples
     pathwise(tile, gz, tau / (batch * samples), 1.0 / batch, rows)
     backward(tile, tile.encoder, phi, at.features, g, True, False, at.width)
 
@@ -80,7 +80,7 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float, covariance: int) -> Non
     real = work.dtype.type
     scale(tile, at.residual, at.d_x, -tau, at.cotangent)
     backward(tile, tile.decoder, theta, at.cotangent, theta, False, True, samples * width)
-    scale(tile, inputs_pulled(tile, tile.decoder), d_z, 1.0, at.score)
+    scale(tile, input_cotangent(tile, tile.decoder), d_z, 1.0, at.score)
     result, one = 0.0, real(1)
     for z in range(d_z):
         s = row_of(planes, at.s + z)
@@ -115,7 +115,7 @@ def curvature(tile: Any, theta: Array, tau: float) -> None:
 
 
 @stage
-def pull_gap(
+def gap_gradient(
     tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, covariance: int,
     g: Array,
 ) -> None:  # fmt: skip
@@ -127,7 +127,7 @@ def pull_gap(
     at, planes, real = tile.at[0], tile.planes, tile.planes.dtype.type
     width, d_z = at.width, at.d_z
     one, two, weight, to_score = real(1), real(2), real(share), real(score_weight)
-    hessian_d = inputs_pulled_along(tile, tile.decoder)  # if z follows
+    hessian_d = input_cotangent_along(tile, tile.decoder)  # if z follows
     for z in range(d_z):
         gmu, grho = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
         s, ds = row_of(planes, at.s + z), row_of(planes, at.ds + z)
@@ -173,4 +173,4 @@ def fisher(
     if plan.follows:
         curvature(tile, theta, tau)
     share = plan.weight / (batch * tile.at[0].samples)
-    pull_gap(tile, phi, rows, share, 0.0, plan.follows, plan.covariance, g)
+    gap_gradient(tile, phi, rows, share, 0.0, plan.follows, plan.covariance, g)

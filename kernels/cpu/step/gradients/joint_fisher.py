@@ -16,12 +16,12 @@ from vsmnp.types.arrays import Array
 from ....formulas.elementary import formula
 from ...sums import total
 from ...views import row_of, run_of
-from ..perceptron import backward, backward_along, forward_along, inputs_pulled, outputs_along
+from ..perceptron import backward, backward_along, forward_along, input_cotangent, outputs_along
 from ..records import Noise
 from ..sample import clear_padding, decode, draw, encode, sample_z, scale
 from ..stages import stage
 from ..tile import TANGENT
-from .inference import curvature, gaps, pull_gap
+from .inference import curvature, gap_gradient, gaps
 from .score_gradient import score_features, score_gradient
 
 
@@ -33,13 +33,13 @@ def _directions(
     at, planes = tile.at[0], tile.planes
     width, d_z, real = at.width, at.d_z, planes.dtype.type
     if by_probe:
-        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at.here, 1)
-        clear_padding(tile, at.here, 2 * d_z, rows, 1)
+        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at.even, 1)
+        clear_padding(tile, at.even, 2 * d_z, rows, 1)
         root = real(math.sqrt(2.0))
         for z in range(d_z):
             for i in range(width):
-                u[z, i] = planes[at.here + z, i]
-                w[z, i] = root * planes[at.here + d_z + z, i]
+                u[z, i] = planes[at.even + z, i]
+                w[z, i] = root * planes[at.even + d_z + z, i]
         return
     for z in range(d_z):
         eps = run_of(planes, at.eps + z, j * width, width)
@@ -64,7 +64,7 @@ def score_norm(
         _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
         score_features(tile, u, w, rows)
         backward(tile, tile.encoder, phi, at.features, g, False, True, width)
-        s_q = inputs_pulled(tile, tile.encoder)
+        s_q = input_cotangent(tile, tile.encoder)
         for d in range(d_x):
             score = row_of(planes, s_q + d)
             for i in range(rows):
@@ -91,7 +91,7 @@ def joint_inference(
     sums[0] += tile.found[0]
     if plan.follows:
         curvature(tile, theta, tau)
-    pull_gap(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False, g)
+    gap_gradient(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False, g)
     probe = Noise(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
     sums[2] += tile.found[0]

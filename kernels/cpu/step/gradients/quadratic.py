@@ -8,7 +8,7 @@ from vsmnp.types.arrays import Array
 
 from ...sums import total, total_squares
 from ...views import row_of, run_of
-from ..perceptron import backward, inputs_pulled
+from ..perceptron import backward, input_cotangent
 from ..records import ELBO, TRAINING
 from ..sample import clear_padding, decode, encode, kl_sum, sample_z, scale
 from ..stages import stage
@@ -34,7 +34,7 @@ def scores(tile: Any, phi: Array) -> None:
                 amu[i] = eps[i] * inverse
                 arho[i] = (eps[i] * eps[i] - one) * inverse * ds[i]
         backward(tile, tile.encoder, phi, at.features, phi, False, True, width)
-        score = inputs_pulled(tile, tile.encoder)
+        score = input_cotangent(tile, tile.encoder)
         for d in range(at.d_x):
             source, target = row_of(planes, score + d), run_of(planes, at.s_q + d, j * width, width)
             for i in range(width):
