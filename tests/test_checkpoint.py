@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,65 @@ def test_bytes_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: pytes
     node = path.stat().st_ino
     assert calls == [("fsync", node), ("replace", node), ("fsync", tmp_path.stat().st_ino)]
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_link_is_replaced_and_its_target_left_alone(tmp_path: Path, folder: bool) -> None:
+    target, path = tmp_path / "target", tmp_path / "file"
+    if folder:
+        target.mkdir()
+    else:
+        target.write_bytes(b"mine")
+    path.symlink_to(target)
+    storage.write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert not path.is_symlink()
+    assert target.is_dir() if folder else target.read_bytes() == b"mine"
+
+
+def test_a_link_that_the_user_names_is_followed(tmp_path: Path) -> None:
+    target, path = tmp_path / "target", tmp_path / "file"
+    path.symlink_to(target)
+    storage.write_whole(path, b"new", follow_link=True)
+    assert path.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EACCES, errno.ENOTSUP, errno.EIO])
+def test_a_folder_that_cannot_be_flushed_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
+    """Network drives refuse it, and Windows cannot open a folder; a failing disk is an error all the same."""
+    path, original = tmp_path / "file", getattr(os, call)
+
+    def of_folder(what: Any) -> bool:
+        return os.path.isdir(what) if call == "open" else stat.S_ISDIR(os.fstat(what).st_mode)
+
+    def refusing(what: Any, *others: Any, **named: Any) -> Any:
+        if of_folder(what):
+            raise OSError(code, os.strerror(code))
+        return original(what, *others, **named)
+
+    monkeypatch.setattr(os, call, refusing)
+    if code == errno.EIO:
+        with pytest.raises(StorageError, match="Input/output error"):
+            storage.write_whole(path, b"new")
+    else:
+        storage.write_whole(path, b"new")
+        storage.make_folder(tmp_path / "a" / "b")
+        assert storage.make_new_folder(tmp_path / "c")
+    assert path.read_bytes() == b"new"
+
+
+def test_new_folders_are_entered_durably(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(storage, "sync_folder", flushed.append)
+    storage.make_folder(tmp_path / "a" / "b")
+    assert sorted(flushed) == [tmp_path, tmp_path / "a"]
+    storage.make_folder(tmp_path / "a" / "b")
+    assert storage.make_new_folder(tmp_path / "a" / "c")
+    assert sorted(flushed) == [tmp_path, tmp_path / "a", tmp_path / "a"]
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

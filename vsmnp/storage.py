@@ -19,6 +19,10 @@ from .errors import StorageError
 
 #: Error codes of a full disk or an exceeded quota.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Error codes of file systems that cannot open or flush a folder.
+_UNSYNCED = (
+    errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR,
+)  # fmt: skip
 #: Age in seconds at which a temporary file counts as abandoned, if no lock shows it.
 ABANDONED = 86_400.0
 #: End of the names of temporary files; other hidden files beside a file belong to other programs.
@@ -65,7 +69,10 @@ def make_folder(path: Path, remedy: str = "choose another with --out") -> Path:
         If it cannot be created.
     """
     try:
+        missing = [each for each in (path, *path.parents) if not each.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            sync_folder(each.parent)
     except OSError as error:
         raise StorageError(f"The folder {path} cannot be created ({error.strerror}): {remedy}.") from error
     return path
@@ -81,6 +88,7 @@ def make_new_folder(path: Path) -> bool:
     """
     try:
         path.mkdir()
+        sync_folder(path.parent)
     except FileExistsError:
         return False
     except OSError as error:
@@ -90,14 +98,42 @@ def make_new_folder(path: Path) -> bool:
     return True
 
 
-def _target(path: Path) -> Path:
-    """Return the file to replace: the target of a link, but not a folder, a pipe or a device."""
-    target = Path(os.path.realpath(path))
+def _target(path: Path, follow_link: bool) -> Path:
+    """Return the file to replace: the target of a link or the link, but not a folder, a pipe or a device."""
+    target = Path(os.path.realpath(path)) if follow_link else Path(os.path.realpath(path.parent)) / path.name
+    if target.is_symlink():
+        return target
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "it is no file but a pipe or a device")
     return target
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the entries of a folder to the disk, where its file system can.
+
+    Network and shared drives refuse it, and Windows cannot open a folder: what was written is whole, but the
+    system decides when it is on the disk.
+
+    Raises
+    ------
+    OSError
+        If the disk fails.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in _UNSYNCED:
+            return
+        raise
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _UNSYNCED:
+            raise
+    finally:
+        os.close(handle)
 
 
 def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
@@ -106,7 +142,7 @@ def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
     return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{remedy}.")
 
 
-def check_place(path: Path, remedy: str = ELSEWHERE) -> None:
+def check_place(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) -> None:
     """Check before the work whether a file can be written, with the same error as after it.
 
     Raises
@@ -116,15 +152,18 @@ def check_place(path: Path, remedy: str = ELSEWHERE) -> None:
         message.
     """
     try:
-        with tempfile.TemporaryFile(dir=_target(path).parent):
+        with tempfile.TemporaryFile(dir=_target(path, follow_link).parent):
             pass
     except OSError as error:
         raise _refused(path, error, remedy) from error
 
 
 @contextlib.contextmanager
-def replacing(path: Path, remedy: str = ELSEWHERE) -> Iterator[Path]:
+def replacing(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) -> Iterator[Path]:
     """Yield a temporary file beside ``path`` that durably replaces it if the block succeeds.
+
+    A symbolic link of that name is replaced by the file, and its target is left alone; ``follow_link``
+    replaces the target instead, for a file that the user has named.
 
     Raises
     ------
@@ -134,7 +173,7 @@ def replacing(path: Path, remedy: str = ELSEWHERE) -> Iterator[Path]:
     """
     temporary = None
     try:
-        target = _target(path)
+        target = _target(path, follow_link)
         handle, temporary = tempfile.mkstemp(_TEMPORARY, f".{target.name}.", target.parent)
         os.close(handle)
         yield Path(temporary)
@@ -143,11 +182,7 @@ def replacing(path: Path, remedy: str = ELSEWHERE) -> Iterator[Path]:
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
         temporary = None
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(target.parent)
     except OSError as error:
         raise _refused(path, error, remedy) from error
     finally:
@@ -156,8 +191,8 @@ def replacing(path: Path, remedy: str = ELSEWHERE) -> Iterator[Path]:
                 os.unlink(temporary)
 
 
-def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE) -> None:
-    """Replace ``path`` by ``content``, atomically and durably.
+def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link: bool = False) -> None:
+    """Replace ``path`` by ``content``, atomically and durably; a link as in :func:`replacing`.
 
     Raises
     ------
@@ -165,7 +200,7 @@ def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE) -> None:
         If the disk is full or the folder cannot be written; ``path`` is then unchanged. ``remedy`` ends the
         message.
     """
-    with replacing(path, remedy) as temporary:
+    with replacing(path, remedy, follow_link) as temporary:
         temporary.write_bytes(content)
 
 
@@ -181,6 +216,6 @@ def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
                 left.unlink()
 
 
-def write_text(path: Path, text: str, remedy: str = ELSEWHERE) -> None:
+def write_text(path: Path, text: str, remedy: str = ELSEWHERE, follow_link: bool = False) -> None:
     """Replace ``path`` by UTF-8 text; raises as :func:`write_whole` does."""
-    write_whole(path, text.encode(), remedy)
+    write_whole(path, text.encode(), remedy, follow_link)

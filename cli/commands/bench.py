@@ -97,9 +97,9 @@ def command(
 
     def keep(rows: list[Row]) -> None:
         if rows_file is not None:
-            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n")
+            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n", follow_link=True)
         if markdown is not None:
-            write_text(markdown, markdown_table(rows))
+            write_text(markdown, markdown_table(rows), follow_link=True)
 
     with catch_signals() as stop:
         rows = _measure(parts, choice, known, peers, repeats, tuple(everywhere), quiet, keep, stop)
@@ -144,7 +144,7 @@ def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | No
         check_picture(plot, _ANOTHER)
     named = [path for path in (rows_file, markdown, plot) if path is not None]
     for path in named:
-        check_place(path, _ANOTHER)
+        check_place(path, _ANOTHER, follow_link=True)
     if len({path.resolve() for path in named}) < len(named):
         raise ConfigError("--json, --markdown and --plot name one file twice: name one for each.")
 

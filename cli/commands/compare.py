@@ -46,7 +46,7 @@ def command(
 
     check_picture(out)
     if csv_file is not None:
-        check_place(csv_file, "choose another place with --csv")
+        check_place(csv_file, "choose another place with --csv", follow_link=True)
     if sort:
         metric(sort)
     quiet = quiet or as_json
@@ -68,7 +68,7 @@ def command(
     columns = {name: cells for name, cells in columns.items() if any(mean is not None for mean, _ in cells)}
     if csv_file is not None:
         about = {"run": runs, "data": data, "data_sha256": digests, "step": [each.run.step for each in found]}
-        write_text(csv_file, csv_text(about, columns))
+        write_text(csv_file, csv_text(about, columns), follow_link=True)
     try:
         if as_json:
             entries = [

@@ -79,7 +79,7 @@ def command(
     if out is None:
         click.echo(text)
     else:
-        write_text(out, text + "\n")
+        write_text(out, text + "\n", follow_link=True)
     say(_summary(verdicts, len(words)), quiet)
     if failed:
         say("Does not hold: " + ", ".join(failed) + ".")

@@ -54,7 +54,7 @@ def write_table(path: Path, table: Table, blocks: Iterable[Array]) -> None:
         If the file cannot be written; a former file is then unchanged.
     """
     check_suffix(path)
-    with replacing(path) as temporary:
+    with replacing(path, follow_link=True) as temporary:
         if path.suffix == ".npy":
             _write_npy(temporary, table, blocks)
         elif path.suffix == ".h5":
