@@ -65,9 +65,9 @@ def names(kind: str) -> list[str]:
     return re.findall(r"\w+", found[1])
 
 
-def place_of(name: str) -> int:
+def word_of(name: str) -> int:
     """Return the index of a word in a plan."""
-    return names("Place").index(name)
+    return names("PlanWord").index(name)
 
 
 def trainer_of(k: Kernels, settings: Settings, many: int = ONE_BLOCK) -> Trainer:
@@ -250,7 +250,7 @@ def test_a_slice_of_a_gradient_is_small() -> None:
 def without_moments(step: CudaStep) -> CudaStep:
     """Build the same step with the encoder's moments left in memory."""
     words = step.plan.words.copy()
-    words[place_of("MOMENTS")] = 0
+    words[word_of("MOMENTS")] = 0
     return replace(step, plan=replace(step.plan, words=words, moments=0))
 
 
@@ -296,7 +296,7 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
         assert spec is not None
         plan = step_plan.plan(spec, kilobytes * 1024)
         assert (plan.moments > 0) == held == ("moments" in str(plan))
-        assert plan.words[place_of("MOMENTS")] == held
+        assert plan.words[word_of("MOMENTS")] == held
 
 
 @pytest.mark.parametrize("kilobytes", [227, 163, 99, 64])
@@ -392,15 +392,15 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
 
 def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     """Both sides use the same index for each name."""
-    places, numbers = names("Place"), names("Number")
+    words, numbers = names("PlanWord"), names("PlanNumber")
     trainer = trainer_of(kernel_set(launcher, GEOMETRIES[0]), TINY)
     assert isinstance(trainer.fused, CudaStep)
     plan, spec = trainer.fused.plan, trainer.fused.spec
-    assert len(plan.words) == places.index("PLACES") + 8 * (
+    assert len(plan.words) == words.index("PLAN_WORDS") + 8 * (
         len(spec.encoder.widths) + len(spec.decoder.widths)
     )
-    assert plan.words[places.index("ROWS")] == plan.rows
-    assert plan.words[places.index("LOG_SD")] == spec.log_sd
+    assert plan.words[words.index("ROWS")] == plan.rows
+    assert plan.words[words.index("LOG_SD")] == spec.log_sd
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
     assert names("Finding").index("FINDINGS") == step_plan.FINDINGS
