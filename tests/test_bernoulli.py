@@ -371,7 +371,7 @@ TINY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("objective", ["elbo", "m1"])
-def test_a_run_goes_on_bit_for_bit(tmp_path: Path, objective: str) -> None:
+def test_a_run_resumes_bit_for_bit(tmp_path: Path, objective: str) -> None:
     settings = Settings(**TINY, objective=objective)
     whole = Session.new(settings, folder=tmp_path / "whole").train()
     half = Session.new(replace(settings, steps=4), folder=tmp_path / "half")

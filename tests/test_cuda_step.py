@@ -122,7 +122,7 @@ def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, man
     ("objective", "inference"),
     [("m1", "kl"), ("m1", "fisher"), ("m1", "fisher-reparam"), ("fae", "fisher-reparam")],
 )
-def test_models_die_as_they_do_composed(
+def test_models_diverge_as_in_composed_steps(
     launcher: ShimLauncher, objective: str, inference: str, many: int
 ) -> None:
     """One model has a NaN parameter, one a gamma whose square overflows; their neighbour goes on."""
@@ -256,7 +256,7 @@ def without_moments(step: CudaStep) -> CudaStep:
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("inference", ["kl", "fisher"])
-def test_moments_are_the_same_bits_wherever_they_lie(
+def test_moments_have_the_same_bits_in_both_memories(
     launcher: ShimLauncher, inference: str, geometry: Geometry
 ) -> None:
     """In the block or in memory; one model diverges in its second step."""
@@ -282,7 +282,7 @@ def test_moments_are_the_same_bits_wherever_they_lie(
         np.testing.assert_array_equal(array, states[1][name], err_msg=name)
 
 
-def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
+def test_moments_are_in_shared_memory_where_occupancy_stays_the_same() -> None:
     """Not for one update, nor for SGD; and a multiprocessor that holds three blocks still holds three."""
     wide = replace(TINY, hidden=(30, 30), samples=1, dtype="float32", encoder_steps=2)
     for settings, kilobytes, held in (
@@ -336,7 +336,7 @@ def test_every_launch_of_a_step_asks_for_the_same_share(launcher: ShimLauncher) 
             assert share == (trainer.fused.plan.carve_out if kernel in kernels else None)
 
 
-def test_tangents_take_room_only_where_they_are() -> None:
+def test_tangents_take_memory_only_in_steps_of_second_order() -> None:
     """As many planes as a network has features, so that the tile may have fewer rows."""
     wide = replace(TINY, hidden=(30, 30), dtype="float32")
     steps = [replace(wide, inference=inference) for inference in ("fisher", "fisher-reparam")]
@@ -372,7 +372,7 @@ def test_any_depth_and_width(launcher: ShimLauncher, widths: tuple[int, ...]) ->
     same((state, run(fused, state, 1)), (expected, wanted))
 
 
-def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> None:
+def test_a_step_that_cannot_be_fused_is_logged_and_composed(launcher: ShimLauncher) -> None:
     launcher.shared_bytes = MEMORIES[0]
     k = kernel_set(launcher, GEOMETRIES[0])
     for choice, words in (

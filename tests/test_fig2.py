@@ -164,7 +164,7 @@ def test_optima_are_least_among_their_neighbours(problem: Problem) -> None:
                 assert divergence(problem, mean + u[:2], np.exp(log_sd + u[2:])) > optimum.value
 
 
-def test_end_points_are_told_by_the_nearest_optimum() -> None:
+def test_end_points_are_classified_by_the_nearest_optimum() -> None:
     basins = find_basins(PROBLEMS[0])
     points = [*(basin.centre for basin in basins), (0.1, -0.1), (3.0, 0.0), (np.nan, np.nan)]
     end = np.array([[*point, 1.0, 1.0] for point in points])
@@ -212,7 +212,7 @@ def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
     assert of_fisher == [basins[0].name, basins[2].name, basins[2].name, basins[1].name]
 
 
-def test_diverging_starts_leave_the_others_alone() -> None:
+def test_diverging_starts_do_not_change_the_others() -> None:
     trajectory = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
     lost = ~np.isfinite(trajectory.end).all(axis=1)
     assert 0 < lost.sum() < 49
