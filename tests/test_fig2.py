@@ -13,7 +13,7 @@ from laws import agree, derivative
 from scipy.special import expit, ndtr
 from strategies import gauss_hermite, nodes
 
-from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels import load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
 from vsmnp.paper.reproduce.fig2 import experiment as fig2
 from vsmnp.paper.reproduce.fig2.basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
@@ -43,12 +43,6 @@ each_problem = pytest.mark.parametrize(
     ids=[each.name for each in PROBLEMS],
 )
 Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
 
 
 def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
