@@ -11,7 +11,7 @@ from vsmnp.errors import ConfigError, DeviceError, member_of
 from vsmnp.types import Kernels
 
 
-class _Home(NamedTuple):
+class _Place(NamedTuple):
     """The module that defines a kernel set, and the device that it runs on."""
 
     module: str
@@ -20,16 +20,16 @@ class _Home(NamedTuple):
 
 #: All kernel sets by name. On a GPU the module's ``on_card(tf32)`` makes the set; on the CPU the set is the
 #: module's ``KERNELS``, or the module itself.
-_HOMES = {
-    "reference": _Home("reference.kernel_set", "cpu"),
-    "cpu": _Home("cpu.kernel_set", "cpu"),
-    "cuda": _Home("cuda.kernel_set", "gpu"),
-    "numba-cuda": _Home("numba_cuda.kernel_set", "gpu"),
+_SETS = {
+    "reference": _Place("reference.kernel_set", "cpu"),
+    "cpu": _Place("cpu.kernel_set", "cpu"),
+    "cuda": _Place("cuda.kernel_set", "gpu"),
+    "numba-cuda": _Place("numba_cuda.kernel_set", "gpu"),
 }
-NAMES = tuple(_HOMES)
+NAMES = tuple(_SETS)
 #: Kernel sets that run on any machine, and those that need an NVIDIA GPU.
-ON_HOST = tuple(name for name, home in _HOMES.items() if home.device == "cpu")
-ON_GPU = tuple(name for name, home in _HOMES.items() if home.device == "gpu")
+ON_HOST = tuple(name for name, place in _SETS.items() if place.device == "cpu")
+ON_GPU = tuple(name for name, place in _SETS.items() if place.device == "gpu")
 
 
 @cache
@@ -48,19 +48,19 @@ def load(name: str, tf32: bool = False) -> Kernels:
     ConfigError
         If there is no set of that name, or the set is ``cpu`` and NUMBA_DISABLE_JIT is set.
     """
-    member_of(_HOMES, "kernel set", name)
+    member_of(_SETS, "kernel set", name)
     if name == "cpu" and import_module("numba").config.DISABLE_JIT:
         raise ConfigError(
             "NUMBA_DISABLE_JIT is set, and the kernel set 'cpu' is compiled by Numba: unset it, or take "
             "--kernels reference."
         )
-    module = import_module(f"vsmnp.kernels.{_HOMES[name].module}")
+    module = import_module(f"vsmnp.kernels.{_SETS[name].module}")
     return cast(Kernels, module.on_card(tf32) if name in ON_GPU else getattr(module, "KERNELS", module))
 
 
 def device_of(name: str) -> str:
     """Return ``cpu`` or ``gpu``, the device on which the set of that name runs."""
-    return _HOMES[name].device
+    return _SETS[name].device
 
 
 def choose(device: str, kernels: str, tf32: bool = False) -> str:

@@ -13,9 +13,18 @@ for name in [name for name in os.environ if name.startswith("VSMNP_")]:
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from vsmnp.kernels import ON_HOST, load  # noqa: E402
+from vsmnp.types import Kernels  # noqa: E402
+
 # The same draws on every machine, and no result that depends on the load of the machine.
 settings.register_profile("laws", deadline=None, derandomize=True)
 settings.load_profile("laws")
+
+
+@pytest.fixture(scope="module", params=ON_HOST)
+def k(request: pytest.FixtureRequest) -> Kernels:
+    """Return each kernel set that runs on the host in turn."""
+    return load(request.param)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
-from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.activated import ActivatedBilinear
 from vsmnp.layers.activations import ACTIVATIONS, Relu, Softplus, Tanh
 from vsmnp.layers.compose import Chain
@@ -48,11 +47,6 @@ NORMS: dict[str, Callable[[int], tuple[Layer, ...]]] = {
     "batch norm": lambda channels: (BatchNorm(channels),),
     "frozen norm": lambda channels: (FrozenNorm(channels),),
 }
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    return load(request.param)
 
 
 def _positive(p: Params) -> Params:

@@ -471,7 +471,7 @@ def test_a_peer_without_its_framework_is_an_error_only_by_name(same_cores: None,
         ("def obstacle(p): return None\ndef make(p): 1 / 0", "failed (ZeroDivisionError"),
     ],
 )
-def test_a_peer_that_fails_is_one_sentence_and_the_others_go_on(
+def test_a_peer_that_fails_is_one_sentence_and_the_others_run(
     same_cores: None, tmp_path: Path, source: str, said: str
 ) -> None:
     (tmp_path / "bad.py").write_text(source)

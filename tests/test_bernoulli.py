@@ -23,7 +23,7 @@ from test_objectives import Textbook
 import vsmnp
 from vsmnp.errors import ConfigError
 from vsmnp.evaluation.evaluate import evaluate
-from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels import load
 from vsmnp.metrics import Subject, iwae_bound, latent_mmd, negative_elbo, posterior_sds, prior_estimate
 from vsmnp.model.bernoulli import Bernoulli, logistic
 from vsmnp.model.vae import GaussianVAE
@@ -36,12 +36,6 @@ from vsmnp.types import Array, Kernels
 
 S = 3
 REFERENCE = load("reference")
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
 
 
 def codes(d_z: int) -> Array:
@@ -371,7 +365,7 @@ TINY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("objective", ["elbo", "m1"])
-def test_a_run_goes_on_bit_for_bit(tmp_path: Path, objective: str) -> None:
+def test_a_run_resumes_bit_for_bit(tmp_path: Path, objective: str) -> None:
     settings = Settings(**TINY, objective=objective)
     whole = Session.new(settings, folder=tmp_path / "whole").train()
     half = Session.new(replace(settings, steps=4), folder=tmp_path / "half")

@@ -147,13 +147,13 @@ def test_a_lost_or_added_end_is_seen(run: Path, scratch: Path, data: st.DataObje
 
 @given(st.binary(max_size=600), st.booleans())
 @many
-def test_foreign_bytes_are_refused(scratch: Path, content: bytes, with_magic: bool) -> None:
+def test_files_that_are_not_checkpoints_are_refused(scratch: Path, content: bytes, with_magic: bool) -> None:
     magic = b"vsmnp checkpoint 1\n" if with_magic else b""
     (scratch / "checkpoint.h5").write_bytes(magic + content)
     refuses(scratch)
 
 
-def test_damage_is_seen_before_the_hdf5_library_sees_a_byte(
+def test_damage_is_detected_before_the_hdf5_library_reads_a_byte(
     run: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A damaged HDF5 file may crash the library itself."""
@@ -168,7 +168,7 @@ def test_damage_is_seen_before_the_hdf5_library_sees_a_byte(
     assert "SHA-256" in refuses(scratch)
 
 
-def test_a_foreign_hdf5_file_is_refused(scratch: Path) -> None:
+def test_an_hdf5_file_of_another_program_is_refused(scratch: Path) -> None:
     for block in (0, BLOCK):
         with h5py.File(scratch / "checkpoint.h5", "w", userblock_size=block) as file:
             file["x"] = np.zeros(3)
@@ -357,7 +357,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
 
 
-def test_the_module_writes_through_the_one_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_module_writes_through_storage_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint is written by :func:`vsmnp.storage.write_whole` and in no other way."""
     written = {}
     monkeypatch.setattr(checkpoint, "write_whole", lambda path, content, _: written.update({path: content}))

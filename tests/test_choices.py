@@ -58,16 +58,16 @@ def test_a_row_names_what_exists(chosen: str, name: str) -> None:
 @pytest.mark.parametrize(("chosen", "name"), ROWS)
 def test_a_member_has_the_parameters_that_a_run_gives(chosen: str, name: str) -> None:
     """Each is built from values by the names of its parameters, and accepts every setting that it reads."""
-    homes = [SETS[chosen][name].home]
+    places = [SETS[chosen][name].place]
     if name in OBJECTIVES and chosen == "objective":
         row = OBJECTIVES[name]
-        homes += [row.published] * bool(row.published)
-        homes += [row.joint.inference, row.joint.both] if row.joint else []
+        places += [row.published] * bool(row.published)
+        places += [row.joint.inference, row.joint.both] if row.joint else []
     if chosen == "initial" or (chosen == "arch" and ARCHITECTURES[name].of_images):
         return  # called with arguments in order
     values = {*ingredients(Settings()), "d_x", "features", "gamma", "beta1", "beta2", "eps"}
-    for home in homes:
-        assert set(inspect.signature(imported(home)).parameters) <= values
+    for place in places:
+        assert set(inspect.signature(imported(place)).parameters) <= values
 
 
 def test_what_a_setting_belongs_to_reads_it() -> None:

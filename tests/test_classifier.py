@@ -96,7 +96,7 @@ def test_other_pictures_are_refused(image: tuple[int, ...] | None) -> None:
 # --- training -------------------------------------------------------------------------------------
 
 
-def test_it_learns_and_its_features_are_those_before_the_scores(trained: Classifier) -> None:
+def test_training_separates_the_classes_and_features_are_those_before_the_scores(trained: Classifier) -> None:
     assert trained.accuracy == 1.0
     x, image = data().test(0, np.float32), (1, 6, 6)
     features = trained.features(K, x, image)

@@ -361,7 +361,7 @@ def test_a_switch_of_a_configuration_can_be_turned_off(tmp_path: Path) -> None:
     assert not resolved("--config", tmp_path / "config.toml", "--no-sigmoid-output")["sigmoid_output"]
 
 
-def test_a_run_goes_on_to_more_steps(one: Path, tmp_path: Path) -> None:
+def test_a_run_continues_to_more_steps(one: Path, tmp_path: Path) -> None:
     succeeds(
         "train",
         *TINY,
@@ -650,7 +650,9 @@ def test_a_request_beyond_the_memory_is_one_sentence(one: Path) -> None:
     assert "memory" in fails(1, "train", *TINY, "--samples", str(10**17), "--dry-run", "--json")
 
 
-def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_names_the_command_to_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import signal
 
     from vsmnp.training.trainer import Trainer

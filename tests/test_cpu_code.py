@@ -91,7 +91,9 @@ def test_the_name_says_the_version() -> None:
     assert _folder().name.startswith(f"{vsmnp.__version__}-")
 
 
-def test_it_is_the_users_cache_or_what_numba_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_the_users_cache_or_that_of_numbas_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     assert machine_code_folder.user_cache() in _folder().parents
@@ -183,7 +185,7 @@ def test_processes_that_compile_at_once_leave_whole_machine_code(tmp_path: Path)
     assert [file for file in (tmp_path / "cache").rglob("*") if ".tmp." in file.name] == []
 
 
-def test_a_full_disk_costs_the_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_the_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit on the size of files simulates it: the machine code is longer than that."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"

@@ -83,7 +83,7 @@ def test_machine_code_that_was_cut_short_is_compiled_again(
         assert sum(made.stats.cache_hits.values()) == found
 
 
-def test_a_folder_that_cannot_be_written_to_costs_the_cache_alone(
+def test_a_folder_that_cannot_be_written_to_loses_the_cache_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))

@@ -16,7 +16,7 @@ from hypothesis import given
 from laws import agree
 from strategies import few
 from test_cuda_run import (  # noqa: F401  (collected here once more, with the fixture `k` of this file)
-    test_a_bad_datum_spoils_its_own_terms_alone,
+    test_a_nonfinite_datum_affects_its_own_terms_alone,
     test_a_product_over_nothing_is_zero,
     test_posterior_fisher_of_any_samples_and_width,
     test_residual_forms_of_any_samples_and_width,
@@ -36,8 +36,8 @@ from test_kernels import (  # noqa: F401
     test_gather_is_exact,
     test_gemm,
     test_sample_is_made_of_the_normals_of_its_key,
-    test_sgd_is_bit_equal_and_leaves_the_dead_alone,
-    test_sum_rows_has_one_order_whatever_lies_beside,
+    test_sgd_is_bit_equal_and_does_not_change_diverged_models,
+    test_sum_rows_has_an_order_that_depends_on_the_shape_alone,
     test_sum_rows_of_integers_is_exact,
 )
 from test_recorded import CHOICES, FUSED, TINY, trained
@@ -72,7 +72,7 @@ def k(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) 
 
 @few
 @given(draws)
-def test_adam_agrees_and_leaves_the_dead_alone(k: Any, draws: Draws) -> None:
+def test_adam_agrees_and_does_not_change_diverged_models(k: Any, draws: Draws) -> None:
     """The card's powers may differ from the host's in the last place, and so may the corrections."""
     state = Moving(draws)
     p, m, v, t = state.copies()

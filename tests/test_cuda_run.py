@@ -39,7 +39,7 @@ from test_kernels import (  # noqa: F401  (collected here once more, with the fi
     test_activation_curve,
     test_activation_slope,
     test_activations_at_the_ends_of_the_line,
-    test_adam_is_bit_equal_and_leaves_the_dead_alone,
+    test_adam_is_bit_equal_and_does_not_change_diverged_models,
     test_add_bias,
     test_arrays_come_and_go,
     test_finite_flags_the_members_with_a_bad_entry,
@@ -49,8 +49,8 @@ from test_kernels import (  # noqa: F401  (collected here once more, with the fi
     test_read_only_inputs_are_welcome,
     test_residual_forms,
     test_sample_is_made_of_the_normals_of_its_key,
-    test_sgd_is_bit_equal_and_leaves_the_dead_alone,
-    test_sum_rows_has_one_order_whatever_lies_beside,
+    test_sgd_is_bit_equal_and_does_not_change_diverged_models,
+    test_sum_rows_has_an_order_that_depends_on_the_shape_alone,
     test_sum_rows_of_integers_is_exact,
 )
 from test_rng import (  # noqa: F401
@@ -149,7 +149,7 @@ def test_nan_comes_out_of_activations(k: CudaKernels, f: ActivationName, dtype: 
         np.testing.assert_array_equal(np.isnan(out), np.isnan(x))
 
 
-def test_a_bad_datum_spoils_its_own_terms_alone(k: CudaKernels) -> None:
+def test_a_nonfinite_datum_affects_its_own_terms_alone(k: CudaKernels) -> None:
     one = np.ones((1, 1, 3, 2))
     bad = one.copy()
     bad[0, 0, 1, 1] = np.nan

@@ -65,9 +65,9 @@ def names(kind: str) -> list[str]:
     return re.findall(r"\w+", found[1])
 
 
-def place_of(name: str) -> int:
+def word_of(name: str) -> int:
     """Return the index of a word in a plan."""
-    return names("Place").index(name)
+    return names("PlanWord").index(name)
 
 
 def trainer_of(k: Kernels, settings: Settings, many: int = ONE_BLOCK) -> Trainer:
@@ -122,7 +122,7 @@ def test_steps_are_those_of_the_reference(launcher: ShimLauncher, case: int, man
     ("objective", "inference"),
     [("m1", "kl"), ("m1", "fisher"), ("m1", "fisher-reparam"), ("fae", "fisher-reparam")],
 )
-def test_models_die_as_they_do_composed(
+def test_models_diverge_as_in_composed_steps(
     launcher: ShimLauncher, objective: str, inference: str, many: int
 ) -> None:
     """One model has a NaN parameter, one a gamma whose square overflows; their neighbour goes on."""
@@ -250,13 +250,13 @@ def test_a_slice_of_a_gradient_is_small() -> None:
 def without_moments(step: CudaStep) -> CudaStep:
     """Build the same step with the encoder's moments left in memory."""
     words = step.plan.words.copy()
-    words[place_of("MOMENTS")] = 0
+    words[word_of("MOMENTS")] = 0
     return replace(step, plan=replace(step.plan, words=words, moments=0))
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("inference", ["kl", "fisher"])
-def test_moments_are_the_same_bits_wherever_they_lie(
+def test_moments_have_the_same_bits_in_both_memories(
     launcher: ShimLauncher, inference: str, geometry: Geometry
 ) -> None:
     """In the block or in memory; one model diverges in its second step."""
@@ -282,7 +282,7 @@ def test_moments_are_the_same_bits_wherever_they_lie(
         np.testing.assert_array_equal(array, states[1][name], err_msg=name)
 
 
-def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
+def test_moments_are_in_shared_memory_where_occupancy_stays_the_same() -> None:
     """Not for one update, nor for SGD; and a multiprocessor that holds three blocks still holds three."""
     wide = replace(TINY, hidden=(30, 30), samples=1, dtype="float32", encoder_steps=2)
     for settings, kilobytes, held in (
@@ -296,7 +296,7 @@ def test_a_block_holds_moments_where_that_pays_and_costs_no_block() -> None:
         assert spec is not None
         plan = step_plan.plan(spec, kilobytes * 1024)
         assert (plan.moments > 0) == held == ("moments" in str(plan))
-        assert plan.words[place_of("MOMENTS")] == held
+        assert plan.words[word_of("MOMENTS")] == held
 
 
 @pytest.mark.parametrize("kilobytes", [227, 163, 99, 64])
@@ -336,7 +336,7 @@ def test_every_launch_of_a_step_asks_for_the_same_share(launcher: ShimLauncher) 
             assert share == (trainer.fused.plan.carve_out if kernel in kernels else None)
 
 
-def test_tangents_take_room_only_where_they_are() -> None:
+def test_tangents_take_memory_only_in_steps_of_second_order() -> None:
     """As many planes as a network has features, so that the tile may have fewer rows."""
     wide = replace(TINY, hidden=(30, 30), dtype="float32")
     steps = [replace(wide, inference=inference) for inference in ("fisher", "fisher-reparam")]
@@ -372,7 +372,7 @@ def test_any_depth_and_width(launcher: ShimLauncher, widths: tuple[int, ...]) ->
     same((state, run(fused, state, 1)), (expected, wanted))
 
 
-def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> None:
+def test_a_step_that_cannot_be_fused_is_logged_and_composed(launcher: ShimLauncher) -> None:
     launcher.shared_bytes = MEMORIES[0]
     k = kernel_set(launcher, GEOMETRIES[0])
     for choice, words in (
@@ -392,15 +392,15 @@ def test_what_cannot_be_fused_is_said_and_composed(launcher: ShimLauncher) -> No
 
 def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
     """Both sides use the same index for each name."""
-    places, numbers = names("Place"), names("Number")
+    words, numbers = names("PlanWord"), names("PlanNumber")
     trainer = trainer_of(kernel_set(launcher, GEOMETRIES[0]), TINY)
     assert isinstance(trainer.fused, CudaStep)
     plan, spec = trainer.fused.plan, trainer.fused.spec
-    assert len(plan.words) == places.index("PLACES") + 8 * (
+    assert len(plan.words) == words.index("PLAN_WORDS") + 8 * (
         len(spec.encoder.widths) + len(spec.decoder.widths)
     )
-    assert plan.words[places.index("ROWS")] == plan.rows
-    assert plan.words[places.index("LOG_SD")] == spec.log_sd
+    assert plan.words[words.index("ROWS")] == plan.rows
+    assert plan.words[words.index("LOG_SD")] == spec.log_sd
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
     assert names("Finding").index("FINDINGS") == step_plan.FINDINGS

@@ -118,7 +118,7 @@ def test_a_file_of_another_format(path: Path) -> None:
     good(path.rename(path.with_suffix(".npy")))
 
 
-def test_dead_links_beside_good_data_are_noted(path: Path) -> None:
+def test_broken_links_beside_good_data_are_reported(path: Path) -> None:
     write(path)
     with h5py.File(path, "r+") as file:
         file["dead"] = h5py.SoftLink("/nowhere")
@@ -127,7 +127,7 @@ def test_dead_links_beside_good_data_are_noted(path: Path) -> None:
     assert load_data(str(path)).notes == ("2 link(s) in x.h5 lead to nothing and were left out: dead, gone.",)
 
 
-def test_a_dead_link_to_the_data(path: Path) -> None:
+def test_a_broken_link_to_the_data(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["x"] = h5py.ExternalLink("there.h5", "/x")
     with pytest.raises(

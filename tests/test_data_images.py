@@ -224,7 +224,7 @@ def test_the_second_mirror_helps(served: tuple[Path, str], cache: Path) -> None:
     check(load_images(tiny(url + "missing/", url + "bad/", url + "good/"), None, download=True))
 
 
-def test_a_spoilt_cached_file_is_replaced(served: tuple[Path, str], cache: Path) -> None:
+def test_a_corrupt_cached_file_is_replaced(served: tuple[Path, str], cache: Path) -> None:
     folder, url = served
     put(folder)
     (cache / "tiny").mkdir(parents=True)
@@ -232,7 +232,7 @@ def test_a_spoilt_cached_file_is_replaced(served: tuple[Path, str], cache: Path)
     check(load_images(tiny(url), None, download=True))
 
 
-def test_every_failure_is_told_and_nothing_is_left(served: tuple[Path, str], tmp_path: Path) -> None:
+def test_every_failure_is_reported_and_leaves_no_file(served: tuple[Path, str], tmp_path: Path) -> None:
     folder, url = served
     put(folder / "bad")
     dead = "http://127.0.0.1:9/"
@@ -271,7 +271,7 @@ def test_the_images_of_another_set_are_refused(tmp_path: Path, monkeypatch: pyte
         load_images(other, tmp_path, download=False)
 
 
-def test_the_built_in_sets_are_told_apart() -> None:
+def test_the_built_in_sets_are_distinguished() -> None:
     assert SETS == (MNIST, FASHION)
     parts = [part for each in SETS for part in (*each.files, *each.labels)]
     assert len({part.crc32 for part in parts}) == len({part.sha256 for part in parts}) == 8

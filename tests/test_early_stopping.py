@@ -187,7 +187,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [3, 8, 9, 50])
-def test_a_run_stopped_anywhere_goes_on_with_the_same_bits(
+def test_a_run_stopped_anywhere_resumes_with_the_same_bits(
     settings: Settings, whole: Path, tmp_path: Path, at: int
 ) -> None:
     folder, steps = tmp_path / "run", 0
@@ -229,7 +229,7 @@ def test_a_run_killed_between_the_evaluation_and_the_next_save(
     assert_same(folder, whole)
 
 
-def test_a_run_that_ended_goes_on_with_more_patience(settings: Settings, whole: Path, tmp_path: Path) -> None:
+def test_a_run_that_ended_resumes_with_more_patience(settings: Settings, whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     Session.new(replace(settings, patience=2), folder=folder).train()
     first = load_run(folder).step

@@ -104,7 +104,7 @@ def test_a_run_stopped_anywhere_has_every_row_once(whole: Path, tmp_path: Path, 
     assert_same(folder, whole)
 
 
-def test_a_run_killed_while_it_is_evaluated_makes_up_for_it(whole: Path, tmp_path: Path) -> None:
+def test_a_run_killed_during_an_evaluation_repeats_it(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def kill(done: int, total: int) -> None:
@@ -117,7 +117,7 @@ def test_a_run_killed_while_it_is_evaluated_makes_up_for_it(whole: Path, tmp_pat
     assert_same(folder, whole)
 
 
-def test_a_finished_run_goes_on_with_its_rows(whole: Path, tmp_path: Path) -> None:
+def test_a_finished_run_resumes_with_its_rows(whole: Path, tmp_path: Path) -> None:
     Session.new(replace(TINY, steps=20), folder=tmp_path / "run").train()
     Session.resumed(tmp_path / "run", {"steps": 24}).train()
     assert_same_rows = [rows_of(folder) for folder in (tmp_path / "run", whole)]
@@ -134,7 +134,7 @@ def test_a_diverged_model_has_a_row_without_numbers(tmp_path: Path) -> None:
     assert np.isfinite(values[:, 1]).all()
 
 
-def test_foreign_evaluations_are_explained() -> None:
+def test_evaluations_without_their_steps_are_explained() -> None:
     arrays = {"alive": np.ones(1), "evaluations/history/steps": np.array([3])}
     with pytest.raises(CheckpointError, match="not those of this version"):
         Evaluations.from_arrays(arrays)

@@ -14,7 +14,6 @@ from laws import agree, derivative, derivative_along, norm
 from scipy.optimize import minimize_scalar
 from strategies import Nodes, Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
 
-from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.activations import ACTIVATIONS
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.dense import Dense
@@ -23,13 +22,6 @@ from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import ELBO, KL, M1, M2, M3, JointFisher, Objective, OptimalGamma, PosteriorFisher
 from vsmnp.rng import Key
 from vsmnp.types import Array, Kernels
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
-
 
 # --- 1, 3: the objectives and each other ----------------------------------------------------------
 

@@ -71,7 +71,7 @@ def _run(folder: Path) -> Run:
     return grid.train_cell(cell, folder, lambda step: None)
 
 
-def test_a_half_trained_cell_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_half_trained_cell_resumes_where_it_stopped(tmp_path: Path) -> None:
     cell = _tiny(failure_cells.quick_grid()[0])
     whole = grid.train_cell(cell, tmp_path / "whole", lambda step: None)
     (tmp_path / "half").mkdir()

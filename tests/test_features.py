@@ -215,7 +215,7 @@ def test_unreadable_networks_are_explained(session: Any, tmp_path: Path) -> None
         OnnxFeatures(tmp_path / "bad.onnx")
 
 
-def test_a_failure_without_words_is_named(
+def test_an_exception_without_a_message_is_named(
     session: Any, network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

@@ -13,7 +13,7 @@ from laws import agree, derivative
 from scipy.special import expit, ndtr
 from strategies import gauss_hermite, nodes
 
-from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels import load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
 from vsmnp.paper.reproduce.fig2 import experiment as fig2
 from vsmnp.paper.reproduce.fig2.basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
@@ -43,12 +43,6 @@ each_problem = pytest.mark.parametrize(
     ids=[each.name for each in PROBLEMS],
 )
 Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
 
 
 def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
@@ -164,7 +158,7 @@ def test_optima_are_least_among_their_neighbours(problem: Problem) -> None:
                 assert divergence(problem, mean + u[:2], np.exp(log_sd + u[2:])) > optimum.value
 
 
-def test_end_points_are_told_by_the_nearest_optimum() -> None:
+def test_end_points_are_classified_by_the_nearest_optimum() -> None:
     basins = find_basins(PROBLEMS[0])
     points = [*(basin.centre for basin in basins), (0.1, -0.1), (3.0, 0.0), (np.nan, np.nan)]
     end = np.array([[*point, 1.0, 1.0] for point in points])
@@ -212,7 +206,7 @@ def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
     assert of_fisher == [basins[0].name, basins[2].name, basins[2].name, basins[1].name]
 
 
-def test_diverging_starts_leave_the_others_alone() -> None:
+def test_diverging_starts_do_not_change_the_others() -> None:
     trajectory = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
     lost = ~np.isfinite(trajectory.end).all(axis=1)
     assert 0 < lost.sum() < 49

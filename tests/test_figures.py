@@ -104,7 +104,7 @@ def test_every_other_figure_of_an_ensemble(ensemble: Run, tmp_path: Path, name: 
     picture(tmp_path / "five.png")
 
 
-def test_the_command_line_knows_every_figure() -> None:
+def test_the_command_line_lists_every_figure() -> None:
     assert tuple(figures.FIGURES) == PLANE
     assert figures.FIGURES["density"] is figures.density
 
@@ -214,7 +214,7 @@ def test_curves_of_one_row_have_dots(single: Run, tmp_path: Path) -> None:
     assert share(picture(tmp_path / "a.png"), BLUE) > 1e-4
 
 
-def test_curves_of_dead_models_leave_the_others(ensemble: Run, tmp_path: Path) -> None:
+def test_curves_of_diverged_models_do_not_change_the_others(ensemble: Run, tmp_path: Path) -> None:
     def kill(row: Array) -> None:
         row[:2] = np.nan, np.inf
 
@@ -222,7 +222,7 @@ def test_curves_of_dead_models_leave_the_others(ensemble: Run, tmp_path: Path) -
     assert share(picture(tmp_path / "a.png"), BLUE) > 1e-3
 
 
-def test_curves_of_dead_models_have_no_line(ensemble: Run, tmp_path: Path) -> None:
+def test_curves_of_diverged_models_have_no_line(ensemble: Run, tmp_path: Path) -> None:
     figures.curves(changed(ensemble, change=lambda row: row.fill(np.nan)), tmp_path / "a.png")
     assert share(picture(tmp_path / "a.png"), BLUE) == 0
 
@@ -315,7 +315,7 @@ def test_comparison_without_a_known_floor(images: Run, tmp_path: Path) -> None:
     assert share(picture(tmp_path / "a.png"), VERMILION) == 0
 
 
-def test_runs_are_told_apart(single: Run, images: Run) -> None:
+def test_runs_are_distinguished(single: Run, images: Run) -> None:
     assert run_names([single]) == ["M1 with KL"]
     assert run_names([single, images]) == ["mixture: M1 with KL", "mine: M1 with KL"]
     assert run_names([single, single]) == ["M1 with KL [1]", "M1 with KL [2]"]
@@ -421,7 +421,7 @@ def test_failures_are_sentences(single: Run, images: Run, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_folder_is_told(single: Run, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(single: Run, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="could not be written"):
         figures.latent(single, tmp_path / "missing" / "a.png")
 

@@ -74,7 +74,7 @@ def test_limits_add_up_to_less_than_the_budget(gpu: SimpleNamespace) -> None:
     ],
     ids=["hangs", "leaves", "crashes", "raises", "ignores"],
 )  # fmt: skip
-def test_a_part_that_goes_wrong_leaves_its_rows_and_the_others_go_on(
+def test_a_part_that_fails_keeps_its_rows_and_the_others_run(
     gpu: SimpleNamespace, tmp_path: Path, code: str, status: str, why: str
 ) -> None:
     seconds = 1.0 if status == "out of time" else 20.0

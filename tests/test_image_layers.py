@@ -120,12 +120,6 @@ def several(x: Array) -> Array:
     return np.concatenate([x, x[..., ::-1] + 1, 0.5 * x - 1], axis=2)
 
 
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
-
-
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("build", UNCOUPLED.values(), ids=UNCOUPLED)
 @fewer

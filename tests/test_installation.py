@@ -208,7 +208,7 @@ def test_the_commands_of_the_readme_in_order(fresh: Environment) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("installed", [True, False])
-def test_an_installation_that_an_earlier_version_left_broken_is_healed(
+def test_an_installation_that_an_earlier_version_left_broken_is_repaired(
     fresh: Environment, installed: bool
 ) -> None:
     """Its machine code exists when ``pip install -e .`` begins, with or without the version that wrote it."""

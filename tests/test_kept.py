@@ -133,7 +133,7 @@ def test_what_does_not_fit_is_computed_anew(runs: Path, change: str, monkeypatch
     assert isinstance(result.exception, AssertionError)
 
 
-def test_a_folder_that_cannot_be_written_costs_the_file_only(
+def test_a_folder_that_cannot_be_written_to_loses_the_file_only(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vsmnp.errors import StorageError
@@ -217,7 +217,7 @@ def test_list_leaves_out_the_evaluation_of_an_earlier_state(runs: Path) -> None:
     assert (entry["metrics"], entry["step"]) == (None, 6)
 
 
-def test_list_needs_no_data_and_knows_running_and_diverged_runs(tmp_path: Path) -> None:
+def test_list_needs_no_data_and_shows_running_and_diverged_runs(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "x.csv", np.random.default_rng(0).normal(size=(50, 2)), delimiter=",")
     settings = replace(TINY, dataset=str(tmp_path / "x.csv"))
     with Session.new(settings, folder=tmp_path / "run") as session:
@@ -230,7 +230,7 @@ def test_list_needs_no_data_and_knows_running_and_diverged_runs(tmp_path: Path) 
     assert (entry["state"], entry["diverged_models"]) == ("diverged", 2)
 
 
-def test_list_of_nothing_is_a_sentence(tmp_path: Path) -> None:
+def test_list_of_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "There are no runs" in vsmnp("list", tmp_path).stderr
     missing = CliRunner().invoke(main, ["list", str(tmp_path / "none")])
     assert (missing.exit_code, "There is no folder" in missing.output) == (2, True)

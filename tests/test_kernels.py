@@ -158,7 +158,7 @@ def test_every_set_has_the_signatures_of_the_protocol(name: str, method: str) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_set_knows_its_name(name: str) -> None:
+def test_a_set_has_its_name(name: str) -> None:
     assert load(name).name == name
 
 
@@ -229,7 +229,7 @@ def test_sum_rows_of_integers_is_exact(k: Kernels, draws: Draws) -> None:
 
 @few
 @given(draws)
-def test_sum_rows_has_one_order_whatever_lies_beside(k: Kernels, draws: Draws) -> None:
+def test_sum_rows_has_an_order_that_depends_on_the_shape_alone(k: Kernels, draws: Draws) -> None:
     gy = draws.normal(3, draws.size(), draws.size(lengths), draws.size(lengths))
     together = k.sum_rows(gy, np.zeros((3, gy.shape[3]), draws.dtype))
     alone = [k.sum_rows(gy[r : r + 1], np.zeros((1, gy.shape[3]), draws.dtype)) for r in range(3)]
@@ -454,7 +454,7 @@ class Moving:
 
 @many
 @given(draws)
-def test_adam_is_bit_equal_and_leaves_the_dead_alone(k: Kernels, draws: Draws) -> None:
+def test_adam_is_bit_equal_and_does_not_change_diverged_models(k: Kernels, draws: Draws) -> None:
     state = Moving(draws)
     p, m, v, t = state.copies()
     for _ in range(3):
@@ -470,7 +470,7 @@ def test_adam_is_bit_equal_and_leaves_the_dead_alone(k: Kernels, draws: Draws) -
 
 @many
 @given(draws)
-def test_sgd_is_bit_equal_and_leaves_the_dead_alone(k: Kernels, draws: Draws) -> None:
+def test_sgd_is_bit_equal_and_does_not_change_diverged_models(k: Kernels, draws: Draws) -> None:
     state = Moving(draws)
     p, m, v, t = state.copies()
     g = draws.normal(*p.shape)
@@ -502,7 +502,7 @@ def test_a_loop_compiles_where_no_cache_can_be_kept() -> None:
     assert compiled(scope["twice"])(1.5) == 3.0
 
 
-def test_a_set_that_is_compiled_wants_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_set_needs_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     load.cache_clear()
     with pytest.raises(ConfigError, match="NUMBA_DISABLE_JIT is set"):

@@ -17,7 +17,7 @@ from test_objectives import Textbook
 
 from vsmnp.cli import main
 from vsmnp.errors import ConfigError
-from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels import ON_HOST
 from vsmnp.metrics import negative_elbo
 from vsmnp.objectives import ELBO, KL
 from vsmnp.objectives.kl_weight import weight_at
@@ -28,12 +28,6 @@ from vsmnp.types import Array, Kernels
 S = 3
 WEIGHTS = st.sampled_from((0.0, 0.25, 1.5, 10.0))
 SMALL = {"kernels": "reference", "dtype": "float64", "hidden": (4,), "batch_size": 100, "samples": 2}
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Load each kernel set that runs on the host."""
-    return load(request.param)
 
 
 @given(scene=st.one_of(scenes(), binary_scenes()), weight=WEIGHTS)

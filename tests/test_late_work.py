@@ -119,7 +119,7 @@ def test_a_full_disk_behind_stdout_is_one_sentence(
         assert (tmp_path / "run" / "samples.png").exists()
 
 
-def test_a_closed_pipe_ends_without_words_and_keeps_the_run(
+def test_a_closed_pipe_ends_without_a_message_and_keeps_the_run(
     vsmnp: Callable[..., subprocess.CompletedProcess[bytes]], points: Path, tmp_path: Path
 ) -> None:
     reading, writing = os.pipe()

@@ -148,7 +148,9 @@ class OfCupy:
         return {"stream": 7}
 
 
-def test_numba_waits_for_no_array_of_the_stream_that_it_launches_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numba_does_not_synchronise_with_the_stream_that_it_launches_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     waits: list[int] = []
 
     def as_cuda_array(array: OfCupy, sync: bool = True) -> tuple[str, OfCupy]:

@@ -52,12 +52,6 @@ BUILDS: dict[str, Build] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
-
-
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
 @few

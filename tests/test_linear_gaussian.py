@@ -13,7 +13,6 @@ import pytest
 from laws import agree, norm
 from strategies import nodes, sigma_points
 
-from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.dense import Dense
 from vsmnp.model.gaussian import DiagonalGaussian
@@ -25,12 +24,6 @@ from vsmnp.types import Array, Kernels
 D, Z, N = 4, 2, 5
 MODEL = GaussianVAE(Chain((Dense(D, 2 * Z),)), Chain((Dense(Z, D),)), DiagonalGaussian(Z), D)
 GAMMA = 0.6
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
 
 
 @dataclass(frozen=True)

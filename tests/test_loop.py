@@ -271,7 +271,7 @@ def test_the_nan_of_one_model_disturbs_no_other(
         assert word in sentences[0]
 
 
-def test_the_snapshots_of_a_dead_model_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snapshots_of_a_diverged_model_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file that is saved after the divergence holds the model's last good state."""
     settings = replace(TINY, seeds=(0, 1))
     Poison(monkeypatch, theta=(1, 3))
@@ -351,7 +351,7 @@ def test_a_stop_goes_back_to_the_last_row(stop: int) -> None:
     assert [state.step for state in kept] == list(range(2, stop + 1, 2))
 
 
-def test_a_snapshot_is_not_the_state_that_goes_on() -> None:
+def test_a_snapshot_is_a_copy_of_the_state() -> None:
     """It may be saved later without a change."""
     kept: list[State] = []
     before: list[bytes] = []

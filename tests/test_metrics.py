@@ -467,7 +467,7 @@ def test_report_leaves_out_what_makes_no_sense() -> None:
     assert missing == ["nll", "nll_se", "ess", "sm_loss", "iwae"]
 
 
-def test_a_diverged_model_is_null_and_leaves_the_others_alone() -> None:
+def test_a_diverged_model_is_null_and_does_not_change_the_others() -> None:
     case = linear()
     sound = figures(case)
     case.theta[0], case.phi[0] = np.nan, np.inf

@@ -46,7 +46,9 @@ def test_what_needs_no_data_works_without_them(moved: tuple[Path, Path], tmp_pat
     assert (run.dataset.columns, run.dataset.n_train, run.dataset.shape) == (("a", "b", "c"), 180, (3,))
 
 
-def test_what_needs_data_says_so_and_the_remedies_work(moved: tuple[Path, Path], tmp_path: Path) -> None:
+def test_commands_that_need_data_report_it_and_the_remedies_work(
+    moved: tuple[Path, Path], tmp_path: Path
+) -> None:
     folder, new = moved
     with pytest.raises(DataError, match="--dataset"):
         vsmnp.evaluate(vsmnp.load_run(folder), prior_draws=50)

@@ -21,7 +21,6 @@ from scipy.optimize import minimize_scalar
 from strategies import Scene, draws_of, few, gauss_hermite, nodes, scene, scenes, sigma_points
 
 from vsmnp.errors import ConfigError
-from vsmnp.kernels import ON_HOST, load
 from vsmnp.layers.compose import Chain
 from vsmnp.layers.dense import Dense
 from vsmnp.model.gaussian import DiagonalGaussian
@@ -47,12 +46,6 @@ from vsmnp.rng import Stream
 from vsmnp.types import Array, Kernels
 
 S = 3
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
 
 
 # --- the equations again --------------------------------------------------------------------------

@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
 
 
 @pytest.mark.parametrize("kind", sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir()))
-def test_a_checkpoint_of_before_goes_on(kind: str, tmp_path: Path) -> None:
+def test_a_checkpoint_of_an_earlier_version_resumes(kind: str, tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / kind, tmp_path / kind)
     session = Session.resumed(tmp_path / kind, {"steps": 20})
     assert session.state.step == 10

@@ -102,7 +102,7 @@ def test_tables_of_the_user_are_standardised_and_other_data_are_not(tmp_path: Pa
     assert sigmoid.trainer.settings.standardize == "none"
 
 
-def test_it_is_said_what_was_done(tmp_path: Path) -> None:
+def test_the_preprocessing_is_reported(tmp_path: Path) -> None:
     path, _ = table(tmp_path / "x.npy")
     call = ["train", "--dataset", str(path), "--steps", "3", "--hidden", "4", "--out", str(tmp_path / "run")]
     said = CliRunner().invoke(main, call)
@@ -185,7 +185,7 @@ def notes(tmp_path: Path, x: Array, **chosen: object) -> str:
     return " ".join(session.notes())
 
 
-def test_scales_constants_and_indices_are_said(tmp_path: Path) -> None:
+def test_scales_constants_and_indices_are_reported(tmp_path: Path) -> None:
     x = np.random.default_rng(0).standard_normal((60, 4))
     assert notes(tmp_path, x, standardize="none") == ""
     assert "unlike scales" in notes(tmp_path, x * [1, 1, 1, 40], standardize="none")
@@ -204,7 +204,7 @@ def test_an_index_is_found_across_pieces_and_a_class_is_none() -> None:
     assert summarise(x, 3).rising.tolist() == [True, False, False]
 
 
-def test_data_outside_a_sigmoid_are_said(tmp_path: Path) -> None:
+def test_data_outside_the_range_of_a_sigmoid_are_reported(tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((60, 4))
     assert notes(tmp_path, x, sigmoid_output=True) == ""
     assert "outside [0, 1]" in notes(tmp_path, 16 * x, sigmoid_output=True)
@@ -213,7 +213,7 @@ def test_data_outside_a_sigmoid_are_said(tmp_path: Path) -> None:
     assert "from 0." in notes(tmp_path, pictures, arch="dcgan", width=0.1)
 
 
-def test_too_few_effective_draws_are_said() -> None:
+def test_too_few_effective_draws_are_reported() -> None:
     assert doubts({"nll": [1.0], "ess": [500.0]}) == []
     (said,) = doubts({"nll": [7882.0], "ess": [1.0]})
     assert "iwae" in said

@@ -182,7 +182,7 @@ def test_what_cannot_be_recorded_is_done_step_by_step(
         np.testing.assert_array_equal(array, expected[name])
 
 
-def test_waiting_and_sending_cannot_be_recorded(k: DeviceKernels) -> None:
+def test_synchronisation_and_transfers_cannot_be_recorded(k: DeviceKernels) -> None:
     x, recorder = k.zeros((2, 3), np.float32), TapeRecorder()
     for work in (lambda: k.to_host(x), lambda: k.asarray(np.ones(3)), lambda: bool(x[0, 0])):
         with pytest.raises((RuntimeError, TypeError)):

@@ -51,7 +51,7 @@ REFUSED: list[tuple[str, Callable[[Any], object], str]] = [
 
 
 @pytest.mark.parametrize(("what", "use", "words"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_what_cupy_refuses_or_waits_for_is_refused(
+def test_what_cupy_refuses_or_synchronises_for_is_refused(
     x: Remote, what: str, use: Callable[[Any], object], words: str
 ) -> None:
     with pytest.raises((TypeError, ValueError, NotImplementedError)) as found:

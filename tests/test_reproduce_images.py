@@ -165,7 +165,7 @@ def test_a_grid_without_a_run_is_refused(plan: Plan, tmp_path: Path) -> None:
         load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
 
 
-def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tmp_path: Path) -> None:
+def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_resumes(plan: Plan, tmp_path: Path) -> None:
     (cell,) = cells(plan, "mlp", ("K-M1",))
     session = Session.new(replace(cell.settings, log_every=1), folder=plan.folder / cell.name)
     session.trainer.step(session.state)
@@ -182,7 +182,7 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tm
     assert [row for row in gone_on.data["rows"] if row["step"] != 1] == whole.data["rows"]
 
 
-def test_more_epochs_go_on_where_fewer_ended(plan: Plan, tmp_path: Path) -> None:
+def test_more_epochs_resume_where_fewer_ended(plan: Plan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("F-M2",))
     more = replace(plan, budget=TINY.lasting(4))
     load(GRID).reproduce(tmp_path, plan, _ignore)
@@ -212,9 +212,7 @@ def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
 
 
-def test_what_is_measured_of_a_run_that_goes_on_meanwhile_is_measured_again(
-    plan: Plan, features: str
-) -> None:
+def test_a_run_that_is_trained_during_its_measurement_is_measured_again(plan: Plan, features: str) -> None:
     """It belongs to the checkpoint that was read, not to the one that exists when it is written."""
     (cell,) = cells(plan, "mlp", ("K-M1",))
     place, choice = plan.folder / cell.name, FeatureChoice(features)
@@ -358,7 +356,7 @@ training.finish_all(cells(plan, "mlp", METHOD_NAMES), plan, lambda done, total: 
 """
 
 
-def test_processes_do_not_outlive_the_one_that_they_work_for(images: Path, tmp_path: Path) -> None:
+def test_worker_processes_end_with_their_parent(images: Path, tmp_path: Path) -> None:
     """They share its standard output, which ends when the last of them ends."""
     script = _ENDLESS.format(runs=str(tmp_path / "runs"), images=str(images))
     parent = subprocess.Popen(
@@ -485,7 +483,7 @@ def test_methods_are_compared_at_the_last_epoch_that_all_have() -> None:
     assert _asked(BETTER, [*_rows({A: 2}, epoch=1), *_rows({B: 1}, epoch=2)]).answer is Answer.MISSING
 
 
-def test_what_is_missing_is_said() -> None:
+def test_a_missing_metric_is_reported() -> None:
     found = _asked(BETTER, _rows({A: 1}))
     assert (found.answer, found.numbers) == (Answer.MISSING, "no fid of K-M1")
     assert list(verdicts.sentences([found])) == []
@@ -549,7 +547,7 @@ def test_a_file_that_is_no_record_is_refused(damage: str | None, tmp_path: Path)
 
 
 @pytest.mark.parametrize("lost", [1e200, math.inf])
-def test_a_seed_that_is_lost_spoils_no_mean_of_the_others(lost: float) -> None:
+def test_a_lost_seed_is_left_out_of_the_means(lost: float) -> None:
     rows = [*_rows({A: 1, B: 2}), *_rows({A: 3, B: lost}, seed=1)]
     found = records.estimates(rows, "fid")
     assert found[A] == Estimate(2, 1)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import few, many
 
-from vsmnp.kernels import ON_HOST, load
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
@@ -25,11 +24,6 @@ firsts = st.one_of(st.integers(0, 20), st.integers(2**34 - 8, 2**34 + 8))  # the
 counts = st.one_of(st.integers(1, 20), st.sampled_from((2048, 2200)))  # a tile has 2048 words
 #: Tolerance of normals, against the reference in double precision.
 NORMALS: dict[np.dtype[Any], float] = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    return load(request.param)
 
 
 def _words(text: str) -> list[int]:

@@ -232,7 +232,7 @@ def test_a_new_name_is_found_for_every_run(tmp_path: Path, monkeypatch: pytest.M
     ],
     ids=str,
 )
-def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path: Path, choice: dict[str, Any]) -> None:
+def test_an_interrupted_run_resumes_bit_for_bit(tmp_path: Path, choice: dict[str, Any]) -> None:
     """Stopped twice at any step, it is the run that was never stopped."""
     settings = replace(TINY, **choice)
     Session.new(settings, folder=tmp_path / "whole").train()
@@ -331,7 +331,7 @@ def test_another_mathematics_is_refused(whole: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("array", ["x", "test"])
-def test_a_run_does_not_go_on_with_other_data(table: Path, tmp_path: Path, array: str) -> None:
+def test_a_run_does_not_resume_with_other_data(table: Path, tmp_path: Path, array: str) -> None:
     """One changed training point or test point is enough."""
     settings = replace(TINY, dataset=str(table))
     interrupted(tmp_path / "run", settings, 5)
@@ -358,7 +358,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, models: list[int], before: int) -> N
     monkeypatch.setattr(Trainer, "step", poisoned)
 
 
-def test_the_last_good_state_of_a_dead_run_is_on_disk(
+def test_the_last_finite_state_of_a_diverged_run_is_on_disk(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Session.new(replace(TINY, steps=4), folder=tmp_path / "good").train()
@@ -373,7 +373,7 @@ def test_the_last_good_state_of_a_dead_run_is_on_disk(
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == (tmp_path / "good" / "metrics.csv").read_bytes()
 
 
-def test_a_dead_run_cannot_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverged_run_cannot_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No model is left to train: one sentence, and no rows of a model that does not change."""
     with monkeypatch.context() as patch:
         poison(patch, [0, 1], 6)
@@ -385,7 +385,7 @@ def test_a_dead_run_cannot_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert contents(tmp_path / "run") == before
 
 
-def test_a_dead_member_stays_dead_when_the_run_goes_on(
+def test_a_diverged_member_stays_diverged_when_the_run_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted after the divergence or not, the files are the same."""
@@ -492,7 +492,7 @@ def long(place: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_killed_run_goes_on_bit_for_bit(long: Path, tmp_path: Path, seed: int) -> None:
+def test_a_killed_run_resumes_bit_for_bit(long: Path, tmp_path: Path, seed: int) -> None:
     """``kill -9`` at a random instant; once it is resumed no half-written file is left."""
     folder = tmp_path / "run"
     with _process("train", "--quiet", "--out", str(folder), *_options(LONG)) as process:
@@ -523,7 +523,9 @@ def test_a_run_killed_in_its_first_save_can_be_started_again(whole: Path, tmp_pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(long: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_saves_and_names_the_command_to_resume(
+    long: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     folder = tmp_path / "run"
     with _process("train", "--out", str(folder), *_options(LONG)) as process:
         metrics = folder / "metrics.csv"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import Built, cases, few
 
-from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels import load
 from vsmnp.layers.activations import Relu, Softplus, Tanh
 from vsmnp.layers.compose import Chain, Identity
 from vsmnp.layers.dense import Dense
@@ -32,12 +32,6 @@ BUILDS: dict[str, Build] = {
         Chain((Dense(a, 2), Product(Chain((Tanh(), Softplus())), SharpSoftplus(2.0)), Dense(1, c))), (a,)
     ),
 }
-
-
-@pytest.fixture(scope="module", params=ON_HOST)
-def k(request: pytest.FixtureRequest) -> Kernels:
-    """Return each kernel set in turn."""
-    return load(request.param)
 
 
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)

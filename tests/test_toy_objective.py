@@ -58,7 +58,7 @@ def test_a_run_trains_and_evaluates(tree: ExtendedTree, kernels: str, tmp_path: 
     assert json.loads(report)
 
 
-def test_the_other_places_know_it(tree: ExtendedTree) -> None:
+def test_the_other_tables_contain_it(tree: ExtendedTree) -> None:
     """Its gradient is the mean of those of M1 and M2, fused or not; titles, checks and benchmarks name it."""
     tree.python(
         """

@@ -362,7 +362,7 @@ def holder(tmp_path: Path, half: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_the_second_is_told_in_one_sentence_who_is_first(
+def test_the_second_process_reports_the_first_in_one_sentence(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"

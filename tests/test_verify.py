@@ -33,7 +33,7 @@ def test_json_has_the_promised_shape() -> None:
     assert any(each["error"] > each["tolerance"] for each in row["counterexamples"])
 
 
-def test_a_statement_that_does_not_hold_is_told_by_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_does_not_hold_sets_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(SKELETON, claim=SKELETON.mutations["no half"])
     monkeypatch.setattr(catalogue, "all_statements", lambda: (broken,))
     code, out, err = _verify("--json")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .runs.session import load_run
     from .settings.settings import Settings
 
-_HOMES = {
+_MODULES = {
     "GaussianVAE": "model.vae",
     "Settings": "settings.settings",
     "VAE": "estimator",
@@ -58,8 +58,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name on first access, so that ``import vsmnp`` loads few modules."""
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module 'vsmnp' has no attribute '{name}'")
 
 

@@ -13,6 +13,7 @@ from .data.arrays.given import FROM_PYTHON
 from .data.fixed import FixedDataset
 from .data.preprocessing import NONE
 from .errors import LibraryError
+from .settings.choices import objective_in
 from .types import Array
 
 try:
@@ -152,7 +153,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             seed = check_random_state(seed).randint(2**31 - 1)
         shared = ("latent", "objective", "hidden", "activation", "samples", "gamma", "steps", "batch_size")
         values = {name: getattr(self, name) for name in (*shared, "lr", "kernels")}
-        joint = {} if self.objective == "fae" and self.inference == "kl" else {"inference": self.inference}
+        row = objective_in({"objective": self.objective})
+        joint = {} if row and row.joint and self.inference == "kl" else {"inference": self.inference}
         return {
             **values,
             **joint,

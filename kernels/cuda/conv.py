@@ -72,11 +72,11 @@ class Images(Linear):
         windows = Windows(window, image, w.shape[4], MOST_ELEMENTS)
         weights, count = self._matrices(w, dtype), gy.shape[1] * gy.shape[2]
         models, outputs = max(len(gy), len(w)), gy.shape[5]
-        given = self.contiguous(gy, dtype).reshape(len(gy), count * windows.count, outputs)
+        cotangents = self.contiguous(gy, dtype).reshape(len(gy), count * windows.count, outputs)
         gx = self.empty((models, *gy.shape[1:3], *image, w.shape[4]), dtype)
         flat = gx.reshape(models, count, image[0], image[1] * w.shape[4])
         for tile in windows.tiles(count):
-            part = given[:, tile.start * windows.count : tile.stop * windows.count]
+            part = cotangents[:, tile.start * windows.count : tile.stop * windows.count]
             self._scattered(self.gemm(part, weights), windows, flat[:, tile])
         return gx
 
@@ -84,10 +84,10 @@ class Images(Linear):
         """Add to the gradient ``gw[u,v] += sum_{h,w} gy[h,w] x[h t + u - pad, w t + v - pad]'``."""
         windows = Windows(window, x.shape[3:5], x.shape[5], MOST_ELEMENTS)
         images, outputs = self._images(x, out.dtype), gy.shape[5]
-        given = self.contiguous(gy, out.dtype).reshape(len(gy), images.shape[1] * windows.count, outputs)
+        cotangents = self.contiguous(gy, out.dtype).reshape(len(gy), images.shape[1] * windows.count, outputs)
         flat = out.reshape(len(out), outputs, windows.width)
         for tile in windows.tiles(images.shape[1]):
-            part = given[:, tile.start * windows.count : tile.stop * windows.count]
+            part = cotangents[:, tile.start * windows.count : tile.stop * windows.count]
             rows = self._gathered(images[:, tile], windows)
             self.gemm(part, rows, ta=True, out=flat, accumulate=True)
         # A copy lies apart from out; whether bounds overlap is known without the device.

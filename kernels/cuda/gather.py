@@ -6,14 +6,14 @@ import numpy as np
 
 from vsmnp.types import Array, DType
 
-from .launching import Part
+from .launching import Launching
 
 #: Training data are kept on the card where they take at most this part of its free memory: the rest is for
 #: parameters, activations and other programs on the card.
 PART_FOR_DATA = 1 / 4
 
 
-class Gather(Part):
+class Gather(Launching):
     """Implement ``data_memory`` and ``gather``: the memory for data, and minibatches of them."""
 
     def data_memory(self) -> int:

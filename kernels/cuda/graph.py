@@ -30,13 +30,13 @@ class CupyRecorder:
         self.ticks: Array = cupy.zeros(1, np.uint32)
 
     @contextmanager
-    def _apart(self) -> Iterator[None]:
+    def _private_memory(self) -> Iterator[None]:
         with self._cupy.cuda.using_allocator(self._pool.malloc), self._stream:
             yield
 
     def rehearse(self, work: Callable[[], T]) -> T:
         """Run the work once, so that kernels are compiled and the pool has the memory it needs."""
-        with self._apart():
+        with self._private_memory():
             result = work()
             self._count()
         return result
@@ -44,7 +44,7 @@ class CupyRecorder:
     def record(self, work: Callable[[], T]) -> T:
         """Capture the work without running it, with a last kernel that counts replays."""
         self.ticks[...] = 0
-        with self._apart():
+        with self._private_memory():
             self._stream.begin_capture(self._cupy.cuda.runtime.streamCaptureModeRelaxed)
             try:
                 result = work()

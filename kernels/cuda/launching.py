@@ -36,7 +36,7 @@ class Team(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Part:
+class Launching:
     """The base class of the parts of a kernel set.
 
     Parameters
@@ -86,7 +86,7 @@ class Part:
         """Return ``x`` itself if it is C-contiguous and of that type, else a copy."""
         return self.machine.xp.ascontiguousarray(x, dtype)  # type: ignore[no-any-return]
 
-    def stretched(self, x: Array, shape: Shape, dtype: DType | None = None) -> Array:
+    def broadcast(self, x: Array, shape: Shape, dtype: DType | None = None) -> Array:
         """Return ``x`` broadcast to ``shape``, C-contiguous and of that type."""
         return self.contiguous(x if x.shape == shape else self.machine.xp.broadcast_to(x, shape), dtype)
 

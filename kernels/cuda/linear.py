@@ -9,7 +9,7 @@ import numpy as np
 
 from vsmnp.types import Array
 
-from .launching import WARP, Part, blocks, common, flag, from_model_to_model
+from .launching import WARP, Launching, blocks, common, flag, from_model_to_model
 from .matrices import Matrices, Product
 
 #: Rows that one thread of ``sum_rows`` adds up before its block reduces the sums.
@@ -20,7 +20,7 @@ class _Stored(NamedTuple):
     """The layout of matrices ``(R, ., .)`` for BLAS, and whether BLAS reads them transposed."""
 
     matrices: Matrices
-    turned: bool
+    transposed: bool
 
 
 def _for_blas(x: Array) -> _Stored | None:
@@ -37,7 +37,7 @@ def _for_blas(x: Array) -> _Stored | None:
     return None
 
 
-class Linear(Part):
+class Linear(Launching):
     """The kernels ``gemm``, ``add_bias`` and ``sum_rows``."""
 
     def _stored(self, x: Array) -> _Stored:
@@ -73,10 +73,10 @@ class Linear(Part):
         if not out.size or not inner:
             return out
         left, right, place = self._stored(a), self._stored(b), _for_blas(out)
-        to = place.matrices if place is not None and place.turned else None
+        to = place.matrices if place is not None and place.transposed else None
         with self.in_place(*([out] if to is None else [])) as copies:
             self.machine.launcher.multiply(Product(
-                (tb == right.turned, ta == left.turned), (columns, rows, inner), right.matrices,
+                (tb == right.transposed, ta == left.transposed), (columns, rows, inner), right.matrices,
                 left.matrices, accumulate, to or Matrices(copies[0], columns, rows * columns), models,
             ))  # fmt: skip
         return out

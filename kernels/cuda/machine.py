@@ -94,7 +94,7 @@ class Machine:
         return self._module(topic, np.dtype(dtype))
 
     @cached_property
-    def _still(self) -> Array:
+    def _zero_ticks(self) -> Array:
         """Counter that is always zero."""
         return self.xp.zeros(1, np.uint32)  # type: ignore[no-any-return]
 
@@ -102,7 +102,7 @@ class Machine:
         """Return a noise step as kernel arguments ``(ticks, rate, s)``, which is ``s + rate * ticks[0]``."""
         if isinstance(step, ReplayedInt):
             return step.ticks, np.uint32(step.rate), np.uint32(int(step))
-        return self._still, np.uint32(0), np.uint32(step)
+        return self._zero_ticks, np.uint32(0), np.uint32(step)
 
     @cached_property
     def _seeds(self) -> Callable[[tuple[int, ...]], Array]:

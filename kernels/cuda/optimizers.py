@@ -9,10 +9,10 @@ import numpy as np
 
 from vsmnp.types import Array
 
-from .launching import Part, volume
+from .launching import Launching, volume
 
 
-class Optimisers(Part):
+class Optimisers(Launching):
     """The kernels ``adam``, ``sgd`` and ``finite``."""
 
     def adam(

@@ -8,7 +8,7 @@ import numpy as np
 
 from vsmnp.types import ActivationName, Array, Shape
 
-from .launching import Part, common, flag, operand, volume
+from .launching import Launching, common, flag, operand, volume
 
 
 class _Folded(NamedTuple):
@@ -18,7 +18,7 @@ class _Folded(NamedTuple):
     steps: tuple[tuple[Array, int, int], ...]
 
 
-class Pointwise(Part):
+class Pointwise(Launching):
     """The kernels ``activation``, ``activation_slope`` and ``activation_curve``."""
 
     def _folded(self, shape: Shape, dtype: Any, *arrays: Array) -> _Folded:
@@ -28,7 +28,7 @@ class Pointwise(Part):
             return _Folded((1, 1, size), tuple((self.contiguous(x, dtype), 0, 0) for x in arrays))
         models, samples, *sample = shape
         size = volume(tuple(sample))
-        full = (self.stretched(x, (*x.shape[:2], *sample), dtype) for x in arrays)
+        full = (self.broadcast(x, (*x.shape[:2], *sample), dtype) for x in arrays)
         return _Folded((models, samples, size), tuple(map(operand, full)))
 
     def activation(

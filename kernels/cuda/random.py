@@ -6,23 +6,23 @@ import numpy as np
 
 from vsmnp.types import Array, DType, Shape
 
-from .launching import Part, blocks, volume
+from .launching import Launching, blocks, volume
 
 
-class Random(Part):
+class Random(Launching):
     """The kernels ``words``, ``uniform``, ``normal``, and ``sample``, which does not store its noise."""
 
-    def _drawn(
+    def _draw(
         self, kernel: str, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int
     ) -> Array:
         out = self.empty((len(seeds), *shape), dtype)
         if out.size:
             grid = self.flat_grid(blocks(first % 4 + volume(shape), 4), len(seeds))
             real = np.dtype(np.float32 if kernel == "words" else dtype)
-            self._launch_drawn(kernel, real, grid, self.machine.seeds(seeds), stream, step, first, out)
+            self._launch_draw(kernel, real, grid, self.machine.seeds(seeds), stream, step, first, out)
         return out
 
-    def _launch_drawn(
+    def _launch_draw(
         self, kernel: str, real: DType, grid: Shape, seeds: Array, stream: int, step: int, first: int,
         out: Array,
     ) -> None:  # fmt: skip
@@ -31,19 +31,19 @@ class Random(Part):
 
     def words(self, seeds: Array, stream: int, step: int, count: int, first: int = 0) -> Array:
         """Generate random words: i is lane ``i % 4`` of block ``(i // 4, step, stream, i // 2**34)``."""
-        return self._drawn("words", seeds, stream, step, (count,), np.uint32, first)
+        return self._draw("words", seeds, stream, step, (count,), np.uint32, first)
 
     def uniform(
         self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
     ) -> Array:
         """Draw uniforms: the top 24 bits of each word over 2**24, exact in float32."""
-        return self._drawn("uniform", seeds, stream, step, shape, dtype, first)
+        return self._draw("uniform", seeds, stream, step, shape, dtype, first)
 
     def normal(
         self, seeds: Array, stream: int, step: int, shape: Shape, dtype: DType, first: int = 0
     ) -> Array:
         """Draw normals 2j and 2j+1 by Box-Muller from uniforms 2j (radius) and 2j+1 (angle)."""
-        return self._drawn("normal", seeds, stream, step, shape, dtype, first)
+        return self._draw("normal", seeds, stream, step, shape, dtype, first)
 
     def sample(
         self, mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: int, first: int = 0
@@ -58,7 +58,7 @@ class Random(Part):
         z = self.empty((models, samples, batch, width), mu.dtype)
         if z.size:
             grid = self.flat_grid(blocks(first % 4 + samples * moments, 4), models)
-            self._launch_sample(grid, self.stretched(mu, moment), self.stretched(s, moment, mu.dtype),
+            self._launch_sample(grid, self.broadcast(mu, moment), self.broadcast(s, moment, mu.dtype),
                                 self.machine.seeds(seeds), stream, step, first, z)  # fmt: skip
         return z
 

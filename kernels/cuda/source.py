@@ -43,8 +43,8 @@ def _activation_table() -> Iterator[str]:
 
 def _step_codes() -> Iterator[str]:
     """Yield the enumerations by which the plan of a fused step is read."""
-    yield _enum("Place", [*WORDS, "PLACES"])
-    yield _enum("Number", NUMBERS)
+    yield _enum("PlanWord", [*WORDS, "PLAN_WORDS"])
+    yield _enum("PlanNumber", NUMBERS)
     yield _enum("Loss", (f"{name.upper().replace('-', '_')}_LOSS" for name in LOSS_CODES))
     yield _enum("GammaRule", (f"{name.upper()}_GAMMA" for name in GAMMA_CODES))
     yield _enum("Side", (side.name for side in Side))

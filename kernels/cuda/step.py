@@ -33,7 +33,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSizes, StepSpec, StepTerms
 
-from .launching import Part, blocks
+from .launching import Launching, blocks
 from .step_plan import FINDINGS, NARROW_THREADS, Plan, Side, joint, narrow, obstacle, plan, second_order
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def part_size(batch: int, tile: int, models: int, many: int) -> int:
     return blocks(tiles, min(tiles, most)) * tile
 
 
-class Step(Part):
+class Step(Launching):
     """The kernel ``fused_step`` of the set."""
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:
@@ -85,7 +85,7 @@ class CudaStep:
 
     Parameters
     ----------
-    part : Part
+    k : Launching
         The machine and the geometry of its launches.
     plan : Plan
         Constants and memory of the kernels.
@@ -93,71 +93,71 @@ class CudaStep:
         With at least this many models, each has one block.
     """
 
-    part: Part
+    k: Launching
     spec: StepSpec
     plan: Plan
     many: int
 
     def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
-        models, on_machine = state.phi.shape[0], self.part.machine.seeds(np.asarray(seeds, np.uint64))
+        models, on_machine = state.phi.shape[0], self.k.machine.seeds(np.asarray(seeds, np.uint64))
         sides, least = (self.spec.inference, self.spec.learning), (2, 3)
         counts = [len(STEP_TERMS[side.loss]) for side in sides]
         rows = map(max, counts, least)
-        terms = [self.part.empty((count, models), self._dtype) for count in rows]
+        terms = [self.k.empty((count, models), self._dtype) for count in rows]
         arrays = (
             *self._vector(state.phi, state.phi_memory, sizes.encoder),
             *self._vector(state.theta, state.theta_memory, sizes.decoder),
             state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, models, *terms,
         )  # fmt: skip
         if models >= self.many:
-            self._whole(state.step, xs, on_machine, models, arrays)
+            self._in_one_launch(state.step, xs, on_machine, models, arrays)
         else:
-            self._parted(state, xs, on_machine, models, arrays)
+            self._by_updates(state, xs, on_machine, models, arrays)
         return StepTerms(terms[0][: counts[0]], terms[1][: counts[1]])
 
-    def _whole(
+    def _in_one_launch(
         self, now: int, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
     ) -> None:
         """Do the whole step in one launch, with one block per model."""
         x, batch = xs[0], xs[0].shape[2]
         shared = all(other is x for other in xs)
         if not shared:
-            x = self.part.empty((len(xs), *x.shape[2:]), self._dtype)
+            x = self.k.empty((len(xs), *x.shape[2:]), self._dtype)
             for place, other in enumerate(xs):
                 x[place] = other[0, 0]
-        self._launch("", "whole_step", (min(models, self.part.most_rows),), *self._constants,
-                     self.part.contiguous(x, self._dtype), 0 if shared else batch * x.shape[-1], batch, seeds,
-                     *self.part.machine.step(now), *arrays,
+        self._launch("", "whole_step", (min(models, self.k.most_rows),), *self._constants,
+                     self.k.contiguous(x, self._dtype), 0 if shared else batch * x.shape[-1], batch, seeds,
+                     *self.k.machine.step(now), *arrays,
                      numbers=self.plan.shared_numbers + self.plan.moments)  # fmt: skip
 
-    def _parted(
+    def _by_updates(
         self, state: Any, xs: Sequence[Array], seeds: Array, models: int, arrays: tuple[Any, ...]
     ) -> None:
         """Do the step update by update, with the parts of each minibatch divided among blocks."""
         spec, now = self.spec, state.step
         for j, x in enumerate(xs[:-1]):
             step = now * spec.encoder_steps + j
-            self._update(Side.INFER, state, x, seeds, spec.streams[0], step, models, arrays)
-        self._update(Side.LEARN, state, xs[-1], seeds, spec.streams[1], now, models, arrays)
+            self._update(Side.INFERENCE, state, x, seeds, spec.streams[0], step, models, arrays)
+        self._update(Side.LEARNING, state, xs[-1], seeds, spec.streams[1], now, models, arrays)
 
     def _update(
         self, side: int, state: Any, x: Array, seeds: Array, stream: int, step: int, models: int,
         arrays: tuple[Any, ...],
     ) -> None:  # fmt: skip
         batch, dtype = x.shape[2], self._dtype
-        samples = (self.spec.inference if side == Side.INFER else self.spec.learning).samples
+        samples = (self.spec.inference if side == Side.INFERENCE else self.spec.learning).samples
         tile = self.plan.rows // samples
         chunk = part_size(batch, tile, models, self.many)
-        parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == Side.INFER else 1]
-        gradients = self.part.empty((models, parts, packed), dtype)
-        sums, form_sums = (self.part.empty((models, parts, 4), dtype) for _ in range(2))
-        x = self.part.contiguous(x, dtype)
-        optimal = side == Side.LEARN and self.spec.learning.gamma == "optimal"
-        for which, out in ((Side.FORMS, form_sums), (side, sums))[0 if optimal else 1 :]:
-            self._launch("_tiled", "step_part", (parts, min(models, self.part.most_rows)),
+        parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == Side.INFERENCE else 1]
+        gradients = self.k.empty((models, parts, packed), dtype)
+        sums, form_sums = (self.k.empty((models, parts, 4), dtype) for _ in range(2))
+        x = self.k.contiguous(x, dtype)
+        optimal = side == Side.LEARNING and self.spec.learning.gamma == "optimal"
+        for which, out in ((Side.GAMMA_SUMS, form_sums), (side, sums))[0 if optimal else 1 :]:
+            self._launch("_tiled", "step_part", (parts, min(models, self.k.most_rows)),
                          *self._constants[:2], x, batch, chunk, seeds, np.uint32(stream),
-                         *self.part.machine.step(step), np.int32(which), state.phi, state.theta, models,
-                         form_sums if which != Side.FORMS else sums, gradients, out,
+                         *self.k.machine.step(step), np.int32(which), state.phi, state.theta, models,
+                         form_sums if which != Side.GAMMA_SUMS else sums, gradients, out,
                          numbers=self.plan.shared_numbers)  # fmt: skip
         self._finish(side, state, batch, (gradients, sums, form_sums), arrays)
 
@@ -166,28 +166,28 @@ class CudaStep:
     ) -> None:
         """Sum the partial gradients of the blocks, and update the parameters slice by slice."""
         models, parts, packed = parted[0].shape
-        slices = min(blocks(packed, self._threads), self.part.most_blocks)
-        grid = slices, min(models, self.part.most_rows)
-        totals, found = (self.part.empty((models, count), self._dtype) for count in (packed, FINDINGS))
-        fine, updates = self.part.empty((models, slices), np.bool_), self.part.empty((models,), np.int64)
-        memory = state.phi_memory if side == Side.INFER else state.theta_memory
+        slices = min(blocks(packed, self._threads), self.k.most_blocks)
+        grid = slices, min(models, self.k.most_rows)
+        totals, values = (self.k.empty((models, count), self._dtype) for count in (packed, FINDINGS))
+        finite, updates = self.k.empty((models, slices), np.bool_), self.k.empty((models,), np.int64)
+        memory = state.phi_memory if side == Side.INFERENCE else state.theta_memory
         self._launch("_tiled", "step_sum", grid, *self._constants[:2], batch, np.int32(side), np.int32(parts),
-                     *parted, state.theta, state.alive, memory.t, models, totals, fine, found,
+                     *parted, state.theta, state.alive, memory.t, models, totals, finite, values,
                      updates)  # fmt: skip
         self._launch("_tiled", "step_finish", grid, *self._constants, batch, np.int32(side), np.int32(slices),
-                     totals, fine, found, updates, *self.part.machine.step(state.step), *arrays)  # fmt: skip
+                     totals, finite, values, updates, *self.k.machine.step(state.step), *arrays)  # fmt: skip
 
     def _vector(self, p: Array, memory: Any, lr: Array) -> tuple[Array, ...]:
         for array in (p, memory.m, memory.v):
             assert array.flags.c_contiguous, "a run's vectors are contiguous"
-        return p, memory.m, memory.v, memory.t, self.part.contiguous(lr, p.dtype)
+        return p, memory.m, memory.v, memory.t, self.k.contiguous(lr, p.dtype)
 
     def _launch(
-        self, way: str, kernel: str, grid: tuple[int, ...], *arguments: Any, numbers: int = 0
+        self, suffix: str, kernel: str, grid: tuple[int, ...], *arguments: Any, numbers: int = 0
     ) -> None:
         """Launch a kernel; ``numbers``, if any, is the size of its shared memory and its last argument."""
-        order = "_joint" if joint(self.spec) else "_second" if second_order(self.spec) else ""
-        module = self.part.machine.module(f"step{order}{way}", self._dtype)
+        kind = "_joint" if joint(self.spec) else "_second" if second_order(self.spec) else ""
+        module = self.k.machine.module(f"step{kind}{suffix}", self._dtype)
         given = (*arguments, numbers) if numbers else arguments
         module.launch(
             kernel, grid, (self._threads,), given, numbers * self._dtype.itemsize, self.plan.carve_out
@@ -199,13 +199,13 @@ class CudaStep:
 
     @cached_property
     def _threads(self) -> int:
-        return min(self.part.threads, NARROW_THREADS) if narrow(self.spec) else self.part.threads
+        return min(self.k.threads, NARROW_THREADS) if narrow(self.spec) else self.k.threads
 
     @cached_property
     def _constants(self) -> tuple[Array, Array, Array]:
         """Arrays of the plan on the machine."""
         words, numbers, betas = (
-            self.part.machine.xp.asarray(array)
+            self.k.machine.xp.asarray(array)
             for array in (self.plan.words, self.plan.numbers, self.plan.betas)
         )
         return words, numbers, betas

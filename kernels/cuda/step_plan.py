@@ -42,9 +42,9 @@ RESERVED = 2048
 class Side(IntEnum):
     """The result of a part of an update: a gradient of phi or of theta, or the sums of an optimal gamma."""
 
-    INFER = 0
-    LEARN = 1
-    FORMS = 2
+    INFERENCE = 0
+    LEARNING = 1
+    GAMMA_SUMS = 2
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import numpy as np
 
 from vsmnp.types import Array, QuadraticForm, Shape
 
-from .launching import Part, blocks, common, flag, from_model_to_model
+from .launching import Launching, blocks, common, flag, from_model_to_model
 
 #: The largest S whose samples ``residual_forms_of_few`` keeps in registers.
 FEW = 8
 
 
-class Terms(Part):
+class Terms(Launching):
     """The kernels ``residual_forms`` and ``posterior_fisher``."""
 
     def _grid(self, models: int, batch: int, data: int) -> Shape:
@@ -37,9 +37,9 @@ class Terms(Part):
         v = self.empty(shape, dtype) if want_gradient else None
         if a.size:
             g, x = self.contiguous(g), self.contiguous(x, dtype)
-            q = g if s_q is None else self.stretched(s_q, shape, dtype)
+            q = g if s_q is None else self.broadcast(s_q, shape, dtype)
             coefficients = (form.c_each, form.c_mean, form.d_each, form.d_mean)
-            weights = (self.stretched(w, (models,), dtype) for w in (w_square, w_cross))
+            weights = (self.broadcast(w, (models,), dtype) for w in (w_square, w_cross))
             flags = flag(s_q is not None), flag(want_gradient)
             how = (*flags, *(self.scalar(c, g) for c in coefficients), *weights)
             self._launch_forms(x, g, q, how, a, h, g if v is None else v)
@@ -66,8 +66,8 @@ class Terms(Part):
         d, loss = self.empty(shape, dtype), self.empty((models, batch), dtype)
         gmu, gs = self.empty(moment, dtype), self.empty(moment, dtype)
         if loss.size:
-            mu, s = (self.stretched(array, moment, dtype) for array in (mu, s))
-            eps, b = (self.stretched(array, shape, dtype) for array in (eps, b))
+            mu, s = (self.broadcast(array, moment, dtype) for array in (mu, s))
+            eps, b = (self.broadcast(array, shape, dtype) for array in (eps, b))
             self._launch_fisher(mu, s, eps, b, d, loss, gmu, gs)
         return d, loss, gmu, gs
 

@@ -30,11 +30,11 @@ class Scalars(NamedTuple):
     adam_move: Formula
 
 
-def _on_card(function: Formula, **names: Any) -> Formula:
+def _compiled(function: Formula, **names: Any) -> Formula:
     """Compile ``function`` for a GPU, with ``names`` replacing its globals of those names."""
     source = cast(FunctionType, function)
-    there = FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
-    return cast(Formula, cuda.jit(device=True)(there))
+    rebound = FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
+    return cast(Formula, cuda.jit(device=True)(rebound))
 
 
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -87,8 +87,8 @@ def scalars(dtype: np.dtype[Any]) -> Scalars:
         return c, s
 
     names: dict[str, Any] = {f.__name__: cuda.jit(device=True)(f) for f in (like, log, sqrt, cos_sin)}
-    names["to_uniforms"] = to_uniforms = _on_card(scalar.to_uniforms, **names)
+    names["to_uniforms"] = to_uniforms = _compiled(scalar.to_uniforms, **names)
     return Scalars(
-        real, to_uniforms, _on_card(scalar.to_normals, **names),
-        _on_card(scalar.adam_moments), _on_card(scalar.adam_move, **names),
+        real, to_uniforms, _compiled(scalar.to_normals, **names),
+        _compiled(scalar.adam_moments), _compiled(scalar.adam_move, **names),
     )  # fmt: skip

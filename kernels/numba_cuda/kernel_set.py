@@ -50,12 +50,13 @@ class NumbaCudaKernels(CudaKernels):
 
     # --- randomness -------------------------------------------------------------------------------
 
-    def _launch_drawn(
+    def _launch_draw(
         self, kernel: str, real: DType, grid: Shape, seeds: Array, stream: int, step: int, first: int,
         out: Array,
     ) -> None:  # fmt: skip
+        flat = _flat(out)
         self._start(getattr(random_kernels(np.dtype(real)), kernel), grid, (self.threads, 1),
-                    seeds, stream, step, first, _flat(out))  # fmt: skip
+                    flat, flat, seeds, stream, step, first, flat)  # fmt: skip
 
     def _launch_sample(
         self, grid: Shape, mu: Array, s: Array, seeds: Array, stream: int, step: int, first: int, z: Array

@@ -24,11 +24,12 @@ class RandomKernels(NamedTuple):
     sample: Any
 
 
-def _drawing(make: Formula) -> Any:
-    """Compile a kernel that fills ``out (R, count)`` with ``make`` of pairs of neighbouring words."""
+def _kernel(make: Formula, store: Formula) -> Any:
+    """Compile a kernel that computes ``make`` of pairs of neighbouring words and stores each result."""
 
     @cuda.jit
-    def draw(seeds: Any, stream: Any, step: Any, first: Any, out: Any) -> None:
+    def draw(mu: Any, s: Any, seeds: Any, stream: Any, step: Any, first: Any, out: Any) -> None:
+        # out (R, count); mu, s (R, N Z) are for `store` alone
         models, count = out.shape
         start = first // 4
         blocks = (first + count + 3) // 4 - start
@@ -42,7 +43,8 @@ def _drawing(make: Formula) -> Any:
                 place = 4 * (start + j) - first  # negative where `first` lies inside the block
                 for i in range(4):
                     if 0 <= place + i < count:
-                        out[r, place + i] = n0 if i == 0 else n1 if i == 1 else n2 if i == 2 else n3
+                        number = n0 if i == 0 else n1 if i == 1 else n2 if i == 2 else n3
+                        store(out, r, place + i, number, mu, s)
 
     return draw
 
@@ -66,25 +68,14 @@ def random_kernels(dtype: np.dtype[Any]) -> RandomKernels:
     def two_normals(a: Any, b: Any) -> Any:
         return normals(a, b, zero)
 
-    @cuda.jit
-    def sample(mu: Any, s: Any, seeds: Any, stream: Any, step: Any, first: Any, z: Any) -> None:
-        # mu, s (R, NZ), z (R, S NZ)
-        models, count = z.shape
-        moments = mu.shape[1]
-        start = first // 4
-        blocks = (first + count + 3) // 4 - start
-        thread, row = cuda.grid(2)
-        threads, rows = cuda.gridsize(2)
-        for r in range(row, models, rows):
-            for j in range(thread, blocks, threads):
-                w0, w1, w2, w3 = philox(seeds[r], stream, step, np.uint64(start + j))
-                n0, n1 = two_normals(w0, w1)
-                n2, n3 = two_normals(w2, w3)
-                place = 4 * (start + j) - first
-                for i in range(4):
-                    if 0 <= place + i < count:
-                        eps = n0 if i == 0 else n1 if i == 1 else n2 if i == 2 else n3
-                        m = (place + i) % moments
-                        z[r, place + i] = mu[r, m] + s[r, m] * eps
+    @cuda.jit(device=True)
+    def itself(out: Any, r: Any, i: Any, number: Any, mu: Any, s: Any) -> None:
+        out[r, i] = number
 
-    return RandomKernels(_drawing(two_words), _drawing(two_uniforms), _drawing(two_normals), sample)
+    @cuda.jit(device=True)
+    def scaled(out: Any, r: Any, i: Any, number: Any, mu: Any, s: Any) -> None:
+        m = i % mu.shape[1]
+        out[r, i] = mu[r, m] + s[r, m] * number
+
+    words, uniform, normal = (_kernel(make, itself) for make in (two_words, two_uniforms, two_normals))
+    return RandomKernels(words, uniform, normal, _kernel(two_normals, scaled))

@@ -1,11 +1,12 @@
-// CUDA C on the CPU, for tests: what a kernel's source needs to be a C++ program whose threads can be watched.
+// Compile CUDA C for the CPU in tests: a kernel's source becomes a C++ program whose threads a sanitizer can check.
 //
-// A block's threads are coroutines that take turns on one thread of the machine; blocks run one after
-// another. A turn ends at a barrier, at an exchange between lanes, or at the end of the kernel. A seed shuffles the order
-// of turns and of blocks and lets some warps run ahead of others. Strict where a card is lenient: a barrier must be reached by every thread of the block at
-// the same line, an exchange by all 32 lanes of a warp. Shared memory starts as NaN.
+// The threads of a block are coroutines that run in turn on one thread of the machine; blocks run one after another. A
+// coroutine runs until a barrier, an exchange between lanes, or the end of the kernel. A seed shuffles the order of
+// coroutines and of blocks, and lets some warps run ahead of others. The checks are stricter than a card's: every
+// thread of a block must reach a barrier at the same line, and all 32 lanes of a warp must reach an exchange. Shared
+// memory starts as NaN.
 //
-// Under -fsanitize=thread every coroutine is a thread of its own that only barriers and kernel launches order; under
+// Under -fsanitize=thread every coroutine is a separate thread, ordered by barriers and kernel launches alone; under
 // -fsanitize=address shared memory has exact bounds.
 #pragma once
 #include <ucontext.h>
@@ -30,7 +31,7 @@
 #else
 #define IF_BOUNDS(...)
 #endif
-// The machinery itself is not under test: the sanitizers look away.
+// Functions of this file are excluded from the sanitizers, because only kernels are tested.
 #define UNSEEN __attribute__((noinline, no_sanitize("thread"), no_sanitize("address")))
 
 #define __global__
@@ -39,7 +40,7 @@
 #define __launch_bounds__(...)
 #define SHARED(type, name, count) type *const name = static_cast<type *>(cushim::shared(__COUNTER__, sizeof(type) * (count)))
 
-// A card is told the size at the launch, and the kernel by an argument.
+// The size is known to a card by the launch, and to the kernel by an argument.
 #define DYNAMIC(type, name, count) SHARED(type, name, count)
 #define __align__(bytes)
 
@@ -50,13 +51,13 @@ static dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace cushim {
 
-constexpr unsigned LANES = 32, MOST_THREADS = 1024, MOST_SITES = 64, MOST_LIVES = 4096;
+constexpr unsigned LANES = 32, MOST_THREADS = 1024, MOST_SITES = 64, MOST_RACE_THREADS = 4096;
 constexpr size_t STACK = 64 << 10;
 
 enum State { READY, AT_BARRIER, IN_EXCHANGE, FINISHED };
 
-// Where a coroutine goes on. The C library's switch asks the kernel for the mask of signals each time, which takes ten times
-// as long as the rest: without a sanitizer, x86-64 has one that keeps what a function has to keep and nothing else.
+// The point where a coroutine continues. The C library's switch reads the signal mask from the kernel each time, which
+// takes ten times as long as the rest: on x86-64 without a sanitizer, this one saves the callee-saved registers alone.
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 struct Context {
     void *stack_pointer;
@@ -74,7 +75,7 @@ __attribute__((naked, noinline)) static void switch_context(Context *, const Con
 
 static void start_context(Context *context, char *stack, size_t bytes, void (*entry)()) {
     auto *top = reinterpret_cast<void **>((reinterpret_cast<uintptr_t>(stack) + bytes) & ~uintptr_t(15));
-    *--top = nullptr;  // where the entry would return to; it also aligns the stack as a call does
+    *--top = nullptr;  // return address of the entry; it also aligns the stack as a call does
     *--top = reinterpret_cast<void *>(entry);
     context->stack_pointer = top - 6;  // the registers that are restored first
 }
@@ -100,9 +101,9 @@ struct Thread {
     dim3 index;
     unsigned number;
     State state;
-    int site;         // the line of the barrier or exchange where it waits
-    uint64_t posted;  // what it gives to an exchange or a vote
-    uint64_t taken;   // what its warp's last exchange left in its slot
+    int site;         // line of the barrier or exchange where the thread is stopped
+    uint64_t posted;  // value that it passes to an exchange or a vote
+    uint64_t taken;   // value that it received in the last exchange
     void *race, *bounds;
 };
 
@@ -112,15 +113,15 @@ struct Block {
     void (*body)(void *);
     void *arguments;
     uint64_t votes, random;
-    char *order;  // where the race detector keeps the order that barriers make: two bytes, used in turn
+    char *order;  // two bytes, used alternately, by which the race detector knows the order of barriers
     unsigned barriers;
     void *memory[MOST_SITES];  // of each declaration of shared memory
-    unsigned wanted_site;      // what a thread asks the scheduler for: memory that belongs to no thread
+    unsigned wanted_site;      // request to the scheduler for memory that belongs to no thread
     size_t wanted_bytes;
-    // What the race detector is shown for as long as a launch lasts: threads, which would lend their names to others
-    // when they end, and memory, which would seem to be given back while others use it.
-    void *lives[MOST_LIVES], *remains[3 * MOST_LIVES];
-    unsigned lived, left;
+    // Threads and memory that the race detector must know for the whole launch: identifiers of ended threads would be
+    // reused, and memory would appear to be freed while others use it.
+    void *race_threads[MOST_RACE_THREADS], *race_memory[3 * MOST_RACE_THREADS];
+    unsigned race_thread_count, race_memory_count;
     void *race, *bounds;
     const void *bottom;
     size_t depth;
@@ -131,7 +132,7 @@ static Thread threads[MOST_THREADS];
 static Block block;
 static Thread *current;
 
-// --- turns ----------------------------------------------------------------------------------------
+// --- switching between coroutines -----------------------------------------------------------------
 
 UNSEEN static void to_scheduler(bool for_good = false) {
     Thread *me = current;
@@ -158,7 +159,7 @@ UNSEEN static void fail(const char *message, int line = 0, int other = 0) {
 UNSEEN static void life() {
     IF_BOUNDS(__sanitizer_finish_switch_fiber(nullptr, &block.bottom, &block.depth);)
     block.body(block.arguments);
-    IF_RACES(__tsan_release(&block.message);)  // what was done is known when the launch is over
+    IF_RACES(__tsan_release(&block.message);)  // the caller of the launch is ordered after all threads
     current->state = FINISHED;
     to_scheduler(true);
 }
@@ -166,7 +167,8 @@ UNSEEN static void life() {
 UNSEEN static uint64_t wait(State state, int site, uint64_t posted) {
     Thread *me = current;
     me->state = state, me->site = site, me->posted = posted;
-    IF_RACES(char *order = block.order + block.barriers % 2;)  // a fast thread's next barrier orders no slow one
+    // Two bytes, so that a fast thread's next barrier does not order a slow thread.
+    IF_RACES(char *order = block.order + block.barriers % 2;)
     IF_RACES(if (state == AT_BARRIER) __tsan_release(order);)
     to_scheduler();
     IF_RACES(if (state == AT_BARRIER) __tsan_acquire(order);)
@@ -211,7 +213,7 @@ UNSEEN static void shuffle(unsigned *order, unsigned count) {
 
 UNSEEN static void discard(void *memory) {
 #if defined(__SANITIZE_THREAD__)
-    block.remains[block.left++ % (3 * MOST_LIVES)] = memory;
+    block.race_memory[block.race_memory_count++ % (3 * MOST_RACE_THREADS)] = memory;
 #else
     std::free(memory);
 #endif
@@ -225,10 +227,10 @@ UNSEEN static void begin(Thread *thread, unsigned number) {
     IF_RACES(discard(thread->stack); thread->stack = nullptr;)  // new memory has no history
     if (!thread->stack) thread->stack = static_cast<char *>(std::malloc(STACK));
     start_context(&thread->context, thread->stack, STACK, life);
-    IF_RACES(block.lives[block.lived++ % MOST_LIVES] = thread->race = __tsan_create_fiber(0);)
+    IF_RACES(block.race_threads[block.race_thread_count++ % MOST_RACE_THREADS] = thread->race = __tsan_create_fiber(0);)
 }
 
-// The block's memory of one declaration; its bytes are all ones, which is NaN.
+// Return the block's memory of one declaration; all its bits are set, which is NaN.
 UNSEEN static void give_memory() {
     auto *memory = static_cast<unsigned char *>(std::malloc(block.wanted_bytes));
     for (size_t i = 0; i < block.wanted_bytes; ++i) memory[i] = 0xff;
@@ -252,16 +254,16 @@ UNSEEN static void run_block(bool shuffled) {
     block.order = static_cast<char *>(std::malloc(2));
     block.barriers = 0;
     for (unsigned i = 0; i < block.size; ++i) begin(&threads[i], order[i] = i);
-    unsigned finished = 0, asleep = 0;
+    unsigned finished = 0, paused = 0;
     while (finished < block.size && !block.message[0]) {
         bool moved = false;
         if (shuffled) shuffle(order, block.size);
-        if (shuffled && draw(8) == 0) asleep = draw(~0u);  // half of the warps, so that the others run ahead
+        if (shuffled && draw(8) == 0) paused = draw(~0u);  // half of the warps, so that the others run ahead
         for (unsigned i = 0; i < block.size && !block.message[0]; ++i) {
             Thread *thread = &threads[order[i]];
             if (thread->state != READY) continue;
             moved = true;
-            if (asleep >> (thread->number / LANES) & 1) continue;
+            if (paused >> (thread->number / LANES) & 1) continue;
             give_turn(thread);
             if (block.wanted_bytes) give_memory();
             finished += thread->state == FINISHED;
@@ -307,13 +309,13 @@ UNSEEN const char *launch(void (*kernel)(A...), const unsigned *grid, const unsi
         run_block(seed != 0);
     }
     IF_RACES(__tsan_acquire(&block.message);)
-    IF_RACES(if (block.lived > MOST_LIVES) fail("too many threads for the race detector");)
-    IF_RACES(while (block.lived) __tsan_destroy_fiber(block.lives[--block.lived]);)
-    IF_RACES(while (block.left) std::free(block.remains[--block.left]);)
+    IF_RACES(if (block.race_thread_count > MOST_RACE_THREADS) fail("too many threads for the race detector");)
+    IF_RACES(while (block.race_thread_count) __tsan_destroy_fiber(block.race_threads[--block.race_thread_count]);)
+    IF_RACES(while (block.race_memory_count) std::free(block.race_memory[--block.race_memory_count]);)
     return block.message;
 }
 
-// What a kernel takes, as letters: `in f4` for const float *, `out f4` for float *, `i8` for long long ...
+// Describe the arguments of a kernel by letters: `in f4` for const float *, `out f4` for float *, `i8` for long long.
 template <class T>
 char *letters(char *end) {
     if constexpr (std::is_pointer_v<T>) {
@@ -362,7 +364,7 @@ UNSEEN T exchanged(int site, unsigned mask, T value, int distance) {
         return cushim::launch(&name, grid, threads, arguments, seed);                                                \
     }
 
-// --- the words of the language --------------------------------------------------------------------
+// --- names of the language --------------------------------------------------------------------
 
 #define __syncthreads() ((void)cushim::wait(cushim::AT_BARRIER, __LINE__, 0))
 #define __syncthreads_or(truth) (cushim::wait(cushim::AT_BARRIER, __LINE__, (truth) != 0) != 0)
@@ -382,7 +384,7 @@ inline double __dsqrt_rn(double a) { return std::sqrt(a); }
 
 template <class T>
 void sincospi(T x, T *sine, T *cosine) {
-    const double turn = 3.14159265358979323846 * double(x);
-    *sine = T(std::sin(turn));
-    *cosine = T(std::cos(turn));
+    const double angle = 3.14159265358979323846 * double(x);
+    *sine = T(std::sin(angle));
+    *cosine = T(std::cos(angle));
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -14,10 +14,24 @@ from .dataset import Bounds, Dataset
 from .preprocessing import Preprocessing
 from .rows import Rows, Stored
 
-#: What is known of a dataset without its data.
-FACTS = (
-    "name", "source", "shape", "dim", "is_image", "image", "n_train", "n_test", "columns", "notes", "divisor",
-)  # fmt: skip
+T = TypeVar("T")
+
+
+class _Fact(Generic[T]):
+    """A property of a view that is known without its data, converted from a value of a checkpoint."""
+
+    def __init__(self, convert: Callable[[Any], T]) -> None:
+        self._convert = convert
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, view: DatasetView, owner: type) -> T:
+        return self._convert(view.fact(self._name))
+
+
+def _optional_shape(value: Any) -> Shape | None:
+    return None if value is None else tuple(value)
 
 
 class DatasetView(ABC):
@@ -32,50 +46,17 @@ class DatasetView(ABC):
         """Return what is known of the dataset under a name of :data:`FACTS`."""
         return getattr(self.base, name)
 
-    @property
-    def name(self) -> str:
-        return str(self.fact("name"))
-
-    @property
-    def source(self) -> str:
-        return str(self.fact("source"))
-
-    @property
-    def shape(self) -> Shape:
-        return tuple(self.fact("shape"))
-
-    @property
-    def dim(self) -> int:
-        return int(self.fact("dim"))
-
-    @property
-    def is_image(self) -> bool:
-        return bool(self.fact("is_image"))
-
-    @property
-    def image(self) -> Shape | None:
-        image = self.fact("image")
-        return None if image is None else tuple(image)
-
-    @property
-    def n_train(self) -> int:
-        return int(self.fact("n_train"))
-
-    @property
-    def n_test(self) -> int:
-        return int(self.fact("n_test"))
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(self.fact("columns"))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(self.fact("notes"))
-
-    @property
-    def divisor(self) -> float:
-        return float(self.fact("divisor"))
+    name = _Fact(str)
+    source = _Fact(str)
+    shape = _Fact[Shape](tuple)
+    dim = _Fact(int)
+    is_image = _Fact(bool)
+    image = _Fact(_optional_shape)
+    n_train = _Fact(int)
+    n_test = _Fact(int)
+    columns = _Fact[tuple[str, ...]](tuple)
+    notes = _Fact[tuple[str, ...]](tuple)
+    divisor = _Fact(float)
 
     @property
     def bounds(self) -> Bounds:
@@ -108,6 +89,10 @@ class DatasetView(ABC):
 
     def describe(self) -> str:
         return self.base.describe()
+
+
+#: What is known of a dataset without its data.
+FACTS = tuple(name for name, value in vars(DatasetView).items() if isinstance(value, _Fact))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,17 +23,17 @@ class Member:
     :func:`vsmnp.training.build.ingredients`. A setting that members read has no effect without one of them.
     """
 
-    home: str  #: ``module:name`` below ``vsmnp``
+    place: str  #: ``module:name`` below ``vsmnp``
     reads: tuple[str, ...] = ()
 
     def load(self) -> Any:
         """Import the class or function of the member."""
-        return imported(self.home)
+        return imported(self.place)
 
 
-def imported(home: str) -> Any:
+def imported(place: str) -> Any:
     """Import what ``module:name`` names below ``vsmnp``."""
-    module, name = home.split(":")
+    module, name = place.split(":")
     return getattr(import_module(f"vsmnp.{module}"), name)
 
 
@@ -41,8 +41,8 @@ def imported(home: str) -> Any:
 class Joint:
     """The parts of an objective that trains both networks, beside the one of the decoder."""
 
-    inference: str  #: home of the part that trains the encoder
-    both: str  #: home of the objective with both gradients
+    inference: str  #: place of the part that trains the encoder
+    both: str  #: place of the objective with both gradients
     trains: str  #: what the encoder is trained on
     default: str  #: the inference that is chosen unless the user chooses one
 
@@ -53,7 +53,7 @@ class ObjectiveRow(Member):
 
     label: str = ""  #: name in figures
     unit: str = ""  #: of the loss: nats, or powers of the units of x and z
-    published: str = ""  #: home of the variant of ``--as-published``, if there is one
+    published: str = ""  #: place of the variant of ``--as-published``, if there is one
     crosses: bool = False  #: whether the loss contains the score ``s^q``
     one_sample: str = ""  #: what the user should know about S = 1, if anything
     joint: Joint | None = None

@@ -93,16 +93,16 @@ def gamma_rule(settings: Settings) -> GammaRule:
 def build_learning(settings: Settings, warmup: float = 0.0) -> Objective:
     """Build the objective that trains theta; ``warmup`` is the length of ``--kl-warmup`` in steps."""
     row = OBJECTIVES[settings.objective]
-    home = row.published if settings.as_published else row.home
-    return _objective(home, settings, gamma_rule(settings), warmup)
+    place = row.published if settings.as_published else row.place
+    return _objective(place, settings, gamma_rule(settings), warmup)
 
 
 def build_inference(settings: Settings, warmup: float = 0.0) -> Objective:
     """Build the objective that trains phi, with J updates per training step."""
     joint = OBJECTIVES[settings.objective].joint
-    home = joint.inference if joint else INFERENCES[settings.inference].home
+    place = joint.inference if joint else INFERENCES[settings.inference].place
     updates = warmup * settings.encoder_steps
-    return _objective(home, settings, LearnedGamma(), updates)  # the decoder's update alone chooses a gamma
+    return _objective(place, settings, LearnedGamma(), updates)  # the decoder's update alone chooses a gamma
 
 
 def build_bilevel(settings: Settings, learning: LearningObjective, lr: Array, warmup: float = 0.0) -> Bilevel:
@@ -110,15 +110,15 @@ def build_bilevel(settings: Settings, learning: LearningObjective, lr: Array, wa
 
     The published script's Fisher updates do not keep their dependence on theta.
     """
-    home, steps = INFERENCES[settings.inference].home, settings.bilevel_steps
-    inner = _objective(home, settings, LearnedGamma(), warmup * steps)
+    place, steps = INFERENCES[settings.inference].place, settings.bilevel_steps
+    inner = _objective(place, settings, LearnedGamma(), warmup * steps)
     detached = settings.as_published and INFERENCES[settings.inference].reparametrised is not None
     return Bilevel(cast(Differentiable, inner), learning, steps, lr, not detached)
 
 
-def _objective(home: str, settings: Settings, gamma: GammaRule, warmup: float = 0.0) -> Objective:
+def _objective(place: str, settings: Settings, gamma: GammaRule, warmup: float = 0.0) -> Objective:
     values = {**ingredients(settings), "gamma": gamma, "kl_warmup": warmup}
-    objective: Objective = _call(imported(home), values)
+    objective: Objective = _call(imported(place), values)
     return objective
 
 
@@ -134,7 +134,7 @@ def named_objective(name: str, samples: int) -> Objective:
     if name in INFERENCES:
         return build_inference(Settings(inference=name, samples=samples))
     settings, joint = Settings.from_mapping({"objective": name, "samples": samples}), OBJECTIVES[name].joint
-    return _objective(joint.both if joint else OBJECTIVES[name].home, settings, LearnedGamma())
+    return _objective(joint.both if joint else OBJECTIVES[name].place, settings, LearnedGamma())
 
 
 def advice(settings: Settings, d_x: int) -> list[str]:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class RecordedStep(Generic[T]):
+class ReplayedStep(Generic[T]):
     """A training step that is recorded once and replayed, over minibatches at fixed addresses.
 
     Parameters

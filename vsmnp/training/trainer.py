@@ -29,7 +29,7 @@ from .build import build_bilevel, build_inference, build_learning, build_model
 from .fuse import outcome, step_spec
 from .info import Info
 from .optimizers import Optimizer, optimizer
-from .replayed_step import RecordedStep
+from .replayed_step import ReplayedStep
 from .state import State, new_state
 
 
@@ -175,10 +175,10 @@ class Trainer:
         return inferred, outcome(learning.loss, learning.form, seen.learning)
 
     @cached_property
-    def recorded(self) -> RecordedStep[StepTerms | tuple[Outcome, Outcome]] | None:
+    def recorded(self) -> ReplayedStep[StepTerms | tuple[Outcome, Outcome]] | None:
         """The recorded step, if the kernel set has a recorder; a weight that changes cannot be recorded."""
         recorder = None if self.settings.kl_warmup else self.k.recorder()
-        return None if recorder is None else RecordedStep(recorder, self._work)
+        return None if recorder is None else ReplayedStep(recorder, self._work)
 
     def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
         """Run step t in place on its clean minibatches, gathered here if none are given.

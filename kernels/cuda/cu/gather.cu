@@ -1,11 +1,11 @@
-// A minibatch out of the training data: rows in the order of an epoch.
+// Gather a minibatch of the training data: rows in the order of an epoch.
 //
 //     out[n, d] = table[order[slot, place + n], d] / divisor      table (rows, D), order (slots, used), out (N, D)
 //
 // Minibatch i begins at place i N mod used of slot i N / used mod slots. i is index + rate ticks[0]: a launch that is
 // replayed counts its replays in ticks (1,).
 //
-// Grid: x over the elements of out, which stride on.
+// Grid: x over the elements of out, with a strided loop.
 #include "real.cuh"
 
 template <class Number>

@@ -5,14 +5,16 @@
 //
 // Grid: x over the M O elements of a model, y over models, with strided loops in both. A thread computes its first
 // column with a division and updates it by additions.
-KERNEL add_bias(real *__restrict__ y, const real *__restrict__ b, Index b_model, Index models, Index size, Index width) {
+KERNEL add_bias(
+    real *__restrict__ y, const real *__restrict__ b, Index b_model, Index models, Index size, Index width
+) {
     const Index first = blockIdx.x * (Index)blockDim.x + threadIdx.x, stride = (Index)gridDim.x * blockDim.x;
-    const Index first_column = first % width, turn = stride % width;
+    const Index first_column = first % width, column_step = stride % width;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         Index o = first_column;
         for (Index i = first; i < size; i += stride) {
             y[r * size + i] += b[r * b_model + o];
-            o += turn;
+            o += column_step;
             if (o >= width) o -= width;
         }
     }

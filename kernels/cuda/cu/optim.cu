@@ -36,10 +36,10 @@ KERNEL adam(
             const real g_i = g[i];
             const real m_i = plus(m[i], times(rate1, plus(g_i, -m[i])));
             const real v_i = plus(v[i], times(rate2, plus(times(g_i, g_i), -v[i])));
-            const real way = times(lr[r], over(m_i, correction1[r]));
+            const real numerator = times(lr[r], over(m_i, correction1[r]));
             m[i] = m_i;
             v[i] = v_i;
-            p[i] = plus(p[i], -over(way, plus(root(over(v_i, correction2[r])), eps)));
+            p[i] = plus(p[i], -over(numerator, plus(root(over(v_i, correction2[r])), eps)));
         }
     }
 }

@@ -46,7 +46,7 @@ __device__ inline void slopes(Operand y, Operand v, Index models, Index samples,
 
 template <class F>
 __device__ inline void curves(
-    Operand y, Operand dy, int moves, Operand gy, Operand dgy, int turns, Index models, Index samples, Index size,
+    Operand y, Operand dy, int has_dy, Operand gy, Operand dgy, int has_dgy, Index models, Index samples, Index size,
     real *out
 ) {
     const Index stride = (Index)gridDim.x * blockDim.x;
@@ -56,8 +56,8 @@ __device__ inline void curves(
 #pragma unroll 1
         for (Index i = blockIdx.x * (Index)blockDim.x + threadIdx.x; i < size; i += stride) {
             real total = 0;
-            if (turns) total += F::slope(y_row[i]) * dgy_row[i];
-            if (moves) total += F::curve(y_row[i]) * dy_row[i] * gy_row[i];
+            if (has_dgy) total += F::slope(y_row[i]) * dgy_row[i];
+            if (has_dy) total += F::curve(y_row[i]) * dy_row[i] * gy_row[i];
             out[row * size + i] = total;
         }
     }
@@ -74,10 +74,10 @@ __device__ inline void curves(
         slopes<F>(OPERAND(y), OPERAND(v), models, samples, size, out);                                               \
     }                                                                                                                \
     KERNEL f##_curve(                                                                                                \
-        INPUT(y), INPUT(dy), int moves, INPUT(gy), INPUT(dgy), int turns, Index models, Index samples, Index size,   \
-        real *__restrict__ out                                                                                       \
+        INPUT(y), INPUT(dy), int has_dy, INPUT(gy), INPUT(dgy), int has_dgy, Index models, Index samples,            \
+        Index size, real *__restrict__ out                                                                           \
     ) {                                                                                                              \
-        curves<F>(OPERAND(y), OPERAND(dy), moves, OPERAND(gy), OPERAND(dgy), turns, models, samples, size, out);     \
+        curves<F>(OPERAND(y), OPERAND(dy), has_dy, OPERAND(gy), OPERAND(dgy), has_dgy, models, samples, size, out);  \
     }
 
 ACTIVATIONS(ACTIVATION)

@@ -26,8 +26,8 @@ __device__ inline void draw(
 
 #define DRAW(name, Kind)                                                                                             \
     KERNEL name(                                                                                                     \
-        const wide *__restrict__ seeds, word stream, const word *__restrict__ ticks, word rate, word step, Index first, Index count, Index models,              \
-        Kind::number *__restrict__ out                                                                               \
+        const wide *__restrict__ seeds, word stream, const word *__restrict__ ticks, word rate, word step,           \
+        Index first, Index count, Index models, Kind::number *__restrict__ out                                       \
     ) {                                                                                                              \
         draw<Kind>(seeds, stream, step + rate * ticks[0], first, count, models, out);                                \
     }

@@ -9,7 +9,8 @@
 
 KERNEL sample(
     const real *__restrict__ mu, const real *__restrict__ sd, const wide *__restrict__ seeds, word stream,
-    const word *__restrict__ ticks, word rate, word step, Index first, Index moments, Index count, Index models, real *__restrict__ z
+    const word *__restrict__ ticks, word rate, word step, Index first, Index moments, Index count, Index models,
+    real *__restrict__ z
 ) {
     const word now = step + rate * ticks[0];
     const Index start = first / 4, blocks = (first + count + 3) / 4 - start;

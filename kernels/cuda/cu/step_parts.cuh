@@ -23,14 +23,16 @@ __device__ inline Sums joined_sums(const real *sums, Index r, int parts) {
     return total;
 }
 
-__device__ inline Gamma gamma_of(const Work &w, const real *theta, const real *form_sums, Index r, int parts, Index batch) {
+__device__ inline Gamma gamma_of(
+    const Workspace &w, const real *theta, const real *form_sums, Index r, int parts, Index batch
+) {
     const real log_sd = theta[r * w.plan[DECODER_SIZE] + w.plan[LOG_SD]];
     if (w.plan[GAMMA] != OPTIMAL_GAMMA) return Gamma{log_sd, 0, 0};
-    return choose(w, joined_sums(form_sums, r, parts), batch, log_sd);
+    return optimal_gamma(w, joined_sums(form_sums, r, parts), batch, log_sd);
 }
 
 // Compute gradients (R, parts, packed) of one side and sums (R, parts, SUMS); form_sums are those computed with side
-// FORMS. Grid: x over the parts of `chunk` data, y over models with a strided loop.
+// GAMMA_SUMS. Grid: x over the parts of `chunk` data, y over models with a strided loop.
 STEP_KERNEL step_part(
     const int *__restrict__ plan, const real *__restrict__ numbers, const real *__restrict__ x, Index batch,
     Index chunk, const wide *__restrict__ seeds, word stream, STEP_NOW, int side, const real *__restrict__ phi,
@@ -39,8 +41,8 @@ STEP_KERNEL step_part(
 ) {
     DYNAMIC(real, memory, shared_numbers);
     SHARED(real, partial, MAX_THREADS / WARP);
-    const Work w = work_in(memory, plan, numbers);
-    const int parts = gridDim.x, packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
+    const Workspace w = workspace_in(memory, plan, numbers);
+    const int parts = gridDim.x, packed = plan[side == INFERENCE ? ENCODER_PACKED : DECODER_PACKED];
     const Index low = blockIdx.x * chunk, high = low + chunk < batch ? low + chunk : batch;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
@@ -48,12 +50,12 @@ STEP_KERNEL step_part(
         EACH(i, packed) w.g[i] = 0;
         __syncthreads();
         const Minibatch m = {x, (int)batch, (int)low, (int)high, seeds[r], stream, step + rate * ticks[0]};
-        const Gamma gamma = side == LEARN ? gamma_of(w, theta, form_sums, r, parts, batch)
+        const Gamma gamma = side == LEARNING ? gamma_of(w, theta, form_sums, r, parts, batch)
                                           : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
-        const Sums found = side == INFER ? inference_at(w, m, gamma.log_sd, partial)
-                                         : learning_at(w, m, gamma.log_sd, side == LEARN, partial);
+        const Sums found = side == INFERENCE ? gradient_in_phi(w, m, gamma.log_sd, partial)
+                                         : gradient_in_theta(w, m, gamma.log_sd, side == LEARNING, partial);
         const Index place = r * parts + blockIdx.x;
-        if (side != FORMS) EACH(i, packed) gradients[place * packed + i] = w.g[i];
+        if (side != GAMMA_SUMS) EACH(i, packed) gradients[place * packed + i] = w.g[i];
         if (threadIdx.x == 0) {
             sums[place * SUMS] = found.square;
             sums[place * SUMS + 1] = found.cross;
@@ -67,16 +69,17 @@ STEP_KERNEL step_part(
 // Indices of the numbers that `step_finish` reads of a model besides its gradient.
 enum Finding { SQUARE, CROSS, DIVERGENCE, ALIGNED, LOG_SD_NOW, GAMMA_KEPT, GAMMA_FLOORED, FINDINGS };
 
-// Sum the parts to totals (R, packed). fine (R, slices): whether a slice of the gradient is finite; found (R, FINDINGS);
-// updates (R,): number of this update, 0 if the model has diverged. Grid: x over slices, y over models, strided.
+// Sum the parts to totals (R, packed). finite (R, slices): whether a slice of the gradient is finite; found (R,
+// FINDINGS); updates (R,): number of this update, 0 if the model has diverged. Grid: x over slices, y over models,
+// with strided loops in both.
 STEP_KERNEL step_sum(
     const int *__restrict__ plan, const real *__restrict__ numbers, Index batch, int side, int parts,
     const real *__restrict__ gradients, const real *__restrict__ sums, const real *__restrict__ form_sums,
     const real *__restrict__ theta, const bool *__restrict__ alive, const Index *__restrict__ t, Index models,
-    real *__restrict__ totals, bool *__restrict__ fine, real *__restrict__ found, Index *__restrict__ updates
+    real *__restrict__ totals, bool *__restrict__ finite, real *__restrict__ found, Index *__restrict__ updates
 ) {
-    const Work w = work_of(plan, numbers);
-    const int packed = plan[side == INFER ? ENCODER_PACKED : DECODER_PACKED];
+    const Workspace w = workspace_of(plan, numbers);
+    const int packed = plan[side == INFERENCE ? ENCODER_PACKED : DECODER_PACKED];
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         int bad = 0;
         for (int i = BlocksAlongX::first(); i < packed; i += BlocksAlongX::size()) {
@@ -87,19 +90,19 @@ STEP_KERNEL step_sum(
         }
         bad = __syncthreads_or(bad);
         if (threadIdx.x) continue;
-        fine[r * gridDim.x + blockIdx.x] = !bad;
+        finite[r * gridDim.x + blockIdx.x] = !bad;
         if (blockIdx.x) continue;
         const Sums all = joined_sums(sums, r, parts);
-        const Gamma gamma = side == LEARN ? gamma_of(w, theta, form_sums, r, parts, batch)
+        const Gamma gamma = side == LEARNING ? gamma_of(w, theta, form_sums, r, parts, batch)
                                           : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
-        real *const here = found + r * FINDINGS;
-        here[SQUARE] = all.square;
-        here[CROSS] = all.cross;
-        here[DIVERGENCE] = all.divergence;
-        here[ALIGNED] = all.aligned;
-        here[LOG_SD_NOW] = gamma.log_sd;
-        here[GAMMA_KEPT] = (real)gamma.kept;
-        here[GAMMA_FLOORED] = (real)gamma.floored;
+        real *const values = found + r * FINDINGS;
+        values[SQUARE] = all.square;
+        values[CROSS] = all.cross;
+        values[DIVERGENCE] = all.divergence;
+        values[ALIGNED] = all.aligned;
+        values[LOG_SD_NOW] = gamma.log_sd;
+        values[GAMMA_KEPT] = (real)gamma.kept;
+        values[GAMMA_FLOORED] = (real)gamma.floored;
         updates[r] = alive[r] ? t[r] + 1 : 0;
     }
 }
@@ -108,39 +111,43 @@ STEP_KERNEL step_sum(
 // parameters, y over models, with strided loops in both.
 STEP_KERNEL step_finish(
     const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
-    int side, int slices, const real *__restrict__ totals, const bool *__restrict__ fine, const real *__restrict__ found,
-    const Index *__restrict__ updates, STEP_NOW, STEP_STATE
+    int side, int slices, const real *__restrict__ totals, const bool *__restrict__ finite,
+    const real *__restrict__ found, const Index *__restrict__ updates, STEP_NOW, STEP_STATE
 ) {
-    const Work w = work_of(plan, numbers);
-    const bool infers = side == INFER;
+    const Workspace w = workspace_of(plan, numbers);
+    const bool of_encoder = side == INFERENCE;
     const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
-    const Vector vector = infers ? ENCODER_VECTOR : DECODER_VECTOR;
-    const Net net = infers ? w.encoder : w.decoder;
-    const int packed = plan[infers ? ENCODER_PACKED : DECODER_PACKED], size = plan[infers ? ENCODER_SIZE : DECODER_SIZE];
-    const int adam = plan[infers ? ENCODER_ADAM : DECODER_ADAM];
+    const Vector vector = of_encoder ? ENCODER_VECTOR : DECODER_VECTOR;
+    const Net net = of_encoder ? w.encoder : w.decoder;
+    const int packed = plan[of_encoder ? ENCODER_PACKED : DECODER_PACKED];
+    const int size = plan[of_encoder ? ENCODER_SIZE : DECODER_SIZE];
+    const int adam = plan[of_encoder ? ENCODER_ADAM : DECODER_ADAM];
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
-        const real *const here = found + r * FINDINGS;
-        const Sums sums = {here[SQUARE], here[CROSS], here[DIVERGENCE], here[ALIGNED]};
-        const Gamma gamma = {here[LOG_SD_NOW], (int)here[GAMMA_KEPT], (int)here[GAMMA_FLOORED]};
-        const Learned judged = infers ? Learned{inference_terms(w, sums, batch, gamma.log_sd), 0, 0}
+        const real *const values = found + r * FINDINGS;
+        const Sums sums = {values[SQUARE], values[CROSS], values[DIVERGENCE], values[ALIGNED]};
+        const Gamma gamma = {values[LOG_SD_NOW], (int)values[GAMMA_KEPT], (int)values[GAMMA_FLOORED]};
+        const LearningResult result = of_encoder ? LearningResult{inference_terms(w, sums, batch, gamma.log_sd), 0, 0}
                                       : learning_terms(w, sums, batch, gamma.log_sd);
-        int bad = !is_finite(judged.slope);
-        EACH(i, slices) bad |= !fine[r * slices + i];
-        const Index update = updates[r], broke = judge(judged.terms, !__syncthreads_or(bad), judged.first);
-        const bool moves = update && !broke, writes = blockIdx.x == 0 && threadIdx.x == 0;
-        if (writes) {
-            note(judged.terms, broke, update > 0, flags, r, models, infers ? inferred : learned);
-            if (moves && !infers) place_gamma(w, gamma, vector, flags, r);
-            if (moves) vector.t[r] = update;
+        int bad = !is_finite(result.slope);
+        EACH(i, slices) bad |= !finite[r * slices + i];
+        const Index update = updates[r];
+        const Index failure = first_nonfinite(result.terms, !__syncthreads_or(bad), result.first);
+        const bool accepted = update && !failure, writer = blockIdx.x == 0 && threadIdx.x == 0;
+        if (writer) {
+            real *const terms = of_encoder ? phi_terms : theta_terms;
+            write_terms_and_flags(result.terms, failure, update > 0, flags, r, models, terms);
+            if (accepted && !of_encoder) store_gamma(w, gamma, vector, flags, r);
+            if (accepted) vector.t[r] = update;
         }
-        if (!moves) continue;
-        const Optimiser rule = rule_at(adam, infers ? betas : betas + 2, w.number(infers ? ENCODER_EPS : DECODER_EPS), update, vector.lr[r]);
+        if (!accepted) continue;
+        const real eps = w.number(of_encoder ? ENCODER_EPS : DECODER_EPS);
+        const Optimiser optimiser = optimiser_at(adam, of_encoder ? betas : betas + 2, eps, update, vector.lr[r]);
         real *const p = vector.p + r * size;
         const real *const g = totals + r * packed;
-        const Held moments = moments_of(vector, adam, r * size);
+        const Moments moments = moments_of(vector, adam, r * size);
         each_parameter<BlocksAlongX>(net, [&](int flat, int place) {
-            p[flat] = plus(p[flat], -rule.way(g[place], moments.m + flat, moments.v + flat));
+            p[flat] = plus(p[flat], -optimiser.step(g[place], moments.m + flat, moments.v + flat));
         });
-        if (writes && !infers) move_log_sd(rule, p, moments, plan[LOG_SD], judged.slope);
+        if (writer && !of_encoder) update_log_sd(optimiser, p, moments, plan[LOG_SD], result.slope);
     }
 }

@@ -1,12 +1,12 @@
 // The plan of a fused step, and the layout of its shared memory.
 //
-// A plan is a row of ints, written by `step_plan.py` in the order of `Place`, followed by the layer tables of both
-// perceptrons. `Place` and the other enumerations of a plan are generated from the tables of `step_plan.py`. Shared
+// A plan is a row of ints, written by `step_plan.py` in the order of `PlanWord`, followed by the layer tables of both
+// perceptrons. `PlanWord` and the other enumerations of a plan are generated from the tables of `step_plan.py`. Shared
 // memory holds the packed parameters of both networks, the gradient of one, a tile of rows of every activation and, in
 // a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the encoder's; if the plan
 // has MOMENTS, also the moments of the encoder, packed like its parameters. Rows are the fast axis:
-// x[i * stride + row], so that neighbouring threads read neighbouring rows. The kind of step is a compile-time constant,
-// by SECOND_ORDER and JOINT.
+// x[i * stride + row], so that neighbouring threads read neighbouring rows. The constants SECOND_ORDER and JOINT choose
+// the kind of step at compile time.
 #include "activations.cuh"
 #include "step_codes.cuh"
 #include "sums.cuh"
@@ -44,37 +44,36 @@ struct Net {
 };
 
 // The plan, and pointers to all arrays in the shared memory of a block.
-struct Work {
+struct Workspace {
     const int *plan;
     const real *numbers;
     int d_x, d_z, stride;
     Net encoder, decoder;
-    Net along, encoder_along;  // tangents of both networks, in steps of second order
-    real *g;             // gradient of the network that is updated, packed
-    real *here, *there;  // two buffers for cotangents, alternating by layer
+    Net decoder_tangent, encoder_tangent;  // tangents of both networks, in steps of second order
+    real *g;                               // gradient of the network that is updated, packed
+    real *cotangent, *spare;               // two buffers for cotangents, alternating by layer
     real *eps, *sd, *s_q;
-    real *m, *v;         // moments of the encoder, if the plan has MOMENTS
+    real *m, *v;                           // moments of the encoder, if the plan has MOMENTS
 
-    __device__ int word_at(Place place) const { return plan[place]; }
-    __device__ real number(Number place) const { return numbers[place]; }
+    __device__ real number(PlanNumber place) const { return numbers[place]; }
 };
 
 // Read the plan alone; the networks have no memory.
-__device__ inline Work work_of(const int *plan, const real *numbers) {
-    Work w = {};
+__device__ inline Workspace workspace_of(const int *plan, const real *numbers) {
+    Workspace w = {};
     w.plan = plan;
     w.numbers = numbers;
     w.d_x = plan[DATA];
     w.d_z = plan[LATENT];
     w.stride = plan[ROWS] + 4;  // four more than rows, so that the same row of different features is in different banks
-    const int *encoder = plan + PLACES, *decoder = encoder + 8 * (plan[ENCODER_LAYERS] + 1);
+    const int *encoder = plan + PLAN_WORDS, *decoder = encoder + 8 * (plan[ENCODER_LAYERS] + 1);
     w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, nullptr, nullptr};
     w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], nullptr, nullptr};
     return w;
 }
 
-__device__ inline Work work_in(real *memory, const int *plan, const real *numbers) {
-    Work w = work_of(plan, numbers);
+__device__ inline Workspace workspace_in(real *memory, const int *plan, const real *numbers) {
+    Workspace w = workspace_of(plan, numbers);
     real *next = memory;
     w.encoder.p = next;
     next += plan[ENCODER_PACKED];
@@ -86,9 +85,9 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     next += plan[ENCODER_FEATURES] * w.stride;
     w.decoder.tile = next;
     next += plan[DECODER_FEATURES] * w.stride;
-    w.here = next;
+    w.cotangent = next;
     next += plan[WIDEST] * w.stride;
-    w.there = next;
+    w.spare = next;
     next += plan[WIDEST] * w.stride;
     w.eps = next;
     next += w.d_z * w.stride;
@@ -96,11 +95,11 @@ __device__ inline Work work_in(real *memory, const int *plan, const real *number
     next += w.d_z * w.stride;
     w.s_q = next;
     next += plan[CROSSES] ? w.d_x * w.stride : 0;
-    w.along = w.decoder;
-    w.along.tile = next;
+    w.decoder_tangent = w.decoder;
+    w.decoder_tangent.tile = next;
     next += SECOND_ORDER ? plan[DECODER_FEATURES] * w.stride : 0;
-    w.encoder_along = w.encoder;
-    w.encoder_along.tile = next;
+    w.encoder_tangent = w.encoder;
+    w.encoder_tangent.tile = next;
     next += JOINT ? plan[ENCODER_FEATURES] * w.stride : 0;
     w.m = next;
     w.v = next + plan[ENCODER_PACKED];

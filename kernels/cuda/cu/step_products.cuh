@@ -25,7 +25,8 @@ __device__ inline void forward_layer(
         real sum[4][4];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
-            const int out = o + j < l.out ? o + j : l.out - 1;  // outputs past the last are computed as copies of it and not stored
+            // Outputs past the last are computed as copies of it and not stored.
+            const int out = o + j < l.out ? o + j : l.out - 1;
             w[j] = l.w + out * l.in_padded;
 #pragma unroll
             for (int k = 0; k < 4; ++k) sum[j][k] = biased ? p[l.b + out] : (real)0;
@@ -161,23 +162,29 @@ __device__ inline void gather_layer(
 __device__ inline void forward(const Net &net, int rows, int stride) {
     for (int l = 0; l < net.layers; ++l) {
         const int f = l + 1 < net.layers ? net.activation : net.output;
-        forward_layer(net.layer(l), net.p, net.input(l, stride), net.input(l + 1, stride), (rows + 3) / 4, stride, f, true);
+        forward_layer(
+            net.layer(l), net.p, net.input(l, stride), net.input(l + 1, stride), (rows + 3) / 4, stride, f, true
+        );
     }
 }
 
-// Propagate the cotangent in `here`, taken before the output's activation, back through the network; return the buffer
+// Propagate the cotangent, taken before the output's activation, back through the network; return the buffer
 // of the input's cotangent, if that is wanted. If g is given, add the gradients of the parameters to it.
-__device__ inline real *backward(const Net &net, real *here, real *there, real *g, bool want_x, int rows, int stride) {
+__device__ inline real *backward(
+    const Net &net, real *cotangent, real *spare, real *g, bool want_x, int rows, int stride
+) {
     for (int l = net.layers - 1; l >= 0; --l) {
         const Layer layer = net.layer(l);
         const real *x = net.input(l, stride);
-        if (g) gather_layer(layer, x, here, g, (rows + 3) / 4, stride, true);
+        if (g) gather_layer(layer, x, cotangent, g, (rows + 3) / 4, stride, true);
         if (l > 0 || want_x) {
-            backward_layer(layer, net.p, x, here, there, (rows + 3) / 4, stride, l > 0 ? net.activation : NO_ACTIVATION);
-            real *const turn = here;
-            here = there;
-            there = turn;
+            backward_layer(
+                layer, net.p, x, cotangent, spare, (rows + 3) / 4, stride, l > 0 ? net.activation : NO_ACTIVATION
+            );
+            real *const swapped = cotangent;
+            cotangent = spare;
+            spare = swapped;
         }
     }
-    return here;
+    return cotangent;
 }

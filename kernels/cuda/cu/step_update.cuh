@@ -20,13 +20,13 @@ struct Flags {
 #define STEP_NOW const word *__restrict__ ticks, word rate, word step
 
 // Kernel parameters of the state: phi, theta and moments (R, P), counters, learning rates and flags (R,), and the terms
-// of both losses, inferred (2, R) and learned (3, R), of the joint divergence (4, R).
+// of both losses, phi_terms (2, R) and theta_terms (3, R), of the joint divergence (4, R).
 #define STEP_STATE                                                                                                   \
     real *__restrict__ phi, real *__restrict__ phi_m, real *__restrict__ phi_v, Index *__restrict__ phi_t,           \
         const real *__restrict__ phi_lr, real *__restrict__ theta, real *__restrict__ theta_m,                       \
         real *__restrict__ theta_v, Index *__restrict__ theta_t, const real *__restrict__ theta_lr,                  \
         bool *__restrict__ alive, Index *__restrict__ cause, Index *__restrict__ died_at, Index *__restrict__ kept,  \
-        Index *__restrict__ floored, Index models, real *__restrict__ inferred, real *__restrict__ learned
+        Index *__restrict__ floored, Index models, real *__restrict__ phi_terms, real *__restrict__ theta_terms
 #define ENCODER_VECTOR (Vector{phi, phi_m, phi_v, phi_t, phi_lr})
 #define DECODER_VECTOR (Vector{theta, theta_m, theta_v, theta_t, theta_lr})
 
@@ -54,7 +54,7 @@ struct Optimiser {
     real rate1, rate2, eps, correction1, correction2, lr;
 
     // Compute the step of one parameter, which is to be subtracted; every operation rounds as the reference's does.
-    __device__ real way(real g, real *m, real *v) const {
+    __device__ real step(real g, real *m, real *v) const {
         if (!adam) return times(lr, g);
         *m = plus(*m, times(rate1, plus(g, -*m)));
         *v = plus(*v, times(rate2, plus(times(g, g), -*v)));
@@ -86,12 +86,13 @@ __device__ inline void each_parameter(const Net &net, Visit visit) {
 }
 
 // Pointers to moments, for those in shared memory packed like the parameters; null if there are none.
-struct Held {
+struct Moments {
     real *m, *v;
 };
 
-// Load the moments to shared memory before the first update; `put_back` stores them and the parameters after the last.
-__device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) {
+// Load the moments to shared memory before the first update; `store_encoder` stores them and the parameters after the
+// last.
+__device__ inline void load_moments(const Workspace &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
     each_parameter<OneBlock>(w.encoder, [&](int flat, int packed) {
         w.m[packed] = phi.m[first + flat];
@@ -99,7 +100,7 @@ __device__ inline void fetch_moments(const Work &w, const Vector &phi, Index r) 
     });
 }
 
-__device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
+__device__ inline void store_encoder(const Workspace &w, const Vector &phi, Index r) {
     const Index first = r * w.plan[ENCODER_SIZE];
     each_parameter<OneBlock>(w.encoder, [&](int flat, int packed) {
         phi.p[first + flat] = w.encoder.p[packed];
@@ -108,43 +109,46 @@ __device__ inline void put_back(const Work &w, const Vector &phi, Index r) {
     });
 }
 
-// Make the optimiser's rule for the update of that number, counted from 1. Not inlined: the powers in double precision
+// Make the optimiser for the update of that number, counted from 1. Not inlined: the powers in double precision
 // would take registers from the whole step, which has one update in hundreds of passes.
-__device__ __noinline__ Optimiser rule_at(int adam, const double *betas, real eps, Index update, real lr) {
+__device__ __noinline__ Optimiser optimiser_at(int adam, const double *betas, real eps, Index update, real lr) {
     return Optimiser{adam, (real)(1 - betas[0]), (real)(1 - betas[1]), eps,
                      (real)(1 - pow(betas[0], (double)update)), (real)(1 - pow(betas[1], (double)update)), lr};
 }
 
 // Return the moments of a model in global memory; plain gradient descent has none and does not use the pointers.
-__device__ inline Held moments_of(const Vector &vector, int adam, Index first) {
-    return adam ? Held{vector.m + first, vector.v + first} : Held{vector.p + first, vector.p + first};
+__device__ inline Moments moments_of(const Vector &vector, int adam, Index first) {
+    return adam ? Moments{vector.m + first, vector.v + first} : Moments{vector.p + first, vector.p + first};
 }
 
 // Step log sqrt(gamma), at index `log_sd` of the flat vector, by its slope; called by one thread.
-__device__ inline void move_log_sd(const Optimiser &rule, real *p, const Held &moments, int log_sd, real slope) {
-    p[log_sd] = plus(p[log_sd], -rule.way(slope, moments.m + log_sd, moments.v + log_sd));
+__device__ inline void update_log_sd(
+    const Optimiser &optimiser, real *p, const Moments &moments, int log_sd, real slope
+) {
+    p[log_sd] = plus(p[log_sd], -optimiser.step(slope, moments.m + log_sd, moments.v + log_sd));
 }
 
 // Step the parameters of a model that has not diverged: the packed copy, and those in global memory unless the moments
-// are `held` in shared memory, in which case `put_back` stores all of them later. `slope` is the derivative in
+// are `resident` in shared memory, in which case `store_encoder` stores all of them later. `slope` is the derivative in
 // log sqrt(gamma), which is not trained if `log_sd` is negative. Called by all threads of a block.
-__device__ inline void move(
-    const Net &net, const real *g, const Held &held, const Vector &vector, Index r, int size, int adam,
+__device__ inline void update_parameters(
+    const Net &net, const real *g, const Moments &resident, const Vector &vector, Index r, int size, int adam,
     const double *betas, real eps, int log_sd, real slope, bool alive
 ) {
     if (alive) {
-        const Optimiser rule = rule_at(adam, betas, eps, vector.t[r] + 1, vector.lr[r]);
+        const Optimiser optimiser = optimiser_at(adam, betas, eps, vector.t[r] + 1, vector.lr[r]);
         real *const p = vector.p + r * size;
-        const Held moments = moments_of(vector, adam, r * size);
-        if (held.m)
+        const Moments moments = moments_of(vector, adam, r * size);
+        if (resident.m)
             each_parameter<OneBlock>(net, [&](int, int packed) {
-                net.p[packed] = plus(net.p[packed], -rule.way(g[packed], held.m + packed, held.v + packed));
+                net.p[packed] =
+                    plus(net.p[packed], -optimiser.step(g[packed], resident.m + packed, resident.v + packed));
             });
         else
             each_parameter<OneBlock>(net, [&](int flat, int packed) {
-                net.p[packed] = p[flat] = plus(p[flat], -rule.way(g[packed], moments.m + flat, moments.v + flat));
+                net.p[packed] = p[flat] = plus(p[flat], -optimiser.step(g[packed], moments.m + flat, moments.v + flat));
             });
-        if (log_sd >= 0 && threadIdx.x == 0) move_log_sd(rule, p, moments, log_sd, slope);
+        if (log_sd >= 0 && threadIdx.x == 0) update_log_sd(optimiser, p, moments, log_sd, slope);
     }
     __syncthreads();
     if (alive && threadIdx.x == 0) vector.t[r] += 1;
@@ -163,14 +167,16 @@ struct Terms {
     int written, counted;
 };
 
-__device__ inline Terms terms_of_joint(const Work &w, const Sums &sums, real share, real tau) {
+__device__ inline Terms terms_of_joint(const Workspace &w, const Sums &sums, real share, real tau) {
     const real half = (real)0.5 * share;
-    return Terms{{half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence}, 15, 15};
+    return Terms{
+        {half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence}, 15, 15
+    };
 }
 
 // Find the first of the terms, in their order, and the gradient that is not finite. Return its index among the causes
 // plus 1, or 0 if all are finite; `first` is the index of the first term's cause.
-__device__ inline int judge(const Terms &found, bool fine, int first) {
+__device__ inline int first_nonfinite(const Terms &found, bool finite, int first) {
     real loss = 0;
     int cause = 0, next = first;
 #pragma unroll
@@ -180,12 +186,14 @@ __device__ inline int judge(const Terms &found, bool fine, int first) {
         ++next;
         if (!cause && !is_finite(found.term[i])) cause = next;
     }
-    return !cause && !(fine && is_finite(loss)) ? next + 1 : cause;
+    return !cause && !(finite && is_finite(loss)) ? next + 1 : cause;
 }
 
 // Write the terms (MOST_TERMS or fewer, R), and flag a diverged model with its cause and step; called by one thread of
 // a model.
-__device__ inline void note(const Terms &found, int cause, bool alive, const Flags &f, Index r, Index models, real *terms) {
+__device__ inline void write_terms_and_flags(
+    const Terms &found, int cause, bool alive, const Flags &f, Index r, Index models, real *terms
+) {
 #pragma unroll
     for (int i = 0; i < MOST_TERMS; ++i)
         if (found.written >> i & 1) terms[i * models + r] = found.term[i];
@@ -196,7 +204,7 @@ __device__ inline void note(const Terms &found, int cause, bool alive, const Fla
 }
 
 // Compute the terms of the inference objective, (2, R) or (4, R).
-__device__ inline Terms inference_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
+__device__ inline Terms inference_terms(const Workspace &w, const Sums &sums, Index batch, real log_sd) {
     const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
     if (JOINT) return terms_of_joint(w, sums, share, precision(log_sd));
     if (w.plan[INFERENCE_LOSS] == KL_LOSS)
@@ -207,15 +215,18 @@ __device__ inline Terms inference_terms(const Work &w, const Sums &sums, Index b
 // Finish an update of phi: write the terms, flag a diverged model, step the optimiser. Called by all threads of the
 // block.
 __device__ inline void finish_inference(
-    const Work &w, const Sums &sums, Index batch, real log_sd, bool held, const Vector &phi, const Flags &flags,
-    const double *betas, Index r, Index models, real *terms
+    const Workspace &w, const Sums &sums, Index batch, real log_sd, bool resident, const Vector &phi,
+    const Flags &flags, const double *betas, Index r, Index models, real *terms
 ) {
-    const bool alive = flags.alive[r], fine = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
+    const bool alive = flags.alive[r], finite = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
     const Terms found = inference_terms(w, sums, batch, log_sd);
-    const int cause = judge(found, fine, 0);
-    if (threadIdx.x == 0) note(found, cause, alive, flags, r, models, terms);
-    const Held moments = {held ? w.m : nullptr, w.v};
-    move(w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas, w.number(ENCODER_EPS), -1, 0, alive && !cause);
+    const int cause = first_nonfinite(found, finite, 0);
+    if (threadIdx.x == 0) write_terms_and_flags(found, cause, alive, flags, r, models, terms);
+    const Moments moments = {resident ? w.m : nullptr, w.v};
+    update_parameters(
+        w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas,
+        w.number(ENCODER_EPS), -1, 0, alive && !cause
+    );
 }
 
 struct Gamma {
@@ -224,7 +235,7 @@ struct Gamma {
 };
 
 // Choose gamma = a / b if the loss has a minimum, but not below the floor; see objectives/gamma.py.
-__device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, real log_sd) {
+__device__ inline Gamma optimal_gamma(const Workspace &w, const Sums &sums, Index batch, real log_sd) {
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch;
     const real b = w.plan[LEARNING_LOSS] == ELBO_LOSS ? (real)w.d_x : (real)w.d_x - h, floor = w.number(GAMMA_FLOOR);
     if (!(b > 0)) return Gamma{log_sd, 1, 0};
@@ -234,31 +245,33 @@ __device__ inline Gamma choose(const Work &w, const Sums &sums, Index batch, rea
 
 // The terms of the learning objective, (3, R) or (4, R), the index of its first cause, and the derivative in
 // log sqrt(gamma).
-struct Learned {
+struct LearningResult {
     Terms terms;
     int first;
     real slope;
 };
 
-__device__ inline Learned learning_terms(const Work &w, const Sums &sums, Index batch, real log_sd) {
+__device__ inline LearningResult learning_terms(const Workspace &w, const Sums &sums, Index batch, real log_sd) {
     const bool elbo = w.plan[LEARNING_LOSS] == ELBO_LOSS, learns = w.plan[GAMMA] == LEARN_GAMMA;
     const real share = (real)1 / ((real)batch * (real)w.plan[LEARNING_SAMPLES]);
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(log_sd), d_x = w.d_x;
     if (JOINT) {
         const real slope = 2 * share * (sums.aligned - tau * tau * sums.cross) + 2 * tau * d_x;
-        return Learned{terms_of_joint(w, sums, share, tau), 5, learns ? slope : (real)0};
+        return LearningResult{terms_of_joint(w, sums, share, tau), 5, learns ? slope : (real)0};
     }
     const int first = w.plan[INFERENCE_LOSS] == KL_LOSS ? 3 : 2;
     if (elbo) {
         const Terms terms = {{reconstruction(a, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
-        return Learned{terms, first, learns ? d_x - tau * a : (real)0};
+        return LearningResult{terms, first, learns ? d_x - tau * a : (real)0};
     }
     const Terms terms = {{(real)0.5 * tau * tau * a, tau * h, -tau * d_x, 0}, 7, w.plan[CROSSES] ? 7 : 5};
-    return Learned{terms, first, learns ? -2 * tau * (tau * a + h - d_x) : (real)0};
+    return LearningResult{terms, first, learns ? -2 * tau * (tau * a + h - d_x) : (real)0};
 }
 
 // Store the optimal gamma of a model that has not diverged; called by one thread.
-__device__ inline void place_gamma(const Work &w, const Gamma &gamma, const Vector &theta, const Flags &flags, Index r) {
+__device__ inline void store_gamma(
+    const Workspace &w, const Gamma &gamma, const Vector &theta, const Flags &flags, Index r
+) {
     if (w.plan[GAMMA] != OPTIMAL_GAMMA) return;
     theta.p[r * w.plan[DECODER_SIZE] + w.plan[LOG_SD]] = gamma.log_sd;
     flags.kept[r] += gamma.kept;
@@ -268,15 +281,18 @@ __device__ inline void place_gamma(const Work &w, const Gamma &gamma, const Vect
 // Finish an update of theta: write the terms, flag a diverged model, store gamma, step the optimiser. Called by all
 // threads of a block.
 __device__ inline void finish_learning(
-    const Work &w, const Sums &sums, Index batch, const Gamma &gamma, const Vector &theta, const Flags &flags,
+    const Workspace &w, const Sums &sums, Index batch, const Gamma &gamma, const Vector &theta, const Flags &flags,
     const double *betas, Index r, Index models, real *terms
 ) {
-    const Learned found = learning_terms(w, sums, batch, gamma.log_sd);
-    const bool alive = flags.alive[r], fine = all_finite(w.g, w.plan[DECODER_PACKED], found.slope);
-    const int cause = judge(found.terms, fine, found.first);
+    const LearningResult found = learning_terms(w, sums, batch, gamma.log_sd);
+    const bool alive = flags.alive[r], finite = all_finite(w.g, w.plan[DECODER_PACKED], found.slope);
+    const int cause = first_nonfinite(found.terms, finite, found.first);
     if (threadIdx.x == 0) {
-        note(found.terms, cause, alive, flags, r, models, terms);
-        if (alive && !cause) place_gamma(w, gamma, theta, flags, r);
+        write_terms_and_flags(found.terms, cause, alive, flags, r, models, terms);
+        if (alive && !cause) store_gamma(w, gamma, theta, flags, r);
     }
-    move(w.decoder, w.g, Held{nullptr, nullptr}, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2, w.number(DECODER_EPS), w.plan[LOG_SD], found.slope, alive && !cause);
+    update_parameters(
+        w.decoder, w.g, Moments{nullptr, nullptr}, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2,
+        w.number(DECODER_EPS), w.plan[LOG_SD], found.slope, alive && !cause
+    );
 }

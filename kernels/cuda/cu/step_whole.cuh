@@ -18,7 +18,7 @@ STEP_KERNEL whole_step(
 ) {
     DYNAMIC(real, memory, shared_numbers);
     SHARED(real, partial, MAX_THREADS / WARP);
-    const Work w = work_in(memory, plan, numbers);
+    const Workspace w = workspace_in(memory, plan, numbers);
     const word now = step + rate * ticks[0];
     const Flags flags = {alive, cause, died_at, kept, floored, now};
     const int updates = plan[ENCODER_STEPS];
@@ -26,17 +26,17 @@ STEP_KERNEL whole_step(
         pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
         pack(w.decoder, theta + r * plan[DECODER_SIZE]);
         const real log_sd = theta[r * plan[DECODER_SIZE] + plan[LOG_SD]];
-        if (plan[MOMENTS]) fetch_moments(w, ENCODER_VECTOR, r);
+        if (plan[MOMENTS]) load_moments(w, ENCODER_VECTOR, r);
         Minibatch m = {x, (int)batch, 0, (int)batch, seeds[r], (word)plan[INFERENCE_STREAM], 0};
 #pragma unroll 1
         for (int j = 0; j < updates; ++j) {
             m.x = x + j * x_use;
             m.step = now * updates + j;
             clear(w.g, plan[ENCODER_PACKED]);
-            const Sums sums = inference_at(w, m, log_sd, partial);
-            finish_inference(w, sums, batch, log_sd, plan[MOMENTS], ENCODER_VECTOR, flags, betas, r, models, inferred);
+            const Sums sums = gradient_in_phi(w, m, log_sd, partial);
+            finish_inference(w, sums, batch, log_sd, plan[MOMENTS], ENCODER_VECTOR, flags, betas, r, models, phi_terms);
         }
-        if (plan[MOMENTS]) put_back(w, ENCODER_VECTOR, r);
+        if (plan[MOMENTS]) store_encoder(w, ENCODER_VECTOR, r);
         m.x = x + updates * x_use;
         m.stream = (word)plan[LEARNING_STREAM];
         m.step = now;
@@ -45,9 +45,9 @@ STEP_KERNEL whole_step(
         Sums sums;
 #pragma unroll 1  // the last pass computes the gradient; an optimal gamma is chosen by a pass before it
         for (int last = plan[GAMMA] != OPTIMAL_GAMMA; last < 2; ++last) {
-            sums = learning_at(w, m, gamma.log_sd, last, partial);
-            if (!last) gamma = choose(w, sums, batch, log_sd);
+            sums = gradient_in_theta(w, m, gamma.log_sd, last, partial);
+            if (!last) gamma = optimal_gamma(w, sums, batch, log_sd);
         }
-        finish_learning(w, sums, batch, gamma, DECODER_VECTOR, flags, betas, r, models, learned);
+        finish_learning(w, sums, batch, gamma, DECODER_VECTOR, flags, betas, r, models, theta_terms);
     }
 }

@@ -1,4 +1,4 @@
-// cuBLAS: strided-batched products of float and double on the driver's streams; everything else is refused.
+// Implement cuBLAS for strided-batched products of float and double on the driver's streams; refuse all other calls.
 #include "state.hpp"
 
 #include <cstdlib>
@@ -37,7 +37,7 @@ struct Matrices {
 
 static double rounded(double x) { return x; }
 
-// To nearest, ties to even, with 10 bits of mantissa behind the point.
+// Round to 10 fraction bits, to nearest with ties to even.
 static float rounded(float x) {
     uint32_t bits;
     std::memcpy(&bits, &x, sizeof bits);
@@ -80,7 +80,7 @@ struct Product {
                     for (int i = 0; i < rows; ++i) sum[i] += column[i] * right;
                 }
                 T *const out = c.at(m, j);
-                // Where beta is 0 what stands there is not read: it may be NaN.
+                // Where beta is 0, c is not read: it may be NaN.
                 for (int i = 0; i < rows; ++i) out[i] = alpha * sum[i] + (beta != 0 ? beta * out[i] : T(0));
             }
         }
@@ -120,7 +120,7 @@ ENTRY int cublasSetStream_v2(Handle *handle, cudaStream_t stream) {
     Inside inside(door);
     if (!stream_of(stream)) return wrong("something that is no stream");
     handle->stream = stream;
-    handle->workspace = nullptr;  // as the documentation says: back to the default
+    handle->workspace = nullptr;  // cublasSetStream restores the default workspace
     return SUCCESS;
 }
 

@@ -1,4 +1,4 @@
-// The one device: an H100 by its properties, and the names of errors.
+// Define the only device, with the properties of an H100, and the names of errors.
 #include "state.hpp"
 
 #include <cstdarg>
@@ -63,7 +63,7 @@ cudaError_t refuse(cudaError_t error, const char *format, ...) {
     return error;
 }
 
-// One line of JSON for each process, where the environment names a file.
+// Append a line of JSON for this process to the file that the environment names, if it names one.
 struct Report {
     ~Report() {
         const char *const path = std::getenv("CUDA_ON_CPU_REPORT");

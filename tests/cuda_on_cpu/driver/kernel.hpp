@@ -1,10 +1,10 @@
-// What a compiled kernel tells the driver: one record for each, exported by the library that holds it.
+// Define the record by which the library of a compiled kernel describes it to the driver; one record for each kernel.
 #pragma once
 
 namespace on_cpu {
 
 struct Kernel {
-    // Runs a whole grid; what it returns is empty, or says what went wrong.
+    // Run a whole grid; return an empty string, or a sentence about the error.
     const char *(*launch)(
         const unsigned *grid, const unsigned *block, void **arguments, unsigned dynamic_bytes, unsigned seed
     );

@@ -1,7 +1,7 @@
-// Memory of the device: pages of the host between protected pages, filled with NaN when they are allocated.
+// Allocate device memory as host pages between protected pages, filled with NaN.
 //
-// An address is never given out twice, and freed memory is taken away: its use is a fault, which becomes CUDA's error
-// for an illegal address.
+// An address is never reused, and freed memory is unmapped: an access to it is a fault, which is converted to CUDA's
+// error for an illegal address.
 #include "state.hpp"
 
 #include <csetjmp>
@@ -22,7 +22,7 @@ constexpr size_t CAPACITY = size_t(80) << 30;
 struct Block {
     size_t bytes;
     char *pages;
-    size_t mapped;  // between the two pages that guard them
+    size_t mapped;  // bytes between the two protected pages
 };
 
 using Blocks = std::map<const char *, Block>;
@@ -31,7 +31,7 @@ size_t in_use = 0;
 
 size_t rounded(size_t bytes, size_t grain) { return (bytes + grain - 1) / grain * grain; }
 
-// The allocation ends where its last page does, so that the first byte behind it is out of reach.
+// The allocation ends at the end of its last page, so that an access to the next byte is a fault.
 bool take(Blocks &blocks, size_t bytes, void **pointer) {
     Block block;
     block.bytes = bytes;
@@ -49,7 +49,7 @@ bool take(Blocks &blocks, size_t bytes, void **pointer) {
 
 void give_back(Blocks &blocks, Blocks::iterator found) {
     const Block &block = found->second;
-    // The addresses stay taken, the memory does not.
+    // The memory is released, the addresses stay reserved.
     mmap(block.pages, block.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     blocks.erase(found);
 }
@@ -162,8 +162,8 @@ static cudaError_t finish_stream(cudaStream_t handle) {
     return stream ? finish(stream->last) : cudaErrorInvalidResourceHandle;
 }
 
-// As the documentation on API synchronization behavior has it: pageable memory is read before the call returns and
-// written before it returns; what happens with pinned memory happens later.
+// Follow the documentation on API synchronization behavior: pageable memory is read and written before the call
+// returns, pinned memory is accessed later.
 static cudaError_t copy_on(
     cudaStream_t handle, void *to, const void *from, size_t bytes, cudaMemcpyKind given, bool wait
 ) {
@@ -197,7 +197,7 @@ static cudaError_t set_on(cudaStream_t handle, void *to, int value, size_t bytes
     });
 }
 
-// Calls that change memory itself: unsafe while a stream is captured, unless its mode is relaxed.
+// The following calls allocate, free or set memory: they are unsafe while a stream is captured, except in relaxed mode.
 static cudaError_t check_unsafe(const char *name) {
     if (fatal()) return fatal();
     if (!unsafe_prohibited()) return cudaSuccess;
@@ -210,7 +210,7 @@ static cudaError_t free_from(Blocks &blocks, void *pointer, const char *name) {
     if (error || !pointer) return error;
     const auto found = blocks.find(static_cast<char *>(pointer));
     if (found == blocks.end()) return refuse(cudaErrorInvalidValue, "%s of what was not allocated, or was freed", name);
-    const cudaError_t last = finish_everything();  // the call waits for the device
+    const cudaError_t last = finish_everything();  // cudaFree synchronises with the device
     if (&blocks == &on_the_device) in_use -= found->second.bytes;
     give_back(blocks, found);
     return last;

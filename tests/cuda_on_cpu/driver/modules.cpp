@@ -1,4 +1,4 @@
-// Modules, functions and launches: what a card checks before it starts a kernel.
+// Implement modules, functions and launches, with the checks that a card does before it starts a kernel.
 #include "state.hpp"
 
 #include "kernel.hpp"
@@ -11,12 +11,12 @@
 namespace on_cpu {
 
 constexpr unsigned MOST_THREADS = 1024, MOST_DEPTH = 64, MOST_ROWS = 65535, MOST_BLOCKS = 2147483647;
-// The limits are on static and dynamic memory together. What is static is not known here, and 2 KB are taken for it.
+// The limits are on the sum of static and dynamic memory. The static part is not known here and taken as 2 KB.
 constexpr int SHARED_STATIC = 2 << 10;
 constexpr int SHARED_UNASKED = (48 << 10) - SHARED_STATIC, SHARED_MOST = (227 << 10) - SHARED_STATIC;
 constexpr int SHARED_OF_PROCESSOR = 228 << 10;
 constexpr int THREADS_OF_PROCESSOR = 2048, BLOCKS_OF_PROCESSOR = 32, SHARED_OF_SYSTEM = 1 << 10;
-// What stands before the path of a library where a card would be given machine code.
+// The prefix of a library's path, which is passed where a card would be given machine code.
 constexpr char MARK[] = "cuda_on_cpu:";
 
 struct Function {
@@ -32,7 +32,8 @@ struct Module {
     std::map<std::string, std::unique_ptr<Function>> functions;
 };
 
-static CUresult as_driver(cudaError_t error) { return static_cast<CUresult>(error); }  // the numbers agree
+// Both enumerations have the same numbers.
+static CUresult as_driver(cudaError_t error) { return static_cast<CUresult>(error); }
 
 static unsigned schedule() {
     static const char *const seed = std::getenv("CUDA_ON_CPU_SEED");
@@ -71,7 +72,7 @@ static CUresult check_launch(const Function &function, const unsigned *grid, con
 struct Launch {
     const Function *function;
     unsigned grid[3], block[3], dynamic_bytes;
-    std::vector<std::vector<char>> arguments;  // as they were at the call
+    std::vector<std::vector<char>> arguments;  // copies of the values at the call
 
     cudaError_t run() {
         std::vector<void *> pointers;
@@ -204,7 +205,7 @@ ENTRY CUresult cuLaunchKernel(
     return as_driver(submit(reinterpret_cast<cudaStream_t>(stream), function.name, [launch] { return launch->run(); }));
 }
 
-// For the test bench: how a kernel's arguments are declared, one letter and the bytes for each.
+// Return the declaration of a kernel's arguments for the tests: one letter and the size in bytes for each.
 ENTRY const char *cuda_on_cpu_signature(CUfunction handle) {
     return reinterpret_cast<Function *>(handle)->kernel->signature();
 }

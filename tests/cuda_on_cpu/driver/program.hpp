@@ -1,7 +1,9 @@
-// What a kernel's source needs to become a library of this machine: cushim.hpp, and CUDA's words that CuPy uses.
+// Define what a kernel's source needs to compile to a library of this machine: cushim.hpp, and CUDA's names that CuPy
+// uses.
 //
-// A source with barriers or exchanges runs on cushim.hpp's coroutines, another one thread after the other: WITH_BARRIERS
-// says which. Static shared memory of the project's own kernels and all dynamic memory start as NaN in every block.
+// A source with barriers or exchanges (WITH_BARRIERS) runs on cushim.hpp's coroutines; the threads of another one run
+// one after the other. Static shared memory of the project's own kernels and all dynamic memory start as NaN in every
+// block.
 #pragma once
 #include "../../cushim/cushim.hpp"
 #include "kernel.hpp"
@@ -13,7 +15,7 @@
 
 namespace on_cpu {
 
-// --- dynamic shared memory: as much as the launch gives ---------------------------------------------
+// --- dynamic shared memory, of the size that the launch gives ---------------------------------------------
 
 static size_t dynamic_bytes;
 
@@ -88,7 +90,7 @@ constexpr Arguments<A...> arguments_of(void (*)(A...)) {
         on_cpu_run_##name, on_cpu_of_##name::signature, on_cpu_of_##name::count, on_cpu_of_##name::sizes, bounds};   \
     }
 
-// --- words of the language that cushim.hpp has no use for -------------------------------------------
+// --- names of the language that cushim.hpp does not define -------------------------------------------
 
 #undef DYNAMIC
 #define DYNAMIC(type, name, count)                                                                                   \

@@ -1,8 +1,8 @@
-// What the parts of the driver share: operations, streams, captures and the registry of memory.
+// Declare what the files of the driver share: operations, streams, captures and the registry of memory.
 //
-// A stream does nothing until something waits for it. An operation names the operations that come before it, and
-// `finish` carries out one operation with all of them and nothing else: the latest schedule that CUDA allows, so
-// that a synchronisation that is missing in a program is missing in its results.
+// Work on a stream runs only when a call synchronises with it. An operation lists the operations that it depends on,
+// and `finish` executes one operation after these and no others: the latest schedule that CUDA allows, so that a missing
+// synchronisation in a program changes its results.
 #pragma once
 #include <cuda.h>
 #include <cuda_runtime_api.h>
@@ -19,7 +19,7 @@
 
 namespace on_cpu __attribute__((visibility("default"))) {
 
-// --- what is asked of the device --------------------------------------------------------------------
+// --- properties of the device --------------------------------------------------------------------
 
 using Work = std::function<cudaError_t()>;
 
@@ -54,7 +54,7 @@ struct Stream {
     bool blocking() const { return !(flags & cudaStreamNonBlocking); }
 };
 
-// --- what happened, for the report at the end of the process ----------------------------------------
+// --- counts for the report at the end of the process ----------------------------------------
 
 struct Counts {
     long launches = 0, replays = 0, captures = 0, captures_lost = 0, nodes = 0;
@@ -64,42 +64,42 @@ struct Counts {
 };
 extern Counts counts;
 
-// Every entry point holds it.
+// Every entry point locks this mutex.
 extern std::recursive_mutex door;
 using Inside = std::lock_guard<std::recursive_mutex>;
 
-// Says on stderr what was wrong, and returns the error.
+// Print the reason to stderr and return the error.
 cudaError_t refuse(cudaError_t error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// The first error of an operation; from then on every call returns it, as CUDA does after a fault in a kernel.
+// The first error of an operation; every later call returns it, as CUDA does after a fault in a kernel.
 cudaError_t fatal();
 
 // --- streams ----------------------------------------------------------------------------------------
 
-// Of a handle: the legacy stream for 0 and 1, nothing for what is no stream.
+// Find the stream of a handle: the legacy stream for 0 and 1, null if the handle is invalid.
 Stream *stream_of(cudaStream_t handle);
 bool is_legacy(const Stream *stream);
 
-// Puts work at the end of a stream, or into the graph that is captured from it.
+// Append work to a stream, or to the graph that is captured from it.
 cudaError_t submit(cudaStream_t handle, const std::string &name, Work work);
 
-// Carries out an operation and all that it comes after.
+// Execute an operation and all that it depends on.
 cudaError_t finish(const OperationPointer &operation);
 cudaError_t finish_everything();
 
 bool any_capture();
-// Whether a call that CUDA calls unsafe is prohibited now: some stream is captured in a mode that is not relaxed.
+// Return whether an unsafe call is prohibited now because a stream is captured in a mode that is not relaxed.
 bool unsafe_prohibited();
-// Ends every capture's hope of success.
+// Invalidate all captures.
 void invalidate_captures();
 
 // --- memory -----------------------------------------------------------------------------------------
 
-// Whether n bytes lie inside one allocation of the device.
+// Return whether n bytes lie inside one allocation of the device.
 bool on_device(const void *pointer, size_t bytes);
 bool pinned(const void *pointer, size_t bytes);
 
-// Runs work; an access to memory that is not there becomes cudaErrorIllegalAddress.
+// Run work; an access to unmapped memory returns cudaErrorIllegalAddress.
 cudaError_t guarded(const std::string &name, const Work &work);
 
 }  // namespace on_cpu

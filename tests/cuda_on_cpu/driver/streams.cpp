@@ -1,4 +1,4 @@
-// Streams, events, captures and graphs, with the rules of CUDA's documentation on stream capture.
+// Implement streams, events, captures and graphs, with the rules of CUDA's documentation on stream capture.
 #include "state.hpp"
 
 #include <chrono>
@@ -79,7 +79,7 @@ cudaError_t legacy_in_capture(const std::string &name) {
                   name.c_str());
 }
 
-// What a call that waits may not do while streams are captured.
+// Refuse a call that synchronises while streams are captured.
 cudaError_t check_wait(const char *name, const Stream *stream) {
     counts.waits++;
     if (is_legacy(stream) && blocking_capture()) return legacy_in_capture(name);
@@ -98,7 +98,8 @@ cudaError_t no_event(const char *name) {
     return refuse(cudaErrorInvalidResourceHandle, "%s was given something that is no event", name);
 }
 
-// Not ready when it is asked for the first time: who polls goes on, who asks once has no answer by luck.
+// Report not ready at the first query: a program that polls continues, and one that queries once never succeeds by
+// chance.
 cudaError_t query(const OperationPointer &operation) {
     if (!operation || operation->done) return fatal();
     const cudaError_t error = finish(operation);
@@ -215,7 +216,7 @@ ENTRY cudaError_t cudaStreamDestroy(cudaStream_t handle) {
     Inside inside(door);
     Stream *stream = stream_of(handle);
     if (!stream || is_legacy(stream)) return no_stream("cudaStreamDestroy");
-    if (stream->last) finish(stream->last);  // CUDA lets the work end later; nothing can tell the difference
+    if (stream->last) finish(stream->last);  // CUDA may finish the work later, which a program cannot observe
     streams.erase(stream);
     return cudaSuccess;
 }
@@ -392,7 +393,7 @@ ENTRY cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 
 ENTRY cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
     Inside inside(door);
-    finish_everything();  // which may launch it
+    finish_everything();  // pending work may launch the graph
     delete reinterpret_cast<Graph *>(executable);
     return cudaSuccess;
 }

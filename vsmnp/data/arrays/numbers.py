@@ -61,11 +61,6 @@ def is_number(field: str) -> bool:
     return text.lower() not in MISSING and (number(text, ".") is not None or number(text, ",") is not None)
 
 
-def has_comma(field: str) -> bool:
-    """Return whether a field is a number that contains a comma."""
-    return "," in field and is_number(field)
-
-
 def decimal_mark(fields: Iterable[str]) -> tuple[Decimal, str]:
     """Find the first field that is a number with only one of the decimal marks.
 

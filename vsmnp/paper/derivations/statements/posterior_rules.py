@@ -13,6 +13,7 @@ from ....model.gaussian import DiagonalGaussian
 from ....model.posterior import Moments
 from ....objectives import KL
 from ....rng import Key, Stream
+from ....settings.choices import SCALES
 from ....types import Array
 from ..checks import both_sides, sampling_check, symbolic_sides, value_check
 from ..evidence import gradient, gradient_in, mean_and_error
@@ -71,7 +72,6 @@ def _kl(mu: Array, s: Array, log: Callable[[Array], Array]) -> Array:
 
 # --- the score of q in x ---
 
-_SCALES = ("exp", "softplus")
 _EPS = np.array([[0.4, -1.1], [1.7, 0.2], [-0.6, -0.9]])[:, None, :]
 
 
@@ -112,7 +112,7 @@ def _score_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
 
 def _score_claimed(claim: Claim) -> list[Array]:
     """Evaluate the claim for both scales, at a few draws of the noise."""
-    return [claim(_EPS, e.s, e.slope, e.j_mu, e.j_rho) for e in map(_encoder, _SCALES)]
+    return [claim(_EPS, e.s, e.slope, e.j_mu, e.j_rho) for e in map(_encoder, SCALES)]
 
 
 def _engine_score(example: EngineExample, eps: Array) -> Array:
@@ -189,9 +189,9 @@ STATEMENTS = (
         checks=(
             _score_symbolic,
             value_check("finite differences", 1e-9, "grad_x log q(z|x) at fixed z, scales exp and softplus",
-                _score_claimed, lambda: [_example(scale).score_q(_EPS) for scale in _SCALES]),
+                _score_claimed, lambda: [_example(scale).score_q(_EPS) for scale in SCALES]),
             value_check("finite differences", 1e-10, "the score of the engine, scales exp and softplus",
-                _score_claimed, lambda: [_engine_score(_example(scale), _EPS) for scale in _SCALES]),
+                _score_claimed, lambda: [_engine_score(_example(scale), _EPS) for scale in SCALES]),
         ),
         mutations={
             "determinant missing": lambda eps, s, slope, j_mu, j_rho: _score(eps, s, slope, j_mu, j_rho)

@@ -40,9 +40,6 @@ QUALITY: Mapping[tuple[str, str], Mapping[str, Quality]] = MappingProxyType({
     ("resnet18", "celeba"): _row("55.4 54.6 59.2 54.3 60.4 208 203", "56.9 56.1 58.6 55.1 60.0 226 196"),
 })  # fmt: skip
 
-#: Largest standard error of the tables' means, as a share of them; Table 1 states it for the ConvNets.
-LARGEST_ERROR = 0.05
-
 
 def rows() -> Iterator[Row]:
     """Yield the paper's numbers as rows of a record, so that its claims can be tested on its own tables."""
