@@ -189,6 +189,16 @@ def test_help_loads_no_heavy_library() -> None:
     assert done.stdout.count("Usage: ") == len(COMMANDS) + 1
 
 
+def test_python_runs_the_command_line_by_the_name_of_the_package(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vsmnp"]
+    for arguments, code in ((["data"], 0), (["tain"], 2)):
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == code, done.stderr
+        assert ("mixture" in done.stdout) if code == 0 else ("did you mean 'train'" in done.stderr)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_learns_to_complete(shell: str) -> None:
     assert "_VSMNP_COMPLETE" in succeeds("completion", shell)
