@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import click
 
 from vsmnp.errors import ConfigError, suggestion
-from vsmnp.settings.groups import GROUPS, groups
+from vsmnp.settings.settings import Settings
+from vsmnp.settings.values import GROUPS
 
 from .console import note
 
@@ -31,7 +33,7 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, in the groups of the table of the settings if most options are settings."""
-        group_of = groups()
+        group_of = {spec.name: spec.metadata["group"] for spec in fields(Settings)}
         options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
         if sum(each.name in group_of for each in options) <= len(options) / 2:
             return super().format_options(ctx, formatter)

@@ -109,9 +109,8 @@ def evaluate_by_options(run: Run, options: Mapping[str, Any], quiet: bool, reuse
         work = "Evaluating" if found is None else "Reading the evaluation that was kept in"
         say(f"{work} {run.folder}", quiet)
     asked = _asked_quality(options) if options["fid"] else None
-    quality = None
-    if asked is not None:
-        quality = _kept_quality(found, asked) or _quality(run, options, quiet)
+    read = None if asked is None else _kept_quality(found, asked)
+    quality = read if read is not None or asked is None else _quality(run, options, quiet)
     if found is None:
         figures = evaluate_with_progress(run, quiet, draws, iwae)
     else:
@@ -119,8 +118,9 @@ def evaluate_by_options(run: Run, options: Mapping[str, Any], quiet: bool, reuse
     if quality is not None:
         figures |= quality.figures
     about = None if quality is None else {**quality.about, "asked": asked}
-    with optional("the evaluation is not kept", quiet):
-        keep(run, figures, draws, iwae, about)
+    if found is None or quality is not read:
+        with optional("the evaluation is not kept", quiet):
+            keep(run, figures, draws, iwae, about)
     return Evaluated(run, figures, quality)
 
 

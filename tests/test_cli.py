@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import h5py
 import numpy as np
 import pytest
 from click.shell_completion import ShellComplete
@@ -28,6 +29,7 @@ from vsmnp.errors import Interrupted
 from vsmnp.metrics import MODEL_METRICS
 from vsmnp.runs import checkpoint
 from vsmnp.runs.session import load_run
+from vsmnp.runs.trained import TrainedVAE
 from vsmnp.settings import toml
 from vsmnp.settings.presets import PRESETS
 from vsmnp.settings.settings import Settings
@@ -187,6 +189,16 @@ def test_help_loads_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert done.stdout.count("Usage: ") == len(COMMANDS) + 1
+
+
+def test_python_runs_the_command_line_by_the_name_of_the_package(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vsmnp"]
+    for arguments, code in ((["data"], 0), (["tain"], 2)):
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == code, done.stderr
+        assert ("mixture" in done.stdout) if code == 0 else ("did you mean 'train'" in done.stderr)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -442,6 +454,49 @@ def test_sample_writes_what_the_model_draws(two: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "means.npy"), load_run(two).vae.sample(3, noise=False))
 
 
+@pytest.mark.parametrize("suffix", ["npy", "csv", "h5"])
+def test_draws_are_written_in_blocks_with_progress(
+    two: Path, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vsmnp.runs.trained._ROWS", (2, 2))
+    monkeypatch.setattr("vsmnp.cli.console.Progress._EVERY", -1.0)
+    sizes: list[int] = []
+    rows = TrainedVAE.sample_blocks
+
+    def counted(self: TrainedVAE, *arguments: Any) -> Iterator[np.ndarray]:
+        for block in rows(self, *arguments):
+            sizes.append(len(block) * block.shape[1])
+            yield block
+
+    draws = load_run(two).vae.sample(5)
+    monkeypatch.setattr(TrainedVAE, "sample_blocks", counted)
+    out = tmp_path / f"draws.{suffix}"
+    done = vsmnp("sample", two, "-n", "5", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert max(sizes) == 2, "one block of one model is in memory"
+    shown = [line for line in done.stderr.splitlines() if line.startswith("Drawing: ")]
+    assert shown == [f"Drawing: {percent} of 100" for percent in (20, 40, 50, 70, 90, 100)]
+    if suffix == "npy":
+        found = np.load(out)
+    elif suffix == "csv":
+        found = np.loadtxt(out, delimiter=",", skiprows=1)[:, 1:].reshape(draws.shape)
+    else:
+        with h5py.File(out) as file:
+            found = file["x"][...]
+    np.testing.assert_array_equal(found, draws)
+    assert vsmnp("sample", two, "-n", "5", "--out", out, "-q").output == ""
+
+
+def test_a_file_that_its_disk_has_no_room_for_is_not_begun(two: Path, tmp_path: Path) -> None:
+    for name in ("x.npy", "x.h5", "x.csv"):
+        done = vsmnp("sample", two, "-n", str(10**15), "--out", tmp_path / name)
+        assert done.exit_code == 1
+        assert "GiB free: lower --number, or choose another place with --out." in " ".join(
+            done.stderr.split()
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("figure", ["samples", "curves", "density", "latent", "posterior-sds"])
 def test_plot_draws_a_picture(one: Path, two: Path, tmp_path: Path, figure: str) -> None:
     for run in (one,) if figure == "density" else (one, two):
@@ -585,7 +640,7 @@ LONG = "x" * 300
         (["plot", "RUN", "latent", "--out", "folder.png"], ["folder.png"]),
         (["sample", "full"], ["full"]),
         (["sample", "RUN", "--out", "empty.csv/x.npy"], ["empty.csv/x.npy"]),
-        (["sample", "RUN", "-n", str(10**18)], ["memory"]),
+        (["sample", "RUN", "-n", str(10**18), "--out", "x.npy"], ["GiB", "lower --number"]),
         (["data", "nothing"], ["nothing"]),
         (["data", LONG + ".csv"], [LONG]),
         (["data", "empty.csv"], ["empty.csv"]),

@@ -199,9 +199,12 @@ def test_a_run_is_evaluated_on_given_data(tmp_path: Path) -> None:
     for given in (test, test.tolist(), shuffled, run.dataset):
         assert vsmnp.evaluate(run, given, **quick) == own
     assert vsmnp.evaluate(run, X, **quick) != own
-    for wrong in (X[:, :2], X[0], np.full((4, 3), np.nan), 2000):
+    for wrong in (X[:, :2], X[0], np.full((4, 3), np.nan)):
         with pytest.raises(DataError):
             vsmnp.evaluate(run, wrong, **quick)
+    for draws in (50, np.int64(50)):
+        with pytest.raises(ConfigError, match="give the number of draws by its name, prior_draws=50"):
+            vsmnp.evaluate(run, draws, iwae_samples=2)
     with pytest.raises(ConfigError, match="not a TrainedVAE"):
         vsmnp.evaluate(run.vae, X, **quick)  # type: ignore[arg-type]
     star = vsmnp.train("star", out=tmp_path / "star", **TINY)

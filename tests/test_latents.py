@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from vsmnp.cli import main
 from vsmnp.runs import latents
+from vsmnp.runs.latent_file import read_latents
 from vsmnp.runs.session import Run, Session, load_run
 from vsmnp.settings.settings import Settings
 from vsmnp.types import Array
@@ -100,6 +101,25 @@ def test_latents_of_ones_own_are_decoded_by_every_model(place: Path, run: Run, t
         out = tmp_path / "x.npy"
         assert vsmnp("decode", place / "run", "--latents", tmp_path / name, "--out", out).exit_code == 0
         assert np.allclose(np.load(out), run.vae.decode(grid), rtol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "h5"])
+def test_latents_stay_in_their_file(place: Path, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"z.{suffix}"
+    assert vsmnp("encode", place / "run", "--dataset", place / "new.csv", "--out", path, "-q").exit_code == 0
+    z = read_latents(path, Z, 2)
+    while z is not None and not isinstance(z, np.memmap):
+        z = z.base
+    assert z is not None
+
+
+def test_latents_in_chunks_are_read(place: Path, run: Run, tmp_path: Path) -> None:
+    grid = np.random.default_rng(1).standard_normal((12, Z))
+    with h5py.File(tmp_path / "grid.h5", "w") as file:
+        file.create_dataset("x", data=grid, chunks=(5, Z), compression="gzip")
+    out = tmp_path / "x.npy"
+    assert vsmnp("decode", place / "run", "--latents", tmp_path / "grid.h5", "--out", out).exit_code == 0
+    assert np.allclose(np.load(out), run.vae.decode(grid), rtol=1e-12)
 
 
 def test_without_data_the_test_set_is_encoded(place: Path, run: Run, tmp_path: Path) -> None:

@@ -46,6 +46,22 @@ def test_what_needs_no_data_works_without_them(moved: tuple[Path, Path], tmp_pat
     assert (run.dataset.columns, run.dataset.n_train, run.dataset.shape) == (("a", "b", "c"), 180, (3,))
 
 
+def test_kept_evaluations_are_compared_without_data(moved: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, new = moved
+    picture = tmp_path / "compared.png"
+    few = ("--draws", 50, "--iwae-samples", 0)
+    refused = vsmnp_command("compare", folder, *few, "--out", picture)
+    assert refused.exit_code == 1
+    assert "name their new place by --dataset (of train --resume, evaluate and plot)" in refused.output
+    assert vsmnp_command("evaluate", folder, *few, "--dataset", new).exit_code == 0
+    kept = (folder / "evaluation.json").stat().st_mtime_ns
+    compared = vsmnp_command("compare", folder, folder, *few, "--out", picture)
+    assert compared.exit_code == 0, compared.output
+    assert "Note" not in compared.output
+    assert picture.exists()
+    assert (folder / "evaluation.json").stat().st_mtime_ns == kept, "what was only read is written again"
+
+
 def test_commands_that_need_data_report_it_and_the_remedies_work(
     moved: tuple[Path, Path], tmp_path: Path
 ) -> None:

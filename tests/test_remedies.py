@@ -139,8 +139,9 @@ CASES: Mapping[str, Case] = {
         ("sample", "run", "--out", "no/x.npy"), "choose another place with --out",
         ("sample", "run", "--out", "x.npy"),
     ),
-    "more draws than memory": Case(
-        ("sample", "run", "-n", str(10**18)), "lower --number", ("sample", "run", "-n", "3"),
+    "more draws than the disk has room for": Case(
+        ("sample", "run", "-n", str(10**18), "--out", "x.npy"), "lower --number, or choose another place",
+        ("sample", "run", "-n", "3", "--out", "x.npy"),
     ),
     "other settings of a resumed run": Case(
         ("train", "--resume", "run", "--lr", "0.5"), "leave the option out",

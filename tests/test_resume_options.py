@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -35,3 +37,17 @@ def test_a_resumed_run_may_have_other_threads(tmp_path: Path, monkeypatch: pytes
     assert seen == [1, 2]
     run = load_run(tmp_path / "run")
     assert (run.step, run.settings.threads) == (3, 2)
+
+
+def test_what_is_left_to_the_data_is_what_the_run_decided(tmp_path: Path) -> None:
+    """These are the defaults, which a command or a configuration may state."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8))
+    chosen = ("--kernels", "reference", "--dataset", tmp_path / "x.npy", "--arch", "dcgan", "--width", "0.1")
+    vsmnp("train", *chosen, "--steps", 1, "--samples", 1, "--out", tmp_path / "run", "--quiet")
+    run = load_run(tmp_path / "run").settings
+    assert (run.batch_size, run.image_size, run.standardize) == (27, 32, "none")
+    left = ("--batch-size", 0, "--image-size", 0, "--standardize", "auto")
+    vsmnp("train", "--resume", tmp_path / "run", *left, "--steps", 2, "--quiet")
+    assert replace(load_run(tmp_path / "run").settings, steps=1) == run
+    done = CliRunner().invoke(main, ["train", "--resume", str(tmp_path / "run"), "--batch-size", "5"])
+    assert "--batch-size 5 differs from the 27 of the run" in done.output

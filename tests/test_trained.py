@@ -11,6 +11,7 @@ from strategies import Scene, few, scene, scenes, seeds
 from vsmnp.errors import ConfigError, DataError, VsmnpError
 from vsmnp.kernels import load
 from vsmnp.model.vae import GaussianVAE
+from vsmnp.runs import trained
 from vsmnp.runs.trained import TrainedVAE
 from vsmnp.settings.settings import Settings
 from vsmnp.training.build import build_learning
@@ -200,6 +201,22 @@ def test_samples_depend_on_the_seed_and_on_nothing_else() -> None:
     assert not np.isin(vae.sample(6, seed=4), first).any()
     one = TrainedVAE(K, vae.model, vae.phi[1:], vae.theta[1:], vae.seeds[1:])
     np.testing.assert_array_equal(one.sample(6, seed=3)[0], first[1])
+
+
+@pytest.mark.parametrize("noise", [True, False])
+@pytest.mark.parametrize("d_z", [1, 2])
+def test_draws_do_not_depend_on_the_blocks(d_z: int, noise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    vae, _ = linear(d_z=d_z)
+    whole = vae.sample(11, seed=2, noise=noise)
+    monkeypatch.setattr(trained, "_ROWS", (3, 3))
+    blocks = list(vae.sample_blocks(11, seed=2, noise=noise))
+    assert [block.shape for block in blocks] == [(2, n, 3) for n in (3, 3, 3, 2)]
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1), whole, rtol=1e-12)
+    np.testing.assert_array_equal(vae.sample(11, seed=2, noise=noise), np.concatenate(blocks, axis=1))
+
+
+def test_a_block_of_draws_has_about_a_million_numbers() -> None:
+    assert [trained.block_of(dim) for dim in (2, 784, 3072)] == [65_536, 1337, 1000]
 
 
 @pytest.mark.parametrize("objective", ["elbo", "m1", "m2", "m3"])

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import glob
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -156,6 +157,25 @@ def check_place(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) 
             pass
     except OSError as error:
         raise _refused(path, error, remedy) from error
+
+
+def check_space(path: Path, n_bytes: int, remedy: str = ELSEWHERE) -> None:
+    """Check before the work whether the disk of ``path`` has room for this many bytes.
+
+    Raises
+    ------
+    StorageError
+        If it has not; ``remedy`` ends the message.
+    """
+    try:
+        free = shutil.disk_usage(_target(path).parent).free
+    except OSError as error:
+        raise _refused(path, error, remedy) from error
+    if n_bytes > free:
+        raise StorageError(
+            f"{path} takes at least {n_bytes / 2**30:.3g} GiB, and its disk has {free / 2**30:.3g} GiB free: "
+            f"{remedy}."
+        )
 
 
 @contextlib.contextmanager

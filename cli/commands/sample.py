@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from ..command import with_examples
-from ..console import say
+from ..console import Progress, say
+from ..options import quiet_option
 from ..values import COUNT, PATH, RUN
 
 
@@ -20,15 +22,15 @@ from ..values import COUNT, PATH, RUN
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, help="Seed of the draws.")
 @click.option("--mean", is_flag=True, help="Write the decoder's mean, without the noise of the likelihood.")
 @click.option("--out", type=PATH, help="File that ends in .npy, .csv or .h5; default: CSV on the screen.")
-def command(run: Path, number: int, seed: int, mean: bool, out: Path | None) -> None:
+@quiet_option
+def command(run: Path, number: int, seed: int, mean: bool, out: Path | None, quiet: bool) -> None:
     """Draw from the models of RUN: shape (models, number, dimension) in .npy, one line per draw in CSV."""
     from vsmnp.runs.sample_file import write_samples
     from vsmnp.runs.session import load_run
 
     loaded = load_run(run)
-    draws = loaded.vae.sample(number, seed, noise=not mean)
-    text = write_samples(draws, loaded.settings.seeds, out, loaded.dataset.columns)
-    if text is not None:
-        click.echo(text, nl=False)
-    else:
-        say(f"Wrote {draws.shape[0]} x {number} draws to {out}")
+    with Progress("Drawing", 100, quiet or out is None) as progress:
+        place = sys.stdout if out is None else out
+        write_samples(loaded, number, seed, not mean, place, progress.part)
+    if out is not None:
+        say(f"Wrote {len(loaded.settings.seeds)} x {number} draws to {out}", quiet)

@@ -142,7 +142,7 @@ class StoredDataset(DatasetView):
     Parameters
     ----------
     facts : mapping
-        A value for each name of :data:`FACTS`.
+        A value for each name of :data:`FACTS`, and ``bounds``, which checkpoints of older versions lack.
     stored_digest : str
         SHA-256 of the data.
     load : callable
@@ -165,6 +165,11 @@ class StoredDataset(DatasetView):
         return self.facts[name]
 
     @property
+    def bounds(self) -> Bounds:
+        stored = self.facts.get("bounds")
+        return self.base.bounds if stored is None else Bounds(*stored)
+
+    @property
     def digest(self) -> str:
         return self.stored_digest
 
@@ -172,6 +177,7 @@ class StoredDataset(DatasetView):
 def facts_of(dataset: Dataset) -> dict[str, Any]:
     """Return the facts of a dataset for a checkpoint, with tuples as lists."""
     found = {name: getattr(dataset, name) for name in FACTS}
+    found["bounds"] = (dataset.bounds.nll, dataset.bounds.sm_loss)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def evaluate(
     Raises
     ------
     ConfigError
-        If there is no run on which to compute, but a model or the like.
+        If there is no run on which to compute, but a model or the like, or a number in place of data.
     DataError
         If the data cannot be read, or are not of the run's shape.
     """
@@ -64,6 +65,11 @@ def evaluate(
         run = load_run(run)
     if not isinstance(run, Run):
         raise ConfigError(f"evaluate needs a run of vsmnp.train, or its folder, not a {type(run).__name__}.")
+    if isinstance(data, Integral):
+        raise ConfigError(
+            f"evaluate takes the test data after the run, not the number {data}: give the number of draws by "
+            f"its name, prior_draws={data}."
+        )
     request = Request(
         run.vae.on(evaluated_data(run, data)), run.settings.noise,
         by_prior=not run.dataset.is_image, prior_draws=prior_draws, iwae_samples=iwae_samples,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+from array import array
 from pathlib import Path
 
 import numpy as np
 
 from ..data.parse_errors import reading
+from ..data.rows import mapped
 from ..errors import DataError
 from ..types import Array
 
 
 def read_latents(path: Path, d_z: int, models: int) -> Array:
     """Read latents ``(1 or R, N, Z)``, or with 2Z columns, of which the first Z are the means.
+
+    The values of .npy files, and of .h5 files in one piece, are mapped and not read.
 
     Raises
     ------
@@ -27,7 +31,9 @@ def read_latents(path: Path, d_z: int, models: int) -> Array:
             import h5py
 
             with h5py.File(path) as file:
-                z = np.asarray(file["x"])
+                x = file["x"]
+                offset = x.id.get_offset()  # None unless its values lie in one piece, which is then mapped
+                z = x[...] if offset is None else mapped(str(path), x.dtype, offset, x.shape)
         elif path.suffix == ".csv":
             z = _from_csv(path)
         else:
@@ -45,12 +51,14 @@ def read_latents(path: Path, d_z: int, models: int) -> Array:
 
 
 def _from_csv(path: Path) -> Array:
-    """Read a table with a header; the rows of several seeds are the models."""
+    """Read a table with a header, as numbers of 8 bytes; the rows of several seeds are the models."""
     with open(path, encoding="utf-8-sig", newline="") as file:
-        header, *lines = csv.reader(file)
-    seeds = [line[header.index("seed")] for line in lines] if "seed" in header else [""] * len(lines)
-    kept = [i for i, name in enumerate(header) if name != "seed"]
-    values: Array = np.array([[float(line[i]) for i in kept] for line in lines]).reshape(
-        len(lines), len(kept)
-    )
-    return values.reshape(max(1, len(dict.fromkeys(seeds))), -1, len(kept))
+        rows = csv.reader(file)
+        header = next(rows)
+        kept = [i for i, name in enumerate(header) if name != "seed"]
+        at = header.index("seed") if "seed" in header else None
+        values, seeds = array("d"), set()
+        for row in rows:
+            values.extend(float(row[i]) for i in kept)
+            seeds.add("" if at is None else row[at])
+    return np.frombuffer(values).reshape(max(1, len(seeds)), -1, len(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from ..errors import ConfigError
-from ..storage import replacing
+from ..storage import ELSEWHERE, check_space, replacing
 from ..types import Array, DType
 
 SUFFIXES = (".npy", ".csv", ".h5")
@@ -41,10 +42,11 @@ def check_suffix(path: Path) -> None:
         raise ConfigError(f"--out {path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
 
-def write_table(path: Path, table: Table, blocks: Iterable[Array]) -> None:
+def write_table(path: Path, table: Table, blocks: Iterable[Array], remedy: str = ELSEWHERE) -> None:
     """Write blocks ``(m, C)``, which are the rows of the first model, then those of the second, and so on.
 
-    A block has rows of one model. Only one block is in memory at a time.
+    A block has rows of one model. Only one block is in memory at a time. ``remedy`` ends the message where
+    the disk has no room for the file.
 
     Raises
     ------
@@ -54,6 +56,9 @@ def write_table(path: Path, table: Table, blocks: Iterable[Array]) -> None:
         If the file cannot be written; a former file is then unchanged.
     """
     check_suffix(path)
+    # A number of a .csv file has three characters and a separator at least.
+    size = 4 if path.suffix == ".csv" else np.dtype(table.dtype).itemsize
+    check_space(path, size * math.prod(table.shape), remedy)
     with replacing(path, follow_link=True) as temporary:
         if path.suffix == ".npy":
             _write_npy(temporary, table, blocks)

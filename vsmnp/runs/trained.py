@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from numbers import Integral
 from typing import Any
 
@@ -20,6 +22,15 @@ from ..training.build import named_objective
 from ..types import Array, Kernels
 from ..types.shown import Shown, counted, shortened
 from .copies import reduced
+
+#: Numbers of a block of draws, and its least and most rows.
+_NUMBERS, _ROWS = 2**20, (1_000, 65_536)
+
+
+def block_of(dim: int) -> int:
+    """Return the rows of a block of draws of ``dim`` values; it does not depend on the number of models."""
+    least, most = _ROWS
+    return min(most, max(least, _NUMBERS // dim))
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,17 +142,35 @@ class TrainedVAE(Shown):
         ConfigError
             If ``n`` or ``seed`` is out of range.
         """
+        blocks = self.sample_blocks(n, seed, noise)
+        first = next(blocks)
+        draws = np.empty((len(first), n, first.shape[2]), first.dtype)
+        done = 0
+        for block in chain((first,), blocks):
+            draws[:, done : done + block.shape[1]] = block
+            done += block.shape[1]
+        return draws
+
+    def sample_blocks(self, n: int, seed: int = 0, noise: bool = True) -> Iterator[Array]:
+        """Yield the draws of :meth:`sample` in their order, in blocks ``(R, m, D)`` of bounded memory."""
         whole = isinstance(n, Integral) and isinstance(seed, Integral)
         if not whole or n < 1 or not 0 <= seed < 2**32:
             raise ConfigError(
                 f"Samples need an integer n of at least 1 and a seed below 2^32, not {n!r} and {seed!r}."
             )
-        dtype, key = self.theta.dtype, Key(self.seeds)
+        rows = block_of(self.model.d_x)
+        for first in range(0, n, rows):
+            yield self._draws(slice(first, min(first + rows, n)), seed, noise)
+
+    def _draws(self, rows: slice, seed: int, noise: bool) -> Array:
+        """Draw some rows of :meth:`sample`, ``(R, m, D)``."""
+        dtype, key, m = self.theta.dtype, Key(self.seeds), rows.stop - rows.start
+        d_z, d_x = self.model.d_z, self.model.d_x
         ancestral = key.on(Stream.ANCESTRAL, seed)
-        g = self._means(self.model.posterior.prior(self.k, ancestral, (n, self.model.d_z), dtype))
+        g = self._means(self.model.posterior.prior(self.k, ancestral, (m, d_z), dtype, rows.start * d_z))
         if not noise:
             return self.preprocessing.to_data(g)
-        eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (n, self.model.d_x), dtype)
+        eps = key.on(Stream.LIKELIHOOD, seed).normal(self.k, (m, d_x), dtype, rows.start * d_x)
         sd = np.sqrt(self.gamma).astype(dtype)
         return self.preprocessing.to_data(np.asarray(g + sd[:, None, None] * self.k.to_host(eps)))
 

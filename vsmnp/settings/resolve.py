@@ -53,9 +53,14 @@ def sized(settings: Settings, dataset: Dataset) -> Settings:
     return replace(settings, batch_size=size, evaluate_every=every)
 
 
+#: Settings that a run decides from its data, with the values that leave them to the data.
+_LEFT_TO_DATA = {"standardize": "auto", "batch_size": 0, "image_size": 0}
+
+
 def as_decided(wanted: Settings, run: Settings) -> Settings:
     """Return the settings with what the run decided from its data, where they leave it to the data."""
-    return replace(wanted, standardize=run.standardize) if wanted.standardize == "auto" else wanted
+    left = [name for name, value in _LEFT_TO_DATA.items() if getattr(wanted, name) == value]
+    return replace(wanted, **{name: getattr(run, name) for name in left})
 
 
 def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:

@@ -1,10 +1,14 @@
-"""All settings of a run in one table, shared by the command line, the files and Python."""
+"""All settings of a run in one table, shared by the command line, the files and Python.
+
+A row is written by the function of its group, under which the help page of ``vsmnp train`` shows its option.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..errors import ConfigError, suggestion
@@ -24,7 +28,10 @@ from .choices import (
     objective_in,
 )
 from .combinations import check_combinations, check_parts, check_ranges
-from .values import Part, ShownByChanges, checked, is_positive, setting
+from .values import GROUPS, Part, ShownByChanges, checked, is_positive, setting
+
+#: The functions that write a row, one for each group.
+_data, _objective, _network, _optimisation, _machine, _run = (partial(setting, group) for group in GROUPS)
 
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
@@ -40,82 +47,82 @@ class Settings(ShownByChanges):
         From construction, if a value is out of its range or a combination is invalid.
     """
 
-    dataset: str = setting(
+    dataset: str = _data(
         "mixture",
         "Built-in data (see 'vsmnp data'), a .npy, .npz, .csv, .tsv, .h5, .parquet, .arrow or .feather file, "
         "or a folder of pictures.",
     )
-    data_dir: str = setting(
+    data_dir: str = _data(
         "", "Folder that is searched first for the files of MNIST, Fashion-MNIST or CelebA.", free=True
     )
-    image_size: int = setting(
+    image_size: int = _data(
         0,
         "Side of pictures: MNIST and those in arrays are padded with zeros, others resized; 0: no change, "
         "but networks of images get the next side that they take.",
         least=0,
     )
-    crop: int = setting(
+    crop: int = _data(
         0,
         "Side of the central square that is cut out before resizing; 0: the largest, and 140 for CelebA.",
         least=0,
     )
-    channels: str = setting(
+    channels: str = _data(
         "auto", "Channels of pictures in files: unchanged (auto), grey (1) or coloured (3).", "auto", "1", "3"
     )
-    columns: str = setting("", "Columns of a table to train on, in this order, such as a,b; default: all.")
-    drop_columns: str = setting("", "Columns of a table to leave out, such as id,name.")
-    missing: str = setting(
+    columns: str = _data("", "Columns of a table to train on, in this order, such as a,b; default: all.")
+    drop_columns: str = _data("", "Columns of a table to leave out, such as id,name.")
+    missing: str = _data(
         "error", "Rows with missing values: an error, or left out and counted.", "error", "drop"
     )
-    standardize: str = setting(
+    standardize: str = _data(
         "auto",
         "Columns scaled to mean 0 and sd 1 for the model, or whitened; auto: columns, in tables of your own.",
         *STANDARDIZE,
     )
-    memory_budget: float = setting(
+    memory_budget: float = _data(
         2.0, "GiB of samples that are kept in memory; larger data are read from the disk.", least=0, free=True
     )
-    data_seed: int = setting(0, "Seed of the data, shared by all models of an ensemble.")
-    noise: float = setting(
+    data_seed: int = _data(0, "Seed of the data, shared by all models of an ensemble.")
+    noise: float = _data(
         0.0, "Standard deviation of the noise that is added to every input, new at each use.", least=0
     )
 
-    objective: str = setting("m1", "Learning objective of the decoder.", *OBJECTIVES)
-    inference: str = setting(
+    objective: str = _objective("m1", "Learning objective of the decoder.", *OBJECTIVES)
+    inference: str = _objective(
         "kl", "Inference objective of the encoder; the default with fae is fisher-reparam.", *INFERENCES
     )
-    kl_weight: float = setting(
+    kl_weight: float = _objective(
         1.0, "Weight of KL[q || p(z)] in the loss of KL inference and in that of the ELBO.", least=0,
         part=Part("inference"),
     )  # fmt: skip
-    kl_warmup: float = setting(
+    kl_warmup: float = _objective(
         0.0, "Number of epochs in which the weight of KL[q || p(z)] grows from 0 to --kl-weight.", least=0,
         part=Part("inference"),
     )  # fmt: skip
-    fisher_weight: str = setting(
+    fisher_weight: str = _objective(
         "identity", "Weight of |d|^2 in Fisher inference: none, or the covariance of q.",
         "identity", "covariance", part=Part("inference"),
     )  # fmt: skip
-    samples: int = setting(5, "Number S of posterior samples per datum.", least=1)
-    encoder_steps: int = setting(1, "Number J of encoder updates before each decoder update.", least=1)
-    bilevel_steps: int = setting(
+    samples: int = _objective(5, "Number S of posterior samples per datum.", least=1)
+    encoder_steps: int = _objective(1, "Number J of encoder updates before each decoder update.", least=1)
+    bilevel_steps: int = _objective(
         0,
         "Number K of bi-level encoder updates, through which the decoder's gradient is taken (KL and fisher "
         "inference).",
         least=0,
     )
-    bilevel_lr: float = setting(0.01, "Step size of the bi-level encoder updates.", positive=True)
-    encoder_data: str = setting(
+    bilevel_lr: float = _objective(0.01, "Step size of the bi-level encoder updates.", positive=True)
+    encoder_data: str = _objective(
         "same",
         "Minibatches of the J encoder updates: that of the decoder (same), or new ones (fresh).",
         "same",
         "fresh",
     )
-    squared_mean: str = setting(
+    squared_mean: str = _objective(
         "auto", "Estimator of |E_q s|^2 in M2 and M3; auto: u-statistic if S > 1.",
         "auto", "u-statistic", "biased", part=Part("objective"),
     )  # fmt: skip
-    baseline: str = setting(
+    baseline: str = _objective(
         "auto",
         "Baseline in the cross term of M3; auto: leave-one-out if S > 1.",
         "auto",
@@ -123,112 +130,114 @@ class Settings(ShownByChanges):
         "none",
         part=Part("objective"),
     )
-    as_published: bool = setting(
+    as_published: bool = _objective(
         False, "Compute M2 and M3 (and Fisher inference) as the paper's toy script does."
     )
-    score_norm: str = setting(
+    score_norm: str = _objective(
         "pathwise", "Estimator of E|s^q|^2 of the Fisher autoencoder: pathwise, or by random signs.",
         "pathwise", "probe", part=Part("objective"),
     )  # fmt: skip
 
-    gamma: str = setting(
+    gamma: str = _objective(
         "learn",
         "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists).",
     )
-    gamma_floor: float = setting(
+    gamma_floor: float = _objective(
         1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=Part("gamma", _OPTION)
     )
-    sd_init: float = setting(
+    sd_init: float = _objective(
         0.0,
         "Initial sqrt(gamma), the standard deviation of the likelihood; 0: 0.1, or 1 for standardised data.",
         least=0,
     )
 
-    arch: str = setting(
+    arch: str = _network(
         "mlp", "Architecture: perceptrons, or convolutional or residual networks for images.", *ARCHITECTURES
     )
-    width: float = setting(
+    width: float = _network(
         1.0, "Factor of every number of channels of dcgan and resnet18.", positive=True, part=Part("arch")
     )
-    batch_norm: str = setting(
+    batch_norm: str = _network(
         "auto",
         "Batch normalisation by statistics of the batch (coupled), by running ones (frozen), or off; "
         "auto: coupled for resnet18, otherwise off.",
         "auto", "coupled", "frozen", "off", part=Part("arch", neutral=("off",)),
     )  # fmt: skip
-    hidden: tuple[int, ...] = setting(
+    hidden: tuple[int, ...] = _network(
         (30, 30),
         "Hidden widths of the encoder of perceptrons; the decoder has them in reverse order.",
         part=Part("arch"),
     )
-    activation: str = setting("relu", "Activation of the hidden layers.", *ACTIVATIONS)
-    latent: int = setting(2, "Number of latent dimensions.", least=1)
-    posterior: str = setting(
+    activation: str = _network("relu", "Activation of the hidden layers.", *ACTIVATIONS)
+    latent: int = _network(2, "Number of latent dimensions.", least=1)
+    posterior: str = _network(
         "gaussian",
         "Posterior q(z|x) of real latents, or of binary ones, trained by a relaxation (kl; elbo or m1).",
         *POSTERIORS,
     )
-    temperature: float = setting(
+    temperature: float = _network(
         0.5, "Temperature of the relaxation of binary latents.", positive=True,
         part=Part("posterior", _OPTION),
     )  # fmt: skip
-    scale: str = setting(
+    scale: str = _network(
         "exp", "Map from the encoder's output to the posterior's standard deviation.", *SCALES,
         part=Part("posterior", refusal=""),
     )  # fmt: skip
-    sigmoid_output: bool = setting(
+    sigmoid_output: bool = _network(
         False,
         "Apply a sigmoid to the mean of an mlp decoder; the other networks always apply it.",
         part=Part("arch"),
     )
-    initial: str = setting(
+    initial: str = _network(
         "uniform",
         "Initial weights: uniform in +-1/sqrt(fan in); normal, N(0, .1^2), as for the paper's toy data; or "
         "images, uniform for the encoder and N(0, .01^2) for the decoder.",
         *INITIAL,
     )
 
-    steps: int = setting(0, "Number of decoder updates; 0: as many as --epochs needs.", least=0, free=True)
-    epochs: float = setting(
+    steps: int = _optimisation(
+        0, "Number of decoder updates; 0: as many as --epochs needs.", least=0, free=True
+    )
+    epochs: float = _optimisation(
         20.0, "Number of passes over the training data, if --steps is 0.", positive=True, free=True
     )
-    batch_size: int = setting(
+    batch_size: int = _optimisation(
         0, "Minibatch size N; 0: 1000, or all training data if there are fewer.", least=0
     )
-    optimizer: str = setting("adam", "Optimiser of the decoder.", *OPTIMIZERS)
-    lr: float = setting(1e-3, "Step size of the decoder.", positive=True)
-    encoder_optimizer: str = setting("adam", "Optimiser of the encoder.", *OPTIMIZERS)
-    encoder_lr: float = setting(1e-3, "Step size of the encoder.", positive=True)
+    optimizer: str = _optimisation("adam", "Optimiser of the decoder.", *OPTIMIZERS)
+    lr: float = _optimisation(1e-3, "Step size of the decoder.", positive=True)
+    encoder_optimizer: str = _optimisation("adam", "Optimiser of the encoder.", *OPTIMIZERS)
+    encoder_lr: float = _optimisation(1e-3, "Step size of the encoder.", positive=True)
 
-    seeds: tuple[int, ...] = setting(
+    seeds: tuple[int, ...] = _run(
         (0,), "Seeds of the models, which are trained side by side: 3, 0-9 or 0,4,7."
     )
-    dtype: str = setting("float32", "Floating-point type of all arrays.", "float32", "float64")
-    device: str = setting(
+    dtype: str = _machine("float32", "Floating-point type of all arrays.", "float32", "float64")
+    device: str = _machine(
         "auto", "Device of the training; auto: the CPU, unless --kernels needs a GPU.", "auto", "cpu", "gpu"
     )
-    kernels: str = setting("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
-    tf32: bool = setting(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
-    threads: int = setting(
+    kernels: str = _machine("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
+    tf32: bool = _machine(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
+    threads: int = _machine(
         1,
         "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
         least=1,
         free=True,
     )
-    log_every: int = setting(
+    log_every: int = _run(
         0, "Number of steps between rows of metrics.csv; 0: about 200 rows per run.", least=0, free=True
     )
-    evaluate_every: float = setting(
+    evaluate_every: float = _run(
         0.0, "Number of epochs between evaluations on the test set, the rows of evaluation.csv; 0: none.",
         least=0, free=True,
     )  # fmt: skip
-    validation: float = setting(
+    validation: float = _run(
         0.0,
         "Share of the training data that is held out to find the best state; 0: none. Without "
         "--evaluate-every it is evaluated every epoch.",
         least=0,
     )
-    patience: int = setting(
+    patience: int = _run(
         0, "Number of evaluations without a better state on the validation part that end the run; 0: no end.",
         least=0, free=True,
     )  # fmt: skip

@@ -21,7 +21,12 @@ class Part:
     neutral: tuple[str, ...] = ()  #: further values that are accepted then
 
 
+#: The groups of the settings in the order of a help page; the last is also that of options which are none.
+GROUPS = ("Data", "Objective", "Networks", "Optimisation", "Machine", "Run")
+
+
 def setting(
+    group: str,
     default: Any,
     text: str,
     *choices: str,
@@ -32,10 +37,14 @@ def setting(
 ) -> Any:
     """Create the field of a setting, whose metadata are its row of the table.
 
-    ``text`` is the help of its option and ``choices`` are its values unless empty; it is at least ``least``,
-    or ``positive``. It is ``part`` of a choice, if any; a resumed run may change it if it is ``free``.
+    ``group`` is one of :data:`GROUPS`; ``text`` is the help of its option and ``choices`` are its values
+    unless empty; it is at least ``least``, or ``positive``. It is ``part`` of a choice, if any; a resumed
+    run may change it if it is ``free``.
     """
-    row = {"help": text, "choices": choices, "least": least, "positive": positive, "part": part, "free": free}
+    row = {
+        "group": group, "help": text, "choices": choices, "least": least, "positive": positive,
+        "part": part, "free": free,
+    }  # fmt: skip
     return field(default=default, metadata=row)
 
 

@@ -56,13 +56,13 @@ def _numbers(schema: Any, read: Callable[[list[str]], Any], path: Path, choice: 
     index = _index_columns(schema)
     names = [name for name in schema.names if name not in index]
     taken = [names[i] for i in choice.indices(names, str(path))]
+    if len(set(taken)) < len(taken):
+        raise DataError(f"{path} holds two columns of one name: give every column a name of its own.")
     text = [name for name in taken if not _is_number(schema.field(name).type)]
     if text:
         found = ", ".join(f"{name} ({schema.field(name).type})" for name in text[:8])
         cure = as_option("--drop-columns", text) if len(text) < len(taken) else "--columns with others"
         raise DataError(f"{path} has no numbers in {found}: write numbers, or say {cure}.")
-    if len(set(taken)) < len(taken) or not taken:
-        raise DataError(f"{path} holds no columns, or two of one name: give every column a name of its own.")
     table = read(taken)
     small = all(str(schema.field(name).type) in ("float", "halffloat") for name in taken)
     values = np.empty((table.num_rows, len(taken)), np.float32 if small else np.float64)

@@ -61,6 +61,8 @@ class ColumnChoice:
         DataError
             If a name is not one column's, or no column is left.
         """
+        if not names:
+            raise DataError(f"{where} has no columns: give it one at least.")
         if self.columns and self.drop:
             raise DataError(
                 "--columns and --drop-columns were both given: name the columns to take or those to drop."
