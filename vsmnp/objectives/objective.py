@@ -68,7 +68,7 @@ class LearningObjective(Objective, Protocol):
 
     @property
     def gamma(self) -> GammaRule:
-        """Rule for gamma."""
+        """Rule by which gamma is updated."""
 
     def with_g_phi(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
