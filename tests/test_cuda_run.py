@@ -215,10 +215,19 @@ CHOICES = (
     {"objective": "m2", "inference": "fisher", "activation": "tanh"},
     {"objective": "m3", "inference": "fisher-reparam", "activation": "softplus", "optimizer": "sgd"},
     {"objective": "fae", "inference": "fisher", "score_norm": "probe", "activation": "elu"},
+    {"objective": "m2", "inference": "kl", "activation": "softplus", "bilevel_steps": 2},
+    {
+        "objective": "m3",
+        "inference": "fisher",
+        "activation": "tanh",
+        "bilevel_steps": 3,
+        "scale": "softplus",
+        "fisher_weight": "covariance",
+    },
 )
 
 
-@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: f"{choice['objective']}-{choice['inference']}")
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())))
 def test_training_is_that_of_the_reference(k: CudaKernels, choice: dict[str, Any]) -> None:
     settings = Settings(hidden=(5, 3), samples=2, batch_size=20, steps=2, log_every=2, seeds=(0, 1),
                         dtype="float64", **choice)  # fmt: skip

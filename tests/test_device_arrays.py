@@ -71,6 +71,13 @@ CHOICES = [
     {"objective": "elbo", "posterior": "bernoulli"},
     {"objective": "m1", "posterior": "bernoulli", "gamma": "optimal"},
     {"optimizer": "sgd", "encoder_optimizer": "sgd", "scale": "softplus", "activation": "relu"},
+    *(
+        {"objective": o, "inference": i, "fisher_weight": w, "bilevel_steps": 2}
+        for o in ("elbo", "m2", "m3")
+        for i, w in (("kl", "identity"), ("fisher", "identity"), ("fisher", "covariance"))
+    ),
+    {"objective": "m2", "inference": "fisher", "as_published": True, "bilevel_steps": 2},
+    {"objective": "m3", "as_published": True, "bilevel_steps": 2, "gamma": "optimal"},
 ]
 
 

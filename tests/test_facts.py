@@ -91,12 +91,16 @@ def _scale_slope(k: Kernels, s: Scene) -> tuple[Array, Array]:
     return q.s[0, 0, 0], slope[0, 0, 0]
 
 
+@pytest.mark.parametrize("weight", ["identity", "covariance"])
 @pytest.mark.parametrize("scale", ["exp", "softplus"])
 @pytest.mark.parametrize("seed", range(3))
 def test_fisher_with_z_held_is_the_path_kl_gradient_in_fisher_units(
-    k: Kernels, scale: str, seed: int
+    k: Kernels, scale: str, seed: int, weight: Any
 ) -> None:
-    """(1/s^2, 2/s^2) times the gradient of mean[log q - log p(x, z)] through z alone, sample by sample."""
+    """(1/s^2, 2/s^2) times the gradient of mean[log q - log p(x, z)] through z alone, sample by sample.
+
+    Weighted by the covariance of q it is (1, 2) times that gradient.
+    """
     s = _one_datum("tanh", scale, seed)
     model, phi, theta, x, key = s.arguments()
     eps = key.normal(k, (1, 1, 2), x.dtype)[0, 0, 0]
@@ -114,8 +118,9 @@ def test_fisher_with_z_held_is_the_path_kl_gradient_in_fisher_units(
     kl_mu = np.array([derivative_along(lambda mu_t: path(mu_t, sd), mu, u) for u in unit])
     kl_s = np.array([derivative_along(lambda sd_t: path(mu, sd_t), sd, u) for u in unit])
     _, slope = _scale_slope(k, s)
-    expected = np.concatenate([kl_mu / sd**2, slope * 2 * kl_s / sd**2])
-    outcome = PosteriorFisher(1)(k, model, phi, theta, x, key)
+    units = 1 if weight == "covariance" else np.tile(sd**2, 2)
+    expected = np.concatenate([kl_mu, slope * 2 * kl_s]) / units
+    outcome = PosteriorFisher(1, fisher_weight=weight)(k, model, phi, theta, x, key)
     agree(_feature_gradient(s, outcome.g_phi)[0], expected, 1e-9)
 
 

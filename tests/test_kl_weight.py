@@ -49,6 +49,17 @@ def test_the_gradient_is_the_derivative_of_the_weighted_loss(k: Kernels, scene: 
     agree(inner(found.g_phi, along), numeric, DERIVATIVE, scale=scale)
 
 
+@given(scene=scenes(), weight=WEIGHTS, warmup=st.sampled_from((0.0, 150.0)))
+@few
+def test_the_elbo_and_kl_inference_have_one_gradient_in_phi(
+    k: Kernels, scene: Scene, weight: float, warmup: float
+) -> None:
+    """Bi-level updates differentiate the ELBO in phi, where its weight counts."""
+    elbo = ELBO(S, kl_weight=weight, kl_warmup=warmup).with_g_phi(k, *scene.arguments())
+    kl = KL(S, weight, warmup)(k, *scene.arguments())
+    agree((elbo.g_phi, elbo.loss), (kl.g_phi, kl.loss), 1e-11)
+
+
 @given(scene=scenes(), weight=WEIGHTS)
 @few
 def test_the_gradient_is_affine_in_the_weight(k: Kernels, scene: Scene, weight: float) -> None:

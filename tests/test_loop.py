@@ -122,6 +122,7 @@ def test_every_combination_trains(objective: str, inference: str, gamma: str) ->
         {"objective": "m3", "samples": 1},
         {"objective": "fae", "inference": "fisher", "score_norm": "probe"},
         {"objective": "fae", "inference": "fisher-reparam", "score_norm": "probe"},
+        {"inference": "fisher", "fisher_weight": "covariance"},
         {"encoder_steps": 3, "encoder_data": "fresh"},
         {"noise": 0.1},
         {"sigmoid_output": True},

@@ -57,7 +57,15 @@ def softplus(x: Array) -> Array:
     return np.asarray(np.where(positive, x, 0) + np.log(1 + np.exp(np.where(positive, -x, x))))
 
 
-FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {"tanh": np.tanh, "softplus": softplus, "exp": np.exp}
+def elu(x: Array) -> Array:
+    """Compute ``x`` or ``e^x - 1``, for complex x too and without overflow."""
+    positive = x.real > 0
+    return np.asarray(np.where(positive, x, np.exp(np.where(positive, 0, x)) - 1))
+
+
+FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
+    "tanh": np.tanh, "softplus": softplus, "elu": elu, "exp": np.exp,
+}  # fmt: skip
 
 
 def gradient(f: Callable[[Array], Array], at: Array) -> Array:
@@ -180,6 +188,11 @@ class Textbook:
         d = gradient(lambda z: self.log_q(phi, z, self.x) - self.log_p(theta, z, self.x), z)
         return float(np.mean(np.sum(d**2, -1) / 2))
 
+    def covariance_fisher(self, phi: Array, theta: Array, z: Array) -> float:
+        """Compute the divergence weighted by the covariance of q at the scene's phi."""
+        d = gradient(lambda z: self.log_q(phi, z, self.x) - self.log_p(theta, z, self.x), z)
+        return float(np.mean(np.sum((self.q(self.scene.phi, self.x)[1] * d) ** 2, -1) / 2))
+
     def joint_fisher(self, phi: Array, theta: Array, z: Array) -> float:
         score_norm = float(np.mean(np.sum(self.s_q(phi, z) ** 2, -1) / 2))
         return self.posterior_fisher(phi, theta, z) + self.m1(phi, theta, z) + score_norm
@@ -229,6 +242,10 @@ INFERENCE: dict[str, tuple[Objective, Loss]] = {
     "kl": (KL(S), lambda t: t.elbo),
     "fisher": (PosteriorFisher(S, reparametrised=True), lambda t: t.posterior_fisher),
     "fisher z fixed": (PosteriorFisher(S), lambda t: t.posterior_fisher),
+    "fisher z fixed covariance": (
+        PosteriorFisher(S, fisher_weight="covariance"),
+        lambda t: t.covariance_fisher,
+    ),
     "fisher doubled": (
         PosteriorFisher(S, reparametrised=True, weight=2.0),
         lambda t: lambda phi, theta, z: 2 * t.posterior_fisher(phi, theta, z),

@@ -39,6 +39,16 @@ CHOICES: list[dict[str, Any]] = [
     {"objective": "m2", "as_published": True, "optimizer": "sgd", "encoder_optimizer": "sgd"},
     {"objective": "m3", "as_published": True, "scale": "softplus", "activation": "relu"},
     {"objective": "elbo", "lr": 1e200, "gamma": "1.0"},
+    {"objective": "m3", "bilevel_steps": 2, "encoder_data": "fresh"},
+    {
+        "objective": "m2",
+        "inference": "fisher",
+        "fisher_weight": "covariance",
+        "bilevel_steps": 3,
+        "gamma": "optimal",
+    },
+    {"objective": "m3", "inference": "fisher", "as_published": True, "bilevel_steps": 2},
+    {"objective": "elbo", "bilevel_steps": 1, "bilevel_lr": 1e200},
 ]
 FUSED: list[dict[str, Any]] = [
     {"objective": "m1", "inference": "kl"},

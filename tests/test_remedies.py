@@ -72,6 +72,50 @@ CASES: Mapping[str, Case] = {
         more("--posterior", "bernoulli", "--objective", "m3"), "--inference kl and --objective elbo or m1",
         more("--posterior", "bernoulli", "--objective", "m1"),
     ),
+    "bi-level updates of a reparametrised divergence": Case(
+        more("--inference", "fisher-reparam", "--bilevel-steps", "2"), "use kl",
+        more("--inference", "kl", "--bilevel-steps", "2"),
+    ),
+    "bi-level updates of a divergence, z held fixed": Case(
+        more("--inference", "fisher-reparam", "--bilevel-steps", "2"), "or fisher, where z is held fixed",
+        more("--inference", "fisher", "--bilevel-steps", "2"),
+    ),
+    "bi-level updates of the Fisher autoencoder": Case(
+        more("--objective", "fae", "--bilevel-steps", "2"), "leave out --bilevel-steps",
+        more("--objective", "fae"),
+    ),
+    "bi-level updates of binary latents": Case(
+        more("--posterior", "bernoulli", "--bilevel-steps", "2"), "use gaussian",
+        more("--posterior", "gaussian", "--bilevel-steps", "2"),
+    ),
+    "a step size of no updates": Case(
+        more("--bilevel-lr", "0.1"), "add --bilevel-steps 5",
+        more("--bilevel-lr", "0.1", "--bilevel-steps", "5"),
+    ),
+    "a step size of bi-level updates that is too large": Case(
+        (*TRAIN, "--bilevel-steps", "5", "--bilevel-lr", "1e30", "--out", "far"),
+        "try a smaller --bilevel-lr than 1e+30",
+        (*TRAIN, "--bilevel-steps", "5", "--bilevel-lr", "0.001", "--out", "near"),
+    ),
+    "bi-level updates of a resumed run": Case(
+        ("train", "--resume", "run", "--bilevel-steps", "1"), "leave the option out",
+        ("train", "--resume", "run", "--dry-run"),
+    ),
+    "bi-level updates of a resumed run, anew": Case(
+        ("train", "--resume", "run", "--bilevel-steps", "1"), "start a new run",
+        ("train", "--config", "run/config.toml", "--bilevel-steps", "1", "--out", "new", "--dry-run"),
+    ),
+    "a weight of the squares in KL inference": Case(
+        more("--fisher-weight", "covariance"), "leave it out", DRY,
+    ),
+    "a weight of the squares where z is reparametrised": Case(
+        more("--inference", "fisher-reparam", "--fisher-weight", "covariance"), "is a part of fisher",
+        more("--inference", "fisher", "--fisher-weight", "covariance"),
+    ),
+    "a weight of the squares in the Fisher autoencoder": Case(
+        more("--objective", "fae", "--inference", "fisher", "--fisher-weight", "covariance"),
+        "leave out --fisher-weight", more("--objective", "fae", "--inference", "fisher"),
+    ),
     "as published": Case(
         more("--as-published"), "--objective m2 and m3", more("--as-published", "--objective", "m3"),
     ),

@@ -229,6 +229,15 @@ def test_a_new_name_is_found_for_every_run(tmp_path: Path, monkeypatch: pytest.M
         {"objective": "fae", "inference": "fisher-reparam", "score_norm": "probe", "noise": 0.1},
         {"objective": "m2", "gamma": "optimal", "optimizer": "sgd", "dtype": "float64"},
         {"objective": "elbo", "encoder_optimizer": "sgd", "gamma": "0.04", "log_every": 3},
+        {"objective": "m2", "bilevel_steps": 3, "encoder_steps": 2, "encoder_data": "fresh", "noise": 0.1},
+        {
+            "objective": "m3",
+            "inference": "fisher",
+            "fisher_weight": "covariance",
+            "bilevel_steps": 2,
+            "gamma": "optimal",
+        },
+        {"objective": "elbo", "bilevel_steps": 2, "kl_warmup": 0.02, "kl_weight": 0.5, "kernels": "cpu"},
     ],
     ids=str,
 )
@@ -307,6 +316,8 @@ OTHER: dict[str, Any] = {
     "missing": "drop",
     "standardize": "whiten",
     "posterior": "bernoulli",
+    "fisher_weight": "covariance",
+    "bilevel_lr": 0.5,
 }
 #: Settings that contradict the change.
 BESIDE: dict[str, dict[str, object]] = {"arch": {"hidden": Settings.hidden}}

@@ -168,7 +168,7 @@ def check_space(path: Path, n_bytes: int, remedy: str = ELSEWHERE) -> None:
         If it has not; ``remedy`` ends the message.
     """
     try:
-        free = shutil.disk_usage(_target(path).parent).free
+        free = shutil.disk_usage(_target(path, follow_link=True).parent).free
     except OSError as error:
         raise _refused(path, error, remedy) from error
     if n_bytes > free:

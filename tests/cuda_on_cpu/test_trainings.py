@@ -81,6 +81,23 @@ def test_binary_latents(device: Device, objective: str) -> None:
     )
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES[:4])
+@pytest.mark.parametrize("inference", ["kl", "fisher", "covariance"])
+def test_bilevel_updates(device: Device, objective: str, inference: str) -> None:
+    chosen = ("fisher", "--fisher-weight", "covariance") if inference == "covariance" else (inference,)
+    options = ("--objective", objective, "--bilevel-steps", "2", "--bilevel-lr", "1e-3", "--seeds", "0,7")
+    three_runs(device, (*options, "--inference", *chosen, "--dtype", "float64", *SMALL))
+
+
+@pytest.mark.parametrize("arch", ["dcgan", "resnet18"])
+def test_bilevel_updates_of_convolutional_networks(device: Device, pictures: Path, arch: str) -> None:
+    networks = ("--dataset", str(pictures), "--arch", arch, "--width", "0.03", "--latent", "2")
+    sizes = ("--batch-size", "4", "--samples", "1", "--steps", "4", "--dtype", "float64", "--quiet")
+    rules = ("--optimizer", "sgd", "--encoder-optimizer", "sgd", "--sd-init", "1", "--bilevel-steps", "2")
+    descent = (*rules, "--lr", "1e-7", "--encoder-lr", "1e-7", "--bilevel-lr", "1e-5")
+    three_runs(device, (*networks, "--objective", "m3", *descent, *sizes))
+
+
 def test_large_networks(device: Device) -> None:
     """A step of two layers of 100 units needs 220 kB of a block's shared memory."""
     sizes = ("--dataset", "mixture", "--hidden", "100,100", "--batch-size", "1000", "--samples", "1")

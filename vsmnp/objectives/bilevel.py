@@ -10,6 +10,10 @@ updates are taken backwards: :math:`(h, m)` is the derivative of
 Only the vectors :math:`\phi_0, \dots, \phi_K` are kept: the noise of an update is a function of its key, and
 its activations are computed again on the way back.
 
+With coupled batch norm the statistics of the batch are differentiated like everything else, and frozen ones
+are constants: both are exact. Constants of the gradient are also the samples and the weight of a Fisher
+update, and a gamma in closed form.
+
 References
 ----------
 Bao et al., "Bi-level score matching for learning energy-based latent variable models", NeurIPS 2020.

@@ -26,7 +26,8 @@ from .quadratic import Learning
 class ELBO(Learning):
     """Maximum likelihood for theta by the ELBO; ``gamma* = A / d_x``, nats per sample.
 
-    The weight of the divergence (:mod:`vsmnp.objectives.kl_weight`) is in the loss, not in the gradient.
+    The weight of the divergence (:mod:`vsmnp.objectives.kl_weight`) is in the loss and its gradient in phi,
+    not in its gradient in theta.
     """
 
     kl_weight: float = 1.0
@@ -36,10 +37,10 @@ class ELBO(Learning):
     def fused_spec(self) -> LearningSpec | None:
         return None if is_weighted(self.kl_weight, self.kl_warmup) else super().fused_spec()
 
-    def __call__(
-        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
+    def _evaluated(
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, wants_phi: bool
     ) -> Outcome:
-        outcome = super().__call__(k, model, phi, theta, x, key)
+        outcome = super()._evaluated(k, model, phi, theta, x, key, wants_phi)
         if not is_weighted(self.kl_weight, self.kl_warmup):
             return outcome
         terms = weighted(outcome.terms, weight_at(self.kl_weight, self.kl_warmup, key.step))

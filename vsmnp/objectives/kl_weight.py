@@ -3,7 +3,8 @@ r"""The weight :math:`\beta` of the divergence in the negative ELBO, constant or
 .. math:: L_\beta = -E_q \log p(x|z) + \beta_u KL[q(z|x) || p(z)], \qquad \beta_u = \beta \min(1, u / W),
 
 where u counts the updates and W is the length of the warm-up. Its gradient in theta does not contain the
-weight, because neither q nor the prior depends on theta.
+weight, because neither q nor the prior depends on theta; with bi-level updates
+(:mod:`vsmnp.objectives.bilevel`) q does, and the weight of the ELBO is in its gradient.
 """
 
 from __future__ import annotations

@@ -76,6 +76,11 @@ def check_combinations(settings: Any) -> None:
             f"--inference {settings.inference} has no part in it: use fisher-reparam, or fisher for the "
             "gradient with z held fixed."
         )
+    if objective.joint and settings.fisher_weight != type(settings).fisher_weight:
+        raise ConfigError(
+            f"--objective {settings.objective} has no weight of its posterior divergence: leave out "
+            "--fisher-weight."
+        )
     inferences, objectives = posterior.inferences or INFERENCES, posterior.objectives or OBJECTIVES
     if settings.inference not in inferences or settings.objective not in objectives:
         raise ConfigError(

@@ -106,7 +106,8 @@ def _remedy(trainer: Trainer, cause: str) -> str:
         return f"try a smaller --bilevel-lr than {trainer.settings.bilevel_lr:g}"
     summary, settings = trainer.prepared.summary, trainer.settings
     if summary is None or trainer.prepared.preprocessing or not summary.unequal:
-        return "try a smaller --lr or --encoder-lr, or a larger --sd-init"
+        rates = "--lr, --encoder-lr or --bilevel-lr" if settings.bilevel_steps else "--lr or --encoder-lr"
+        return f"try a smaller {rates}, or a larger --sd-init"
     if has_sigmoid(settings):
         return f"scale the data ({summary.ranges()}) to [0, 1], where the decoder's sigmoid is"
     return f"the data are far from unit scale ({summary.ranges()}), so start a run with --standardize columns"
