@@ -2,6 +2,7 @@
 
 :func:`expected` averages any part of an outcome, :func:`loss_of` the posterior Fisher divergence, and
 :func:`gradient_in_q` gives a phi-gradient as one in ``(mu, s)``; :func:`with_q` sets ``mu`` and ``s``.
+:class:`AtNodes` also takes the nodes as the S samples of a single model.
 """
 
 from __future__ import annotations
@@ -21,17 +22,23 @@ from .engine import EngineExample
 
 
 @dataclass(frozen=True, eq=False)
-class _AtNodes(DiagonalGaussian):
-    """A posterior whose noise is not drawn: model r has ``eps[r]`` for every datum."""
+class AtNodes(DiagonalGaussian):
+    """A posterior whose noise is not drawn: sample s of model r has ``eps[r, s]`` for every datum.
 
-    eps: Array = field(default_factory=lambda: np.zeros((1, 1)))
+    Attributes
+    ----------
+    eps : Array
+        Nodes ``(R, S|1, Z)``.
+    """
+
+    eps: Array = field(default_factory=lambda: np.zeros((1, 1, 1)))
 
     def sample(self, k: Kernels, key: Key, q: Moments, samples: int) -> Array:
         return q.place(self.noise(k, key, samples, q.mu))
 
     def noise(self, k: Kernels, key: Key, samples: int, like: Array) -> Array:
-        models, width = self.eps.shape
-        return np.broadcast_to(self.eps[:, None, None], (models, samples, like.shape[2], width))
+        models, _, width = self.eps.shape
+        return np.broadcast_to(self.eps[:, :, None], (models, samples, like.shape[2], width))
 
 
 def expected(
@@ -54,7 +61,7 @@ def expected(
         Nodes ``(Q, Z)`` and weights ``(Q,)`` for eps; the Gauss-Hermite rule of the example unless given.
     """
     eps, weights = rule if rule is not None else normal_rule(example.nodes, example.model.d_z)
-    posterior = _AtNodes(example.model.d_z, example.model.gaussian_posterior.scale, eps)
+    posterior = AtNodes(example.model.d_z, example.model.gaussian_posterior.scale, eps[:, None])
     outcome = objective(
         example.k,
         replace(example.model, posterior=posterior),

@@ -8,7 +8,9 @@ from functools import cache
 import numpy as np
 
 from ....types import Array
+from ..quadrature import normal_rule
 from .engine import EngineExample
+from .expected import AtNodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,28 @@ class LinearVAE:
         bias = example.g(np.zeros(d_z))
         return cls(example, (example.g(np.eye(d_z)) - bias).T, bias)
 
+    @classmethod
+    def of(cls, jacobian: Array, bias: Array, gamma: float, data: Array) -> LinearVAE:
+        """Build the linear VAE of given matrices and data ``(N, D)``, with any encoder.
+
+        The posterior samples are the ``2^Z`` corners of a cube, whose means are exact for polynomials of
+        degree three: an objective with that many samples has its expectation.
+        """
+        d_x, d_z = jacobian.shape
+        example = EngineExample.build(d_x, d_z, hidden=(), gamma=gamma, nodes=3)
+        theta = np.zeros_like(example.theta)
+        (_, w), (_, b), _ = example.model.theta_layout.named(theta)
+        w[0], b[0] = jacobian, bias
+        example.model.log_sd(theta)[:] = 0.5 * np.log(gamma)
+        posterior = AtNodes(d_z, eps=normal_rule(2, d_z)[0][None])
+        model = replace(example.model, posterior=posterior)
+        return cls(replace(example, model=model, theta=theta, x=data[None, None]), jacobian, bias)
+
+    @property
+    def samples(self) -> int:
+        """Number of posterior samples with which an objective of :meth:`of` has its expectation."""
+        return int(2 ** self.jacobian.shape[1])
+
     @property
     def precision(self) -> Array:
         """Posterior precision ``P = I + J' J / gamma``, ``(Z, Z)``."""
@@ -57,7 +81,7 @@ class LinearVAE:
         return np.asarray((self.bias - self.example.data) @ inverse), -float(np.trace(inverse))
 
     def with_exact_posterior(self) -> LinearVAE:
-        """Return the VAE with ``q = p(z|x)``; valid for one latent, whose posterior has no correlations."""
+        """Return the VAE with ``q = p(z|x)``; the columns of J must be orthogonal, so that q is diagonal."""
         model, phi = self.example.model, np.zeros_like(self.example.phi)
         (_, w), (_, bias) = model.phi_layout.named(phi)
         w[0, : model.d_z] = self.to_mean

@@ -29,6 +29,38 @@ def _fixed_of_the_engine(claim: Any) -> Array:
     return np.concatenate(claim(of_kl[:2], of_kl[2:], _ONE_DATUM.q()[1][0]))
 
 
+# --- weighted by the covariance: a claim turns the gradient of KL in (mu, s) into the weighted one ---
+
+_WIDE = EngineExample.build(3, 2, hidden=(4,), n=1, gamma=0.6, nodes=40)
+
+
+def _weighted_by_stencils() -> Array:
+    """Compute ``E_q`` of the slopes in ``(mu, s)`` of ``|s d|^2/2``, z and the weight s held fixed."""
+    _, w, z = nodes(Q)
+    return np.asarray(w @ gradient(lambda q: Q[1] ** 2 * _TARGET.half_square(z, q), Q, 4e-4))
+
+
+_EPS = np.random.default_rng(9).standard_normal((5, 2))
+
+
+def _path_of_the_engine(claim: Any) -> Array:
+    """Evaluate the claim for each of a few samples: KL without the derivative of log q in its parameters."""
+    mu, s = (moment[0] for moment in _WIDE.q())
+
+    def log_ratio(z: Array) -> Array:
+        log_q = -0.5 * (((z - mu) / s) ** 2).sum(-1)
+        return np.asarray(log_q + 0.5 * (z**2).sum(-1) - _WIDE.log_likelihood(z[:, None])[:, 0])
+
+    d = gradient_in(log_ratio, mu + s * _EPS, 2e-3)
+    return np.concatenate(claim(d, d * _EPS, s), -1)
+
+
+def _weighted_samples() -> Array:
+    """Compute the engine's gradients in ``(mu, s)`` of single samples."""
+    weighted = PosteriorFisher(fisher_weight="covariance")
+    return np.stack([gradient_in_q(_WIDE, weighted, (eps[None], np.ones(1))) for eps in _EPS])
+
+
 # --- reparametrised: a claim makes the gradient in (mu, s) of d, H d, eps and s ---
 
 
@@ -121,6 +153,35 @@ STATEMENTS = (
         },
         consequence="The factors are the Fisher information of q: A.5.1 holds for every target, not only a "
             "Gaussian one, and the fixed points are those of KL inference.",
+        code="vsmnp.objectives.PosteriorFisher",
+    ),
+    Statement(
+        id="engine-covariance-weight",
+        title="Fisher gradient weighted by the covariance of q",
+        assumptions="q a diagonal Gaussian; the samples and the weight are held fixed; the target arbitrary.",
+        latex=r"\nabla^b_{(\mu, s)} \tfrac12 E_q \left| s \odot \nabla_z \log \tfrac{q(z|x)}{p(z|x)} "
+            r"\right|^2 = ( \nabla_\mu D_{KL}, \; 2 \nabla_s D_{KL} )",
+        claim=lambda in_mu, in_s, s: (in_mu, 2 * in_s),
+        checks=(
+            value_check("finite differences", 1e-8,
+                "gradient with z and weight held fixed from the one of KL, a target of many modes",
+                lambda claim: claim(*gradient(_TARGET.kl, Q), Q[1]), _weighted_by_stencils),
+            value_check("quadrature", 1e-9, "weighted Fisher objective against KL objective",
+                lambda claim: np.concatenate(
+                    claim(*np.split(gradient_in_q(_WIDE, KL()), 2), _WIDE.q()[1][0])),
+                lambda: gradient_in_q(_WIDE, PosteriorFisher(fisher_weight="covariance"))),
+            value_check("finite differences", 1e-8,
+                "weighted Fisher objective against the path gradient of KL, sample by sample",
+                _path_of_the_engine, _weighted_samples),
+        ),
+        mutations={
+            "same factor": lambda in_mu, in_s, s: (in_mu, in_s),
+            "without the weight": lambda in_mu, in_s, s: (in_mu / s**2, 2 * in_s / s**2),
+            "standard deviation for covariance": lambda in_mu, in_s, s: (in_mu / s, 2 * in_s / s),
+            "factors exchanged": lambda in_mu, in_s, s: (2 * in_mu, in_s),
+        },
+        consequence="|s d|^2 is the divergence of Batch-and-Match (Cai et al. 2024). Inference by it differs "
+            "from KL inference by the step size of s alone, and from Fisher inference by the weight 1/s^2.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(
