@@ -1,16 +1,17 @@
-"""Options of ``vsmnp reproduce`` that choose a part of the grid of image runs."""
+"""Options of ``vsmnp reproduce`` that choose a part of a grid of runs: on images, or on data in the plane."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from vsmnp.errors import suggestion
-from vsmnp.paper.reproduce.images import BUDGETS, METHODS
-from vsmnp.paper.reproduce.images import NAMES as GRID_NAMES
+from vsmnp.paper.reproduce import images, plane
+from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.settings.choices import ARCHITECTURES
 
 from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
@@ -18,9 +19,14 @@ from .options import with_options
 from .values import COUNT, FOLDER, Choice, IntegerList
 
 if TYPE_CHECKING:
-    from vsmnp.paper.reproduce.images import Plan
+    from vsmnp.paper.reproduce import Result
 
-__all__ = ["GRID_NAMES", "grid_options", "plan_of"]
+__all__ = ["GRID_NAMES", "Plan", "grid_options", "plan_of", "reproduce_grid"]
+
+Plan: TypeAlias = images.Plan | plane.Plan
+
+#: Names of the figures with a grid.
+GRID_NAMES = (*plane.NAMES, *images.NAMES)
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -44,29 +50,83 @@ class Names(click.ParamType[tuple[str, ...]]):
         return tuple(dict.fromkeys(names))
 
 
-grid_options = with_options(
-    click.option("--budget", type=Choice(BUDGETS), default="laptop",
+class Counts(IntegerList):
+    """A tuple of integers that are at least some number, such as ``1,5``."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        numbers = super().convert(value, param, ctx)
+        if numbers and min(numbers) < self.least:
+            self.fail(f"'{value}' has a number below {self.least}.", param, ctx)
+        return tuple(sorted(set(numbers)))
+
+
+_common_options = with_options(
+    click.option("--budget", type=Choice(images.BUDGETS), default="laptop",
                  help="Size of the experiment: quick takes minutes and laptop hours on two cores; paper is "
                  "that of the paper."),
     click.option("--datasets", type=Names(), default=(),
-                 help="Datasets, such as mnist,fashion or image files; default: those of the budget."),
-    click.option("--archs", type=Names(tuple(ARCHITECTURES)), default=(),
-                 help="Networks, such as dcgan; default: those of the figure."),
+                 help="Datasets, such as mnist,fashion or image files; default: those of the budget "
+                 "or figure."),
     click.option("--methods", type=Names(METHODS), default=METHODS, show_default=False,
                  help="Methods, such as K-ELBO,K-M1; default: those of the figure."),
     click.option("--seeds", type=IntegerList(), default=(),
-                 help="Seeds, with one run each; default: those of the budget."),
+                 help="Seeds, with one model each; default: those of the budget."),
     click.option("--epochs", type=click.FloatRange(min=0, min_open=True),
                  help="Number of epochs; runs that have fewer are resumed; default: that of the budget."),
-    click.option("--data-dir", type=FOLDER, help="Folder that is searched first for the files of images."),
     click.option("--runs", type=FOLDER, default=Path("reproduce/runs"), help="Folder of the runs."),
     click.option("--jobs", type=COUNT, default=1,
                  help="Number of runs that are trained at the same time, each in its own process."),
+    click.option("--no-train", is_flag=True, help="Draw the runs that exist, as far as they are trained."),
+)  # fmt: skip
+
+_image_options = with_options(
+    click.option("--archs", type=Names(tuple(ARCHITECTURES)), default=(),
+                 help="Networks of images, such as dcgan; default: those of the figure."),
+    click.option("--data-dir", type=FOLDER, help="Folder that is searched first for the files of images."),
     click.option("--features", default="lenet",
                  help=f"Features of FID and KID: {EXTRACTORS} or a network FILE.onnx."),
     onnx_options,
-    click.option("--no-train", is_flag=True, help="Draw the runs that exist, as far as they are trained."),
 )  # fmt: skip
+
+_plane_options = with_options(
+    click.option("--encoder-steps", type=Counts(1), default=(),
+                 help="Numbers J of encoder updates in fig3, fig6 and fig7, such as 1,2,5; default: those of "
+                 "the budget."),
+    click.option("--bilevel-steps", type=Counts(0), default=(),
+                 help="Numbers K of bi-level updates for M2 and M3, such as 0,5; default: those of the "
+                 "budget."),
+    click.option("--optimizers", type=Names(tuple(plane.OPTIMIZERS)), default=(),
+                 help="Optimisation: paper, or tuned with Adam for the encoder; default: that of the "
+                 "budget."),
+    click.option("--estimators", type=Names(tuple(plane.ESTIMATORS)), default=(),
+                 help="Estimators of M2 and M3: definition, unbiased, or published as in the paper's script; "
+                 "default: those of the budget."),
+    click.option("--dry-run", is_flag=True,
+                 help="Train nothing: time a few steps, and print the core hours that fig3, fig6 or fig7 "
+                 "needs."),
+)  # fmt: skip
+
+grid_options = with_options(_common_options, _image_options, _plane_options)
+
+#: The options that only figures of one package read.
+_OWN: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "images": ("archs", "data_dir", "features", "onnx_output", "onnx_layout", "onnx_scaling", "onnx_size"),
+    "plane": ("encoder_steps", "bilevel_steps", "optimizers", "estimators", "dry_run"),
+})  # fmt: skip
+
+
+def reproduce_grid(
+    name: str, out: Path, plan: Plan, progress: Callable[[int, int], None], stop: Callable[[], bool]
+) -> Result:
+    """Reproduce a figure by the plan that :func:`plan_of` made for it."""
+    if isinstance(plan, plane.Plan):
+        return plane.load(name).reproduce(out, plan, progress, stop)
+    return images.load(name).reproduce(out, plan, progress, stop)
 
 
 def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any]) -> Plan | None:
@@ -75,8 +135,8 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     Raises
     ------
     UsageError
-        If an option of the grid is given for a figure without one, --quick with another budget, or a file
-        of features that does not exist.
+        If an option of the grid is given for a figure without one or with another grid, --quick with another
+        budget, or a file of features that does not exist.
     """
     named = [
         parameter for parameter in values
@@ -84,21 +144,44 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     ]  # fmt: skip
     if name not in GRID_NAMES:
         if named:
-            raise click.UsageError(
-                f"{name} has no grid of image runs: leave out --{named[0].replace('_', '-')}."
-            )
+            raise click.UsageError(f"{name} has no grid of runs: leave out {_option(named[0])}.")
         return None
+    package = _package_of(name)
+    foreign = [each for each in named for other in _OWN if other != package and each in _OWN[other]]
+    if foreign:
+        figures = plane.NAMES if package == "images" else images.NAMES
+        raise click.UsageError(
+            f"{_option(foreign[0])} is an option of {', '.join(figures)}: leave it out for {name}."
+        )
     if quick and "budget" in named and values["budget"] != "quick":
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
-    from vsmnp.paper.reproduce.images import Plan, budget
+    budget = "quick" if quick else values["budget"]
+    common = {each: values[each] for each in ("runs", "datasets", "seeds", "methods", "jobs")}
+    common["train"] = not values["no_train"]
+    if package == "images":
+        return _image_plan(budget, values, common)
+    return plane.Plan(
+        plane.budget(budget, plane.PRESETS[name]).lasting(values["epochs"]), **common,
+        **{each: values[each] for each in _OWN["plane"]},
+    )  # fmt: skip
 
+
+def _image_plan(budget: str, values: Mapping[str, Any], common: Mapping[str, Any]) -> images.Plan:
     features = feature_choice(values)
     path = Path(features.name)
     if path.suffix and not (values["no_train"] or path.is_file()):
         raise click.UsageError(f"There is no file --features {path}: name one, or leave the option out.")
-    data_dir = values["data_dir"]
-    return Plan(
-        budget("quick" if quick else values["budget"]).lasting(values["epochs"]), values["runs"],
-        values["datasets"], values["seeds"], values["archs"], values["methods"],
-        "" if data_dir is None else str(data_dir), values["jobs"], features, not values["no_train"],
+    data_dir = "" if values["data_dir"] is None else str(values["data_dir"])
+    return images.Plan(
+        images.budget(budget).lasting(values["epochs"]), **common, architectures=values["archs"],
+        data_dir=data_dir, features=features,
     )  # fmt: skip
+
+
+def _package_of(name: str) -> str:
+    """Return the package of a figure with a grid: a key of ``_OWN``."""
+    return "plane" if name in plane.NAMES else "images"
+
+
+def _option(parameter: str) -> str:
+    return f"--{parameter.replace('_', '-')}"

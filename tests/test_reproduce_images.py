@@ -26,6 +26,7 @@ from vsmnp.evaluation.classifier.lenet import lenet5
 from vsmnp.evaluation.feature_choice import FeatureChoice
 from vsmnp.evaluation.features import OnnxInput
 from vsmnp.model.layout import Layout
+from vsmnp.paper.reproduce.answers import Answer, sentences
 from vsmnp.paper.reproduce.images import (
     NAMES,
     Plan,
@@ -42,7 +43,6 @@ from vsmnp.paper.reproduce.images.budgets import BUDGETS, Budget, budget
 from vsmnp.paper.reproduce.images.cells import cells
 from vsmnp.paper.reproduce.images.claims import (
     Alike,
-    Answer,
     AtLeast,
     Best,
     Claim,
@@ -52,15 +52,15 @@ from vsmnp.paper.reproduce.images.claims import (
     Worse,
 )
 from vsmnp.paper.reproduce.images.figures import ALL_RESNETS, CONVNETS, FIG4
-from vsmnp.paper.reproduce.images.methods import METHODS
-from vsmnp.paper.reproduce.images.methods import NAMES as METHOD_NAMES
+from vsmnp.paper.reproduce.methods import METHODS
+from vsmnp.paper.reproduce.methods import NAMES as METHOD_NAMES
 from vsmnp.runs.evaluation_log import Evaluations
 from vsmnp.runs.session import Session
 from vsmnp.types import Array, Shape
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
 TINY = Budget(
-    "tiny", "seconds", 2, 1, (), (0,), 1,
+    "tiny", "seconds", 2, (), (0,), 1, 1,
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
 FEW = ("K-ELBO", "K-M1")
@@ -474,7 +474,7 @@ def test_the_last_evaluation_decides_and_means_are_over_seeds() -> None:
     found = _asked(BETTER, rows)
     assert found.answer is Answer.AGREES
     assert found.numbers == "K-ELBO 5.1 ± 0.1 against K-M1 4.1 ± 0.1"
-    assert list(verdicts.sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
+    assert list(sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
 
 
 def test_methods_are_compared_at_the_last_epoch_that_all_have() -> None:
@@ -486,7 +486,7 @@ def test_methods_are_compared_at_the_last_epoch_that_all_have() -> None:
 def test_a_missing_metric_is_reported() -> None:
     found = _asked(BETTER, _rows({A: 1}))
     assert (found.answer, found.numbers) == (Answer.MISSING, "no fid of K-M1")
-    assert list(verdicts.sentences([found])) == []
+    assert list(sentences([found])) == []
 
 
 def test_a_claim_throughout_is_asked_at_every_evaluation() -> None:
@@ -591,7 +591,7 @@ def test_the_command_line_says_how_images_enter_a_network() -> None:
     ("arguments", "said"),
     [
         (("fig4", "--features", "nosuch.onnx"), "There is no file --features nosuch.onnx: name one"),
-        (("fig1", "--jobs", "2"), "fig1 has no grid of image runs: leave out --jobs."),
+        (("fig1", "--jobs", "2"), "fig1 has no grid of runs: leave out --jobs."),
         (("fig4", "--quick", "--budget", "paper"), "Give --quick or --budget paper, not both."),
         (("fig4", "--methods", "K-M4"), "'K-M4' is not one of K-ELBO, K-M1"),
         (("fig4", "--budget", "huge"), "'huge' is not one of"),

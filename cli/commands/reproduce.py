@@ -11,7 +11,7 @@ from vsmnp.paper.reproduce import NAMES, load
 
 from ..command import with_examples
 from ..console import Progress, json_text, say, table
-from ..grid_options import GRID_NAMES, grid_options, plan_of
+from ..grid_options import GRID_NAMES, grid_options, plan_of, reproduce_grid
 from ..options import output_options
 from ..process import catch_signals, prepare_process
 from ..values import COUNT, FOLDER, Choice
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @with_examples("""
   vsmnp reproduce fig1
   vsmnp reproduce fig2 --quick --out figures --json
+  vsmnp reproduce fig3 --quick --jobs 2
+  vsmnp reproduce fig7 --budget paper --dry-run
   vsmnp reproduce fig4 --budget quick --datasets mnist --jobs 2
   vsmnp reproduce table1 --budget laptop --no-train
 """)
@@ -47,10 +49,14 @@ def command(
     fig5: mixtures fitted by the Fisher divergence. laplace: the family whose biased gradient vanishes.
     failure: an experiment on whether M2 and M3 fail, and what the published script computes.
 
-    The others are drawn from one grid of runs on images, which are trained or resumed as far as needed.
+    The others are drawn from grids of runs, which are trained or resumed as far as needed. Each states which
+    of the paper's claims agree with the runs.
+
+    fig3, fig6, fig7: likelihood and score-matching loss on data in the plane against the numbers J of encoder
+    updates and K of bi-level updates, and samples.
+
     fig4, fig8: test metrics during the training. fig9, fig10: posterior standard deviations.
-    fig11: binary latents. samples: Figures 12 to 17. table1, table2: sample quality. Each states which of the
-    paper's claims agree with the runs.
+    fig11: binary latents. samples: Figures 12 to 17. table1, table2: sample quality.
     """
     prepare_process(threads)
     from vsmnp.storage import make_folder
@@ -61,10 +67,8 @@ def command(
         if plan is None:
             result = load(name).reproduce(folder, quick, progress.part)
         else:
-            from vsmnp.paper.reproduce.images import load as load_figure
-
             with catch_signals() as stop:
-                result = load_figure(name).reproduce(folder, plan, progress.part, stop)
+                result = reproduce_grid(name, folder, plan, progress.part, stop)
     _show(result, as_json, quiet)
 
 
@@ -76,4 +80,5 @@ def _show(result: Result, as_json: bool, quiet: bool) -> None:
         click.echo(table(each.header, each.rows) + "\n")
     for sentence in result.findings:
         click.echo(sentence)
-    say("Written: " + ", ".join(map(str, result.files)), quiet)
+    if result.files:
+        say("Written: " + ", ".join(map(str, result.files)), quiet)

@@ -1,9 +1,9 @@
 """Make the paper's figures and tables about images from one shared grid of runs on disk."""
 
+from ..methods import NAMES as METHODS
 from .budgets import NAMES as BUDGETS
 from .budgets import budget
 from .catalogue import NAMES, load
-from .methods import NAMES as METHODS
 from .plan import Plan
 
 __all__ = ["BUDGETS", "METHODS", "NAMES", "Plan", "budget", "load"]

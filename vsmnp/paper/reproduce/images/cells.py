@@ -10,7 +10,7 @@ from typing import Any
 from ....settings.presets import preset
 from ....settings.settings import Settings
 from ..grid import Cell
-from .methods import Method, methods
+from ..methods import Method, methods
 from .plan import Plan
 
 #: The preset of each architecture.

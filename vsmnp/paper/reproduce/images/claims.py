@@ -10,19 +10,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from .methods import NAMES
-
-
-class Answer(StrEnum):
-    """The outcome of testing a claim against numbers."""
-
-    AGREES = "agrees"
-    DIFFERS = "differs"
-    UNDECIDED = "undecided"
-    MISSING = "missing"
+from ..answers import Answer
+from ..methods import NAMES
 
 
 @dataclass(frozen=True)

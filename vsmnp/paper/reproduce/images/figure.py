@@ -7,18 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ....errors import DataError
+from ..answers import sentences
 from ..grid import Cell
+from ..measured_cells import check_any, gaps
+from ..methods import NAMES
 from ..reproduction import Progress, Result, Table
 from . import distances, paper
 from .cells import cells
 from .claims import Claim
 from .measured import Measured, read
-from .methods import NAMES
 from .plan import Plan
 from .records import Row, record
 from .training import finish_all
-from .verdicts import Verdict, sentences, table, verdicts
+from .verdicts import Verdict, table, verdicts
 
 
 class Draw(Protocol):
@@ -117,11 +118,7 @@ class ImageFigure:
         everything = [cell for each in grid.values() for cell in each]
         finish_all(everything, plan, progress, stop, quality=self.quality)
         runs = {name: _measured(each, plan) for name, each in grid.items()}
-        if not any(runs.values()):
-            raise DataError(
-                f"There is no run of {self.name} in {plan.folder}: leave out --no-train, or name another "
-                "folder by --runs."
-            )
+        check_any([run for each in runs.values() for run in each], self.name, plan.folder)
         rows = [row for each in runs.values() for run in each.values() for row in run.rows]
         datasets = list(dict.fromkeys(cell.labels["dataset"] for cell in everything))
         found = [v for part in parts for v in _verdicts(part, rows, datasets)]
@@ -139,7 +136,7 @@ class ImageFigure:
             "missing": missing, "unfinished": unfinished,
             "features": kinds,
         }  # fmt: skip
-        findings = (*_gaps(missing, unfinished), *_features(kinds), *sentences(found))
+        findings = (*gaps(missing, unfinished), *_features(kinds), *sentences(found))
         return Result(data, tables, findings, files)
 
     def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:
@@ -189,14 +186,6 @@ def _plain(verdict: Verdict) -> dict[str, str]:
         "claim": claim.text, "source": claim.source, "dataset": verdict.dataset, "metric": verdict.metric,
         "answer": str(verdict.answer), "numbers": verdict.numbers,
     }  # fmt: skip
-
-
-def _gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
-    """Yield sentences that name the missing and the unfinished runs of the grid."""
-    if missing:
-        yield f"Missing from this grid: {', '.join(missing)}."
-    if unfinished:
-        yield f"Not trained to the end: {', '.join(unfinished)}."
 
 
 def _features(known: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..methods import FISHER, KL, NAMES
 from .claims import Alike, AtLeast, Best, Claim, MostlyWorse, Worse, highest
 from .figure import ImageFigure, Part
 from .latents import DECIDED
-from .methods import FISHER, KL, NAMES
 from .panels import curves, histograms, samples
 from .tables import decided_latents, final_metrics, idle_latents, sample_quality
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import CheckpointError, ConfigError
+from ....errors import ConfigError
 from ....runs import checkpoint
-from ....runs.folder import CHECKPOINT
 from ....runs.session import Run
 from ....settings.settings import Settings
 from ....types import Array
+from ..measured_cells import read_sealed
 from .latents import latents
 from .records import METRICS, Row
 
@@ -79,12 +79,10 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
 
 def read(folder: Path) -> Measured | None:
     """Read the measurements of the run in ``folder`` in its present state; None if none are readable."""
+    found = read_sealed(folder, MEASURED)
     try:
-        arrays, attributes = checkpoint.load(folder / MEASURED)
-        if attributes["of"] != checkpoint.seal(folder / CHECKPOINT):
-            return None
-        return _measured(arrays, attributes)
-    except (CheckpointError, ConfigError, KeyError, TypeError):
+        return None if found is None else _measured(*found)
+    except (ConfigError, KeyError, TypeError):
         return None
 
 

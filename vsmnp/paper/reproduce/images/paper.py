@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .methods import NAMES
+from ..methods import NAMES
 from .records import Row
 
 

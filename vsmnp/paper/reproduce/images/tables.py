@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..methods import NAMES
 from ..reproduction import Table
-from .methods import NAMES
 from .paper import QUALITY
 from .records import METRICS, Row, estimate, last
 

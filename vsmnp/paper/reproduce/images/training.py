@@ -5,22 +5,19 @@ A cell is an ordinary run on disk: one that is finished is not trained again, on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
-from ....runs.folder import CHECKPOINT
 from ....runs.session import Run, Session
-from ....settings.resolve import resolved
 from ....storage import make_folder
-from ..grid import WHOLE, Cell, check_same, finish_cells, finish_session, is_finished, open_cell
+from ..grid import WHOLE, Cell, finish_cells
+from ..measured_cells import finish_measured
 from ..reproduction import Progress
 from ..workers import Report, Stop
 from .distances import measure_distances
-from .measured import measure, read
+from .measured import Measured, measure, read
 from .plan import Plan
-
-#: Thousandths of a cell's progress that its training makes; the rest is its measurement.
-_TRAINED = 900
 
 
 def finish_all(
@@ -41,22 +38,15 @@ def finish_all(
 
 def finish(cell: Cell, report: Report, stop: Stop, plan: Plan, quality: bool) -> None:
     """Train and measure one cell as :func:`finish_all` does."""
-    path = plan.folder / cell.name
-    known, run = read(path), None
-    if known is not None:
-        check_same(known.settings, resolved(cell.settings), path)
-    if plan.train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
-        with open_cell(cell, plan.folder) as session:
-            finish_session(session, report, stop, _TRAINED)
-            run = _evaluated(session)
-            known = measure(run, cell.labels, True)
-    elif known is None and (path / CHECKPOINT).exists():
-        session = Session.resumed(path, to_read=True)
-        run = _evaluated(session)
-        known = measure(run, cell.labels, is_finished(session))
+    known, run = finish_measured(cell, plan.folder, plan.train, read, _measured, report, stop)
     if quality and known is not None:
-        measure_distances(path, run, plan.features)
+        measure_distances(plan.folder / cell.name, run, plan.features)
     report(WHOLE)
+
+
+def _measured(session: Session, labels: Mapping[str, Any], finished: bool) -> tuple[Measured, Run]:
+    run = _evaluated(session)
+    return measure(run, labels, finished), run
 
 
 def _evaluated(session: Session) -> Run:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..answers import Answer
 from ..reproduction import Table
-from .claims import Answer, Claim, Values
+from .claims import Claim, Values
 from .records import Row, estimates
 
 
@@ -44,20 +45,6 @@ def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Ta
         for v in found
     ]  # fmt: skip
     return Table(name, header, rows)
-
-
-def sentences(found: Sequence[Verdict]) -> Iterator[str]:
-    """Yield for each claim how often the numbers agree; claims without numbers are left out."""
-    for claim in dict.fromkeys(verdict.claim for verdict in found):
-        asked = [v for v in found if v.claim is claim and v.answer is not Answer.MISSING]
-        if not asked:
-            continue
-        yes = sum(v.answer is Answer.AGREES for v in asked)
-        open_ = sum(v.answer is Answer.UNDECIDED for v in asked)
-        no = [f"{v.dataset}, {v.metric}: {v.numbers}" for v in asked if v.answer is Answer.DIFFERS]
-        undecided = f" ({open_} undecided)" if open_ else ""
-        against = f"; against it {'; '.join(no)}" if no else ""
-        yield f"{claim.text} ({claim.source}): this run agrees in {yes} of {len(asked)}{undecided}{against}."
 
 
 def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row]) -> Verdict:

@@ -14,8 +14,8 @@ from .....figures.canvas import drawing, labelled_grid, legend_line, note
 from .....figures.style import SERIES
 from .....metrics import metric
 from .....types import Array
+from ...methods import FISHER, NAMES
 from ..measured import Measured
-from ..methods import FISHER, NAMES
 from ..records import Row, estimate
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .....figures.canvas import drawing, labelled_grid, note
 from .....figures.panels import latent_histograms
 from .....figures.style import DATA
+from ...methods import NAMES
 from ..measured import Measured
-from ..methods import NAMES
 from .samples import show
 
 if TYPE_CHECKING:

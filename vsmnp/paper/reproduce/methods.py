@@ -1,4 +1,4 @@
-"""List the seven objectives that the paper compares on images, in its order and under its names."""
+"""List the seven objectives that the paper compares, in its order and under its names."""
 
 from __future__ import annotations
 

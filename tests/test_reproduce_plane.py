@@ -1,0 +1,375 @@
+"""Test the paper's experiments in the plane at a small size: the grid, its measurements, its claims."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from vsmnp.cli.main import main
+from vsmnp.data import load_data
+from vsmnp.errors import ConfigError, DataError
+from vsmnp.paper.reproduce.answers import Answer
+from vsmnp.paper.reproduce.methods import NAMES as METHODS
+from vsmnp.paper.reproduce.plane import NAMES, PRESETS, Plan, budget, load, measured, records, verdicts
+from vsmnp.paper.reproduce.plane.budgets import BUDGETS, Budget
+from vsmnp.paper.reproduce.plane.cells import cells
+from vsmnp.paper.reproduce.plane.claims import FIG3, FIG6, Claim
+from vsmnp.paper.reproduce.plane.rules import At, Case, Condition, decided, judge, judge_all
+from vsmnp.paper.reproduce.plane.variants import BILEVEL
+from vsmnp.runs.session import Session
+
+#: Three steps of two models.
+TINY = Budget(
+    "tiny", "seconds", 0.0006, (), (0, 1), "paper-2d", (1, 2), (0, 1), points=40, draws=60,
+    settings={"hidden": (4,), "batch_size": 20, "samples": 2, "kernels": "reference"},
+)  # fmt: skip
+FEW = ("K-ELBO", "K-M1", "F-M2")
+
+
+def _ignore(done: int, total: int) -> None:
+    assert 0 <= done <= total
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("trained or measured again")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return Plan(TINY, tmp_path / "runs", ("star",), methods=FEW)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Train three methods once; tests only read these runs."""
+    plan = Plan(TINY, tmp_path_factory.mktemp("runs"), ("star",), methods=FEW)
+    load("fig3").reproduce(tmp_path_factory.mktemp("fig3"), plan, _ignore)
+    return plan
+
+
+# --- the grid -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_drawn_of_the_same_runs_which_are_trained_and_measured_once(
+    name: str, trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "train", _never)
+    monkeypatch.setattr(measured, "prior_estimate", _never)
+    found = load(name).reproduce(tmp_path, trained, _ignore)
+    assert {path.name for path in found.files} == {
+        f"{name}-paper-definition.png", f"{name}-paper-published.png", f"{name}.csv", f"{name}-summary.csv",
+        f"{name}-claims.csv",
+    }  # fmt: skip
+    assert all(path.stat().st_size for path in found.files)
+    assert found.data["missing"] == found.data["unfinished"] == []
+    # two J of the ELBO and M1; two J, two K and two estimators of M2; two seeds each
+    assert len(found.data["rows"]) == 2 * (2 + 2 + 8)
+    assert len(found.data["summary"]) == 2 + 2 + 8
+    assert records.read(tmp_path / f"{name}.csv") == found.data["rows"]
+    assert all(row["step"] == 3 for row in found.data["rows"])
+
+
+def test_models_that_differ_in_the_seed_are_one_run(plan: Plan) -> None:
+    grid = cells(replace(plan, methods=METHODS, seeds=(3, 5, 9)), ("ring",))
+    assert len({cell.name for cell in grid}) == len(grid)
+    assert all(cell.settings.seeds == (3, 5, 9) for cell in grid)
+    assert {cell.settings.dataset for cell in grid} == {"star"}  # the plan's, not the figure's
+    bilevel = [cell for cell in grid if cell.settings.bilevel_steps]
+    assert {cell.labels["method"] for cell in bilevel} == set(BILEVEL)
+    assert all(
+        cell.settings.bilevel_steps == cell.labels["bilevel_steps"]
+        and cell.settings.encoder_steps == cell.labels["encoder_steps"]
+        and cell.settings.as_published == (cell.labels["estimator"] == "published")
+        for cell in grid
+    )
+    assert [cell.labels["bilevel_steps"] for cell in grid] == sorted(c.labels["bilevel_steps"] for c in grid)
+
+
+def test_the_paper_s_grid_is_the_one_that_it_describes() -> None:
+    for name, hidden, epochs in (
+        ("fig3", (30, 30), 100),
+        ("fig6", (100, 100), 1000),
+        ("fig7", (30, 30), 100),
+    ):
+        figure, paper = load(name), budget("paper", PRESETS[name])
+        grid = cells(Plan(paper, Path("runs")), figure.datasets)
+        for settings in (cell.settings for cell in grid):
+            fisher = settings.inference == "fisher"
+            assert (settings.hidden, settings.epochs, settings.batch_size) == (hidden, epochs, 1000)
+            assert len(settings.seeds) == 10
+            assert (settings.optimizer, settings.lr, settings.encoder_optimizer) == ("adam", 1e-4, "sgd")
+            assert settings.encoder_lr == (1e-3 if fisher else 1e-2)
+            assert not settings.bilevel_steps or settings.bilevel_lr == settings.encoder_lr
+        assert {cell.labels["method"] for cell in grid} == set(METHODS)
+    assert set(load("fig7").datasets) == {"star", "mixture", "ring", "banana", "pinwheel"}
+    assert load("fig6").datasets == ("star",)
+
+
+def test_smaller_budgets_come_first_and_there_is_no_other() -> None:
+    for preset in dict.fromkeys(PRESETS.values()):
+        work = [each.epochs * len(each.seeds) for each in BUDGETS if each.preset == preset]
+        assert work == sorted(work)
+    with pytest.raises(ConfigError, match="There is no budget 'huge': choose one of quick, laptop, paper"):
+        budget("huge", "paper-2d")
+
+
+def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tmp_path: Path) -> None:
+    plan = replace(
+        plan, methods=("F-M2",), estimators=("definition",), encoder_steps=(1,), bilevel_steps=(1,)
+    )
+    (cell,) = cells(plan, ())
+    with Session.new(replace(cell.settings, log_every=1), folder=plan.folder / cell.name) as session:
+        session.trainer.step(session.state)
+        session.save(session.state)
+    half = load("fig3").reproduce(tmp_path, replace(plan, train=False), _ignore)
+    assert half.data["unfinished"] == [cell.name]
+    assert [row["step"] for row in half.data["rows"]] == [1, 1]
+    gone_on = load("fig3").reproduce(tmp_path, plan, _ignore)
+    whole = load("fig3").reproduce(tmp_path, replace(plan, runs=tmp_path / "other", jobs=2), _ignore)
+    assert gone_on.data == whole.data
+    assert gone_on.data["unfinished"] == []
+    with pytest.raises(DataError, match=r"There is no run of fig3 in .*leave out --no-train"):
+        load("fig3").reproduce(tmp_path, replace(plan, runs=tmp_path / "none", train=False), _ignore)
+
+
+def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: Plan, tmp_path: Path) -> None:
+    plan = replace(trained, methods=(*FEW, "K-M2"), dry_run=True)
+    before = sorted(plan.runs.rglob("*"))
+    found = load("fig3").reproduce(tmp_path, plan, _ignore)
+    assert sorted(plan.runs.rglob("*")) == before
+    assert list(tmp_path.iterdir()) == []
+    assert {(row["J"], row["K"]): (row["runs"], row["finished"]) for row in found.data["cost"]} == {
+        (1, 0): (6, 4), (2, 0): (6, 4), (1, 1): (4, 2), (2, 1): (4, 2),
+    }  # fmt: skip
+    assert all(row["steps"] == 3 and row["core hours left"] > 0 for row in found.data["cost"])
+
+
+# --- measurements ---------------------------------------------------------------------------------
+
+
+def test_a_model_that_has_diverged_has_no_likelihood_and_gives_no_samples(plan: Plan) -> None:
+    cell = cells(plan, ())[0]
+    with Session.new(cell.settings, folder=plan.folder / cell.name) as session:
+        session.state.alive[0] = False
+        found, run = measured.measure(session, cell.labels, False, TINY)
+    assert np.isinf(found.figures["nll"]).tolist() == [True, False]
+    assert np.isinf(found.figures["sm_loss"]).tolist() == [True, False]
+    np.testing.assert_array_equal(found.samples, run.vae.sample(len(found.samples))[1])
+    (row, _) = found.rows()
+    (summary,) = records.summary(found.rows())
+    assert (row["seed"], row["nll"]) == (0, math.inf)
+    assert summary["nll"] == math.inf
+    assert math.isnan(summary["nll_se"])
+
+
+def test_a_measurement_of_other_precision_is_made_again(plan: Plan) -> None:
+    cell = cells(plan, ())[0]
+    with Session.new(cell.settings, folder=plan.folder / cell.name) as session:
+        measured.measure(session, cell.labels, False, TINY)
+    assert measured.read(plan.folder / cell.name, TINY) is not None
+    assert measured.read(plan.folder / cell.name, replace(TINY, draws=61)) is None
+
+
+def test_one_gaussian_is_the_best_constant_decoder() -> None:
+    """The nll by the density's formula, the loss by its definition, at the mean and the mean variance."""
+    x = load_data("ring").test(0, np.float64)[:500]
+    v = x.var(0).mean()
+    square = ((x - x.mean(0)) ** 2).sum(1)
+    found = verdicts.one_gaussian(x)
+    assert found["nll"] == pytest.approx((np.log(2 * np.pi * v) + square / (2 * v)).mean())
+    assert found["sm_loss"] == pytest.approx((square / (2 * v**2) - 2 / v).mean())
+    assert found["decoder_variance"] == pytest.approx(x.var(0).sum())
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+A, B, C = At("K-ELBO", 5), At("K-M1", 5), At("K-M2", 5, 2)
+
+
+def _case(**values: Sequence[float]) -> Case:
+    """Return a case with the values of A, B and C by seed, of which the first method fits."""
+    by_seed = {at: dict(enumerate(values[name])) for at, name in zip((A, B, C), "abc", strict=True)}
+    return Case(by_seed, 1.0, by_seed, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("differences", "answer"),
+    [
+        ((1.0, 1.1, 0.9), Answer.AGREES),
+        ((-1.0, -1.1, -0.9), Answer.DIFFERS),
+        ((1.0, -0.9, 0.3), Answer.UNDECIDED),
+        ((0.0, 0.0, 0.0), Answer.UNDECIDED),
+        ((3.0,), Answer.UNDECIDED),
+        ((1.0, 3.0), Answer.UNDECIDED),  # the mean is two standard errors
+        ((1.0, 2.9), Answer.AGREES),
+        ((math.inf, 0.1), Answer.AGREES),
+        ((math.inf, -0.1), Answer.UNDECIDED),
+        ((math.nan, 0.1), Answer.UNDECIDED),
+    ],
+)
+def test_two_standard_errors_decide(differences: Sequence[float], answer: Answer) -> None:
+    assert decided(differences) is answer
+
+
+def test_differences_are_paired_over_the_seeds_and_against_a_share_of_the_scale() -> None:
+    case = _case(a=(0.0, 9.0, -9.0), b=(0.2, 9.3, -8.9), c=(0.0, 0.0, 0.0))
+    assert judge(Condition(B, A), case).answer is Answer.AGREES
+    assert judge(Condition(A, B), case).answer is Answer.DIFFERS
+    assert case.scale == 1.0
+    assert judge(Condition(B, A, 0.05), case).answer is Answer.AGREES
+    assert judge(Condition(B, A, 0.5), case).answer is Answer.DIFFERS
+    assert judge(Condition(B, A, 0.15), case).answer is Answer.UNDECIDED
+    assert judge(Condition(B, A, 0.15, unless_contradicted=True), case).answer is Answer.AGREES
+    assert judge(Condition(None, C), case).answer is Answer.AGREES
+    assert judge(Condition(B, A), case).numbers == "K-M1 (J=5) - K-ELBO (J=5): 0.2 ± 0.058, asked > 0"
+
+
+def test_conditions_hold_together_and_only_of_models_that_learned() -> None:
+    case = _case(a=(0.0, 0.1), b=(0.5, 0.6), c=(0.7, 0.8))
+    both = (Condition(B, A), Condition(C, B))
+    assert judge_all(both, case).answer is Answer.AGREES
+    assert judge_all((*both, Condition(A, C)), case).answer is Answer.DIFFERS
+    assert judge_all((*both, Condition(C, At("F-M1", 5))), case).numbers == "no F-M1 (J=5)"
+    poor = replace(case, nll={at: {0: 2.0, 1: 2.1} for at in (A, B, C)})
+    assert judge_all(both, poor).answer is Answer.UNDECIDED
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+J, K, SEEDS = (1, 2, 5), (0, 1, 5), tuple(range(10))
+
+
+def _grid(value: Callable[[str, int, int, int], Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Return the rows of a whole grid on star; ``value`` maps method, J, K and seed to metrics."""
+    return [
+        {
+            "dataset": "star", "method": method, "encoder_steps": j, "bilevel_steps": k, "optimizer": "paper",
+            "estimator": "definition", "seed": seed, **value(method, j, k, seed),
+        }
+        for method in METHODS for j in J for k in (K if method in BILEVEL else (0,)) for seed in SEEDS
+    ]  # fmt: skip
+
+
+def _as_the_paper_says(large: bool) -> list[dict[str, Any]]:
+    """Return rows that agree with its words, in units of the distance to one Gaussian."""
+    reference = verdicts.references("star", 5000)
+    level = {"K-ELBO": 0.01 if large else 0.0, "K-M1": 0.0, "F-M1": 0.2, "K-M2": 0.7, "F-M2": 0.75,
+             "K-M3": 1.5, "F-M3": 1.6}  # fmt: skip
+    rng = np.random.default_rng(0)
+    noise = dict(zip(SEEDS, rng.normal(0, 0.1, len(SEEDS)), strict=True))
+
+    def value(method: str, j: int, k: int, seed: int) -> dict[str, float]:
+        shift = level[method] + 0.2 / j - (0.05 * k if large else 0.01 * k) + noise[seed]
+        shift += rng.normal(0, 0.002)
+        variance = (0.02 if "M2" in method else 0.05) + rng.normal(0, 0.002)
+        return {
+            "nll": reference["nll"] - 1 + shift, "sm_loss": reference["sm_loss"] - 100 + 100 * shift,
+            "decoder_variance": variance,
+        }  # fmt: skip
+
+    return _grid(value)
+
+
+def _answers(claims: Sequence[Claim], rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Answer]:
+    return {(v.claim.text, v.metric): v.answer for v in verdicts.verdicts(claims, rows, 5000)}
+
+
+def _shuffled(rows: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Permute the metrics over methods, J and K within each seed."""
+    found: list[dict[str, Any]] = []
+    for seed in SEEDS:
+        here = [row for row in rows if row["seed"] == seed]
+        order = rng.permutation(len(here))
+        metrics = ("nll", "sm_loss", "decoder_variance")
+        found += [
+            {**row, **{name: here[other][name] for name in metrics}}
+            for row, other in zip(here, order, strict=True)
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("claims", "large"), [(FIG3, False), (FIG6, True)])
+def test_every_claim_agrees_with_numbers_like_the_paper_s_words(claims: Sequence[Claim], large: bool) -> None:
+    assert set(_answers(claims, _as_the_paper_says(large)).values()) == {Answer.AGREES}
+
+
+@pytest.mark.parametrize(("claims", "large"), [(FIG3, False), (FIG6, True)])
+def test_no_claim_agrees_with_untrained_models(claims: Sequence[Claim], large: bool, plan: Plan) -> None:
+    """All methods of a seed are one model; with noise of the estimate they differ by chance."""
+    rng = np.random.default_rng(1)
+    at_start = verdicts.references("star", 5000)
+    offsets = dict(zip(SEEDS, np.abs(rng.normal(0, 1, len(SEEDS))), strict=True))
+
+    def value(seed: int, noise: float) -> dict[str, float]:
+        metrics = ("nll", "sm_loss", "decoder_variance")
+        return {name: at_start[name] + offsets[seed] + noise * rng.normal() for name in metrics}
+
+    for noise in (0.0, 0.01):
+        rows = _grid(lambda method, j, k, seed, noise=noise: value(seed, noise))  # type: ignore[misc]
+        assert Answer.AGREES not in _answers(claims, rows).values()
+    own = replace(plan, methods=METHODS, seeds=(0, 1, 2), estimators=("definition",))
+    rows = []
+    for cell in cells(own, ()):
+        with Session.new(cell.settings, folder=own.folder / cell.name) as session:
+            rows += measured.measure(session, cell.labels, False, TINY)[0].rows()
+    found = _answers(claims, rows)
+    assert set(found.values()) == {Answer.UNDECIDED}
+
+
+@pytest.mark.parametrize(("claims", "large"), [(FIG3, False), (FIG6, True)])
+def test_no_claim_agrees_with_shuffled_labels(claims: Sequence[Claim], large: bool) -> None:
+    """None in the first permutation; of a hundred, each in few, as chance gives at two standard errors."""
+    rows, rng = _as_the_paper_says(large), np.random.default_rng(0)
+    count = dict.fromkeys(_answers(claims, rows), 0)
+    for index in range(100):
+        for key, answer in _answers(claims, _shuffled(rows, rng)).items():
+            count[key] += answer is Answer.AGREES
+            assert index > 0 or answer is not Answer.AGREES
+    assert max(count.values()) <= 10
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fig3", "--archs", "dcgan"), "--archs is an option of fig4, fig8"),
+        (("fig4", "--encoder-steps", "5"), "--encoder-steps is an option of fig3, fig6, fig7: leave it out"),
+        (("fig3", "--encoder-steps", "0,5"), "'0,5' has a number below 1."),
+        (("fig3", "--estimators", "publishd"), "did you mean 'published'"),
+        (("fig1", "--dry-run"), "fig1 has no grid of runs: leave out --dry-run."),
+        (("fig3", "--quick", "--budget", "paper"), "Give --quick or --budget paper, not both."),
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(arguments: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(main, ["reproduce", *arguments])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_the_command_line_prints_json(trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsmnp.paper.reproduce.plane.budget", lambda name, preset: TINY)
+    result = CliRunner().invoke(main, [
+        "reproduce", "fig3", "--datasets", "star", "--methods", "K-ELBO,F-M2,F-M3", "--encoder-steps", "2,1",
+        "--bilevel-steps", "0", "--optimizers", "paper", "--estimators", "published", "--no-train",
+        "--runs", str(trained.runs), "--out", str(tmp_path), "--json",
+    ])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    assert {(row["method"], row["encoder_steps"], row["estimator"]) for row in data["rows"]} == {
+        ("K-ELBO", 1, "definition"), ("K-ELBO", 2, "definition"),
+        ("F-M2", 1, "published"), ("F-M2", 2, "published"),
+    }  # fmt: skip
+    assert len(data["missing"]) == 2
+    assert all("F-M3" not in name and "fisher-m3-published" in name for name in data["missing"])
+    assert {claim["estimator"] for claim in data["claims"]} == {"", "published"}

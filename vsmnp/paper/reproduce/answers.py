@@ -1,0 +1,66 @@
+"""Name the outcomes of testing claims of the paper against numbers, and count them in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+
+class Answer(StrEnum):
+    """The outcome of testing a claim against numbers."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    UNDECIDED = "undecided"
+    MISSING = "missing"
+
+
+class Asked(Protocol):
+    """A claim of the paper."""
+
+    @property
+    def text(self) -> str:
+        """The claim in a few words."""
+
+    @property
+    def source(self) -> str:
+        """Section or table in which the paper makes the claim."""
+
+
+class Judged(Protocol):
+    """The answer to a claim, for one metric on one dataset."""
+
+    @property
+    def claim(self) -> Asked:
+        """The claim."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset, and what else distinguishes the runs."""
+
+    @property
+    def metric(self) -> str:
+        """The metric."""
+
+    @property
+    def answer(self) -> Answer:
+        """The outcome."""
+
+    @property
+    def numbers(self) -> str:
+        """The numbers that decide it."""
+
+
+def sentences(found: Sequence[Judged]) -> Iterator[str]:
+    """Yield for each claim how often the numbers agree; claims without numbers are left out."""
+    for claim in dict.fromkeys(verdict.claim for verdict in found):
+        asked = [v for v in found if v.claim is claim and v.answer is not Answer.MISSING]
+        if not asked:
+            continue
+        yes = sum(v.answer is Answer.AGREES for v in asked)
+        open_ = sum(v.answer is Answer.UNDECIDED for v in asked)
+        no = [f"{v.dataset}, {v.metric}: {v.numbers}" for v in asked if v.answer is Answer.DIFFERS]
+        undecided = f" ({open_} undecided)" if open_ else ""
+        against = f"; against it {'; '.join(no)}" if no else ""
+        yield f"{claim.text} ({claim.source}): this run agrees in {yes} of {len(asked)}{undecided}{against}."

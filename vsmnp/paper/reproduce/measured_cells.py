@@ -1,0 +1,107 @@
+"""Train a cell of a grid and measure it, once for each state, and name the cells that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ...errors import CheckpointError, ConfigError, DataError
+from ...runs import checkpoint
+from ...runs.folder import CHECKPOINT
+from ...runs.session import Run, Session
+from ...settings.resolve import resolved
+from ...settings.settings import Settings
+from ...types import Array
+from .grid import Cell, check_same, finish_session, is_finished, open_cell
+from .workers import Report, Stop
+
+#: Thousandths of a cell's progress that its training makes; the rest is its measurement.
+_TRAINED = 900
+
+
+class Measurements(Protocol):
+    """What was measured of a run."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the run."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run did all its steps, or all its models diverged."""
+
+
+M = TypeVar("M", bound=Measurements)
+
+
+def finish_measured(
+    cell: Cell,
+    folder: Path,
+    train: bool,
+    read: Callable[[Path], M | None],
+    measure: Callable[[Session, Mapping[str, Any], bool], tuple[M, Run]],
+    report: Report,
+    stop: Stop,
+) -> tuple[M | None, Run | None]:
+    """Train a cell if ``train`` is true, measure what is trained, and return both.
+
+    Parameters
+    ----------
+    cell : Cell
+        Its run is in the folder of its name below ``folder``; a run of fewer epochs is continued.
+    read : callable
+        Reads from a run's folder the measurements of its present state; None if there are none.
+    measure : callable
+        Measures a session's present state, given the cell's labels and whether no steps are left.
+    report, stop : callable
+        As in :func:`.grid.finish_session`.
+
+    Returns
+    -------
+    tuple
+        The measurements, None without a run; and the run, None if it was not opened.
+    """
+    path = folder / cell.name
+    known = read(path)
+    if known is not None:
+        check_same(known.settings, resolved(cell.settings), path)
+    if train and not (known and known.finished and known.settings.epochs >= cell.settings.epochs):
+        with open_cell(cell, folder) as session:
+            finish_session(session, report, stop, _TRAINED)
+            return measure(session, cell.labels, True)
+    if known is None and (path / CHECKPOINT).exists():
+        session = Session.resumed(path, to_read=True)
+        return measure(session, cell.labels, is_finished(session))
+    return known, None
+
+
+def read_sealed(folder: Path, name: str) -> tuple[Mapping[str, Array], Mapping[str, Any]] | None:
+    """Read arrays and attributes that were measured of a run's present state; None if there are none.
+
+    The attribute ``of`` is the seal of the checkpoint that was measured.
+    """
+    try:
+        arrays, attributes = checkpoint.load(folder / name)
+        if attributes["of"] != checkpoint.seal(folder / CHECKPOINT):
+            return None
+    except (CheckpointError, ConfigError, KeyError, TypeError):
+        return None
+    return arrays, attributes
+
+
+def check_any(runs: Collection[object], figure: str, folder: Path) -> None:
+    """Raise a DataError if a figure has no measured run in the folder of its grid."""
+    if not runs:
+        raise DataError(
+            f"There is no run of {figure} in {folder}: leave out --no-train, or name another folder by "
+            "--runs."
+        )
+
+
+def gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
+    """Yield sentences that name the missing and the unfinished runs of a grid."""
+    if missing:
+        yield f"Missing from this grid: {', '.join(missing)}."
+    if unfinished:
+        yield f"Not trained to the end: {', '.join(unfinished)}."

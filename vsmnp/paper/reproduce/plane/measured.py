@@ -1,0 +1,115 @@
+"""Measure each model of a run once, and keep the samples of the one with the highest likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....errors import ConfigError
+from ....metrics import prior_estimate
+from ....runs import checkpoint
+from ....runs.session import Run, Session
+from ....settings.settings import Settings
+from ....types import Array
+from ..measured_cells import read_sealed
+from .budgets import Budget
+
+MEASURED = "measured.h5"
+#: Metrics of a model: nats, 1/x^2, x^2, x^2, and a number of draws.
+METRICS = ("nll", "sm_loss", "gamma", "decoder_variance", "ess")
+#: Metrics that are infinite for a model that has diverged.
+_LOSSES = ("nll", "sm_loss")
+#: Number of samples that a picture shows, and of prior draws for the variance of the decoder's mean.
+SAMPLES, _DRAWS = 1_000, 10_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measurements of a run that figures use."""
+
+    #: Position of the run in the grid.
+    labels: Mapping[str, Any]
+    #: Settings of the run.
+    settings: Settings
+    #: Whether the run did all its steps, or all its models diverged.
+    finished: bool
+    #: Number of decoder updates.
+    step: int
+    #: Test points and prior draws of the estimates.
+    precision: tuple[int, int]
+    #: For each of :data:`METRICS` one number a model, ``(R,)``.
+    figures: Mapping[str, Array]
+    #: ``(1000, D)`` samples of the model with the lowest nll, and test data.
+    samples: Array
+    data: Array
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each model: the labels, its seed, the steps and the metrics."""
+        return [
+            {
+                **self.labels, "seed": seed, "step": self.step,
+                **{name: float(self.figures[name][model]) for name in METRICS},
+            }
+            for model, seed in enumerate(self.settings.seeds)
+        ]  # fmt: skip
+
+
+def measure(
+    session: Session, labels: Mapping[str, Any], finished: bool, budget: Budget
+) -> tuple[Measured, Run]:
+    """Measure the present state of a session, save the result in its folder and return it with the run.
+
+    Likelihood and score-matching loss are estimated by the budget's prior draws on its first test points;
+    for a model that has diverged they are infinite. The variance of the decoder's mean is
+    ``tr Cov[g(z)]`` over the prior.
+
+    Raises
+    ------
+    StorageError
+        If the result cannot be written.
+    """
+    run = session.run(session.state)
+    assert run.folder is not None
+    vae, alive = run.vae, session.trainer.k.to_host(session.state.alive)
+    with np.errstate(over="ignore", invalid="ignore"):
+        prior = prior_estimate(vae.on(run.test_set[: budget.points]), budget.draws)
+        means = vae.sample(_DRAWS, noise=False).astype(np.float64)
+        figures = {
+            "nll": prior.nll, "sm_loss": prior.sm_loss, "gamma": vae.gamma,
+            "decoder_variance": means.var(1).sum(-1), "ess": prior.ess,
+        }  # fmt: skip
+    for name in _LOSSES:
+        figures[name] = np.where(alive & np.isfinite(figures[name]), figures[name], np.inf)
+    best = int(np.argmin(figures["nll"]))
+    arrays = {
+        **{f"figures/{name}": figures[name] for name in METRICS},
+        "samples": vae.some(slice(best, best + 1)).sample(SAMPLES)[0], "data": run.test_set[:SAMPLES],
+    }  # fmt: skip
+    attributes = {
+        "of": run.seal, "labels": dict(labels), "settings": run.settings.to_mapping(), "finished": finished,
+        "step": run.step, "points": budget.points, "draws": budget.draws,
+    }  # fmt: skip
+    checkpoint.save(run.folder / MEASURED, arrays, attributes)
+    return _measured(arrays, attributes), run
+
+
+def read(folder: Path, budget: Budget) -> Measured | None:
+    """Read the measurements of a run's present state with the budget's precision; None if there are none."""
+    found = read_sealed(folder, MEASURED)
+    try:
+        known = None if found is None else _measured(*found)
+    except (ConfigError, KeyError, TypeError):
+        return None
+    return known if known and known.precision == (budget.points, budget.draws) else None
+
+
+def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Measured:
+    return Measured(
+        attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
+        attributes["step"], (attributes["points"], attributes["draws"]),
+        {name: arrays[f"figures/{name}"] for name in METRICS}, arrays["samples"], arrays["data"],
+    )  # fmt: skip
