@@ -143,7 +143,9 @@ def test_folders_are_imported_by_their_installed_names(module: str) -> None:
 def test_init_files_define_nothing(package: str) -> None:
     """They hand names on; `vsmnp` itself does so on demand, through a module `__getattr__`."""
     names = (
-        {"__all__", "__version__", "__getattr__", "__dir__", "_MODULES"} if package == "vsmnp" else {"__all__"}
+        {"__all__", "__version__", "__getattr__", "__dir__", "_MODULES"}
+        if package == "vsmnp"
+        else {"__all__"}
     )
     docstring, *body = tree(package).body
     assert isinstance(docstring, ast.Expr), "a package says what it is"
