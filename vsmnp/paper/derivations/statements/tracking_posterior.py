@@ -48,7 +48,7 @@ _OTHER = Modes(active=(2.6,), rest=(0.5, 0.3))
 
 
 def _by_alternating(modes: Modes, c: float) -> Array:
-    """Compute in turn the exact posterior and the minimum of ``E (B + c T)`` over W and gamma, by matrices."""
+    """Compute in turn the posterior and the minimum of ``E (B + c T)`` over W and gamma, by matrices."""
     x = modes.data - modes.mean
     covariance, z = x.T @ x / len(x), len(modes.active)
     w, gamma = modes.axes[:, :z] * 1.5, 0.5
