@@ -74,7 +74,7 @@ def fisher_gradient(model: GaussianVAE, phi: Array, theta: Array, x: Array, z: A
     b = model.decoder.vjp(K, model.decoder_part(theta), decoder_cache, v)
     u = weight * (-(z - q.mu) / q.s**2 + z - b) / (BATCH * SAMPLES)
     gmu, gs = (u / q.s**2).sum(1, keepdims=True), (2 * u * (z - q.mu) / q.s**3).sum(1, keepdims=True)
-    g_phi, features = np.zeros_like(phi), model.gaussian_posterior.pull(K, q, gmu, gs)
+    g_phi, features = np.zeros_like(phi), model.gaussian_posterior.vjp(K, q, gmu, gs)
     p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
     model.encoder.vjp(K, p, cache, features, gp, want_x=False)
     return g_phi

@@ -33,7 +33,7 @@ class Ball(DiagonalGaussian):
     def moments(self, k: Kernels, features: Array) -> Moments:
         return Moments(features, 0 * features + self.temperature)
 
-    def pull(self, k: Kernels, q: Moments, gmu: Array, gs: Array) -> Array:
+    def vjp(self, k: Kernels, q: Moments, gmu: Array, gs: Array) -> Array:
         return gmu
 '''
 FEW = ("--steps", "6", "--batch-size", "50", "--hidden", "5", "--samples", "2", "--latent", "3")

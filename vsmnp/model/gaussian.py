@@ -69,7 +69,7 @@ class DiagonalGaussian:
         kl_mu, kl_s = self.kl_gradient(q)
         gmu = gz.sum(1, keepdims=True) + kl_mu * kl_weight
         gs = (gz * eps).sum(1, keepdims=True) + kl_s * kl_weight
-        return self.pull(k, q, gmu, gs)
+        return self.vjp(k, q, gmu, gs)
 
     def draw(self, k: Kernels, key: Key, q: Moments, samples: int, first: int = 0) -> Array:
         """Draw ``mu + s eps``; the normals of the stream are ordered by datum, sample, latent."""
@@ -103,9 +103,9 @@ class DiagonalGaussian:
 
         Its vjp through the encoder is ``s^q = grad_x log q(z|x)``.
         """
-        return self.pull(k, q, eps / q.s, (eps * eps - 1) / q.s)
+        return self.vjp(k, q, eps / q.s, (eps * eps - 1) / q.s)
 
-    def pull(self, k: Kernels, q: Moments, gmu: Array, gs: Array) -> Array:
+    def vjp(self, k: Kernels, q: Moments, gmu: Array, gs: Array) -> Array:
         """Map cotangents of ``(mu, s)`` to a cotangent of the features ``(mu, rho)``: ``drho = S' ds``."""
         gmu, gs = np.broadcast_arrays(gmu, k.activation_slope(self.scale, q.s, gs))
         return np.concatenate([gmu, gs], axis=-1)
@@ -115,8 +115,8 @@ class DiagonalGaussian:
         drho = dfeatures[..., self.d_z :]
         return Moments(dfeatures[..., : self.d_z], k.activation_slope(self.scale, q.s, drho))
 
-    def pull_along(self, k: Kernels, q: Moments, dq: Moments, gs: Array, dgmu: Array, dgs: Array) -> Array:
-        """Compute the tangent of :meth:`pull` along ``dq``, given those of its cotangents ``(dgmu, dgs)``.
+    def vjp_along(self, k: Kernels, q: Moments, dq: Moments, gs: Array, dgmu: Array, dgs: Array) -> Array:
+        """Compute the tangent of :meth:`vjp` along ``dq``, given those of its cotangents ``(dgmu, dgs)``.
 
         The second half is ``S' dgs + S'' drho gs``.
         """

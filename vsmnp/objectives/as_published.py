@@ -60,7 +60,7 @@ class M3AsPublished(_OverMinibatch):
     ) -> Array | None:
         """Compute ``-grad_x sum log s(x)``, which is equal for all S samples."""
         u, w = self.score_directions(q.s)
-        features = model.gaussian_posterior.pull(k, q, u / q.s, w / q.s)
+        features = model.gaussian_posterior.vjp(k, q, u / q.s, w / q.s)
         total = model.encoder.vjp(k, model.encoder_part(phi), cache, features, None)
         assert total is not None
         return total.repeat(self.samples, axis=1)

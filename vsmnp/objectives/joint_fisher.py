@@ -86,7 +86,7 @@ class JointFisher:
             else:
                 _, _, gmu, gs = k.posterior_fisher(q.mu, q.s, eps, b)
                 gmu, gs = gmu / n, gs / n
-            features = model.gaussian_posterior.pull(k, q, gmu, gs)
+            features = model.gaussian_posterior.vjp(k, q, gmu, gs)
             p, gp = model.encoder_part(phi), model.encoder_part(g_phi)
             model.encoder.vjp(k, p, cache, features, gp, want_x=False)
 

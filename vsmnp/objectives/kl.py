@@ -110,8 +110,8 @@ class KL:
         gs = (gz * eps).sum(1, keepdims=True) + weight * (q.s - 1 / q.s)
         dgmu = dgz.sum(1, keepdims=True) + weight * dq.mu
         dgs = (dgz * eps).sum(1, keepdims=True) + weight * (dq.s + dq.s / q.s**2)
-        features = posterior.pull(k, q, gmu, gs)
-        dfeatures = posterior.pull_along(k, q, dq, gs, dgmu, dgs)
+        features = posterior.vjp(k, q, gmu, gs)
+        dfeatures = posterior.vjp_along(k, q, dq, gs, dgmu, dgs)
         h = k.zeros(phi.shape, phi.dtype)
         model.encoder.vjp_jvp(
             k, pe, cache, features, Tangents(model.encoder_part(dphi), dc, dfeatures),

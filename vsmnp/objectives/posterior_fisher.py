@@ -102,7 +102,7 @@ class PosteriorFisher:
             gs = ((c + d / q.s**2) * eps).mean(1, keepdims=True)
 
         g_phi = k.zeros(phi.shape, phi.dtype)
-        features = model.gaussian_posterior.pull(k, q, gmu * (self.weight / n), gs * (self.weight / n))
+        features = model.gaussian_posterior.vjp(k, q, gmu * (self.weight / n), gs * (self.weight / n))
         pe, gp = model.encoder_part(phi), model.encoder_part(g_phi)
         model.encoder.vjp(k, pe, cache, features, gp, want_x=False)
         total = self.weight * loss.mean(1)
@@ -163,8 +163,8 @@ class PosteriorFisher:
         gs = share * (weight * 2 * d * eps / s**2).sum(1, keepdims=True)
         h = k.zeros(phi.shape, phi.dtype)
         model.encoder.vjp_jvp(
-            k, pe, cache, posterior.pull(k, q, gmu, gs),
-            Tangents(model.encoder_part(dphi), dc, posterior.pull_along(k, q, dq, gs, dgmu, dgs)),
+            k, pe, cache, posterior.vjp(k, q, gmu, gs),
+            Tangents(model.encoder_part(dphi), dc, posterior.vjp_along(k, q, dq, gs, dgmu, dgs)),
             Grads(None, model.encoder_part(h), want_x=False),
         )  # fmt: skip
         return h, m

@@ -178,7 +178,7 @@ class Learning(ABC):
             y = y.sum(1, keepdims=True)
         df, dc = model.encoder.jvp(k, p, cache, None, y)
         assert df is not None
-        a, da = posterior.pull(k, q, u / q.s, w / q.s), posterior.score_along(k, q, u, w, df)
+        a, da = posterior.vjp(k, q, u / q.s, w / q.s), posterior.score_along(k, q, u, w, df)
         model.encoder.vjp_jvp(k, p, cache, a, Tangents(None, dc, da), Grads(None, gp, want_x=False))
         return g_phi
 

@@ -63,7 +63,7 @@ class ScoreNormTerm:
     ) -> Array:
         """Compute the term ``(R,)``, nats, and add its gradient to ``g_phi`` unless that is None."""
         u, w = self.directions(k, model, q, eps, key)
-        a = model.gaussian_posterior.pull(k, q, u / q.s, w / q.s)
+        a = model.gaussian_posterior.vjp(k, q, u / q.s, w / q.s)
         p = model.encoder_part(phi)
         s_q = model.encoder.vjp(k, p, cache, a)
         assert s_q is not None

@@ -33,7 +33,7 @@ class Free(Layer):
         return None if dp is None else self._everywhere(k, dp["b"], c), dx
 
     def vjp_jvp(self, k: Kernels, p: Params, c: Cache, gy: Array, d: Tangents, grads: Grads) -> Cotangents:
-        def pull(g: Array | None, gp: Params | None) -> Array | None:
+        def bias_vjp(g: Array | None, gp: Params | None) -> Array | None:
             if g is None:
                 return None
             if g.shape[1] < c.shape[1]:  # one cotangent stands for all S samples
@@ -42,7 +42,7 @@ class Free(Layer):
                 k.sum_rows(g, gp["b"])
             return k.zeros((*g.shape[:3], *c.shape[3:]), g.dtype) if grads.want_x else None
 
-        return pull(gy, grads.gp), pull(d.dgy, grads.dgp)
+        return bias_vjp(gy, grads.gp), bias_vjp(d.dgy, grads.dgp)
 
 
 @dataclass(frozen=True)

@@ -197,8 +197,8 @@ class Trainer:
         if self.fused is None:
             return self._composed(state, t, minibatch)
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
-        here = state if state.step is t else replace(state, step=t)  # in a recording, t is a ReplayedInt
-        return self.fused(here, xs, self.settings.seeds, self.step_sizes)
+        at_t = state if state.step is t else replace(state, step=t)  # in a recording, t is a ReplayedInt
+        return self.fused(at_t, xs, self.settings.seeds, self.step_sizes)
 
     def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
         """Run step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, J the decoder's."""

@@ -147,7 +147,7 @@ def _fisher_slope(example: EngineExample, z: Array) -> Array:
     d = -e / s**2 + z - example.likelihood_score(z)
     model, part = example.model, example.model.encoder_part(example.phi)
     q, cache = model.encode(example.k, example.phi, example.x)
-    features = model.gaussian_posterior.pull(
+    features = model.gaussian_posterior.vjp(
         example.k,
         Moments(q.mu, q.s),
         (d / s**2).sum(0)[None, None] / share,

@@ -144,7 +144,7 @@ def _phi_gradient(claim: Claim) -> list[list[Any]]:
     gmu, gs = (part.sum(0)[None, None] / rows for part in (gz, claim.gs(v, gz)))
     q, c = e.model.encode(e.k, e.phi, e.x)
     g = np.zeros_like(e.phi)
-    part, pulled = e.model.encoder_part, e.model.gaussian_posterior.pull(e.k, q, gmu, gs)
+    part, pulled = e.model.encoder_part, e.model.gaussian_posterior.vjp(e.k, q, gmu, gs)
     e.model.encoder.vjp(e.k, part(e.phi), c, pulled, part(g))
     ScoreNormTerm("pathwise", True)(e.k, e.model, e.phi, q, c, v.eps[None], _KEY, g)
     return [[np.vdot(g, way) for way in _directions(e.phi.shape[1])]] * 2
