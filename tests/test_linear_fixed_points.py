@@ -151,17 +151,6 @@ def test_m2_recovers_the_truth_with_many_bilevel_updates() -> None:
     assert norm(at_once - truth) > 1.5 > errors[-1]
 
 
-def test_m2_has_no_fixed_point_with_all_latents_where_the_data_are_narrow() -> None:
-    """gamma = sum b / (d_x - c d_z) needs d_x > 2 d_z: in three dimensions two latents vanish."""
-    a, b, w, gamma = np.array([4.4, 2.96]), 0.4, np.array([2.0, 1.6]), 0.4
-    for _ in range(2_000):  # alternate the exact posterior and the minimum of M2 over w and gamma
-        gain, spread = w / (w**2 + gamma), gamma / (w**2 + gamma)
-        w = a * gain / (gain**2 * a + 2 * spread)
-        gamma = float(np.sum(a * (1 - gain * w) ** 2 + 2 * w**2 * spread) + b) / 3
-    assert np.abs(w).max() < 1e-6
-    assert abs(gamma - (a.sum() + b) / 3) < 1e-12
-
-
 @pytest.mark.parametrize("steps", [1, 5, 20])
 def test_bilevel_updates_keep_m3_at_the_truth_and_move_m1(k: Kernels, steps: int) -> None:
     assert norm(gradient(k, M3(S), FROZEN, steps=steps)) < 1e-12

@@ -125,8 +125,8 @@ STATEMENTS = (
             ),
         },
         consequence="With d_x at most 2 d_z, as in the plane, M2 without bi-level updates has no fixed point "
-            "in which all latents are used: with an exact posterior they collapse. Bi-level updates repair "
-            "M2, keep M3 and bias M1, which is right without them.",
+            "in which all latents are used. Bi-level updates repair M2, keep M3 and bias M1, which is right "
+            "without them.",
         code="vsmnp.objectives.M2",
     ),
 )  # fmt: skip
