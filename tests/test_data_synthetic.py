@@ -15,7 +15,7 @@ EXACT = tuple(name for name, data in SYNTHETIC.items() if data.bounds.nll is not
 
 
 def _helicoid_covariance() -> np.ndarray:
-    """``E[z2^2 cos^2 z1] = (1 + e^-2)/2`` and ``(1 - e^-2)/2`` for the sine, times 1/4, in the basis U."""
+    """Compute it from ``E[z2^2 cos^2 z1] = (1 + e^-2)/2`` and ``(1 - e^-2)/2`` for the sine, times 1/4."""
     inside = np.array([1, (1 + np.exp(-2)) / 2, (1 - np.exp(-2)) / 2]) / 4
     basis = [np.sqrt(0.2) * np.cos(np.pi * k * (np.arange(10) + 0.5) / 10) for k in (1, 2, 3)]
     spread: np.ndarray = sum(v * np.outer(u, u) for v, u in zip(inside, basis, strict=True))
