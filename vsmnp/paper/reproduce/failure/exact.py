@@ -3,23 +3,21 @@ r"""The learning objectives at the exact posterior of the current theta, by quad
 The M nodes z_i are a lattice of the unit square, shifted at random in each step and mapped by the quantiles
 of the prior, so that all have equal prior mass, and the weights of the posterior of x_n are
 :math:`w_{ni} \propto p(x_n | z_i)`, as in :mod:`vsmnp.metrics.prior`. With :math:`e_{ni} = g(z_i) - x_n`,
-:math:`A = \sum_i w_i |e_i|^2` and :math:`B = |\sum_i w_i e_i|^2` the losses of a datum are
+:math:`A = \sum_i w_i |e_i|^2` and :math:`B = |\sum_i w_i e_i|^2` the loss of a datum is
 
-========== ================================== ==============================================================
-ELBO       :math:`-\log p(x)`                 its gradient at frozen weights is the exact one: maximum
-                                              likelihood
-M1         :math:`\tau^2 A/2 - \tau d_x`      weights frozen
-M2, M3     :math:`\tau^2 (A - B/2) - \tau d_x` weights frozen, and in M3 the score :math:`s^q = s^p - E s^p`
-marginal   the same                           the weights depend on theta: the marginal Fisher divergence
-========== ================================== ==============================================================
+- of the ELBO :math:`-\log p(x)`: at frozen weights it has the gradient of the likelihood;
+- of M1 :math:`\tau^2 A/2 - \tau d_x`, with frozen weights;
+- of M2 and M3 :math:`\tau^2 (A - B/2) - \tau d_x`, with frozen weights, and in M3 a frozen score
+  :math:`s^q = s^p - E s^p`;
+- of "marginal" the same with weights that depend on theta: the marginal Fisher divergence.
 
 With frozen weights and scores the cotangents of g(z_i) are :math:`\tau^2 w_i` times
 
 .. math:: M_1:\; e_i, \qquad M_2:\; 2 e_i - \bar e, \qquad
           M_3:\; \bar e + \tfrac1\tau s^q_i = \bar e + (e_i - \bar e) = e_i .
 
-Frozen M3 thus has the gradient of M1, which is that of the likelihood divided by gamma, in the weights and in
-l, though its loss is that of M2. The dependence of the weights adds, with :math:`a_i = -\tau |e_i|^2/2`,
+Frozen M3 thus has the gradient of M1, though its loss is that of M2: in the weights that of the likelihood
+divided by gamma, in l twice that. The dependence of the weights adds, with :math:`a_i = -\tau |e_i|^2/2`,
 
 .. math:: \frac{\partial L}{\partial a_i} = \tau^2 w_i (c_i - \bar c), \qquad
           c_i = |e_i|^2 - \bar e \cdot e_i .
