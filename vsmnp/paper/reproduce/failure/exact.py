@@ -36,7 +36,7 @@ from ....model.vae import GaussianVAE
 from ....objectives.gamma import Choice, GammaRule
 from ....objectives.objective import Outcome
 from ....rng import Key
-from ....types import Array, Kernels
+from ....types import Array, DType, Kernels
 
 Name: TypeAlias = Literal["elbo", "m1", "m2", "m3", "marginal"]
 
@@ -129,7 +129,8 @@ class ExactPosterior:
         if self.objective == "elbo":
             return nll + d_x * (log_sd + 0.5 * LOG_2PI)
         square = 0.5 * a if self.objective == "m1" else a - 0.5 * b
-        return tau**2 * square - tau * d_x
+        value: Array = tau**2 * square - tau * d_x
+        return value
 
     def _slope(self, a: Array, b: Array, tau: Array, d_x: int) -> Array:
         """Compute ``dL/dl`` at frozen weights and scores."""
@@ -168,7 +169,7 @@ class NoInference:
         return Outcome(zero, {"none": zero}, g_phi=k.zeros(phi.shape, phi.dtype))
 
 
-def nodes(k: Kernels, key: Key, points: int, d_z: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+def nodes(k: Kernels, key: Key, points: int, d_z: int, dtype: DType) -> Array:
     r"""Return the nodes ``(R, 1, M, Z)``: the quantiles of a lattice with a random shift for each model.
 
     The lattice is ``i (1, a, a^2, ...)/M`` modulo 1 with the integer a next to M divided by the golden ratio,
