@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ....metrics import metric
-from ..paired import median
+from ..paired import LEVEL, median
 from .factors import Factors
 from .tables import Row, floors
-from .verdicts import LEVEL, MARGIN, TOLERANCE, Answer, Verdict, has_converged
+from .verdicts import MARGIN, TOLERANCE, Answer, Verdict, has_converged
 
 #: The inferences in the order of the sentences, with the subject of each sentence.
 SUBJECTS = {

@@ -10,8 +10,9 @@ import numpy as np
 
 from ....figures.canvas import drawing, legend_line
 from ....figures.style import DATA, FLOOR, SERIES
+from ..paired import LEVEL
 from .factors import EXACT_OBJECTIVES, OBJECTIVES
-from .verdicts import LEVEL, MARGIN, Answer, Verdict
+from .verdicts import MARGIN, Answer, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
