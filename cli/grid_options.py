@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from vsmnp.errors import suggestion
-from vsmnp.paper.reproduce import images, plane
+from vsmnp.paper.reproduce import OPTIONS, images, plane
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.settings.choices import ARCHITECTURES
 
@@ -141,6 +141,7 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     named = [
         parameter for parameter in values
         if ctx.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT
+        and parameter not in OPTIONS.get(name, ())
     ]  # fmt: skip
     if name not in GRID_NAMES:
         if named:

@@ -12,7 +12,17 @@ from vsmnp.errors import DataError
 
 
 def test_names() -> None:
-    assert NAMES == ("star", "mixture", "ring", "banana", "pinwheel", "mnist", "fashion", "celeba")
+    assert NAMES == (
+        "star",
+        "mixture",
+        "ring",
+        "banana",
+        "helicoid",
+        "pinwheel",
+        "mnist",
+        "fashion",
+        "celeba",
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -20,11 +30,11 @@ def test_every_set_describes_itself(name: str) -> None:
     heading, about, *floors = describe(name).splitlines()
     assert heading.startswith(f"{name}: ")
     assert about.endswith(".")
-    known = name in ("star", "mixture", "ring", "banana")
+    known = name in ("star", "mixture", "ring", "banana", "helicoid")
     assert len(floors) == (2 if known else 0)
 
 
-@pytest.mark.parametrize("name", NAMES[:5])
+@pytest.mark.parametrize("name", NAMES[:6])
 def test_a_dataset_says_what_the_catalogue_says(name: str) -> None:
     assert load_data(name).describe() == describe(name)
 

@@ -13,12 +13,22 @@ from vsmnp.data.synthetic.synthetic import Synthetic
 NAMES = tuple(SYNTHETIC)
 EXACT = tuple(name for name, data in SYNTHETIC.items() if data.bounds.nll is not None)
 
+
+def _helicoid_covariance() -> np.ndarray:
+    """Compute it from ``E[z2^2 cos^2 z1] = (1 + e^-2)/2`` and ``(1 - e^-2)/2`` for the sine, times 1/4."""
+    inside = np.array([1, (1 + np.exp(-2)) / 2, (1 - np.exp(-2)) / 2]) / 4
+    basis = [np.sqrt(0.2) * np.cos(np.pi * k * (np.arange(10) + 0.5) / 10) for k in (1, 2, 3)]
+    spread: np.ndarray = sum(v * np.outer(u, u) for v, u in zip(inside, basis, strict=True))
+    return spread + 0.0025 * np.eye(10)
+
+
 #: Covariances in closed form; every mean is zero.
 COVARIANCES = {
     "star": (3 * 1.09 / 100 + 1e-4) * np.eye(2),
     "mixture": 0.04 * np.eye(2) + 0.25,
     "ring": (0.5**2 + 0.02**2) / 2 * np.eye(2),
     "banana": np.diag([0.04, 0.01 + 4 * 2 * 0.04**2]),
+    "helicoid": _helicoid_covariance(),
     "pinwheel": (1 + 0.09 + 0.01) / 200 * np.eye(2),
 }
 
@@ -43,10 +53,10 @@ def test_moments_are_the_closed_form(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sizes(name: str) -> None:
-    data = load_data(name)
-    assert (data.name, data.shape, data.dim, data.is_image) == (name, (2,), 2, False)
-    assert data.epoch(0, 0, np.float32).shape == (data.n_train, 2) == (100_000, 2)
-    assert data.test(0, np.float32).shape == (data.n_test, 2) == (5_000, 2)
+    data, dim = load_data(name), 10 if name == "helicoid" else 2
+    assert (data.name, data.shape, data.dim, data.is_image) == (name, (dim,), dim, False)
+    assert data.epoch(0, 0, np.float32).shape == (data.n_train, dim) == (100_000, dim)
+    assert data.test(0, np.float32).shape == (data.n_test, dim) == (5_000, dim)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +94,7 @@ def test_score_is_the_gradient_of_the_log_density(name: str) -> None:
     data = load_data(name)
     x = data.test(7, float)[:1000]
     h, gradient = 1e-4, np.empty_like(x)
-    for axis, step in enumerate(h * np.eye(2)):
+    for axis, step in enumerate(h * np.eye(data.dim)):
         near, far = (data.log_density(x + k * step) - data.log_density(x - k * step) for k in (1, 2))
         gradient[:, axis] = (8 * near - far) / (12 * h)
     np.testing.assert_allclose(data.score(x), gradient, rtol=1e-6, atol=1e-5)
@@ -136,8 +146,8 @@ def test_star_mass_and_floors_agree_with_quadrature() -> None:
 @given(exponent=st.floats(-12, 9), angle=st.floats(0, 2 * np.pi), name=st.sampled_from(EXACT))
 @settings(max_examples=100, deadline=None)
 def test_density_and_score_are_finite_everywhere(exponent: float, angle: float, name: str) -> None:
-    x = 10**exponent * np.array([[np.cos(angle), np.sin(angle)]])
     data = load_data(name)
+    x = 10**exponent * np.array([[np.cos(angle), np.sin(angle)]]) @ np.eye(2, data.dim)
     assert np.isfinite(data.log_density(x)).all()
     assert np.isfinite(data.score(x)).all()
 
@@ -167,6 +177,19 @@ def test_floors_agree_with_quadrature(name: str, half_width: float, points: int)
     area = (edge[1] - edge[0]) ** 2
     assert nll * area == pytest.approx(data.bounds.nll, abs=5e-6)
     assert sm_loss * area == pytest.approx(data.bounds.sm_loss, rel=1e-6)
+
+
+def test_helicoid_density_is_the_integral_over_both_latents() -> None:
+    """``p(x) = int N(z; 0, I) N(x; m(z), .0025 I) dz`` by the trapezoidal rule in the plane of z."""
+    data = load_data("helicoid")
+    x = np.vstack([data.test(3, float)[:6], np.zeros((1, 10))])
+    axis = np.arange(-7, 7.01, 0.02)
+    z1, z2 = (each.ravel() for each in np.meshgrid(axis, axis))
+    clean = synthetic("helicoid").transform(np.column_stack([z1, z2, np.zeros((len(z1), 10))]), z1)
+    log_prior = -0.5 * (z1**2 + z2**2) + np.log(0.02**2 / (2 * np.pi))
+    for point, found in zip(x, data.log_density(x), strict=True):
+        terms = log_prior - ((point - clean) ** 2).sum(1) / 0.005 - 5 * np.log(2 * np.pi * 0.0025)
+        assert found == pytest.approx(terms.max() + np.log(np.exp(terms - terms.max()).sum()), abs=1e-9)
 
 
 def test_pinwheel_is_a_sampler_only() -> None:

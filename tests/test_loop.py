@@ -132,7 +132,7 @@ def test_every_combination_trains(objective: str, inference: str, gamma: str) ->
         {"hidden": (3, 4), "latent": 3},
         {"dtype": "float64"},
         *({"activation": name} for name in ("relu", "elu", "softplus", "sigmoid", "tanh")),
-        *({"dataset": name} for name in ("star", "ring", "banana", "pinwheel")),
+        *({"dataset": name} for name in ("star", "ring", "banana", "helicoid", "pinwheel")),
     ],
     ids=str,
 )

@@ -12,6 +12,10 @@ from typed import parse
 
 from vsmnp.cli.main import COMMANDS
 from vsmnp.evaluation import evaluate
+from vsmnp.paper.record import RECORDS
+from vsmnp.paper.reproduce.failure import tables
+from vsmnp.paper.reproduce.failure.findings import by_inference
+from vsmnp.paper.reproduce.failure.verdicts import verdicts
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 
@@ -40,6 +44,15 @@ def test_there_are_examples_for_every_command() -> None:
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_an_example_parses(line: str) -> None:
     parse(line)
+
+
+def test_the_verdicts_are_those_of_the_record() -> None:
+    """README has the sentence of each inference, made from the record of the controlled experiment."""
+    rows, _ = tables.read(RECORDS)
+    text = " ".join(README.split())
+    sentences = list(by_inference(verdicts(rows)))
+    assert sentences
+    assert [each for each in sentences if each not in text] == []
 
 
 def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

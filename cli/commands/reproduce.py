@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsmnp.paper.reproduce import NAMES, load
+from vsmnp.paper.reproduce import NAMES, OPTIONS, load
 
 from ..command import with_examples
 from ..console import Progress, json_text, say, table
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
   vsmnp reproduce fig7 --budget paper --dry-run
   vsmnp reproduce fig4 --budget quick --datasets mnist --jobs 2
   vsmnp reproduce table1 --budget laptop --no-train
+  vsmnp reproduce failure --datasets star,helicoid --jobs 2
 """)
 @click.argument("name", type=Choice([*NAMES, *GRID_NAMES]))
 @click.option(
@@ -47,7 +48,7 @@ def command(
 
     fig1: parameter recovery by joint divergences. fig2: inference on toy posteriors from a grid of starts.
     fig5: mixtures fitted by the Fisher divergence. laplace: the family whose biased gradient vanishes.
-    failure: an experiment on whether M2 and M3 fail, and what the published script computes.
+    failure: an experiment on which objectives fail, and why (with --budget, --datasets, --jobs, --no-train).
 
     The others are drawn from grids of runs, which are trained or resumed as far as needed. Each states which
     of the paper's claims agree with the runs.
@@ -65,11 +66,25 @@ def command(
     folder = make_folder(out or Path("reproduce") / name)
     with Progress(f"Reproducing {name}", 1000, quiet or as_json) as progress:
         if plan is None:
-            result = load(name).reproduce(folder, quick, progress.part)
+            result = _reproduce(ctx, name, folder, quick, progress, grid)
         else:
             with catch_signals() as stop:
                 result = reproduce_grid(name, folder, plan, progress.part, stop)
     _show(result, as_json, quiet)
+
+
+def _reproduce(
+    ctx: click.Context, name: str, folder: Path, quick: bool, progress: Progress, values: dict[str, Any]
+) -> Result:
+    """Compute a figure without a plan, with those options of the grid that it takes."""
+    taken = {option: values[option] for option in OPTIONS.get(name, ())}
+    if not taken:
+        return load(name).reproduce(folder, quick, progress.part)
+    given = ctx.get_parameter_source("budget") is not click.core.ParameterSource.DEFAULT
+    if quick and given and taken.get("budget") != "quick":
+        raise click.UsageError(f"Give --quick or --budget {taken['budget']}, not both.")
+    with catch_signals() as stop:
+        return load(name).reproduce(folder, quick, progress.part, stop=stop, **taken)
 
 
 def _show(result: Result, as_json: bool, quiet: bool) -> None:

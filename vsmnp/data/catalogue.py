@@ -20,6 +20,7 @@ from .pictures.decode import Channels, PictureOptions
 from .pictures.folder import load_folder
 from .rows import MEMORY_BUDGET
 from .synthetic.banana import Banana
+from .synthetic.helicoid import Helicoid
 from .synthetic.mixture import Mixture
 from .synthetic.pinwheel import Pinwheel
 from .synthetic.ring import Ring
@@ -28,7 +29,7 @@ from .synthetic.synthetic import Synthetic
 
 #: The table of the synthetic datasets by name; every list of names is made from it.
 SYNTHETIC: dict[str, Synthetic] = {
-    each.name: each for each in (Star(), Mixture(), Ring(), Banana(), Pinwheel())
+    each.name: each for each in (Star(), Mixture(), Ring(), Banana(), Helicoid(), Pinwheel())
 }
 _IMAGES = {each.name: each for each in SETS}
 

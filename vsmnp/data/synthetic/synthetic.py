@@ -1,4 +1,4 @@
-"""The base class of the synthetic datasets: two-dimensional points drawn anew in each epoch."""
+"""The base class of the synthetic datasets: points drawn anew in each epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..dataset import Bounds, dataset_facts, paragraph
 
 
 class Synthetic(Shown):
-    """A sampler in the plane: 100,000 new training points per epoch and 5,000 test points.
+    """A sampler, in the plane by default: 100,000 new training points per epoch and 5,000 test points.
 
     A subclass states the noise that a point takes, the map from noise to points, and, if known, the exact
     density and score. Noise comes from the ``reference`` kernel set in float64, so that the data are
@@ -47,7 +47,7 @@ class Synthetic(Shown):
 
     @abstractmethod
     def transform(self, n: Array, u: Array) -> Array:
-        """Map ``n (N, normals)`` and ``u (N, uniforms)`` to points ``(N, 2)``."""
+        """Map ``n (N, normals)`` and ``u (N, uniforms)`` to points ``(N, D)``."""
 
     def log_density(self, x: Array) -> Array | None:
         return None
@@ -85,5 +85,6 @@ class Synthetic(Shown):
         return self.transform(n, u)
 
     def describe(self) -> str:
-        sizes = f"points in the plane, {self.n_train:,} fresh ones an epoch and {self.n_test:,} to test on."
+        where = "the plane" if self.dim == 2 else f"{self.dim} dimensions"
+        sizes = f"points in {where}, {self.n_train:,} fresh ones an epoch and {self.n_test:,} to test on."
         return paragraph(self.name, sizes, cleandoc(type(self).__doc__ or ""), self.bounds)

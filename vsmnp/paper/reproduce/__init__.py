@@ -1,6 +1,6 @@
 """Reproduce the paper's figures; one call computes, draws and tabulates each."""
 
-from .catalogue import NAMES, load
+from .catalogue import NAMES, OPTIONS, load
 from .reproduction import Result, Table
 
-__all__ = ["NAMES", "Result", "Table", "load"]
+__all__ = ["NAMES", "OPTIONS", "Result", "Table", "load"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
@@ -9,6 +10,8 @@ from ...errors import member_of
 from .reproduction import Reproduction
 
 NAMES = ("fig1", "fig2", "fig5", "laplace", "failure")
+#: Options of the command that a reproduction takes as keywords of the same names, with ``stop``.
+OPTIONS: Mapping[str, tuple[str, ...]] = {"failure": ("budget", "datasets", "jobs", "no_train")}
 
 
 def load(name: str) -> Reproduction:

@@ -94,7 +94,7 @@ class Reproduction(Protocol):
     #: One line for the help page of the command.
     TITLE: str
 
-    def reproduce(self, out: Path, quick: bool, progress: Progress) -> Result:
+    def reproduce(self, out: Path, quick: bool, progress: Progress, **options: Any) -> Result:
         """Compute, draw and tabulate into the existing folder ``out``.
 
         Parameters
@@ -105,6 +105,9 @@ class Reproduction(Protocol):
             Whether to do a shorter run that shows the same, in a minute or two on one core.
         progress : callable
             Called with the work done and the whole work.
+        **options
+            Those of :data:`.catalogue.OPTIONS` under its name, and ``stop``, which returns true to save the
+            current runs and stop; none for the others.
 
         Raises
         ------

@@ -1,1 +1,1 @@
-"""Find out whether M2 and M3 fail, or the published script computes something else."""
+"""Find out which objectives fail, and whether by their definition, inference or optimisation."""

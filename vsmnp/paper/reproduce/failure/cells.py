@@ -1,91 +1,143 @@
-"""List the cells of the controlled experiment: objective, inference, dataset and seeds of each run."""
+"""The grids of the controlled experiment in one table: a main grid, and side grids that move one factor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ....settings.settings import Settings
+from ....errors import member_of
 from ..grid import Cell
+from .factors import EXACT_OBJECTIVES, Factors
 
-#: Options of the learning objectives that are compared; each estimator has a name of its own.
-OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
-    "elbo": {"objective": "elbo"},
-    "m1": {"objective": "m1"},
-    "m2-biased": {"objective": "m2", "squared_mean": "biased"},
-    "m2-unbiased": {"objective": "m2", "squared_mean": "u-statistic"},
-    "m3-biased": {"objective": "m3", "squared_mean": "biased", "baseline": "none"},
-    "m3-unbiased": {"objective": "m3", "squared_mean": "u-statistic", "baseline": "leave-one-out"},
-    "m2-as-published": {"objective": "m2", "as_published": True},
-    "m3-as-published": {"objective": "m3", "as_published": True},
-}
+PLANE = ("star", "mixture", "ring", "banana", "pinwheel")
+ALL = (*PLANE, "helicoid")
 
-#: Options of the methods that the paper says failed badly, and of those they are to be compared with.
-ADDITIONAL: Mapping[str, Mapping[str, Any]] = {
-    "fae-tanh": {"objective": "fae", "inference": "fisher-reparam", "activation": "tanh"},
-    "fisher-reparam-m1-tanh": {"objective": "m1", "inference": "fisher-reparam", "activation": "tanh"},
-    "fisher-m1-tanh": {"objective": "m1", "inference": "fisher", "activation": "tanh"},
-    "kl-m1-tanh": {"objective": "m1", "inference": "kl", "activation": "tanh"},
-    "fisher-reparam-m1-relu": {"objective": "m1", "inference": "fisher-reparam", "activation": "relu"},
-}
-
-#: Objectives that are repeated with the paper's minibatch.
-_LARGE_BATCH = ("elbo", "m1", "m2-biased", "m3-unbiased", "m2-as-published", "m3-as-published")
-
-_COMMON: Mapping[str, Any] = {"hidden": (30, 30), "samples": 5, "steps": 5000, "batch_size": 200}
-_TEN, _THREE = tuple(range(10)), (0, 1, 2)
+#: Objectives as the paper defines them, and as the script computes them.
+DEFINED = ("elbo", "m1", "m2-biased", "m2-unbiased", "m3-biased", "m3-unbiased")
+PUBLISHED = ("m2-as-published", "m3-as-published")
+_UNBIASED = ("m2-unbiased", "m3-unbiased")
+_FEW = ("elbo", "m2-unbiased", "m3-biased", "m3-unbiased")
 
 
-def full_grid() -> tuple[Cell, ...]:
-    """Return the cells of the full experiment.
+@dataclass(frozen=True)
+class Grid:
+    """A product of levels, and the data sets on which a budget runs it."""
 
-    Mixture and star data, KL and Fisher inference, J = 2 with ten seeds and J = 5 with three; further
-    the methods of ``ADDITIONAL`` and the runs with the paper's minibatch.
+    #: Levels other than the centre's, one mapping for each.
+    levels: Sequence[Mapping[str, Any]]
+    inferences: Sequence[str]
+    objectives: Sequence[str]
+    #: Data sets of the laptop budget; the budget "paper" has all of them for every grid.
+    laptop: Sequence[str]
+
+    def factors(self, datasets: Sequence[str]) -> Iterator[Factors]:
+        """Yield the runs on these data sets; an unbiased estimator is not defined with one sample."""
+        for dataset in datasets:
+            for level in self.levels:
+                for inference in self.inferences:
+                    for objective in self.objectives:
+                        found = Factors(dataset, inference, objective, **level)
+                        if found.samples > 1 or objective not in _UNBIASED:
+                            yield found
+
+
+_CENTRE: Mapping[str, Any] = {}
+_PAIR = ("kl", "fisher")
+_TWO, _THREE = ("star", "mixture"), ("star", "mixture", "helicoid")
+
+#: The whole experiment. The first rows are the main grid, at the centre of all factors; each other row moves
+#: one factor. Every run is compared with the ELBO at the same levels, added where it is missing.
+GRIDS: tuple[Grid, ...] = (
+    # the main grid
+    Grid([_CENTRE], _PAIR, DEFINED, ALL),
+    Grid([_CENTRE], _PAIR, PUBLISHED, _THREE),
+    Grid([_CENTRE], ("fisher-covariance",), DEFINED, _THREE),
+    Grid([_CENTRE], ("exact",), EXACT_OBJECTIVES, ALL),
+    # the learning objective: samples, bi-level updates, gamma
+    Grid([{"samples": 1}, {"samples": 25}], _PAIR, DEFINED, ("star", "helicoid")),
+    Grid([{"bilevel_steps": 5}], _PAIR, _FEW[1:], ("star", "helicoid")),
+    Grid([{"bilevel_steps": 20}], _PAIR, _FEW[1:], ("star",)),
+    Grid([{"gamma_rule": "fixed"}, {"gamma_rule": "optimal"}], _PAIR, _FEW, _THREE),
+    # the optimisation: start, optimiser, encoder updates, minibatch
+    Grid([{"start": "elbo"}], _PAIR, DEFINED, _THREE),
+    Grid([{"optimiser": "paper"}], _PAIR, DEFINED, _TWO),
+    Grid([{"optimiser": "adam-3e-4"}, {"optimiser": "adam-3e-3"}], _PAIR, DEFINED, _THREE),
+    Grid([{"encoder_steps": 1}, {"encoder_steps": 5}, {"encoder_steps": 20}], _PAIR, _FEW, ("star",)),
+    Grid([{"batch_size": 1000}], _PAIR, _FEW, _TWO),
+    # smooth networks, whose second derivatives have no jumps
+    Grid([{"activation": "tanh"}], _PAIR, _FEW, _TWO),
+    Grid([{"activation": "tanh"}], ("fisher-reparam",), ("m1", "fae"), _TWO),
+    Grid([{"activation": "tanh", "bilevel_steps": 5}], _PAIR, _FEW[1:], ("star",)),
+)
+
+#: What the budget "quick" runs: enough to see every part of the record.
+_QUICK = (
+    Grid([_CENTRE], ("kl",), ("m1", "m2-unbiased", "m3-unbiased", "m3-as-published"), ("mixture",)),
+    Grid([_CENTRE], ("fisher",), ("m3-unbiased",), ("mixture",)),
+    Grid([_CENTRE], ("exact",), ("m2", "marginal"), ("mixture",)),
+    Grid([{"bilevel_steps": 2}, {"start": "elbo"}], ("kl",), ("m2-unbiased",), ("mixture",)),
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The size of the experiment."""
+
+    name: str
+    #: Decoder updates of a run.
+    steps: int
+    seeds: tuple[int, ...]
+    #: Prior draws and test points of an evaluation.
+    draws: int
+    points: int
+    #: Nodes of the exact posterior.
+    nodes: int
+
+
+BUDGETS = (
+    Budget("quick", 400, (0, 1, 2), 4_000, 200, 610),
+    Budget("laptop", 5_000, tuple(range(10)), 100_000, 1_000, 2_584),
+    Budget("paper", 20_000, tuple(range(10)), 100_000, 5_000, 4_181),
+)
+
+
+def budget_named(name: str) -> Budget:
+    """Return the budget of the given name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no budget of that name.
     """
-    return (
-        *_main(("mixture", "star"), 2, _TEN, _COMMON),
-        *_additional(("mixture", "star"), _COMMON),
-        *_large_batch(),
-        *_main(("mixture", "star"), 5, _THREE, _COMMON),
-    )
+    return member_of({each.name: each for each in BUDGETS}, "budget", name)
 
 
-def quick_grid() -> tuple[Cell, ...]:
-    """Return a small grid: the mixture alone, two seeds, few steps; enough to see M3 as published fail."""
-    few = {**_COMMON, "steps": 400, "lr": 3e-3, "encoder_lr": 3e-3}
-    return tuple(_main(("mixture",), 2, (0, 1), few))
+def wanted(budget: Budget, datasets: Sequence[str] = ()) -> list[Factors]:
+    """List the runs of a budget with their references and origins, each once, in the order of the grids.
+
+    A run comes after the run from which it starts. ``datasets`` restricts the budget's, if any are given.
+    """
+    found: dict[Factors, None] = {}
+    for grid in _QUICK if budget.name == "quick" else GRIDS:
+        chosen = ALL if budget.name == "paper" else grid.laptop
+        for each in grid.factors([name for name in chosen if not datasets or name in datasets]):
+            for run in (each.reference.origin, each.reference, each):
+                if run is not None:
+                    found.setdefault(run)
+    return list(found)
 
 
-def _main(
-    datasets: tuple[str, ...], encoder_steps: int, seeds: tuple[int, ...], common: Mapping[str, Any]
-) -> Iterator[Cell]:
-    for dataset in datasets:
-        for inference in ("kl", "fisher"):
-            for name, options in OBJECTIVES.items():
-                values = {**common, **options, "inference": inference}
-                yield _cell(f"{dataset}-{inference}-{name}-J{encoder_steps}", name, dataset,
-                            {**values, "encoder_steps": encoder_steps, "seeds": seeds})  # fmt: skip
+def cell_of(run: Factors, budget: Budget) -> Cell:
+    """Return the cell of the grid that trains a run."""
+    return Cell(run.name, run.settings(budget.steps, budget.seeds), asdict(run))
 
 
-def _additional(datasets: tuple[str, ...], common: Mapping[str, Any]) -> Iterator[Cell]:
-    for dataset in datasets:
-        for name, options in ADDITIONAL.items():
-            values = {**common, **options, "encoder_steps": 2, "seeds": _THREE}
-            yield _cell(f"{dataset}-{name}-J2", str(options["objective"]), dataset, values)
+def factors_of(cell: Cell) -> Factors:
+    """Return the factors from which :func:`cell_of` made a cell."""
+    return Factors(**cell.labels)
 
 
-def _large_batch() -> Iterator[Cell]:
-    for name in _LARGE_BATCH:
-        values = {**_COMMON, **OBJECTIVES[name], "inference": "kl", "batch_size": 1000}
-        yield _cell(f"mixture-kl-{name}-J2-N1000", name, "mixture",
-                    {**values, "encoder_steps": 2, "seeds": _THREE})  # fmt: skip
-
-
-def _cell(name: str, objective: str, dataset: str, values: Mapping[str, Any]) -> Cell:
-    settings = Settings(dataset=dataset, **values)
-    labels = {
-        "dataset": dataset, "inference": settings.inference, "objective": objective,
-        "encoder_steps": settings.encoder_steps, "activation": settings.activation,
-        "batch_size": settings.batch_size, "models": len(settings.seeds),
-    }  # fmt: skip
-    return Cell(name, settings, labels)
+def at_once(runs: Sequence[Factors]) -> tuple[list[Factors], list[Factors]]:
+    """Split runs into those that need no other run, and those that start from a run of the first part."""
+    return [run for run in runs if run.origin is None], [run for run in runs if run.origin is not None]

@@ -1,57 +1,93 @@
-"""Find out by a controlled experiment whether M2 and M3 fail, or the script computes something else.
+"""Find out by a controlled experiment which objectives fail, and why.
 
-Everything but the learning objective is held equal: data, architecture, posterior samples, steps,
-optimisers, seeds. M2 and M3 are estimated by the paper's definition, with biased and with unbiased
-estimators, and as the published script computes them; the ELBO and M1 are run for comparison, and so are
-the Fisher autoencoder and reparametrised Fisher inference, which the paper says failed badly.
+Every run is compared with the ELBO at the same levels of all other factors; :mod:`.cells` has the grids and
+:mod:`.verdicts` the rule. M2 and M3 are estimated by the paper's definition, with biased and with unbiased
+estimators, and as the published script computes them. With the exact posterior in the place of q
+(:mod:`.exact`) the definition of an objective is separated from its inference, and with a start from the
+trained ELBO model from its optimisation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ....settings.draws import PRIOR_DRAWS
-from ....storage import make_folder
-from ..grid import Cell, finish_cells, train_cell
-from ..reproduction import Progress, Result
-from ..workers import Report, Stop
-from . import cells as failure_cells
-from . import measures, tables
+from ....errors import DataError
+from ....runs.folder import CHECKPOINT
+from ....runs.session import load_run
+from ..reproduction import Progress, Result, Table
+from . import findings as failure_findings
+from . import measures, tables, verdicts
 from . import picture as failure_picture
-from .findings import findings
+from .cells import budget_named, wanted
+from .factors import Factors
+from .training import finish_all, row_of
 
-TITLE = "do M2 and M3 fail, or did the published script compute something else?"
+TITLE = "which objectives fail, by their definition or their inference, and which does the script compute?"
 
-_QUICK_DRAWS = 4_000
 _REPEATS, _QUICK_REPEATS = 400, 40
 #: The run whose gradients are measured: trained on the mixture with KL inference by M1.
-_TRAINED = "mixture-kl-m1-J2"
+_TRAINED = Factors("mixture", "kl", "m1")
 
 
-def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
-    """Train the grid, or resume it, then measure, draw and conclude; see the module and the protocol."""
-    cells = failure_cells.quick_grid() if quick else failure_cells.full_grid()
-    draws = _QUICK_DRAWS if quick else PRIOR_DRAWS
-    rows: list[dict[str, Any]] = []
-    variances: list[dict[str, Any]] = []
+def reproduce(
+    out: Path, quick: bool, progress: Progress, *, budget: str = "laptop", datasets: Sequence[str] = (),
+    jobs: int = 1, no_train: bool = False, stop: Callable[[], bool] = lambda: False,
+) -> Result:  # fmt: skip
+    """Train the grids, or resume them, then judge, draw and conclude; see the module and the protocol.
 
-    def work(cell: Cell, report: Report, stop: Stop) -> None:
-        run = train_cell(cell, folder, report, stop)
-        rows.append(measures.summary(cell.labels, measures.measure(run, draws)))
-        if cell.name == _TRAINED:
-            repeats = _QUICK_REPEATS if quick else _REPEATS
-            variances.extend(measures.gradient_variance(run, cell.settings, repeats))
+    Parameters
+    ----------
+    budget : str
+        A name of :data:`.cells.BUDGETS`; ``quick`` stands for the first.
+    datasets : sequence of str
+        Data sets to run; empty for those of the budget.
+    jobs : int
+        Number of processes that train at a time.
+    no_train : bool
+        Whether only finished runs are shown.
+    stop : callable
+        Returns true to save the current runs and stop.
 
-    folder = make_folder(out / "runs")
-    finish_cells(cells, work, progress)
-    floors = tables.floors(rows)
+    Raises
+    ------
+    DataError
+        If no run is finished.
+    """
+    size = budget_named("quick" if quick else budget)
+    runs, folder = wanted(size, tuple(datasets)), out / "runs" / size.name
+    if not no_train:
+        finish_all(runs, size, folder, progress, stop, jobs)
+    rows = [row for run in runs if (row := row_of(run, size, folder)) is not None]
+    if not rows:
+        raise DataError(f"There is no finished run in {folder}: leave out --no-train, or name another --out.")
+    variances = _variances(folder, _QUICK_REPEATS if size.name == "quick" else _REPEATS)
+    return conclude(rows, variances, out, size.name)
+
+
+def conclude(
+    rows: Sequence[tables.Row], variances: Sequence[dict[str, Any]], out: Path, budget: str
+) -> Result:
+    """Decide all comparisons of the rows, write the record and the picture into ``out``, and return both."""
+    found = verdicts.verdicts(rows)
     picture = out / "failure.png"
-    failure_picture.draw(rows, floors, picture)
-    variance = tables.variance(variances)
+    failure_picture.draw(found, picture)
+    judged, variance = verdicts.table(found), tables.variance(variances)
+    summary = Table("medians", failure_findings.HEADER, list(failure_findings.medians(rows)))
+    written = [picture, *(each.write(out) for each in (tables.full(rows), judged, variance))]
     data = {
-        "quick": quick, "steps": cells[0].settings.steps, "rows": rows,
-        "gradient_variance": variances, "floors": floors,
+        "budget": budget, "medians": summary.records(), "verdicts": judged.records(),
+        "gradient_variance": list(variances),
     }  # fmt: skip
-    written = [picture, tables.full(rows).write(out), variance.write(out)]
-    return Result(data, (tables.narrow(rows), variance), findings(rows, variances), written)
+    sentences = failure_findings.findings(rows, found, variances)
+    return Result(data, (judged, summary, variance), sentences, written)
+
+
+def _variances(folder: Path, repeats: int) -> list[dict[str, Any]]:
+    """Measure the gradients of the trained run, if it is there."""
+    place = folder / _TRAINED.name
+    if not (place / CHECKPOINT).exists():
+        return []
+    run = load_run(place)
+    return measures.gradient_variance(run, run.settings, repeats)

@@ -1,83 +1,191 @@
-"""State the results of the controlled experiment in sentences with its numbers."""
+"""State the verdicts of the experiment in sentences: one for each inference, then the other grids."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-Row = Mapping[str, Any]
+from ....metrics import metric
+from ..paired import LEVEL, median
+from .factors import Factors
+from .tables import Row, floors
+from .verdicts import MARGIN, TOLERANCE, Answer, Verdict, has_converged
 
-#: The minibatch size of the paper; the main grid has smaller ones.
-LARGE_BATCH = 1000
+#: The inferences in the order of the sentences, with the subject of each sentence.
+SUBJECTS = {
+    "kl": "With KL inference",
+    "fisher": "With Fisher inference",
+    "fisher-covariance": "With Fisher inference weighted by the covariance of q",
+    "fisher-reparam": "With reparametrised Fisher inference",
+    "exact": "With the exact posterior",
+}
 
 
-def findings(rows: Sequence[Row], variances: Sequence[Row]) -> tuple[str, ...]:
-    """Write a sentence for each setting, each objective over all settings, and each additional run.
-
-    Medians over the models are compared: one diverged seed in ten shows in the standard error instead.
-    """
-    main = [row for row in rows if in_main_grid(row)]
-    sentences = [_setting(group) for group in _groups(main)]
-    sentences += _standings(_groups(main))
-    sentences += [_additional(row) for row in rows if _is_additional(row)]
-    large = [row for row in rows if row["batch_size"] >= LARGE_BATCH]
-    if large:
-        listed = ", ".join(f"{row['objective']} {row['nll_median']:.3f}" for row in large)
-        sentences.append(
-            f"{large[0]['dataset']}, {large[0]['inference']} inference, minibatches of {LARGE_BATCH}: nll "
-            f"{listed}."
-        )
+def findings(
+    rows: Sequence[Row], found: Sequence[Verdict], variances: Sequence[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Write the rule, a sentence for each inference at the centre, and one for each level that is moved."""
+    sentences = [_rule(rows, found), *by_inference(found), *_of_inference(found), *_moved(found)]
+    sentences += [*_drifts(rows), *_unconverged(rows), *_diverged(rows)]
     if variances:
         listed = ", ".join(f"{row['objective']} {row['ratio_to_m1']:.2g}" for row in variances)
         sentences.append(f"Variance of the gradient at a trained model, against M1's: {listed}.")
     return tuple(sentences)
 
 
-def in_main_grid(row: Row) -> bool:
-    """Return whether a row belongs to the main comparison, where only the learning objective differs."""
-    plain = row["activation"] == "relu" and row["inference"] in ("kl", "fisher")
-    return plain and row["batch_size"] < LARGE_BATCH
+def by_inference(found: Sequence[Verdict]) -> Iterator[str]:
+    """Yield one sentence for each inference with the verdicts of the main grid."""
+    main = [v for v in found if v.family == "main"]
+    for inference, subject in SUBJECTS.items():
+        here = [v for v in main if v.of.inference == inference]
+        if here:
+            yield f"{subject}, {_listed(here)}."
 
 
-def _is_additional(row: Row) -> bool:
-    return not in_main_grid(row) and row["batch_size"] < LARGE_BATCH
-
-
-def _groups(rows: Sequence[Row]) -> list[dict[str, Row]]:
-    """Group rows by setting, then by objective; keep settings that include the ELBO for comparison."""
-    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+def contents(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a line for each command, machine and grid of the record with its data, inferences and runs."""
+    groups: dict[tuple[str, str, int, str], list[Factors]] = {}
     for row in rows:
-        key = (row["dataset"], row["inference"], row["encoder_steps"])
-        found.setdefault(key, {})[row["objective"]] = row
-    return [group for group in found.values() if "elbo" in group]
-
-
-def _setting(group: Mapping[str, Row]) -> str:
-    base = group["elbo"]
-    others = {name: row["nll_median"] - base["nll_median"] for name, row in group.items() if name != "elbo"}
-    listed = ", ".join(f"{name} {difference:+.3g}" for name, difference in others.items())
-    return (
-        f"{base['dataset']}, {base['inference']} inference, J = {base['encoder_steps']}: median nll "
-        f"{base['nll_median']:.3f} nats with the ELBO; the others against it: {listed}."
-    )
-
-
-def _standings(groups: Sequence[Mapping[str, Row]]) -> list[str]:
-    names = dict.fromkeys(name for group in groups for name in group if name != "elbo")
-    sentences = []
-    for name in names:
-        here = [group for group in groups if name in group]
-        ahead = sum(group[name]["nll_median"] <= group["elbo"]["nll_median"] for group in here)
-        worst = max(group[name]["nll_median"] - group["elbo"]["nll_median"] for group in here)
-        sentences.append(
-            f"{name}: at least as good as the ELBO in {ahead} of {len(here)} settings; at worst {worst:+.3g} "
-            "nats."
+        groups.setdefault((row.command, row.machine, row.steps, row.factors.family), []).append(row.factors)
+    for (command, machine, steps, family), runs in groups.items():
+        parts = {
+            name: ", ".join(dict.fromkeys(getattr(run, name) for run in runs))
+            for name in ("dataset", "inference", "objective")
+        }
+        yield (
+            f"{len(runs)} runs of {steps} steps by '{command}' on {machine}; grid {family}: "
+            f"{parts['dataset']}; {parts['inference']}; {parts['objective']}"
         )
-    return sentences
 
 
-def _additional(row: Row) -> str:
+def _listed(found: Sequence[Verdict]) -> str:
+    """List the objectives, each with the data on which it fails, does not fail, or is undecided."""
+    parts = []
+    for objective in dict.fromkeys(v.of.objective for v in found):
+        here = [v for v in found if v.of.objective == objective]
+        answers = [
+            f"{_verb(answer)} on {', '.join(_named(v) for v in here if v.answer is answer)}"
+            for answer in Answer
+            if any(v.answer is answer for v in here)
+        ]
+        parts.append(f"{objective} {' and '.join(answers)}")
+    return "; ".join(parts)
+
+
+def _verb(answer: Answer) -> str:
+    return "is undecided" if answer is Answer.UNDECIDED else str(answer)
+
+
+def _named(verdict: Verdict) -> str:
+    """Name the data set with the difference, and with the reason why there is no answer."""
+    because = f", {verdict.reason}" if verdict.reason and "interval" not in verdict.reason else ""
+    return f"{verdict.of.dataset} ({verdict.interval.centre:+.2g}{because})"
+
+
+def _rule(rows: Sequence[Row], found: Sequence[Verdict]) -> str:
+    seeds = sorted({len(row.figures["nll"]) for row in rows})
     return (
-        f"{row['dataset']}, {row['objective']} with {row['inference']} inference, {row['activation']}: nll "
-        f"{row['nll']:.3f} +- {row['nll_se']:.2g}, gamma {row['gamma']:.2g}."
+        f"{len(rows)} runs of {' or '.join(map(str, seeds))} seeds, {len(found)} comparisons: an objective "
+        f"fails where it is more than {MARGIN} nats behind the ELBO at the same levels of all other factors "
+        f"(paired over seeds, {1 - LEVEL:.0%} for each grid together); differences are in brackets."
     )
+
+
+def _of_inference(found: Sequence[Verdict]) -> Iterator[str]:
+    """Yield a sentence for each inference with the ELBO against KL inference with the ELBO."""
+    for inference, subject in SUBJECTS.items():
+        here = [v for v in found if v.family == "inference, main" and v.of.inference == inference]
+        if here:
+            answers = (f"{_verb(v.answer)} on {_named(v)}" for v in here)
+            yield (
+                f"{subject}, the decoder that the ELBO trains, against that with KL inference, "
+                f"{'; '.join(answers)}."
+            )
+
+
+def _moved(found: Sequence[Verdict]) -> Iterator[str]:
+    """Yield a sentence for each level that is moved, with the comparisons that it decides differently."""
+    centre = {(v.of.dataset, v.of.inference, v.of.objective): v for v in found if v.family == "main"}
+    moved = [v for v in found if v.of.moved and not v.family.startswith("inference")]
+    for setting in dict.fromkeys(v.of.setting for v in moved):
+        here = [v for v in moved if v.of.setting == setting]
+        known = [
+            (v, centre[key])
+            for v in here
+            if (key := (v.of.dataset, v.of.inference, v.of.objective)) in centre
+        ]
+        changed = [
+            f"{now.of.objective} on {now.of.dataset} with {now.of.inference} inference: {before.answer} "
+            f"({before.interval.centre:+.2g}) becomes {now.answer} ({now.interval.centre:+.2g})"
+            for now, before in known
+            if now.answer is not before.answer
+        ]
+        counts = ", ".join(
+            f"{sum(v.answer is answer for v in here)} {answer}" for answer in Answer
+        )  # fmt: skip
+        told = f"; against the centre {'; '.join(changed)}" if changed else ""
+        yield f"{setting}: {counts} of {len(here)}{told}."
+
+
+def _drifts(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a sentence with the change of each objective that was started from the trained ELBO model."""
+    by_factors = {row.factors: row for row in rows}
+    told = []
+    for row in rows:
+        origin = row.factors.origin
+        if origin in by_factors and origin is not None:
+            change = median(_changes(row, by_factors[origin]))
+            told.append(f"{_run(row.factors)} {change.value:+.2g} [{change.low:+.2g}, {change.high:+.2g}]")
+    if told:
+        yield (
+            "Change of the negative log-likelihood from the trained ELBO model on, median over seeds with "
+            f"its interval: {'; '.join(told)}."
+        )
+
+
+def _changes(row: Row, start: Row) -> list[float]:
+    return [a - b for a, b in zip(row.figures["nll"], start.figures["nll"], strict=True)]
+
+
+def _unconverged(rows: Iterable[Row]) -> Iterator[str]:
+    left = [_run(row.factors) for row in rows if not has_converged(row)]
+    if left:
+        yield (
+            f"Not converged, by more than {TOLERANCE} nats in the last quarter of the training: "
+            f"{', '.join(left)}."
+        )
+
+
+def _diverged(rows: Iterable[Row]) -> Iterator[str]:
+    told = [
+        f"{_run(row.factors)} {len(alive) - int(sum(alive))} of {len(alive)}"
+        for row in rows
+        if not all(alive := row.figures["alive"])
+    ]
+    if told:
+        yield f"Models that diverged, measured in their last finite state: {', '.join(told)}."
+
+
+def _run(factors: Factors) -> str:
+    setting = f", {factors.setting}" if factors.setting else ""
+    return f"{factors.objective} on {factors.dataset} ({factors.inference}{setting})"
+
+
+def medians(rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
+    """Yield the cells of the printed table: a run, and medians over the seeds with their intervals."""
+    for row in rows:
+        f, floor = row.factors, floors(row.factors.dataset, row.points)
+        nll, sm_loss = median(row.figures["nll"]), median(row.figures["sm_loss"])
+        yield (
+            f.dataset, f.inference, f.objective, f.setting, nll.value, f"[{nll.low:.4g}, {nll.high:.4g}]",
+            floor.nll, sm_loss.value, f"[{sm_loss.low:.4g}, {sm_loss.high:.4g}]", floor.sm_loss,
+            *(median(row.figures[name]).value for name in SHOWN),
+        )  # fmt: skip
+
+
+#: Further measurements whose medians are printed.
+SHOWN = ("gamma", "reconstruction_variance", "posterior_gap", "ess")
+HEADER = (
+    "data", "q", "objective", "setting", metric("nll").heading, "interval", "best", "sm loss", "interval",
+    "best", "gamma", "tr Cov g", "KL[q||p]", "ess",
+)  # fmt: skip

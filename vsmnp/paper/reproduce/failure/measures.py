@@ -1,62 +1,79 @@
-"""Measure trained runs of the controlled experiment, and the gradient variance of its estimators."""
+"""Measure the runs of the controlled experiment, and the gradient variance of its estimators."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import platform
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from ....metrics import prior_estimate
+from ....model.likelihood import log_likelihood
 from ....rng import Key, Stream
+from ....runs.machine import processor
 from ....runs.session import Run
 from ....settings.settings import Settings
 from ....storage import write_text
 from ....training.build import build_learning
 from ....types import Array
-from .cells import OBJECTIVES
+from .factors import OBJECTIVES
 
-METRICS = ("nll", "sm_loss", "gamma", "reconstruction_variance")
-_TEST_POINTS = 1000
+#: What is measured of each model; see :func:`measure`.
+METRICS = ("nll", "sm_loss", "gamma", "reconstruction_variance", "posterior_gap", "ess", "alive")
+#: Those that depend on q.
+OF_Q = ("reconstruction_variance", "posterior_gap")
+#: Names of the files with the measurements at the end and at three quarters of the training.
+FINAL, EARLY = "measured.json", "measured-early.json"
 _POSTERIOR_SAMPLES = 64
 
 
-def measure(run: Run, draws: int) -> dict[str, list[float]]:
-    """Compute ``METRICS`` on the first test points, one number a model; cached in the run's folder.
+def measure(run: Run, alive: Array, draws: int, points: int, file: str = FINAL) -> dict[str, list[float]]:
+    r"""Compute ``METRICS`` on the first test points, one number a model; kept in a file of the run's folder.
 
-    The negative log-likelihood (nats) and the score-matching loss are estimated by ``draws`` from the prior.
+    The negative log-likelihood (nats), the score-matching loss and the effective sample size are estimated by
+    ``draws`` from the prior. ``reconstruction_variance`` is :math:`T = E\, tr\, Cov_q[g]`, and
+    ``posterior_gap`` the negative ELBO minus the negative log-likelihood, :math:`E\, KL[q || p(z|x)]`; a
+    model that is not ``alive (R,)`` has diverged, and is measured in its last finite state.
     """
     assert run.folder is not None
-    path = run.folder / "measured.json"
-    done = {"step": run.step, "draws": draws, "points": _TEST_POINTS}
+    path = run.folder / file
+    done = {"step": run.step, "draws": draws, "points": points}
     known = _read(path)
-    if known.get("of") == done:
+    if known.get("of") == done and set(known.get("figures", ())) == set(METRICS):
         return cast(dict[str, list[float]], known["figures"])
     vae = run.vae
-    x = run.test_set[:_TEST_POINTS]
-    with np.errstate(over="ignore", invalid="ignore"):
+    x = run.test_set[:points]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         prior = prior_estimate(vae.on(x), draws)
+        variance, negative_elbo = by_posterior(run, x)
         figures = {
             "nll": prior.nll, "sm_loss": prior.sm_loss, "gamma": vae.gamma,
-            "reconstruction_variance": reconstruction_variance(run, x), "ess": prior.ess,
+            "reconstruction_variance": variance, "posterior_gap": negative_elbo - prior.nll, "ess": prior.ess,
+            "alive": vae.k.to_host(alive),
         }  # fmt: skip
     plain = {name: [float(v) for v in values] for name, values in figures.items()}
-    write_text(path, json.dumps({"of": done, "figures": plain}))
+    machine = f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    write_text(path, json.dumps({"of": done, "machine": machine, "figures": plain}))
     return plain
 
 
-def reconstruction_variance(run: Run, x: Array) -> Array:
-    """Compute ``T = E tr Cov_q[g(z)]`` over the test points, ``(R,)``."""
+def by_posterior(run: Run, x: Array) -> tuple[Array, Array]:
+    """Compute ``T = E tr Cov_q[g(z)]`` and the negative ELBO (nats) over the test points, each ``(R,)``."""
     vae = run.vae
     batch = vae.k.asarray(x)[None, None]
     q, _ = vae.model.encode(vae.k, vae.phi, batch)
     eps = vae.model.gaussian_posterior.noise(
         vae.k, Key(vae.seeds, Stream.EVALUATION), _POSTERIOR_SAMPLES, batch
     )
-    g = vae.k.to_host(vae.model.decode(vae.k, vae.theta, q.place(eps))[0])
-    return np.asarray(g.var(axis=1, ddof=1).sum(-1).mean(-1))
+    g = vae.k.to_host(vae.model.decode(vae.k, vae.theta, q.place(eps))[0]).astype(float)
+    square = ((g - x) ** 2).sum(-1).mean((1, 2))
+    log_sd = vae.k.to_host(vae.model.log_sd(vae.theta)).astype(float)
+    kl = vae.k.to_host(vae.model.posterior.kl(q)).mean((1, 2))
+    variance = np.asarray(g.var(axis=1, ddof=1).sum(-1).mean(-1))
+    return variance, np.asarray(kl - log_likelihood(square, log_sd, x.shape[1]))
 
 
 def gradient_variance(run: Run, settings: Settings, repeats: int) -> list[dict[str, Any]]:
@@ -71,6 +88,8 @@ def gradient_variance(run: Run, settings: Settings, repeats: int) -> list[dict[s
     batch = vae.k.asarray(x)[None, None]
     rows: list[dict[str, Any]] = []
     for name, options in OBJECTIVES.items():
+        if name == "fae":
+            continue
         objective = build_learning(Settings(samples=settings.samples, **options))
         gradients = []
         for step in range(repeats):
@@ -87,15 +106,13 @@ def gradient_variance(run: Run, settings: Settings, repeats: int) -> list[dict[s
     return [{**row, "ratio_to_m1": row["variance"] / base} for row in rows]
 
 
-def summary(labels: Mapping[str, Any], figures: Mapping[str, list[float]]) -> dict[str, Any]:
-    """Make a row: the labels, and for each metric mean, standard error and median over the models."""
-    row = dict(labels)
-    for name in METRICS:
-        values = np.array(figures[name], float)
-        several = len(values) > 1
-        error = float(values.std(ddof=1) / np.sqrt(len(values))) if several else float("nan")
-        row |= {name: float(values.mean()), f"{name}_se": error, f"{name}_median": float(np.median(values))}
-    return row
+def read_measured(folder: Path, file: str) -> tuple[dict[str, list[float]], str] | None:
+    """Read what :func:`measure` kept in a folder, and the machine; None if there is nothing."""
+    known = _read(folder / file)
+    figures = known.get("figures")
+    if not isinstance(figures, dict) or set(figures) != set(METRICS):
+        return None
+    return figures, str(known.get("machine", "unknown"))
 
 
 def _read(path: Path) -> dict[str, Any]:

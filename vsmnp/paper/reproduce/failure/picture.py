@@ -1,89 +1,87 @@
-"""Draw the controlled experiment: one row of panels for each dataset, one line for each objective."""
+"""Draw the verdicts of the main grid: a panel for each data set, a row for each objective."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....figures.canvas import drawing, legend_line
 from ....figures.style import DATA, FLOOR, SERIES
-from ....metrics import metric
-from .cells import OBJECTIVES
-from .findings import in_main_grid
+from ..paired import LEVEL
+from .factors import EXACT_OBJECTIVES, OBJECTIVES
+from .verdicts import MARGIN, Answer, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TITLES = {
-    **{name: metric(name).heading for name in ("nll", "sm_loss", "gamma")},
-    "reconstruction_variance": "Reconstruction variance tr Cov$_q[g]$ (x\N{SUPERSCRIPT TWO})",
-}
 _NAMES = {
-    "elbo": "ELBO", "m1": "M1", "m2-biased": "M2, biased", "m2-unbiased": "M2, unbiased",
-    "m3-biased": "M3, biased", "m3-unbiased": "M3, unbiased", "m2-as-published": "M2 as published",
-    "m3-as-published": "M3 as published",
+    "m1": "M1", "m2-biased": "M2, biased", "m2-unbiased": "M2, unbiased", "m3-biased": "M3, biased",
+    "m3-unbiased": "M3, unbiased", "m2-as-published": "M2 as published",
+    "m3-as-published": "M3 as published", "fae": "Fisher autoencoder", "m2": "M2, exact posterior",
+    "marginal": "marginal Fisher divergence",
 }  # fmt: skip
-_COLOURS = {"kl": SERIES[0], "fisher": SERIES[1]}
-#: Values farther from the best than this multiple of the median's distance do not set the scale.
-_MOST = 6.0
+_COLOURS = {
+    "kl": SERIES[0], "fisher": SERIES[1], "fisher-covariance": SERIES[2], "exact": SERIES[3],
+}  # fmt: skip
+_LABELS = {
+    "kl": "KL inference", "fisher": "Fisher inference", "fisher-covariance": "Fisher, covariance weight",
+    "exact": "exact posterior",
+}  # fmt: skip
+_COLUMNS = 3
+#: Limits of the axis of differences, nats.
+_LIMITS = (-3.0, 3000.0)
 
 
-def draw(rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Draw the main comparison as PNG: medians over the models, bars one standard error of the mean.
-
-    The rows are those of :func:`.measures.summary`, the floors those of :func:`.tables.floors`.
-    """
-    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
-    title = "The same VAE trained by each objective"
-    with drawing(path, title, 2.0 + 2.55 * len(_TITLES), 0.8 + 2.6 * len(datasets)) as figure:
-        grid = figure.subplots(len(datasets), len(_TITLES), sharey=True, squeeze=False)
-        for line, dataset in zip(grid, datasets, strict=True):
-            shown = [row for row in rows if row["dataset"] == dataset and in_main_grid(row)]
-            for axes, name in zip(line, _TITLES, strict=True):
-                _panel(axes, name, shown, floors[dataset].get(name))
-                axes.set_title(f"{dataset}: {_TITLES[name]}", fontsize=7.5)
-        labels = list(_NAMES.values())
-        grid[0][0].set(yticks=range(len(labels)), yticklabels=labels, ylim=(len(labels) - 0.5, -0.5))
+def draw(found: Sequence[Verdict], path: Path) -> None:
+    """Draw the corrected intervals of the differences to the ELBO as PNG, on the scale of their analysis."""
+    main = [v for v in found if v.family == "main" and v.of.inference in _COLOURS]
+    datasets = list(dict.fromkeys(v.of.dataset for v in main))
+    shown = [name for name in (*OBJECTIVES, *EXACT_OBJECTIVES) if any(v.of.objective == name for v in main)]
+    rows = list(dict.fromkeys(shown))
+    columns = min(_COLUMNS, len(datasets))
+    lines = -(-len(datasets) // columns)
+    title = "NLL minus that of the ELBO"
+    with drawing(path, title, 6.0 + 2.2 * (columns - 1), 1.3 + lines * (0.7 + 0.3 * len(rows))) as figure:
+        grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, dataset in zip(grid, datasets, strict=False):
+            _panel(axes, [v for v in main if v.of.dataset == dataset], rows)
+            axes.set_title(dataset, fontsize=8)
+        for axes in grid[len(datasets) :]:
+            axes.set_axis_off()
+        grid[0].set(yticks=range(len(rows)), yticklabels=[_NAMES[name] for name in rows],
+                    ylim=(len(rows) - 0.5, -0.5))  # fmt: skip
+        used = {v.of.inference for v in main}
         handles = [
-            legend_line(color=_COLOURS[name], marker="o", linestyle="", markersize=4, label=text)
-            for name, text in (("kl", "KL inference"), ("fisher", "Fisher inference"))
+            legend_line(color=colour, marker="o", linestyle="", markersize=4, label=_LABELS[name])
+            for name, colour in _COLOURS.items()
+            if name in used
         ]
         figure.legend(handles=handles, loc="outside upper right", ncols=2)
-        note = "median over seeds ± s.e.m.; filled J = 2, hollow J = 5 (arrows: right and left); dashed: best"
-        figure.supxlabel(note, fontsize=7.5, color=DATA)
+        figure.supxlabel(
+            f"intervals of {1 - LEVEL:.0%} for all panels together; dashed: the margin of {MARGIN}; "
+            "hollow: undecided", fontsize=7.5, color=DATA,
+        )  # fmt: skip
 
 
-def _panel(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]], floor: float | None) -> None:
+def _panel(axes: Axes, found: Sequence[Verdict], rows: Sequence[str]) -> None:
+    axes.set_xscale("asinh", linear_width=MARGIN)
+    axes.set_xlim(*_LIMITS)
+    axes.set_xticks([-1, 0, 1, 10, 100, 1000], ["-1", "0", "1", "10", "100", "1000"])
+    axes.set_xlabel("difference, nats")
+    axes.minorticks_off()
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
-    places = {objective: i for i, objective in enumerate(OBJECTIVES)}
-    values = np.array([row[f"{name}_median"] for row in rows])
-    low = float(np.nanmin(values)) if floor is None else floor
-    high = np.inf if floor is None else low + _MOST * (float(np.nanmedian(values)) - low)
-    inside = values[np.isfinite(values) & (values <= high)]
-    axes.set_xlim(low - 0.06 * (inside.max() - low), inside.max() + 0.12 * (inside.max() - low))
-    for row, value in zip(rows, values, strict=True):
-        few, colour = row["encoder_steps"] == 2, _COLOURS[row["inference"]]
-        shift = (-0.18 if row["inference"] == "kl" else 0.18) + (-0.07 if few else 0.07)
-        place = places[row["objective"]] + shift
-        if not value <= high:
-            _off_scale(axes, 0.99 if few else 0.66, place, value, colour)
-            continue
-        error = row[f"{name}_se"]
-        axes.errorbar(
-            value, place, xerr=error if np.isfinite(error) else None, fmt="o", color=colour,
-            markerfacecolor=colour if few else "white", markersize=3.5, elinewidth=0.9,
-        )  # fmt: skip
-    if floor is not None:
-        axes.axvline(floor, color=FLOOR, linewidth=1, linestyle=(0, (4, 2)))
-    axes.locator_params(axis="x", nbins=5)
-
-
-def _off_scale(axes: Axes, across: float, place: float, value: float, colour: str) -> None:
-    """Draw an arrow near the right border, with the number that would lie beyond it."""
-    border = axes.get_yaxis_transform()
-    label = f"{value:.3g} \N{BLACK RIGHT-POINTING SMALL TRIANGLE}" if np.isfinite(value) else "none"
-    axes.text(across, place, label, transform=border, ha="right", va="center", fontsize=6, color=colour)
+    axes.axvline(0, color=DATA, linewidth=0.6)
+    axes.axvline(MARGIN, color=FLOOR, linewidth=1, linestyle=(0, (4, 2)))
+    names = list(_COLOURS)
+    for v in found:
+        place = rows.index(v.of.objective) + 0.17 * (names.index(v.of.inference) - 1.5)
+        colour = _COLOURS[v.of.inference]
+        low, centre, high = np.clip([v.interval.low, v.interval.centre, v.interval.high], *_LIMITS)
+        axes.plot([low, high], [place, place], color=colour, linewidth=1)
+        decided = v.answer is not Answer.UNDECIDED
+        axes.plot(centre, place, "o", color=colour, markersize=3.5,
+                  markerfacecolor=colour if decided else "white")  # fmt: skip

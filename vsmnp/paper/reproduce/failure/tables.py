@@ -1,53 +1,83 @@
-"""Convert the rows of the controlled experiment to tables and files, and read them back."""
+"""The record of the controlled experiment: one row for each run, with one number for each seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ....data import load_data
+from ....types import Array
 from ..reproduction import Table, read_records
+from .factors import Factors
 from .measures import METRICS
 
-#: The columns of both files, each with the function that reads a value.
+
+@dataclass(frozen=True)
+class Row:
+    """A run with its measurements, and where they were made."""
+
+    factors: Factors
+    steps: int
+    #: Number of test points on which the run was measured.
+    points: int
+    #: Measurements by name, one value for each seed: ``METRICS`` and ``nll_early``.
+    figures: Mapping[str, tuple[float, ...]]
+    command: str
+    machine: str
+
+
+_LISTS = (*METRICS, "nll_early")
+
+
+#: Significant digits of a measurement; it is rounded at once, so that the record is what is judged.
+_DIGITS = 7
+
+
+def rounded(values: Iterable[float]) -> tuple[float, ...]:
+    """Limit measurements to the digits of the record."""
+    return tuple(float(f"{value:.{_DIGITS}g}") for value in values)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split())
+
+
+_FACTORS = {
+    spec.name: int if isinstance(spec.default, int) else str for spec in fields(Factors)
+}  # fmt: skip
 _COLUMNS: Mapping[str, Callable[[str], Any]] = {
-    "dataset": str, "inference": str, "objective": str, "encoder_steps": int, "activation": str,
-    "batch_size": int, "models": int,
-    **{column: float for name in METRICS for column in (name, f"{name}_se", f"{name}_median")},
+    **_FACTORS, "steps": int, "points": int, **dict.fromkeys(_LISTS, _numbers),
+    "command": str, "machine": str,
 }  # fmt: skip
 _VARIANCE: Mapping[str, Callable[[str], Any]] = {
     "objective": str, "variance": float, "squared_mean": float, "ratio_to_m1": float,
 }  # fmt: skip
 
-#: The columns of the printed table, each with its header: medians over the models, errors of the mean.
-_PRINTED = {
-    "dataset": "data", "inference": "q", "objective": "objective", "encoder_steps": "J", "batch_size": "N",
-    "activation": "f", "nll_median": "nll", "nll_se": "+-", "sm_loss_median": "sm loss", "sm_loss_se": "+-",
-    "gamma_median": "gamma", "reconstruction_variance_median": "tr Cov g",
-}  # fmt: skip
 
-Rows = Sequence[Mapping[str, Any]]
-
-
-def narrow(rows: Rows) -> Table:
-    """Make the table to print: medians over the models, and standard errors of the mean."""
-    return replace(Table.of("summary", _PRINTED, rows), header=tuple(_PRINTED.values()))
-
-
-def full(rows: Rows) -> Table:
-    """Make the table of all numbers."""
-    return Table.of("failure", _COLUMNS, rows)
+def full(rows: Iterable[Row]) -> Table:
+    """Make the table of the record; the numbers of the seeds are separated by blanks."""
+    records = [
+        {
+            **asdict(row.factors), "steps": row.steps, "points": row.points,
+            **{name: " ".join(f"{value:.{_DIGITS}g}" for value in row.figures[name]) for name in _LISTS},
+            "command": row.command, "machine": row.machine,
+        }
+        for row in rows
+    ]  # fmt: skip
+    return Table.of("failure", _COLUMNS, records)
 
 
-def variance(rows: Rows) -> Table:
+def variance(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Make the table of the gradient variances."""
     return Table.of("gradient_variance", _VARIANCE, rows)
 
 
-def read(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def read(folder: Path) -> tuple[list[Row], list[dict[str, Any]]]:
     """Read the rows and the gradient variances that ``vsmnp reproduce failure`` wrote into a folder.
 
     Raises
@@ -60,11 +90,40 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         fault="is not what 'vsmnp reproduce failure' writes",
         remedy="run that first, or name its folder",
     )
-    rows = reading(folder / "failure.csv", _COLUMNS)
+    rows = [_row(record) for record in reading(folder / "failure.csv", _COLUMNS)]
     return rows, reading(folder / "gradient_variance.csv", _VARIANCE)
 
 
-def floors(rows: Rows) -> dict[str, dict[str, float | None]]:
-    """Return the least possible negative log-likelihood and score-matching loss of each dataset."""
-    bounds = {name: load_data(name).bounds for name in dict.fromkeys(row["dataset"] for row in rows)}
-    return {name: {"nll": bound.nll, "sm_loss": bound.sm_loss} for name, bound in bounds.items()}
+def _row(record: Mapping[str, Any]) -> Row:
+    factors = Factors(**{name: record[name] for name in _FACTORS})
+    figures = {name: record[name] for name in _LISTS}
+    return Row(factors, record["steps"], record["points"], figures, record["command"], record["machine"])
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Losses of a data set to compare with, on given test points; None where the density is unknown."""
+
+    #: Negative log-likelihood and score-matching loss of the data's own density.
+    nll: float | None
+    sm_loss: float | None
+    #: Negative log-likelihood of the Gaussian with the mean and the covariance of the data.
+    gaussian: float
+
+
+@cache
+def floors(dataset: str, points: int) -> Floors:
+    """Compute the losses of the density of the data and of a Gaussian on the first test points."""
+    data = load_data(dataset)
+    x = data.test(0, np.float32)[:points].astype(float)
+    log_density, score = data.log_density(x), data.score(x)
+    nll = None if log_density is None else float(-log_density.mean())
+    sm_loss = None if score is None else float(-0.5 * (score**2).sum(1).mean())
+    return Floors(nll, sm_loss, _gaussian(data.epoch(0, 0, np.float32).astype(float), x))
+
+
+def _gaussian(train: Array, x: Array) -> float:
+    """Compute the negative log-likelihood of x under the Gaussian with the moments of ``train``, in nats."""
+    centred, covariance = x - train.mean(0), np.cov(train.T)
+    square = (centred * np.linalg.solve(covariance, centred.T).T).sum(1).mean()
+    return float(0.5 * (square + np.linalg.slogdet(2 * np.pi * covariance)[1]))
