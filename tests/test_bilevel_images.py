@@ -94,6 +94,34 @@ def test_the_gradient_in_phi_is_the_derivative_of_the_loss(arch: str, rule: Batc
     check(outcome.g_phi, along, derivative(loss, STEP))
 
 
+@pytest.mark.parametrize("inference", INNER)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("arch", CHANNELS)
+def test_one_update_is_differentiated_in_both_networks(
+    arch: str, rule: BatchNormRule, inference: str
+) -> None:
+    """Along a direction of phi: the whole derivative of the gradient in phi, and one direction of theta."""
+    s, update = problem(arch, rule), INNER[inference]
+    model, phi, theta, x, key = s.arguments()
+    dphi, dtheta = direction(model.phi_layout, phi), direction(model.theta_layout, theta)
+    q, _ = model.encode(K, phi, x)
+    z = model.posterior.sample(K, key, q, SAMPLES)
+    weight = q.s**2 if inference == "covariance" else np.ones(1)
+
+    def g_phi(t: float, u: float) -> Array:
+        """Compute the gradient in phi at ``phi + t dphi`` and ``theta + u dtheta``."""
+        vectors = phi + t * dphi, theta + u * dtheta
+        if inference != "kl":
+            return fisher_gradient(model, *vectors, x, z, weight)
+        g = update(K, model, *vectors, x, key).g_phi
+        assert g is not None
+        return g
+
+    h, m = update.gradient_along(K, model, phi, theta, x, key, dphi)
+    agree(h, derivative(lambda t: g_phi(t, 0.0), STEP), TOLERANCE)
+    check(m, dtheta, derivative(lambda u: (g_phi(0.0, u) * dphi).sum(1), STEP))
+
+
 @pytest.mark.parametrize(
     ("name", "gamma"), [("m2-u-statistic", "learned"), ("m3-u-statistic-leave-one-out", "optimal")]
 )

@@ -14,7 +14,7 @@ from test_loop import SEEDS, TINY, living, member, rows, trained, trainer
 from vsmnp.data import load_data
 from vsmnp.errors import ConfigError, DivergenceError
 from vsmnp.kernels import load
-from vsmnp.objectives import M1
+from vsmnp.objectives import ELBO, KL, M1
 from vsmnp.objectives.bilevel import Bilevel
 from vsmnp.rng import Key, Stream
 from vsmnp.settings.in_effect import settings_in_effect
@@ -46,8 +46,9 @@ def test_the_encoder_does_not_keep_the_updates(inference: str, weight: str) -> N
     """After one step phi is that of the J ordinary updates, bit for bit; theta depends on K."""
     ends = {}
     for count in (0, 1, 3):
-        changes: dict[str, Any] = {"bilevel_steps": count, "inference": inference, "fisher_weight": weight}
-        made = trainer(replace(BILEVEL, **changes))
+        lr = BILEVEL.bilevel_lr if count else Settings.bilevel_lr
+        chosen = replace(BILEVEL, inference=inference, fisher_weight=weight, optimizer="sgd")
+        made = trainer(replace(chosen, bilevel_steps=count, bilevel_lr=lr))
         ends[count] = made.initial_state()
         made.step(ends[count])
     for count in (1, 3):
@@ -79,6 +80,16 @@ def test_published_fisher_updates_are_constants_of_the_gradient(inference: str) 
         learning = trainer(chosen).learning
         assert isinstance(learning, Bilevel)
         assert learning.keeps_dependence == (inference == "kl" or not published)
+
+
+def test_a_warm_up_counts_the_updates_of_each_kind() -> None:
+    made = trainer(replace(BILEVEL, objective="elbo", kl_warmup=2.0, kl_weight=0.5))
+    learning = made.learning
+    assert isinstance(learning, Bilevel)
+    assert isinstance(learning.outer, ELBO)
+    assert isinstance(learning.inner, KL)
+    steps = 2 * made.batches.per_epoch
+    assert (learning.outer.kl_warmup, learning.inner.kl_warmup) == (steps, 3 * steps)
 
 
 # --- runs -----------------------------------------------------------------------------------------
