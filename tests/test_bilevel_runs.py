@@ -57,6 +57,26 @@ def test_the_encoder_does_not_keep_the_updates(inference: str, weight: str) -> N
     assert len({ends[count].theta.tobytes() for count in ends}) == 3
 
 
+@pytest.mark.parametrize("inference", ["kl", "fisher"])
+def test_the_published_encoder_keeps_the_updates(inference: str) -> None:
+    """The published script goes on from phi_K: a step has J ordinary and K bi-level updates."""
+    chosen = replace(BILEVEL, objective="m2", inference=inference, as_published=True, samples=2)
+    made = trainer(chosen)
+    assert made.fused is None
+    state, plain = made.initial_state(), trainer(replace(chosen, bilevel_steps=0, bilevel_lr=0.01))
+    first = plain.initial_state()
+    theta, x = state.theta.copy(), made.batches.noisy(0, 0)
+    plain.step(first)
+    phi, learning = first.phi, made.learning
+    assert isinstance(learning, Bilevel)
+    for each in range(3):
+        key = Key(chosen.seeds, Stream.BILEVEL, each)
+        phi = phi - np.float32(1e-3) * learning.inner(made.k, made.model, phi, theta, x, key).g_phi
+    made.step(state)
+    agree(state.phi, phi, 1e-6)
+    assert not np.array_equal(state.phi, first.phi)
+
+
 def test_a_step_is_its_objectives_on_their_keys() -> None:
     made = trainer(replace(BILEVEL, objective="m2", optimizer="sgd", encoder_optimizer="sgd"))
     state, key, step = made.initial_state(), Key(made.settings.seeds), 2

@@ -34,7 +34,8 @@ from .objective import Differentiable, LearningObjective, Outcome
 class Bilevel:
     """A learning objective at ``phi_K(theta)``, with its whole gradient in theta, the hypergradient.
 
-    The updates of phi belong to the gradient alone: the caller's phi is not changed.
+    The updates of phi belong to the gradient alone: the caller's phi is not changed, and phi_K is discarded
+    unless ``keeps_phi``.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ class Bilevel:
         Step sizes of the updates, ``(R,)``.
     keeps_dependence : bool
         Whether the updates depend on theta in the gradient. Without, G is the gradient at a constant phi_K.
+    keeps_phi : bool
+        Whether the encoder goes on from phi_K, as in the paper's toy script.
     """
 
     inner: Differentiable
@@ -55,6 +58,7 @@ class Bilevel:
     steps: int
     lr: Array
     keeps_dependence: bool = True
+    keeps_phi: bool = False
 
     @property
     def samples(self) -> int:
@@ -67,9 +71,9 @@ class Bilevel:
         return spec if isinstance(spec, LearningSpec) else None
 
     def fused_updates(self) -> BilevelSpec | None:
-        """Return the record of the updates for a fused step, or None if fused steps have no such loss."""
+        """Return the record of the updates for a fused step, or None if fused steps do not have them."""
         inner = self.inner.fused_spec()
-        if not isinstance(inner, InferenceSpec):
+        if self.keeps_phi or not isinstance(inner, InferenceSpec):
             return None
         return BilevelSpec(self.steps, inner, self.keeps_dependence)
 
@@ -85,10 +89,12 @@ class Bilevel:
             statistics = statistics or inferred.statistics
         assert statistics is not None
         evaluate = self.outer.with_g_phi if self.keeps_dependence else self.outer
-        finite, learned = k.finite(phis[-1]), evaluate(k, model, phis.pop(), theta, x, key)
+        updated = phis.pop()
+        finite, learned = k.finite(updated), evaluate(k, model, updated, theta, x, key)
         # the encoder's running statistics are those of the caller's phi
         statistics = statistics[0], learned.statistics[1]
-        learned = replace(learned, statistics=statistics, updates_finite=finite)
+        kept = updated if self.keeps_phi else None
+        learned = replace(learned, statistics=statistics, updates_finite=finite, phi=kept)
         if not self.keeps_dependence:
             return learned
 

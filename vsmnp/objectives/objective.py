@@ -32,6 +32,8 @@ class Outcome:
         trees of their parameters; empty where there is none.
     updates_finite : Array or None
         ``(R,)`` flags: whether phi is finite after the bi-level updates; None where there are none.
+    phi : Array or None
+        The parameters from which the encoder goes on, where bi-level updates of it are kept.
     """
 
     loss: Array
@@ -41,6 +43,7 @@ class Outcome:
     gamma: Choice | None = None
     statistics: tuple[Params, Params] = ({}, {})
     updates_finite: Array | None = None
+    phi: Array | None = None
 
     def on_host(self, k: Kernels) -> Outcome:
         """Fetch every array from the device of ``k``."""

@@ -108,12 +108,13 @@ def build_inference(settings: Settings, warmup: float = 0.0) -> Objective:
 def build_bilevel(settings: Settings, learning: LearningObjective, lr: Array, warmup: float = 0.0) -> Bilevel:
     """Build the learning objective after K bi-level updates with step sizes ``lr (R,)``.
 
-    The published script's Fisher updates do not keep their dependence on theta.
+    The encoder of the published script goes on from the updated phi, and its Fisher updates do not keep their
+    dependence on theta.
     """
     place, steps = INFERENCES[settings.inference].place, settings.bilevel_steps
     inner = _objective(place, settings, LearnedGamma(), warmup * steps)
     detached = settings.as_published and INFERENCES[settings.inference].reparametrised is not None
-    return Bilevel(cast(Differentiable, inner), learning, steps, lr, not detached)
+    return Bilevel(cast(Differentiable, inner), learning, steps, lr, not detached, settings.as_published)
 
 
 def _objective(place: str, settings: Settings, gamma: GammaRule, warmup: float = 0.0) -> Objective:

@@ -227,6 +227,8 @@ class Trainer:
         self.decoder_optimizer.update(
             k, state.theta, learned.g_theta, state.theta_memory, sizes.decoder, state.alive
         )
+        if learned.phi is not None:
+            state.phi[:] = np.where(state.alive[:, None], learned.phi, state.phi)
         self._place_statistics(state, learned)
         return inferred, learned
 
