@@ -25,7 +25,8 @@ class Measured(TypedDict):
     """The measurements of one page at one width.
 
     ``cut`` are blocks wider than their place, ``raw`` texts with TeX, ``images`` pictures that did not load,
-    ``small`` blocks with letters below :data:`LEAST_LETTERS`; ``formulas`` elements should be ``typeset`` at least as often.
+    ``small`` blocks with letters below :data:`LEAST_LETTERS`; ``formulas`` elements should be ``typeset`` at
+    least as often.
     """
 
     page: str
@@ -58,7 +59,8 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.path == "/measure.html":
             self._answer((HERE / "measure.html").read_bytes(), "text/html")
         elif self.path == "/pages.json":
-            self._answer(json.dumps({"pages": self.pages, "widths": WIDTHS, "least": LEAST_LETTERS}).encode(), "application/json")
+            asked = {"pages": self.pages, "widths": WIDTHS, "least": LEAST_LETTERS}
+            self._answer(json.dumps(asked).encode(), "application/json")
         else:
             super().do_GET()
 
