@@ -73,5 +73,11 @@ def test_it_works_in_a_pipeline_with_names_and_is_pickled() -> None:
     assert list(small().fit(table / 100).feature_names_in_) == list("abc")
 
 
+def test_what_is_said_of_the_features_has_their_names() -> None:
+    table = pd.DataFrame(X, columns=list("abc")).assign(b=0.5)
+    with pytest.warns(UserWarning, match="The column 'b' is constant"):
+        small().fit(table)
+
+
 def test_it_is_public() -> None:
     assert vsmnp.VAE is VAE
