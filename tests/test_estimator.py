@@ -60,6 +60,7 @@ def test_a_density_does_not_depend_on_the_block_of_samples(monkeypatch: pytest.M
     whole = vae.score_samples(X)
     monkeypatch.setattr("vsmnp.estimator._BLOCK", 1)
     np.testing.assert_allclose(vae.score_samples(X), whole, rtol=1e-12)
+    np.testing.assert_allclose(vae.score_samples(X[:7]), whole[:7], rtol=1e-12)
 
 
 def test_it_works_in_a_pipeline_with_names_and_is_pickled() -> None:
