@@ -72,6 +72,10 @@ def test_the_help_of_train_has_a_group_for_every_setting() -> None:
     assert places == sorted(places)
     group_of = {spec.name: spec.metadata["group"] for spec in dataclasses.fields(Settings)}
     assert set(group_of.values()) == set(GROUPS)
+    known = {"missing": "Data", "gamma": "Objective", "latent": "Networks", "lr": "Optimisation"}
+    known |= {"seeds": "Run", "tf32": "Machine", "threads": "Machine", "patience": "Run"}
+    assert {name: group_of[name] for name in known} == known
+    assert text.index("\n  --out ") > places[-1], "an option that is no setting is one of the run"
     text = text[places[0] :]
     for spec in dataclasses.fields(Settings):
         before = text[: text.index(f"\n  {option_name(spec.name)} ")]

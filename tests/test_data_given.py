@@ -102,6 +102,7 @@ def test_a_table_keeps_the_names_of_its_columns(make: Callable[[], Any]) -> None
     [
         pd.DataFrame({"n": pd.array([1, 2, None, 4], dtype="Int64"), "m": [1.0, 2, 3, 4]}),
         pd.DataFrame({"n": [1, 2, None, 4], "m": pd.array([True, False, True, True], dtype="boolean")}),
+        pd.DataFrame({"n": pd.Series([1, 2, pd.NA, 4], dtype=object), "m": [1.0, 2, 3, 4]}),
         pl.DataFrame({"n": [1, 2, None, 4], "m": [1, 2, 3, 4]}),
         pa.table({"n": [1, 2, None, 4], "m": [1, 2, 3, 4]}),
     ],

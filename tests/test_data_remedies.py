@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,12 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Set the current folder and the user's cache."""
     folder.mkdir(exist_ok=True)
     patch.chdir(folder)
-    patch.setattr("platformdirs.user_cache_path", lambda project: folder / "cache")
-    patch.delenv("VSMNP_DATA", raising=False)
+    for name in ("VSMNP_DATA", "XDG_CACHE_HOME"):
+        patch.delenv(name, raising=False)
+    patch.setattr(
+        "platformdirs.user_cache_path",
+        lambda project: Path(os.environ.get("XDG_CACHE_HOME", folder / "cache")),
+    )
 
 
 @pytest.mark.parametrize("case", REMEDIES.values(), ids=REMEDIES)

@@ -206,11 +206,14 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("kill_at", [1, 3, 6])
+@pytest.mark.parametrize("kill_at", [1, 3, 6, 30])
 def test_a_run_killed_between_the_evaluation_and_the_next_save(
     settings: Settings, whole: Path, tmp_path: Path, kill_at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The best state and the last are in one file, so there is no instant at which they disagree."""
+    """The best state and the last are in one file, so there is no instant at which they disagree.
+
+    At the 30th save the second model has its best state of all behind it, which the file has to keep.
+    """
     folder, saves = tmp_path / "run", 0
     save = Session.save
 

@@ -60,6 +60,7 @@ def test_a_density_does_not_depend_on_the_block_of_samples(monkeypatch: pytest.M
     whole = vae.score_samples(X)
     monkeypatch.setattr("vsmnp.estimator._BLOCK", 1)
     np.testing.assert_allclose(vae.score_samples(X), whole, rtol=1e-12)
+    np.testing.assert_allclose(vae.score_samples(X[:7]), whole[:7], rtol=1e-12)
 
 
 def test_it_works_in_a_pipeline_with_names_and_is_pickled() -> None:
@@ -71,6 +72,12 @@ def test_it_works_in_a_pipeline_with_names_and_is_pickled() -> None:
     pd.testing.assert_frame_equal(again.transform(table), codes)
     assert clone(small(latent=4)).get_params()["latent"] == 4
     assert list(small().fit(table / 100).feature_names_in_) == list("abc")
+
+
+def test_what_is_said_of_the_features_has_their_names() -> None:
+    table = pd.DataFrame(X, columns=list("abc")).assign(b=0.5)
+    with pytest.warns(UserWarning, match="The column 'b' is constant"):
+        small().fit(table)
 
 
 def test_it_is_public() -> None:

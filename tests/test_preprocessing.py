@@ -31,13 +31,13 @@ SCALE = np.array([1.0, 2.0, 5.0, 0.5, 10.0, 3.0])
 TINY = Settings(steps=4, hidden=(4,), log_every=2)
 
 
-def table(path: Path, n: int = 200, seed: int = 0) -> tuple[Path, Array]:
-    """Write six columns ``m + s (z A + e / 2)`` with columns of A of norm 1; return the covariance."""
+def table(path: Path, n: int = 200, seed: int = 0, noise: Array = SCALE / 2) -> tuple[Path, Array]:
+    """Write six columns ``m + s z A + noise e`` with columns of A of norm 1; return the covariance."""
     rng = np.random.default_rng(seed)
     a = rng.standard_normal((3, 6))
     a /= np.linalg.norm(a, axis=0)
-    np.save(path, MEAN + SCALE * (rng.standard_normal((n, 3)) @ a + 0.5 * rng.standard_normal((n, 6))))
-    return path, np.outer(SCALE, SCALE) * (a.T @ a + 0.25 * np.eye(6))
+    np.save(path, MEAN + SCALE * (rng.standard_normal((n, 3)) @ a) + noise * rng.standard_normal((n, 6)))
+    return path, np.outer(SCALE, SCALE) * (a.T @ a) + np.diag(noise**2)
 
 
 def fit(path: Path, kind: str) -> Preprocessing:
@@ -117,9 +117,13 @@ def test_the_preprocessing_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("choice", ["auto", "columns"])
-def test_six_columns_are_learned_to_the_exact_likelihood(tmp_path: Path, choice: str) -> None:
-    path, covariance = table(tmp_path / "x.npy", 2000)
+@pytest.mark.parametrize(
+    ("choice", "noise"),
+    [("auto", SCALE / 2), ("columns", SCALE / 2), ("whiten", SCALE / 2), ("whiten", np.full(6, 0.5))],
+)
+def test_six_columns_are_learned_to_the_exact_likelihood(tmp_path: Path, choice: str, noise: Array) -> None:
+    """One variance is enough where the noise is in proportion to the columns, or for whitened columns."""
+    path, covariance = table(tmp_path / "x.npy", 2000, noise=noise)
     run = vsmnp.train(str(path), standardize=choice, objective="elbo", latent=3, hidden=(64, 64), steps=3000)
     exact = -multivariate_normal(MEAN, covariance).logpdf(run.test_set).mean()
     (nll,) = vsmnp.evaluate(run)["nll"]

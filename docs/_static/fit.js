@@ -1,5 +1,7 @@
 // Shrink what is wider than its column until it fits: displayed formulas and tables, once MathJax is done and at resizes.
+// Letters stay readable: what does not fit at the least size is scrolled in its own box.
 window.addEventListener("load", () => {
+  const LEAST = 9; // pixels
   const pixels = (element) => parseFloat(getComputedStyle(element).fontSize);
   const shrink = (block) => {
     const place = block.parentElement;
@@ -11,6 +13,8 @@ window.addEventListener("load", () => {
       size *= 0.98 * place.clientWidth / place.scrollWidth;
       block.style.fontSize = `${size}%`;
     }
+    place.classList.toggle("scrolls", pixels(block) < LEAST);
+    if (pixels(block) < LEAST) { block.style.fontSize = `${LEAST}px`; }
   };
   const wide = "mjx-container[display='true'], div.table-wrapper > table";
   const fit = () => document.querySelectorAll(wide).forEach(shrink);

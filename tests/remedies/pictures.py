@@ -168,7 +168,7 @@ def no_test_picture_that_can_be_read(patch: pytest.MonkeyPatch) -> Iterator[Step
 # --- the cache of decoded pictures ----------------------------------------------------------------
 
 
-def cached(target: str, error: OSError | RuntimeError) -> Iterator[Step]:
+def cached(patch: pytest.MonkeyPatch, target: str, error: OSError | RuntimeError) -> Iterator[Step]:
     """Yield the step that writes a cache while a function fails, and then does not."""
 
     def fail(*arguments: object, **options: object) -> None:
@@ -178,23 +178,24 @@ def cached(target: str, error: OSError | RuntimeError) -> Iterator[Step]:
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(target, fail)
         yield read(FOLDER)
-    broken.setenv("XDG_CACHE_HOME", "elsewhere")
+    patch.setenv("XDG_CACHE_HOME", str(Path("elsewhere").absolute()))
     yield read(FOLDER)
+    assert list(Path("elsewhere/pictures").iterdir())
 
 
 @remedy("free some space there, or set XDG_CACHE_HOME to a folder on another disk")
 def a_cache_on_a_full_disk(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield from cached("os.posix_fallocate", OSError(errno.ENOSPC, "No space left on device"))
+    yield from cached(patch, "os.posix_fallocate", OSError(errno.ENOSPC, "No space left on device"))
 
 
 @remedy("free some space there, or set XDG_CACHE_HOME to a folder on another disk")
 def a_cache_that_is_too_large_for_the_system(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield from cached("h5py.Group.create_dataset", RuntimeError("unable to extend the file"))
+    yield from cached(patch, "h5py.Group.create_dataset", RuntimeError("unable to extend the file"))
 
 
 @remedy("was written but cannot be read back: free some space there, or set XDG_CACHE_HOME")
 def a_cache_that_cannot_be_read_back(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield from cached("vsmnp.data.pictures.cache.mapped", OSError(errno.EIO, "Input/output error"))
+    yield from cached(patch, "vsmnp.data.pictures.cache.mapped", OSError(errno.EIO, "Input/output error"))
 
 
 # --- CelebA ---------------------------------------------------------------------------------------

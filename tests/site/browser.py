@@ -17,13 +17,16 @@ HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 #: Widths of a window in pixels: a laptop's and a telephone's.
 WIDTHS = (1280, 500)
+#: Size in pixels below which letters of tables, formulas and code are hard to read.
+LEAST_LETTERS = 9
 
 
 class Measured(TypedDict):
     """The measurements of one page at one width.
 
-    ``cut`` are blocks wider than their place, ``raw`` texts with TeX, ``images`` pictures that did not load;
-    ``formulas`` elements should be ``typeset`` at least as often.
+    ``cut`` are blocks wider than their place, ``raw`` texts with TeX, ``images`` pictures that did not load,
+    ``small`` blocks with letters below :data:`LEAST_LETTERS`; ``formulas`` elements should be ``typeset`` at
+    least as often.
     """
 
     page: str
@@ -33,6 +36,7 @@ class Measured(TypedDict):
     cut: list[str]
     raw: list[str]
     images: list[str]
+    small: list[str]
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -55,7 +59,8 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.path == "/measure.html":
             self._answer((HERE / "measure.html").read_bytes(), "text/html")
         elif self.path == "/pages.json":
-            self._answer(json.dumps({"pages": self.pages, "widths": WIDTHS}).encode(), "application/json")
+            asked = {"pages": self.pages, "widths": WIDTHS, "least": LEAST_LETTERS}
+            self._answer(json.dumps(asked).encode(), "application/json")
         else:
             super().do_GET()
 

@@ -62,3 +62,7 @@ def test_every_picture_loads(measured: list[Measured]) -> None:
 
 def test_nothing_is_cut(measured: list[Measured]) -> None:
     assert {(m["page"], m["width"]): m["cut"] for m in measured if m["cut"]} == {}
+
+
+def test_letters_are_readable(measured: list[Measured]) -> None:
+    assert {(m["page"], m["width"]): m["small"] for m in measured if m["small"]} == {}
