@@ -123,7 +123,7 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType({
 def reproduce_grid(
     name: str, out: Path, plan: Plan, progress: Callable[[int, int], None], stop: Callable[[], bool]
 ) -> Result:
-    """Reproduce a figure by the plan that :func:`plan_of` made for it."""
+    """Compute a figure by the plan that :func:`plan_of` made for it."""
     if isinstance(plan, plane.Plan):
         return plane.load(name).reproduce(out, plan, progress, stop)
     return images.load(name).reproduce(out, plan, progress, stop)

@@ -33,7 +33,7 @@ class Judged(Protocol):
 
     @property
     def claim(self) -> Asked:
-        """The claim."""
+        """The claim that was tested."""
 
     @property
     def dataset(self) -> str:
@@ -41,11 +41,11 @@ class Judged(Protocol):
 
     @property
     def metric(self) -> str:
-        """The metric."""
+        """The metric that was compared."""
 
     @property
     def answer(self) -> Answer:
-        """The outcome."""
+        """The outcome of the test."""
 
     @property
     def numbers(self) -> str:

@@ -21,7 +21,7 @@ _TRAINED = 900
 
 
 class Measurements(Protocol):
-    """What was measured of a run."""
+    """The measurements of a run that figures use."""
 
     @property
     def settings(self) -> Settings:
