@@ -36,8 +36,7 @@ _DEFINITION = ("definition",)
 #: Settings of runs of a minute, which need larger steps than any longer run.
 _FAST = {"lr": 3e-3, "encoder_lr": 3e-3, "batch_size": 200}
 _QUICK: Mapping[str, Any] = {
-    "optimizers": ("tuned",), "estimators": _DEFINITION, "points": 1_000, "draws": 10_000,
-    "settings": _FAST,
+    "optimizers": ("tuned",), "points": 1_000, "draws": 10_000, "settings": _FAST,
 }  # fmt: skip
 _LARGE = "paper-2d-large"
 
@@ -46,11 +45,14 @@ _LARGE = "paper-2d-large"
 BUDGETS: tuple[Budget, ...] = (
     Budget("quick", "2 minutes on two cores", 1, (), _FOUR, "paper-2d", (1, 5), (0, 2), **_QUICK),
     Budget(
-        "laptop", "hours on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
+        "laptop", "2 hours on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
         points=1_000,
     ),
-    Budget("paper", "a day or two on two cores", 100, (), _TEN),
-    Budget("quick", "3 minutes on two cores", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), **_QUICK),
+    Budget("paper", "10 hours on two cores", 100, (), _TEN),
+    Budget(
+        "quick", "2 minutes on two cores", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), estimators=_DEFINITION,
+        **_QUICK,
+    ),
     Budget(
         "laptop", "hours on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
         points=1_000,
