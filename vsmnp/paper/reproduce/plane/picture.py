@@ -11,7 +11,7 @@ import numpy as np
 from ....data import load_data
 from ....figures.canvas import drawing, labelled_grid, legend_line, note
 from ....figures.style import DATA, FLOOR, SERIES
-from ....metrics import metric
+from ....metrics.table import metric, squared
 from ..methods import NAMES
 from .measured import Measured
 from .records import Row, summary
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _METRICS = ("nll", "sm_loss")
-_LABELS = {"nll": "NLL (nats)", "sm_loss": metric("sm_loss").heading}
+_LABELS = {"nll": "NLL (nats)", "sm_loss": f"SM loss ({squared(metric('sm_loss').unit)})"}
 #: The axes of a metric end this share of its range above one Gaussian, the best constant decoder.
 _ABOVE, _BELOW = 0.35, 0.08
 
