@@ -182,8 +182,18 @@ class Liar(Engine):
         inference, learning = super().losses()
         return inference, learning * (1.01 if self.where == "on the way" else 1)
 
+    def parameters(self) -> Any:
+        phi, theta = super().parameters()
+        if self.where == "phi":
+            phi = {name: 1.01 * p for name, p in phi.items()}
+        if self.where == "theta":
+            theta = {name: 1.01 * p for name, p in theta.items()}
+        return phi, theta
 
-@pytest.mark.parametrize("where", ["inference", "learning", "g_phi", "g_theta", "missing", "on the way"])
+
+@pytest.mark.parametrize(
+    "where", ["inference", "learning", "g_phi", "g_theta", "missing", "on the way", "phi", "theta"]
+)
 def test_a_peer_that_computes_something_else_is_not_timed(
     where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -396,6 +406,16 @@ def test_json_goes_to_the_screen_alone(same_cores: None) -> None:
     (row,) = json.loads(done.stdout)
     assert row["case"] == "F-FAE/4x1/S2/N5/tanh"
     assert row["peer"] is None
+
+
+def test_the_command_takes_the_options_of_bilevel_learning(same_cores: None) -> None:
+    chosen = ("--encoder-steps", "5", "--bilevel-steps", "2", "--encoder-optimizer", "sgd", "--peer", "none")
+    done = invoke(*TINY_STEPS, "--objective", "m2", "--inference", "kl", *chosen, "--json", "-")
+    (row,) = json.loads(done.stdout)
+    assert row["case"] == "K-M2/4x1/S2/J5/K2/N5/sgd"
+    joint = invoke(*TINY_STEPS, "--objective", "fae", *chosen)
+    assert joint.exit_code == 2
+    assert "exclude each other" in joint.output
 
 
 @pytest.mark.parametrize(

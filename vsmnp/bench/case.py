@@ -13,6 +13,9 @@ from ..settings.presets import PRESETS
 from ..settings.settings import Settings
 from ..types import Shape
 
+#: Sizes that a name shows where they differ from the default, by the letter before them.
+_SIZES = {"J": "encoder_steps", "K": "bilevel_steps", "N": "batch_size", "D": "d_x", "Z": "latent"}
+
 
 def paper_of(arch: str) -> Mapping[str, Any]:
     """Return the paper's preset of an architecture for images.
@@ -29,8 +32,9 @@ def paper_of(arch: str) -> Mapping[str, Any]:
 class Case:
     """Settings of a training step; one step is J encoder updates and one decoder update.
 
-    The defaults are the paper's two-dimensional setting: batch 1000, S = J = 1, two layers of 30. The
-    networks of images have a width in place of hidden layers; see :meth:`of_images`.
+    The decoder's gradient is taken through K bi-level updates of the encoder, by default none. The defaults
+    are the paper's two-dimensional setting: batch 1000, S = J = 1, two layers of 30. The networks of images
+    have a width in place of hidden layers; see :meth:`of_images`.
     """
 
     objective: str = "m1"
@@ -50,6 +54,8 @@ class Case:
     tf32: bool = False
     arch: str = "mlp"
     width: float = 1.0
+    bilevel_steps: int = 0
+    encoder_optimizer: str = "adam"
 
     @classmethod
     def of_images(cls, arch: str = "dcgan", **chosen: Any) -> Case:
@@ -72,11 +78,12 @@ class Case:
         if self.image:
             network, usual = self.arch + f"x{self.width:g}" * (self.width != 1), Case.of_images(self.arch)
         parts = [f"{INFERENCES[self.inference].letter}-{self.objective.upper()}", network, f"S{self.samples}"]
-        for sign, name in (("J", "encoder_steps"), ("N", "batch_size"), ("D", "d_x"), ("Z", "latent")):
+        for sign, name in _SIZES.items():
             parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(usual, name))
         parts += [f"R{self.models}"] * (self.models > 1)
         parts += [self.activation] * (self.activation != "relu")
         parts += [self.dtype] * (self.dtype != "float32")
+        parts += [self.encoder_optimizer] * (self.encoder_optimizer != "adam")
         return "/".join(parts + ["tf32"] * self.tf32)
 
     @property

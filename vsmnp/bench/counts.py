@@ -98,14 +98,41 @@ def learning_flops(case: Case) -> int:
     return flops + rows * encoder.all * OBJECTIVES[case.objective].crosses
 
 
+def bilevel_flops(case: Case) -> int:
+    """Count the operations that K bi-level updates add to the decoder update of one model."""
+    if not case.bilevel_steps:
+        return 0
+    encoder, decoder = networks(case)
+    n, rows = case.batch_size, case.samples * case.batch_size
+    # the learning loss back to z and to phi; where it contains s^q, along y forward, back with its tangent
+    outer = rows * (decoder.all - decoder.but_first) + n * (encoder.all + encoder.but_first)
+    if OBJECTIVES[case.objective].crosses:
+        outer += rows * 2 * (encoder.all + encoder.but_first) + n * encoder.all
+    # back through an update: both networks, and along lambda forward, back with their tangents
+    back = n * (3 * encoder.all + 5 * encoder.but_first) + rows * 6 * decoder.all
+    return outer + case.bilevel_steps * (inference_flops(case) + back)
+
+
 def step_flops(case: Case) -> int:
     """Count the operations of a whole step of all R models."""
-    return case.models * (case.encoder_steps * inference_flops(case) + learning_flops(case))
+    updates = case.encoder_steps * inference_flops(case) + learning_flops(case)
+    return case.models * (updates + bilevel_flops(case))
+
+
+#: Numbers per parameter that an optimiser reads and writes.
+MOVED = {"adam": 7, "sgd": 3}
 
 
 def step_bytes(case: Case) -> int:
-    """Count the bytes of a step: its minibatch per update, and parameters and moments through Adam."""
+    """Count the bytes of a step: its minibatch per pass, and parameters and moments through the optimisers.
+
+    A bi-level update is a pass and a gradient step forwards, and a pass and a gradient step of ``lambda`` and
+    of ``G`` on the way back.
+    """
     encoder, decoder = networks(case)
-    batches = (case.encoder_steps + 1) * case.batch_size * case.d_x
-    adam = 7 * case.models * (case.encoder_steps * encoder.parameters + decoder.parameters + 1)
-    return np.dtype(case.dtype).itemsize * (batches + adam)
+    J, K = case.encoder_steps, case.bilevel_steps
+    batches = (J + 1 + 2 * K) * case.batch_size * case.d_x
+    learned = decoder.parameters + 1
+    moved = J * MOVED[case.encoder_optimizer] * encoder.parameters + MOVED["adam"] * learned
+    moved += K * MOVED["sgd"] * (2 * encoder.parameters + learned)
+    return np.dtype(case.dtype).itemsize * (batches + case.models * moved)

@@ -29,6 +29,8 @@ class Noise(NamedTuple):
     inference: Array
     #: ``(R, S, N, Z)``.
     learning: Array
+    #: ``(K, R, S, N, Z)``.
+    bilevel: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +114,14 @@ class Problem:
     def noise(self, t: int) -> Noise:
         """Return the noise that the engine draws in step t."""
         case, key = self.case, Key(self.case.settings.seeds)
-        shape, steps = (case.samples, case.batch_size, case.latent), case.encoder_steps
+        shape = case.samples, case.batch_size, case.latent
 
-        def draw(stream: Stream, step: int) -> Array:
-            return np.asarray(self.k.to_host(key.on(stream, step).normal(self.k, shape, case.dtype)))
+        def draw(stream: Stream, first: int, count: int) -> Array:
+            noise = np.empty((count, case.models, *shape), case.dtype)
+            for each in range(count):
+                noise[each] = self.k.to_host(key.on(stream, first + each).normal(self.k, shape, case.dtype))
+            return noise
 
-        inference = [draw(Stream.INFERENCE, t * steps + j) for j in range(steps)]
-        return Noise(np.stack(inference), draw(Stream.LEARNING, t))
+        J, K = case.encoder_steps, case.bilevel_steps
+        (learning,) = draw(Stream.LEARNING, t, 1)
+        return Noise(draw(Stream.INFERENCE, t * J, J), learning, draw(Stream.BILEVEL, t * K, K))

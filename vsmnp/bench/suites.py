@@ -26,12 +26,21 @@ ENSEMBLE_PEERS = ("torch-vmap", "jax-vmap")
 IMAGE_PEERS = ("torch-eager",)
 #: Additional peers of steps on a CPU: PyTorch in its usual style, beside the lean style of the others.
 USUAL_PEERS = ("torch-backward",)
+#: An additional peer of steps with bi-level updates: their graph is kept by torch-eager, and not by this one.
+FUNCTIONAL_PEERS = ("torch-func",)
 
 #: K-ELBO ... F-M3 of the summary.
 HEADLINE = (
     ("elbo", "kl"), ("m1", "kl"), ("m2", "kl"), ("m3", "kl"),
     ("m1", "fisher"), ("m2", "fisher"), ("m3", "fisher"),
 )  # fmt: skip
+#: Bi-level learning in the paper's two-dimensional setting: J = 5, and plain gradient steps of the encoder.
+BILEVEL = MappingProxyType({"encoder_steps": 5, "encoder_optimizer": "sgd"})
+#: Its objectives, with KL inference.
+OF_BILEVEL = ("m2", "m3")
+#: Numbers K of bi-level updates whose memory is measured.
+DEPTHS = (0, 1, 5, 20)
+
 #: K-ELBO, K-M1 and F-M1 of images.
 OF_IMAGES = (("elbo", "kl"), ("m1", "kl"), ("m1", "fisher"))
 
@@ -105,10 +114,21 @@ def _cases(choice: Choice) -> Iterator[Case]:
     hidden = choice.hidden or (((30, 30),) if choice.quick else ((30, 30), (100, 100)))
     samples = choice.samples or ((1,) if choice.quick else (1, 5))
     for widths, S, inference, objective in product(hidden, samples, inferences, objectives):
-        if OBJECTIVES[objective].joint and INFERENCES[inference].reparametrised is None:
+        joint, follows = OBJECTIVES[objective].joint, INFERENCES[inference].reparametrised
+        if (joint and follows is None) or (choice.template.bilevel_steps and (joint or follows)):
             continue
         chosen = {"objective": objective, "inference": inference, "hidden": widths, "samples": S}
         yield _smooth(replace(choice.template, **chosen))  # type: ignore[arg-type]
+
+
+def _bilevel_cases(choice: Choice, *depths: int) -> Iterator[Case]:
+    """Yield the chosen cases of bi-level learning with each K, by KL inference."""
+    if "kl" not in (choice.inferences or ("kl",)):
+        return
+    for objective in OF_BILEVEL:
+        if objective in (choice.objectives or (objective,)):
+            for K in depths:
+                yield choice.first_case(objective=objective, inference="kl", bilevel_steps=K, **BILEVEL)
 
 
 def steps(choice: Choice) -> Iterator[Part]:
@@ -134,6 +154,7 @@ def summary(choice: Choice) -> Iterator[Part]:
         yield from (StepPart(case(*names, 100, 1)) for names in wanted)
     for objective, inference in (("m1", "fisher-reparam"), ("fae", "fisher-reparam")):
         yield StepPart(case(objective, inference, 30, 1))
+    yield from map(StepPart, _bilevel_cases(choice, 5))
     yield from ensemble(choice)
     yield from (part for part in kernels(choice) if part.title.startswith(("terms", "posterior", "gemm")))
     if choice.template.device == "cpu":
@@ -185,6 +206,7 @@ def memory(choice: Choice) -> Iterator[Part]:
     if choice.template.device == "cpu":
         fewer = replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae"))
         yield from map(PeakPart, _cases(fewer))
+        yield from map(PeakPart, _bilevel_cases(fewer, *((0, 5) if choice.quick else DEPTHS)))
 
 
 def images(choice: Choice) -> Iterator[Part]:
@@ -226,5 +248,6 @@ def peers_of(part: Part, device: str) -> tuple[str, ...]:
     lean = IMAGE_PEERS if isinstance(part, StepPart | PeakPart) and part.case.image else PEERS[device]
     if isinstance(part, StepPart) and part.case.models > 1:
         return ENSEMBLE_PEERS if part.axis is None else ()
-    timed = device == "cpu" and isinstance(part, StepPart) and part.axis is None
-    return (*USUAL_PEERS, *lean) if timed else lean
+    if device != "cpu" or not isinstance(part, StepPart) or part.axis is not None:
+        return lean
+    return (*USUAL_PEERS, *lean, *(FUNCTIONAL_PEERS if part.case.bilevel_steps else ()))

@@ -122,13 +122,17 @@ class Losses:
         return loss + 0.5 * (self.score_q(phi, x, z) ** 2).sum(-1).mean()
 
 
-def adam(p: Tree, g: Tree, memory: Tree) -> tuple[Tree, Tree]:
+def sgd(lr: float, p: Tree, g: Tree, memory: Tree) -> tuple[Tree, Tree]:
+    return jax.tree.map(lambda p, g: p - lr * g, p, g), memory
+
+
+def adam(lr: float, p: Tree, g: Tree, memory: Tree) -> tuple[Tree, Tree]:
     m, v, t = memory
     t = t + 1
     m = jax.tree.map(lambda m, g: m + 0.1 * (g - m), m, g)
     v = jax.tree.map(lambda v, g: v + 0.001 * (g * g - v), v, g)
     one, two = 1 - 0.9**t, 1 - 0.999**t
-    p = jax.tree.map(lambda p, m, v: p - 1e-3 * (m / one) / (jnp.sqrt(v / two) + 1e-8), p, m, v)
+    p = jax.tree.map(lambda p, m, v: p - lr * (m / one) / (jnp.sqrt(v / two) + 1e-8), p, m, v)
     return p, (m, v, t)
 
 
@@ -148,52 +152,83 @@ class JaxContender:
         phi, theta = ([pick(a) for a in p.values()] for p in (problem.phi, problem.theta))
         dtype = jnp.dtype(case.dtype)
         t = jnp.zeros(case.models if models else (), dtype)
-        self.state = [phi, theta, fresh(phi, t), fresh(theta, t + 0)]
+        rule, empty = (sgd, ()) if case.encoder_optimizer == "sgd" else (adam, fresh(phi, t))
+        settings = case.settings
+        self.encoder_update = partial(rule, settings.encoder_lr)
+        self.decoder_update = partial(adam, settings.lr)
+        self.bilevel_lr = settings.bilevel_lr
+        self.state = [phi, theta, empty, fresh(theta, t + 0)]
         self.first = jax.tree.map(jnp.copy, (phi, theta))
         self.key = jax.random.key(0, impl="rbg")
         self.minibatches = [jnp.asarray(x) for x in problem.batches]
         self.t = 0
         over = (lambda f, axes: jax.vmap(f, axes)) if models else (lambda f, axes: f)
-        one_step = over(self._one_step, (0, None, 0, 0))
+        one_step = over(self._one_step, (0, None, 0, 0, 0))
         shape = (case.samples, case.batch_size, case.latent)
         lead = (case.models,) if models else ()
 
         def drawn(state: Tree, x: jax.Array, key: jax.Array) -> Tree:
-            key, a, b = jax.random.split(key, 3)
+            key, a, b, c = jax.random.split(key, 4)
             inference = jax.random.normal(a, (*lead, case.encoder_steps, *shape), dtype)
             learning = jax.random.normal(b, (*lead, *shape), dtype)
-            return *one_step(state, x, inference, learning), key
+            inner = jax.random.normal(c, (*lead, case.bilevel_steps, *shape), dtype)
+            return *one_step(state, x, inference, learning, inner), key
 
         self._drawn = jax.jit(drawn, donate_argnums=0)
         self._given = jax.jit(one_step)
-        self._value = jax.jit(over(self._evaluate, (0, 0, None, 0, 0)))
+        self._value = jax.jit(over(self._evaluate, (0, 0, None, 0, 0, 0)))
 
-    def _one_step(self, state: Tree, x: jax.Array, inference: jax.Array, learning: jax.Array) -> Tree:
+    def _hypergradient(
+        self, theta: Tree, phi: Tree, x: jax.Array, learning: jax.Array, inner: jax.Array
+    ) -> Tree:
+        """Compute the learning loss after the unrolled K bi-level updates, and its gradient in theta."""
+
+        def loss(theta: Tree) -> jax.Array:
+            moved = phi
+            for each in range(self.case.bilevel_steps):
+                g = jax.grad(self.losses_of.inference)(moved, theta, x, inner[each])
+                moved, _ = sgd(self.bilevel_lr, moved, g, ())
+            return self.losses_of.learning(theta, moved, x, learning)
+
+        return jax.value_and_grad(loss)(theta)
+
+    def _one_step(
+        self, state: Tree, x: jax.Array, inference: jax.Array, learning: jax.Array, inner: jax.Array
+    ) -> Tree:
         phi, theta, phi_memory, theta_memory = state
         for j in range(self.case.encoder_steps):
             inferred, g = jax.value_and_grad(self.losses_of.inference)(phi, theta, x, inference[j])
-            phi, phi_memory = adam(phi, g, phi_memory)
-        learned, g = jax.value_and_grad(self.losses_of.learning)(theta, phi, x, learning)
-        theta, theta_memory = adam(theta, g, theta_memory)
+            phi, phi_memory = self.encoder_update(phi, g, phi_memory)
+        learned, g = self._hypergradient(theta, phi, x, learning, inner)
+        theta, theta_memory = self.decoder_update(theta, g, theta_memory)
         return [phi, theta, phi_memory, theta_memory], (inferred, learned)
 
     def _evaluate(
-        self, phi: Tree, theta: Tree, x: jax.Array, inference: jax.Array, learning: jax.Array
+        self, phi: Tree, theta: Tree, x: jax.Array, inference: jax.Array, *noise: jax.Array
     ) -> Tree:
         inferred = jax.value_and_grad(self.losses_of.inference)(phi, theta, x, inference)
-        return inferred, jax.value_and_grad(self.losses_of.learning)(theta, phi, x, learning)
+        return inferred, self._hypergradient(theta, phi, x, *noise)
 
     def evaluate(self, noise: Noise) -> Evaluation:
         eps = self._noise(noise)
         (a, g_phi), (b, g_theta) = self._value(
-            *self.first, self.minibatches[0], eps[0][..., 0, :, :, :], eps[1]
+            *self.first, self.minibatches[0], eps[0][..., 0, :, :, :], *eps[1:]
         )
-        host = (lambda v: np.asarray(v)) if self.models else (lambda v: np.asarray(v)[None])
-        named = [
-            {name: host(g) for name, g in zip(names, gs, strict=True)}
-            for names, gs in zip(self.names, (g_phi, g_theta), strict=True)
-        ]
-        return Evaluation(host(a), host(b), *named)
+        return Evaluation(self._host(a), self._host(b), *self._named(g_phi, g_theta))
+
+    def parameters(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        return self._named(*self.state[:2])
+
+    def _named(self, *trees: Tree) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Copy arrays of phi and of theta to the host by name."""
+        phi, theta = (
+            {name: self._host(v) for name, v in zip(names, tree, strict=True)}
+            for names, tree in zip(self.names, trees, strict=True)
+        )
+        return phi, theta
+
+    def _host(self, v: jax.Array) -> np.ndarray:
+        return np.asarray(v) if self.models else np.asarray(v)[None]
 
     def step(self, noise: Noise | None = None) -> None:
         x = self.minibatches[self.t % len(self.minibatches)]
@@ -210,8 +245,7 @@ class JaxContender:
     def wait(self) -> None:
         jax.block_until_ready(self.state)
 
-    def _noise(self, noise: Noise) -> tuple[jax.Array, jax.Array]:
-        inference = np.moveaxis(noise.inference, 0, 1)  # (R, J, S, N, Z)
-        if self.models:
-            return jnp.asarray(inference), jnp.asarray(noise.learning)
-        return jnp.asarray(inference[0]), jnp.asarray(noise.learning[0])
+    def _noise(self, noise: Noise) -> list[jax.Array]:
+        """Return ``(R, J, S, N, Z)``, ``(R, S, N, Z)`` and ``(R, K, S, N, Z)``, of one model without R."""
+        given = np.moveaxis(noise.inference, 0, 1), noise.learning, np.moveaxis(noise.bilevel, 0, 1)
+        return [jnp.asarray(eps if self.models else eps[0]) for eps in given]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp, vmap
 
@@ -66,16 +67,29 @@ def joint_loss(spec: Spec, phi: Params, theta: Params, x: Tensor, eps: Tensor, f
     return loss + 0.5 * score_q(spec, phi, x, z).square().sum(-1).mean()
 
 
-Gradient = Callable[[Params, Params, Tensor, Tensor], tuple[Params, Tensor]]
+Gradient = Callable[..., tuple[Params, Tensor]]
 
 
 def gradients(spec: Spec, case: Case) -> tuple[Gradient, Gradient]:
-    """Return ``inference(phi, theta, x, eps)`` and ``learning``, which return ``(gradients, loss)``."""
+    """Return ``inference(phi, theta, x, eps)`` and ``learning(phi, theta, x, eps, inner)``.
+
+    Both return ``(gradients, loss)``; ``inner`` is the noise of the K bi-level updates.
+    """
+    lr = case.settings.bilevel_lr
 
     def inference(phi: Params, theta: Params, x: Tensor, eps: Tensor) -> tuple[Params, Tensor]:
         return grad_and_value(lambda p: inference_loss(spec, case, p, theta, x, eps))(phi)
 
-    def learning(phi: Params, theta: Params, x: Tensor, eps: Tensor) -> tuple[Params, Tensor]:
-        return grad_and_value(lambda p: learning_loss(spec, case, phi, p, x, eps))(theta)
+    def moved(phi: Params, theta: Params, x: Tensor, inner: Tensor) -> Params:
+        for each in range(case.bilevel_steps):
+            gs, _ = inference(phi, theta, x, inner[each])
+            phi = [torch.sub(p, g, alpha=lr) for p, g in zip(phi, gs, strict=True)]
+        return phi
+
+    def learning(phi: Params, theta: Params, x: Tensor, eps: Tensor, inner: Tensor) -> tuple[Params, Tensor]:
+        def loss(p: Params) -> Tensor:
+            return learning_loss(spec, case, moved(phi, p, x, inner), p, x, eps)
+
+        return grad_and_value(loss)(theta)
 
     return inference, learning

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim import Optimizer
 
-from vsmnp.bench import Problem
+from vsmnp.bench import Case, Problem
 from vsmnp.settings.in_effect import batch_norm
 
 from ._image_networks import Leaves, Plan
@@ -71,6 +72,15 @@ def prepare(problem: Problem) -> None:
     if problem.case.device == "cpu":
         torch.set_num_threads(problem.case.threads)
     torch.backends.cuda.matmul.allow_tf32 = problem.case.tf32
+
+
+def optimizers(case: Case, phi: list[Tensor], theta: list[Tensor], **adam: bool) -> list[Optimizer]:
+    """Return the optimisers of encoder and decoder, both fused; ``adam`` are options of Adam alone."""
+    settings = case.settings
+    decoder = torch.optim.Adam(theta, lr=settings.lr, fused=True, **adam)
+    if case.encoder_optimizer == "sgd":
+        return [torch.optim.SGD(phi, lr=settings.encoder_lr, fused=True), decoder]
+    return [torch.optim.Adam(phi, lr=settings.encoder_lr, fused=True, **adam), decoder]
 
 
 def tensors(named: Mapping[str, np.ndarray], where: torch.device, models: bool = False) -> list[Tensor]:

@@ -1,12 +1,13 @@
 """PyTorch, eager: losses by hand where a closed form is the usual choice, gradients by autograd.
 
-Only the gradients that an update needs are computed; z is detached where it is held fixed; Adam is fused.
+Only the gradients that an update needs are computed; z is detached where it is held fixed; the optimisers
+are fused. Bi-level updates keep their graph (``create_graph=True``) for the decoder's gradient.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from ._torch_model import (
     log_likelihood,
     matching,
     obstacle_alone,
+    optimizers,
     prepare,
     tensors,
 )  # fmt: skip
@@ -53,16 +55,35 @@ def inference_loss(
     return 0.5 * d.square().sum(-1).mean()
 
 
-def learning_loss(spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor) -> Tensor:
-    """Compute ELBO, M1, M2 or M3, without a gradient in phi."""
+def bilevel_updates(
+    spec: Spec, name: str, lr: float, phi: Params, theta: Params, x: Tensor, inner: Tensor
+) -> Params:
+    """Return ``phi_K(theta)`` of gradient steps from phi, a constant, with their graph."""
+    moved: Params = [p.detach().requires_grad_() for p in phi]
+    for eps in inner:
+        loss = inference_loss(spec, name, moved, theta, x, eps, keeps_graph=True)
+        gs = torch.autograd.grad(loss, moved, create_graph=True)
+        moved = [torch.sub(p, g, alpha=lr) for p, g in zip(moved, gs, strict=True)]
+    return moved
+
+
+def learning_loss(
+    spec: Spec, name: str, phi: Params, theta: Params, x: Tensor, eps: Tensor, through_phi: bool
+) -> Tensor:
+    """Compute ELBO, M1, M2 or M3, without a gradient in phi unless it depends on theta."""
     s_q = None
     if name == "m3":
         x_each = x.expand(spec.samples, *x.shape).detach().requires_grad_()
         mu, s = encode(spec, phi, x_each)
-        z = (mu + s * eps).detach()
-        (s_q,) = torch.autograd.grad(log_q(z, mu, s), x_each)
+        z = mu + s * eps
+        if through_phi:  # the gradient of log q at fixed z in mu and in s, where both and z follow phi
+            a = eps / s, (eps.square() - 1) / s
+            (s_q,) = torch.autograd.grad((mu, s), x_each, a, create_graph=True)
+        else:
+            z = z.detach()
+            (s_q,) = torch.autograd.grad(log_q(z, mu, s), x_each)
     else:
-        with torch.no_grad():
+        with torch.set_grad_enabled(through_phi):
             mu, s = encode(spec, phi, x)
             z = mu + s * eps
     g = decode(spec, theta, z)
@@ -116,11 +137,8 @@ class TorchEager:
         self.names = [*problem.phi], [*problem.theta]
         self.phi = [p.requires_grad_() for p in tensors(problem.phi, where)]
         self.theta = [p.requires_grad_() for p in tensors(problem.theta, where)]
-        settings = case.settings
-        self.optimizers = [
-            torch.optim.Adam(self.phi, lr=settings.encoder_lr, fused=True),
-            torch.optim.Adam(self.theta, lr=settings.lr, fused=True),
-        ]
+        self.optimizers = optimizers(case, self.phi, self.theta)
+        self.bilevel_lr = case.settings.bilevel_lr
         self.minibatches = torch.from_numpy(problem.batches).to(where)
         self.order = itertools.cycle(range(len(self.minibatches)))
         self.last: tuple[Tensor, Tensor] | None = None
@@ -131,16 +149,19 @@ class TorchEager:
             return joint_loss(self.spec, self.phi, self.theta, x, eps, True, follows)
         return inference_loss(self.spec, self.case.inference, self.phi, self.theta, x, eps)
 
-    def learning(self, x: Tensor, eps: Tensor) -> Tensor:
-        if self.case.objective == "fae":
-            return joint_loss(self.spec, self.phi, self.theta, x, eps, False, False)
-        return learning_loss(self.spec, self.case.objective, self.phi, self.theta, x, eps)
+    def learning(self, x: Tensor, eps: Tensor, inner: Tensor) -> Tensor:
+        case, phi = self.case, self.phi
+        if case.objective == "fae":
+            return joint_loss(self.spec, phi, self.theta, x, eps, False, False)
+        if case.bilevel_steps:
+            phi = bilevel_updates(self.spec, case.inference, self.bilevel_lr, phi, self.theta, x, inner)
+        return learning_loss(self.spec, case.objective, phi, self.theta, x, eps, case.bilevel_steps > 0)
 
     def evaluate(self, noise: Noise) -> Evaluation:
         x = self.minibatches[0]
         inferred, learned = (
             self.inference(x, self._given(noise.inference[0])),
-            self.learning(x, self._given(noise.learning)),
+            self.learning(x, *self._for_learning(noise)),
         )
         g_phi, g_theta = gradient(inferred, self.phi), gradient(learned, self.theta)
         return Evaluation(
@@ -154,7 +175,7 @@ class TorchEager:
             eps = self._drawn() if noise is None else self._given(noise.inference[j])
             inferred = self.inference(x, eps)
             self._update(0, inferred, self.phi)
-        learned = self.learning(x, self._drawn() if noise is None else self._given(noise.learning))
+        learned = self.learning(x, *self._for_learning(noise))
         self._update(1, learned, self.theta)
         self.last = inferred.detach(), learned.detach()
 
@@ -171,8 +192,17 @@ class TorchEager:
         if self.where.type == "cuda":
             torch.cuda.synchronize()
 
-    def _drawn(self) -> Tensor:
-        shape = self.case.samples, self.case.batch_size, self.case.latent
+    def parameters(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+        return arrays(self.names[0], self.phi), arrays(self.names[1], self.theta)
+
+    def _for_learning(self, noise: Noise | None) -> tuple[Tensor, Tensor]:
+        """Return the noise of the learning loss and that of the K bi-level updates."""
+        if noise is None:
+            return self._drawn(), self._drawn(self.case.bilevel_steps)
+        return self._given(noise.learning), torch.from_numpy(noise.bilevel[:, 0]).to(self.where)
+
+    def _drawn(self, *count: int) -> Tensor:
+        shape = *count, self.case.samples, self.case.batch_size, self.case.latent
         return torch.randn(shape, device=self.where, dtype=self.minibatches.dtype)
 
     def _given(self, eps: np.ndarray) -> Tensor:
@@ -182,6 +212,8 @@ class TorchEager:
 def obstacle(problem: Problem) -> str | None:
     if problem.case.image is None:
         return obstacle_alone(problem)
+    if problem.case.bilevel_steps:
+        return "its networks of images have no bi-level updates."
     if problem.case.models > 1 or problem.case.inference == "fisher-reparam":
         return "its networks of images train one model, by KL or Fisher inference."
     if problem.case.objective not in ("elbo", "m1", "m2"):

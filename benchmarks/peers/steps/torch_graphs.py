@@ -7,6 +7,7 @@ import torch
 from vsmnp.bench import Noise, Problem
 
 from . import _torch_model
+from ._torch_model import optimizers
 from .torch_eager import TorchEager
 
 __all__ = ["TorchGraphs", "make", "obstacle"]
@@ -23,9 +24,7 @@ class TorchGraphs(TorchEager):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.optimizers = [
-            torch.optim.Adam(p, lr=1e-3, fused=True, capturable=True) for p in (self.phi, self.theta)
-        ]
+        self.optimizers = optimizers(self.case, self.phi, self.theta, capturable=True)
         self.x = self.minibatches[0].clone()
         self.graph: torch.cuda.CUDAGraph | None = None
 
@@ -53,7 +52,7 @@ class TorchGraphs(TorchEager):
         for _ in range(self.case.encoder_steps):
             inferred = self.inference(self.x, self._drawn())
             self._update(0, inferred, self.phi)
-        learned = self.learning(self.x, self._drawn())
+        learned = self.learning(self.x, *self._for_learning(None))
         self._update(1, learned, self.theta)
         self.last = inferred.detach(), learned.detach()
 

@@ -1,9 +1,10 @@
-"""PyTorch for ensembles: the gradient of one model under ``torch.func.vmap``, one fused Adam for all."""
+"""PyTorch for ensembles: the gradient of one model under ``torch.func.vmap``, one fused optimiser for all."""
 
 from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.func import vmap
 from vsmnp.bench import Evaluation, Noise, Problem
 
 from ._torch_functional import gradients
-from ._torch_model import Spec, arrays, device, obstacle, prepare, tensors
+from ._torch_model import Spec, arrays, device, obstacle, optimizers, prepare, tensors
 
 __all__ = ["TorchVmap", "make", "obstacle"]
 
@@ -26,16 +27,16 @@ class TorchVmap:
         self.case, self.where = problem.case, device(problem)
         self.names = [*problem.phi], [*problem.theta]
         self.phi, self.theta = (tensors(p, self.where, models=True) for p in (problem.phi, problem.theta))
-        self.optimizers = [torch.optim.Adam(p, lr=1e-3, fused=True) for p in (self.phi, self.theta)]
+        self.optimizers = optimizers(self.case, self.phi, self.theta)
         each = gradients(Spec.of(problem), self.case)
-        self.gradients = [vmap(f, (0, 0, None, 0)) for f in each]
+        self.gradients = [vmap(f, (0, 0, None, *axes)) for f, axes in zip(each, ((0,), (0, 1)), strict=True)]
         self.minibatches = torch.from_numpy(problem.batches).to(self.where)
         self.order = itertools.cycle(range(len(self.minibatches)))
 
     def evaluate(self, noise: Noise) -> Evaluation:
         x = self.minibatches[0]
         g_phi, inferred = self.gradients[0](self.phi, self.theta, x, self._given(noise.inference[0]))
-        g_theta, learned = self.gradients[1](self.phi, self.theta, x, self._given(noise.learning))
+        g_theta, learned = self.gradients[1](self.phi, self.theta, x, *self._for_learning(noise))
         named = [arrays(names, gs, True) for names, gs in zip(self.names, (g_phi, g_theta), strict=True)]
         return Evaluation(inferred.cpu().numpy(), learned.cpu().numpy(), *named)
 
@@ -43,11 +44,11 @@ class TorchVmap:
         x = self.minibatches[next(self.order)]
         for j in range(self.case.encoder_steps):
             inferred = self._move(0, x, self._drawn() if noise is None else self._given(noise.inference[j]))
-        learned = self._move(1, x, self._drawn() if noise is None else self._given(noise.learning))
+        learned = self._move(1, x, *self._for_learning(noise))
         self.last = inferred, learned
 
-    def _move(self, which: int, x: Tensor, eps: Tensor) -> Tensor:
-        gs, loss = self.gradients[which](self.phi, self.theta, x, eps)
+    def _move(self, which: int, x: Tensor, *noise: Tensor) -> Tensor:
+        gs, loss = self.gradients[which](self.phi, self.theta, x, *noise)
         for p, g in zip((self.phi, self.theta)[which], gs, strict=True):
             p.grad = g
         self.optimizers[which].step()
@@ -61,8 +62,17 @@ class TorchVmap:
         if self.where.type == "cuda":
             torch.cuda.synchronize()
 
-    def _drawn(self) -> Tensor:
-        shape = self.case.models, self.case.samples, self.case.batch_size, self.case.latent
+    def parameters(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+        return arrays(self.names[0], self.phi, True), arrays(self.names[1], self.theta, True)
+
+    def _for_learning(self, noise: Noise | None) -> tuple[Tensor, Tensor]:
+        """Return the noise of the learning loss and that of the K bi-level updates."""
+        if noise is None:
+            return self._drawn(), self._drawn(self.case.bilevel_steps)
+        return self._given(noise.learning), self._given(noise.bilevel)
+
+    def _drawn(self, *count: int) -> Tensor:
+        shape = *count, self.case.models, self.case.samples, self.case.batch_size, self.case.latent
         return torch.randn(shape, device=self.where, dtype=self.minibatches.dtype)
 
     def _given(self, eps: np.ndarray) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from ...model.layout import Layout
 from ...rng import Key, Stream
 from ...training.info import Info
 from ...types import Array
@@ -40,6 +39,9 @@ class Contender(Protocol):
     def losses(self) -> tuple[Array, Array]:
         """Return the losses ``(R,)`` of the last step: of its last encoder update and its decoder update."""
 
+    def parameters(self) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+        """Return the parameters of encoder and decoder by name ``(R, *shape)``, on the host."""
+
     def wait(self) -> None:
         """Block until all submitted work is done."""
 
@@ -70,15 +72,10 @@ class Engine:
         model, phi, theta = trainer.model, state.phi, state.theta
         inferred = trainer.inference(k, model, phi, theta, x, key.on(Stream.INFERENCE, 0))
         learned = trainer.learning(k, model, phi, theta, x, key.on(Stream.LEARNING, 0))
-
-        def named(layout: Layout, g: Array | None) -> dict[str, Array]:
-            assert g is not None
-            return dict(layout.named(k.to_host(g)))
-
-        return Evaluation(
-            k.to_host(inferred.loss), k.to_host(learned.loss),
-            named(model.phi_layout, inferred.g_phi), named(model.theta_layout, learned.g_theta),
-        )  # fmt: skip
+        assert inferred.g_phi is not None
+        assert learned.g_theta is not None
+        g_phi, g_theta = self._named(inferred.g_phi, learned.g_theta)
+        return Evaluation(k.to_host(inferred.loss), k.to_host(learned.loss), g_phi, g_theta)
 
     def step(self, noise: Noise | None = None) -> None:
         self.info = self.trainer.step(self.state)
@@ -88,8 +85,18 @@ class Engine:
         to_host = self.trainer.k.to_host
         return np.asarray(to_host(self.info.inference.loss)), np.asarray(to_host(self.info.learning.loss))
 
+    def parameters(self) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+        return self._named(self.state.phi, self.state.theta)
+
     def wait(self) -> None:
         self._wait()
+
+    def _named(self, phi: Array, theta: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+        model, to_host = self.trainer.model, self.trainer.k.to_host
+        return (
+            dict(model.phi_layout.named(to_host(phi))),
+            dict(model.theta_layout.named(to_host(theta))),
+        )
 
 
 def waiter(device: str) -> Callable[[], None]:
