@@ -102,9 +102,11 @@ class Bilevel:
         assert g_theta is not None
         assert adjoint is not None
         for each in reversed(noise):
-            h, m = self.inner.gradient_along(k, model, phis.pop(), theta, x, each, adjoint)
+            at, want_phi = phis.pop(), bool(phis)  # nothing follows the first update
+            h, m = self.inner.gradient_along(k, model, at, theta, x, each, adjoint, want_phi)
             if not self.outer.gamma.learns:
                 model.log_sd(m)[:] = 0
             g_theta = g_theta - lr * m
-            adjoint = adjoint - lr * h
+            if h is not None:
+                adjoint = adjoint - lr * h
         return replace(learned, g_phi=None, g_theta=g_theta)

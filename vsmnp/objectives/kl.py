@@ -72,8 +72,9 @@ class KL:
         return Outcome(loss, terms, g_phi=g_phi, statistics=statistics)
 
     def gradient_along(
-        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array
-    ) -> tuple[Array, Array]:
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array,
+        want_phi: bool = True,
+    ) -> tuple[Array | None, Array]:  # fmt: skip
         r"""Compute the derivatives of both gradients along ``dphi``, of a Gaussian q.
 
         With :math:`\dot z = \dot\mu + \epsilon \dot s` and dots for the tangents of the decoder's sweeps,
@@ -99,12 +100,14 @@ class KL:
         m = k.zeros(theta.shape, theta.dtype)
         gz, dgz = model.decoder.vjp_jvp(
             k, pd, decoder_cache, share * e, Tangents(None, decoder_dc, share * dg),
-            Grads(None, model.decoder_part(m)),
+            Grads(None, model.decoder_part(m), want_phi),
         )  # fmt: skip
+        model.log_sd(m)[:] = -2 * (share * e * dg).sum((1, 2, 3))
+        if not want_phi:
+            return None, m
+
         assert gz is not None
         assert dgz is not None
-        model.log_sd(m)[:] = -2 * (share * e * dg).sum((1, 2, 3))
-
         weight = weight_at(self.kl_weight, self.kl_warmup, key.step) / n
         gmu = gz.sum(1, keepdims=True) + weight * q.mu
         gs = (gz * eps).sum(1, keepdims=True) + weight * (q.s - 1 / q.s)

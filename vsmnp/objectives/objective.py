@@ -83,9 +83,10 @@ class Differentiable(Objective, Protocol):
     """An objective that trains phi by a gradient which can be differentiated along a direction."""
 
     def gradient_along(
-        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array
-    ) -> tuple[Array, Array]:
-        """Compute the derivatives of the gradients in phi and in theta along ``dphi (R, P_e)``.
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array,
+        want_phi: bool = True,
+    ) -> tuple[Array | None, Array]:  # fmt: skip
+        """Compute the derivatives of the gradients in phi (None if not wanted) and in theta along ``dphi``.
 
         By the symmetry of second derivatives the latter is the gradient in theta of ``<g_phi, dphi>``.
         """

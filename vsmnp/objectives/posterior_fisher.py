@@ -110,8 +110,9 @@ class PosteriorFisher:
         return Outcome(total, {"posterior_fisher": total}, g_phi=g_phi, statistics=statistics)
 
     def gradient_along(
-        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array
-    ) -> tuple[Array, Array]:
+        self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, dphi: Array,
+        want_phi: bool = True,
+    ) -> tuple[Array | None, Array]:  # fmt: skip
         r"""Compute the derivatives of both gradients along ``dphi``, with z (and the weight W) held fixed.
 
         With :math:`\dot d = \dot\mu/s^2 + 2 (z - \mu) \dot s/s^3`,
@@ -154,6 +155,8 @@ class PosteriorFisher:
         assert b is not None
         b = b / -share
         model.log_sd(m)[:] = 2 * share * (b * direction).sum((1, 2, 3))
+        if not want_phi:
+            return None, m
 
         d = q.place(eps) - eps / s - b
         dgmu = share * (weight * (dd - 2 * d * dq.s / s) / s**2).sum(1, keepdims=True)

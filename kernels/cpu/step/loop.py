@@ -54,6 +54,7 @@ def _update(
     width = tile.at[0].width
     for r in range(low, high):
         phi, theta = row_of(arrays.phi, r), row_of(arrays.theta, r)
+        want_phi = plan.wants_phi and not arrays.bilevel.is_first
         for each in range(pass_index, end):
             if each == CHOOSING:
                 arrays.chosen[r, L] = theta[plan.log_sd]
@@ -74,7 +75,7 @@ def _update(
                     start = p * plan.tiles * width
                     for row in range(start, min(batch, start + plan.tiles * width), width):
                         rows = min(width, batch - row)
-                        where = place, tau, row, rows, plan, each
+                        where = place, tau, row, rows, plan, each, want_phi
                         results = row_of(arrays.bilevel.adjoint, r), g, other, sums
                         call_with_records(
                             tile.inner_loops[plan.share], (tile, phi, theta, inputs.x, *where, *results)

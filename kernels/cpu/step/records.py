@@ -128,7 +128,8 @@ class BilevelArrays(NamedTuple):
     chosen, terms : Array
         Those of the learning loss; see :class:`ModelArrays`.
     is_first : int
-        Whether the update is the first, whose derivative completes the decoder's gradient.
+        Whether the update is the first, whose derivative completes the decoder's gradient: that of its
+        gradient in phi is not needed.
     """
 
     lr: Array

@@ -24,10 +24,10 @@ from .records import Noise
 Body: TypeAlias = Callable[..., None]
 
 #: Arguments of a stage that computes a tile's share of a gradient: ``phi, theta, x, noise, tau, row, rows,
-#: plan, pass_index, dphi, g, other, sums``. The share is added to ``g (P,)`` and to ``other (P,)``, the
-#: second gradient of some updates; the sums from which the loss is computed to ``sums (4,)``. A derivative
-#: is taken along ``dphi``.
-_SHARE = "vector vector data noise real word word plan word vector vector vector sums"
+#: plan, pass_index, want_phi, dphi, g, other, sums``. The share is added to ``g (P,)`` and to ``other (P,)``,
+#: the second gradient of some updates; the sums from which the loss is computed to ``sums (4,)``. A
+#: derivative is taken along ``dphi``.
+_SHARE = "vector vector data noise real word word plan word word vector vector vector sums"
 #: Arguments of a stage that finishes a pass of model r: ``accumulators, arrays, inputs, plan, r,
 #: pass_index``.
 _FINISH = "accumulators arrays inputs plan word word"

@@ -1,8 +1,8 @@
 """The derivatives of the inference gradients along a direction of phi, on a tile: KL, and posterior Fisher.
 
 They are those of ``gradient_along`` in ``vsmnp/objectives/kl.py`` and ``posterior_fisher.py``. The derivative
-of the gradient in theta is added to ``g``, that of the gradient in phi to ``other``; the arguments are
-explained in ``stages.py``.
+of the gradient in theta is added to ``g``, that of the gradient in phi, if it is wanted, to ``other``; the
+arguments are explained in ``stages.py``.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def encoder_along(tile: Any, phi: Array, dphi: Array, rows: int, g: Array) -> No
 @stage
 def kl_along(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the derivatives of the gradients of KL along ``dphi``, and the sum of ``(g - x) . dg``."""
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
@@ -96,13 +96,15 @@ def kl_along(
             for i in range(width):
                 dz[i] = dmu[i] + ds[i] * eps[i]
     clear_padding(tile, z_dot, d_z, rows, samples)
-    decoder_along(tile, theta, tau / (batch * samples), 2, g)
+    decoder_along(tile, theta, tau / (batch * samples), 2 if want_phi else 0, g)
     work = run_of(planes, at.work, 0, samples * width)
     for d in range(at.d_x):
         e, dg = row_of(planes, at.residual + d), row_of(planes, outputs_along(tile.decoder) + d)
         for i in range(work.size):
             work[i] = e[i] * dg[i]
         sums[0] += total(work)
+    if not want_phi:
+        return
 
     gz, dgz = input_cotangent(tile, tile.decoder), input_cotangent_along(tile, tile.decoder)
     one, prior = real(1), real(1.0 / batch)
@@ -129,7 +131,7 @@ def kl_along(
 @stage
 def fisher_along(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the derivatives of the gradients of ``weight |d|^2/2`` along ``dphi``, and the sum of ``b . W dd``.
 
@@ -162,6 +164,8 @@ def fisher_along(
             sums[0] += total(work)
     clear_padding(tile, z_dot, d_z, rows, samples)
     decoder_along(tile, theta, share * tau, 0, g)
+    if not want_phi:
+        return
 
     for z in range(d_z):
         gmu, gs = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)

@@ -88,11 +88,11 @@ def mix(
 @stage
 def quadratic(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of the ELBO, M1, M2 or M3 by the pass's form, and sums of a, h and KL[q || p].
 
-    That in phi is added to ``other`` if the plan wants it.
+    That in phi is added to ``other`` if it is wanted.
     """
     at, batch = tile.at[0], x.shape[0]
     width, samples, form = at.width, at.samples, row_of(plan.forms, pass_index)
@@ -112,6 +112,6 @@ def quadratic(
     else:
         scale(tile, at.residual, at.d_x, w_square * form[0] / (batch * samples), at.cotangent)
     if pass_index == TRAINING:
-        backward(tile, tile.decoder, theta, at.cotangent, g, True, plan.wants_phi, samples * width)
-        if plan.wants_phi:
+        backward(tile, tile.decoder, theta, at.cotangent, g, True, want_phi, samples * width)
+        if want_phi:
             through_q(tile, phi, rows, plan.prior / batch, form, w_cross / (batch * samples), other)
