@@ -18,11 +18,11 @@ def evaluate_with_progress(
     run: Run, quiet: bool, draws: int | None = None, iwae_samples: int | None = None
 ) -> Evaluation:
     """Compute every metric with a progress bar; None stands for the default number."""
-    from vsmnp.evaluation.evaluate import doubts, evaluate
+    from vsmnp.evaluation.evaluate import doubts, measured
 
     samples = IWAE_SAMPLES if iwae_samples is None else iwae_samples
     with Progress("Evaluating", 100, quiet) as progress:
-        found = evaluate(run, prior_draws=draws or PRIOR_DRAWS, progress=progress.part, iwae_samples=samples)
+        found = measured(run, None, draws or PRIOR_DRAWS, progress.part, samples)
     for sentence in doubts(found):
         note(sentence, quiet)
     return found
@@ -30,7 +30,7 @@ def evaluate_with_progress(
 
 def evaluation_table(run: Run, evaluation: Evaluation) -> str:
     """Tabulate the metrics: mean over the models, standard error, and the lower bound if known."""
-    from vsmnp.evaluation.evaluate import floors
+    from vsmnp.evaluation.floors import floors
     from vsmnp.metrics import metric
 
     known = floors(run)

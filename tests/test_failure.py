@@ -191,6 +191,16 @@ def test_the_grids_have_every_level_that_was_announced() -> None:
     assert all(len(each.levels) > 0 for each in GRIDS)
 
 
+def test_data_sets_without_a_run_are_refused() -> None:
+    quick = next(budget for budget in BUDGETS if budget.name == "quick")
+    with pytest.raises(ConfigError, match=r"no data set of this experiment .*'moons'|moons"):
+        wanted(quick, ["moons"])
+    with pytest.raises(ConfigError, match="--budget quick has no run on star: leave out --datasets, or take"):
+        wanted(quick, ["star"])
+    assert wanted(quick)
+    assert wanted(next(budget for budget in BUDGETS if budget.name == "laptop"), ["star"])
+
+
 def test_what_a_run_needs_is_trained_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A grid of one run from the ELBO's model: first that model, then the ELBO from it, the reference."""
     run = Factors("star", "kl", "m1", start="elbo")

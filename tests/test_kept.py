@@ -16,7 +16,9 @@ from small_data import smaller_sets
 
 from vsmnp.cli import main
 from vsmnp.data.dataset import fingerprint
-from vsmnp.evaluation.evaluate import floors
+from vsmnp.errors import StorageError
+from vsmnp.evaluation.evaluate import evaluate
+from vsmnp.evaluation.floors import floors
 from vsmnp.evaluation.kept import EVALUATION, kept
 from vsmnp.metrics import MODEL_METRICS, metric
 from vsmnp.runs.session import Session, load_run
@@ -88,6 +90,33 @@ def test_evaluate_keeps_what_it_prints_and_all_that_it_depends_on(runs: Path) ->
     assert document["machine"].keys() == {"processor", "architecture", "instructions", "cores"}
 
 
+def test_an_evaluation_in_python_is_kept(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = load_run(runs / "a")
+    figures = evaluate(run, prior_draws=20, iwae_samples=2)
+    found = kept(runs / "a")
+    assert found is not None
+    assert found.fits(run.seal, 20, 2)
+    assert {name: found.figures[name] for name in figures} == figures
+    document = json.loads((runs / "a" / EVALUATION).read_text())
+    assert document["settings"] == run.settings.to_mapping()
+
+    (runs / "a" / EVALUATION).unlink()
+    evaluate(run, run.test_set[:30], prior_draws=20, iwae_samples=2)
+    assert kept(runs / "a") is None, "an evaluation on other data is not that of the run"
+
+    def full(*_: object) -> None:
+        raise StorageError("evaluation.json could not be written (No space left on device).")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vsmnp.evaluation.kept.write_text", full)
+        with pytest.warns(UserWarning, match="The evaluation is not kept: .*No space left"):
+            assert evaluate(run, prior_draws=20, iwae_samples=2) == figures
+
+    Session.resumed(runs / "a", {"steps": 6}).train()
+    evaluate(run, prior_draws=20, iwae_samples=2)
+    assert kept(runs / "a") is None, "the run has gone on since"
+
+
 def test_train_keeps_its_evaluation(tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ("--kernels", "reference", "--steps", 2, "--batch-size", 20, "--hidden", 3, "--samples", 2)
@@ -136,8 +165,6 @@ def test_what_does_not_fit_is_computed_anew(runs: Path, change: str, monkeypatch
 def test_a_folder_that_cannot_be_written_to_loses_the_file_only(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vsmnp.errors import StorageError
-
     def full(*_: object) -> None:
         raise StorageError("evaluation.json could not be written (No space left on device).")
 

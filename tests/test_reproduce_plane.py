@@ -138,10 +138,29 @@ def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: Plan, tmp_pat
     found = load("fig3").reproduce(tmp_path, plan, _ignore)
     assert sorted(plan.runs.rglob("*")) == before
     assert list(tmp_path.iterdir()) == []
-    assert {(row["J"], row["K"]): (row["runs"], row["finished"]) for row in found.data["cost"]} == {
-        (1, 0): (6, 4), (2, 0): (6, 4), (1, 1): (4, 2), (2, 1): (4, 2),
-    }  # fmt: skip
+    counts: dict[tuple[int, int], tuple[int, int]] = {}
+    for row in found.data["cost"]:
+        runs, finished = counts.get((row["J"], row["K"]), (0, 0))
+        counts[row["J"], row["K"]] = runs + row["runs"], finished + row["finished"]
+    assert counts == {(1, 0): (6, 4), (2, 0): (6, 4), (1, 1): (4, 2), (2, 1): (4, 2)}
     assert all(row["steps"] == 3 and row["core hours left"] > 0 for row in found.data["cost"])
+
+
+def test_published_runs_are_timed_apart(plan: Plan, tmp_path: Path) -> None:
+    """Their losses have no fused step, so that they take longer."""
+    both = replace(plan, methods=("K-M2",), estimators=("definition", "published"), dry_run=True)
+    found = load("fig3").reproduce(tmp_path, both, _ignore)
+    kinds = [(row["J"], row["K"], row["loss"]) for row in found.data["cost"]]
+    assert len(set(kinds)) == len(kinds)
+    assert {loss for *_, loss in kinds} == {"definition", "published"}
+
+
+def test_updates_of_methods_that_have_none_are_refused(plan: Plan, tmp_path: Path) -> None:
+    asked = replace(plan, methods=("K-ELBO",), bilevel_steps=(5,))
+    for dry_run in (False, True):
+        with pytest.raises(ConfigError, match="no bi-level updates with K-ELBO: add 0 to --bilevel-steps"):
+            load("fig3").reproduce(tmp_path, replace(asked, dry_run=dry_run), _ignore)
+    load("fig3").reproduce(tmp_path, replace(asked, bilevel_steps=(0, 5), dry_run=True), _ignore)
 
 
 # --- measurements ---------------------------------------------------------------------------------

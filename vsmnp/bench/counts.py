@@ -110,7 +110,11 @@ def bilevel_flops(case: Case) -> int:
         outer += rows * 2 * (encoder.all + encoder.but_first) + n * encoder.all
     # back through an update: both networks, and along lambda forward, back with their tangents
     back = n * (3 * encoder.all + 5 * encoder.but_first) + rows * 6 * decoder.all
-    return outer + case.bilevel_steps * (inference_flops(case) + back)
+    # nothing needs the first update's derivative in phi, nor, in KL, the cotangent of z and its tangent
+    unused = n * (encoder.all + 4 * encoder.but_first)
+    if INFERENCES[case.inference].reparametrised is None:
+        unused += rows * 2 * (decoder.all - decoder.but_first)
+    return outer + case.bilevel_steps * (inference_flops(case) + back) - unused
 
 
 def step_flops(case: Case) -> int:

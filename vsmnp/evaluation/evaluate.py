@@ -1,7 +1,8 @@
-"""The evaluation of a run on its test set, and the known lower bounds of its figures."""
+"""The evaluation of a run on its test set, and warnings about its figures."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -12,13 +13,15 @@ from ..data import Dataset, load_data
 from ..data.arrays.given import Given, is_name, is_table, numbers_of
 from ..data.arrays.table import ALL, ColumnChoice
 from ..data.dataset import is_dataset
-from ..errors import ConfigError, DataError
-from ..metrics import MODEL_METRICS, Request, evaluate_all
+from ..errors import CheckpointError, ConfigError, DataError, StorageError
+from ..metrics import Request, evaluate_all
 from ..metrics.batches import Progress
-from ..metrics.table import Need
+from ..runs import checkpoint
+from ..runs.folder import CHECKPOINT
 from ..runs.session import Run, load_run
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
+from .kept import keep
 
 #: Effective draws of the prior below which the likelihood that they estimate is unreliable.
 FEW_DRAWS = 100
@@ -33,6 +36,8 @@ def evaluate(
     iwae_samples: int = IWAE_SAMPLES,
 ) -> dict[str, list[float | None]]:
     """Compute every metric on a test set, one number per model; nats and per-sample means.
+
+    A run with a folder keeps the evaluation on its own test set in ``evaluation.json``.
 
     Parameters
     ----------
@@ -70,6 +75,29 @@ def evaluate(
             f"evaluate takes the test data after the run, not the number {data}: give the number of draws by "
             f"its name, prior_draws={data}."
         )
+    figures = measured(run, data, prior_draws, progress, iwae_samples)
+    if data is None and _is_current(run):
+        try:
+            keep(run, figures, prior_draws, iwae_samples)
+        except StorageError as error:  # the figures are there all the same
+            warnings.warn(f"The evaluation is not kept: {error}", stacklevel=2)
+    return figures
+
+
+def _is_current(run: Run) -> bool:
+    """Return whether the folder of a run holds its state, and not that of a later training."""
+    if run.folder is None:
+        return False
+    try:
+        return checkpoint.seal(run.folder / CHECKPOINT) == run.seal
+    except CheckpointError:
+        return False
+
+
+def measured(
+    run: Run, data: Given | Dataset, prior_draws: int, progress: Progress | None, iwae_samples: int
+) -> dict[str, list[float | None]]:
+    """Compute what :func:`evaluate` returns, and keep nothing."""
     request = Request(
         run.vae.on(evaluated_data(run, data)), run.settings.noise,
         by_prior=not run.dataset.is_image, prior_draws=prior_draws, iwae_samples=iwae_samples,
@@ -110,23 +138,3 @@ def doubts(figures: Mapping[str, Sequence[float | None]]) -> list[str]:
         f"The nll is estimated by {min(sizes):.3g} effective draws of the prior (ess), and {FEW_DRAWS} are "
         "needed: it may be far too large, and sm_loss is unreliable. Use iwae instead, or more --draws."
     ]
-
-
-def floors(run: Run) -> dict[str, float]:
-    """Return the lower bound of each metric on this data, where it is known.
-
-    The negative log-likelihood, and every bound of it, is at least the entropy of the data; with input
-    noise on images it is at least the entropy of the noise.
-    """
-    bounds, noise = run.dataset.bounds, run.settings.noise
-    preprocessing = run.vae.preprocessing
-    known = {"nll": bounds.nll, "sm_loss": None if preprocessing else bounds.sm_loss} if noise == 0 else {}
-    if run.dataset.is_image and noise > 0:
-        entropy = run.dataset.dim * float(np.log(noise) + 0.5 * np.log(2 * np.pi * np.e))
-        known["nll"] = entropy - preprocessing.log_abs_det
-    found = {
-        each.name: known.get(each.floor)
-        for each in MODEL_METRICS
-        if each.need is not Need.PRIOR_DRAWS or not run.dataset.is_image
-    }
-    return {name: floor for name, floor in found.items() if floor is not None}

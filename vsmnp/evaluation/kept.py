@@ -17,7 +17,7 @@ from ..runs.session import Run
 from ..settings.draws import POSTERIOR_SAMPLES
 from ..storage import remove_leftovers, write_text
 from ..version import VERSION
-from .evaluate import floors
+from .floors import floors
 
 Figures = dict[str, list[float | None]]
 
@@ -100,6 +100,7 @@ def keep(
         "draws": {"prior": prior_draws, "iwae": iwae_samples, "posterior": POSTERIOR_SAMPLES},
         "kernels": run.vae.k.name,
         "dtype": settings.dtype,
+        "settings": settings.to_mapping(),
         "machine": machine(),
         "metrics": {name: _entry(name, values, known.get(name)) for name, values in figures.items()},
         "quality": None if quality is None else dict(quality),

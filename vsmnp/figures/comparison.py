@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
-from ..evaluation.evaluate import floors
+from ..evaluation.floors import floors
 from ..metrics import metric
 from ..runs.session import Run
 from ..types import Array

@@ -45,7 +45,7 @@ def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the preset's settings, combined with those that the user has chosen.
 
     The author's encoder takes plain gradient steps of 1e-2 on the KL divergence and 1e-3 on the
-    Fisher divergence, and the estimators of M2 and M3 are biased and without a baseline.
+    Fisher divergence, bi-level ones included; the estimators of M2 and M3 are biased and without a baseline.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     values = {**member_of(PRESETS, "preset", name), **chosen}
     if values["encoder_optimizer"] == "sgd" and values.get("inference", "kl") != "kl":
         values["encoder_lr"] = chosen.get("encoder_lr", 1e-3)
-    if chosen.get("bilevel_steps"):  # the script's bi-level updates have the step size of the others
+    if chosen.get("bilevel_steps") and values["encoder_optimizer"] == "sgd":  # of the size of the other steps
         values["bilevel_lr"] = chosen.get("bilevel_lr", values["encoder_lr"])
     objective = objective_in(values)
     if objective and not values.get("as_published", False):

@@ -100,7 +100,7 @@ class Settings(ShownByChanges):
         part=Part("inference"),
     )  # fmt: skip
     fisher_weight: str = _objective(
-        "identity", "Weight of |d|^2 in Fisher inference: none, or the covariance of q.",
+        "identity", "Weight in Fisher inference: none (identity), or the covariance of q.",
         "identity", "covariance", part=Part("inference"),
     )  # fmt: skip
     samples: int = _objective(5, "Number S of posterior samples per datum.", least=1)
@@ -131,7 +131,7 @@ class Settings(ShownByChanges):
         part=Part("objective"),
     )
     as_published: bool = _objective(
-        False, "Compute M2 and M3 (and Fisher inference) as the paper's toy script does."
+        False, "Compute M2, M3, Fisher inference and bi-level updates as the paper's toy script does."
     )
     score_norm: str = _objective(
         "pathwise", "Estimator of E|s^q|^2 of the Fisher autoencoder: pathwise, or by random signs.",

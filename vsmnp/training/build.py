@@ -154,7 +154,9 @@ def advice(settings: Settings, d_x: int) -> list[str]:
             "Batch normalisation couples the samples of a batch, so the score s^q of one of them has terms "
             "of the others, as in the paper's code: --batch-norm frozen leaves them out."
         )
-    second_order = settings.bilevel_steps > 0 or is_second_order(settings.objective, settings.inference)
+    is_detached = settings.as_published and INFERENCES[settings.inference].reparametrised is not None
+    second_order = settings.bilevel_steps > 0 and not is_detached
+    second_order |= is_second_order(settings.objective, settings.inference)
     if second_order and settings.activation == "relu":
         notes.append(
             "Pathwise second-order gradients miss the jumps of a relu network's scores: use --activation "

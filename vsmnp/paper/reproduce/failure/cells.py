@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ....errors import member_of
+from ....errors import ConfigError, member_of
 from ..grid import Cell
 from .factors import EXACT_OBJECTIVES, Factors
 
@@ -117,7 +117,14 @@ def wanted(budget: Budget, datasets: Sequence[str] = ()) -> list[Factors]:
     """List the runs of a budget with their references and origins, each once, in the order of the grids.
 
     A run comes after the run from which it starts. ``datasets`` restricts the budget's, if any are given.
+
+    Raises
+    ------
+    ConfigError
+        If a data set is none of the experiment's, or the budget has no run on any of them.
     """
+    for name in datasets:
+        member_of(dict.fromkeys(ALL), "data set of this experiment", name)
     found: dict[Factors, None] = {}
     for grid in _QUICK if budget.name == "quick" else GRIDS:
         chosen = ALL if budget.name == "paper" else grid.laptop
@@ -125,6 +132,11 @@ def wanted(budget: Budget, datasets: Sequence[str] = ()) -> list[Factors]:
             for run in (each.reference.origin, each.reference, each):
                 if run is not None:
                     found.setdefault(run)
+    if not found:
+        raise ConfigError(
+            f"--budget {budget.name} has no run on {' or '.join(datasets)}: leave out --datasets, or take "
+            "--budget laptop."
+        )
     return list(found)
 
 

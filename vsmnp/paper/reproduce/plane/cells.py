@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from ....errors import ConfigError
 from ....settings.presets import preset
 from ....settings.settings import Settings
 from ..grid import Cell
@@ -18,8 +19,19 @@ def cells(plan: Plan, datasets: Sequence[str]) -> tuple[Cell, ...]:
 
     ``datasets`` are those of the figure, if the plan names none. The ELBO and M1 have no bi-level updates and
     one estimator.
+
+    Raises
+    ------
+    ConfigError
+        If none is left, because every K is positive and no method has bi-level updates.
     """
-    return tuple(_cells(plan, plan.datasets or datasets))
+    made = tuple(_cells(plan, plan.datasets or datasets))
+    if not made:
+        raise ConfigError(
+            f"There are no bi-level updates with {' and '.join(plan.methods)}: add 0 to --bilevel-steps, or "
+            "a method of M2 or M3 to --methods."
+        )
+    return made
 
 
 def _cells(plan: Plan, datasets: Sequence[str]) -> Iterator[Cell]:

@@ -25,21 +25,24 @@ def estimate(figure: str, grid: Sequence[Cell], plan: Plan, progress: Progress, 
 
     Nothing is written. A run that is not finished counts as a whole one.
     """
-    kinds: dict[tuple[int, int], list[Cell]] = {}
-    for cell in grid:
-        kinds.setdefault((cell.labels["encoder_steps"], cell.labels["bilevel_steps"]), []).append(cell)
-    rows = []
-    for index, ((encoder, bilevel), cells) in enumerate(kinds.items()):
+    kinds: dict[tuple[int, int, bool], list[Cell]] = {}
+    for cell in grid:  # the published losses have no fused step
+        kind = cell.labels["encoder_steps"], cell.labels["bilevel_steps"], cell.settings.as_published
+        kinds.setdefault(kind, []).append(cell)
+    rows: list[tuple[int, int, str, int, int, int, float, float, float]] = []
+    for index, ((encoder, bilevel, published), cells) in enumerate(kinds.items()):
         left = [cell for cell in cells if not _is_finished(plan.folder / cell.name, cell, plan)]
         steps, seconds, measured = _timed(cells[0], plan)
         hours = len(left) * (steps * seconds + measured) / 3600
-        rows.append((encoder, bilevel, len(cells), len(cells) - len(left), steps, seconds, measured, hours))
+        counts = len(cells), len(cells) - len(left), steps
+        loss = "published" if published else "definition"
+        rows.append((encoder, bilevel, loss, *counts, seconds, measured, hours))
         progress(index + 1, len(kinds))
         if stop():
             break
-    header = ("J", "K", "runs", "finished", "steps", "s a step", "s to measure", "core hours left")
+    header = ("J", "K", "loss", "runs", "finished", "steps", "s a step", "s to measure", "core hours left")
     table = Table(f"{figure}-cost", header, rows)
-    total, done = sum(row[2] for row in rows), sum(row[3] for row in rows)
+    total, done = sum(row[3] for row in rows), sum(row[4] for row in rows)
     hours = sum(row[-1] for row in rows)
     models = len(grid[0].settings.seeds)
     finding = (
