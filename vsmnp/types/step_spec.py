@@ -95,14 +95,11 @@ class BilevelSpec:
     steps : int
         K, number of updates.
     inner : InferenceSpec
-        The loss of the updates.
-    keeps_dependence : bool
-        Whether their dependence on theta is in the decoder's gradient.
+        The loss of the updates, whose dependence on theta is in the decoder's gradient.
     """
 
     steps: int
     inner: InferenceSpec
-    keeps_dependence: bool
 
 
 #: The quadratic form of a loss that has none.

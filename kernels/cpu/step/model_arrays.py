@@ -34,7 +34,6 @@ def model_arrays(
     encoder, decoder = OptimizerArrays(*others[:4]), OptimizerArrays(*others[4:8])
     status, seeds, lr, models = ModelStatus(*others[8:13]), others[13], others[14], len(phi)
     steps = spec.bilevel.steps if spec.bilevel else 0
-    keeps = spec.bilevel is not None and spec.bilevel.keeps_dependence
 
     def zeros(columns: int) -> Array:
         return np.zeros((models, columns), phi.dtype)
@@ -43,7 +42,7 @@ def model_arrays(
         return np.zeros((len(STEP_TERMS[loss]), models))
 
     phis = [phi, *(zeros(phi.shape[1]) for _ in range(steps))]
-    gradients = (zeros(theta.shape[1]), zeros(phi.shape[1])) if keeps else (zeros(0), zeros(0))
+    gradients = (zeros(theta.shape[1]), zeros(phi.shape[1])) if steps else (zeros(0), zeros(0))
     chosen, learned, nothing = np.zeros((models, 3)), terms(spec.learning.loss), np.zeros((0, models))
 
     def of_bilevel(after: Array, last: Array, is_first: bool = False) -> BilevelArrays:
@@ -59,5 +58,5 @@ def model_arrays(
         [own(phi, encoder, none)._replace(terms=terms(spec.inference.loss))],
         [own(phis[-1], decoder, last)._replace(chosen=chosen, terms=learned)],
         [own(at, encoder, of_bilevel(after, phis[-1])) for at, after in pairwise(phis)],
-        [own(at, decoder, of_bilevel(zeros(0), phis[-1], at is phi)) for at in phis[:-1]] if keeps else [],
+        [own(at, decoder, of_bilevel(zeros(0), phis[-1], at is phi)) for at in phis[:-1]],
     )

@@ -147,8 +147,5 @@ def updates(spec: StepSpec, batch: int) -> Updates:
     encoder, bilevel = Update(spec, ENCODER, spec.inference, batch), spec.bilevel
     if bilevel is None:
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch))
-    inner = Update(spec, INNER, bilevel.inner, batch)
-    if not bilevel.keeps_dependence:
-        return Updates(encoder, Update(spec, DECODER, spec.learning, batch), inner)
-    outer, back = Update(spec, OUTER, spec.learning, batch), Update(spec, BACK, bilevel.inner, batch)
-    return Updates(encoder, outer, inner, back)
+    inner, back = (Update(spec, role, bilevel.inner, batch) for role in (INNER, BACK))
+    return Updates(encoder, Update(spec, OUTER, spec.learning, batch), inner, back)
