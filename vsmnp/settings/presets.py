@@ -9,6 +9,9 @@ from typing import Any
 from ..errors import member_of
 from .choices import objective_in
 
+#: Plain gradient steps of the encoder in the author's code, bi-level ones included, by the inference.
+PAPER_ENCODER_LR: Mapping[str, float] = MappingProxyType({"kl": 1e-2, "fisher": 1e-3, "fisher-reparam": 1e-3})
+
 #: Estimators of M2 and M3 in the author's code.
 _PAPER_ESTIMATORS = {"squared_mean": "biased", "baseline": "none"}
 
@@ -16,7 +19,7 @@ _PAPER_ESTIMATORS = {"squared_mean": "biased", "baseline": "none"}
 _PAPER_2D = {
     "hidden": (30, 30), "activation": "relu", "latent": 2, "scale": "softplus", "initial": "normal",
     "sd_init": 0.1, "batch_size": 1000, "epochs": 100.0, "samples": 5, "encoder_data": "same",
-    "optimizer": "adam", "lr": 1e-4, "encoder_optimizer": "sgd", "encoder_lr": 1e-2,
+    "optimizer": "adam", "lr": 1e-4, "encoder_optimizer": "sgd", "encoder_lr": PAPER_ENCODER_LR["kl"],
 }  # fmt: skip
 
 #: Appendix B.2 and the author's code: networks of images, padded to 32 x 32 pixels.
@@ -53,9 +56,10 @@ def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
         If there is no preset of that name.
     """
     values = {**member_of(PRESETS, "preset", name), **chosen}
-    if values["encoder_optimizer"] == "sgd" and values.get("inference", "kl") != "kl":
-        values["encoder_lr"] = chosen.get("encoder_lr", 1e-3)
-    if chosen.get("bilevel_steps") and values["encoder_optimizer"] == "sgd":  # of the size of the other steps
+    inference, plain = values.get("inference", "kl"), values["encoder_optimizer"] == "sgd"
+    if plain and inference != "kl" and inference in PAPER_ENCODER_LR:
+        values["encoder_lr"] = chosen.get("encoder_lr", PAPER_ENCODER_LR[inference])
+    if plain and chosen.get("bilevel_steps"):
         values["bilevel_lr"] = chosen.get("bilevel_lr", values["encoder_lr"])
     objective = objective_in(values)
     if objective and not values.get("as_published", False):

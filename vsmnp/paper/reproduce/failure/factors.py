@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ....errors import member_of
+from ....settings.presets import PAPER_ENCODER_LR
 from ....settings.settings import Settings
 
 #: Options of the learning objectives that are compared; each estimator has a name of its own.
@@ -45,9 +46,6 @@ OPTIMISERS: Mapping[str, Mapping[str, Any]] = {
         "batch_size": 1000,
     },
 }  # fmt: skip
-#: Step sizes of the paper's plain encoder updates: the Fisher divergence has the smaller one.
-_PAPER_ENCODER_LR = {"kl": 1e-2}
-
 #: Values at which gamma is kept: near those that the ELBO reaches on each data set.
 FIXED_GAMMA = {
     "star": 0.001, "mixture": 0.01, "ring": 0.001, "banana": 0.003, "helicoid": 0.0025, "pinwheel": 0.0003,
@@ -132,9 +130,11 @@ class Factors:
             values |= member_of(OBJECTIVES, "objective", self.objective)
         values |= member_of(OPTIMISERS, "optimiser", self.optimiser)
         if self.optimiser == "paper":
-            values |= {"encoder_lr": _PAPER_ENCODER_LR.get(self.inference, 1e-3), "steps": 2 * steps}
+            # the exact posterior has no encoder; its step size is used by nothing
+            inference = values.get("inference", "fisher")
+            values |= {"encoder_lr": PAPER_ENCODER_LR[inference], "steps": 2 * steps}
         if self.bilevel_steps:
-            values |= {"bilevel_lr": values.get("encoder_lr", 1e-3) if self.optimiser == "paper" else 1e-2}
+            values |= {"bilevel_lr": values["encoder_lr"] if self.optimiser == "paper" else 1e-2}
         return Settings(**values)
 
 

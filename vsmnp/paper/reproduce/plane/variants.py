@@ -7,10 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ....settings.choices import OBJECTIVES
+from ....settings.presets import PAPER_ENCODER_LR
 from ..methods import METHODS, Method
-
-#: Plain gradient steps of the encoder in the author's script, which are those of its bi-level updates too.
-_BILEVEL_LR: Mapping[str, float] = {"kl": 1e-2, "fisher": 1e-3}
 
 #: Changes of a preset by the name of an optimisation: none, or Adam for both networks.
 OPTIMIZERS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
@@ -40,7 +38,7 @@ def changes(method: Method, optimizer: str, estimator: str, bilevel_steps: int) 
         **{name: value for name, value in ESTIMATORS[estimator].items() if name in reads},
     }
     if bilevel_steps:
-        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": _BILEVEL_LR[method.inference]}
+        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": PAPER_ENCODER_LR[method.inference]}
     return chosen
 
 
