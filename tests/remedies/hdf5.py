@@ -34,7 +34,7 @@ time.sleep(100)
 
 
 def write(path: Path = PATH, **options: object) -> Path:
-    """Write a good file."""
+    """Write the array ``X`` as the dataset ``x`` of an HDF5 file, and return its path."""
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=X, **options)
     return path

@@ -222,7 +222,7 @@ def infinity_in_a_table(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 
 def parquet(columns: dict[str, Any]) -> str:
-    """Write a Parquet table."""
+    """Write a Parquet file of these columns, and return its name."""
     import pyarrow as pa
     from pyarrow.parquet import write_table
 

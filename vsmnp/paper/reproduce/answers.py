@@ -17,7 +17,7 @@ class Answer(StrEnum):
 
 
 class Asked(Protocol):
-    """A claim of the paper."""
+    """The text and the source of a claim of the paper, as the sentences quote it."""
 
     @property
     def text(self) -> str:

@@ -25,7 +25,7 @@ class Measurements(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """Settings of the run."""
+        """Settings by which the run was trained."""
 
     @property
     def finished(self) -> bool:
