@@ -386,7 +386,7 @@ def test_a_cell_of_a_grid_that_is_trained_elsewhere_is_refused(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     with pytest.raises(LockedError, match=f"in use by process {holder.pid} on"):
-        grid.train_cell(grid.Cell("run", TINY, {}), tmp_path, lambda step: None)
+        grid.open_cell(grid.Cell("run", TINY, {}), tmp_path)
     assert holder.poll() is None
 
 

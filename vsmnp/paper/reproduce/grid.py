@@ -93,15 +93,6 @@ def finish_session(session: Session, report: Report, stop: Stop = lambda: False,
         return session.run(session.state)
 
 
-def train_cell(cell: Cell, folder: Path, report: Report, stop: Stop = lambda: False) -> Run:
-    """Train the run of a cell, resumed from its folder, and return it.
-
-    Raises what :func:`open_cell` and :func:`finish_session` raise.
-    """
-    with open_cell(cell, folder) as session:
-        return finish_session(session, report, stop)
-
-
 def finish_cells(
     cells: Sequence[Cell], work: Work, progress: Progress, stop: Stop = lambda: False, jobs: int = 1
 ) -> None:
