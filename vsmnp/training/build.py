@@ -113,8 +113,13 @@ def build_bilevel(settings: Settings, learning: LearningObjective, lr: Array, wa
     """
     place, steps = INFERENCES[settings.inference].place, settings.bilevel_steps
     inner = _objective(place, settings, LearnedGamma(), warmup * steps)
-    detached = settings.as_published and INFERENCES[settings.inference].reparametrised is not None
-    return Bilevel(cast(Differentiable, inner), learning, steps, lr, not detached, settings.as_published)
+    kept = not _is_detached(settings)
+    return Bilevel(cast(Differentiable, inner), learning, steps, lr, kept, settings.as_published)
+
+
+def _is_detached(settings: Settings) -> bool:
+    """Return whether the decoder's gradient leaves out how bi-level updates depend on theta."""
+    return settings.as_published and INFERENCES[settings.inference].reparametrised is not None
 
 
 def _objective(place: str, settings: Settings, gamma: GammaRule, warmup: float = 0.0) -> Objective:
@@ -154,8 +159,7 @@ def advice(settings: Settings, d_x: int) -> list[str]:
             "Batch normalisation couples the samples of a batch, so the score s^q of one of them has terms "
             "of the others, as in the paper's code: --batch-norm frozen leaves them out."
         )
-    is_detached = settings.as_published and INFERENCES[settings.inference].reparametrised is not None
-    second_order = settings.bilevel_steps > 0 and not is_detached
+    second_order = settings.bilevel_steps > 0 and not _is_detached(settings)
     second_order |= is_second_order(settings.objective, settings.inference)
     if second_order and settings.activation == "relu":
         notes.append(
