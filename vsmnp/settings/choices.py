@@ -76,6 +76,7 @@ class PosteriorRow(Member):
 
     inferences: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ()
+    bilevel: bool = False  #: whether it has the second derivatives that bi-level updates need
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
 })  # fmt: skip
 
 POSTERIORS: Mapping[str, PosteriorRow] = MappingProxyType({
-    "gaussian": PosteriorRow("model.gaussian:DiagonalGaussian", reads=("scale",)),
+    "gaussian": PosteriorRow("model.gaussian:DiagonalGaussian", reads=("scale",), bilevel=True),
     "bernoulli": PosteriorRow(
         "model.bernoulli:Bernoulli", reads=("temperature",), inferences=("kl",), objectives=("elbo", "m1")
     ),

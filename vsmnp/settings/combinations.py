@@ -60,10 +60,11 @@ def check_bilevel(settings: Any) -> None:
             f"--bilevel-steps with --inference {settings.inference} would need third derivatives: use kl, or "
             "fisher, where z is held fixed."
         )
-    if settings.posterior != "gaussian":
+    if not POSTERIORS[settings.posterior].bilevel:
+        able = " or ".join(name for name, row in POSTERIORS.items() if row.bilevel)
         raise ConfigError(
             f"--bilevel-steps needs second derivatives, which --posterior {settings.posterior} does not "
-            "have: use gaussian."
+            f"have: use {able}."
         )
 
 
