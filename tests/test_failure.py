@@ -193,7 +193,7 @@ def test_the_grids_have_every_level_that_was_announced() -> None:
 
 def test_data_sets_without_a_run_are_refused() -> None:
     quick = next(budget for budget in BUDGETS if budget.name == "quick")
-    with pytest.raises(ConfigError, match=r"no data set of this experiment .*'moons'|moons"):
+    with pytest.raises(ConfigError, match="There is no data set of this experiment 'moons'"):
         wanted(quick, ["moons"])
     with pytest.raises(ConfigError, match="--budget quick has no run on star: leave out --datasets, or take"):
         wanted(quick, ["star"])
