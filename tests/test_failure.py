@@ -195,7 +195,9 @@ def test_data_sets_without_a_run_are_refused() -> None:
     quick = next(budget for budget in BUDGETS if budget.name == "quick")
     with pytest.raises(ConfigError, match="There is no data set of this experiment 'moons'"):
         wanted(quick, ["moons"])
-    with pytest.raises(ConfigError, match="--budget quick has no run on star: leave out --datasets, or take"):
+    with pytest.raises(
+        ConfigError, match="--budget quick has no run on star: leave out --datasets, or use --budget"
+    ):
         wanted(quick, ["star"])
     assert wanted(quick)
     assert wanted(next(budget for budget in BUDGETS if budget.name == "laptop"), ["star"])

@@ -134,8 +134,8 @@ def wanted(budget: Budget, datasets: Sequence[str] = ()) -> list[Factors]:
                     found.setdefault(run)
     if not found:
         raise ConfigError(
-            f"--budget {budget.name} has no run on {' or '.join(datasets)}: leave out --datasets, or take "
-            "--budget laptop."
+            f"--budget {budget.name} has no run on {' or '.join(datasets)}: leave out --datasets, or use "
+            "--budget laptop instead."
         )
     return list(found)
 
