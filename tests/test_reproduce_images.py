@@ -60,7 +60,7 @@ from vsmnp.types import Array, Shape
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
 TINY = Budget(
-    "tiny", 2, (), (0,), 1, 1,
+    "tiny", "seconds", 2, (), (0,), 1, 1,
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
 FEW = ("K-ELBO", "K-M1")

@@ -15,6 +15,8 @@ class Budget:
 
     #: Name of the budget and of the folder of its runs.
     name: str
+    #: Estimated time and hardware.
+    about: str
     #: Passes over the training data; images count the encoder's minibatches.
     epochs: float
     #: Datasets, unless others are asked for.

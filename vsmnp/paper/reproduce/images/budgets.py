@@ -31,9 +31,9 @@ class Budget(grid_plan.Budget):
 _FAST = {"lr": 1e-3, "encoder_lr": 1e-3}
 
 BUDGETS = (
-    Budget("quick", 1, ("mnist",), (0,), 0.25, 0.125, _FAST),
-    Budget("laptop", 10, ("mnist", "fashion"), (0,), 0.5, 0.25, _FAST),
-    Budget("paper", 1000, ("mnist", "fashion", "celeba"), (0, 1, 2, 3, 4), 10),
+    Budget("quick", "minutes on two cores", 1, ("mnist",), (0,), 0.25, 0.125, _FAST),
+    Budget("laptop", "hours on two cores", 10, ("mnist", "fashion"), (0,), 0.5, 0.25, _FAST),
+    Budget("paper", "weeks on a card", 1000, ("mnist", "fashion", "celeba"), (0, 1, 2, 3, 4), 10),
 )
 NAMES = tuple(budget.name for budget in BUDGETS)
 

@@ -43,22 +43,22 @@ _LARGE = "paper-2d-large"
 #: Budgets of Figures 3 and 7, then those of Figure 6. The paper does not print its J and K; of those of its
 #: Figure 6 it says that they are larger.
 BUDGETS: tuple[Budget, ...] = (
-    Budget("quick", 1, (), _FOUR, "paper-2d", (1, 5), (0, 2), **_QUICK),
+    Budget("quick", "2 minutes on two cores", 1, (), _FOUR, "paper-2d", (1, 5), (0, 2), **_QUICK),
     Budget(
-        "laptop", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
+        "laptop", "2 hours on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
         points=1_000,
     ),
-    Budget("paper", 100, (), _TEN),
+    Budget("paper", "10 hours on two cores", 100, (), _TEN),
     Budget(
-        "quick", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), estimators=_DEFINITION,
+        "quick", "2 minutes on two cores", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), estimators=_DEFINITION,
         **_QUICK,
     ),
     Budget(
-        "laptop", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
+        "laptop", "hours on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
         points=1_000,
     ),
     Budget(
-        "paper", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION
+        "paper", "weeks on two cores", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION
     ),
 )  # fmt: skip
 NAMES = tuple(dict.fromkeys(budget.name for budget in BUDGETS))
