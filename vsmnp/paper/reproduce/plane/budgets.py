@@ -48,17 +48,17 @@ BUDGETS: tuple[Budget, ...] = (
         "laptop", "2 hours on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
         points=1_000,
     ),
-    Budget("paper", "10 hours on two cores", 100, (), _TEN),
+    Budget("paper", "two days on two cores", 100, (), _TEN),
     Budget(
         "quick", "2 minutes on two cores", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), estimators=_DEFINITION,
         **_QUICK,
     ),
     Budget(
-        "laptop", "hours on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
+        "laptop", "2 hours on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
         points=1_000,
     ),
     Budget(
-        "paper", "weeks on two cores", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION
+        "paper", "nine days on two cores", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION
     ),
 )  # fmt: skip
 NAMES = tuple(dict.fromkeys(budget.name for budget in BUDGETS))
