@@ -111,12 +111,24 @@ _plane_options = with_options(
                  "needs."),
 )  # fmt: skip
 
-grid_options = with_options(_common_options, _image_options, _plane_options)
+_failure_options = with_options(
+    click.option("--records", type=FOLDER, multiple=True,
+                 help="Folder with the CSV files of an earlier 'reproduce failure', perhaps of another "
+                 "machine: its runs are shown and not trained again. May be given several times."),
+)  # fmt: skip
+
+grid_options = with_options(_common_options, _image_options, _plane_options, _failure_options)
+
+#: The figures of each package.
+_FIGURES: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "images": tuple(images.NAMES), "plane": tuple(plane.NAMES), "failure": ("failure",),
+})  # fmt: skip
 
 #: The options that only figures of one package read.
 _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "images": ("archs", "data_dir", "features", "onnx_output", "onnx_layout", "onnx_scaling", "onnx_size"),
     "plane": ("encoder_steps", "bilevel_steps", "optimizers", "estimators", "dry_run"),
+    "failure": ("records",),
 })  # fmt: skip
 
 
@@ -148,11 +160,10 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
             raise click.UsageError(f"{name} has no grid of runs: leave out {_option(named[0])}.")
         return None
     package = _package_of(name)
-    foreign = [each for each in named for other in _OWN if other != package and each in _OWN[other]]
-    if foreign:
-        figures = plane.NAMES if package == "images" else images.NAMES
+    foreign = [(each, other) for each in named for other in _OWN if other != package and each in _OWN[other]]
+    for option, other in foreign:
         raise click.UsageError(
-            f"{_option(foreign[0])} is an option of {', '.join(figures)}: leave it out for {name}."
+            f"{_option(option)} is an option of {', '.join(_FIGURES[other])}: leave it out for {name}."
         )
     if quick and "budget" in named and values["budget"] != "quick":
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
@@ -180,8 +191,9 @@ def _image_plan(budget: str, values: Mapping[str, Any], common: Mapping[str, Any
 
 
 def _package_of(name: str) -> str:
-    """Return the package of a figure with a grid: a key of ``_OWN``."""
-    return "plane" if name in plane.NAMES else "images"
+    """Return the package of a figure: a key of ``_OWN``."""
+    (package,) = (each for each, figures in _FIGURES.items() if name in figures)
+    return package
 
 
 def _option(parameter: str) -> str:

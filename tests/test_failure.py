@@ -72,6 +72,38 @@ def test_it_runs_and_a_second_time_trains_nothing(tmp_path: Path, monkeypatch: p
     assert failure.conclude(rows, variances, out, "quick").findings == first.findings
 
 
+def test_the_runs_of_a_record_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the runs by one command, the others with its record: the tables are those of one command."""
+    whole = failure.reproduce(tmp_path / "whole", True, _ignore)
+    rows, variances = tables.read(tmp_path / "whole")
+    half = tmp_path / "half"
+    half.mkdir()
+    known = [row for row in rows if row.factors.objective in ("elbo", "m1", "marginal")]
+    tables.full(known).write(half)
+    tables.variance(variances).write(half)
+    trained = []
+    finish = training.finish_cells
+
+    def noted(cells: Any, *rest: Any) -> None:
+        trained.extend(cell.name for cell in cells)
+        finish(cells, *rest)
+
+    monkeypatch.setattr(training, "finish_cells", noted)
+    rest = failure.reproduce(tmp_path / "rest", True, _ignore, records=(half,))
+    # a start from the model of the ELBO needs that model, which a record does not have
+    elbo = replace(CENTRE, objective="elbo")
+    known_names = {row.factors.name for row in known} - {elbo.name}
+    assert set(trained) == {run.name for run in wanted(TINY)} - known_names
+    assert rest.findings == whole.findings
+    assert (tmp_path / "rest" / "failure.csv").read_bytes() == (
+        tmp_path / "whole" / "failure.csv"
+    ).read_bytes()
+    shown = failure.reproduce(tmp_path / "shown", True, _ignore, records=(half,), no_train=True)
+    assert len(shown.data["medians"]) == len(known)
+    with pytest.raises(DataError, match="30 test points and 2 seeds, which is none of --budget laptop: leave"):
+        failure.reproduce(tmp_path, False, _ignore, records=(half,), budget="laptop")
+
+
 def test_an_untrained_model_never_passes(tmp_path: Path) -> None:
     """After eight steps all losses are equal in size, and no comparison may say that nothing fails."""
     result = failure.reproduce(tmp_path, True, _ignore)
@@ -237,6 +269,8 @@ def test_the_command_takes_its_part_of_the_grid_options(tmp_path: Path) -> None:
     both = _command("failure", "--quick", "--budget", "laptop", "--out", tmp_path)
     assert both.exit_code == 2
     assert "not both" in both.output
+    elsewhere = _command("fig3", "--records", tmp_path, "--out", tmp_path)
+    assert "--records is an option of failure: leave it out for fig3" in elsewhere.output
     other = _command("failure", "--archs", "dcgan", "--out", tmp_path)
     assert "leave out --archs" in other.output
 

@@ -11,7 +11,9 @@ from .reproduction import Reproduction
 
 NAMES = ("fig1", "fig2", "fig5", "laplace", "failure")
 #: Options of the command that a reproduction takes as keywords of the same names, with ``stop``.
-OPTIONS: Mapping[str, tuple[str, ...]] = {"failure": ("budget", "datasets", "jobs", "no_train")}
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "failure": ("budget", "datasets", "jobs", "no_train", "records"),
+}  # fmt: skip
 
 
 def load(name: str) -> Reproduction:

@@ -9,7 +9,7 @@ trained ELBO model from its optimisation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from ....errors import DataError
 from ....runs.folder import CHECKPOINT
 from ....runs.session import load_run
 from ..reproduction import Progress, Result, Table
+from . import earlier, measures, tables, verdicts
 from . import findings as failure_findings
-from . import measures, tables, verdicts
 from . import picture as failure_picture
 from .cells import budget_named, wanted
 from .factors import Factors
@@ -33,7 +33,8 @@ _TRAINED = Factors("mixture", "kl", "m1")
 
 def reproduce(
     out: Path, quick: bool, progress: Progress, *, budget: str = "laptop", datasets: Sequence[str] = (),
-    jobs: int = 1, no_train: bool = False, stop: Callable[[], bool] = lambda: False,
+    jobs: int = 1, no_train: bool = False, records: Sequence[Path] = (),
+    stop: Callable[[], bool] = lambda: False,
 ) -> Result:  # fmt: skip
     """Train the grids, or resume them, then judge, draw and conclude; see the module and the protocol.
 
@@ -47,27 +48,32 @@ def reproduce(
         Number of processes that train at a time.
     no_train : bool
         Whether only finished runs are shown.
+    records : sequence of Path
+        Folders that earlier commands wrote, perhaps on other machines: their runs are shown and not trained
+        again.
     stop : callable
         Returns true to save the current runs and stop.
 
     Raises
     ------
     DataError
-        If no run is finished.
+        If no run is finished, or a record is not one of this budget.
     """
     size = budget_named("quick" if quick else budget)
-    runs, folder = wanted(size, tuple(datasets)), out / "runs" / size.name
+    wished, folder = wanted(size, tuple(datasets)), out / "runs" / size.name
+    known, variances = earlier.read_all(records, size)
     if not no_train:
-        finish_all(runs, size, folder, progress, stop, jobs)
-    rows = [row for run in runs if (row := row_of(run, size, folder)) is not None]
+        finish_all(earlier.missing(wished, known), size, folder, progress, stop, jobs)
+    found = {run: row_of(run, size, folder) for run in wished}
+    rows = [row for run in wanted(size) if (row := found.get(run) or known.get(run)) is not None]
     if not rows:
         raise DataError(f"There is no finished run in {folder}: leave out --no-train, or name another --out.")
-    variances = _variances(folder, _QUICK_REPEATS if size.name == "quick" else _REPEATS)
-    return conclude(rows, variances, out, size.name)
+    own = _variances(folder, _QUICK_REPEATS if size.name == "quick" else _REPEATS)
+    return conclude(rows, own or variances, out, size.name)
 
 
 def conclude(
-    rows: Sequence[tables.Row], variances: Sequence[dict[str, Any]], out: Path, budget: str
+    rows: Sequence[tables.Row], variances: Sequence[Mapping[str, Any]], out: Path, budget: str
 ) -> Result:
     """Decide all comparisons of the rows, write the record and the picture into ``out``, and return both."""
     found = verdicts.verdicts(rows)
