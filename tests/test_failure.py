@@ -98,9 +98,9 @@ def test_the_runs_of_a_record_are_not_trained_again(tmp_path: Path, monkeypatch:
     assert (tmp_path / "rest" / "failure.csv").read_bytes() == (
         tmp_path / "whole" / "failure.csv"
     ).read_bytes()
-    shown = failure.reproduce(tmp_path / "shown", True, _ignore, records=(half,), no_train=True)
+    shown = failure.reproduce(half, True, _ignore, records=(half,), no_train=True)
     assert len(shown.data["medians"]) == len(known)
-    with pytest.raises(DataError, match="30 test points and 2 seeds, which is none of --budget laptop: leave"):
+    with pytest.raises(DataError, match="and 2 seeds, which is none of --budget laptop: leave out"):
         failure.reproduce(tmp_path, False, _ignore, records=(half,), budget="laptop")
 
 
