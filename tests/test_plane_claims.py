@@ -13,11 +13,11 @@ import pytest
 from tiny_plane import TINY
 
 from vsmnp.paper.reproduce.answers import Answer
+from vsmnp.paper.reproduce.conditions import Case, Condition, estimate, judge, judge_all
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.paper.reproduce.plane import Plan, measured, verdicts
 from vsmnp.paper.reproduce.plane.cells import cells
-from vsmnp.paper.reproduce.plane.claims import FIG3, FIG6, Claim
-from vsmnp.paper.reproduce.plane.rules import At, Case, Condition, decided, judge, judge_all
+from vsmnp.paper.reproduce.plane.claims import FIG3, FIG6, At, Claim
 from vsmnp.paper.reproduce.plane.variants import BILEVEL
 from vsmnp.runs.session import Session
 
@@ -48,7 +48,7 @@ def _case(**values: Sequence[float]) -> Case:
     ],
 )
 def test_two_standard_errors_decide(differences: Sequence[float], answer: Answer) -> None:
-    assert decided(differences) is answer
+    assert estimate(differences).exceeds() is answer
 
 
 def test_differences_are_paired_over_the_seeds_and_against_a_share_of_the_scale() -> None:

@@ -16,7 +16,8 @@ from vsmnp.cli.main import main
 from vsmnp.data import load_data
 from vsmnp.errors import ConfigError, DataError
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
-from vsmnp.paper.reproduce.plane import NAMES, PRESETS, Plan, budget, load, measured, records, verdicts
+from vsmnp.paper.reproduce.one_gaussian import one_gaussian
+from vsmnp.paper.reproduce.plane import NAMES, PRESETS, Plan, budget, load, measured, records
 from vsmnp.paper.reproduce.plane.budgets import BUDGETS
 from vsmnp.paper.reproduce.plane.cells import cells
 from vsmnp.paper.reproduce.plane.variants import BILEVEL
@@ -194,7 +195,7 @@ def test_one_gaussian_is_the_best_constant_decoder() -> None:
     x = load_data("ring").test(0, np.float64)[:500]
     v = x.var(0).mean()
     square = ((x - x.mean(0)) ** 2).sum(1)
-    found = verdicts.one_gaussian(x)
+    found = one_gaussian(x)
     assert found["nll"] == pytest.approx((np.log(2 * np.pi * v) + square / (2 * v)).mean())
     assert found["sm_loss"] == pytest.approx((square / (2 * v**2) - 2 / v).mean())
     assert found["decoder_variance"] == pytest.approx(x.var(0).sum())

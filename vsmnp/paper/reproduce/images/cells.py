@@ -19,6 +19,11 @@ PRESETS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 
 
+def samples_of(architecture: str) -> int:
+    """Return the number of posterior samples that the paper takes with an architecture."""
+    return Settings.from_mapping(preset(PRESETS[architecture], {})).samples
+
+
 def cells(
     plan: Plan,
     architecture: str,

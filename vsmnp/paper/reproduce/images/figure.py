@@ -12,8 +12,8 @@ from ..grid import Cell
 from ..measured_cells import check_any, gaps
 from ..methods import NAMES
 from ..reproduction import Progress, Result, Table
-from . import distances, paper
-from .cells import cells
+from . import distances, printed
+from .cells import cells, samples_of
 from .claims import Claim
 from .measured import Measured, read
 from .plan import Plan
@@ -121,14 +121,18 @@ class ImageFigure:
         check_any([run for each in runs.values() for run in each], self.name, plan.folder)
         rows = [row for each in runs.values() for run in each.values() for row in run.rows]
         datasets = list(dict.fromkeys(cell.labels["dataset"] for cell in everything))
-        found = [v for part in parts for v in _verdicts(part, rows, datasets)]
-        printed = [v for part in parts for v in _verdicts(part, list(paper.rows()), datasets)]
+        found = [v for part in parts for v in _verdicts(part, rows, datasets, _samples(everything))]
+        theirs = [
+            v
+            for part in parts
+            for v in _verdicts(part, list(printed.rows()), datasets, samples_of(part.architecture))
+        ]
         pictures = [
             path for name, each in runs.items() for path in self._draw(list(each.values()), name, out)
         ]
         missing = [cell.name for cell in everything if cell.name not in runs[cell.labels["architecture"]]]
         unfinished = [name for each in runs.values() for name, run in each.items() if not run.finished]
-        tables = [self.tabulate(rows), table(f"{self.name}-claims", found, printed)]
+        tables = [self.tabulate(rows), table(f"{self.name}-claims", found, theirs)]
         files = [*pictures, record(self.name, rows).write(out), tables[1].write(out)]
         kinds = distances.about([plan.folder / cell.name for cell in everything], plan.features)
         data = {
@@ -175,9 +179,15 @@ def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
     return found
 
 
-def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
-    """Test a part's claims on the rows of its architecture."""
-    return verdicts(part.claims, [row for row in rows if row["architecture"] == part.architecture], datasets)
+def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str], samples: int) -> list[Verdict]:
+    """Test a part's claims on the rows of its architecture, trained with ``samples`` posterior samples."""
+    here = [row for row in rows if row["architecture"] == part.architecture]
+    return verdicts(part.claims, here, datasets, samples)
+
+
+def _samples(grid: Sequence[Cell]) -> int:
+    """Return the number of posterior samples of the runs of a grid; the smallest, if there are several."""
+    return min(cell.settings.samples for cell in grid)
 
 
 def _plain(verdict: Verdict) -> dict[str, str]:

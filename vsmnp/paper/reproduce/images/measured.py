@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from ....errors import ConfigError
+from ....metrics import corrupted
 from ....runs import checkpoint
 from ....runs.session import Run
 from ....settings.settings import Settings
 from ....types import Array
 from ..measured_cells import read_sealed
+from ..one_gaussian import one_gaussian
 from .latents import latents
-from .records import METRICS, Row
+from .records import METRICS, REFERENCE, Row
 
 MEASURED = "measured.h5"
 #: Number of samples that a picture can show.
@@ -63,7 +65,7 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
         return known
     vae, settings = run.vae, run.settings
     edges, counts, figures = latents(run)
-    *earlier, last = _rows(run, labels)
+    *earlier, last = _rows(run, {**labels, REFERENCE: _of_constant_decoder(run)})
     rows = [*earlier, {**last, **figures}]
     arrays = {
         "edges": edges, "counts": counts, "samples": vae.sample(SAMPLES, noise=False)[0],
@@ -110,6 +112,11 @@ def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
         }
         for i, step in enumerate(rows.steps)
     ]
+
+
+def _of_constant_decoder(run: Run) -> float:
+    """Compute the negative ELBO of the best constant decoder on the noisy test data of the evaluations."""
+    return one_gaussian(corrupted(run.vae.k, run.test_set, run.settings.noise))["nll"]
 
 
 def _epochs(run: Run, step: int) -> float:

@@ -8,17 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ..conditions import Estimate
 from ..reproduction import Table, read_records
-from .claims import Estimate
 
 Row: TypeAlias = Mapping[str, Any]
 
 LABELS = ("dataset", "architecture", "method", "seed")
 #: Metrics on the test set during training; below, those of generated samples after it and of the latents.
 METRICS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
+#: The negative ELBO of the best constant decoder on the same test set; that of a trained model is lower.
+REFERENCE = "gaussian_neg_elbo"
 QUALITY = ("fid", "kid")
-LATENTS = ("decided_sds", "idle_means")
-COLUMNS = (*LABELS, "epoch", "step", *METRICS, *QUALITY, *LATENTS)
+LATENTS = ("decided_sds", "sds_near_0", "sds_near_1", "idle_means")
+COLUMNS = (*LABELS, "epoch", "step", *METRICS, REFERENCE, *QUALITY, *LATENTS)
 
 
 def record(name: str, rows: Iterable[Row]) -> Table:
@@ -53,7 +55,7 @@ def last(rows: Iterable[Row]) -> list[Row]:
     return list(latest.values())
 
 
-def estimate(rows: Sequence[Row], metric: str) -> Estimate | None:
+def mean_over_seeds(rows: Sequence[Row], metric: str) -> Estimate | None:
     """Compute mean and standard error over runs of the values that are present; None without any."""
     values = [float(row[metric]) for row in rows if row.get(metric) is not None]
     if not values:
@@ -64,12 +66,3 @@ def estimate(rows: Sequence[Row], metric: str) -> Estimate | None:
     deviations = [value - mean for value in values]
     variance = math.fsum(d * d for d in deviations) / (len(values) - 1)  # a power would raise on overflow
     return Estimate(mean, math.sqrt(variance / len(values)))
-
-
-def estimates(rows: Iterable[Row], metric: str) -> dict[str, Estimate]:
-    """Compute the estimate of a metric for each method."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row["method"], []).append(row)
-    found = {method: estimate(group, metric) for method, group in groups.items()}
-    return {method: value for method, value in found.items() if value is not None}

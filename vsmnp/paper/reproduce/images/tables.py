@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..methods import NAMES
 from ..reproduction import Table
-from .paper import QUALITY
-from .records import METRICS, Row, estimate, last
+from .printed import QUALITY
+from .records import METRICS, Row, last, mean_over_seeds
 
 _KEYS = ("dataset", "architecture", "method")
 
@@ -22,7 +22,7 @@ def sample_quality(rows: Sequence[Row]) -> Table:
     header = ("data", "network", "method", "epochs", "FID", "paper", "KID x 1000", "paper")
     lines = []
     for keys, group in _groups(rows):
-        fid, kid = (estimate(group, metric) for metric in ("fid", "kid"))
+        fid, kid = (mean_over_seeds(group, metric) for metric in ("fid", "kid"))
         printed = QUALITY.get((keys[1], keys[0]), {}).get(keys[2])
         lines.append((
             *keys, group[0]["epoch"], fid and fid.mean, printed and printed.fid, kid and 1000 * kid.mean,
@@ -51,7 +51,7 @@ def _table(name: str, rows: Sequence[Row], metrics: Sequence[str]) -> Table:
     for keys, group in _groups(rows):
         line = [*keys, group[0]["epoch"]]
         for metric in metrics:
-            value = estimate(group, metric)
+            value = mean_over_seeds(group, metric)
             line += [value and value.mean, value and value.error] if several else [value and value.mean]
         lines.append(line)
     return Table(name, header, lines)

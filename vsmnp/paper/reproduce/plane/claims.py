@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from .rules import At, Condition
+from ..conditions import Condition
 from .variants import BILEVEL
 
 #: Differences below this share of the scale are small; the paper gives no number.
@@ -19,6 +19,19 @@ _GOOD = ("K-ELBO", "K-M1")
 _LOSSES = ("nll", "sm_loss")
 _M3 = tuple(name for name in BILEVEL if name.endswith("M3"))
 _FIRST_FIVE = ("K-ELBO", "K-M1", "F-M1", "K-M2", "F-M2")
+
+
+@dataclass(frozen=True)
+class At:
+    """A method with its numbers J of encoder updates and K of bi-level updates."""
+
+    method: str
+    encoder_steps: int
+    bilevel_steps: int = 0
+
+    def __str__(self) -> str:
+        bilevel = f", K={self.bilevel_steps}" if self.bilevel_steps else ""
+        return f"{self.method} (J={self.encoder_steps}{bilevel})"
 
 
 @dataclass(frozen=True)

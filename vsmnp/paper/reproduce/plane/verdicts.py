@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ....data import load_data
-from ....types import Array
 from ..answers import Answer
+from ..conditions import BySeed, Case, judge_all
+from ..one_gaussian import one_gaussian
 from ..reproduction import Table
-from .claims import Axes, Claim
-from .rules import At, BySeed, Case, judge_all
+from .claims import At, Axes, Claim
 from .variants import belongs, combinations
 
 Row = Mapping[str, Any]
@@ -74,20 +73,6 @@ def narrow(found: Sequence[Verdict]) -> Table:
     return Table("claims", header, [
         (v.claim.text, *v.place, v.metric, str(v.answer), v.numbers) for v in found
     ])  # fmt: skip
-
-
-def one_gaussian(x: Array) -> dict[str, float]:
-    """Compute the metrics of ``N(m, v I)`` fitted to ``x (N, D)``: those of the best constant decoder.
-
-    The nll is ``D/2 log(2 pi e v)`` nats, and the score-matching loss ``-D / (2 v)``.
-    """
-    x, d = np.asarray(x, np.float64), x.shape[1]
-    v = float(x.var(0).mean())
-    return {
-        "nll": 0.5 * d * math.log(2 * math.pi * math.e * v),
-        "sm_loss": -0.5 * d / v,
-        "decoder_variance": d * v,
-    }
 
 
 def references(dataset: str, points: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from .....metrics import metric
 from .....types import Array
 from ...methods import FISHER, NAMES
 from ..measured import Measured
-from ..records import Row, estimate
+from ..records import Row, mean_over_seeds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def _panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:
 def _means(rows: Sequence[Row], metric: str) -> tuple[Array, Array, Array]:
     """Compute epochs, means over the seeds and their standard errors of the evaluations with the metric."""
     epochs = sorted({row["epoch"] for row in rows if row.get(metric) is not None})
-    found = [estimate([row for row in rows if row["epoch"] == epoch], metric) for epoch in epochs]
+    found = [mean_over_seeds([row for row in rows if row["epoch"] == epoch], metric) for epoch in epochs]
     mean = np.array([value.mean for value in found if value is not None])
     error = np.array([value.error for value in found if value is not None])
     return np.array(epochs), np.where(np.isfinite(mean), mean, np.nan), error

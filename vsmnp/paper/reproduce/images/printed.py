@@ -6,10 +6,13 @@ orderings can be compared with them and values cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Hashable, Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..conditions import Case, Estimate, Place
 from ..methods import NAMES
 from .records import Row
 
@@ -49,3 +52,25 @@ def rows() -> Iterator[Row]:
                 "dataset": dataset, "architecture": architecture, "method": method, "seed": None,
                 "epoch": 1000.0, "fid": quality.fid, "kid": quality.kid / 1000,
             }  # fmt: skip
+
+
+#: Standard error of a printed number as a share of it: the largest that Table 1 states. Table 2 states none.
+PRINTED_ERROR = 0.05
+
+
+class PrintedCase(Case):
+    """The printed numbers of one metric on one dataset: means over seeds that are not known."""
+
+    def has_learned(self, place: Hashable) -> bool:
+        """Return true: the paper's models are trained."""
+        return True
+
+    @cached_property
+    def learned(self) -> bool:
+        """Whether the numbers have a scale."""
+        return self.scale > 0
+
+    def difference(self, above: Place, below: Place) -> Estimate:
+        """Subtract two means, whose standard errors are independent."""
+        first, second = (self.values[place][0] for place in (above, below))
+        return Estimate(first - second, PRINTED_ERROR * math.hypot(first, second))

@@ -1,0 +1,244 @@
+"""Test conditions on differences of metrics, paired over the seeds: each is a claim's rule or a part of it.
+
+A condition states that one value exceeds another by more than a share of the scale of the metric: the
+distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
+does not have, the range over the methods. A difference within two standard errors of its mean over the seeds
+decides nothing, and one seed has no standard error. If two methods compute the same thing, the difference
+between them is noise from run to run, and every other difference has to exceed its margin by as much.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from .answers import Answer
+
+#: Number of standard errors within which a difference decides nothing.
+ERRORS = 2.0
+
+BySeed: TypeAlias = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A number that values are compared with."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of several places, seed by seed."""
+
+    of: tuple[Hashable, ...]
+
+    def __str__(self) -> str:
+        return f"mean of {', '.join(map(str, self.of))}"
+
+
+#: A method, at a place of a grid if there is one; a mean of such; a level; None for the best single Gaussian.
+Place: TypeAlias = Hashable | Mean | Level | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The condition ``value(above) - value(below) > share * scale``."""
+
+    above: Place
+    below: Place
+    share: float = 0.0
+    #: Whether it holds unless a difference of two standard errors contradicts it.
+    unless_contradicted: bool = False
+
+    @property
+    def places(self) -> tuple[Hashable, ...]:
+        """The places whose values are compared."""
+        return tuple(each for place in (self.above, self.below) for each in _methods(place))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with its standard error, which is nan of a single seed."""
+
+    mean: float
+    error: float = math.nan
+
+    def exceeds(self, margin: float = 0.0) -> Answer:
+        """Return whether it lies above a margin by two standard errors, or below it by as much."""
+        gap = self.mean - margin
+        if gap > ERRORS * self.error:
+            return Answer.AGREES
+        return Answer.DIFFERS if gap < -ERRORS * self.error else Answer.UNDECIDED
+
+
+@dataclass(frozen=True)
+class Case:
+    """The values of one metric on one dataset, where lower is better."""
+
+    #: The metric of each model by its place and its seed.
+    values: Mapping[Any, BySeed]
+    #: The metric of the best single Gaussian; None if it has none.
+    gaussian: float | None
+    #: The negative log-likelihood or its bound in the same form; it decides whether anything was learned.
+    nll: Mapping[Any, BySeed] = field(repr=False)
+    nll_gaussian: float = field(repr=False)
+    #: Nats by which a method that has learned is better than one Gaussian, at least.
+    gain: float = 0.0
+    #: Pairs of places that compute the same thing.
+    identical: tuple[tuple[Hashable, Hashable], ...] = ()
+
+    @cached_property
+    def scale(self) -> float:
+        """The unit in which margins are stated; see the module."""
+        if self.gaussian is None:
+            medians = [statistics.median(each.values()) for each in self.values.values()]
+            known = [each for each in medians if math.isfinite(each)]
+            return max(known, default=0.0) - min(known, default=0.0)
+        best = min(self.values, key=lambda place: statistics.median(self.nll[place].values()))
+        return self.gaussian - statistics.median(self.values[best].values())
+
+    @cached_property
+    def learned(self) -> bool:
+        """Whether some method has learned, and the scale is a scale."""
+        return self.scale > 0 and any(map(self.has_learned, self.nll))
+
+    @cached_property
+    def noise(self) -> float:
+        """The largest difference between two methods that compute the same thing; 0 without such."""
+        known = [pair for pair in self.identical if set(pair) <= set(self.values)]
+        return max((abs(self.difference(*pair).mean) for pair in known), default=0.0)
+
+    def has_learned(self, place: Hashable) -> bool:
+        """Return whether a method is better than one Gaussian in likelihood, by two standard errors.
+
+        Of a single seed it is enough to be better: no difference of one seed decides anything else.
+        """
+        gaps = [self.nll_gaussian - value for value in self.nll.get(place, {}).values()]
+        if len(gaps) == 1:
+            return gaps[0] > self.gain
+        return estimate(gaps).exceeds(self.gain) is Answer.AGREES
+
+    def difference(self, above: Place, below: Place) -> Estimate:
+        """Estimate ``value(above) - value(below)`` over the seeds that both have."""
+        return estimate(self.gaps(above, below))
+
+    def gaps(self, above: Place, below: Place) -> list[float]:
+        """Return ``value(above) - value(below)`` for each seed that both have."""
+        first, second = self._of(above), self._of(below)
+        if isinstance(first, float) and isinstance(second, float):
+            return [first - second]
+        if isinstance(first, float):
+            return [first - value for _, value in sorted(second.items())]  # type: ignore[union-attr]
+        if isinstance(second, float):
+            return [value - second for _, value in sorted(first.items())]
+        return [first[seed] - second[seed] for seed in sorted(set(first) & set(second))]
+
+    def _of(self, place: Place) -> BySeed | float:
+        """Return the values of a place by seed, or the one value of a place without seeds."""
+        if place is None:
+            if self.gaussian is None:
+                raise AssertionError("this metric of one Gaussian is not known")
+            return self.gaussian
+        if isinstance(place, Level):
+            return place.value
+        if isinstance(place, Mean):
+            parts = [self.values[each] for each in place.of]
+            seeds = set.intersection(*map(set, parts))
+            return {seed: statistics.fmean(part[seed] for part in parts) for seed in seeds}
+        return self.values[place]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to a condition or a claim, with the numbers that decide it."""
+
+    answer: Answer
+    numbers: str
+    #: Whether methods that the claim is about have learned, so that it could be asked.
+    asked: bool = True
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Compute the mean over seeds and its standard error.
+
+    If a model has diverged the mean has no error: a sign that all values share decides.
+    """
+    if len(values) > 1 and not all(map(math.isfinite, values)):
+        if all(each > 0 for each in values):
+            return Estimate(math.inf, 0.0)
+        return Estimate(-math.inf, 0.0) if all(each < 0 for each in values) else Estimate(math.nan)
+    if len(values) < 2:
+        return Estimate(values[0] if values else math.nan)
+    return Estimate(statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def judge(condition: Condition, case: Case) -> Outcome:
+    """Test a condition on a case that has values at all its places."""
+    above, below = condition.above, condition.below
+    margin = condition.share * case.scale
+    found = case.difference(above, below)
+    difference = f"{_name(above)} - {_name(below)}: {_shown(found, case.gaps(above, below))}"
+    if {above, below} in map(set, case.identical):
+        return Outcome(Answer.UNDECIDED, f"{difference}, of methods that compute the same: noise")
+    answer = Answer.UNDECIDED
+    if found.exceeds(margin + case.noise) is Answer.AGREES:
+        answer = Answer.AGREES
+    elif found.exceeds(margin - case.noise) is Answer.DIFFERS:
+        answer = Answer.DIFFERS
+    if condition.unless_contradicted and answer is Answer.UNDECIDED:
+        answer = Answer.AGREES
+    noise = f", with noise {case.noise:.2g}" if case.noise else ""
+    return Outcome(answer, f"{difference}, asked > {margin:.3g}{noise}")
+
+
+def judge_all(conditions: Sequence[Condition], case: Case, learners: Sequence[Hashable] = ()) -> Outcome:
+    """Test conditions that have to hold together: agree if all do, differ if any does.
+
+    The numbers are those of the condition that decides: the first of the least favourable answer. Every one
+    of ``learners`` has to have learned; without them some method has to.
+    """
+    wanted = dict.fromkeys(place for each in conditions for place in each.places)
+    absent = [str(place) for place in wanted if not case.values.get(place)]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        return Outcome(Answer.MISSING, f"no {absent[0]}{more}")
+    if not conditions:
+        return Outcome(Answer.MISSING, "only one J, or only one K")
+    if not case.learned:
+        return Outcome(Answer.UNDECIDED, "no method is better than one Gaussian", asked=False)
+    for place in learners:
+        if not case.has_learned(place):
+            return Outcome(Answer.UNDECIDED, f"{place} is no better than one Gaussian", asked=False)
+    found = [judge(each, case) for each in conditions]
+    for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
+        deciding = [each for each in found if each.answer is answer]
+        if deciding:
+            others = len(deciding) - 1 if answer is not Answer.AGREES else 0
+            return Outcome(answer, deciding[0].numbers + (f" (and {others} more)" if others else ""))
+    raise AssertionError
+
+
+def _methods(place: Place) -> tuple[Hashable, ...]:
+    if isinstance(place, Mean):
+        return place.of
+    return () if place is None or isinstance(place, Level) else (place,)
+
+
+def _name(place: Place) -> str:
+    return "one Gaussian" if place is None else str(place)
+
+
+def _shown(found: Estimate, gaps: Sequence[float]) -> str:
+    diverged = sum(not math.isfinite(gap) for gap in gaps)
+    if diverged:
+        return f"{diverged} of {len(gaps)} diverged"
+    error = "" if math.isnan(found.error) else f" \N{PLUS-MINUS SIGN} {found.error:.2g}"
+    return f"{found.mean:.3g}{error}"
