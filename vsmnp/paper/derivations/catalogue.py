@@ -11,7 +11,7 @@ from .statement import Statement
 from .textual import TEXTUAL, Textual
 
 #: Modules of statements, in the order in which their subjects appear in the paper.
-_FILES = (
+FILES = (
     # sections 2, 3.1, A.1
     "background",
     "elbo_autoencoding",
@@ -67,7 +67,7 @@ _SECTIONS = ("2", "3", "4", "5", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")
 def all_statements() -> tuple[Statement, ...]:
     """Return all statements: the numbered equations first, then the others by section."""
     found: list[Statement] = []
-    for name in _FILES:
+    for name in FILES:
         found += import_module(f"{__package__}.statements.{name}").STATEMENTS
     return tuple(sorted(found, key=_place))
 
