@@ -17,7 +17,7 @@ from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Grads, Kernels, Tangents
-from ..types.step_spec import NO_FORM, InferenceSpec, LearningSpec
+from ..types.step_spec import NO_FORM, InferenceSpec, LearningSpec, StepLoss
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 from .score_norm import ScoreNorm, ScoreNormTerm
@@ -145,7 +145,7 @@ class JointFisherLearning(JointFisher):
         rule = self.gamma.fused_rule()
         if rule is None or self.gamma.closed_form:
             return None
-        return LearningSpec("joint", self.samples, NO_FORM, NO_FORM, *rule, self.score_norm == "probe")
+        return LearningSpec(StepLoss.JOINT, self.samples, NO_FORM, NO_FORM, *rule, self.score_norm == "probe")
 
 
 @dataclass(frozen=True)
@@ -156,4 +156,4 @@ class JointFisherInference(JointFisher):
 
     def fused_spec(self) -> InferenceSpec:
         probe = self.score_norm == "probe"
-        return InferenceSpec("joint", self.samples, self.reparametrised, probe=probe)
+        return InferenceSpec(StepLoss.JOINT, self.samples, self.reparametrised, probe=probe)

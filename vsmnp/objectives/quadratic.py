@@ -13,7 +13,7 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Grads, Kernels, QuadraticForm, Tangents
-from ..types.step_spec import LearningName, LearningSpec
+from ..types.step_spec import LearningLoss, LearningSpec
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 
@@ -42,7 +42,7 @@ class Learning(ABC):
 
     samples: int = 1
     gamma: GammaRule = field(default_factory=LearnedGamma)
-    fused_loss: ClassVar[LearningName | None] = None
+    fused_loss: ClassVar[LearningLoss | None] = None
 
     @abstractmethod
     def form(self) -> QuadraticForm:
