@@ -162,6 +162,15 @@ def test_init_files_define_nothing(package: str) -> None:
                 pytest.fail(f"{_where(package, statement.lineno)}: {ast.unparse(statement)[:60]}")
 
 
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    places: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(_where(module, node.lineno))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_files_are_short() -> None:
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())

@@ -14,7 +14,7 @@ from ..console import Progress, json_text, say, table
 from ..grid_options import GRID_NAMES, grid_options, plan_of, reproduce_grid
 from ..options import output_options
 from ..process import catch_signals, prepare_process
-from ..values import COUNT, FOLDER, Choice
+from ..values import COUNT, FOLDER, NameChoice
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce import Result
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
   vsmnp reproduce table1 --budget laptop --no-train
   vsmnp reproduce failure --datasets star,helicoid --jobs 2
 """)
-@click.argument("name", type=Choice([*NAMES, *GRID_NAMES]))
+@click.argument("name", type=NameChoice([*NAMES, *GRID_NAMES]))
 @click.option(
     "--quick",
     is_flag=True,

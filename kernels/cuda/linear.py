@@ -10,7 +10,7 @@ import numpy as np
 from vsmnp.types import Array
 
 from .launching import WARP, Launching, blocks, common, flag, from_model_to_model
-from .matrices import Matrices, Product
+from .matrices import Matrices, MatrixProduct
 
 #: Rows that one thread of ``sum_rows`` adds up before its block reduces the sums.
 ROWS_A_THREAD = 32
@@ -75,7 +75,7 @@ class Linear(Launching):
         left, right, place = self._stored(a), self._stored(b), _for_blas(out)
         to = place.matrices if place is not None and place.transposed else None
         with self.in_place(*([out] if to is None else [])) as copies:
-            self.machine.launcher.multiply(Product(
+            self.machine.launcher.multiply(MatrixProduct(
                 (tb == right.transposed, ta == left.transposed), (columns, rows, inner), right.matrices,
                 left.matrices, accumulate, to or Matrices(copies[0], columns, rows * columns), models,
             ))  # fmt: skip

@@ -34,7 +34,18 @@ from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import FusedStep, StepSizes, StepSpec, StepTerms
 
 from .launching import Launching, blocks
-from .step_plan import FINDINGS, NARROW_THREADS, SUMS, Plan, Side, joint, narrow, obstacle, plan, second_order
+from .step_plan import (
+    FINDINGS,
+    NARROW_THREADS,
+    SUMS,
+    Side,
+    StepPlan,
+    joint,
+    narrow,
+    obstacle,
+    plan,
+    second_order,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +106,7 @@ class CudaStep:
 
     k: Launching
     spec: StepSpec
-    plan: Plan
+    plan: StepPlan
     many: int
 
     def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:

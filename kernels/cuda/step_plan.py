@@ -69,7 +69,7 @@ FINDINGS, SUMS = len(Finding), Finding.ALIGNED + 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """The constants that the kernels of a step read, and the memory that they need.
 
     Attributes
@@ -297,7 +297,7 @@ NUMBERS: Mapping[str, Callable[[StepSpec], float]] = MappingProxyType({
 })  # fmt: skip
 
 
-def plan(spec: StepSpec, shared_memory: int) -> Plan:
+def plan(spec: StepSpec, shared_memory: int) -> StepPlan:
     """Compute the plan of a step that has no :func:`obstacle`."""
     rows = _rows(spec, shared_memory)
     assert rows is not None
@@ -307,7 +307,7 @@ def plan(spec: StepSpec, shared_memory: int) -> Plan:
     words = [int(word(parts)) for word in WORDS.values()]
     betas = [getattr(rule, name) for rule in (spec.encoder_optimizer, spec.decoder_optimizer)
              for name in ("beta1", "beta2")]  # fmt: skip
-    return Plan(
+    return StepPlan(
         np.array([*words, *encoder.table, *decoder.table], np.int32),
         np.array([number(spec) for number in NUMBERS.values()], spec.dtype),
         np.array(betas, np.float64), _shared_numbers(spec, rows), moments, (encoder.packed, decoder.packed),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ..errors import ConfigError, member_of
 from ..settings.choices import IMAGE_ARCHITECTURES, INFERENCES, OBJECTIVES, SUITES, is_second_order
-from .bench import Part
+from .bench import SuitePart
 from .case import Case, paper_of
 from .ensembles import EnsemblePart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
@@ -46,7 +46,7 @@ OF_IMAGES = (("elbo", "kl"), ("m1", "kl"), ("m1", "fisher"))
 
 
 @dataclass(frozen=True)
-class Choice:
+class SuiteChoice:
     """The user's choice of cases; an empty tuple means the default of the suite."""
 
     #: A name of :data:`SUITES`.
@@ -83,7 +83,7 @@ class Choice:
         return _smooth(replace(self.template, **{**chosen, **changes}))  # type: ignore[arg-type]
 
 
-def plan(choice: Choice) -> list[Part]:
+def plan(choice: SuiteChoice) -> list[SuitePart]:
     """Return the parts of a choice, in order.
 
     Raises
@@ -108,7 +108,7 @@ def _smooth(case: Case) -> Case:
     return replace(case, activation="tanh") if second and case.activation == "relu" else case
 
 
-def _cases(choice: Choice) -> Iterator[Case]:
+def _cases(choice: SuiteChoice) -> Iterator[Case]:
     objectives = choice.objectives or tuple(OBJECTIVES)
     inferences = choice.inferences or tuple(INFERENCES)
     hidden = choice.hidden or (((30, 30),) if choice.quick else ((30, 30), (100, 100)))
@@ -121,7 +121,7 @@ def _cases(choice: Choice) -> Iterator[Case]:
         yield _smooth(replace(choice.template, **chosen))  # type: ignore[arg-type]
 
 
-def _bilevel_cases(choice: Choice, *depths: int) -> Iterator[Case]:
+def _bilevel_cases(choice: SuiteChoice, *depths: int) -> Iterator[Case]:
     """Yield the chosen cases of bi-level learning with each K, by KL inference."""
     if "kl" not in (choice.inferences or ("kl",)):
         return
@@ -131,12 +131,12 @@ def _bilevel_cases(choice: Choice, *depths: int) -> Iterator[Case]:
                 yield choice.first_case(objective=objective, inference="kl", bilevel_steps=K, **BILEVEL)
 
 
-def steps(choice: Choice) -> Iterator[Part]:
+def steps(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield whole training steps: every chosen objective x inference x architecture."""
     yield from map(StepPart, _cases(choice))
 
 
-def summary(choice: Choice) -> Iterator[Part]:
+def summary(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield the cases that the project is judged by."""
     wanted = [
         (objective, inference) for objective, inference in HEADLINE
@@ -162,13 +162,13 @@ def summary(choice: Choice) -> Iterator[Part]:
             yield from (PeakPart(case(*names, width, S)) for names in (("m2", "kl"), ("m3", "fisher")))
 
 
-def kernels(choice: Choice) -> Iterator[Part]:
+def kernels(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield single kernels beside plain NumPy and a plain copy."""
     yield from (ProductPart(count, width, choice.template) for count, width in PRODUCTS)
     yield from (KernelPart(name, choice.template, 0.1 if choice.quick else 1.0) for name in KERNELS)
 
 
-def scaling(choice: Choice) -> Iterator[Part]:
+def scaling(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield a step while N, S, the width, the depth or the number of models grows."""
     short = choice.quick
     series: dict[str, tuple[int, ...]] = {
@@ -189,7 +189,7 @@ def scaling(choice: Choice) -> Iterator[Part]:
             yield StepPart(choice.first_case(**changes[axis]), axis, value)
 
 
-def ensemble(choice: Choice) -> Iterator[Part]:
+def ensemble(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield models side by side on all threads against one model on one thread."""
     gpu = choice.template.device == "gpu"
     for hidden in choice.hidden or (((30, 30),) if choice.quick or gpu else ((30, 30), (100, 100))):
@@ -201,7 +201,7 @@ def ensemble(choice: Choice) -> Iterator[Part]:
             )
 
 
-def memory(choice: Choice) -> Iterator[Part]:
+def memory(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield peak memory, one fresh process for each contender."""
     if choice.template.device == "cpu":
         fewer = replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae"))
@@ -209,7 +209,7 @@ def memory(choice: Choice) -> Iterator[Part]:
         yield from map(PeakPart, _bilevel_cases(fewer, *((0, 5) if choice.quick else DEPTHS)))
 
 
-def images(choice: Choice) -> Iterator[Part]:
+def images(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield steps, memory and epochs of the networks of images."""
     template, usual = choice.template, Case()
     given = {name: getattr(template, name) for name in ("device", "kernels", "threads", "dtype", "tf32")}
@@ -233,13 +233,13 @@ def images(choice: Choice) -> Iterator[Part]:
                 yield PeakPart(case)
 
 
-def all_suites(choice: Choice) -> Iterator[Part]:
+def all_suites(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield the parts of all suites but the summary."""
     others = (row for name, row in SUITES.items() if name not in ("summary", "all"))
     return chain.from_iterable(row.load()(choice) for row in others)
 
 
-def peers_of(part: Part, device: str) -> tuple[str, ...]:
+def peers_of(part: SuitePart, device: str) -> tuple[str, ...]:
     """Return the default peers of a part."""
     if isinstance(part, EnsemblePart):
         return ENSEMBLE_PEERS

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..types import Array
 from .canvas import drawing
-from .panels import Window, histogram
+from .panels import PlaneWindow, histogram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def corner(
                 if column > row:
                     axes.remove()
                     continue
-                window = Window.around(of[:, [column, row]])
+                window = PlaneWindow.around(of[:, [column, row]])
                 for cloud in clouds:
                     if column == row:
                         edges = np.linspace(window.left, window.right, _BINS + 1)

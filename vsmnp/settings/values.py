@@ -12,7 +12,7 @@ from ..types.shown import html_table
 
 
 @dataclass(frozen=True)
-class Part:
+class BelongsTo:
     """The choice that a setting belongs to: only some members of that closed set read it."""
 
     of: str  #: the setting that chooses the member, a name in :data:`~vsmnp.settings.choices.CHOSEN_BY`
@@ -32,7 +32,7 @@ def setting(
     *choices: str,
     least: float | None = None,
     positive: bool = False,
-    part: Part | None = None,
+    part: BelongsTo | None = None,
     free: bool = False,
 ) -> Any:
     """Create the field of a setting, whose metadata are its row of the table.

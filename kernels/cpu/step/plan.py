@@ -21,7 +21,7 @@ from vsmnp.types.step_spec import (
 
 from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope
-from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, Plan, StepInputs
+from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
 from .stages import place_of, ready
 from .tile import Tile, blocks, tile
 
@@ -30,7 +30,9 @@ def _forms(*forms: QuadraticForm) -> Array:
     return np.array([(form.c_each, form.c_mean, form.d_each, form.d_mean) for form in forms])
 
 
-def _plan(spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int, tiles: int) -> Plan:
+def _plan(
+    spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int, tiles: int
+) -> UpdatePlan:
     """Return the constants of an update in that role."""
     learning, updates = spec.learning, spec.bilevel
     rule = spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer
@@ -44,7 +46,7 @@ def _plan(spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch:
         forms, weight, follows, covariance = np.zeros((2, 4)), loss.weight, loss.follows, loss.covariance
     known = role.losses[loss.loss]
     scope = Scope(batch, batch * loss.samples, spec.encoder.widths[0], float(weight))
-    return Plan(
+    return UpdatePlan(
         share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
         trains_theta=int(role.of_decoder), weight=float(weight), follows=int(follows),
         by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),

@@ -47,7 +47,7 @@ class ModelStatus(NamedTuple):
     gamma_floored: Array
 
 
-class Plan(NamedTuple):
+class UpdatePlan(NamedTuple):
     """The constants of an update: its loss, stages, gamma rule and optimiser.
 
     Attributes
@@ -194,7 +194,7 @@ class Accumulators(NamedTuple):
     sums: Array
 
 
-class Noise(NamedTuple):
+class NoiseKey(NamedTuple):
     """The key of the noise of an update: seed, stream and step."""
 
     seed: int

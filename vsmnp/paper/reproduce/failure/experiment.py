@@ -67,7 +67,7 @@ def reproduce(
 
 
 def conclude(
-    rows: Sequence[tables.Row], variances: Sequence[dict[str, Any]], out: Path, budget: str
+    rows: Sequence[tables.MeasuredRun], variances: Sequence[dict[str, Any]], out: Path, budget: str
 ) -> Result:
     """Decide all comparisons of the rows, write the record and the picture into ``out``, and return both."""
     found = verdicts.verdicts(rows)

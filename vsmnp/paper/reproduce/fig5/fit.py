@@ -14,7 +14,7 @@ from ....types import Array, Kernels
 from .mixture_posterior import GaussianMixture
 
 
-class Target(Protocol):
+class TargetScore(Protocol):
     """A density to which the mixture is fitted, given by its score alone."""
 
     def score(self, k: Kernels, z: Array) -> Array:
@@ -33,7 +33,7 @@ def start(k: Kernels, mixture: GaussianMixture, seeds: tuple[int, ...]) -> Array
 def fit(
     k: Kernels,
     mixture: GaussianMixture,
-    target: Target,
+    target: TargetScore,
     seeds: tuple[int, ...],
     steps: int,
     samples: int = 10,

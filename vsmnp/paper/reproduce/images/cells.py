@@ -11,7 +11,7 @@ from ....settings.presets import preset
 from ....settings.settings import Settings
 from ..grid import Cell
 from ..methods import Method, methods
-from .plan import Plan
+from .plan import ImageGridPlan
 
 #: The preset of each architecture.
 PRESETS: Mapping[str, str] = MappingProxyType({
@@ -20,7 +20,7 @@ PRESETS: Mapping[str, str] = MappingProxyType({
 
 
 def cells(
-    plan: Plan,
+    plan: ImageGridPlan,
     architecture: str,
     names: tuple[str, ...],
     changes: Mapping[str, Any] | None = None,
@@ -41,7 +41,7 @@ def cells(
 
 
 def _cell(
-    plan: Plan,
+    plan: ImageGridPlan,
     architecture: str,
     dataset: str,
     method: Method,

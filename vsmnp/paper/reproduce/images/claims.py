@@ -85,7 +85,7 @@ def highest(methods: tuple[str, ...], among: Sequence[str] = NAMES) -> Worse:
 
 
 @dataclass(frozen=True)
-class Best(_Rivals):
+class Lowest(_Rivals):
     """The rule that the smallest value of all is that of one of ``these``."""
 
     these: tuple[str, ...]
@@ -171,7 +171,7 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
-class Claim:
+class ImageClaim:
     """A sentence of the paper with the rule, metrics and datasets by which it is tested."""
 
     #: The claim in a few words.

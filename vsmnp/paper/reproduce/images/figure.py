@@ -14,25 +14,25 @@ from ..methods import NAMES
 from ..reproduction import Progress, Result, Table
 from . import distances, paper
 from .cells import cells
-from .claims import Claim
-from .measured import Measured, read
-from .plan import Plan
+from .claims import ImageClaim
+from .measured import MeasuredImageRun, read
+from .plan import ImageGridPlan
 from .records import Row, record
 from .training import finish_all
-from .verdicts import Verdict, table, verdicts
+from .verdicts import ImageVerdict, table, verdicts
 
 
 class Draw(Protocol):
     """A function that draws a picture of runs of one architecture."""
 
-    def __call__(self, title: str, runs: Sequence[Measured], path: Path) -> None:
+    def __call__(self, title: str, runs: Sequence[MeasuredImageRun], path: Path) -> None:
         """Draw runs into a PNG file.
 
         Parameters
         ----------
         title : str
             Title of the picture.
-        runs : sequence of Measured
+        runs : sequence of MeasuredImageRun
             Runs of one architecture, at least one; if the figure has a picture for each dataset, of one.
         path : Path
             Path of the PNG file.
@@ -47,13 +47,13 @@ class Draw(Protocol):
 
 
 @dataclass(frozen=True)
-class Part:
+class FigurePart:
     """The runs of one architecture in a figure."""
 
     #: A key of :data:`.cells.PRESETS`.
     architecture: str
     #: Claims of the paper about these runs.
-    claims: Sequence[Claim] = ()
+    claims: Sequence[ImageClaim] = ()
     #: Methods that are shown, all seven by default.
     methods: tuple[str, ...] = NAMES
     #: Settings that differ from the preset's.
@@ -71,7 +71,7 @@ class ImageFigure:
     #: One line for the help page.
     title: str
     #: Parts that make up the grid.
-    parts: Sequence[Part]
+    parts: Sequence[FigurePart]
     #: Function that makes the table of the rows.
     tabulate: Callable[[Sequence[Row]], Table]
     #: Function that draws a picture for each architecture, if any.
@@ -82,7 +82,7 @@ class ImageFigure:
     quality: bool = False
 
     def reproduce(
-        self, out: Path, plan: Plan, progress: Progress, stop: Callable[[], bool] = lambda: False
+        self, out: Path, plan: ImageGridPlan, progress: Progress, stop: Callable[[], bool] = lambda: False
     ) -> Result:
         """Run or resume the grid, draw the finished runs, and compare them with the paper.
 
@@ -90,7 +90,7 @@ class ImageFigure:
         ----------
         out : Path
             An existing folder for pictures and CSV files.
-        plan : Plan
+        plan : ImageGridPlan
             Part of the grid to run, and how to run it.
         progress : callable
             Called with the work done and the whole work.
@@ -139,11 +139,11 @@ class ImageFigure:
         findings = (*gaps(missing, unfinished), *_features(kinds), *sentences(found))
         return Result(data, tables, findings, files)
 
-    def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:
+    def _draw(self, runs: Sequence[MeasuredImageRun], architecture: str, out: Path) -> Iterator[Path]:
         """Draw the pictures of one architecture and yield their paths."""
         if self.draw is None or not runs:
             return
-        groups: dict[str, list[Measured]] = {}
+        groups: dict[str, list[MeasuredImageRun]] = {}
         for run in runs:
             groups.setdefault(run.labels["dataset"] if self.each_dataset else "", []).append(run)
         for dataset, group in groups.items():
@@ -153,7 +153,7 @@ class ImageFigure:
             self.draw(title, group, path)
             yield path
 
-    def _wanted(self, plan: Plan) -> list[Part]:
+    def _wanted(self, plan: ImageGridPlan) -> list[FigurePart]:
         """Return the parts of the requested architectures; if there are none, the first part with these."""
         if not plan.architectures:
             return list(self.parts)
@@ -161,7 +161,7 @@ class ImageFigure:
         return known or [replace(self.parts[0], architecture=name) for name in plan.architectures]
 
 
-def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
+def _measured(grid: Sequence[Cell], plan: ImageGridPlan) -> dict[str, MeasuredImageRun]:
     """Read the measured runs of the cells by name; known FID and KID are added to the last row."""
     found = {}
     for cell in grid:
@@ -175,12 +175,12 @@ def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
     return found
 
 
-def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
+def _verdicts(part: FigurePart, rows: Sequence[Row], datasets: Sequence[str]) -> list[ImageVerdict]:
     """Test a part's claims on the rows of its architecture."""
     return verdicts(part.claims, [row for row in rows if row["architecture"] == part.architecture], datasets)
 
 
-def _plain(verdict: Verdict) -> dict[str, str]:
+def _plain(verdict: ImageVerdict) -> dict[str, str]:
     claim = verdict.claim
     return {
         "claim": claim.text, "source": claim.source, "dataset": verdict.dataset, "metric": verdict.metric,

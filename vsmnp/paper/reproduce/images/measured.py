@@ -24,7 +24,7 @@ SAMPLES = 64
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredImageRun:
     """The measurements of a run that figures use."""
 
     #: Position of the run in the grid.
@@ -46,7 +46,7 @@ class Measured:
     shape: tuple[int, ...]
 
 
-def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
+def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> MeasuredImageRun:
     """Measure the first model of a run and save the result in its folder; a saved result is read instead.
 
     The last evaluation of the run must be of its present state; ``labels`` are its position in the grid, and
@@ -77,7 +77,7 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     return _measured(arrays, attributes)
 
 
-def read(folder: Path) -> Measured | None:
+def read(folder: Path) -> MeasuredImageRun | None:
     """Read the measurements of the run in ``folder`` in its present state; None if none are readable."""
     found = read_sealed(folder, MEASURED)
     try:
@@ -86,8 +86,8 @@ def read(folder: Path) -> Measured | None:
         return None
 
 
-def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Measured:
-    return Measured(
+def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredImageRun:
+    return MeasuredImageRun(
         attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
         tuple(attributes["rows"]), arrays["edges"], arrays["counts"], arrays["samples"], arrays["data"],
         tuple(attributes["shape"]),

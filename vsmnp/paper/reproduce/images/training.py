@@ -16,13 +16,13 @@ from ..measured_cells import finish_measured
 from ..reproduction import Progress
 from ..workers import Report, Stop
 from .distances import measure_distances
-from .measured import Measured, measure, read
-from .plan import Plan
+from .measured import MeasuredImageRun, measure, read
+from .plan import ImageGridPlan
 
 
 def finish_all(
     cells: Sequence[Cell],
-    plan: Plan,
+    plan: ImageGridPlan,
     progress: Progress,
     stop: Stop = lambda: False,
     *,
@@ -36,7 +36,7 @@ def finish_all(
     finish_cells(cells, partial(finish, plan=plan, quality=quality), progress, stop, plan.jobs)
 
 
-def finish(cell: Cell, report: Report, stop: Stop, plan: Plan, quality: bool) -> None:
+def finish(cell: Cell, report: Report, stop: Stop, plan: ImageGridPlan, quality: bool) -> None:
     """Train and measure one cell as :func:`finish_all` does."""
     known, run = finish_measured(cell, plan.folder, plan.train, read, _measured, report, stop)
     if quality and known is not None:
@@ -44,7 +44,7 @@ def finish(cell: Cell, report: Report, stop: Stop, plan: Plan, quality: bool) ->
     report(WHOLE)
 
 
-def _measured(session: Session, labels: Mapping[str, Any], finished: bool) -> tuple[Measured, Run]:
+def _measured(session: Session, labels: Mapping[str, Any], finished: bool) -> tuple[MeasuredImageRun, Run]:
     run = _evaluated(session)
     return measure(run, labels, finished), run
 

@@ -7,22 +7,24 @@ from dataclasses import dataclass
 
 from ..answers import Answer
 from ..reproduction import Table
-from .claims import Claim, Values
+from .claims import ImageClaim, Values
 from .records import Row, estimates
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ImageVerdict:
     """The answer to a claim, for one metric on one dataset."""
 
-    claim: Claim
+    claim: ImageClaim
     dataset: str
     metric: str
     answer: Answer
     numbers: str
 
 
-def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[str]) -> list[Verdict]:
+def verdicts(
+    claims: Sequence[ImageClaim], rows: Sequence[Row], datasets: Sequence[str]
+) -> list[ImageVerdict]:
     """Test every claim on the rows of one architecture, for those of the datasets that it refers to."""
     return [
         _verdict(claim, dataset, metric, [row for row in rows if row["dataset"] == dataset])
@@ -33,7 +35,7 @@ def verdicts(claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[st
     ]
 
 
-def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
+def table(name: str, found: Sequence[ImageVerdict], printed: Sequence[ImageVerdict]) -> Table:
     """Make a row for each verdict, beside that of the paper's own tables where they hold the numbers."""
     header = ("claim", "source", "data", "metric", "this run", "paper's table", "numbers")
     known = {(v.claim, v.dataset, v.metric): str(v.answer) for v in printed if v.answer is not Answer.MISSING}
@@ -47,18 +49,18 @@ def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Ta
     return Table(name, header, rows)
 
 
-def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row]) -> Verdict:
+def _verdict(claim: ImageClaim, dataset: str, metric: str, rows: Sequence[Row]) -> ImageVerdict:
     moments = list(_moments(rows, metric))
     complete = [values for values in moments if set(claim.rule.needs) <= set(values)]
     if not complete:
         absent = [name for name in claim.rule.needs if not any(name in values for values in moments)]
         numbers = f"no {metric} of {', '.join(absent)}" if absent else f"no epoch at which all have {metric}"
-        return Verdict(claim, dataset, metric, Answer.MISSING, numbers)
+        return ImageVerdict(claim, dataset, metric, Answer.MISSING, numbers)
     answers = [claim.rule.judge(values) for values in (complete if claim.throughout else complete[-1:])]
     numbers = claim.rule.numbers(complete[-1])
     if len(answers) > 1:
         numbers += f"; holds at {answers.count(Answer.AGREES)} of {len(answers)} evaluations"
-    return Verdict(claim, dataset, metric, _together(answers), numbers)
+    return ImageVerdict(claim, dataset, metric, _together(answers), numbers)
 
 
 def _moments(rows: Sequence[Row], metric: str) -> Iterator[Values]:

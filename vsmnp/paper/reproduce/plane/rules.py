@@ -56,7 +56,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Case:
+class MetricValues:
     """The values of one metric on one dataset, where lower is better."""
 
     #: The metric of each model by its place in the grid and its seed.
@@ -81,7 +81,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """The answer to a condition or a claim, with the numbers that decide it."""
 
     answer: Answer
@@ -105,7 +105,7 @@ def decided(differences: Sequence[float]) -> Answer:
     return Answer.DIFFERS if mean < -ERRORS * error else Answer.UNDECIDED
 
 
-def judge(condition: Condition, case: Case) -> Outcome:
+def judge(condition: Condition, case: MetricValues) -> RuleOutcome:
     """Test a condition on a case that has values at all its places."""
     above, below = (_at(place, case) for place in (condition.above, condition.below))
     seeds = sorted(set(above) & set(below)) if above and below else sorted({*above, *below})
@@ -115,10 +115,10 @@ def judge(condition: Condition, case: Case) -> Outcome:
     if condition.unless_contradicted and answer is Answer.UNDECIDED:
         answer = Answer.AGREES
     difference = f"{_name(condition.above)} - {_name(condition.below)}: {_shown(gaps)}"
-    return Outcome(answer, f"{difference}, asked > {margin:.3g}")
+    return RuleOutcome(answer, f"{difference}, asked > {margin:.3g}")
 
 
-def judge_all(conditions: Sequence[Condition], case: Case) -> Outcome:
+def judge_all(conditions: Sequence[Condition], case: MetricValues) -> RuleOutcome:
     """Test conditions that have to hold together: agree if all do, differ if any does.
 
     The numbers are those of the condition that decides: the first of the least favourable answer.
@@ -127,21 +127,21 @@ def judge_all(conditions: Sequence[Condition], case: Case) -> Outcome:
     absent = [str(place) for place in wanted if place not in case.values]
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        return Outcome(Answer.MISSING, f"no {absent[0]}{more}")
+        return RuleOutcome(Answer.MISSING, f"no {absent[0]}{more}")
     if not conditions:
-        return Outcome(Answer.MISSING, "only one J, or only one K")
+        return RuleOutcome(Answer.MISSING, "only one J, or only one K")
     if not case.learned:
-        return Outcome(Answer.UNDECIDED, "no method is better than one Gaussian")
+        return RuleOutcome(Answer.UNDECIDED, "no method is better than one Gaussian")
     found = [judge(each, case) for each in conditions]
     for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
         deciding = [each for each in found if each.answer is answer]
         if deciding:
             others = len(deciding) - 1 if answer is not Answer.AGREES else 0
-            return Outcome(answer, deciding[0].numbers + (f" (and {others} more)" if others else ""))
+            return RuleOutcome(answer, deciding[0].numbers + (f" (and {others} more)" if others else ""))
     raise AssertionError
 
 
-def _at(place: Place, case: Case) -> BySeed:
+def _at(place: Place, case: MetricValues) -> BySeed:
     return {} if place is None else case.values[place]
 
 

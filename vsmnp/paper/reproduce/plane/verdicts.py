@@ -13,18 +13,18 @@ from ....data import load_data
 from ....types import Array
 from ..answers import Answer
 from ..reproduction import Table
-from .claims import Axes, Claim
-from .rules import At, BySeed, Case, judge_all
+from .claims import Axes, PlaneClaim
+from .rules import At, BySeed, MetricValues, judge_all
 from .variants import belongs, combinations
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PlaneVerdict:
     """The answer to a claim, for one metric of the runs of one dataset, optimisation and estimator."""
 
-    claim: Claim
+    claim: PlaneClaim
     place: tuple[str, str, str]
     metric: str
     answer: Answer
@@ -36,7 +36,7 @@ class Verdict:
         return " ".join(filter(None, self.place))
 
 
-def verdicts(claims: Sequence[Claim], rows: Sequence[Row], points: int) -> list[Verdict]:
+def verdicts(claims: Sequence[PlaneClaim], rows: Sequence[Row], points: int) -> list[PlaneVerdict]:
     """Test every claim on every dataset, optimisation and estimator of the rows, one row for each model.
 
     ``points`` is the number of test points from which the reference, one Gaussian, is computed.
@@ -54,7 +54,7 @@ def verdicts(claims: Sequence[Claim], rows: Sequence[Row], points: int) -> list[
     return found
 
 
-def table(name: str, found: Sequence[Verdict]) -> Table:
+def table(name: str, found: Sequence[PlaneVerdict]) -> Table:
     """Make a row for each verdict, with the paper's sentence and the rule."""
     header = (
         "claim", "source", "data", "optimizer", "estimator", "metric", "answer", "numbers", "sentence", "rule"
@@ -68,7 +68,7 @@ def table(name: str, found: Sequence[Verdict]) -> Table:
     ])  # fmt: skip
 
 
-def narrow(found: Sequence[Verdict]) -> Table:
+def narrow(found: Sequence[PlaneVerdict]) -> Table:
     """Make the table to print: without the sentences and the rules."""
     header = ("claim", "data", "optimizer", "estimator", "metric", "answer", "numbers")
     return Table("claims", header, [
@@ -96,12 +96,16 @@ def references(dataset: str, points: int) -> dict[str, float]:
 
 
 def _verdict(
-    claim: Claim, place: tuple[str, str, str], metric: str, rows: Sequence[Row], known: Mapping[str, float]
-) -> Verdict:
+    claim: PlaneClaim,
+    place: tuple[str, str, str],
+    metric: str,
+    rows: Sequence[Row],
+    known: Mapping[str, float],
+) -> PlaneVerdict:
     axes = Axes(*(tuple(sorted({row[name] for row in rows})) for name in ("encoder_steps", "bilevel_steps")))
-    case = Case(_values(rows, metric), known[metric], _values(rows, "nll"), known["nll"])
+    case = MetricValues(_values(rows, metric), known[metric], _values(rows, "nll"), known["nll"])
     found = judge_all(claim.conditions(axes), case)
-    return Verdict(claim, place, metric, found.answer, found.numbers)
+    return PlaneVerdict(claim, place, metric, found.answer, found.numbers)
 
 
 def _values(rows: Sequence[Row], metric: str) -> dict[At, BySeed]:
