@@ -13,7 +13,8 @@ from .data.arrays.given import FROM_PYTHON
 from .data.fixed import FixedDataset
 from .data.preprocessing import NONE
 from .errors import LibraryError
-from .settings.choices import objective_in
+from .settings.choices import OBJECTIVES, row_of
+from .settings.settings import Settings
 from .types import Array
 
 try:
@@ -153,8 +154,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             seed = check_random_state(seed).randint(2**31 - 1)
         shared = ("latent", "objective", "hidden", "activation", "samples", "gamma", "steps", "batch_size")
         values = {name: getattr(self, name) for name in (*shared, "lr", "kernels")}
-        row = objective_in({"objective": self.objective})
-        joint = {} if row and row.joint and self.inference == "kl" else {"inference": self.inference}
+        row, unchanged = row_of(OBJECTIVES, self.objective), self.inference == Settings.inference
+        joint = {} if row and row.joint and unchanged else {"inference": self.inference}
         return {
             **values,
             **joint,

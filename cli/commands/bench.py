@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsmnp.settings.choices import SUITES
+from vsmnp.settings.choices import IMAGE_ARCHITECTURES, SUITES
 
 from ..command import with_examples
 from ..console import Progress, json_text, say, table
@@ -37,7 +37,7 @@ _ANOTHER = "name another file"
               help="Inference of the steps; repeat the option for several.")  # fmt: skip
 @click.option("--hidden", type=IntegerList(), multiple=True,
               help="Hidden widths, such as 30,30; repeat the option for several networks.")  # fmt: skip
-@click.option("--arch", "archs", type=choices_of("arch", "mlp"), multiple=True,
+@click.option("--arch", "archs", type=NameChoice(tuple(IMAGE_ARCHITECTURES)), multiple=True,
               help="Network of the suite images; repeat the option for several.")  # fmt: skip
 @click.option("--samples", type=COUNT, multiple=True, help="Posterior samples S; repeat for several.")
 @settings_options(

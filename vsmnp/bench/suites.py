@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from types import MappingProxyType
+from typing import TypeAlias
 
 from ..errors import ConfigError, member_of
+from ..layers.activations import ACTIVATIONS
 from ..settings.choices import IMAGE_ARCHITECTURES, INFERENCES, OBJECTIVES, SUITES, is_second_order
 from .bench import SuitePart
 from .case import Case, paper_of
@@ -29,6 +31,9 @@ USUAL_PEERS = ("torch-backward",)
 #: An additional peer of steps with bi-level updates: their graph is kept by torch-eager, and not by this one.
 FUNCTIONAL_PEERS = ("torch-func",)
 
+#: An objective and an inference.
+Pair: TypeAlias = tuple[str, str]
+
 #: K-ELBO ... F-M3 of the summary.
 HEADLINE = (
     ("elbo", "kl"), ("m1", "kl"), ("m2", "kl"), ("m3", "kl"),
@@ -36,13 +41,17 @@ HEADLINE = (
 )  # fmt: skip
 #: Bi-level learning in the paper's two-dimensional setting: J = 5, and plain gradient steps of the encoder.
 BILEVEL = MappingProxyType({"encoder_steps": 5, "encoder_optimizer": "sgd"})
-#: Its objectives, with KL inference.
-OF_BILEVEL = ("m2", "m3")
+#: K-M2 and K-M3 of bi-level learning.
+OF_BILEVEL = (("m2", "kl"), ("m3", "kl"))
 #: Numbers K of bi-level updates whose memory is measured.
 DEPTHS = (0, 1, 5, 20)
 
 #: K-ELBO, K-M1 and F-M1 of images.
 OF_IMAGES = (("elbo", "kl"), ("m1", "kl"), ("m1", "fisher"))
+#: K-M1 of images, whose epochs are timed; the memory of its objective is measured.
+TIMED_EPOCHS = ("m1", "kl")
+#: A smooth activation, in place of one with a kink.
+SMOOTH = "tanh"
 
 
 @dataclass(frozen=True)
@@ -103,9 +112,18 @@ def plan(choice: SuiteChoice) -> list[SuitePart]:
 
 
 def _smooth(case: Case) -> Case:
-    """Replace relu by tanh in cases with second-order gradients, which miss the kinks of a relu network."""
+    """Replace an activation with a kink in cases with second-order gradients, which miss the kinks."""
     second = is_second_order(case.objective, case.inference)
-    return replace(case, activation="tanh") if second and case.activation == "relu" else case
+    return replace(case, activation=SMOOTH) if second and ACTIVATIONS[case.activation].has_kink else case
+
+
+def _wanted(choice: SuiteChoice, pairs: Iterable[Pair]) -> list[Pair]:
+    """Select the pairs whose objective and inference are among the chosen ones, if any are chosen."""
+    return [
+        (objective, inference) for objective, inference in pairs
+        if objective in (choice.objectives or (objective,))
+        and inference in (choice.inferences or (inference,))
+    ]  # fmt: skip
 
 
 def _cases(choice: SuiteChoice) -> Iterator[Case]:
@@ -122,13 +140,10 @@ def _cases(choice: SuiteChoice) -> Iterator[Case]:
 
 
 def _bilevel_cases(choice: SuiteChoice, *depths: int) -> Iterator[Case]:
-    """Yield the chosen cases of bi-level learning with each K, by KL inference."""
-    if "kl" not in (choice.inferences or ("kl",)):
-        return
-    for objective in OF_BILEVEL:
-        if objective in (choice.objectives or (objective,)):
-            for K in depths:
-                yield choice.first_case(objective=objective, inference="kl", bilevel_steps=K, **BILEVEL)
+    """Yield the chosen cases of bi-level learning with each K."""
+    for objective, inference in _wanted(choice, OF_BILEVEL):
+        for K in depths:
+            yield choice.first_case(objective=objective, inference=inference, bilevel_steps=K, **BILEVEL)
 
 
 def steps(choice: SuiteChoice) -> Iterator[SuitePart]:
@@ -138,11 +153,7 @@ def steps(choice: SuiteChoice) -> Iterator[SuitePart]:
 
 def summary(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield the cases that the project is judged by."""
-    wanted = [
-        (objective, inference) for objective, inference in HEADLINE
-        if objective in (choice.objectives or (objective,))
-        and inference in (choice.inferences or (inference,))
-    ]  # fmt: skip
+    wanted = _wanted(choice, HEADLINE)
 
     def case(objective: str, inference: str, width: int, S: int) -> Case:
         chosen = {"objective": objective, "inference": inference, "hidden": (width, width), "samples": S}
@@ -227,9 +238,9 @@ def images(choice: SuiteChoice) -> Iterator[SuitePart]:
         cases = [replace(case, width=0.25) for case in cases] if choice.quick else cases
         yield from map(StepPart, cases)
         for case in cases:
-            if case.objective == "m1" and case.inference == "kl":
+            if (case.objective, case.inference) == TIMED_EPOCHS:
                 yield EpochPart(replace(case, encoder_steps=paper_of(arch)["encoder_steps"]))
-            if template.device == "cpu" and case.objective == "m1":
+            if template.device == "cpu" and case.objective == TIMED_EPOCHS[0]:
                 yield PeakPart(case)
 
 

@@ -25,7 +25,7 @@ from .choices import (
     POSTERIORS,
     SCALES,
     STANDARDIZE,
-    objective_in,
+    row_of,
 )
 from .combinations import check_combinations, check_parts, check_ranges
 from .values import GROUPS, BelongsTo, ShownByChanges, checked, is_positive, setting
@@ -297,7 +297,7 @@ class Settings(ShownByChanges):
                 f"There is no setting {unknown[0]!r}{suggestion(unknown[0], known)}: see 'vsmnp train "
                 "--help' for all of them."
             )
-        objective = objective_in(values)
+        objective = row_of(OBJECTIVES, values.get("objective"))
         if objective and objective.joint:
             values = {"inference": objective.joint.default, **values}
         return cls(**values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....errors import member_of
+from ....settings.choices import ARCHITECTURES
 from .. import grid_plan
 
 
@@ -24,7 +25,8 @@ class ImageBudget(grid_plan.GridBudget):
 
     def settings_of(self, architecture: str) -> dict[str, Any]:
         """Return the settings that differ from the preset of an architecture."""
-        return {**self.settings, **({} if architecture == "mlp" else {"width": self.width})}
+        has_width = "width" in ARCHITECTURES[architecture].reads
+        return {**self.settings, **({"width": self.width} if has_width else {})}
 
 
 #: Learning rates of short runs, which need larger steps than the paper's 1e-4.

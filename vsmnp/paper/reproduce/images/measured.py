@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ....errors import ConfigError
+from ....metrics.table import MODEL_METRICS, Need
 from ....runs import checkpoint
 from ....runs.session import Run
 from ....settings.settings import Settings
@@ -97,7 +98,9 @@ def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Mea
 def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
     """Make the rows of the first model's evaluations; nan, as of a diverged model, becomes infinity."""
     rows = run.evaluations.rows
-    names = [name for name in METRICS if name != "posterior_fd" or run.vae.model.posterior.has_density]
+    has_density = run.vae.model.posterior.has_density
+    needs = {metric.name: metric.need for metric in MODEL_METRICS}
+    names = [name for name in METRICS if has_density or needs[name] is not Need.DENSITY]
     columns = {
         name: np.where(np.isnan(rows.column(name)[:, 0]), np.inf, rows.column(name)[:, 0]) for name in names
     }
