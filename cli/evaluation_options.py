@@ -12,7 +12,7 @@ import click
 from vsmnp.evaluation.feature_choice import FeatureChoice
 from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 
-from .console import Progress, optional, say
+from .console import ProgressLine, optional, say
 from .options import with_options
 from .results import Evaluation, evaluate_with_progress, evaluation_json
 from .values import PATH, NameChoice
@@ -156,7 +156,7 @@ def _quality(run: Run, options: Mapping[str, Any], quiet: bool) -> SampleQuality
 
     features = options["features"]
     path = Path(features)
-    with Progress("Comparing features", 100, quiet) as progress:
+    with ProgressLine("Comparing features", 100, quiet) as progress:
         named = features.startswith("lenet") and not is_readable(path)
         if named or path.suffix.lower() in _EXTRACTORS:
             extractor = feature_choice(options).extractor(run)

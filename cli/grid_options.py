@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,6 +13,7 @@ from vsmnp.errors import suggestion
 from vsmnp.paper.reproduce import OPTIONS, images, plane
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.settings.choices import ARCHITECTURES
+from vsmnp.types.progress import Progress, Stop
 
 from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
 from .options import with_options
@@ -120,9 +121,7 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType({
 })  # fmt: skip
 
 
-def reproduce_grid(
-    name: str, out: Path, plan: Plan, progress: Callable[[int, int], None], stop: Callable[[], bool]
-) -> Result:
+def reproduce_grid(name: str, out: Path, plan: Plan, progress: Progress, stop: Stop) -> Result:
     """Compute a figure by the plan that :func:`plan_of` made for it."""
     if isinstance(plan, plane.PlaneGridPlan):
         return plane.load(name).reproduce(out, plan, progress, stop)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsmnp.settings.choices import IMAGE_ARCHITECTURES, SUITES
+from vsmnp.types.progress import Stop
 
 from ..command import with_examples
-from ..console import Progress, json_text, say, table
+from ..console import ProgressLine, json_text, say, table
 from ..options import choices_of, quiet_option, settings_options
 from ..process import catch_signals, prepare_process
 from ..values import COUNT, FILE, FOLDER, IntegerList, NameChoice
@@ -153,7 +154,7 @@ def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | No
 
 def _measure(
     parts: Any, choice: Any, folder: Any, peers: tuple[str, ...], repeats: int, cores: tuple[int, ...],
-    quiet: bool, keep: Callable[[list[BenchRow]], None], stop: Callable[[], bool],
+    quiet: bool, keep: Callable[[list[BenchRow]], None], stop: Stop,
 ) -> list[BenchRow]:  # fmt: skip
     """Measure all rows, or those up to a request to stop, with progress on stderr.
 
@@ -177,7 +178,7 @@ def _measure(
             told.add(sentence)
             say(sentence, quiet)
 
-    with Progress("Measuring", len(parts), quiet) as progress:
+    with ProgressLine("Measuring", len(parts), quiet) as progress:
         for done, part in enumerate(parts):
             progress.tell(part.title)
             progress.at(done)

@@ -24,7 +24,8 @@ from ..errors import DataError
 from ..kernels import load
 from ..rng import Key, Stream
 from ..types import Array
-from .batches import Progress, check_count
+from ..types.progress import Progress
+from .batches import check_count
 
 #: Number of subsets, and the number of samples of a subset on either side.
 SUBSETS = 100

@@ -15,8 +15,9 @@ import numpy as np
 from ..errors import member_of
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
+from ..types.progress import Progress
 from . import mmd, posterior_means, reconstruction
-from .batches import Progress, Subject, check_count
+from .batches import Subject, check_count
 from .frechet import frechet_distance, moments_of
 from .kernel_distance import KernelDistance, kernel_distance
 from .prior import PriorEstimate, prior_estimate

@@ -13,6 +13,7 @@ from ..data.rows import Rows
 from ..errors import DataError
 from ..settings.resolve import dataset_of
 from ..types import Array
+from ..types.progress import Progress
 from .latent_file import read_latents
 from .run import Run
 from .table_file import TableForm, check_suffix, column_names, write_table
@@ -20,8 +21,6 @@ from .trained import TrainedVAE
 
 #: Rows per batch: enough for the products of the networks, little memory even for pictures.
 BATCH = 1000
-
-Progress = Callable[[int, int], None]
 
 
 def write_latents(run: Run, dataset: str | None, path: Path, progress: Progress) -> tuple[int, int]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from ..types import Array
+from ..types.progress import Progress
 from .run import Run
 from .table_file import TableForm, column_names, write_csv, write_table
 
-Progress = Callable[[int, int], None]
 _CURE = "lower --number, or choose another place with --out"
 
 

@@ -13,8 +13,9 @@ from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings
 from ...types import Array
+from ...types.progress import Stop
 from .grid import Cell, check_same, finish_session, is_finished, open_cell
-from .workers import Report, Stop
+from .workers import Report
 
 #: Thousandths of a cell's progress that its training makes; the rest is its measurement.
 _TRAINED = 900

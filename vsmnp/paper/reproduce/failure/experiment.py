@@ -9,14 +9,15 @@ trained ELBO model from its optimisation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
 from ....runs.folder import CHECKPOINT
 from ....runs.session import load_run
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress, Stop
+from ..reproduction import Result, Table
 from . import findings as failure_findings
 from . import measures, tables, verdicts
 from . import picture as failure_picture
@@ -33,7 +34,7 @@ _TRAINED = Factors("mixture", "kl", "m1")
 
 def reproduce(
     out: Path, quick: bool, progress: Progress, *, budget: str = "laptop", datasets: Sequence[str] = (),
-    jobs: int = 1, no_train: bool = False, stop: Callable[[], bool] = lambda: False,
+    jobs: int = 1, no_train: bool = False, stop: Stop = lambda: False,
 ) -> Result:  # fmt: skip
     """Train the grids, or resume them, then judge, draw and conclude; see the module and the protocol.
 

@@ -15,9 +15,9 @@ from ....training.build import gamma_rule
 from ....training.history import History
 from ....training.loop import Watch
 from ....training.state import State
+from ....types.progress import Progress, Stop
 from ..grid import WHOLE, Cell, finish_cells, is_finished, open_cell
-from ..reproduction import Progress
-from ..workers import Report, Stop
+from ..workers import Report
 from .cells import FailureBudget, at_once, cell_of, factors_of
 from .exact import ExactPosteriorLearning, Name, NoInference
 from .factors import Factors

@@ -12,7 +12,8 @@ import numpy as np
 from ....kernels import load
 from ....storage import make_folder
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from .basins import classify, find_basins, share_of_mode
 from .ensembles import METHODS, OPTIMIZERS, TrajectoryPlan
 from .ensembles import run as run_ensemble

@@ -17,7 +17,8 @@ import numpy as np
 from ....kernels import load
 from ....model.layout import Layout
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from .fit import fit, start
 from .mixture_posterior import GaussianMixture
 from .panels import draw

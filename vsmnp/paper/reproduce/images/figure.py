@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ....types.progress import Progress, Stop
 from ..answers import sentences
 from ..grid import Cell
 from ..measured_cells import check_any, gaps
 from ..methods import NAMES
-from ..reproduction import Progress, Result, Table
+from ..reproduction import Result, Table
 from . import distances, paper
 from .cells import cells
 from .claims import ImageClaim
@@ -82,7 +83,7 @@ class ImageFigure:
     quality: bool = False
 
     def reproduce(
-        self, out: Path, plan: ImageGridPlan, progress: Progress, stop: Callable[[], bool] = lambda: False
+        self, out: Path, plan: ImageGridPlan, progress: Progress, stop: Stop = lambda: False
     ) -> Result:
         """Run or resume the grid, draw the finished runs, and compare them with the paper.
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from ....runs.session import Run, Session
 from ....storage import make_folder
+from ....types.progress import Progress, Stop
 from ..grid import WHOLE, Cell, finish_cells
 from ..measured_cells import finish_measured
-from ..reproduction import Progress
-from ..workers import Report, Stop
+from ..workers import Report
 from .distances import measure_distances
 from .measured import MeasuredImageRun, measure, read
 from .plan import ImageGridPlan

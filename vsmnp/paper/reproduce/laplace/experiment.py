@@ -17,7 +17,8 @@ from ....figures.style import DATA, INK, SERIES
 from ....kernels import load
 from ....rng import Key
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from . import family
 from .family import Gradient, MixtureTarget, NormalTarget, Target
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ....metrics import prior_estimate
 from ....runs.session import Session
+from ....types.progress import Progress, Stop
 from ..grid import Cell
-from ..reproduction import Progress, Result, Table
-from ..workers import Stop
+from ..reproduction import Result, Table
 from .measured import read
 from .plan import PlaneGridPlan
 

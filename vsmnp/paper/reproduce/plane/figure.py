@@ -10,11 +10,12 @@ from typing import Any
 
 from ....data import load_data
 from ....storage import make_folder
+from ....types.progress import Progress, Stop
 from ..answers import sentences
 from ..grid import WHOLE, Cell, finish_cells
 from ..measured_cells import check_any, finish_measured, gaps
-from ..reproduction import Progress, Result
-from ..workers import Report, Stop
+from ..reproduction import Result
+from ..workers import Report
 from . import picture, records, verdicts
 from .cells import cells
 from .claims import PlaneClaim
