@@ -15,13 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import (
-    GAMMA_CODES,
-    LOSS_CODES,
-    NetworkSpec,
-    StepLoss,
-    StepSpec,
-)
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, NetworkSpec, StepLoss, StepSpec
 
 from ..reference.activations import CODES
 

@@ -54,12 +54,7 @@ def gather(table: Array, order: Array, index: int, batch: int, divisor: float, d
 
 
 def gemm(
-    a: Array,
-    b: Array,
-    ta: bool = False,
-    tb: bool = False,
-    out: Array | None = None,
-    accumulate: bool = False,
+    a: Array, b: Array, ta: bool = False, tb: bool = False, out: Array | None = None, accumulate: bool = False
 ) -> Array:
     """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``."""
     a = a.swapaxes(1, 2) if ta else a

@@ -52,11 +52,7 @@ class Bench:
         about = {"machine": self.machine, "vectors": vectors(), "commit": self.commit}
         base: dict[str, Any] = {"tf32": case.tf32, **about, **more}
         if times is not None:
-            base = {
-                "ms": timing.median(times),
-                "spread": timing.spread(times),
-                "rounds": len(times),
-            } | base
+            base = {"ms": timing.median(times), "spread": timing.spread(times), "rounds": len(times)} | base
         return BenchRow(name, card() if case.device == "gpu" else "cpu", case.threads, **base)
 
     def in_process(self, kind: str, case: Case, **more: Any) -> Any:

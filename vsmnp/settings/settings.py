@@ -139,8 +139,7 @@ class Settings(ShownByChanges):
     )  # fmt: skip
 
     gamma: str = _objective(
-        "learn",
-        "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists).",
+        "learn", "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists)."
     )
     gamma_floor: float = _objective(
         1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=BelongsTo("gamma", _OPTION)

@@ -10,14 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from vsmnp.types.step_spec import (
-    InferenceLoss,
-    InferenceSpec,
-    LearningLoss,
-    LearningSpec,
-    StepLoss,
-    StepSpec,
-)
+from vsmnp.types.step_spec import InferenceLoss, InferenceSpec, LearningLoss, LearningSpec, StepLoss, StepSpec
 
 from ...formulas.activations import ACTIVATIONS
 from ...formulas.elementary import Formula

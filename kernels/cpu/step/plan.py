@@ -10,14 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array, QuadraticForm
-from vsmnp.types.step_spec import (
-    GAMMA_CODES,
-    LOSS_CODES,
-    InferenceSpec,
-    LearningSpec,
-    StepLoss,
-    StepSpec,
-)
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, InferenceSpec, LearningSpec, StepLoss, StepSpec
 
 from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope

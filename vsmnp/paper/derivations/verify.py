@@ -22,9 +22,7 @@ def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
 
 
 def judge_all(
-    statements: Sequence[Statement],
-    effort: Effort = USUAL,
-    progress: Progress = lambda done, total: None,
+    statements: Sequence[Statement], effort: Effort = USUAL, progress: Progress = lambda done, total: None
 ) -> Iterator[Verdict]:
     """Yield the verdict on each statement, in order, as soon as it is reached."""
     for done, statement in enumerate(statements, 1):

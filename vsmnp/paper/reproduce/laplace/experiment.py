@@ -31,10 +31,7 @@ TARGETS: Mapping[str, Target] = {
     "normal": NormalTarget(),
     "mixture": MixtureTarget(weight=0.65, first=-1.5, second=1.5, sd=0.8),
 }
-_FORMULAS = {
-    "normal": r"Target $N(0, 1)$",
-    "mixture": r"Target $0.65\,N(-1.5, 0.8^2) + 0.35\,N(1.5, 0.8^2)$",
-}
+_FORMULAS = {"normal": r"Target $N(0, 1)$", "mixture": r"Target $0.65\,N(-1.5, 0.8^2) + 0.35\,N(1.5, 0.8^2)$"}
 
 Rule: TypeAlias = Callable[[Target, Array, Array], Gradient]
 RULES: Mapping[str, Rule] = {
