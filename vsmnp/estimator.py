@@ -95,23 +95,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self,
-        latent: int = 2,
-        *,
-        objective: str = "m1",
-        inference: str = "kl",
-        hidden: tuple[int, ...] = (30, 30),
-        activation: str = "relu",
-        samples: int = 5,
-        gamma: str | float = "learn",
-        steps: int = 2000,
-        batch_size: int = 0,
-        lr: float = 1e-3,
-        draws: int = 500,
-        random_state: Any = 0,
-        kernels: str = "auto",
+        self, latent: int = 2, *, objective: str = "m1", inference: str = "kl",
+        hidden: tuple[int, ...] = (30, 30), activation: str = "relu", samples: int = 5,
+        gamma: str | float = "learn", steps: int = 2000, batch_size: int = 0, lr: float = 1e-3,
+        draws: int = 500, random_state: Any = 0, kernels: str = "auto",
         settings: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.latent = latent
         self.objective = objective
         self.inference = inference

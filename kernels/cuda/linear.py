@@ -46,14 +46,9 @@ class Linear(Launching):
         return stored
 
     def gemm(
-        self,
-        a: Array,
-        b: Array,
-        ta: bool = False,
-        tb: bool = False,
-        out: Array | None = None,
+        self, a: Array, b: Array, ta: bool = False, tb: bool = False, out: Array | None = None,
         accumulate: bool = False,
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``.
 
         BLAS stores by columns, so it computes ``out' = op(b)' op(a)'``; it reads a matrix that is stored by

@@ -28,13 +28,9 @@ FEW_DRAWS = 100
 
 
 def evaluate(
-    run: Run | str | Path,
-    data: Given | Dataset = None,
-    *,
-    prior_draws: int = PRIOR_DRAWS,
-    progress: Progress | None = None,
-    iwae_samples: int = IWAE_SAMPLES,
-) -> dict[str, list[float | None]]:
+    run: Run | str | Path, data: Given | Dataset = None, *, prior_draws: int = PRIOR_DRAWS,
+    progress: Progress | None = None, iwae_samples: int = IWAE_SAMPLES,
+) -> dict[str, list[float | None]]:  # fmt: skip
     """Compute every metric on a test set, one number per model; nats and per-sample means.
 
     A run with a folder keeps the evaluation on its own test set in ``evaluation.json``.

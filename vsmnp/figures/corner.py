@@ -31,12 +31,9 @@ class Cloud(NamedTuple):
 
 
 def corner(
-    title: str,
-    clouds: Sequence[Cloud],
-    labels: Sequence[str],
-    path: str | Path | None,
+    title: str, clouds: Sequence[Cloud], labels: Sequence[str], path: str | Path | None,
     of: Array | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw histograms of each coordinate, and below them a scatter plot of each pair.
 
     Parameters

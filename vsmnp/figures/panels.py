@@ -43,13 +43,9 @@ def first_models(run: Run) -> Run:
 
 @contextmanager
 def model_panels(
-    run: Run,
-    part: Run,
-    path: str | Path | None,
-    size: tuple[float, float],
-    data: str = "",
+    run: Run, part: Run, path: str | Path | None, size: tuple[float, float], data: str = "",
     share: bool = True,
-) -> Iterator[tuple[Figure, list[Axes]]]:
+) -> Iterator[tuple[Figure, list[Axes]]]:  # fmt: skip
     """Yield a figure and its row of axes, one for each model of ``part``; write it if the block succeeds.
 
     ``part`` is the run with only the models that are shown (:func:`first_models`), ``size`` the picture's

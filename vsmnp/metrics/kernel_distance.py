@@ -45,13 +45,9 @@ class KernelDistance(NamedTuple):
 
 
 def kernel_distance(
-    x: Array,
-    y: Array,
-    subsets: int = SUBSETS,
-    size: int = SUBSET_SIZE,
-    seed: int = 0,
+    x: Array, y: Array, subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0,
     progress: Progress | None = None,
-) -> KernelDistance:
+) -> KernelDistance:  # fmt: skip
     """Compute the kernel distance of features ``x (N, d)`` and ``y (M, d)``, averaged over subsets.
 
     Parameters

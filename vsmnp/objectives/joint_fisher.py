@@ -105,16 +105,9 @@ class JointFisher:
         return None
 
     def _decoder_sweep(
-        self,
-        k: Kernels,
-        model: GaussianVAE,
-        theta: Array,
-        cache: Cache,
-        tau: Array,
-        e: Array,
-        d: Array,
+        self, k: Kernels, model: GaussianVAE, theta: Array, cache: Cache, tau: Array, e: Array, d: Array,
         rows: int,
-    ) -> tuple[Array | None, Array | None]:
+    ) -> tuple[Array | None, Array | None]:  # fmt: skip
         """Compute the theta-gradient except its slot l, and ``-H d / rows`` if z is reparametrised."""
         follows = self.trains_phi and self.reparametrised
         if not (self.trains_theta or follows):

@@ -68,15 +68,9 @@ class Learning(ABC):
         return model.score_q(k, phi, q, cache, model.gaussian_posterior.noise(k, key, self.samples, x))
 
     def apply(
-        self,
-        k: Kernels,
-        form: QuadraticForm,
-        x: Array,
-        g: Array,
-        s_q: Array | None,
-        tau: Array,
+        self, k: Kernels, form: QuadraticForm, x: Array, g: Array, s_q: Array | None, tau: Array,
         want_gradient: bool,
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array, Array | None]:  # fmt: skip
         """Compute ``a``, ``h`` averaged over the batch, ``(R,)``, and the gradient of the loss in g."""
         w_square, w_cross = self.weights(tau)
         n = g.shape[2]

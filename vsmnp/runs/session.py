@@ -61,12 +61,9 @@ class Session:
 
     @classmethod
     def new(
-        cls,
-        settings: Settings,
-        dataset: Given | Dataset = None,
-        folder: Path | None = None,
+        cls, settings: Settings, dataset: Given | Dataset = None, folder: Path | None = None,
         named: bool = False,
-    ) -> Session:
+    ) -> Session:  # fmt: skip
         """Resolve the settings, load the data and claim the folder.
 
         Parameters

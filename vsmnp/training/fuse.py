@@ -19,15 +19,9 @@ from .optimizers import Optimizer
 
 
 def step_spec(
-    model: GaussianVAE,
-    inference: Objective,
-    learning: Objective,
-    encoder_optimizer: Optimizer,
-    decoder_optimizer: Optimizer,
-    encoder_steps: int,
-    threads: int,
-    dtype: str,
-) -> StepSpec | None:
+    model: GaussianVAE, inference: Objective, learning: Objective, encoder_optimizer: Optimizer,
+    decoder_optimizer: Optimizer, encoder_steps: int, threads: int, dtype: str,
+) -> StepSpec | None:  # fmt: skip
     """Return the record of a step, or None where one of its objects has no plain description."""
     encoder, decoder = _network(model.encoder, model.phi_layout), _network(model.decoder, model.theta_layout)
     inferred, learned = inference.fused_spec(), learning.fused_spec()

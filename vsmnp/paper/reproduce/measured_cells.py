@@ -37,14 +37,9 @@ M = TypeVar("M", bound=Measurements)
 
 
 def finish_measured(
-    cell: Cell,
-    folder: Path,
-    train: bool,
-    read: Callable[[Path], M | None],
-    measure: Callable[[Session, Mapping[str, Any], bool], tuple[M, Run]],
-    report: Report,
-    stop: Stop,
-) -> tuple[M | None, Run | None]:
+    cell: Cell, folder: Path, train: bool, read: Callable[[Path], M | None],
+    measure: Callable[[Session, Mapping[str, Any], bool], tuple[M, Run]], report: Report, stop: Stop,
+) -> tuple[M | None, Run | None]:  # fmt: skip
     """Train a cell if ``train`` is true, measure what is trained, and return both.
 
     Parameters

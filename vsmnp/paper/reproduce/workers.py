@@ -34,12 +34,9 @@ _busy = threading.Lock()
 
 
 def finish_in_processes(
-    items: Sequence[Item],
-    work: Callable[[Item, Report, Stop], None],
-    jobs: int,
-    report: Callable[[int, int], None],
-    stop: Stop,
-) -> None:
+    items: Sequence[Item], work: Callable[[Item, Report, Stop], None], jobs: int,
+    report: Callable[[int, int], None], stop: Stop,
+) -> None:  # fmt: skip
     """Call ``work(item, report, stop)`` in parallel processes; a failure or a stop ends the others.
 
     In this process, ``report`` is called with the index of an item and the parts of it that are done. The

@@ -90,12 +90,9 @@ class _Drawn(Key):
 
 
 def run(
-    k: Kernels,
-    problem: ToyProblem,
-    objective: Objective,
-    plan: TrajectoryPlan,
+    k: Kernels, problem: ToyProblem, objective: Objective, plan: TrajectoryPlan,
     on_step: Callable[[int], None],
-) -> dict[str, Trajectory]:
+) -> dict[str, Trajectory]:  # fmt: skip
     """Optimise q from every start by every optimiser of the plan; return the trajectory of each optimiser.
 
     All optimisers get the same noise; arithmetic is in float64. ``on_step`` is called with the number of

@@ -44,12 +44,9 @@ def trajectory_file(folder: Path, problem: ToyProblem, method: Divergence, rule:
 
 
 def trajectories(
-    folder: Path,
-    problem: ToyProblem,
-    method: Divergence,
-    plan: TrajectoryPlan,
+    folder: Path, problem: ToyProblem, method: Divergence, plan: TrajectoryPlan,
     compute: Callable[[], Mapping[str, Trajectory]],
-) -> dict[str, Trajectory]:
+) -> dict[str, Trajectory]:  # fmt: skip
     """Read the trajectory of each optimiser from the folder, or compute and save them if one is missing.
 
     Numbers are rounded to nine digits in either case.

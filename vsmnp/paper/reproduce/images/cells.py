@@ -20,12 +20,9 @@ PRESETS: Mapping[str, str] = MappingProxyType({
 
 
 def cells(
-    plan: ImageGridPlan,
-    architecture: str,
-    names: tuple[str, ...],
-    changes: Mapping[str, Any] | None = None,
+    plan: ImageGridPlan, architecture: str, names: tuple[str, ...], changes: Mapping[str, Any] | None = None,
     mark: str = "",
-) -> tuple[Cell, ...]:
+) -> tuple[Cell, ...]:  # fmt: skip
     """Make the cells that a plan asks for: dataset by dataset, all methods of a seed before the next seed.
 
     ``architecture`` is one of :data:`PRESETS`, ``names`` are the methods that the figure shows, ``changes``
@@ -41,14 +38,9 @@ def cells(
 
 
 def _cell(
-    plan: ImageGridPlan,
-    architecture: str,
-    dataset: str,
-    method: Method,
-    seed: int,
-    changes: Mapping[str, Any],
-    mark: str,
-) -> Cell:
+    plan: ImageGridPlan, architecture: str, dataset: str, method: Method, seed: int,
+    changes: Mapping[str, Any], mark: str,
+) -> Cell:  # fmt: skip
     chosen = {
         **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
         "seeds": (seed,), "inference": method.inference, "objective": method.objective,

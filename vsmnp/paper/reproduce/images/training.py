@@ -21,13 +21,9 @@ from .plan import ImageGridPlan
 
 
 def finish_all(
-    cells: Sequence[Cell],
-    plan: ImageGridPlan,
-    progress: Progress,
-    stop: Stop = lambda: False,
-    *,
+    cells: Sequence[Cell], plan: ImageGridPlan, progress: Progress, stop: Stop = lambda: False, *,
     quality: bool = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train (if the plan says so), evaluate and measure every cell, and FID and KID if ``quality`` is asked.
 
     The other parameters and the errors are those of :func:`~vsmnp.paper.reproduce.grid.finish_cells`.

@@ -96,12 +96,9 @@ def references(dataset: str, points: int) -> dict[str, float]:
 
 
 def _verdict(
-    claim: PlaneClaim,
-    place: tuple[str, str, str],
-    metric: str,
-    rows: Sequence[Row],
+    claim: PlaneClaim, place: tuple[str, str, str], metric: str, rows: Sequence[Row],
     known: Mapping[str, float],
-) -> PlaneVerdict:
+) -> PlaneVerdict:  # fmt: skip
     axes = Axes(*(tuple(sorted({row[name] for row in rows})) for name in ("encoder_steps", "bilevel_steps")))
     case = MetricValues(_values(rows, metric), known[metric], _values(rows, "nll"), known["nll"])
     found = judge_all(claim.conditions(axes), case)
