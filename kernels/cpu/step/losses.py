@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from vsmnp.types.step_spec import InferenceLoss, InferenceSpec, LearningLoss, LearningSpec, StepLoss, StepSpec
+from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepLoss, StepSpec
 
 from ...formulas.activations import ACTIVATIONS
 from ...formulas.elementary import Formula
@@ -109,7 +109,7 @@ def _joint_terms(n: Scope) -> list[Term]:
 
 
 #: The losses of phi.
-INFERENCE: Mapping[InferenceLoss, Loss] = MappingProxyType({
+INFERENCE: Mapping[StepLoss, Loss] = MappingProxyType({
     StepLoss.KL: Loss(
         kl,
         lambda loss: (kl_sum, pathwise),
@@ -122,7 +122,7 @@ INFERENCE: Mapping[InferenceLoss, Loss] = MappingProxyType({
 })  # fmt: skip
 
 #: The derivatives of the gradients of these losses along a direction of phi, for bi-level updates.
-ALONG: Mapping[InferenceLoss, Loss] = MappingProxyType({
+ALONG: Mapping[StepLoss, Loss] = MappingProxyType({
     StepLoss.KL: Loss(kl_along, lambda loss: _ALONG, lambda n: [Term(0, -2 / n.rows, 1)]),
     StepLoss.FISHER: Loss(
         fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [Term(0, 2 * n.weight / n.rows)]
@@ -130,7 +130,7 @@ ALONG: Mapping[InferenceLoss, Loss] = MappingProxyType({
 })  # fmt: skip
 
 #: The losses of theta.
-LEARNING: Mapping[LearningLoss, Loss] = MappingProxyType({
+LEARNING: Mapping[StepLoss, Loss] = MappingProxyType({
     StepLoss.ELBO: Loss(
         quadratic,
         lambda loss: (kl_sum, *_quadratic(loss)),
@@ -164,7 +164,7 @@ class Role(NamedTuple):
         Whether the gradient in phi is wanted as well.
     """
 
-    losses: Mapping[Any, Loss]
+    losses: Mapping[StepLoss, Loss]
     finish: Formula
     stream: int
     of_decoder: bool = False
