@@ -41,11 +41,7 @@ from test_kernels import (  # noqa: F401
     test_sum_rows_of_integers_is_exact,
 )
 from test_recorded import CHOICES, FUSED, TINY, trained
-from test_rng import (  # noqa: F401
-    test_normals_agree,
-    test_words_and_uniforms_are_bit_equal,
-    test_words_are_philox_blocks,
-)
+from test_rng import test_normals_agree, test_words_and_uniforms_are_bit_equal, test_words_are_philox_blocks  # noqa: F401
 
 from vsmnp.data import load_data
 from vsmnp.kernels import load

@@ -17,11 +17,11 @@ from vsmnp.kernels import load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
 from vsmnp.paper.reproduce.fig2 import experiment as fig2
 from vsmnp.paper.reproduce.fig2.basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
-from vsmnp.paper.reproduce.fig2.ensembles import METHODS, Plan, Trajectory, run
+from vsmnp.paper.reproduce.fig2.ensembles import METHODS, Trajectory, TrajectoryPlan, run
 from vsmnp.paper.reproduce.fig2.optima import fisher, kl
 from vsmnp.paper.reproduce.fig2.picture import picture
-from vsmnp.paper.reproduce.fig2.problems import PROBLEMS, Problem
-from vsmnp.paper.reproduce.fig2.rows import Row
+from vsmnp.paper.reproduce.fig2.problems import PROBLEMS, ToyProblem
+from vsmnp.paper.reproduce.fig2.rows import BasinRow
 from vsmnp.paper.reproduce.fig2.trajectories import trajectories, trajectory_file
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array, Kernels
@@ -35,7 +35,7 @@ FUNCTIONS: tuple[tuple[tuple[Function, Function], tuple[Function, Function]], ..
 )
 #: Parameters (mu_1, mu_2, log s_1, log s_2).
 Q = np.array([0.7, -0.4, -0.3, 0.2])
-TINY = Plan(40, {"sgd": 1e-3, "adam": 1e-2}, side=2, reach=1.0)
+TINY = TrajectoryPlan(40, {"sgd": 1e-3, "adam": 1e-2}, side=2, reach=1.0)
 
 each_problem = pytest.mark.parametrize(
     ("problem", "functions"),
@@ -45,7 +45,7 @@ each_problem = pytest.mark.parametrize(
 Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
 
 
-def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
+def _quadratures(problem: ToyProblem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
     """Compute KL plus ``log p(x)``, and the Fisher divergence, by nodes ``eps (nodes, 2)`` of N(0, I)."""
     mu, s = v[:2], np.exp(v[2:])
     z = mu + s * eps
@@ -59,7 +59,7 @@ def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, w
 
 
 def _gradient(
-    k: Kernels, problem: Problem, objective: Objective, v: Array, eps: Array, weight: Array
+    k: Kernels, problem: ToyProblem, objective: Objective, v: Array, eps: Array, weight: Array
 ) -> Array:
     """Compute the engine's gradient in ``v``, with a model for each node."""
     phi = np.zeros((len(eps), problem.model.phi_layout.size))
@@ -76,7 +76,7 @@ def _gradient(
 @each_problem
 @pytest.mark.parametrize(("which", "objective"), [(0, KL(1)), (1, PosteriorFisher(1, reparametrised=True))])
 def test_gradients_are_the_derivatives_of_the_quadrature(
-    k: Kernels, problem: Problem, functions: Functions, which: int, objective: Objective
+    k: Kernels, problem: ToyProblem, functions: Functions, which: int, objective: Objective
 ) -> None:
     eps, weight = gauss_hermite(2, 9)
     numeric = np.array([
@@ -88,7 +88,7 @@ def test_gradients_are_the_derivatives_of_the_quadrature(
 
 @each_problem
 def test_fisher_with_z_held_is_the_kl_gradient_in_fisher_units(
-    k: Kernels, problem: Problem, functions: Functions
+    k: Kernels, problem: ToyProblem, functions: Functions
 ) -> None:
     eps, weight = gauss_hermite(2, 9)
     of_kl, of_fisher = (_gradient(k, problem, each, Q, eps, weight) for each in (KL(1), PosteriorFisher(1)))
@@ -110,7 +110,7 @@ def _panels(mu: float, s: float) -> tuple[Array, Array]:
 
 
 @each_problem
-def test_exact_divergences_are_the_plane_integrals(problem: Problem, functions: Functions) -> None:
+def test_exact_divergences_are_the_plane_integrals(problem: ToyProblem, functions: Functions) -> None:
     mu, s = Q[:2], np.exp(Q[2:])
     (one, w_one), (two, w_two) = (_panels(float(m), float(sd)) for m, sd in zip(mu, s, strict=True))
     eps = np.stack(np.meshgrid(one, two, indexing="ij"), -1).reshape(-1, 2)
@@ -147,7 +147,7 @@ def test_only_the_published_second_problem_separates_the_divergences() -> None:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
-def test_optima_are_least_among_their_neighbours(problem: Problem) -> None:
+def test_optima_are_least_among_their_neighbours(problem: ToyProblem) -> None:
     rng = np.random.default_rng(0)
     for basin in find_basins(problem):
         for divergence, optimum in ((kl, basin.kl), (fisher, basin.fisher)):
@@ -170,13 +170,13 @@ def test_end_points_are_classified_by_the_nearest_optimum() -> None:
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def _run(problem: Problem, method: int, plan: Plan) -> dict[str, Trajectory]:
+def _run(problem: ToyProblem, method: int, plan: TrajectoryPlan) -> dict[str, Trajectory]:
     return run(load("cpu"), problem, METHODS[method].objective, plan, lambda step: None)
 
 
 def test_the_first_step_is_the_formula() -> None:
     """``mu -= lr (mu - b)``, ``log s -= lr s (s - 1/s - b eps)``, ``b = 4 (2 - z1 z2) (z2, z1)``."""
-    k, plan = load("cpu"), Plan(1, {"sgd": 0.01}, side=3)
+    k, plan = load("cpu"), TrajectoryPlan(1, {"sgd": 0.01}, side=3)
     eps = Key(tuple(range(9)), Stream.INFERENCE).normal(k, (1, 1, 2), np.float64)[:, 0, 0]
     mu = plan.starts()
     z = mu + eps
@@ -199,7 +199,7 @@ def test_trajectories_do_not_depend_on_company_or_length(method: int) -> None:
 
 
 def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
-    plan = Plan(700, {"adam": 2e-2}, side=2, reach=1.5)
+    plan = TrajectoryPlan(700, {"adam": 2e-2}, side=2, reach=1.5)
     basins = find_basins(PROBLEMS[0])
     of_kl, of_fisher = (classify(basins, _run(PROBLEMS[0], i, plan)["adam"].end) for i in (0, 1))
     assert all(name.startswith("KL and FD") for name in of_kl)
@@ -207,7 +207,7 @@ def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
 
 
 def test_diverging_starts_do_not_change_the_others() -> None:
-    trajectory = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
+    trajectory = _run(PROBLEMS[0], 1, TrajectoryPlan(60, {"sgd": 3e-3}, side=7))["sgd"]
     lost = ~np.isfinite(trajectory.end).all(axis=1)
     assert 0 < lost.sum() < 49
     assert np.isfinite(trajectory.path[:, ~lost]).all()
@@ -221,7 +221,7 @@ def test_diverging_starts_do_not_change_the_others() -> None:
 class _Counted:
     """A counter of computations of one function."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TrajectoryPlan) -> None:
         self.plan, self.times = plan, 0
 
     def __call__(self) -> Mapping[str, Trajectory]:
@@ -249,7 +249,7 @@ def test_finished_trajectories_are_used_again(tmp_path: Path) -> None:
         replace(TINY, reach=2.0),
     ],
 )
-def test_trajectories_of_other_settings_are_not_used(tmp_path: Path, other: Plan) -> None:
+def test_trajectories_of_other_settings_are_not_used(tmp_path: Path, other: TrajectoryPlan) -> None:
     trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, _Counted(TINY))
     compute = _Counted(other)
     found = trajectories(tmp_path, PROBLEMS[0], METHODS[0], other, compute)
@@ -312,9 +312,11 @@ def test_the_result_holds_every_start(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_run_that_diverges_everywhere_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Row] = []
+    drawn: list[BasinRow] = []
     monkeypatch.setattr(fig2, "picture", lambda rows, path, title: drawn.extend(rows))
-    result = fig2.report(tmp_path, Plan(30, {"sgd": 1e6, "adam": 1e300}, side=2), lambda part, whole: None)
+    result = fig2.report(
+        tmp_path, TrajectoryPlan(30, {"sgd": 1e6, "adam": 1e300}, side=2), lambda part, whole: None
+    )
     rows = json.loads(json.dumps(result.data, allow_nan=False))["rows"]
     assert {row["basin"] for row in rows} == {DIVERGED}
     assert all(row["end_mean"] == [None, None] and None not in row["start"] for row in rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..command import with_examples
-from ..console import Progress, json_text, say, table
+from ..console import ProgressLine, json_text, say, table
 from ..options import output_options
 from ..process import prepare_process
 from ..values import FILE
@@ -65,7 +65,7 @@ def command(
     words = slips(section) if errata and equation is None else ()
     quiet = quiet or (as_json and out is None)
     effort, verdicts = Effort(10 if thorough else 1), []
-    with Progress("Checking", len(chosen), quiet) as progress:
+    with ProgressLine("Checking", len(chosen), quiet) as progress:
         for verdict in judge_all(chosen, effort, progress.part):
             verdicts.append(verdict)
             progress.tell(verdict.statement.id)

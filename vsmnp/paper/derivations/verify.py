@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ...types.progress import Progress
 from .statement import Check, Claim, Effort, Statement, Verdict
 
 #: Effort of ``vsmnp verify`` unless it is told to be thorough.
@@ -21,9 +22,7 @@ def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
 
 
 def judge_all(
-    statements: Sequence[Statement],
-    effort: Effort = USUAL,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    statements: Sequence[Statement], effort: Effort = USUAL, progress: Progress = lambda done, total: None
 ) -> Iterator[Verdict]:
     """Yield the verdict on each statement, in order, as soon as it is reached."""
     for done, statement in enumerate(statements, 1):

@@ -45,17 +45,9 @@ class EngineExample:
 
     @classmethod
     def build(
-        cls,
-        d_x: int = 2,
-        d_z: int = 2,
-        hidden: Sequence[int] = (5,),
-        activation: str = "tanh",
-        n: int = 3,
-        gamma: float = 0.3,
-        seed: int = 4,
-        scale: str = "exp",
-        nodes: int = 70,
-    ) -> EngineExample:
+        cls, d_x: int = 2, d_z: int = 2, hidden: Sequence[int] = (5,), activation: str = "tanh", n: int = 3,
+        gamma: float = 0.3, seed: int = 4, scale: str = "exp", nodes: int = 70,
+    ) -> EngineExample:  # fmt: skip
         """Build a model with weights of moderate size: clearly nonlinear, but quadrature converges."""
         model = GaussianVAE.mlp(d_x, d_z, hidden, activation, scale)
         rng = np.random.default_rng(seed)

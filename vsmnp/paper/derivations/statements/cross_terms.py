@@ -91,9 +91,7 @@ def _second_by_the_engine(claim: Any, effort: Effort) -> Evidence:
 @cache
 def _engine_m3(samples: int) -> tuple[Array, Array]:
     return LINEAR.engine().outcomes(
-        lambda s: M3(samples=s),
-        samples,
-        lambda o: np.array([o.terms["cross"][0], o.terms["divergence"][0]]),
+        lambda s: M3(samples=s), samples, lambda o: np.array([o.terms["cross"][0], o.terms["divergence"][0]])
     )
 
 

@@ -34,11 +34,9 @@ def _m3(r: Reconstruction) -> float:
 
 
 def _least(
-    loss: Callable[[Reconstruction], float],
-    widths: Sequence[float],
-    of_width: Callable[[float], Reconstruction],
-    bounds: tuple[float, float],
-) -> float:
+    loss: Callable[[Reconstruction], float], widths: Sequence[float],
+    of_width: Callable[[float], Reconstruction], bounds: tuple[float, float],
+) -> float:  # fmt: skip
     """Minimise a loss over the decoder's scale within bounds, by search, and over the given widths."""
 
     def over_scale(r: Reconstruction) -> float:

@@ -16,11 +16,11 @@ from ..evidence import derivative, divergence_in, gradient, gradient_in
 from ..examples.engine import EngineExample
 from ..examples.expected import expected, phi_gradient, theta_gradient
 from ..examples.linear_joint import LINEAR
-from ..examples.target import Q, Target, nodes
+from ..examples.target import Q, TiltedPosterior, nodes
 from ..examples.toy import square
 from ..statement import Form, Statement
 
-_TARGET = Target()
+_TARGET = TiltedPosterior()
 
 
 _EXAMPLE = EngineExample.build(nodes=40)

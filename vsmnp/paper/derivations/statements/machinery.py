@@ -118,8 +118,7 @@ _POWERS = ((2, 0), (0, 2), (1, 1), (4, 0), (2, 2), (3, 1), (0, 1), (6, 0))
 _MOMENTS = (1, 1, 0, 3, 1, 0, 0, 15)
 
 _MMD = SimpleNamespace(
-    scaled=lambda d, a: 3 * d * (a - 1) ** 2,
-    shifted=lambda d, m: m**3 + 9 * m**2 + (9 + 3 * d) * m,
+    scaled=lambda d, a: 3 * d * (a - 1) ** 2, shifted=lambda d, m: m**3 + 9 * m**2 + (9 + 3 * d) * m
 )
 
 

@@ -169,10 +169,7 @@ def _gradient_of_the_engine(claim: Claim) -> tuple[Any, Any]:
 
 
 _ADJOINT: dict[bool, Callable[[SimpleNamespace], tuple[Array, Array]]] = {
-    True: lambda v: (
-        0 * v.mu,
-        -v.mu * v.u * v.d / v.s**2 + v.rho * v.w * (v.dd / v.s - v.d**2 / v.s**2),
-    ),
+    True: lambda v: (0 * v.mu, -v.mu * v.u * v.d / v.s**2 + v.rho * v.w * (v.dd / v.s - v.d**2 / v.s**2)),
     False: lambda v: (
         -v.mu / v.s**2 - 2 * v.u * v.d * v.rho / v.s**2,
         -2 * v.u * v.d * v.mu / v.s**2 + v.rho * ((1 - 3 * v.u**2) * v.d**2 / v.s**2 + v.w * v.dd / v.s),

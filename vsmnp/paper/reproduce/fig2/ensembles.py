@@ -12,14 +12,14 @@ from ....objectives import KL, Objective, PosteriorFisher
 from ....rng import Key, Stream
 from ....training.optimizers import optimizer
 from ....types import Array, DType, Kernels, Shape
-from .problems import Problem
+from .problems import ToyProblem
 
 #: Steps whose noise is drawn in one call.
 _BLOCK = 1000
 
 
 @dataclass(frozen=True)
-class Method:
+class Divergence:
     """A divergence and the estimator of its gradient, with its name in ``--inference``."""
 
     name: str
@@ -28,16 +28,16 @@ class Method:
 
 
 METHODS = (
-    Method("kl", "KL, repar.", KL(1)),
-    Method("fisher-reparam", "FD, repar.", PosteriorFisher(1, reparametrised=True)),
-    Method("fisher", "FD, no repar.", PosteriorFisher(1)),
+    Divergence("kl", "KL, repar.", KL(1)),
+    Divergence("fisher-reparam", "FD, repar.", PosteriorFisher(1, reparametrised=True)),
+    Divergence("fisher", "FD, no repar.", PosteriorFisher(1)),
 )
 #: Names of the optimisers in figures.
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrajectoryPlan:
     """The settings of the runs on each problem with each method."""
 
     #: Number of updates.
@@ -90,8 +90,9 @@ class _Drawn(Key):
 
 
 def run(
-    k: Kernels, problem: Problem, objective: Objective, plan: Plan, on_step: Callable[[int], None]
-) -> dict[str, Trajectory]:
+    k: Kernels, problem: ToyProblem, objective: Objective, plan: TrajectoryPlan,
+    on_step: Callable[[int], None],
+) -> dict[str, Trajectory]:  # fmt: skip
     """Optimise q from every start by every optimiser of the plan; return the trajectory of each optimiser.
 
     All optimisers get the same noise; arithmetic is in float64. ``on_step`` is called with the number of

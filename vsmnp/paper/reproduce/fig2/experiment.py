@@ -12,21 +12,22 @@ import numpy as np
 from ....kernels import load
 from ....storage import make_folder
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from .basins import classify, find_basins, share_of_mode
-from .ensembles import METHODS, OPTIMIZERS, Plan
+from .ensembles import METHODS, OPTIMIZERS, TrajectoryPlan
 from .ensembles import run as run_ensemble
 from .findings import findings
 from .picture import picture
 from .problems import PROBLEMS
-from .rows import Panel, Row
+from .rows import BasinRow, Panel
 from .trajectories import trajectories
 
 TITLE = "inference on two toy posteriors from a grid of starts, by KL and by the Fisher divergence"
 
 #: The paper's settings, and quick ones that show the same basins in two minutes.
-FULL = Plan(1_000_000, {"sgd": 1e-4, "adam": 1e-4})
-QUICK = Plan(20_000, {"sgd": 3e-4, "adam": 1e-3})
+FULL = TrajectoryPlan(1_000_000, {"sgd": 1e-4, "adam": 1e-4})
+QUICK = TrajectoryPlan(20_000, {"sgd": 3e-4, "adam": 1e-3})
 
 
 def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
@@ -43,7 +44,7 @@ def reproduce(out: Path, quick: bool, progress: Progress) -> Result:
     return report(out, QUICK if quick else FULL, progress)
 
 
-def report(out: Path, plan: Plan, progress: Progress) -> Result:
+def report(out: Path, plan: TrajectoryPlan, progress: Progress) -> Result:
     """Run Figure 2 with the given plan; see :func:`reproduce`."""
     folder = make_folder(out / "fig2-courses")
     runs = len(PROBLEMS) * len(METHODS)
@@ -60,7 +61,7 @@ def report(out: Path, plan: Plan, progress: Progress) -> Result:
             compute = partial(run_ensemble, load("cpu"), problem, method.objective, plan, on_step)
             for rule, trajectory in trajectories(folder, problem, method, plan, compute).items():
                 panels.append(Panel(method, rule, trajectory, classify(basins, trajectory.end)))
-        rows.append(Row(problem, basins, panels))
+        rows.append(BasinRow(problem, basins, panels))
     progress(1, 1)
 
     ends, summary, optima = _ends(rows, plan), _summary(rows), _optima(rows)
@@ -77,13 +78,13 @@ def report(out: Path, plan: Plan, progress: Progress) -> Result:
     return Result(data, [summary, optima], sentences, files)
 
 
-def _in_words(plan: Plan) -> str:
+def _in_words(plan: TrajectoryPlan) -> str:
     """Describe the plan, such as ``1,000,000 steps of 0.0001 (SGD) and 0.0001 (Adam)``."""
     rates = " and ".join(f"{rate:g} ({OPTIMIZERS[rule]})" for rule, rate in plan.rates.items())
     return f"{plan.steps:,} steps of {rates}"
 
 
-def _ends(rows: list[Row], plan: Plan) -> Table:
+def _ends(rows: list[BasinRow], plan: TrajectoryPlan) -> Table:
     """Make the table of end points, one row for each start."""
     header = (
         "likelihood", "method", "optimizer", "start_1", "start_2",
@@ -98,7 +99,7 @@ def _ends(rows: list[Row], plan: Plan) -> Table:
     return Table("fig2", header, table)
 
 
-def _summary(rows: list[Row]) -> Table:
+def _summary(rows: list[BasinRow]) -> Table:
     """Make a row for each basin in which a start ended: the number of starts, their average mean and sd."""
     header = ("likelihood", "method", "optimizer", "basin", "starts", "mean_1", "mean_2", "sd_1", "sd_2")
     table = [
@@ -111,7 +112,7 @@ def _summary(rows: list[Row]) -> Table:
     return Table("fig2-basins", header, table)
 
 
-def _optima(rows: list[Row]) -> Table:
+def _optima(rows: list[BasinRow]) -> Table:
     """Make the table of the exact optima of both divergences."""
     header = ("likelihood", "divergence", "nats", "mean_1", "mean_2", "sd_1", "sd_2", "share_of_mode")
     table = [
@@ -124,7 +125,7 @@ def _optima(rows: list[Row]) -> Table:
     return Table("fig2-optima", header, table)
 
 
-def _labels(row: Row, panel: Panel) -> tuple[str, str, str]:
+def _labels(row: BasinRow, panel: Panel) -> tuple[str, str, str]:
     return row.problem.name, panel.method.name, panel.rule
 
 

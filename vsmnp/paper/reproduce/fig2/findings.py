@@ -10,13 +10,13 @@ import numpy as np
 from ....types import Array
 from .basins import DIVERGED, ELSEWHERE, Basin, point, share_of_mode
 from .ensembles import OPTIMIZERS
-from .rows import Panel, Row
+from .rows import BasinRow, Panel
 
 #: Mean end points within this distance cannot be told apart in the figure.
 _VISIBLE = 0.3
 
 
-def findings(rows: Sequence[Row]) -> list[str]:
+def findings(rows: Sequence[BasinRow]) -> list[str]:
     """Write the findings on p_I, on p_II as printed and on p_II as published, a sentence each."""
     one, printed, published = rows
     return [
@@ -30,7 +30,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _low_density(row: Row) -> list[str]:
+def _low_density(row: BasinRow) -> list[str]:
     """Describe the local optimum at the origin, and how many starts end at it by SGD and by Adam."""
     sgd, adam = (row.panel("fisher-reparam", rule) for rule in OPTIMIZERS)
     low = _alone(row)
@@ -55,7 +55,7 @@ def _low_density(row: Row) -> list[str]:
     ]
 
 
-def _none_without_reparametrisation(rows: Sequence[Row]) -> str:
+def _none_without_reparametrisation(rows: Sequence[BasinRow]) -> str:
     """Report how often KL and FD with z fixed end at an optimum of FD alone."""
     panels = [(row, panel) for row in rows for panel in row.panels if panel.method.name != "fisher-reparam"]
     bad = sum(panel.count(*(basin.name for basin in _alone(row))) for row, panel in panels)
@@ -67,7 +67,7 @@ def _none_without_reparametrisation(rows: Sequence[Row]) -> str:
     )
 
 
-def _agreement(rows: Sequence[Row]) -> list[str]:
+def _agreement(rows: Sequence[BasinRow]) -> list[str]:
     """Measure how far apart FD with z fixed and KL end."""
     gaps = []
     for row in rows:
@@ -84,7 +84,7 @@ def _agreement(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _printed(row: Row) -> str:
+def _printed(row: BasinRow) -> str:
     """Report the optima of the likelihood of equation (11), which has no far one."""
     alone, (basin, *_) = _alone(row), row.basins
     if not alone:
@@ -97,7 +97,7 @@ def _printed(row: Row) -> str:
     return f"On p_II as printed FD has an optimum of its own at {', '.join(point(b.centre) for b in alone)}."
 
 
-def _kink(row: Row) -> list[str]:
+def _kink(row: BasinRow) -> list[str]:
     """Show that the pathwise gradient of FD misses the score's jump where relu switches."""
     (basin, *_) = row.basins
     panels = [(row.panel("fisher-reparam", rule), label) for rule, label in OPTIMIZERS.items()]
@@ -111,7 +111,7 @@ def _kink(row: Row) -> list[str]:
     ]
 
 
-def _published(row: Row) -> list[str]:
+def _published(row: BasinRow) -> list[str]:
     """Describe the optima of FD alone, and how many starts each optimiser takes to them."""
     alone, kl = _alone(row), row.basins[0].centre
     places = " and ".join(
@@ -135,7 +135,7 @@ def _published(row: Row) -> list[str]:
     ]
 
 
-def _diverged(rows: Sequence[Row]) -> list[str]:
+def _diverged(rows: Sequence[BasinRow]) -> list[str]:
     lost = [
         f"{panel.count(DIVERGED)} on {row.problem.name} with {panel.title}"
         for row in rows
@@ -149,7 +149,7 @@ def _diverged(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _alone(row: Row) -> list[Basin]:
+def _alone(row: BasinRow) -> list[Basin]:
     return [basin for basin in row.basins if basin.kl is None]
 
 

@@ -21,7 +21,7 @@ from ...toy_layers import Free, Product, SharpSoftplus
 
 
 @dataclass(frozen=True)
-class Problem:
+class ToyProblem:
     """A likelihood ``N(x; f_1(z_1) f_2(z_2), sd^2)`` and the datum x."""
 
     #: Name in tables and files.
@@ -57,9 +57,9 @@ class Problem:
 
 
 PROBLEMS = (
-    Problem("p_I", r"$N(2;\ z_1 z_2,\ 0.5^2)$", 2.0, 0.5, Product()),
-    Problem("p_II as printed", r"$N(1;\ z_1\,\mathrm{relu}(z_2),\ 1)$", 1.0, 1.0, Product(second=Relu())),
-    Problem(
+    ToyProblem("p_I", r"$N(2;\ z_1 z_2,\ 0.5^2)$", 2.0, 0.5, Product()),
+    ToyProblem("p_II as printed", r"$N(1;\ z_1\,\mathrm{relu}(z_2),\ 1)$", 1.0, 1.0, Product(second=Relu())),
+    ToyProblem(
         "p_II as published code",
         r"$N(2;\ \mathrm{softplus}(10 z_1)/10 \cdot z_2,\ 1)$",
         2.0,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ....figures.style import DATA, INK, SERIES
 from ....types import Array
 from .basins import DIVERGED, ELSEWHERE, Basin
-from .ensembles import OPTIMIZERS, Method, Trajectory
-from .problems import Problem
+from .ensembles import OPTIMIZERS, Divergence, Trajectory
+from .problems import ToyProblem
 
 #: Cold colours for optima of KL, warm ones for optima of the Fisher divergence alone.
 OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
@@ -19,7 +19,7 @@ OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
 class Panel:
     """The result of one method with one optimiser: trajectories, and the basin in which each start ended."""
 
-    method: Method
+    method: Divergence
     rule: str
     trajectory: Trajectory
     names: Sequence[str]
@@ -39,10 +39,10 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class BasinRow:
     """A posterior with its basins and its panels."""
 
-    problem: Problem
+    problem: ToyProblem
     basins: Sequence[Basin]
     panels: Sequence[Panel]
 

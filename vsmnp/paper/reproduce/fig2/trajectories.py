@@ -17,15 +17,15 @@ import numpy as np
 
 from ....storage import write_whole
 from ....training.optimizers import optimizer
-from .ensembles import Method, Plan, Trajectory
-from .problems import Problem
+from .ensembles import Divergence, Trajectory, TrajectoryPlan
+from .problems import ToyProblem
 
 #: Version of the files, raised whenever the same settings yield other numbers.
 _FORMAT = 1
 _HEADER = ("step", "start", "mean_1", "mean_2", "sd_1", "sd_2")
 
 
-def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[str, object]:
+def settings(problem: ToyProblem, method: Divergence, rule: str, plan: TrajectoryPlan) -> dict[str, object]:
     """Collect the settings that the numbers of a trajectory depend on."""
     return {
         "format": _FORMAT,
@@ -38,18 +38,15 @@ def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[st
     }
 
 
-def trajectory_file(folder: Path, problem: Problem, method: Method, rule: str) -> Path:
+def trajectory_file(folder: Path, problem: ToyProblem, method: Divergence, rule: str) -> Path:
     """Return the path of a trajectory's file in the folder, such as ``p_I-kl-adam.csv``."""
     return folder / f"{problem.name.replace(' ', '_')}-{method.name}-{rule}.csv"
 
 
 def trajectories(
-    folder: Path,
-    problem: Problem,
-    method: Method,
-    plan: Plan,
+    folder: Path, problem: ToyProblem, method: Divergence, plan: TrajectoryPlan,
     compute: Callable[[], Mapping[str, Trajectory]],
-) -> dict[str, Trajectory]:
+) -> dict[str, Trajectory]:  # fmt: skip
     """Read the trajectory of each optimiser from the folder, or compute and save them if one is missing.
 
     Numbers are rounded to nine digits in either case.

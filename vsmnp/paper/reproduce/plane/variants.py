@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ....settings.choices import OBJECTIVES
-from ....settings.presets import PAPER_ENCODER_LR
+from ....settings.choices import INFERENCES, OBJECTIVES
 from ..methods import METHODS, Method
 
 #: Changes of a preset by the name of an optimisation: none, or Adam for both networks.
@@ -38,7 +37,7 @@ def changes(method: Method, optimizer: str, estimator: str, bilevel_steps: int) 
         **{name: value for name, value in ESTIMATORS[estimator].items() if name in reads},
     }
     if bilevel_steps:
-        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": PAPER_ENCODER_LR[method.inference]}
+        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": INFERENCES[method.inference].published_lr}
     return chosen
 
 
