@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vsmnp.paper.derivations import Verdict
     from vsmnp.paper.derivations.textual import Textual
 
-_HEADER = ("id", "title", "as printed", "corrected", "evidence")
+_HEADER = ("id", "title", "as printed", "grade", "corrected", "evidence")
 
 
 @with_examples("""
@@ -51,7 +51,7 @@ def command(
 ) -> None:  # fmt: skip
     """Check the equations, propositions and steps of the paper, and the formulas of the engine.
 
-    Each statement is checked as printed and, where the paper misprints it, as corrected: by computer
+    Each statement is checked as printed and, where that is an erratum, as corrected: by computer
     algebra, by quadrature and closed forms, by finite differences, and by samples through the engine's own
     code. If a statement that should hold does not, it is named and the exit code is 1.
     """
@@ -80,26 +80,32 @@ def command(
         click.echo(text)
     else:
         write_text(out, text + "\n", follow_link=True)
-    say(_summary(verdicts, len(words)), quiet)
+    say(_summary(verdicts, words), quiet)
     if failed:
         say("Does not hold: " + ", ".join(failed) + ".")
         ctx.exit(1)
 
 
-def _summary(verdicts: Sequence[Verdict], slips: int) -> str:
+def _summary(verdicts: Sequence[Verdict], slips: Sequence[Textual]) -> str:
+    """Count statements, slips, and distinct errors by grade."""
+    from vsmnp.paper.derivations.errata import summary
+
     held = sum(verdict.holds for verdict in verdicts)
     misprints = sum(verdict.as_printed == "fails" for verdict in verdicts)
     parts = [f"{held} of {len(verdicts)} statements hold; {misprints} of them not as printed"]
-    return "; ".join(parts[: len(verdicts)] + [f"{slips} slips in the words"] * (slips > 0)) + "."
+    said = "; ".join(parts[: len(verdicts)] + [f"{len(slips)} slips in the words"] * bool(slips)) + "."
+    entries = [*(verdict.statement for verdict in verdicts), *slips]
+    return f"{said} {summary(entries)}" if any(entry.error for entry in entries) else said
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:
     from vsmnp.paper.derivations import report
 
     statement = verdict.statement
-    shown = report.name(statement), statement.title, verdict.as_printed, verdict.corrected
+    printed = verdict.as_printed, statement.grade or ""
+    shown = report.name(statement), statement.title, *printed, verdict.corrected
     return *shown, report.brief(verdict.evidence)
 
 
 def _words(slip: Textual) -> tuple[str, ...]:
-    return slip.id, slip.where, "fails", "none", f"“{slip.printed}” should be “{slip.correct}”"
+    return slip.id, slip.where, "fails", slip.grade, "none", f"“{slip.printed}” should be “{slip.correct}”"

@@ -18,7 +18,8 @@ def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
     if statement.printed is None:
         return Verdict(statement, evidence)
     of_printed = [check(statement.printed.claim, effort) for check in statement.checks]
-    return Verdict(statement, evidence, [each for each in of_printed if not each.holds])
+    within = statement.within() if statement.within is not None else None
+    return Verdict(statement, evidence, [each for each in of_printed if not each.holds], within)
 
 
 def judge_all(

@@ -103,6 +103,7 @@ STATEMENTS = (
         latex=r"p(x|z) = N(x; \theta z, \gamma)",
         claim=lambda theta, z, x: theta * z,
         printed=Form(r"p(x|z) = N(\theta x, \gamma)", lambda theta, z, x: theta * x + 0 * z),
+        error="theta-x",
         checks=(_likelihood_is_normalised, _variance_of_the_posterior, _mean_of_the_engine),
         mutations={
             "the roles of theta and its inverse": lambda theta, z, x: z / theta,

@@ -237,3 +237,4 @@ STATEMENTS = (
         code="vsmnp.training.optimizers.Adam",
     ),
 )  # fmt: skip
+        error="ascent",

@@ -165,6 +165,7 @@ STATEMENTS = (
         printed=Form(
             r"C_\pi = \tfrac12 |E_\pi \nabla_x \log \pi(x)|^2", lambda m3, of_mean, each: m3 + 0.5 * of_mean
         ),
+        error="norm-of-the-mean",
         checks=(_divergence_symbolic, _divergence_by_quadrature),
         mutations={"no half": lambda m3, of_mean, each: m3 + each},
         consequence="The mean of the score of pi is zero, and so is the constant as printed. That does not "

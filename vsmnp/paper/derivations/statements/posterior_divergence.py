@@ -152,6 +152,7 @@ STATEMENTS = (
             r"\| \nabla_z \log q(z|x) - \nabla_z \log p(z) - \nabla_z \log p(x|z) \|_2 \, dx \, dz",
             lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood) ** 0.5,
         ),
+        error="square-of-the-norm",
         checks=(
             _definition_symbolic,
             value_check("quadrature", 1e-9, "D_F against 2 E_p |grad sqrt(q/p)|^2, at a few x",
@@ -181,6 +182,7 @@ STATEMENTS = (
             r"\left\| \Lambda (z - \mu) - z + \nabla_z g \tfrac{x - g(z)}{\gamma} \right\|_2^2 dx \, dz",
             lambda *at: square(_d(*at)),
         ),
+        error="half-of-fd",
         checks=(
             _integral_symbolic,
             value_check("quadrature", 1e-9, "(26) against 2 E_p |grad sqrt(q/p)|^2, at a few x",
