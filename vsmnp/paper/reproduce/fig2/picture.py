@@ -27,7 +27,7 @@ _LEVELS = (0.003, 0.03, 0.1, 0.25, 0.5, 0.75, 1.001)
 
 
 def picture(rows: Sequence[BasinRow], path: Path, title: str) -> None:
-    """Draw the trajectories of the means over the posteriors' contours, as PNG.
+    """Draw the trajectories of the means, for the published loss, over the posteriors' contours, as PNG.
 
     Dots are initial means, crosses final ones; the colour shows the basin in which a start ended.
 
@@ -36,14 +36,14 @@ def picture(rows: Sequence[BasinRow], path: Path, title: str) -> None:
     StorageError
         If the file cannot be written.
     """
-    columns = len(rows[0].panels)
+    columns = len(rows[0].of_loss("published"))
     with drawing(path, title, 0.5 + 2.02 * columns, 0.9 + 2.1 * len(rows)) as figure:
         labels = [f"{row.problem.formula}\n$z_2$" for row in rows]
-        titles = [panel.title for panel in rows[0].panels]
+        titles = [panel.title for panel in rows[0].of_loss("published")]
         grid = labelled_grid(figure, labels, titles, sharex=True, sharey=True)
         for line, row in zip(grid, rows, strict=True):
             density = _density(row.problem)
-            for axes, panel in zip(line, row.panels, strict=True):
+            for axes, panel in zip(line, row.of_loss("published"), strict=True):
                 _contours(axes, density)
                 _trajectories(axes, panel, row.colours)
         for axes in grid[-1]:

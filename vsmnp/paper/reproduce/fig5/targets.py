@@ -42,7 +42,7 @@ TARGETS = tuple(
     SidedPosterior(problem, side, formula)
     for problem, (side, formula) in zip(
         PROBLEMS,
-        (((1.0, 1.0), "$z_1 + z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$"), ((1.0, 0.0), "$z_1 > 0$")),
+        (((1.0, 1.0), "$z_1 + z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$")),
         strict=True,
     )
 )
