@@ -250,7 +250,9 @@ def test_a_moved_factor_is_named_and_set() -> None:
     settings = run.settings(100, (0,))
     assert (settings.samples, settings.gamma, settings.sd_init) == (25, "0.001", 0.001**0.5)
     paper = Factors("star", "fisher", "m1", optimiser="paper").settings(100, (0,))
-    assert (paper.lr, paper.encoder_lr, paper.encoder_optimizer, paper.steps) == (1e-4, 1e-3, "sgd", 200)
+    assert (paper.lr, paper.encoder_lr, paper.encoder_optimizer, paper.steps) == (1e-4, 2e-3, "sgd", 200)
+    published = Factors("star", "fisher", "m2-as-published", optimiser="paper").settings(100, (0,))
+    assert published.encoder_lr == 1e-3  # on a loss without the 1/2
 
 
 def _command(*arguments: object) -> Any:

@@ -23,10 +23,10 @@ _PAPER_2D = {
     "encoder_optimizer": "sgd", "encoder_lr": INFERENCES[_INFERENCE].published_lr,
 }  # fmt: skip
 
-#: Appendix B.2 and the author's code: networks of images, padded to 32 x 32 pixels.
+#: Appendix B.2 and the author's code: networks of images, padded to 32 x 32 pixels; sqrt(gamma) starts at 1.
 _PAPER_DCGAN = {
     "dataset": "mnist", "image_size": 32, "arch": "dcgan", "activation": "relu", "latent": 100,
-    "scale": "exp", "initial": "images", "sd_init": 0.1, "noise": 0.1, "batch_size": 100, "epochs": 1000.0,
+    "scale": "exp", "initial": "images", "sd_init": 1.0, "noise": 0.1, "batch_size": 100, "epochs": 1000.0,
     "samples": 5, "encoder_steps": 5, "encoder_data": "fresh",
     "optimizer": "adam", "lr": 1e-4, "encoder_optimizer": "adam", "encoder_lr": 1e-4,
 }  # fmt: skip
@@ -48,8 +48,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
 def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the preset's settings, combined with those that the user has chosen.
 
-    The author's encoder takes plain gradient steps of 1e-2 on the KL divergence and 1e-3 on the
-    Fisher divergence, bi-level ones included; the estimators of M2 and M3 are biased and without a baseline.
+    The author's encoder takes plain gradient steps of 1e-2 on the KL divergence and 1e-3 on twice the Fisher
+    divergence, bi-level ones included; the estimators of M2 and M3 are biased and without a baseline.
 
     Raises
     ------
@@ -60,7 +60,8 @@ def preset(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     rule, inference = row_of(OPTIMIZERS, values["encoder_optimizer"]), values.get("inference", _INFERENCE)
     is_plain, row = rule is not None and rule.is_plain, row_of(INFERENCES, inference)
     if is_plain and inference != _INFERENCE and row and row.published_lr:
-        values["encoder_lr"] = chosen.get("encoder_lr", row.published_lr)
+        step = row.plain_step(bool(values.get("as_published")))
+        values["encoder_lr"] = chosen.get("encoder_lr", step)
     if is_plain and chosen.get("bilevel_steps"):
         values["bilevel_lr"] = chosen.get("bilevel_lr", values["encoder_lr"])
     objective = row_of(OBJECTIVES, values.get("objective"))

@@ -45,7 +45,7 @@ def ingredients(settings: Settings) -> dict[str, Any]:
         "baseline": baseline,
         "batch_norm": batch_norm(settings),
         "reparametrised": INFERENCES[settings.inference].reparametrised,
-        "weight": 2.0 if settings.as_published else 1.0,
+        "weight": INFERENCES[settings.inference].published_weight if settings.as_published else 1.0,
     }
 
 

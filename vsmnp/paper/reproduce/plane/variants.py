@@ -37,7 +37,10 @@ def changes(method: Method, optimizer: str, estimator: str, bilevel_steps: int) 
         **{name: value for name, value in ESTIMATORS[estimator].items() if name in reads},
     }
     if bilevel_steps:
-        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": INFERENCES[method.inference].published_lr}
+        row, published = INFERENCES[method.inference], chosen.get("as_published", False)
+        # "tuned" has the number of the script, and a loss by definition
+        lr = row.plain_step(published) if optimizer == "paper" else row.published_lr
+        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": lr}
     return chosen
 
 
