@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from cushim.device import DeviceLauncher, device
-from cushim.hosted import Hosted
 from cushim.runner import ShimLauncher
 from cushim.sets import GEOMETRIES, kernel_set, libraries
 from hypothesis import given
@@ -48,6 +47,7 @@ from vsmnp.kernels import load
 from vsmnp.kernels.cuda.kernel_set import CudaKernels
 from vsmnp.kernels.cuda.machine import card
 from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.kernels.hosted import Hosted
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.settings.settings import Settings
 from vsmnp.training.state import to_arrays

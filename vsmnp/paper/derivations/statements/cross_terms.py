@@ -18,7 +18,7 @@ from ..examples.toy import dot, square
 from ..statement import Effort, Evidence, Statement
 
 _SAMPLES = 1_000_000
-_V = np.array([0.7, -1.1])
+_V = np.array([0.7, -1.1, 0.4])
 
 # --- (16): the claim is an integrand of the three scores ---
 

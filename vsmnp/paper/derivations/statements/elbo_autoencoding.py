@@ -26,22 +26,22 @@ _BOUNDS = (-20, 4, 1e-12)  # of a search over log sqrt(gamma), and its tolerance
 def _loss_of_a_linear_decoder(claim: Any) -> tuple[Any, Any]:
     """Compare with a search over gamma, for three encoders with s near 1e-7 and decoders of their own."""
     rng = np.random.default_rng(6)
-    x = rng.standard_normal((5, 3))
+    x = rng.standard_normal((5, 4))
     claimed, truth = [], []
     for narrow in (1e-7, 3e-7, 2e-8):
-        w, mu = rng.standard_normal((3, 2)), rng.standard_normal((5, 2))
+        w, mu = rng.standard_normal((4, 2)), rng.standard_normal((5, 2))
         s = narrow * np.exp(0.3 * rng.standard_normal((5, 2)))
         a = float(np.mean(square(x - mu @ w.T) + s**2 @ square(w.T)))
-        claimed.append(float(claim(a, mu, s, 3)))
+        claimed.append(float(claim(a, mu, s, 4)))
         truth.append(float(kl_to_normal(mu, s).mean()) + _least_reconstruction(a))
     return np.diff(claimed), np.diff(truth)
 
 
 def _least_reconstruction(a: float) -> float:
-    """Find the least negative log-likelihood over gamma for a mean squared error."""
+    """Find the least negative log-likelihood over gamma for a mean squared error in four dimensions."""
 
     def loss(log_sd: float) -> float:
-        return -float(log_likelihood(np.asarray(a), np.asarray(log_sd), 3))
+        return -float(log_likelihood(np.asarray(a), np.asarray(log_sd), 4))
 
     return least_between(loss, *_BOUNDS)[1]
 

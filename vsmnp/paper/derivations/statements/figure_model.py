@@ -91,7 +91,7 @@ def _variance_of_the_posterior(claim: Any) -> tuple[Any, Any]:
 @both_sides("closed form", 1e-12, "decoder mean")
 def _mean_of_the_engine(claim: Any) -> tuple[Any, Any]:
     z, x = np.array([[-0.7], [0.4], [1.1]]), 0.8
-    return claim(2.0, z, x) + 0 * z, LinearModel(theta=2.0).engine().g(z)
+    return claim(1.4, z, x) + 0 * z, LinearModel(theta=1.4).engine().g(z)
 
 
 STATEMENTS = (

@@ -23,6 +23,10 @@ from ..statement import Form, Statement
 # losses are minimised besides theta, the scale of the decoder.
 
 
+#: Width of the engine's q, another than the toy's.
+_WIDTH = 0.8
+
+
 def _m2(r: Reconstruction) -> float:
     """Compute the autoencoding loss of M2 at the optimal gamma."""
     return float(-(r.d_x**2) / (2 * (r.B + 2 * r.T).mean()))
@@ -73,7 +77,7 @@ def _minimum_of_the_engine() -> float:
     from scipy.optimize import minimize
 
     def loss(v: Array) -> float:
-        example = _engine(float(v[0]), log_gamma=float(v[1]))
+        example = _engine(float(v[0]), _WIDTH, float(v[1]))
         return float(evaluate(example, M2(SAMPLES, FixedGamma())).loss[0])
 
     return float(minimize(loss, np.array([1.0, 2.0]), options={"gtol": 1e-7}).fun)
@@ -113,9 +117,11 @@ def _scales_claimed(claim: Any, r: Reconstruction) -> Any:
 
 def _scales_of(loss: Callable[[str, float, float], float]) -> list[float]:
     """Search for the scale and gamma of least M1, and of least M2; return both scales."""
-    return [
-        float(minimise(lambda v, m=m: loss(m, v[0], v[1]), np.array([0.8, -0.5]))[0]) for m in ("m1", "m2")
-    ]  # type: ignore[misc]
+
+    def scale(name: str) -> float:
+        return float(minimise(lambda v: loss(name, v[0], v[1]), np.array([0.8, -0.5]))[0])
+
+    return [scale("m1"), scale("m2")]
 
 
 @cache
@@ -192,7 +198,7 @@ STATEMENTS = (
                 lambda: [moments.toy_least_over_theta("m2"), moments.toy_least_over_theta("m3")]),
             value_check("search", 1e-9,
                 "least M2 of the engine over the decoder's scale and gamma, q given",
-                lambda claim: _least(_m2, claim(1.0), _of_the_engine, (-20, 20)), _minimum_of_the_engine),
+                lambda claim: _least(_m2, claim(_WIDTH), _of_the_engine, (-20, 20)), _minimum_of_the_engine),
         ),
         mutations={
             "another q": lambda width: (1.5 * width,),

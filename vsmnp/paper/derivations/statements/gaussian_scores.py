@@ -53,12 +53,12 @@ def _divergence_of_the_engine(claim: Any) -> tuple[Any, Any]:
     log_sd = np.array(-0.35)
 
     def score(x: Array) -> Array:
-        return gradient_in(lambda x: log_likelihood(square(x), log_sd, 3), x, 0.5)
+        return gradient_in(lambda x: log_likelihood(square(x), log_sd, 4), x, 0.5)
 
     zero, tau = np.zeros(1), precision(log_sd)
-    term = score_matching_terms(zero, zero, tau, 3)["divergence"]
-    laplacian = divergence_in(score, np.zeros(3), 0.5)
-    return np.full(2, claim(float(1 / tau), 3, 2)), [laplacian, float(term)]
+    term = score_matching_terms(zero, zero, tau, 4)["divergence"]
+    laplacian = divergence_in(score, np.zeros(4), 0.5)
+    return np.full(2, claim(float(1 / tau), 4, 2)), [laplacian, float(term)]
 
 
 # --- (19), (20): functions of the moments of the reconstruction and gamma; (20) has two right-hand sides ---

@@ -63,7 +63,7 @@ def _divergence_by_quadrature(claim: Any) -> tuple[Any, Any]:
 @cache
 def _one_latent() -> EngineExample:
     """Build an example whose data are the nodes of pi = N(0, I)."""
-    return replace(EngineExample.build(d_z=1), x=normal_rule(24, 2)[0][None, None])
+    return replace(EngineExample.build(d_x=2, d_z=1), x=normal_rule(24, 2)[0][None, None])
 
 
 @cache

@@ -35,12 +35,12 @@ def _densities_are_normalised(claim: Any) -> tuple[Any, Any]:
 
 @both_sides("closed form", 1e-12, "DiagonalGaussian.log_prob at three points")
 def _densities_of_the_engine(claim: Any) -> tuple[Any, Any]:
-    x, q = np.array([-1.3, 0.4, 2.0]), DiagonalGaussian(1)
+    x, q, other = np.array([-1.3, 0.4, 2.0]), DiagonalGaussian(1), (-0.2, 0.6, 0.9, 1.1)
     truth = [
         q.log_prob(Moments(np.array([m]), np.array([s])), x[:, None])
-        for m, s in zip(POINT[::2], POINT[1::2], strict=True)
+        for m, s in zip(other[::2], other[1::2], strict=True)
     ]
-    return claim(x, *POINT), truth
+    return claim(x, *other), truth
 
 
 def _two_normals(x: Array, m1: float, s1: float, m2: float, s2: float) -> list[Array]:
