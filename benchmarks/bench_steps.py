@@ -28,14 +28,9 @@ BATCH = round(1000 * float(os.environ.get("BENCH_SIZE", "1")))
 @pytest.mark.parametrize("hidden", [(30, 30), (100, 100)])
 @pytest.mark.parametrize(("objective", "inference"), HEADLINE)
 def bench_step(
-    objective: str,
-    inference: str,
-    hidden: tuple[int, ...],
-    samples: int,
-    kernels: str,
-    fused: bool,
+    objective: str, inference: str, hidden: tuple[int, ...], samples: int, kernels: str, fused: bool,
     benchmark: Any,
-) -> None:
+) -> None:  # fmt: skip
     case = Case(objective, inference, hidden, samples, batch_size=BATCH, kernels=kernels)
     trainer = replace(Problem(case).trainer, may_fuse=fused)
     state = trainer.initial_state()

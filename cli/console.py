@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Progress:
+class ProgressLine:
     """A progress bar on a terminal, a line of text every few seconds elsewhere, nothing if quiet.
 
     Parameters
@@ -166,7 +166,7 @@ class Progress:
             self._last = time.monotonic()
             say(f"{self.label}: {text}")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __exit__(self, *failure: object) -> None:

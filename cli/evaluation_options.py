@@ -12,10 +12,10 @@ import click
 from vsmnp.evaluation.feature_choice import FeatureChoice
 from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 
-from .console import Progress, optional, say
+from .console import ProgressLine, optional, say
 from .options import with_options
 from .results import Evaluation, evaluate_with_progress, evaluation_json
-from .values import PATH, Choice
+from .values import PATH, NameChoice
 
 if TYPE_CHECKING:
     from vsmnp.evaluation.kept import KeptEvaluation
@@ -34,9 +34,9 @@ EXTRACTORS = (
 onnx_options = with_options(
     click.option("--onnx-output", default="", show_default=False,
                  help="Name of the output of FILE.onnx that is used; needed if it has several."),
-    click.option("--onnx-layout", type=Choice(("nchw", "nhwc")), default="nchw",
+    click.option("--onnx-layout", type=NameChoice(("nchw", "nhwc")), default="nchw",
                  help="Order of the axes at the input of FILE.onnx."),
-    click.option("--onnx-scaling", type=Choice(("unit", "signed", "bytes")), default="unit",
+    click.option("--onnx-scaling", type=NameChoice(("unit", "signed", "bytes")), default="unit",
                  help="Range of the pixels at the input of FILE.onnx: [0, 1], [-1, 1] or 0 to 255."),
     click.option("--onnx-size", type=click.IntRange(min=0), default=0,
                  help="Side to which images are resized for FILE.onnx; 0: images keep their size."),
@@ -156,7 +156,7 @@ def _quality(run: Run, options: Mapping[str, Any], quiet: bool) -> SampleQuality
 
     features = options["features"]
     path = Path(features)
-    with Progress("Comparing features", 100, quiet) as progress:
+    with ProgressLine("Comparing features", 100, quiet) as progress:
         named = features.startswith("lenet") and not is_readable(path)
         if named or path.suffix.lower() in _EXTRACTORS:
             extractor = feature_choice(options).extractor(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,17 +13,18 @@ from vsmnp.errors import suggestion
 from vsmnp.paper.reproduce import OPTIONS, images, plane
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.settings.choices import ARCHITECTURES
+from vsmnp.types.progress import Progress, Stop
 
 from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
 from .options import with_options
-from .values import COUNT, FOLDER, Choice, IntegerList
+from .values import COUNT, FOLDER, IntegerList, NameChoice
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce import Result
 
 __all__ = ["GRID_NAMES", "Plan", "grid_options", "plan_of", "reproduce_grid"]
 
-Plan: TypeAlias = images.Plan | plane.Plan
+Plan: TypeAlias = images.ImageGridPlan | plane.PlaneGridPlan
 
 #: Names of the figures with a grid.
 GRID_NAMES = (*plane.NAMES, *images.NAMES)
@@ -66,7 +67,7 @@ class Counts(IntegerList):
 
 
 _common_options = with_options(
-    click.option("--budget", type=Choice(images.BUDGETS), default="laptop",
+    click.option("--budget", type=NameChoice(images.BUDGETS), default="laptop",
                  help="Size of the experiment: quick takes minutes and laptop hours on two cores; paper is "
                  "that of the paper."),
     click.option("--datasets", type=Names(), default=(),
@@ -132,11 +133,9 @@ _OWN: Mapping[str, tuple[str, ...]] = MappingProxyType({
 })  # fmt: skip
 
 
-def reproduce_grid(
-    name: str, out: Path, plan: Plan, progress: Callable[[int, int], None], stop: Callable[[], bool]
-) -> Result:
+def reproduce_grid(name: str, out: Path, plan: Plan, progress: Progress, stop: Stop) -> Result:
     """Compute a figure by the plan that :func:`plan_of` made for it."""
-    if isinstance(plan, plane.Plan):
+    if isinstance(plan, plane.PlaneGridPlan):
         return plane.load(name).reproduce(out, plan, progress, stop)
     return images.load(name).reproduce(out, plan, progress, stop)
 
@@ -172,19 +171,19 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     common["train"] = not values["no_train"]
     if package == "images":
         return _image_plan(budget, values, common)
-    return plane.Plan(
+    return plane.PlaneGridPlan(
         plane.budget(budget, plane.PRESETS[name]).lasting(values["epochs"]), **common,
         **{each: values[each] for each in _OWN["plane"]},
     )  # fmt: skip
 
 
-def _image_plan(budget: str, values: Mapping[str, Any], common: Mapping[str, Any]) -> images.Plan:
+def _image_plan(budget: str, values: Mapping[str, Any], common: Mapping[str, Any]) -> images.ImageGridPlan:
     features = feature_choice(values)
     path = Path(features.name)
     if path.suffix and not (values["no_train"] or path.is_file()):
         raise click.UsageError(f"There is no file --features {path}: name one, or leave the option out.")
     data_dir = "" if values["data_dir"] is None else str(values["data_dir"])
-    return images.Plan(
+    return images.ImageGridPlan(
         images.budget(budget).lasting(values["epochs"]), **common, architectures=values["archs"],
         data_dir=data_dir, features=features,
     )  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from vsmnp.settings.settings import Settings
 from vsmnp.settings.values import option_name
 
-from .values import DATASET, PATH, Choice, IntegerList
+from .values import DATASET, PATH, IntegerList, NameChoice
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
         return click.option(f"{name}/--no-{name[2:]}", default=default, help=text)
     kind: Any = IntegerList() if isinstance(default, tuple) else type(default)
     if choices:
-        kind = Choice(choices)
+        kind = NameChoice(choices)
     if spec.name == "dataset":
         kind = DATASET
     if isinstance(default, tuple):
@@ -48,10 +48,10 @@ def _option(spec: dataclasses.Field[Any]) -> Callable[[F], F]:
     return click.option(name, type=kind, default=default, show_default=default != "", help=text)
 
 
-def choices_of(setting: str, *left_out: str) -> Choice:
+def choices_of(setting: str, *left_out: str) -> NameChoice:
     """Return the type of an option that accepts the choices of a setting, without those left out."""
     choices = Settings.__dataclass_fields__[setting].metadata["choices"]
-    return Choice([choice for choice in choices if choice not in left_out])
+    return NameChoice([choice for choice in choices if choice not in left_out])
 
 
 def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, Any]:

@@ -38,9 +38,9 @@ def sorted_by(
         If there is no such metric.
     """
     from vsmnp.metrics import metric
-    from vsmnp.metrics.table import Best
+    from vsmnp.metrics.table import BestValue
 
-    nearest = metric(name).best is Best.ZERO
+    nearest = metric(name).best is BestValue.ZERO
 
     def key(place: int) -> float:
         value, _ = means(evaluations[place], name)

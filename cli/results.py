@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 
-from .console import Progress, mean_and_error, note, table
+from .console import ProgressLine, mean_and_error, note, table
 
 if TYPE_CHECKING:
     from vsmnp.runs.session import Run
@@ -21,7 +21,7 @@ def evaluate_with_progress(
     from vsmnp.evaluation.evaluate import doubts, measured
 
     samples = IWAE_SAMPLES if iwae_samples is None else iwae_samples
-    with Progress("Evaluating", 100, quiet) as progress:
+    with ProgressLine("Evaluating", 100, quiet) as progress:
         found = measured(run, None, draws or PRIOR_DRAWS, progress.part, samples)
     for sentence in doubts(found):
         note(sentence, quiet)

@@ -13,7 +13,7 @@ from vsmnp.errors import suggestion
 from vsmnp.settings.presets import PRESETS
 
 
-class Choice(click.Choice[str]):
+class NameChoice(click.Choice[str]):
     """One of some names, in letters of any case; a misspelt one gets a suggestion."""
 
     def __init__(self, choices: Sequence[str]) -> None:

@@ -9,27 +9,26 @@ from graphlib import TopologicalSorter
 import pytest
 from import_graph import FOLDERS, MODULES, PACKAGES, ROOT, imports, tree
 
-#: The import law, lowest row first. A name stands for a package with all that is in it, or for a module; a
-#: package inside another that is named itself is on its own row. A file imports strictly lower rows only; the
-#: files of one package may import each other as long as no circle closes.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("vsmnp.types", "vsmnp.errors", "vsmnp.version"),
-    ("vsmnp.kernels.formulas", "vsmnp.kernels.reference", "vsmnp.storage"),
-    ("vsmnp.kernels.cpu", "vsmnp.kernels.cuda"),
-    ("vsmnp.kernels.numba_cuda", "vsmnp.kernels", "vsmnp.rng"),
-    ("vsmnp.layers", "vsmnp.data"),
-    ("vsmnp.settings",),
-    ("vsmnp.model",),
-    ("vsmnp.objectives", "vsmnp.metrics"),
-    ("vsmnp.training",),
-    ("vsmnp.runs",),
-    ("vsmnp.evaluation", "vsmnp.api"),
-    ("vsmnp.figures",),
-    ("vsmnp.paper", "vsmnp.bench", "vsmnp.estimator"),
-    ("vsmnp",),
-    ("vsmnp.cli",),
-    ("vsmnp.__main__",),
-)
+#: The import law, lowest first; a row and the sign ``<`` begin a floor. A name stands for a package with all
+#: that is in it, or for a module; a package inside another that is named itself is on its own floor. A file
+#: imports strictly lower floors only; the files of one package may import each other as long as no circle
+#: closes.
+LAW = """
+    types  errors  version
+    storage  kernels.formulas  kernels.reference  <  kernels.cpu  kernels.cuda
+    kernels.numba_cuda  kernels  rng
+    layers  data  <  settings
+    model  <  objectives  metrics
+    training  <  runs
+    evaluation  api  <  figures
+    paper  bench  estimator
+    vsmnp  <  cli  <  __main__
+"""
+FLOORS = [
+    ["vsmnp" if name == "vsmnp" else f"vsmnp.{name}" for name in floor.split()]
+    for row in LAW.strip().splitlines()
+    for floor in row.split("<")
+]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
 #: Slow to load, or not always there: imported in the function that uses them.
@@ -160,6 +159,15 @@ def test_init_files_define_nothing(package: str) -> None:
                 assert name in names, _where(package, statement.lineno)
             case _:
                 pytest.fail(f"{_where(package, statement.lineno)}: {ast.unparse(statement)[:60]}")
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    places: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(_where(module, node.lineno))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_files_are_short() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp.bench import COLUMNS, Case, Choice, Noise, PeerFolder, Problem, Row, markdown, plan
+from vsmnp.bench import COLUMNS, BenchRow, Case, Noise, PeerFolder, Problem, SuiteChoice, markdown, plan
 from vsmnp.bench import kernels as kernel_suite
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.contenders.agreement import disagreement
@@ -273,7 +273,7 @@ def test_rows_are_kept_as_they_are_measured(
     file, rows, seen = tmp_path / "rows.json", StepPart.rows, list[str]()
     file.write_text("older")
 
-    def cut(part: StepPart, bench: Bench) -> Iterator[Row]:
+    def cut(part: StepPart, bench: Bench) -> Iterator[BenchRow]:
         seen.append(file.read_text())
         if len(seen) == 2:
             raise RuntimeError("cut off")
@@ -505,8 +505,8 @@ def test_a_peer_that_fails_is_one_sentence_and_the_others_run(
 def test_every_suite_has_cases_on_every_device() -> None:
     for device in ("cpu", "gpu"):
         for suite in ("summary", "steps", "kernels", "scaling", "ensemble", "images", "all"):
-            assert plan(Choice(suite, template=Case(device=device)))
-    names = {part.title for part in plan(Choice())}
+            assert plan(SuiteChoice(suite, template=Case(device=device)))
+    names = {part.title for part in plan(SuiteChoice())}
     wanted = {"K-ELBO", "K-M1", "K-M2", "K-M3", "F-M1", "F-M2", "F-M3"}
     assert {f"{name}/30x2/S{S}" for name in wanted for S in (1, 5)} <= names
     assert {f"{name}/100x2/S1" for name in wanted} <= names
@@ -514,11 +514,11 @@ def test_every_suite_has_cases_on_every_device() -> None:
 
 
 def test_a_picture_shows_what_was_varied_and_what_was_compared(tmp_path: Path) -> None:
-    rows = [Row("a/1", "cpu", 1, ms=n, axis="N", value=n, peer="p", peer_ms=2 * n) for n in (1.0, 2.0)]
-    draw([*rows, Row("b", "cpu", 1, ms=1.0, peer="p", peer_ms=2.0, ratio=2.0)], tmp_path / "a.png")
+    rows = [BenchRow("a/1", "cpu", 1, ms=n, axis="N", value=n, peer="p", peer_ms=2 * n) for n in (1.0, 2.0)]
+    draw([*rows, BenchRow("b", "cpu", 1, ms=1.0, peer="p", peer_ms=2.0, ratio=2.0)], tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
     with pytest.raises(ConfigError, match="nothing to draw"):
-        draw([Row("a", "cpu", 1)], tmp_path / "b.png")
+        draw([BenchRow("a", "cpu", 1)], tmp_path / "b.png")
     assert markdown(rows).count("| a/1 |") == 2
 
 

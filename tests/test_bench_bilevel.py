@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from test_bench import TINY, Counting
 
-from vsmnp.bench import Case, Choice, PeerFolder, Problem, plan
+from vsmnp.bench import Case, PeerFolder, Problem, SuiteChoice, plan
 from vsmnp.bench.contenders.agreement import disagreement
 from vsmnp.bench.contenders.contender import Engine
 from vsmnp.bench.contenders.peers import folder_of_checkout
@@ -89,17 +89,17 @@ def test_a_hypergradient_that_leaves_the_updates_out_is_not_timed() -> None:
 
 def test_the_summary_has_bilevel_steps_and_the_memory_grows_with_them() -> None:
     for quick in (False, True):
-        names = [part.title for part in plan(Choice(quick=quick))]
+        names = [part.title for part in plan(SuiteChoice(quick=quick))]
         assert [name for name in names if "/K" in name] == [f"K-{m}/30x2/S1/J5/K5/sgd" for m in ("M2", "M3")]
-    names = [part.title for part in plan(Choice("memory"))]
+    names = [part.title for part in plan(SuiteChoice("memory"))]
     wanted = [f"peak memory of K-M3/30x2/S1/J5/{K}sgd" for K in ("", "K1/", "K5/", "K20/")]
     assert [name for name in names if "J5" in name] == wanted
-    fisher = plan(Choice("memory", inferences=("fisher",)))
+    fisher = plan(SuiteChoice("memory", inferences=("fisher",)))
     assert not [part for part in fisher if "J5" in part.title]
 
 
 def test_steps_with_bilevel_updates_leave_out_what_would_need_third_derivatives() -> None:
     template = replace(Case(), bilevel_steps=5)
-    names = {part.title for part in plan(Choice("steps", template=template, quick=True))}
+    names = {part.title for part in plan(SuiteChoice("steps", template=template, quick=True))}
     objectives = ("ELBO", "M1", "M2", "M3")
     assert names == {f"{q}-{name}/30x2/S1/K5" for q in ("K", "F") for name in objectives}

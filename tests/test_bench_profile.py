@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp.bench import Case, Choice, PeerFolder, Problem, plan, profile
+from vsmnp.bench import Case, PeerFolder, Problem, SuiteChoice, plan, profile
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.profile import PARTS, REST, Clock, ProfilePart, watched
 from vsmnp.bench.timing import Pace
@@ -74,7 +74,7 @@ def test_watching_one_trainer_leaves_others_alone() -> None:
 
 
 def test_a_profile_is_of_steps_alone() -> None:
-    assert all(isinstance(part, ProfilePart) for part in plan(Choice(profile=True)))
+    assert all(isinstance(part, ProfilePart) for part in plan(SuiteChoice(profile=True)))
     done = CliRunner().invoke(main, ["bench", "--suite", "kernels", "--profile", "-q"])
     assert done.exit_code == 2
     assert "nothing is left to measure" in done.output

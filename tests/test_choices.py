@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from import_graph import MODULES, tree
 
-from vsmnp.bench.suites import Choice
+from vsmnp.bench.suites import SuiteChoice
 from vsmnp.errors import ConfigError
 from vsmnp.kernels import NAMES, load
 from vsmnp.layers.activations import ACTIVATIONS
@@ -92,7 +92,7 @@ UNKNOWN: dict[str, tuple[Callable[[], object], Iterable[str]]] = {
     "initial": (lambda: initial_parameters(GaussianVAE.mlp(2), (0,), "nothing", 1.0, np.float64), INITIAL),
     "preset": (lambda: preset("nothing", {}), PRESETS),
     "kernel set": (lambda: load("nothing"), NAMES),
-    "suite": (lambda: Choice("nothing"), tuple(SUITES)),
+    "suite": (lambda: SuiteChoice("nothing"), tuple(SUITES)),
     "gamma": (lambda: Settings(gamma="nothing"), GAMMA_RULES),
     **{
         name: (lambda name=name: Settings(**{name: "nothing"}), SETS[name])  # type: ignore[misc]

@@ -304,7 +304,7 @@ def test_away_from_a_terminal_progress_is_plain_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The live loss is printed beside it."""
-    monkeypatch.setattr(console.Progress, "_EVERY", 0.0)
+    monkeypatch.setattr(console.ProgressLine, "_EVERY", 0.0)
     lines = vsmnp("train", *TINY, "--out", tmp_path / "run").stderr.splitlines()
     training = [line for line in lines if line.startswith("Training: ")]
     assert len(training) == 3
@@ -459,7 +459,7 @@ def test_draws_are_written_in_blocks_with_progress(
     two: Path, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vsmnp.runs.trained._ROWS", (2, 2))
-    monkeypatch.setattr("vsmnp.cli.console.Progress._EVERY", -1.0)
+    monkeypatch.setattr("vsmnp.cli.console.ProgressLine._EVERY", -1.0)
     sizes: list[int] = []
     rows = TrainedVAE.sample_blocks
 

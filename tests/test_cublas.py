@@ -17,7 +17,7 @@ from vsmnp.kernels.cuda import cublas
 from vsmnp.kernels.cuda.cublas import WORKSPACE, Cublas
 from vsmnp.kernels.cuda.kernel_set import CudaKernels
 from vsmnp.kernels.cuda.machine import Machine
-from vsmnp.kernels.cuda.matrices import Matrices, Product
+from vsmnp.kernels.cuda.matrices import Matrices, MatrixProduct
 from vsmnp.types import Array
 
 _int, _pointer, _long = ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong
@@ -125,7 +125,8 @@ def test_the_workspace_follows_the_stream(launcher: Launcher) -> None:
     ones = np.zeros_like(x)
     for stream in (5, 5, 9):
         door.multiply(
-            stream, Product((False, False), (2, 2, 2), matrices, matrices, False, Matrices(ones, 2, 0), 1)
+            stream,
+            MatrixProduct((False, False), (2, 2, 2), matrices, matrices, False, Matrices(ones, 2, 0), 1),
         )
     space = launcher.spaces[0].ctypes.data
     product = ("multiply", np.float32)
@@ -141,7 +142,7 @@ def test_the_workspace_follows_the_stream(launcher: Launcher) -> None:
 @pytest.mark.parametrize(("tf32", "mode"), [(False, 0), (True, 3)])
 def test_tf32_is_a_mode_of_the_handle(launcher: Launcher, tf32: bool, mode: int) -> None:
     library, x = FakeLibrary(), Matrices(np.ones((1, 1, 1), np.float32), 1, 0)
-    launcher.connect(library, tf32).multiply(1, Product((False, False), (1, 1, 1), x, x, False, x, 1))
+    launcher.connect(library, tf32).multiply(1, MatrixProduct((False, False), (1, 1, 1), x, x, False, x, 1))
     assert ("math", mode) in library.calls
 
 
@@ -149,4 +150,4 @@ def test_a_refusal_is_a_sentence(launcher: Launcher) -> None:
     library, x = FakeLibrary(), Matrices(np.ones((1, 1, 1)), 1, 0)
     library.status = 3
     with pytest.raises(DeviceError, match=r"cuBLAS refused cublasCreate with status 3.*--device cpu"):
-        launcher.connect(library).multiply(1, Product((False, False), (1, 1, 1), x, x, False, x, 1))
+        launcher.connect(library).multiply(1, MatrixProduct((False, False), (1, 1, 1), x, x, False, x, 1))

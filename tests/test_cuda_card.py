@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from cushim.device import DeviceLauncher, device
-from cushim.hosted import Hosted
 from cushim.runner import ShimLauncher
 from cushim.sets import GEOMETRIES, kernel_set, libraries
 from hypothesis import given
@@ -41,17 +40,14 @@ from test_kernels import (  # noqa: F401
     test_sum_rows_of_integers_is_exact,
 )
 from test_recorded import CHOICES, FUSED, TINY, trained
-from test_rng import (  # noqa: F401
-    test_normals_agree,
-    test_words_and_uniforms_are_bit_equal,
-    test_words_are_philox_blocks,
-)
+from test_rng import test_normals_agree, test_words_and_uniforms_are_bit_equal, test_words_are_philox_blocks  # noqa: F401
 
 from vsmnp.data import load_data
 from vsmnp.kernels import load
 from vsmnp.kernels.cuda.kernel_set import CudaKernels
 from vsmnp.kernels.cuda.machine import card
 from vsmnp.kernels.cuda.step import CudaStep
+from vsmnp.kernels.hosted import Hosted
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.settings.settings import Settings
 from vsmnp.training.state import to_arrays

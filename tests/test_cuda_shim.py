@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from cushim import planted
 from cushim.device import DeviceLauncher, device
-from cushim.hosted import Hosted
 from cushim.runner import ShimLauncher, build, kernel_names
 from cushim.sets import libraries
 from cushim.tour import tour
 from cushim.watched import watch
 
 from vsmnp.kernels.cuda.source import TOPICS, joined
+from vsmnp.kernels.hosted import Hosted
 from vsmnp.types import Array
 
 X = np.arange(64, dtype=np.float32)

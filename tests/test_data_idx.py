@@ -26,9 +26,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(
-    shape=st.lists(st.integers(0, 5), min_size=1, max_size=4),
-    seed=st.integers(0, 99),
-    zipped=st.booleans(),
+    shape=st.lists(st.integers(0, 5), min_size=1, max_size=4), seed=st.integers(0, 99), zipped=st.booleans()
 )
 @settings(deadline=None)
 def test_round_trip(path: Path, shape: list[int], seed: int, zipped: bool) -> None:

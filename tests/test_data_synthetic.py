@@ -101,8 +101,7 @@ def test_score_is_the_gradient_of_the_log_density(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "half_width", "points"),
-    [("mixture", 2.0, 400), ("ring", 0.75, 800), ("banana", 3.2, 800)],
+    ("name", "half_width", "points"), [("mixture", 2.0, 400), ("ring", 0.75, 800), ("banana", 3.2, 800)]
 )
 def test_density_integrates_to_one(name: str, half_width: float, points: int) -> None:
     """The trapezoidal rule, on a grid that avoids the origin; it converges fast for smooth functions."""
@@ -162,8 +161,7 @@ def test_floors_agree_with_monte_carlo(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "half_width", "points"),
-    [("mixture", 2.0, 400), ("ring", 0.75, 800), ("banana", 3.2, 800)],
+    ("name", "half_width", "points"), [("mixture", 2.0, 400), ("ring", 0.75, 800), ("banana", 3.2, 800)]
 )
 def test_floors_agree_with_quadrature(name: str, half_width: float, points: int) -> None:
     data = load_data(name)

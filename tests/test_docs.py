@@ -10,7 +10,6 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +19,6 @@ import pytest
 from typed import parse
 
 from vsmnp.cli.main import COMMANDS
-from vsmnp.settings.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 #: Pages that the build writes from vsmnp.paper.derivations, whose statements have their own tests.
@@ -200,13 +198,3 @@ def test_the_api_names_modules_once() -> None:
     assert len(set(MODULES)) == len(MODULES) > 40
     for name in MODULES:
         assert import_module(name).__doc__
-
-
-def test_every_loss_has_its_three_places() -> None:
-    """The table of the architecture page names each objective and inference, with the files of its loss."""
-    text = TEXTS["architecture.md"]
-    rows = re.findall(r"^\| (`[^|]*`) \| `(vsmnp/[^`]*)` \| `([^`]*)` \| `([^`]*)` \|$", text, re.MULTILINE)
-    named = {name.removeprefix("--inference ") for row in rows for name in re.findall(r"`([^`]*)`", row[0])}
-    choices = {field.name: set(field.metadata["choices"]) for field in fields(Settings)}
-    assert named == choices["objective"] | choices["inference"]
-    assert all((DOCS.parent / place).is_file() for row in rows for place in row[1:])

@@ -21,7 +21,7 @@ from vsmnp.errors import CheckpointError, ConfigError, Interrupted
 from vsmnp.evaluation.kept import kept
 from vsmnp.metrics import negative_elbo
 from vsmnp.runs import checkpoint
-from vsmnp.runs.best import Best
+from vsmnp.runs.best import BestState
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings.settings import Settings
 from vsmnp.training.loop import Watch
@@ -165,7 +165,7 @@ def test_each_model_keeps_what_it_keeps_alone(settings: Settings, whole: Path) -
 
 def test_a_diverged_model_never_improves(settings: Settings) -> None:
     session = Session.new(settings)
-    best = Best()
+    best = BestState()
     best.add(session.trainer, session.state)
     session.state.step += 1
     session.state.theta[0] = np.nan

@@ -15,13 +15,13 @@ from vsmnp.errors import ConfigError, DataError, Interrupted
 from vsmnp.paper.reproduce import grid
 from vsmnp.paper.reproduce.failure import cells, measures, tables, training
 from vsmnp.paper.reproduce.failure import experiment as failure
-from vsmnp.paper.reproduce.failure.cells import BUDGETS, GRIDS, Budget, cell_of, wanted
+from vsmnp.paper.reproduce.failure.cells import BUDGETS, GRIDS, FailureBudget, cell_of, wanted
 from vsmnp.paper.reproduce.failure.factors import INFERENCES, Factors
-from vsmnp.paper.reproduce.failure.verdicts import Answer
+from vsmnp.paper.reproduce.failure.verdicts import FailureAnswer
 from vsmnp.runs.session import Run, Session, load_run
 from vsmnp.settings.settings import Settings
 
-TINY = Budget("quick", 8, (0, 1), 50, 30, 21)
+TINY = FailureBudget("quick", 8, (0, 1), 50, 30, 21)
 CENTRE = Factors("mixture", "kl", "m1")
 
 
@@ -108,7 +108,7 @@ def test_an_untrained_model_never_passes(tmp_path: Path) -> None:
     """After eight steps all losses are equal in size, and no comparison may say that nothing fails."""
     result = failure.reproduce(tmp_path, True, _ignore)
     assert result.data["verdicts"]
-    assert str(Answer.DOES_NOT_FAIL) not in {row["verdict"] for row in result.data["verdicts"]}
+    assert str(FailureAnswer.DOES_NOT_FAIL) not in {row["verdict"] for row in result.data["verdicts"]}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -238,7 +238,7 @@ def test_data_sets_without_a_run_are_refused() -> None:
 def test_what_a_run_needs_is_trained_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A grid of one run from the ELBO's model: first that model, then the ELBO from it, the reference."""
     run = Factors("star", "kl", "m1", start="elbo")
-    monkeypatch.setattr(cells, "GRIDS", (cells.Grid([{"start": "elbo"}], ("kl",), ("m1",), ("star",)),))
+    monkeypatch.setattr(cells, "GRIDS", (cells.FactorGrid([{"start": "elbo"}], ("kl",), ("m1",), ("star",)),))
     assert wanted(BUDGETS[1]) == [replace(run, objective="elbo", start="random"), run.reference, run]
 
 
@@ -250,7 +250,9 @@ def test_a_moved_factor_is_named_and_set() -> None:
     settings = run.settings(100, (0,))
     assert (settings.samples, settings.gamma, settings.sd_init) == (25, "0.001", 0.001**0.5)
     paper = Factors("star", "fisher", "m1", optimiser="paper").settings(100, (0,))
-    assert (paper.lr, paper.encoder_lr, paper.encoder_optimizer, paper.steps) == (1e-4, 1e-3, "sgd", 200)
+    assert (paper.lr, paper.encoder_lr, paper.encoder_optimizer, paper.steps) == (1e-4, 2e-3, "sgd", 200)
+    published = Factors("star", "fisher", "m2-as-published", optimiser="paper").settings(100, (0,))
+    assert published.encoder_lr == 1e-3  # on a loss without the 1/2
 
 
 def _command(*arguments: object) -> Any:

@@ -12,7 +12,7 @@ from vsmnp.kernels import load
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.objectives import FixedGamma, LearnedGamma
 from vsmnp.objectives.gamma import OptimalGamma
-from vsmnp.paper.reproduce.failure.exact import ExactPosterior, Name, NoInference, nodes
+from vsmnp.paper.reproduce.failure.exact import ExactPosteriorLearning, Name, NoInference, nodes
 from vsmnp.rng import Key, Stream
 from vsmnp.types import Array
 
@@ -79,7 +79,7 @@ def _differences(loss: Callable[[Array], Array], step: float = 1e-4) -> Array:
 def test_frozen_gradients_are_those_of_the_definition(name: Name) -> None:
     w = _weights(THETA)
     s_q = _score_q(THETA, w)
-    found = ExactPosterior(name, POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
+    found = ExactPosteriorLearning(name, POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
     expected = _differences(lambda theta: _loss(name, theta, w, s_q))
     np.testing.assert_allclose(found.g_theta, expected, rtol=1e-8, atol=1e-8)
     if name != "elbo":
@@ -87,7 +87,7 @@ def test_frozen_gradients_are_those_of_the_definition(name: Name) -> None:
 
 
 def test_marginal_gradient_has_the_dependence_of_the_weights() -> None:
-    found = ExactPosterior("marginal", POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
+    found = ExactPosteriorLearning("marginal", POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
     expected = _differences(lambda theta: _loss("marginal", theta, _weights(theta), np.zeros(1)))
     np.testing.assert_allclose(found.g_theta, expected, rtol=1e-8, atol=1e-8)
 
@@ -98,14 +98,14 @@ def test_elbo_is_the_likelihood_and_its_gradient() -> None:
         log_p = np.log(np.exp(a).mean(-1)).mean(-1)
         return np.asarray(-log_p + 3 * (0.5 * np.log(2 * np.pi) - 0.5 * np.log(tau[:, 0, 0])))
 
-    found = ExactPosterior("elbo", POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
+    found = ExactPosteriorLearning("elbo", POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
     np.testing.assert_allclose(found.loss, nll(THETA), rtol=1e-10)
     np.testing.assert_allclose(found.g_theta, _differences(nll), rtol=1e-8, atol=1e-8)
 
 
 def test_frozen_m3_has_the_gradient_of_m1_and_the_loss_of_m2() -> None:
     m1, m2, m3 = (
-        ExactPosterior(name, POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
+        ExactPosteriorLearning(name, POINTS, LearnedGamma())(K, MODEL, PHI, THETA, X, KEY)
         for name in ("m1", "m2", "m3")
     )
     np.testing.assert_allclose(m3.g_theta, m1.g_theta, rtol=1e-12)
@@ -118,7 +118,7 @@ def test_optimal_gamma_has_no_slope(name: Name) -> None:
     """The chosen gamma makes the derivative in l zero, at frozen weights and scores."""
     w = _weights(THETA)
     s_q = _score_q(THETA, w)
-    chosen = ExactPosterior(name, POINTS, OptimalGamma())(K, MODEL, PHI, THETA, X, KEY).gamma
+    chosen = ExactPosteriorLearning(name, POINTS, OptimalGamma())(K, MODEL, PHI, THETA, X, KEY).gamma
     assert chosen is not None
     assert not chosen.kept.any()
 
@@ -132,11 +132,11 @@ def test_optimal_gamma_has_no_slope(name: Name) -> None:
 
 
 def test_fixed_gamma_has_no_gradient_and_marginal_no_closed_form() -> None:
-    found = ExactPosterior("m2", POINTS, FixedGamma())(K, MODEL, PHI, THETA, X, KEY)
+    found = ExactPosteriorLearning("m2", POINTS, FixedGamma())(K, MODEL, PHI, THETA, X, KEY)
     assert found.g_theta is not None
     assert not MODEL.log_sd(found.g_theta).any()
     with pytest.raises(ConfigError, match="no optimal gamma"):
-        ExactPosterior("marginal", POINTS, OptimalGamma())
+        ExactPosteriorLearning("marginal", POINTS, OptimalGamma())
 
 
 def test_nodes_integrate_a_narrow_posterior_as_a_fine_grid_does() -> None:

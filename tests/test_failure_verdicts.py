@@ -11,62 +11,70 @@ import pytest
 from vsmnp.paper.reproduce.failure.factors import Factors
 from vsmnp.paper.reproduce.failure.findings import findings, medians
 from vsmnp.paper.reproduce.failure.measures import METRICS
-from vsmnp.paper.reproduce.failure.tables import Row, floors
-from vsmnp.paper.reproduce.failure.verdicts import Answer, drift, verdicts
+from vsmnp.paper.reproduce.failure.tables import MeasuredRun, floors
+from vsmnp.paper.reproduce.failure.verdicts import FailureAnswer, drift, verdicts
 
 POINTS, GAUSSIAN = 100, floors("mixture", 100).gaussian
 JITTER = 0.005 * np.random.default_rng(0).standard_normal(10)
 
 
-def _row(objective: str, nll: float, early: float | None = None, alive: int = 10, **levels: Any) -> Row:
+def _row(
+    objective: str, nll: float, early: float | None = None, alive: int = 10, **levels: Any
+) -> MeasuredRun:
     factors = Factors(**{"dataset": "mixture", "inference": "kl", "objective": objective, **levels})
     values = dict.fromkeys(METRICS, (1.0,) * 10)
     values["nll"] = tuple(nll + JITTER * len(objective))
     values["nll_early"] = tuple((nll if early is None else early) + JITTER * len(objective))
     values["alive"] = (1.0,) * alive + (0.0,) * (10 - alive)
-    return Row(factors, 100, POINTS, values, "command", "machine")
+    return MeasuredRun(factors, 100, POINTS, values, "command", "machine")
 
 
-def _judge(row: Row, reference: Row | None = None) -> tuple[Answer, str]:
+def _judge(row: MeasuredRun, reference: MeasuredRun | None = None) -> tuple[FailureAnswer, str]:
     (found,) = verdicts([reference or _row("elbo", 0.3), row])
     return found.answer, found.reason
 
 
 def test_the_answers_by_the_interval() -> None:
-    assert _judge(_row("m2-biased", 0.5)) == (Answer.FAILS, "")
-    assert _judge(_row("m2-biased", 0.3)) == (Answer.DOES_NOT_FAIL, "")
-    assert _judge(_row("m2-biased", 0.1)) == (Answer.DOES_NOT_FAIL, "")
-    assert _judge(_row("m2-biased", 0.4)) == (Answer.UNDECIDED, "the interval contains 0.1")
+    assert _judge(_row("m2-biased", 0.5)) == (FailureAnswer.FAILS, "")
+    assert _judge(_row("m2-biased", 0.3)) == (FailureAnswer.DOES_NOT_FAIL, "")
+    assert _judge(_row("m2-biased", 0.1)) == (FailureAnswer.DOES_NOT_FAIL, "")
+    assert _judge(_row("m2-biased", 0.4)) == (FailureAnswer.UNDECIDED, "the interval contains 0.1")
 
 
 def test_a_run_that_would_catch_up_does_not_fail_yet() -> None:
     """It gained .05 in the last quarter: .25 behind is .05 after four more of them, .5 is .3."""
-    assert _judge(_row("m2-biased", 0.55, early=0.6)) == (Answer.UNDECIDED, "still improving")
-    assert _judge(_row("m2-biased", 0.8, early=0.85)) == (Answer.FAILS, "")
-    assert _judge(_row("m2-biased", 0.55, early=0.5)) == (Answer.FAILS, "")
+    assert _judge(_row("m2-biased", 0.55, early=0.6)) == (FailureAnswer.UNDECIDED, "still improving")
+    assert _judge(_row("m2-biased", 0.8, early=0.85)) == (FailureAnswer.FAILS, "")
+    assert _judge(_row("m2-biased", 0.55, early=0.5)) == (FailureAnswer.FAILS, "")
 
 
 @pytest.mark.parametrize("early", [0.33, 0.27, np.nan])
 def test_only_converged_runs_do_not_fail(early: float) -> None:
-    assert _judge(_row("m2-biased", 0.3, early=early)) == (Answer.UNDECIDED, "not converged")
+    assert _judge(_row("m2-biased", 0.3, early=early)) == (FailureAnswer.UNDECIDED, "not converged")
     moving = _row("elbo", 0.3, early=early)
-    assert _judge(_row("m2-biased", 0.3), moving) == (Answer.UNDECIDED, "not converged")
+    assert _judge(_row("m2-biased", 0.3), moving) == (FailureAnswer.UNDECIDED, "not converged")
 
 
 def test_a_reference_that_learned_nothing_decides_nothing() -> None:
     """Two untrained models are equal and do not move: the question is not answered by them."""
     for nll in (GAUSSIAN - 0.05, GAUSSIAN, GAUSSIAN + 3):
         answer, reason = _judge(_row("m2-biased", nll), _row("elbo", nll))
-        assert (answer, reason) == (Answer.UNDECIDED, "the reference is no better than a Gaussian")
-    assert _judge(_row("m2-biased", GAUSSIAN - 0.2), _row("elbo", GAUSSIAN - 0.2))[0] is Answer.DOES_NOT_FAIL
+        assert (answer, reason) == (FailureAnswer.UNDECIDED, "the reference is no better than a Gaussian")
+    assert (
+        _judge(_row("m2-biased", GAUSSIAN - 0.2), _row("elbo", GAUSSIAN - 0.2))[0]
+        is FailureAnswer.DOES_NOT_FAIL
+    )
 
 
 def test_a_diverged_model_decides_nothing_in_favour() -> None:
-    assert _judge(_row("m2-biased", 0.3, alive=9)) == (Answer.UNDECIDED, "a model has diverged")
-    assert _judge(_row("m2-biased", 3.0, alive=9)) == (Answer.FAILS, "")
+    assert _judge(_row("m2-biased", 0.3, alive=9)) == (FailureAnswer.UNDECIDED, "a model has diverged")
+    assert _judge(_row("m2-biased", 3.0, alive=9)) == (FailureAnswer.FAILS, "")
     broken = _row("elbo", 0.3)
     broken = replace(broken, figures={**broken.figures, "nll": (float("inf"),) * 10})
-    assert _judge(_row("m2-biased", 0.3), broken) == (Answer.UNDECIDED, "the reference has no finite loss")
+    assert _judge(_row("m2-biased", 0.3), broken) == (
+        FailureAnswer.UNDECIDED,
+        "the reference has no finite loss",
+    )
 
 
 def test_runs_are_compared_at_equal_levels_of_the_other_factors() -> None:
@@ -82,7 +90,7 @@ def test_runs_are_compared_at_equal_levels_of_the_other_factors() -> None:
     assert found["main", "m1"].interval.centre == pytest.approx(0, abs=0.02)
     assert found["samples", "m1"].interval.centre == pytest.approx(0, abs=0.02)
     assert found["bilevel_steps", "m2-biased"].reference == Factors("mixture", "kl", "elbo")
-    assert found["inference, main", "elbo"].answer is Answer.FAILS
+    assert found["inference, main", "elbo"].answer is FailureAnswer.FAILS
 
 
 def test_drift_is_the_change_of_the_last_quarter() -> None:

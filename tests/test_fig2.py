@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +17,25 @@ from strategies import gauss_hermite, nodes
 
 from vsmnp.kernels import load
 from vsmnp.objectives import KL, Objective, PosteriorFisher
+from vsmnp.paper.record import RECORDS
 from vsmnp.paper.reproduce.fig2 import experiment as fig2
 from vsmnp.paper.reproduce.fig2.basins import DIVERGED, ELSEWHERE, classify, find_basins, share_of_mode
-from vsmnp.paper.reproduce.fig2.ensembles import METHODS, Plan, Trajectory, run
+from vsmnp.paper.reproduce.fig2.ensembles import (
+    LOSSES,
+    METHODS,
+    OPTIMIZERS,
+    Loss,
+    Trajectory,
+    TrajectoryPlan,
+    run,
+)
 from vsmnp.paper.reproduce.fig2.optima import fisher, kl
 from vsmnp.paper.reproduce.fig2.picture import picture
-from vsmnp.paper.reproduce.fig2.problems import PROBLEMS, Problem
-from vsmnp.paper.reproduce.fig2.rows import Row
+from vsmnp.paper.reproduce.fig2.problems import PROBLEMS, ToyProblem
+from vsmnp.paper.reproduce.fig2.rows import BasinRow
 from vsmnp.paper.reproduce.fig2.trajectories import trajectories, trajectory_file
 from vsmnp.rng import Key, Stream
+from vsmnp.training.optimizers import optimizer
 from vsmnp.types import Array, Kernels
 
 Function = Callable[[Array], Array]
@@ -31,11 +43,19 @@ Function = Callable[[Array], Array]
 FUNCTIONS: tuple[tuple[tuple[Function, Function], tuple[Function, Function]], ...] = (
     ((lambda z: z, np.ones_like), (lambda z: z, np.ones_like)),
     ((lambda z: z, np.ones_like), (lambda z: np.maximum(z, 0), lambda z: 1.0 * (z > 0))),
-    ((lambda z: np.logaddexp(0, 10 * z) / 10, lambda z: expit(10 * z)), (lambda z: z, np.ones_like)),
+    ((lambda z: z, np.ones_like), (lambda z: np.logaddexp(0, 10 * z) / 10, lambda z: expit(10 * z))),
 )
+#: The engine's objective of each method and loss; the published KL divergence is none of them.
+OBJECTIVES: dict[tuple[int, Loss], Objective] = {
+    (0, "definition"): KL(1),
+    (1, "definition"): PosteriorFisher(1, reparametrised=True),
+    (1, "published"): PosteriorFisher(1, reparametrised=True, weight=2.0),
+    (2, "definition"): PosteriorFisher(1),
+    (2, "published"): PosteriorFisher(1, weight=2.0),
+}
 #: Parameters (mu_1, mu_2, log s_1, log s_2).
 Q = np.array([0.7, -0.4, -0.3, 0.2])
-TINY = Plan(40, {"sgd": 1e-3, "adam": 1e-2}, side=2, reach=1.0)
+TINY = TrajectoryPlan(40, {"sgd": 1e-3, "adam": 1e-2}, side=2, reach=1.0)
 
 each_problem = pytest.mark.parametrize(
     ("problem", "functions"),
@@ -45,7 +65,7 @@ each_problem = pytest.mark.parametrize(
 Functions = tuple[tuple[Function, Function], tuple[Function, Function]]
 
 
-def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
+def _quadratures(problem: ToyProblem, functions: Functions, v: Array, eps: Array, weight: Array) -> Array:
     """Compute KL plus ``log p(x)``, and the Fisher divergence, by nodes ``eps (nodes, 2)`` of N(0, I)."""
     mu, s = v[:2], np.exp(v[2:])
     z = mu + s * eps
@@ -59,7 +79,7 @@ def _quadratures(problem: Problem, functions: Functions, v: Array, eps: Array, w
 
 
 def _gradient(
-    k: Kernels, problem: Problem, objective: Objective, v: Array, eps: Array, weight: Array
+    k: Kernels, problem: ToyProblem, objective: Objective, v: Array, eps: Array, weight: Array
 ) -> Array:
     """Compute the engine's gradient in ``v``, with a model for each node."""
     phi = np.zeros((len(eps), problem.model.phi_layout.size))
@@ -76,7 +96,7 @@ def _gradient(
 @each_problem
 @pytest.mark.parametrize(("which", "objective"), [(0, KL(1)), (1, PosteriorFisher(1, reparametrised=True))])
 def test_gradients_are_the_derivatives_of_the_quadrature(
-    k: Kernels, problem: Problem, functions: Functions, which: int, objective: Objective
+    k: Kernels, problem: ToyProblem, functions: Functions, which: int, objective: Objective
 ) -> None:
     eps, weight = gauss_hermite(2, 9)
     numeric = np.array([
@@ -88,7 +108,7 @@ def test_gradients_are_the_derivatives_of_the_quadrature(
 
 @each_problem
 def test_fisher_with_z_held_is_the_kl_gradient_in_fisher_units(
-    k: Kernels, problem: Problem, functions: Functions
+    k: Kernels, problem: ToyProblem, functions: Functions
 ) -> None:
     eps, weight = gauss_hermite(2, 9)
     of_kl, of_fisher = (_gradient(k, problem, each, Q, eps, weight) for each in (KL(1), PosteriorFisher(1)))
@@ -110,7 +130,7 @@ def _panels(mu: float, s: float) -> tuple[Array, Array]:
 
 
 @each_problem
-def test_exact_divergences_are_the_plane_integrals(problem: Problem, functions: Functions) -> None:
+def test_exact_divergences_are_the_plane_integrals(problem: ToyProblem, functions: Functions) -> None:
     mu, s = Q[:2], np.exp(Q[2:])
     (one, w_one), (two, w_two) = (_panels(float(m), float(sd)) for m, sd in zip(mu, s, strict=True))
     eps = np.stack(np.meshgrid(one, two, indexing="ij"), -1).reshape(-1, 2)
@@ -147,7 +167,7 @@ def test_only_the_published_second_problem_separates_the_divergences() -> None:
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
-def test_optima_are_least_among_their_neighbours(problem: Problem) -> None:
+def test_optima_are_least_among_their_neighbours(problem: ToyProblem) -> None:
     rng = np.random.default_rng(0)
     for basin in find_basins(problem):
         for divergence, optimum in ((kl, basin.kl), (fisher, basin.fisher)):
@@ -170,15 +190,83 @@ def test_end_points_are_classified_by_the_nearest_optimum() -> None:
 # --- the loop -------------------------------------------------------------------------------------
 
 
-def _run(problem: Problem, method: int, plan: Plan) -> dict[str, Trajectory]:
-    return run(load("cpu"), problem, METHODS[method].objective, plan, lambda step: None)
+def _run(
+    problem: ToyProblem, method: int, plan: TrajectoryPlan, loss: Loss = "definition"
+) -> dict[str, Trajectory]:
+    return run(load("cpu"), problem, METHODS[method], loss, plan, lambda step: None)
+
+
+def _by_the_engine(problem: ToyProblem, objective: Objective, plan: TrajectoryPlan, rule: str) -> Array:
+    """Compute the end points by calls of an objective and an optimiser of the engine, on the same noise."""
+    k, starts = load("cpu"), plan.starts(problem)
+    seeds, step_of = tuple(range(len(starts))), optimizer(rule)
+    eps = Key(seeds, Stream.INFERENCE, 0).normal(k, (1000, 2), np.float64)[..., problem.order]
+    phi = np.zeros((len(starts), problem.model.phi_layout.size))
+    phi[:, :2] = starts
+    memory, lr = step_of.remember(k, phi), np.full(len(starts), plan.rates[rule])
+    for step in range(plan.steps):
+        key = nodes(eps[:, step, None, None, :])
+        g = objective(k, problem.model, phi, problem.theta(len(starts)), problem.datum(), key).g_phi
+        assert g is not None
+        step_of.update(k, phi, g, memory, lr, np.ones(len(starts), bool))
+    return np.concatenate([phi[:, :2], np.exp(phi[:, 2:4])], 1)
+
+
+@each_problem
+@pytest.mark.parametrize(("method", "loss"), OBJECTIVES, ids=str)
+def test_the_loop_takes_the_steps_of_the_engine(
+    problem: ToyProblem, functions: Functions, method: int, loss: Loss
+) -> None:
+    plan = TrajectoryPlan(60, {"sgd": 2e-4, "adam": 1e-2}, side=3, reach=1.1)
+    found = _run(problem, method, plan, loss)
+    for rule in plan.rates:
+        agree(found[rule].end, _by_the_engine(problem, OBJECTIVES[method, loss], plan, rule), 1e-11)
+
+
+@each_problem
+def test_the_published_kl_is_taken_from_samples(problem: ToyProblem, functions: Functions) -> None:
+    """``-log p(x|z) - log p(z) - H[q]`` of one sample, by differences."""
+    plan = TrajectoryPlan(1, {"sgd": 0.01}, side=2, reach=1.1)
+    eps = Key(tuple(range(4)), Stream.INFERENCE).normal(load("cpu"), (1, 2), np.float64)[:, 0, problem.order]
+    (f1, _), (f2, _) = functions
+
+    def loss(v: Array, e: Array) -> float:
+        z = v[:2] + np.exp(v[2:]) * e
+        error = (problem.x - f1(z[0]) * f2(z[1])) / problem.sd
+        return float(0.5 * error**2 + 0.5 * (z * z).sum() - v[2:].sum())
+
+    end = _run(problem, 0, plan, "published")["sgd"].end
+    for start, e, q in zip(plan.starts(problem), eps, end, strict=True):
+        v = np.concatenate([start, [0.0, 0.0]])
+        slope = np.array([derivative(lambda t, u=u, v=v, e=e: loss(v + t * u, e)) for u in np.eye(4)])
+        agree(np.concatenate([q[:2], np.log(q[2:])]), v - 0.01 * slope, 1e-9)
+
+
+def test_the_half_of_the_definition_is_half_a_step_of_gradient_descent() -> None:
+    """SGD on |d|^2/2 with twice the step is SGD on |d|^2; Adam hides the factor."""
+    plan = TrajectoryPlan(300, {"sgd": 1e-3, "adam": 1e-3}, side=3, reach=1.0)
+    twice = replace(plan, rates={"sgd": 2e-3, "adam": 1e-3})
+    of_paper, of_definition = _run(PROBLEMS[2], 1, plan, "published"), _run(PROBLEMS[2], 1, twice)
+    agree(of_paper["sgd"].end, of_definition["sgd"].end, 1e-10)
+    assert np.abs(of_paper["sgd"].end - _run(PROBLEMS[2], 1, plan)["sgd"].end).max() > 0.01
+    agree(of_paper["adam"].end, of_definition["adam"].end, 1e-5)
+
+
+def test_the_latents_have_the_names_of_equation_11() -> None:
+    """The relu of the text is of z_2, and the published script's likelihood is written alike."""
+    for problem in PROBLEMS[1:]:
+        low, high = (float(problem.log_joint(np.array([1.0, z])) + 0.5 * (1 + z * z)) for z in (-2.0, -3.0))
+        assert low == pytest.approx(high, abs=1e-6)
+        assert abs(problem.log_joint(np.array([-2.0, 1.0])) - problem.log_joint(np.array([-3.0, 1.0]))) > 0.1
+        assert r"z_1\," in problem.formula
+        assert "z_2" in problem.formula.partition("z_1")[2]
 
 
 def test_the_first_step_is_the_formula() -> None:
     """``mu -= lr (mu - b)``, ``log s -= lr s (s - 1/s - b eps)``, ``b = 4 (2 - z1 z2) (z2, z1)``."""
-    k, plan = load("cpu"), Plan(1, {"sgd": 0.01}, side=3)
+    k, plan = load("cpu"), TrajectoryPlan(1, {"sgd": 0.01}, side=3)
     eps = Key(tuple(range(9)), Stream.INFERENCE).normal(k, (1, 1, 2), np.float64)[:, 0, 0]
-    mu = plan.starts()
+    mu = plan.starts(PROBLEMS[0])
     z = mu + eps
     b = 4 * (2 - z[:, :1] * z[:, 1:]) * z[:, ::-1]
     expected = np.concatenate([mu - 0.01 * (mu - b), np.exp(0.01 * b * eps)], axis=1)
@@ -199,7 +287,7 @@ def test_trajectories_do_not_depend_on_company_or_length(method: int) -> None:
 
 
 def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
-    plan = Plan(700, {"adam": 2e-2}, side=2, reach=1.5)
+    plan = TrajectoryPlan(700, {"adam": 2e-2}, side=2, reach=1.5)
     basins = find_basins(PROBLEMS[0])
     of_kl, of_fisher = (classify(basins, _run(PROBLEMS[0], i, plan)["adam"].end) for i in (0, 1))
     assert all(name.startswith("KL and FD") for name in of_kl)
@@ -207,7 +295,7 @@ def test_a_long_enough_run_finds_the_optimum_and_the_low_density_one() -> None:
 
 
 def test_diverging_starts_do_not_change_the_others() -> None:
-    trajectory = _run(PROBLEMS[0], 1, Plan(60, {"sgd": 3e-3}, side=7))["sgd"]
+    trajectory = _run(PROBLEMS[0], 1, TrajectoryPlan(60, {"sgd": 3e-3}, side=7))["sgd"]
     lost = ~np.isfinite(trajectory.end).all(axis=1)
     assert 0 < lost.sum() < 49
     assert np.isfinite(trajectory.path[:, ~lost]).all()
@@ -221,7 +309,7 @@ def test_diverging_starts_do_not_change_the_others() -> None:
 class _Counted:
     """A counter of computations of one function."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TrajectoryPlan) -> None:
         self.plan, self.times = plan, 0
 
     def __call__(self) -> Mapping[str, Trajectory]:
@@ -231,9 +319,14 @@ class _Counted:
 
 def test_finished_trajectories_are_used_again(tmp_path: Path) -> None:
     compute = _Counted(TINY)
-    first, second = (trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute) for _ in range(2))
+    first, second = (
+        trajectories(tmp_path, PROBLEMS[0], METHODS[0], "definition", TINY, compute) for _ in range(2)
+    )
     assert compute.times == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["p_I-kl-adam.csv", "p_I-kl-sgd.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "p_I-kl-definition-adam.csv",
+        "p_I-kl-definition-sgd.csv",
+    ]
     for rule, trajectory in compute().items():
         np.testing.assert_allclose(first[rule].path, trajectory.path, rtol=1e-8)
         assert np.array_equal(first[rule].path, second[rule].path)
@@ -249,10 +342,10 @@ def test_finished_trajectories_are_used_again(tmp_path: Path) -> None:
         replace(TINY, reach=2.0),
     ],
 )
-def test_trajectories_of_other_settings_are_not_used(tmp_path: Path, other: Plan) -> None:
-    trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, _Counted(TINY))
+def test_trajectories_of_other_settings_are_not_used(tmp_path: Path, other: TrajectoryPlan) -> None:
+    trajectories(tmp_path, PROBLEMS[0], METHODS[0], "definition", TINY, _Counted(TINY))
     compute = _Counted(other)
-    found = trajectories(tmp_path, PROBLEMS[0], METHODS[0], other, compute)
+    found = trajectories(tmp_path, PROBLEMS[0], METHODS[0], "definition", other, compute)
     assert compute.times == 1
     assert found["sgd"].path.shape == (len(other.times()), other.side**2, 4)
 
@@ -270,12 +363,12 @@ def test_trajectories_of_other_settings_are_not_used(tmp_path: Path, other: Plan
 )
 def test_damaged_trajectories_are_computed_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     compute = _Counted(TINY)
-    trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
-    path = trajectory_file(tmp_path, PROBLEMS[0], METHODS[0], "adam")
+    trajectories(tmp_path, PROBLEMS[0], METHODS[0], "definition", TINY, compute)
+    path = trajectory_file(tmp_path, PROBLEMS[0], METHODS[0], "definition", "adam")
     whole = path.read_bytes()
     assert damage(whole) != whole
     path.write_bytes(damage(whole))
-    trajectories(tmp_path, PROBLEMS[0], METHODS[0], TINY, compute)
+    trajectories(tmp_path, PROBLEMS[0], METHODS[0], "definition", TINY, compute)
     assert compute.times == 2
     assert path.read_bytes() == whole
 
@@ -289,8 +382,8 @@ def test_the_result_holds_every_start(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done == sorted(done)
     assert done[-1] == 1
     data = json.loads(json.dumps(result.data, allow_nan=False))
-    assert len(data["rows"]) == 3 * 3 * 2 * 4
-    keys = {"likelihood", "method", "optimiser", "start", "end_mean", "end_sd", "basin"}
+    assert len(data["rows"]) == 3 * 3 * len(LOSSES) * 2 * 4
+    keys = {"likelihood", "method", "loss", "optimiser", "start", "end_mean", "end_sd", "basin"}
     assert all(set(row) == keys for row in data["rows"])
     assert {row["basin"] for row in data["rows"]} == {row["basin"] for row in data["basins"]}
     assert sum(row["starts"] for row in data["basins"]) == len(data["rows"])
@@ -312,11 +405,39 @@ def test_the_result_holds_every_start(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_run_that_diverges_everywhere_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Row] = []
+    drawn: list[BasinRow] = []
     monkeypatch.setattr(fig2, "picture", lambda rows, path, title: drawn.extend(rows))
-    result = fig2.report(tmp_path, Plan(30, {"sgd": 1e6, "adam": 1e300}, side=2), lambda part, whole: None)
+    result = fig2.report(
+        tmp_path, TrajectoryPlan(30, {"sgd": 1e6, "adam": 1e300}, side=2), lambda part, whole: None
+    )
     rows = json.loads(json.dumps(result.data, allow_nan=False))["rows"]
     assert {row["basin"] for row in rows} == {DIVERGED}
     assert all(row["end_mean"] == [None, None] and None not in row["start"] for row in rows)
-    picture([replace(drawn[0], panels=drawn[0].panels[:1])], tmp_path / "one.png", "All diverged")
+    picture(
+        [replace(drawn[0], panels=drawn[0].of_loss("published")[:1])], tmp_path / "one.png", "All diverged"
+    )
     assert (tmp_path / "one.png").stat().st_size > 5_000
+
+
+def test_the_record_is_of_both_losses_and_sgd_on_the_paper_s_finds_one_optimum() -> None:
+    """What docs/figures.md says of the full run, read from its record."""
+    with (RECORDS / "fig2-basins.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["command"] for row in rows} == {"vsmnp reproduce fig2"}
+    found: dict[tuple[str, ...], list[int]] = {}
+    for row in rows:
+        labels = tuple(row[name] for name in ("likelihood", "method", "loss", "optimizer"))
+        found.setdefault(labels, []).append(int(row["starts"]))
+    assert set(found) == set(
+        product([p.name for p in PROBLEMS], [m.name for m in METHODS], LOSSES, OPTIMIZERS)
+    )
+    assert {sum(starts) for starts in found.values()} == {49}
+    of_script = ("p_II as published code", "fisher-reparam")
+    assert found[*of_script, "published", "sgd"] == [49]
+    assert found[*of_script, "definition", "sgd"] == [43, 6]
+    assert found[*of_script, "published", "adam"] == found[*of_script, "definition", "adam"] == [39, 10]
+    (end,) = (r for r in rows if [r["likelihood"], r["method"], r["loss"], r["optimizer"]]
+              == [*of_script, "published", "sgd"])  # fmt: skip
+    (optimum,) = (b.fisher for b in find_basins(PROBLEMS[2]) if b.name == end["basin"])
+    assert optimum is not None
+    np.testing.assert_allclose([float(end["mean_1"]), float(end["mean_2"])], optimum.mean, atol=0.005)

@@ -21,6 +21,7 @@ from vsmnp.paper.reproduce.fig5.mixture_posterior import GaussianMixture
 from vsmnp.paper.reproduce.fig5.panels import contour_heights
 from vsmnp.paper.reproduce.fig5.quadrature import ExactPosterior, Grid
 from vsmnp.paper.reproduce.fig5.targets import TARGETS, SidedPosterior
+from vsmnp.training.optimizers import Adam
 from vsmnp.types import Array, Params
 
 K = load("reference")
@@ -123,6 +124,7 @@ def test_the_side_that_a_narrow_component_lies_on() -> None:
 
 def test_the_measures_do_not_depend_on_the_grid() -> None:
     p = Layout(GaussianMixture(10, 2).shapes).views(start(K, GaussianMixture(10, 2), (0, 1)))
+    p["means"][...] = p["means"][..., P_CODE.problem.order]  # drawn in the order of the published script
     fine, coarse = (
         ExactPosterior(P_CODE, Grid(cells=cells)).measure(GaussianMixture(10, 2), p) for cells in (150, 100)
     )
@@ -202,3 +204,16 @@ def test_reproduce_writes_and_tells_the_same_again(tmp_path: Path, monkeypatch: 
     assert [(row["likelihood"], row["run"]) for row in rows] == [(n, r) for n in names for r in "01"]
     assert [float(row["kl"]) for row in rows[:2]] == data["likelihoods"][0]["kl"]
     assert len(first.findings) == 2 * len(TARGETS)
+
+
+def test_adam_hides_the_half_of_the_definition() -> None:
+    """Steps along a gradient and along twice the gradient are the same, but for Adam's epsilon."""
+    gradients = np.random.default_rng(2).standard_normal((40, 1, 6))
+    ends = []
+    for factor in (1.0, 2.0):
+        p = np.zeros((1, 6))
+        memory = Adam().remember(K, p)
+        for g in gradients:
+            Adam().update(K, p, factor * g, memory, np.array([fig5.STEP_SIZE]), np.array([True]))
+        ends.append(p)
+    agree(ends[1], ends[0], 1e-7)

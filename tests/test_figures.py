@@ -26,7 +26,7 @@ from vsmnp.figures.canvas import fit_scale
 from vsmnp.figures.density import first_in_each_cell
 from vsmnp.figures.labels import headline, run_names
 from vsmnp.figures.mosaic import mosaic
-from vsmnp.figures.panels import Window, first_models, histogram, row_size
+from vsmnp.figures.panels import PlaneWindow, first_models, histogram, row_size
 from vsmnp.runs.session import Run
 from vsmnp.training.history import History
 from vsmnp.types import Array, Shape
@@ -331,7 +331,7 @@ def test_runs_are_distinguished(single: Run, images: Run) -> None:
 def test_the_window_holds_nearly_all_points(seed: int) -> None:
     rng = np.random.default_rng(seed)
     x = rng.standard_cauchy((2000, 2)) * rng.uniform(0.1, 10, 2) + rng.normal(size=2)
-    window = Window.around(x)
+    window = PlaneWindow.around(x)
     assert window.holds(x).mean() >= 0.98
     assert window.holds(window.grid(7)).all()
     ratio = window.sides.max() / window.sides.min()
@@ -339,12 +339,12 @@ def test_the_window_holds_nearly_all_points(seed: int) -> None:
 
 
 def test_a_grid_runs_along_the_first_coordinate() -> None:
-    grid = Window(0, 2, 10, 14).grid(2)
+    grid = PlaneWindow(0, 2, 10, 14).grid(2)
     np.testing.assert_array_equal(grid, [[0.5, 11], [1.5, 11], [0.5, 13], [1.5, 13]])
 
 
 def test_points_without_extent_have_a_window() -> None:
-    window = Window.around(np.ones((5, 2)))
+    window = PlaneWindow.around(np.ones((5, 2)))
     assert (window.sides > 0).all()
 
 
@@ -352,7 +352,7 @@ def test_points_without_extent_have_a_window() -> None:
 @given(seeds)
 def test_one_point_a_cell(seed: int) -> None:
     x = np.random.default_rng(seed).random((3000, 2))
-    chosen = first_in_each_cell(x, Window(0, 1, 0, 1))
+    chosen = first_in_each_cell(x, PlaneWindow(0, 1, 0, 1))
     cells = {tuple(cell) for cell in (chosen * 18).astype(int)}
     assert len(cells) == len(chosen) == len({tuple(cell) for cell in (x * 18).astype(int)})
     assert {tuple(point) for point in chosen} <= {tuple(point) for point in x}

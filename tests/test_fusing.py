@@ -17,7 +17,7 @@ from vsmnp.settings.settings import Settings
 from vsmnp.training.build import build_inference, build_learning
 from vsmnp.training.fuse import outcome, step_spec
 from vsmnp.training.optimizers import SGD, Adam
-from vsmnp.types.step_spec import STEP_TERMS, StepSpec
+from vsmnp.types.step_spec import StepLoss, StepSpec
 
 MODEL = GaussianVAE.mlp(3, 2, (7, 5), "tanh", "softplus", sigmoid_output=True)
 
@@ -114,9 +114,9 @@ def test_terms_have_the_names_and_the_sum_of_the_composed_ones(loss: str, object
     x = k.asarray([[[[0.3, -1.0, 0.5]]]], "f8")
     expected = objective(k, MODEL, phi, theta, x, Key((1, 2), Stream.LEARNING))
     form = objective.form() if isinstance(objective, M1 | M3) else M1(1).form()
-    terms = k.zeros((len(STEP_TERMS[loss]), 2), "f8")
+    terms = k.zeros((len(StepLoss(loss).terms), 2), "f8")
     for name, value in expected.terms.items():
-        terms[STEP_TERMS[loss].index(name)] = value
-    found = outcome(loss, form, terms)
+        terms[StepLoss(loss).terms.index(name)] = value
+    found = outcome(StepLoss(loss), form, terms)
     assert list(found.terms) == list(expected.terms)
     assert found.loss == pytest.approx(expected.loss, rel=1e-14)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vsmnp.paper.reproduce.answers import Answer, sentences
-from vsmnp.paper.reproduce.conditions import Case, Condition, Level, Mean, judge, judge_all
+from vsmnp.paper.reproduce.conditions import Condition, Level, Mean, MetricValues, judge, judge_all
 from vsmnp.paper.reproduce.images import printed, records
 from vsmnp.paper.reproduce.images.claims import (
     ALL_RESNETS,
@@ -20,18 +20,10 @@ from vsmnp.paper.reproduce.images.claims import (
     FIG9,
     FIG10,
     FIG11,
-    Claim,
+    ImageClaim,
 )
-from vsmnp.paper.reproduce.images.rules import (
-    Rule,
-    alike,
-    at_least,
-    best,
-    highest,
-    worse,
-    worse_on_average,
-)
-from vsmnp.paper.reproduce.images.verdicts import Verdict, verdicts
+from vsmnp.paper.reproduce.images.rules import Rule, alike, at_least, best, highest, worse, worse_on_average
+from vsmnp.paper.reproduce.images.verdicts import ImageVerdict, verdicts
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 
 A, B, C = "K-ELBO", "K-M1", "F-M1"
@@ -46,14 +38,14 @@ EVERY = {
 # --- rules ----------------------------------------------------------------------------------------
 
 
-def _case(gaussian: float | None = None, nll: float = -100.0, **values: Sequence[float]) -> Case:
+def _case(gaussian: float | None = None, nll: float = -100.0, **values: Sequence[float]) -> MetricValues:
     """Return a case with values by seed; K_M1 stands for K-M1. All methods have the same likelihood."""
     by_seed = {name.replace("_", "-"): dict(enumerate(each)) for name, each in values.items()}
     learned = {name: {seed: nll - 0.01 * seed for seed in each} for name, each in by_seed.items()}
-    return Case(by_seed, gaussian, learned, CONSTANT, 10.0)
+    return MetricValues(by_seed, gaussian, learned, CONSTANT, 10.0)
 
 
-def _ask(rule: Rule, case: Case) -> Answer:
+def _ask(rule: Rule, case: MetricValues) -> Answer:
     return judge_all(rule.conditions(case), case, rule.learners(case)).answer
 
 
@@ -90,7 +82,7 @@ def test_a_method_that_is_called_better_or_described_has_to_have_learned() -> No
     values = {"K_ELBO": (1.0, 1.0), "K_M1": (2.0, 2.1)}
     for rule in (worse((B,), (A,)), at_least((A,), 0.5), alike(A, B, (A, B))):
         case = _case(**values)
-        poor = Case(case.values, None, {**case.nll, A: {0: -9.0, 1: -9.1}}, CONSTANT, 10.0)
+        poor = MetricValues(case.values, None, {**case.nll, A: {0: -9.0, 1: -9.1}}, CONSTANT, 10.0)
         assert _ask(rule, case) is not Answer.UNDECIDED
         found = judge_all(rule.conditions(poor), poor, rule.learners(poor))
         assert found.answer is Answer.UNDECIDED
@@ -104,15 +96,15 @@ def test_the_difference_of_equal_methods_is_noise() -> None:
     """Nothing smaller decides, in either direction, nor the difference of the two itself."""
     values = {"K-ELBO": {0: 1.0, 1: 1.0}, "K-M1": {0: 2.0, 1: 2.0}, "K-M2": {0: 2.5, 1: 2.5}}
     nll = {name: {0: -99.0, 1: -99.1} for name in values}
-    quiet = Case(values, None, nll, CONSTANT, 10.0)
-    noisy = Case(values, None, nll, CONSTANT, 10.0, identical=(("K-M1", "K-M2"),))
+    quiet = MetricValues(values, None, nll, CONSTANT, 10.0)
+    noisy = MetricValues(values, None, nll, CONSTANT, 10.0, identical=(("K-M1", "K-M2"),))
     assert noisy.noise == 0.5
     assert judge(Condition("K-M2", "K-M1"), quiet).answer is Answer.AGREES
     found = judge(Condition("K-M2", "K-M1"), noisy)
     assert found.answer is Answer.UNDECIDED
     assert found.numbers.endswith("of methods that compute the same: noise")
     assert judge(Condition("K-M1", "K-ELBO"), noisy).answer is Answer.AGREES
-    close = Case({**values, "K-ELBO": {0: 1.6, 1: 1.6}}, None, nll, CONSTANT, 10.0, noisy.identical)
+    close = MetricValues({**values, "K-ELBO": {0: 1.6, 1: 1.6}}, None, nll, CONSTANT, 10.0, noisy.identical)
     assert judge(Condition("K-M1", "K-ELBO"), close).answer is Answer.UNDECIDED
     assert judge(Condition("K-ELBO", "K-M1"), close).answer is Answer.UNDECIDED
     assert judge(Condition("K-ELBO", "K-M1"), noisy).answer is Answer.DIFFERS
@@ -143,12 +135,12 @@ def _rows(
     ]  # fmt: skip
 
 
-def _asked(claim: Claim, rows: Sequence[Any]) -> Verdict:
+def _asked(claim: ImageClaim, rows: Sequence[Any]) -> ImageVerdict:
     (found,) = verdicts([claim], rows, ["mnist"])
     return found
 
 
-BETTER = Claim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)))
+BETTER = ImageClaim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)))
 
 
 def test_the_last_evaluation_decides_and_differences_are_paired() -> None:
@@ -179,7 +171,7 @@ def test_a_missing_metric_is_reported() -> None:
 
 
 def test_a_claim_throughout_is_asked_at_every_evaluation_of_models_that_learned() -> None:
-    claim = Claim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)), throughout=True)
+    claim = ImageClaim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)), throughout=True)
     late = [row for seed in (0, 1) for row in _rows({A: 5 + seed / 9, B: 4}, epoch=2, seed=seed)]
 
     def early(learned: bool) -> list[dict[str, Any]]:
@@ -195,7 +187,7 @@ def test_a_claim_throughout_is_asked_at_every_evaluation_of_models_that_learned(
 
 
 def test_claims_keep_to_their_datasets() -> None:
-    claim = Claim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)), ("celeba",))
+    claim = ImageClaim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)), ("celeba",))
     assert verdicts([claim], _rows({A: 2, B: 1}), ["mnist"]) == []
 
 
@@ -313,7 +305,7 @@ def test_the_paper_s_tables_decide_what_lies_beyond_their_errors() -> None:
     """The claims that its own Tables 1 and 2 contradict, and how many they leave open."""
     datasets = ["mnist", "fashion", "celeba"]
 
-    def found(claims: Sequence[Claim], architecture: str, samples: int) -> list[Verdict]:
+    def found(claims: Sequence[ImageClaim], architecture: str, samples: int) -> list[ImageVerdict]:
         rows = [row for row in printed.rows() if row["architecture"] == architecture]
         return verdicts(claims, rows, datasets, samples)
 

@@ -173,10 +173,7 @@ def test_noise_is_laplace_and_reproducible() -> None:
 def test_samples_average_to_the_closed_forms(target: NormalTarget, m: float, s: float) -> None:
     eta = family.noise(load("reference"), Key((0,)), 100_000)[0]
     within(family.half_square(target, *at(m, s), eta), float(target.divergence(*at(m, s))))
-    for sample, closed in (
-        (family.biased_sample, target.biased),
-        (family.unbiased_sample, target.unbiased),
-    ):
+    for sample, closed in ((family.biased_sample, target.biased), (family.unbiased_sample, target.unbiased)):
         each, expected = sample(target, *at(m, s), eta), closed(*at(m, s))
         within(each.m, float(expected.m))
         within(each.s, float(expected.s))

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsmnp.cli import main
-from vsmnp.cli.console import Progress, say
+from vsmnp.cli.console import ProgressLine, say
 
 TINY = (
     "--kernels", "reference", "--hidden", "4", "--batch-size", "20", "--steps", "2", "--samples", "2",
@@ -153,8 +153,8 @@ def test_progress_that_nobody_can_read_stops_no_work(monkeypatch: pytest.MonkeyP
         flush = isatty = lambda self: False
 
     monkeypatch.setattr(sys, "stderr", Closed())
-    monkeypatch.setattr(Progress, "_EVERY", -1.0)
+    monkeypatch.setattr(ProgressLine, "_EVERY", -1.0)
     say("a note")
-    with Progress("Training", 3) as progress:
+    with ProgressLine("Training", 3) as progress:
         progress.at(1)
         progress.pause("evaluating")

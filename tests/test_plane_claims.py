@@ -13,11 +13,11 @@ import pytest
 from tiny_plane import TINY
 
 from vsmnp.paper.reproduce.answers import Answer
-from vsmnp.paper.reproduce.conditions import Case, Condition, estimate, judge, judge_all
+from vsmnp.paper.reproduce.conditions import Condition, MetricValues, estimate, judge, judge_all
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
-from vsmnp.paper.reproduce.plane import Plan, measured, verdicts
+from vsmnp.paper.reproduce.plane import PlaneGridPlan, measured, verdicts
 from vsmnp.paper.reproduce.plane.cells import cells
-from vsmnp.paper.reproduce.plane.claims import FIG3, FIG6, At, Claim
+from vsmnp.paper.reproduce.plane.claims import FIG3, FIG6, At, PlaneClaim
 from vsmnp.paper.reproduce.plane.variants import BILEVEL
 from vsmnp.runs.session import Session
 
@@ -26,10 +26,10 @@ from vsmnp.runs.session import Session
 A, B, C = At("K-ELBO", 5), At("K-M1", 5), At("K-M2", 5, 2)
 
 
-def _case(**values: Sequence[float]) -> Case:
+def _case(**values: Sequence[float]) -> MetricValues:
     """Return a case with the values of A, B and C by seed, of which the first method fits."""
     by_seed = {at: dict(enumerate(values[name])) for at, name in zip((A, B, C), "abc", strict=True)}
-    return Case(by_seed, 1.0, by_seed, 1.0)
+    return MetricValues(by_seed, 1.0, by_seed, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,9 @@ def _as_the_paper_says(large: bool) -> list[dict[str, Any]]:
     return _grid(value)
 
 
-def _answers(claims: Sequence[Claim], rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Answer]:
+def _answers(
+    claims: Sequence[PlaneClaim], rows: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, str], Answer]:
     return {(v.claim.text, v.metric): v.answer for v in verdicts.verdicts(claims, rows, 5000)}
 
 
@@ -129,12 +131,16 @@ def _shuffled(rows: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> li
 
 
 @pytest.mark.parametrize(("claims", "large"), [(FIG3, False), (FIG6, True)])
-def test_every_claim_agrees_with_numbers_like_the_paper_s_words(claims: Sequence[Claim], large: bool) -> None:
+def test_every_claim_agrees_with_numbers_like_the_paper_s_words(
+    claims: Sequence[PlaneClaim], large: bool
+) -> None:
     assert set(_answers(claims, _as_the_paper_says(large)).values()) == {Answer.AGREES}
 
 
 @pytest.mark.parametrize(("claims", "large"), [(FIG3, False), (FIG6, True)])
-def test_no_claim_agrees_with_untrained_models(claims: Sequence[Claim], large: bool, tmp_path: Path) -> None:
+def test_no_claim_agrees_with_untrained_models(
+    claims: Sequence[PlaneClaim], large: bool, tmp_path: Path
+) -> None:
     """All methods of a seed are one model; with noise of the estimate they differ by chance."""
     rng = np.random.default_rng(1)
     at_start = verdicts.references("star", 5000)
@@ -147,7 +153,7 @@ def test_no_claim_agrees_with_untrained_models(claims: Sequence[Claim], large: b
     for noise in (0.0, 0.01):
         rows = _grid(lambda method, j, k, seed, noise=noise: value(seed, noise))  # type: ignore[misc]
         assert Answer.AGREES not in _answers(claims, rows).values()
-    own = Plan(TINY, tmp_path, ("star",), (0, 1, 2), estimators=("definition",))
+    own = PlaneGridPlan(TINY, tmp_path, ("star",), (0, 1, 2), estimators=("definition",))
     rows = []
     for cell in cells(own, ()):
         with Session.new(cell.settings, folder=own.folder / cell.name) as session:
@@ -157,7 +163,7 @@ def test_no_claim_agrees_with_untrained_models(claims: Sequence[Claim], large: b
 
 
 @pytest.mark.parametrize(("claims", "large"), [(FIG3, False), (FIG6, True)])
-def test_no_claim_agrees_with_shuffled_labels(claims: Sequence[Claim], large: bool) -> None:
+def test_no_claim_agrees_with_shuffled_labels(claims: Sequence[PlaneClaim], large: bool) -> None:
     """None in the first permutation; of a hundred, each in few, as chance gives at two standard errors."""
     rows, rng = _as_the_paper_says(large), np.random.default_rng(0)
     count = dict.fromkeys(_answers(claims, rows), 0)

@@ -30,7 +30,7 @@ from vsmnp.paper.reproduce.answers import Answer
 from vsmnp.paper.reproduce.conditions import Estimate
 from vsmnp.paper.reproduce.images import (
     NAMES,
-    Plan,
+    ImageGridPlan,
     distances,
     latents,
     load,
@@ -38,7 +38,7 @@ from vsmnp.paper.reproduce.images import (
     records,
     training,
 )
-from vsmnp.paper.reproduce.images.budgets import BUDGETS, Budget, budget
+from vsmnp.paper.reproduce.images.budgets import BUDGETS, ImageBudget, budget
 from vsmnp.paper.reproduce.images.cells import cells
 from vsmnp.paper.reproduce.methods import METHODS
 from vsmnp.paper.reproduce.methods import NAMES as METHOD_NAMES
@@ -47,7 +47,7 @@ from vsmnp.runs.session import Session
 from vsmnp.types import Array, Shape
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
-TINY = Budget(
+TINY = ImageBudget(
     "tiny", "seconds", 2, (), (0,), 1, 1,
     {"hidden": (5,), "latent": 2, "samples": 2, "batch_size": 3, "kernels": "reference"},
 )  # fmt: skip
@@ -65,8 +65,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plan(images: Path, tmp_path: Path) -> Plan:
-    return Plan(TINY, tmp_path / "runs", (str(images),), architectures=("mlp",))
+def plan(images: Path, tmp_path: Path) -> ImageGridPlan:
+    return ImageGridPlan(TINY, tmp_path / "runs", (str(images),), architectures=("mlp",))
 
 
 def _ignore(done: int, total: int) -> None:
@@ -81,16 +81,18 @@ def _never(*_: object, **__: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> ImageGridPlan:
     """Train two methods once: figures share their runs."""
-    plan = Plan(TINY, tmp_path_factory.mktemp("runs"), (str(images),), architectures=("mlp",), methods=FEW)
+    plan = ImageGridPlan(
+        TINY, tmp_path_factory.mktemp("runs"), (str(images),), architectures=("mlp",), methods=FEW
+    )
     load(GRID).reproduce(tmp_path_factory.mktemp("fig4"), plan, _ignore)
     return plan
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "fig11"])
 def test_every_figure_is_drawn_of_the_same_runs(
-    name: str, trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, trained: ImageGridPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Session, "train", _never)
     monkeypatch.setattr(Evaluations, "add", _never)
@@ -106,7 +108,7 @@ def test_every_figure_is_drawn_of_the_same_runs(
     ]
 
 
-def test_binary_latents_have_runs_of_their_own(plan: Plan, tmp_path: Path) -> None:
+def test_binary_latents_have_runs_of_their_own(plan: ImageGridPlan, tmp_path: Path) -> None:
     binary = replace(TINY, settings={name: v for name, v in TINY.settings.items() if name != "latent"})
     found = load("fig11").reproduce(tmp_path, replace(plan, budget=binary), _ignore)
     assert (tmp_path / "fig11-digits.png").stat().st_size
@@ -140,7 +142,7 @@ def test_idle_and_decided_latents_are_counted(
     assert found.counts.sum(1).tolist() == [2, 2, 2]
 
 
-def test_a_partial_grid_is_drawn_and_its_gaps_are_named(trained: Plan, tmp_path: Path) -> None:
+def test_a_partial_grid_is_drawn_and_its_gaps_are_named(trained: ImageGridPlan, tmp_path: Path) -> None:
     plan = replace(trained, methods=(*FEW, "F-M1"), train=False)
     found = load("fig4").reproduce(tmp_path, plan, _ignore)
     assert found.data["missing"] == ["digits-mlp-fisher-m1-seed0"]
@@ -149,12 +151,14 @@ def test_a_partial_grid_is_drawn_and_its_gaps_are_named(trained: Plan, tmp_path:
     assert (tmp_path / "fig4.png").stat().st_size
 
 
-def test_a_grid_without_a_run_is_refused(plan: Plan, tmp_path: Path) -> None:
+def test_a_grid_without_a_run_is_refused(plan: ImageGridPlan, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"There is no run of table1 in .*leave out --no-train"):
         load(GRID).reproduce(tmp_path, replace(plan, train=False), _ignore)
 
 
-def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_resumes(plan: Plan, tmp_path: Path) -> None:
+def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_resumes(
+    plan: ImageGridPlan, tmp_path: Path
+) -> None:
     (cell,) = cells(plan, "mlp", ("K-M1",))
     session = Session.new(replace(cell.settings, log_every=1), folder=plan.folder / cell.name)
     session.trainer.step(session.state)
@@ -171,7 +175,7 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_resumes(plan: Plan, tm
     assert [row for row in gone_on.data["rows"] if row["step"] != 1] == whole.data["rows"]
 
 
-def test_more_epochs_resume_where_fewer_ended(plan: Plan, tmp_path: Path) -> None:
+def test_more_epochs_resume_where_fewer_ended(plan: ImageGridPlan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("F-M2",))
     more = replace(plan, budget=TINY.lasting(4))
     load(GRID).reproduce(tmp_path, plan, _ignore)
@@ -183,7 +187,7 @@ def test_more_epochs_resume_where_fewer_ended(plan: Plan, tmp_path: Path) -> Non
     )  # fewer again: the file has more
 
 
-def test_a_folder_of_other_runs_is_refused(plan: Plan, tmp_path: Path) -> None:
+def test_a_folder_of_other_runs_is_refused(plan: ImageGridPlan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("K-M1",))
     load(GRID).reproduce(tmp_path, plan, _ignore)
     other = replace(TINY, settings={**TINY.settings, "lr": 1.0})
@@ -191,7 +195,7 @@ def test_a_folder_of_other_runs_is_refused(plan: Plan, tmp_path: Path) -> None:
         load(GRID).reproduce(tmp_path, replace(plan, budget=other), _ignore)
 
 
-def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
+def test_being_stopped_keeps_what_was_done(plan: ImageGridPlan, tmp_path: Path) -> None:
     answers = iter([False] * 4 + [True])
     plan = replace(plan, methods=FEW)
     with pytest.raises(Interrupted, match="the same command goes on"):
@@ -201,7 +205,9 @@ def test_being_stopped_keeps_what_was_done(plan: Plan, tmp_path: Path) -> None:
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data["unfinished"] == []
 
 
-def test_a_run_that_is_trained_during_its_measurement_is_measured_again(plan: Plan, features: str) -> None:
+def test_a_run_that_is_trained_during_its_measurement_is_measured_again(
+    plan: ImageGridPlan, features: str
+) -> None:
     """It belongs to the checkpoint that was read, not to the one that exists when it is written."""
     (cell,) = cells(plan, "mlp", ("K-M1",))
     place, choice = plan.folder / cell.name, FeatureChoice(features)
@@ -218,7 +224,7 @@ def test_a_run_that_is_trained_during_its_measurement_is_measured_again(plan: Pl
 
 
 @pytest.mark.parametrize("damage", [b"", b"vsmnp checkpoint 1\n", b"\0" * 1000])
-def test_damaged_measurements_are_made_again(damage: bytes, plan: Plan, tmp_path: Path) -> None:
+def test_damaged_measurements_are_made_again(damage: bytes, plan: ImageGridPlan, tmp_path: Path) -> None:
     plan = replace(plan, methods=("K-M1",))
     expected = load(GRID).reproduce(tmp_path, plan, _ignore)
     (file,) = plan.runs.rglob(measured.MEASURED)
@@ -236,7 +242,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_sample_quality_is_measured_once(
-    trained: Plan, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ImageGridPlan, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = replace(trained, features=FeatureChoice(features))
     first = load(GRID).reproduce(tmp_path, plan, _ignore)
@@ -252,7 +258,7 @@ def test_sample_quality_is_measured_once(
 
 
 def test_other_features_in_a_file_of_the_same_name_are_measured(
-    trained: Plan, features: str, tmp_path: Path
+    trained: ImageGridPlan, features: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.lenet"
     plan, shown = replace(trained, features=FeatureChoice(str(path))), []
@@ -268,7 +274,7 @@ def test_other_features_in_a_file_of_the_same_name_are_measured(
 
 
 def test_a_network_is_shown_images_as_the_options_say_and_again_when_they_change(
-    trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ImageGridPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = []
 
@@ -293,13 +299,13 @@ def test_a_network_is_shown_images_as_the_options_say_and_again_when_they_change
     assert runs > 0
 
 
-def test_data_without_a_classifier_have_no_quality(trained: Plan, tmp_path: Path) -> None:
+def test_data_without_a_classifier_have_no_quality(trained: ImageGridPlan, tmp_path: Path) -> None:
     found = load(GRID).reproduce(tmp_path, trained, _ignore)
     assert found.data["features"] == []
     assert all("fid" not in row for row in found.data["rows"])
 
 
-def test_features_that_cannot_be_had_are_one_sentence(trained: Plan, tmp_path: Path) -> None:
+def test_features_that_cannot_be_had_are_one_sentence(trained: ImageGridPlan, tmp_path: Path) -> None:
     plan = replace(trained, features=FeatureChoice(str(tmp_path / "none.lenet")))
     with pytest.raises(CheckpointError, match="does not exist: train one"):
         load(GRID).reproduce(tmp_path, plan, _ignore)
@@ -310,7 +316,7 @@ def test_features_that_cannot_be_had_are_one_sentence(trained: Plan, tmp_path: P
 # --- processes ------------------------------------------------------------------------------------
 
 
-def test_processes_side_by_side_make_the_same_runs(trained: Plan, tmp_path: Path) -> None:
+def test_processes_side_by_side_make_the_same_runs(trained: ImageGridPlan, tmp_path: Path) -> None:
     told: list[int] = []
     alone = load(GRID).reproduce(tmp_path, trained, _ignore)
     beside = load(GRID).reproduce(
@@ -320,7 +326,7 @@ def test_processes_side_by_side_make_the_same_runs(trained: Plan, tmp_path: Path
     assert told == sorted(told)
 
 
-def test_a_failure_in_a_process_is_one_sentence(plan: Plan, tmp_path: Path) -> None:
+def test_a_failure_in_a_process_is_one_sentence(plan: ImageGridPlan, tmp_path: Path) -> None:
     wanted = cells(replace(plan, methods=("K-M1",)), "mlp", METHOD_NAMES)
     place = plan.folder / wanted[0].name
     place.mkdir(parents=True)
@@ -330,7 +336,7 @@ def test_a_failure_in_a_process_is_one_sentence(plan: Plan, tmp_path: Path) -> N
     assert (place / "precious").exists()
 
 
-def test_stopping_processes_is_no_failure(plan: Plan) -> None:
+def test_stopping_processes_is_no_failure(plan: ImageGridPlan) -> None:
     wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
     with pytest.raises(Interrupted, match="the same command goes on"):
         training.finish_all(wanted, replace(plan, jobs=2), _ignore, lambda: True)
@@ -338,9 +344,9 @@ def test_stopping_processes_is_no_failure(plan: Plan) -> None:
 
 _ENDLESS = """
 from pathlib import Path
-from test_reproduce_images import METHOD_NAMES, TINY, Plan, cells, training
+from test_reproduce_images import METHOD_NAMES, TINY, ImageGridPlan, cells, training
 
-plan = Plan(TINY.lasting(1e6), Path({runs!r}), ({images!r},), methods=("K-ELBO", "K-M1"), jobs=2)
+plan = ImageGridPlan(TINY.lasting(1e6), Path({runs!r}), ({images!r},), methods=("K-ELBO", "K-M1"), jobs=2)
 training.finish_all(cells(plan, "mlp", METHOD_NAMES), plan, lambda done, total: print(done, flush=True))
 """
 
@@ -363,7 +369,7 @@ def test_worker_processes_end_with_their_parent(images: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", [each.name for each in BUDGETS])
 def test_what_processes_are_sent_can_be_sent(name: str) -> None:
-    plan = Plan(budget(name), Path("runs"))
+    plan = ImageGridPlan(budget(name), Path("runs"))
     for cell in cells(plan, "dcgan", METHOD_NAMES):
         assert len(ForkingPickler.dumps((plan.budget, cell)))
 
@@ -372,7 +378,7 @@ def test_what_processes_are_sent_can_be_sent(name: str) -> None:
 
 
 def test_the_paper_s_grid_is_the_one_that_it_describes() -> None:
-    plan = Plan(budget("paper"), Path("runs"))
+    plan = ImageGridPlan(budget("paper"), Path("runs"))
     grid = cells(plan, "mlp", METHOD_NAMES)
     assert len({cell.name for cell in grid}) == len(grid) == 3 * 7 * 5
     for cell in grid:
@@ -479,7 +485,7 @@ def test_options_that_make_no_sense_are_usage_errors(arguments: tuple[str, ...],
 
 
 def test_the_command_line_prints_json(
-    trained: Plan, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ImageGridPlan, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vsmnp.paper.reproduce.images.budgets.BUDGETS", (TINY,))
     monkeypatch.setattr("vsmnp.paper.reproduce.images.budget", lambda name: TINY)

@@ -17,7 +17,7 @@ from vsmnp.data import load_data
 from vsmnp.errors import ConfigError, DataError
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.paper.reproduce.one_gaussian import one_gaussian
-from vsmnp.paper.reproduce.plane import NAMES, PRESETS, Plan, budget, load, measured, records
+from vsmnp.paper.reproduce.plane import NAMES, PRESETS, PlaneGridPlan, budget, load, measured, records
 from vsmnp.paper.reproduce.plane.budgets import BUDGETS
 from vsmnp.paper.reproduce.plane.cells import cells
 from vsmnp.paper.reproduce.plane.variants import BILEVEL
@@ -35,14 +35,14 @@ def _never(*_: object, **__: object) -> None:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    return Plan(TINY, tmp_path / "runs", ("star",), methods=FEW)
+def plan(tmp_path: Path) -> PlaneGridPlan:
+    return PlaneGridPlan(TINY, tmp_path / "runs", ("star",), methods=FEW)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> PlaneGridPlan:
     """Train three methods once; tests only read these runs."""
-    plan = Plan(TINY, tmp_path_factory.mktemp("runs"), ("star",), methods=FEW)
+    plan = PlaneGridPlan(TINY, tmp_path_factory.mktemp("runs"), ("star",), methods=FEW)
     load("fig3").reproduce(tmp_path_factory.mktemp("fig3"), plan, _ignore)
     return plan
 
@@ -52,7 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_is_drawn_of_the_same_runs_which_are_trained_and_measured_once(
-    name: str, trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, trained: PlaneGridPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Session, "train", _never)
     monkeypatch.setattr(measured, "prior_estimate", _never)
@@ -70,7 +70,7 @@ def test_every_figure_is_drawn_of_the_same_runs_which_are_trained_and_measured_o
     assert all(row["step"] == 3 for row in found.data["rows"])
 
 
-def test_models_that_differ_in_the_seed_are_one_run(plan: Plan) -> None:
+def test_models_that_differ_in_the_seed_are_one_run(plan: PlaneGridPlan) -> None:
     grid = cells(replace(plan, methods=METHODS, seeds=(3, 5, 9)), ("ring",))
     assert len({cell.name for cell in grid}) == len(grid)
     assert all(cell.settings.seeds == (3, 5, 9) for cell in grid)
@@ -93,13 +93,14 @@ def test_the_paper_s_grid_is_the_one_that_it_describes() -> None:
         ("fig7", (30, 30), 100),
     ):
         figure, paper = load(name), budget("paper", PRESETS[name])
-        grid = cells(Plan(paper, Path("runs")), figure.datasets)
+        grid = cells(PlaneGridPlan(paper, Path("runs")), figure.datasets)
         for settings in (cell.settings for cell in grid):
             fisher = settings.inference == "fisher"
             assert (settings.hidden, settings.epochs, settings.batch_size) == (hidden, epochs, 1000)
             assert len(settings.seeds) == 10
             assert (settings.optimizer, settings.lr, settings.encoder_optimizer) == ("adam", 1e-4, "sgd")
-            assert settings.encoder_lr == (1e-3 if fisher else 1e-2)
+            by_definition = 1e-3 if settings.as_published else 2e-3
+            assert settings.encoder_lr == (by_definition if fisher else 1e-2)
             assert not settings.bilevel_steps or settings.bilevel_lr == settings.encoder_lr
         assert {cell.labels["method"] for cell in grid} == set(METHODS)
     assert set(load("fig7").datasets) == {"star", "mixture", "ring", "banana", "pinwheel"}
@@ -114,7 +115,9 @@ def test_smaller_budgets_come_first_and_there_is_no_other() -> None:
         budget("huge", "paper-2d")
 
 
-def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tmp_path: Path) -> None:
+def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(
+    plan: PlaneGridPlan, tmp_path: Path
+) -> None:
     plan = replace(
         plan, methods=("F-M2",), estimators=("definition",), encoder_steps=(1,), bilevel_steps=(1,)
     )
@@ -133,7 +136,7 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(plan: Plan, tm
         load("fig3").reproduce(tmp_path, replace(plan, runs=tmp_path / "none", train=False), _ignore)
 
 
-def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: Plan, tmp_path: Path) -> None:
+def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: PlaneGridPlan, tmp_path: Path) -> None:
     plan = replace(trained, methods=(*FEW, "K-M2"), dry_run=True)
     before = sorted(plan.runs.rglob("*"))
     found = load("fig3").reproduce(tmp_path, plan, _ignore)
@@ -147,7 +150,7 @@ def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: Plan, tmp_pat
     assert all(row["steps"] == 3 and row["core hours left"] > 0 for row in found.data["cost"])
 
 
-def test_published_runs_are_timed_apart(plan: Plan, tmp_path: Path) -> None:
+def test_published_runs_are_timed_apart(plan: PlaneGridPlan, tmp_path: Path) -> None:
     """Their losses have no fused step, so that they take longer."""
     both = replace(plan, methods=("K-M2",), estimators=("definition", "published"), dry_run=True)
     found = load("fig3").reproduce(tmp_path, both, _ignore)
@@ -156,7 +159,7 @@ def test_published_runs_are_timed_apart(plan: Plan, tmp_path: Path) -> None:
     assert {loss for *_, loss in kinds} == {"definition", "published"}
 
 
-def test_updates_of_methods_that_have_none_are_refused(plan: Plan, tmp_path: Path) -> None:
+def test_updates_of_methods_that_have_none_are_refused(plan: PlaneGridPlan, tmp_path: Path) -> None:
     asked = replace(plan, methods=("K-ELBO",), bilevel_steps=(5,))
     for dry_run in (False, True):
         with pytest.raises(ConfigError, match="no bi-level updates with K-ELBO: add 0 to --bilevel-steps"):
@@ -167,7 +170,7 @@ def test_updates_of_methods_that_have_none_are_refused(plan: Plan, tmp_path: Pat
 # --- measurements ---------------------------------------------------------------------------------
 
 
-def test_a_model_that_has_diverged_has_no_likelihood_and_gives_no_samples(plan: Plan) -> None:
+def test_a_model_that_has_diverged_has_no_likelihood_and_gives_no_samples(plan: PlaneGridPlan) -> None:
     cell = cells(plan, ())[0]
     with Session.new(cell.settings, folder=plan.folder / cell.name) as session:
         session.state.alive[0] = False
@@ -182,7 +185,7 @@ def test_a_model_that_has_diverged_has_no_likelihood_and_gives_no_samples(plan: 
     assert math.isnan(summary["nll_se"])
 
 
-def test_a_measurement_of_other_precision_is_made_again(plan: Plan) -> None:
+def test_a_measurement_of_other_precision_is_made_again(plan: PlaneGridPlan) -> None:
     cell = cells(plan, ())[0]
     with Session.new(cell.settings, folder=plan.folder / cell.name) as session:
         measured.measure(session, cell.labels, False, TINY)
@@ -221,7 +224,9 @@ def test_options_that_make_no_sense_are_usage_errors(arguments: tuple[str, ...],
     assert said in result.output
 
 
-def test_the_command_line_prints_json(trained: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_prints_json(
+    trained: PlaneGridPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("vsmnp.paper.reproduce.plane.budget", lambda name, preset: TINY)
     result = CliRunner().invoke(main, [
         "reproduce", "fig3", "--datasets", "star", "--methods", "K-ELBO,F-M2,F-M3", "--encoder-steps", "2,1",

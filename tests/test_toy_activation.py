@@ -12,9 +12,6 @@ from vsmnp.kernels.formulas import activations as scalar
 from vsmnp.kernels.reference import activations as reference
 from vsmnp.layers.activations import ACTIVATIONS
 
-#: The copy's kernels are compiled from nothing.
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
@@ -70,7 +67,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> ExtendedTree:
 
 
 SETTINGS = {"hidden": (6,), "batch_size": 40, "steps": 4, "log_every": 2, "dtype": "float64"}
-#: Trains a few steps of a first and of a second order, and prints the resulting phi and theta.
+#: Inference and objective of steps of first and of second order. The kernels of the copy are compiled from
+#: nothing: the ordinary run compiles those of one step.
+METHODS = (
+    ("kl", "m2"),
+    pytest.param("fisher-reparam", "elbo", marks=pytest.mark.slow),
+    pytest.param("fisher", "fae", marks=pytest.mark.slow),
+)
+#: Trains a few steps by an inference and an objective, and keeps the resulting phi and theta.
 TRAINED = f"""
 import sys
 import numpy as np
@@ -80,16 +84,14 @@ from vsmnp.settings.settings import Settings
 from vsmnp.training.trainer import Trainer
 
 def train(k, fused):
-    ends = []
-    for inference, objective in (("kl", "m2"), ("fisher-reparam", "elbo"), ("fisher", "fae")):
-        settings = Settings(**{SETTINGS}, activation="bounded", objective=objective, inference=inference)
-        trainer = Trainer.build(k, settings, load_data("mixture"))
-        assert (trainer.fused is not None) == fused
-        state = trainer.initial_state()
-        for _ in range(settings.steps):
-            trainer.step(state)
-        ends += [np.asarray(state.phi), np.asarray(state.theta)]
-    return np.concatenate(ends, axis=None)
+    inference, objective = sys.argv[1:3]
+    settings = Settings(**{SETTINGS}, activation="bounded", objective=objective, inference=inference)
+    trainer = Trainer.build(k, settings, load_data("mixture"))
+    assert (trainer.fused is not None) == fused
+    state = trainer.initial_state()
+    for _ in range(settings.steps):
+        trainer.step(state)
+    return np.concatenate([np.asarray(state.phi), np.asarray(state.theta)], axis=None)
 
 wanted = train(load("reference"), False)
 assert np.isfinite(wanted).all()
@@ -101,7 +103,7 @@ def test_the_activation_touches_the_listed_files(tree: ExtendedTree) -> None:
     assert len(tree.touched) <= 4
 
 
-@pytest.mark.parametrize("kernels", ["reference", "cpu"])
+@pytest.mark.parametrize("kernels", ["reference", pytest.param("cpu", marks=pytest.mark.slow)])
 def test_a_run_trains_and_evaluates(tree: ExtendedTree, kernels: str, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
     few = ["--steps", "6", "--batch-size", "50", "--hidden", "5", "--seed", "3"]
@@ -110,25 +112,32 @@ def test_a_run_trains_and_evaluates(tree: ExtendedTree, kernels: str, tmp_path: 
     assert '"nll"' in report
 
 
-def test_the_fused_step_of_the_cpu_is_the_composed_one(tree: ExtendedTree) -> None:
+@pytest.mark.parametrize(("inference", "objective"), METHODS)
+def test_the_fused_step_of_the_cpu_is_the_composed_one(
+    tree: ExtendedTree, inference: str, objective: str
+) -> None:
     tree.python(
-        TRAINED + 'np.testing.assert_allclose(train(load("cpu"), True), wanted, rtol=1e-9, atol=1e-11)'
-    )
+        TRAINED + 'np.testing.assert_allclose(train(load("cpu"), True), wanted, rtol=1e-9, atol=1e-11)',
+        inference, objective,
+    )  # fmt: skip
 
 
-def test_the_sources_of_a_card_compute_it(tree: ExtendedTree, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("inference", "objective"), METHODS)
+def test_the_sources_of_a_card_compute_it(
+    tree: ExtendedTree, inference: str, objective: str, tmp_path: Path
+) -> None:
     """Fused and composed, by the CUDA sources run on this machine."""
     composed = "type(k).fused_step = lambda self, spec: None"
     tree.python(
         f"{TRAINED}\nsys.path.insert(0, {str(ROOT / 'tests')!r})\n"
         "from pathlib import Path\n"
         "from cushim.runner import ShimLauncher\nfrom cushim.sets import GEOMETRIES, kernel_set\n"
-        "k = kernel_set(ShimLauncher(Path(sys.argv[1])), GEOMETRIES[0])\n"
+        "k = kernel_set(ShimLauncher(Path(sys.argv[3])), GEOMETRIES[0])\n"
         "np.testing.assert_allclose(train(k, True), wanted, rtol=1e-9, atol=1e-11)\n"
         f"{composed}\n"
         "np.testing.assert_allclose(train(k, False), wanted, rtol=1e-9, atol=1e-11)\n",
-        str(tmp_path),
-    )
+        inference, objective, str(tmp_path),
+    )  # fmt: skip
 
 
 def test_the_tables_have_the_same_names() -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import QuadraticForm
+from ..types.step_spec import StepLoss
 from .quadratic import Learning
 
 
@@ -23,7 +24,7 @@ from .quadratic import Learning
 class Between(Learning):
     """The mean of M1 and M2 with the biased estimator, nats per sample."""
 
-    fused_loss = "score-matching"
+    fused_loss = StepLoss.SCORE_MATCHING
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.5, c_mean=-0.5)

@@ -116,14 +116,7 @@ def one_of_two(outcomes: list[Outcome], folder: Path) -> int:
     return winner
 
 
-def pairs_of(
-    kind: str,
-    times: int,
-    at_once: AtOnce,
-    place: Path,
-    half: Path,
-    whole: bytes,
-) -> None:
+def pairs_of(kind: str, times: int, at_once: AtOnce, place: Path, half: Path, whole: bytes) -> None:
     """Run a number of pairs of a kind, each in a new folder."""
     for number in range(times):
         here = place / str(number)
@@ -351,9 +344,7 @@ def holder(tmp_path: Path, half: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a process that trains the run in ``tmp_path / "run"``."""
     shutil.copytree(half, tmp_path / "run")
     process = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, "--resume", str(tmp_path / "run")],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", _HOLDER, "--resume", str(tmp_path / "run")], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline()

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from vsmnp.cli import main
 from vsmnp.errors import ConfigError
 from vsmnp.paper.derivations import Statement, all_statements, catalogue, judge, report, select, slips
+from vsmnp.paper.derivations.errata import Grade, summary
 from vsmnp.paper.derivations.skeleton import SKELETON
 
 
@@ -26,6 +27,7 @@ def test_json_has_the_promised_shape() -> None:
     assert code == 0
     (row,) = json.loads(out)
     assert (row["id"], row["as_printed"], row["corrected"]) == ("22", "fails", "holds")
+    assert (row["error"], row["grade"]) == ("positive-b", "needs an assumption")
     assert row["evidence"]
     for each in row["evidence"]:
         assert set(each) == {"kind", "error", "tolerance", "detail"}
@@ -83,6 +85,7 @@ def test_errata_come_with_the_slips_in_the_words() -> None:
     rows = json.loads(out)
     assert {row["as_printed"] for row in rows} == {"fails"}
     assert "figure-1-model" in {row["id"] for row in rows}
+    assert {row["grade"] for row in rows} == {Grade.MISPRINT, Grade.PEDANTIC}
 
 
 def test_selection() -> None:
@@ -113,11 +116,14 @@ def test_brief_tells_kind_and_error() -> None:
     assert words.startswith("symbolic; quadrature ")
 
 
-def test_the_summary_counts_statements_and_slips() -> None:
+def test_the_summary_counts_statements_slips_and_errors() -> None:
     _, _, err = _verify("--section", "B", "--errata")
-    assert err.splitlines()[-1] == f"{len(slips('B'))} slips in the words."
+    assert err.splitlines()[-1] == f"{len(slips('B'))} slips in the words. {summary(slips('B'))}"
     _, _, err = _verify("--equation", "22")
-    assert err.splitlines()[-1] == "1 of 1 statements hold; 1 of them not as printed."
+    counted = "1 of 1 statements hold; 1 of them not as printed. 1 distinct errors: 1 needs an assumption."
+    assert err.splitlines()[-1] == counted
+    _, _, err = _verify("--equation", "18")
+    assert err.splitlines()[-1] == "1 of 1 statements hold; 0 of them not as printed."
 
 
 def test_all_of_the_paper_is_there_its_equations_first_and_in_order() -> None:
@@ -141,7 +147,6 @@ def test_formulas_are_sound_latex(statement: Statement) -> None:
 
 
 def test_the_readme_counts_what_is_there() -> None:
-    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text()
-    misprinted = [s for s in all_statements() if s.printed is not None]
+    readme = " ".join((Path(__file__).resolve().parent.parent / "README.md").read_text().split())
     assert f"Each of {len(all_statements())} statements" in readme
-    assert f"{len(misprinted)} entries" in readme
+    assert summary([*all_statements(), *slips()]) in readme

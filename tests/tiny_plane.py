@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vsmnp.paper.reproduce.plane.budgets import Budget
+from vsmnp.paper.reproduce.plane.budgets import PlaneBudget
 
 #: Three steps of two models.
-TINY = Budget(
+TINY = PlaneBudget(
     "tiny", "seconds", 0.0006, (), (0, 1), "paper-2d", (1, 2), (0, 1), points=40, draws=60,
     settings={"hidden": (4,), "batch_size": 20, "samples": 2, "kernels": "reference"},
 )  # fmt: skip

@@ -44,16 +44,7 @@ _MODULES = {
     "train": "api",
 }
 
-__all__ = [
-    "GaussianVAE",
-    "Settings",
-    "__version__",
-    "evaluate",
-    "load_data",
-    "load_run",
-    "resume",
-    "train",
-]
+__all__ = ["GaussianVAE", "Settings", "__version__", "evaluate", "load_data", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> object:

@@ -19,14 +19,9 @@ from .training.loop import Watch
 
 
 def train(
-    data: Given | Dataset = None,
-    *,
-    out: str | Path | None = None,
-    preset: str | None = None,
-    watch: Watch | None = None,
-    progress: bool | None = None,
-    **settings: Any,
-) -> Run:
+    data: Given | Dataset = None, *, out: str | Path | None = None, preset: str | None = None,
+    watch: Watch | None = None, progress: bool | None = None, **settings: Any,
+) -> Run:  # fmt: skip
     """Train a Gaussian VAE on data and return the run.
 
     An interrupt (Ctrl-C, or that of a notebook) ends the training, and what is trained so far is returned; a
@@ -90,13 +85,9 @@ def train(
 
 
 def resume(
-    run: str | Path | Run,
-    dataset: Given | Dataset = None,
-    *,
-    watch: Watch | None = None,
-    progress: bool | None = None,
-    **changes: Any,
-) -> Run:
+    run: str | Path | Run, dataset: Given | Dataset = None, *, watch: Watch | None = None,
+    progress: bool | None = None, **changes: Any,
+) -> Run:  # fmt: skip
     """Resume the training of a run on disk from its last checkpoint, with the bits of one without a stop.
 
     Parameters

@@ -13,7 +13,8 @@ from .data.arrays.given import FROM_PYTHON
 from .data.fixed import FixedDataset
 from .data.preprocessing import NONE
 from .errors import LibraryError
-from .settings.choices import objective_in
+from .settings.choices import OBJECTIVES, row_of
+from .settings.settings import Settings
 from .types import Array
 
 try:
@@ -94,23 +95,12 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self,
-        latent: int = 2,
-        *,
-        objective: str = "m1",
-        inference: str = "kl",
-        hidden: tuple[int, ...] = (30, 30),
-        activation: str = "relu",
-        samples: int = 5,
-        gamma: str | float = "learn",
-        steps: int = 2000,
-        batch_size: int = 0,
-        lr: float = 1e-3,
-        draws: int = 500,
-        random_state: Any = 0,
-        kernels: str = "auto",
+        self, latent: int = 2, *, objective: str = "m1", inference: str = "kl",
+        hidden: tuple[int, ...] = (30, 30), activation: str = "relu", samples: int = 5,
+        gamma: str | float = "learn", steps: int = 2000, batch_size: int = 0, lr: float = 1e-3,
+        draws: int = 500, random_state: Any = 0, kernels: str = "auto",
         settings: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.latent = latent
         self.objective = objective
         self.inference = inference
@@ -153,8 +143,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             seed = check_random_state(seed).randint(2**31 - 1)
         shared = ("latent", "objective", "hidden", "activation", "samples", "gamma", "steps", "batch_size")
         values = {name: getattr(self, name) for name in (*shared, "lr", "kernels")}
-        row = objective_in({"objective": self.objective})
-        joint = {} if row and row.joint and self.inference == "kl" else {"inference": self.inference}
+        row, unchanged = row_of(OBJECTIVES, self.objective), self.inference == Settings.inference
+        joint = {} if row and row.joint and unchanged else {"inference": self.inference}
         return {
             **values,
             **joint,

@@ -57,14 +57,9 @@ def measure(models: int, fused: bool) -> list[dict[str, Any]]:
     launch = CupyModule.launch
 
     def timed(
-        self: CupyModule,
-        kernel: str,
-        grid: Sequence[int],
-        block: Sequence[int],
-        arguments: Any,
-        shared: int = 0,
-        *rest: Any,
-    ) -> None:
+        self: CupyModule, kernel: str, grid: Sequence[int], block: Sequence[int], arguments: Any,
+        shared: int = 0, *rest: Any,
+    ) -> None:  # fmt: skip
         start, end = cupy.cuda.Event(), cupy.cuda.Event()
         start.record()
         launch(self, kernel, tuple(grid), tuple(block), arguments, shared, *rest)

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsmnp.settings.choices import SUITES
+from vsmnp.settings.choices import IMAGE_ARCHITECTURES, SUITES
+from vsmnp.types.progress import Stop
 
 from ..command import with_examples
-from ..console import Progress, json_text, say, table
+from ..console import ProgressLine, json_text, say, table
 from ..options import choices_of, quiet_option, settings_options
 from ..process import catch_signals, prepare_process
-from ..values import COUNT, FILE, FOLDER, Choice, IntegerList
+from ..values import COUNT, FILE, FOLDER, IntegerList, NameChoice
 
 if TYPE_CHECKING:
-    from vsmnp.bench.row import Row
+    from vsmnp.bench.row import BenchRow
 
 #: What to do about a file that cannot be written.
 _ANOTHER = "name another file"
@@ -29,7 +30,7 @@ _ANOTHER = "name another file"
   vsmnp bench --suite images --arch dcgan --inference fisher
   vsmnp bench --suite summary --json summary.json --markdown summary.md --plot summary.png
 """)
-@click.option("--suite", type=Choice(tuple(SUITES)), default="summary",
+@click.option("--suite", type=NameChoice(tuple(SUITES)), default="summary",
               help="Set of cases to time; summary holds those of the README.")  # fmt: skip
 @click.option("--objective", "objectives", multiple=True, type=choices_of("objective"),
               help="Objective of the steps; repeat the option for several.")  # fmt: skip
@@ -37,7 +38,7 @@ _ANOTHER = "name another file"
               help="Inference of the steps; repeat the option for several.")  # fmt: skip
 @click.option("--hidden", type=IntegerList(), multiple=True,
               help="Hidden widths, such as 30,30; repeat the option for several networks.")  # fmt: skip
-@click.option("--arch", "archs", type=choices_of("arch", "mlp"), multiple=True,
+@click.option("--arch", "archs", type=NameChoice(tuple(IMAGE_ARCHITECTURES)), multiple=True,
               help="Network of the suite images; repeat the option for several.")  # fmt: skip
 @click.option("--samples", type=COUNT, multiple=True, help="Posterior samples S; repeat for several.")
 @settings_options(
@@ -75,7 +76,7 @@ def command(
     rows so far are printed.
     """
     prepare_process(chosen["threads"] or 1)
-    from vsmnp.bench import COLUMNS, Choice, PeerFolder, plan
+    from vsmnp.bench import COLUMNS, PeerFolder, SuiteChoice, plan
     from vsmnp.bench import markdown as markdown_table
     from vsmnp.bench.case import Case
     from vsmnp.bench.compare import read_rows
@@ -92,12 +93,12 @@ def command(
     threads, everywhere = chosen.pop("threads"), cores()
     template = Case(threads=threads or 1, **chosen)
     mine = choose_cores(template.threads)
-    choice = Choice(template=template, threads=threads or len(everywhere), **cases)
+    choice = SuiteChoice(template=template, threads=threads or len(everywhere), **cases)
     parts = plan(choice)
     use_cores(mine)
     known = PeerFolder(folder or folder_of_checkout())
 
-    def keep(rows: list[Row]) -> None:
+    def keep(rows: list[BenchRow]) -> None:
         if rows_file is not None:
             write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n", follow_link=True)
         if markdown is not None:
@@ -121,7 +122,7 @@ def command(
         raise Interrupted(f"Stopped on request after {len(rows)} rows of an unfinished benchmark.")
 
 
-def _print_changes(old: list[Row], rows: list[Row], beside_json: bool) -> None:
+def _print_changes(old: list[BenchRow], rows: list[BenchRow], beside_json: bool) -> None:
     """Print what has changed since an older benchmark, to stderr if stdout has JSON alone."""
     from vsmnp.bench.compare import changes
 
@@ -153,8 +154,8 @@ def _check_places(rows_file: Path | None, markdown: Path | None, plot: Path | No
 
 def _measure(
     parts: Any, choice: Any, folder: Any, peers: tuple[str, ...], repeats: int, cores: tuple[int, ...],
-    quiet: bool, keep: Callable[[list[Row]], None], stop: Callable[[], bool],
-) -> list[Row]:  # fmt: skip
+    quiet: bool, keep: Callable[[list[BenchRow]], None], stop: Stop,
+) -> list[BenchRow]:  # fmt: skip
     """Measure all rows, or those up to a request to stop, with progress on stderr.
 
     After each row it is printed to stderr, and ``keep`` is called with the rows so far.
@@ -177,7 +178,7 @@ def _measure(
             told.add(sentence)
             say(sentence, quiet)
 
-    with Progress("Measuring", len(parts), quiet) as progress:
+    with ProgressLine("Measuring", len(parts), quiet) as progress:
         for done, part in enumerate(parts):
             progress.tell(part.title)
             progress.at(done)

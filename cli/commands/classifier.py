@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..command import with_examples
-from ..console import Progress, facts_table, json_text
+from ..console import ProgressLine, facts_table, json_text
 from ..options import output_options, settings_options
 from ..process import prepare_process
 from ..values import COUNT, PATH
@@ -42,7 +42,7 @@ def command(
     path = out or Path(f"{name}{SUFFIX}")
     check_name(path)
     dataset = dataset_of(Settings(dataset=name, **reading))
-    with Progress("Training", 100, quiet or as_json) as progress:
+    with ProgressLine("Training", 100, quiet or as_json) as progress:
 
         def tell(done: int, total: int, loss: float) -> None:
             progress.part(done, total)

@@ -6,14 +6,14 @@ import click
 from click.shell_completion import get_completion_class
 
 from ..command import with_examples
-from ..values import Choice
+from ..values import NameChoice
 
 
 @with_examples("""
   eval "$(vsmnp completion bash)"
   vsmnp completion fish > ~/.config/fish/completions/vsmnp.fish
 """)
-@click.argument("shell", type=Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=NameChoice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
     """Print the completion script for SHELL."""

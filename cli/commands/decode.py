@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..command import with_examples
-from ..console import Progress, say
+from ..console import ProgressLine, say
 from ..options import quiet_option
 from ..values import FILE, PATH, RUN
 
@@ -31,6 +31,6 @@ def command(run: Path, latents: Path, out: Path, quiet: bool) -> None:
     from vsmnp.runs.session import load_run
 
     loaded = load_run(run)
-    with Progress("Decoding", 100, quiet) as progress:
+    with ProgressLine("Decoding", 100, quiet) as progress:
         models, rows = write_decoded(loaded, latents, out, progress.part)
     say(f"Wrote {rows:,} rows by {models} model(s) to {out}", quiet)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..command import with_examples
-from ..console import Progress, say
+from ..console import ProgressLine, say
 from ..options import quiet_option
 from ..values import DATASET, PATH, RUN
 
@@ -34,6 +34,6 @@ def command(run: Path, dataset: str | None, out: Path, quiet: bool) -> None:
     from vsmnp.runs.session import load_run
 
     loaded = load_run(run)
-    with Progress("Encoding", 100, quiet) as progress:
+    with ProgressLine("Encoding", 100, quiet) as progress:
         models, rows = write_latents(loaded, dataset, out, progress.part)
     say(f"Wrote the latents of {rows:,} rows by {models} model(s) to {out}", quiet)

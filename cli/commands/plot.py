@@ -8,7 +8,7 @@ import click
 
 from ..command import with_examples
 from ..options import place_option
-from ..values import PATH, RUN, Choice
+from ..values import PATH, RUN, NameChoice
 
 FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sds")
 
@@ -18,7 +18,7 @@ FIGURES = ("samples", "curves", "evaluation", "density", "latent", "posterior-sd
   vsmnp plot runs/mixture-kl-m1-seed0 latent --out latent.pdf
 """)
 @click.argument("run", type=RUN)
-@click.argument("figure", type=Choice(FIGURES))
+@click.argument("figure", type=NameChoice(FIGURES))
 @click.option("--out", type=PATH, help="File of the picture, .png, .pdf or .svg; default: RUN/FIGURE.png.")
 @place_option
 def command(run: Path, figure: str, out: Path | None, dataset: Path | None) -> None:

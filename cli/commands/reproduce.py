@@ -10,11 +10,11 @@ import click
 from vsmnp.paper.reproduce import NAMES, OPTIONS, load
 
 from ..command import with_examples
-from ..console import Progress, json_text, say, table
+from ..console import ProgressLine, json_text, say, table
 from ..grid_options import GRID_NAMES, grid_options, plan_of, reproduce_grid
 from ..options import output_options
 from ..process import catch_signals, prepare_process
-from ..values import COUNT, FOLDER, Choice
+from ..values import COUNT, FOLDER, NameChoice
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce import Result
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
   vsmnp reproduce table1 --budget laptop --no-train
   vsmnp reproduce failure --datasets star,helicoid --jobs 2
 """)
-@click.argument("name", type=Choice([*NAMES, *GRID_NAMES]))
+@click.argument("name", type=NameChoice([*NAMES, *GRID_NAMES]))
 @click.option(
     "--quick",
     is_flag=True,
@@ -64,7 +64,7 @@ def command(
 
     plan = plan_of(ctx, name, quick, grid)
     folder = make_folder(out or Path("reproduce") / name)
-    with Progress(f"Reproducing {name}", 1000, quiet or as_json) as progress:
+    with ProgressLine(f"Reproducing {name}", 1000, quiet or as_json) as progress:
         if plan is None:
             result = _reproduce(ctx, name, folder, quick, progress, grid)
         else:
@@ -74,7 +74,7 @@ def command(
 
 
 def _reproduce(
-    ctx: click.Context, name: str, folder: Path, quick: bool, progress: Progress, values: dict[str, Any]
+    ctx: click.Context, name: str, folder: Path, quick: bool, progress: ProgressLine, values: dict[str, Any]
 ) -> Result:
     """Compute a figure without a plan, with those options of the grid that it takes."""
     taken = {option: values[option] for option in OPTIONS.get(name, ())}

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..command import with_examples
-from ..console import Progress, say
+from ..console import ProgressLine, say
 from ..options import quiet_option
 from ..values import COUNT, PATH, RUN
 
@@ -29,7 +29,7 @@ def command(run: Path, number: int, seed: int, mean: bool, out: Path | None, qui
     from vsmnp.runs.session import load_run
 
     loaded = load_run(run)
-    with Progress("Drawing", 100, quiet or out is None) as progress:
+    with ProgressLine("Drawing", 100, quiet or out is None) as progress:
         place = sys.stdout if out is None else out
         write_samples(loaded, number, seed, not mean, place, progress.part)
     if out is not None:

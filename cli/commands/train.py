@@ -17,7 +17,7 @@ from vsmnp.settings.settings import Settings
 from vsmnp.settings.toml import load as load_toml
 
 from ..command import with_examples
-from ..console import Progress, json_text, note, notes_of, optional, say, table
+from ..console import ProgressLine, json_text, note, notes_of, optional, say, table
 from ..options import chosen_settings, output_options, settings_options
 from ..process import catch_signals, prepare_process
 from ..results import evaluate_with_progress, evaluation_json, evaluation_table
@@ -157,7 +157,7 @@ def _advise(session: Session) -> None:
 def _train(session: Session, quiet: bool) -> Run:
     from vsmnp.training.loop import Watch
 
-    shown = Progress("Training", session.total_steps, quiet, session.state.step)
+    shown = ProgressLine("Training", session.total_steps, quiet, session.state.step)
     with catch_signals() as stop, shown as progress:
 
         def on_row(state: State, history: History) -> None:

@@ -1,7 +1,7 @@
 """Pages that the statements themselves write: the derivations and the errata, judged afresh by every build.
 
 ``derivations/index.md`` has a line for each statement, ``derivations/SECTION.md`` its formulas and its
-evidence, and ``errata.md`` those that the paper misprints, in the words of
+evidence, and ``errata.md`` the errata with their grades, in the words of
 ``vsmnp.paper.derivations.report``.
 """
 
@@ -27,8 +27,10 @@ expectations that share no code with it, and so is the form that the paper print
 
 _ERRATA = """# Errata
 
-What the paper misprints: each formula as printed, with the counterexamples that it fails on, and as
-corrected, with the checks that it passes. Slips in the words are listed at the end.
+Each formula that is not right as printed, with the counterexamples that it fails on, and as corrected,
+with the checks that it passes. Slips in the words are listed at the end. "As printed" means as in the text
+that was used here, which is a transcript of the page. Every error has a grade, and an error that appears in
+several formulas counts once:
 """
 
 
@@ -48,11 +50,12 @@ def write_pages(app: Sphinx) -> None:
 def pages() -> dict[str, str]:
     """Markdown by path under ``docs/``."""
     from vsmnp.paper.derivations import all_statements, judge_all, slips
-    from vsmnp.paper.derivations.report import markdown
+    from vsmnp.paper.derivations.report import grades, markdown
 
     verdicts = list(judge_all(all_statements()))
     wrong = [verdict for verdict in verdicts if verdict.statement.printed is not None]
-    found = {"errata.md": f"{_ERRATA}\n{markdown(wrong, slips())}"}
+    table = grades([verdict.statement for verdict in wrong], slips())
+    found = {"errata.md": f"{_ERRATA}\n{table}\n{markdown(wrong, slips())}"}
     sections = []
     for section, group in groupby(sorted(verdicts, key=_section), key=_section):
         sections.append(_file(section))
@@ -70,6 +73,7 @@ def _table(verdicts: Sequence[Verdict]) -> str:
         of, place = verdict.statement, _file(_section(verdict))
         title = of.title.replace("|", r"\|")
         printed = verdict.as_printed if of.in_paper else "not in the paper"
+        printed += f" ({of.grade})" if of.grade else ""
         lines.append(f"| {name(of)} | [{title}]({place}.md) | {printed} | {brief(verdict.evidence)} |")
     return "\n".join(lines) + "\n"
 

@@ -23,12 +23,7 @@ def _for_blas(x: Array) -> bool:
 
 
 def gemm(
-    a: Array,
-    b: Array,
-    ta: bool = False,
-    tb: bool = False,
-    out: Array | None = None,
-    accumulate: bool = False,
+    a: Array, b: Array, ta: bool = False, tb: bool = False, out: Array | None = None, accumulate: bool = False
 ) -> Array:
     """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``."""
     a = a if _for_blas(a) else contiguous(a)

@@ -37,17 +37,9 @@ def _adam(
 
 
 def adam(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    t: Array,
-    lr: Array,
-    beta1: float,
-    beta2: float,
-    eps: float,
+    p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float, eps: float,
     alive: Array,
-) -> None:
+) -> None:  # fmt: skip
     """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
     t += alive
     corrections = [[1 - beta ** int(n) for n in t] for beta in (beta1, beta2)]

@@ -121,12 +121,9 @@ def repeated(c: Array, many: int, dtype: np.dtype[Any]) -> Array:
 
 
 def activation(
-    f: ActivationName,
-    x: Array,
-    slope: Array | None = None,
-    shift: Array | None = None,
+    f: ActivationName, x: Array, slope: Array | None = None, shift: Array | None = None,
     out: Array | None = None,
-) -> Array:
+) -> Array:  # fmt: skip
     """Compute ``y = f(slope x + shift)`` with slope and shift per channel."""
     given = [c for c in (slope, shift) if c is not None]
     lead = np.broadcast_shapes(*(v.shape[:2] for v in (x, *given)))

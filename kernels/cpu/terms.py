@@ -108,14 +108,9 @@ def _wide(crosses: bool, wanted: bool, held: int, streamed: bool) -> Any:
 
 
 def residual_forms(
-    x: Array,
-    g: Array,
-    s_q: Array | None,
-    form: QuadraticForm,
-    w_square: Array,
-    w_cross: Array,
+    x: Array, g: Array, s_q: Array | None, form: QuadraticForm, w_square: Array, w_cross: Array,
     want_gradient: bool = True,
-) -> tuple[Array, Array, Array | None]:
+) -> tuple[Array, Array, Array | None]:  # fmt: skip
     """Compute ``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
     dtype = g.dtype
     models, samples, batch, width = shape = g.shape

@@ -18,7 +18,7 @@ import numpy as np
 from vsmnp.errors import DeviceError
 from vsmnp.types import Array
 
-from .matrices import Product
+from .matrices import MatrixProduct
 
 #: cublasOperation_t.
 PLAIN, TRANSPOSED = 0, 1
@@ -84,7 +84,7 @@ class Cublas:
         self._space = self.workspace(WORKSPACE)
         return handle
 
-    def multiply(self, stream: int, product: Product) -> None:
+    def multiply(self, stream: int, product: MatrixProduct) -> None:
         """Compute a product of batches of matrices on the stream at that address.
 
         Raises

@@ -10,7 +10,7 @@ import numpy as np
 from vsmnp.types import Array
 
 from .launching import WARP, Launching, blocks, common, flag, from_model_to_model
-from .matrices import Matrices, Product
+from .matrices import Matrices, MatrixProduct
 
 #: Rows that one thread of ``sum_rows`` adds up before its block reduces the sums.
 ROWS_A_THREAD = 32
@@ -46,14 +46,9 @@ class Linear(Launching):
         return stored
 
     def gemm(
-        self,
-        a: Array,
-        b: Array,
-        ta: bool = False,
-        tb: bool = False,
-        out: Array | None = None,
+        self, a: Array, b: Array, ta: bool = False, tb: bool = False, out: Array | None = None,
         accumulate: bool = False,
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``.
 
         BLAS stores by columns, so it computes ``out' = op(b)' op(a)'``; it reads a matrix that is stored by
@@ -75,7 +70,7 @@ class Linear(Launching):
         left, right, place = self._stored(a), self._stored(b), _for_blas(out)
         to = place.matrices if place is not None and place.transposed else None
         with self.in_place(*([out] if to is None else [])) as copies:
-            self.machine.launcher.multiply(Product(
+            self.machine.launcher.multiply(MatrixProduct(
                 (tb == right.transposed, ta == left.transposed), (columns, rows, inner), right.matrices,
                 left.matrices, accumulate, to or Matrices(copies[0], columns, rows * columns), models,
             ))  # fmt: skip

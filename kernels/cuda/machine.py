@@ -19,7 +19,7 @@ from vsmnp.types.replay import ReplayedInt
 
 from .cublas import Cublas, library_of_cupy
 from .graph import CupyRecorder
-from .matrices import Product
+from .matrices import MatrixProduct
 from .source import joined
 
 #: Compiler options; CuPy adds the architecture and ``-ftz=true``.
@@ -49,7 +49,7 @@ class Launcher(Protocol):
     def compile(self, source: str) -> Module:
         """Compile the kernels of a source, possibly only when one is launched."""
 
-    def multiply(self, product: Product) -> None:
+    def multiply(self, product: MatrixProduct) -> None:
         """Compute a product of batches of matrices."""
 
     def recorder(self) -> Recorder | None:
@@ -172,7 +172,7 @@ class CupyLauncher:
         free, _ = cupy.cuda.Device().mem_info
         return int(free)
 
-    def multiply(self, product: Product) -> None:
+    def multiply(self, product: MatrixProduct) -> None:
         """Multiply by cuBLAS, strided and batched, on the current stream."""
         import cupy
 

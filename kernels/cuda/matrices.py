@@ -25,7 +25,7 @@ class Matrices(NamedTuple):
     stride: int
 
 
-class Product(NamedTuple):
+class MatrixProduct(NamedTuple):
     """The product ``c (+)= op(a) op(b)`` for each matrix of a batch.
 
     Attributes

@@ -16,18 +16,9 @@ class Optimisers(Launching):
     """The kernels ``adam``, ``sgd`` and ``finite``."""
 
     def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        t: Array,
-        lr: Array,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        alive: Array,
-    ) -> None:
+        self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float,
+        eps: float, alive: Array,
+    ) -> None:  # fmt: skip
         """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
         if not p.size:
             t += alive

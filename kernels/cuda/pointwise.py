@@ -32,13 +32,9 @@ class Pointwise(Launching):
         return _Folded((models, samples, size), tuple(map(operand, full)))
 
     def activation(
-        self,
-        f: ActivationName,
-        x: Array,
-        slope: Array | None = None,
-        shift: Array | None = None,
+        self, f: ActivationName, x: Array, slope: Array | None = None, shift: Array | None = None,
         out: Array | None = None,
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute ``y = f(slope x + shift)`` with slope and shift per channel."""
         small = [c for c in (slope, shift) if c is not None]
         lead = np.broadcast_shapes(x.shape[:2], *(c.shape[:2] for c in small))

@@ -18,7 +18,7 @@ from vsmnp.types import DType
 from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES
 
 from ..reference.activations import CODES
-from .step_plan import NO_ACTIVATION, NUMBERS, WORDS, Side
+from .step_plan import NO_ACTIVATION, NUMBERS, WORDS, Finding, Side
 
 FOLDER = Path(__file__).parent / "cu"
 #: Names of all ``.cu`` files.
@@ -45,9 +45,10 @@ def _step_codes() -> Iterator[str]:
     """Yield the enumerations by which the plan of a fused step is read."""
     yield _enum("PlanWord", [*WORDS, "PLAN_WORDS"])
     yield _enum("PlanNumber", NUMBERS)
-    yield _enum("Loss", (f"{name.upper().replace('-', '_')}_LOSS" for name in LOSS_CODES))
+    yield _enum("Loss", (f"{loss.name}_LOSS" for loss in LOSS_CODES))
     yield _enum("GammaRule", (f"{name.upper()}_GAMMA" for name in GAMMA_CODES))
     yield _enum("Side", (side.name for side in Side))
+    yield _enum("Finding", [*(finding.name for finding in Finding), "FINDINGS"])
 
 
 #: Headers that are generated from tables, by the names that the sources include.

@@ -31,10 +31,21 @@ from typing import Any
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import STEP_TERMS, FusedStep, StepSizes, StepSpec, StepTerms
+from vsmnp.types.step_spec import FusedStep, StepSizes, StepSpec, StepTerms
 
 from .launching import Launching, blocks
-from .step_plan import FINDINGS, NARROW_THREADS, Plan, Side, joint, narrow, obstacle, plan, second_order
+from .step_plan import (
+    FINDINGS,
+    NARROW_THREADS,
+    SUMS,
+    Side,
+    StepPlan,
+    joint,
+    narrow,
+    obstacle,
+    plan,
+    second_order,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -95,13 +106,13 @@ class CudaStep:
 
     k: Launching
     spec: StepSpec
-    plan: Plan
+    plan: StepPlan
     many: int
 
     def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
         models, on_machine = state.phi.shape[0], self.k.machine.seeds(np.asarray(seeds, np.uint64))
         sides, least = (self.spec.inference, self.spec.learning), (2, 3)
-        counts = [len(STEP_TERMS[side.loss]) for side in sides]
+        counts = [len(side.loss.terms) for side in sides]
         rows = map(max, counts, least)
         terms = [self.k.empty((count, models), self._dtype) for count in rows]
         arrays = (
@@ -150,7 +161,7 @@ class CudaStep:
         chunk = part_size(batch, tile, models, self.many)
         parts, packed = blocks(batch, chunk), self.plan.packed[0 if side == Side.INFERENCE else 1]
         gradients = self.k.empty((models, parts, packed), dtype)
-        sums, form_sums = (self.k.empty((models, parts, 4), dtype) for _ in range(2))
+        sums, form_sums = (self.k.empty((models, parts, SUMS), dtype) for _ in range(2))
         x = self.k.contiguous(x, dtype)
         optimal = side == Side.LEARNING and self.spec.learning.gamma == "optimal"
         for which, out in ((Side.GAMMA_SUMS, form_sums), (side, sums))[0 if optimal else 1 :]:

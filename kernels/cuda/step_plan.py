@@ -15,16 +15,15 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, NetworkSpec, StepSpec
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, NetworkSpec, StepLoss, StepSpec
 
 from ..reference.activations import CODES
 
-#: The losses of phi and of theta that the kernels compute.
-INFERENCE, LEARNING = ("kl", "fisher", "joint"), ("elbo", "score-matching", "joint")
+#: The losses of phi and of theta that the kernels compute; a step with another one is composed.
+INFERENCE = StepLoss.KL, StepLoss.FISHER, StepLoss.JOINT
+LEARNING = StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT
 #: The code of the identity in place of an activation.
 NO_ACTIVATION = -1
-#: Numbers per model that the kernels of a divided update pass on besides the gradient.
-FINDINGS = 7
 
 #: Possible rows of a tile, the largest first. With fewer, there is too little work between two barriers.
 ROWS = (64, 32, 16)
@@ -47,8 +46,24 @@ class Side(IntEnum):
     GAMMA_SUMS = 2
 
 
+class Finding(IntEnum):
+    """The numbers per model that a divided update passes on besides the gradient: sums, then gamma."""
+
+    SQUARE = 0
+    CROSS = 1
+    DIVERGENCE = 2
+    ALIGNED = 3
+    LOG_SD_NOW = 4
+    GAMMA_KEPT = 5
+    GAMMA_FLOORED = 6
+
+
+#: The number of findings, and that of the sums, which come first.
+FINDINGS, SUMS = len(Finding), Finding.ALIGNED + 1
+
+
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """The constants that the kernels of a step read, and the memory that they need.
 
     Attributes
@@ -120,7 +135,7 @@ def _unsupported(spec: StepSpec) -> str | None:
         return "bi-level updates"
     if spec.inference.covariance:
         return "the covariance weight of the Fisher divergence"
-    if joint(spec) != (spec.learning.loss == "joint"):
+    if joint(spec) != (spec.learning.loss is StepLoss.JOINT):
         return "the joint Fisher divergence of one network alone"
     if spec.encoder.output is not None:
         return "an activation at the encoder's end"
@@ -145,12 +160,12 @@ def obstacle(spec: StepSpec, shared_memory: int) -> str | None:
 
 def joint(spec: StepSpec) -> bool:
     """Return whether a step is the Fisher autoencoder's, which needs tangents of both networks."""
-    return spec.inference.loss == "joint"
+    return spec.inference.loss is StepLoss.JOINT
 
 
 def second_order(spec: StepSpec) -> bool:
     """Return whether a step needs the decoder's tangents alone: z follows phi in a Fisher divergence."""
-    return spec.inference.loss == "fisher" and spec.inference.follows
+    return spec.inference.loss is StepLoss.FISHER and spec.inference.follows
 
 
 def _shared_numbers(spec: StepSpec, rows: int) -> int:
@@ -276,7 +291,7 @@ NUMBERS: Mapping[str, Callable[[StepSpec], float]] = MappingProxyType({
 })  # fmt: skip
 
 
-def plan(spec: StepSpec, shared_memory: int) -> Plan:
+def plan(spec: StepSpec, shared_memory: int) -> StepPlan:
     """Compute the plan of a step that has no :func:`obstacle`."""
     rows = _rows(spec, shared_memory)
     assert rows is not None
@@ -286,7 +301,7 @@ def plan(spec: StepSpec, shared_memory: int) -> Plan:
     words = [int(word(parts)) for word in WORDS.values()]
     betas = [getattr(rule, name) for rule in (spec.encoder_optimizer, spec.decoder_optimizer)
              for name in ("beta1", "beta2")]  # fmt: skip
-    return Plan(
+    return StepPlan(
         np.array([*words, *encoder.table, *decoder.table], np.int32),
         np.array([number(spec) for number in NUMBERS.values()], spec.dtype),
         np.array(betas, np.float64), _shared_numbers(spec, rows), moments, (encoder.packed, decoder.packed),

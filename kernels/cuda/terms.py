@@ -21,15 +21,9 @@ class Terms(Launching):
         return blocks(batch, data), min(models, self.most_rows)
 
     def residual_forms(
-        self,
-        x: Array,
-        g: Array,
-        s_q: Array | None,
-        form: QuadraticForm,
-        w_square: Array,
-        w_cross: Array,
+        self, x: Array, g: Array, s_q: Array | None, form: QuadraticForm, w_square: Array, w_cross: Array,
         want_gradient: bool = True,
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array, Array | None]:  # fmt: skip
         """Compute a, h and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
         dtype = g.dtype
         models, _, batch, _ = shape = g.shape

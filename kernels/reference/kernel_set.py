@@ -54,12 +54,7 @@ def gather(table: Array, order: Array, index: int, batch: int, divisor: float, d
 
 
 def gemm(
-    a: Array,
-    b: Array,
-    ta: bool = False,
-    tb: bool = False,
-    out: Array | None = None,
-    accumulate: bool = False,
+    a: Array, b: Array, ta: bool = False, tb: bool = False, out: Array | None = None, accumulate: bool = False
 ) -> Array:
     """Compute the matrix products ``out[r] (+)= op(a[r]) op(b[r])``."""
     a = a.swapaxes(1, 2) if ta else a
@@ -89,12 +84,9 @@ def sum_rows(gy: Array, out: Array) -> Array:
 
 
 def activation(
-    f: ActivationName,
-    x: Array,
-    slope: Array | None = None,
-    shift: Array | None = None,
+    f: ActivationName, x: Array, slope: Array | None = None, shift: Array | None = None,
     out: Array | None = None,
-) -> Array:
+) -> Array:  # fmt: skip
     """Compute ``y = f(slope x + shift)`` with slope and shift per channel."""
     inner = tuple(range(2, x.ndim - 1))
     x = x if slope is None else x * np.expand_dims(slope, inner)
@@ -183,14 +175,9 @@ def sample(mu: Array, s: Array, seeds: Array, stream: int, step: int, samples: i
 
 
 def residual_forms(
-    x: Array,
-    g: Array,
-    s_q: Array | None,
-    form: QuadraticForm,
-    w_square: Array,
-    w_cross: Array,
+    x: Array, g: Array, s_q: Array | None, form: QuadraticForm, w_square: Array, w_cross: Array,
     want_gradient: bool = True,
-) -> tuple[Array, Array, Array | None]:
+) -> tuple[Array, Array, Array | None]:  # fmt: skip
     """Compute ``a``, ``h`` and the gradient of ``w_square a/2 + w_cross h``; see :class:`QuadraticForm`."""
     samples = g.shape[1]
     e = g - x
@@ -218,17 +205,9 @@ def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, 
 
 
 def adam(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    t: Array,
-    lr: Array,
-    beta1: float,
-    beta2: float,
-    eps: float,
+    p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float, eps: float,
     alive: Array,
-) -> None:
+) -> None:  # fmt: skip
     """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
     t += alive
     for r in np.flatnonzero(alive):

@@ -146,8 +146,7 @@ def first_loss(run: Path) -> float:
 def test_a_block_for_each_of_many_models(device: Device) -> None:
     """The card has 132 multiprocessors, and two models for each make the step one launch."""
     three_runs(
-        device,
-        ("--objective", "m2", "--inference", "kl", "--seeds", "0-263", "--dtype", "float64", *SMALL),
+        device, ("--objective", "m2", "--inference", "kl", "--seeds", "0-263", "--dtype", "float64", *SMALL)
     )
 
 

@@ -11,7 +11,7 @@ from remote import Remote, Tape, do, made, opened
 
 from vsmnp.kernels.cuda.kernel_set import CudaKernels
 from vsmnp.kernels.cuda.machine import Machine, Module
-from vsmnp.kernels.cuda.matrices import Product
+from vsmnp.kernels.cuda.matrices import MatrixProduct
 from vsmnp.types import Array, DType, Shape
 
 from .runner import ShimLauncher
@@ -81,7 +81,7 @@ class DeviceLauncher(ShimLauncher):
             raise RuntimeError("A module is compiled while a step is recorded.")
         return DeviceModule(super().compile(source))
 
-    def multiply(self, product: Product) -> None:
+    def multiply(self, product: MatrixProduct) -> None:
         """Multiply at once or when the tape is replayed."""
         a, b, c = (m._replace(array=opened(m.array)) for m in (product.a, product.b, product.c))
         inside, multiply = product._replace(a=a, b=b, c=c), super().multiply

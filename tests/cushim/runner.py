@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
-from vsmnp.kernels.cuda.matrices import Matrices, Product
+from vsmnp.kernels.cuda.matrices import Matrices, MatrixProduct
 from vsmnp.types import Array, Shape
 
 HEADER = Path(__file__).with_name("cushim.hpp")
@@ -214,7 +214,7 @@ class ShimLauncher:
         """Return a gigabyte of free memory, unless a test sets less."""
         return self.free_bytes
 
-    def multiply(self, product: Product) -> None:
+    def multiply(self, product: MatrixProduct) -> None:
         """Multiply as BLAS does with the same arguments, within the memory of the arrays."""
         transposed, (rows, columns, inner), a, b, accumulate, c, batch = product
         left = _matrices(a, batch, *((inner, rows) if transposed[0] else (rows, inner)))

@@ -24,11 +24,7 @@ class Geometry(NamedTuple):
 
 
 #: As on a card; one warp and few blocks, so that everything strides; a block that is not a power of two.
-GEOMETRIES = (
-    Geometry(256, 4096, 65535, 0),
-    Geometry(32, 2, 1, 1),
-    Geometry(96, 3, 2, 2),
-)
+GEOMETRIES = (Geometry(256, 4096, 65535, 0), Geometry(32, 2, 1, 1), Geometry(96, 3, 2, 2))
 
 
 def libraries(factory: pytest.TempPathFactory) -> Path:

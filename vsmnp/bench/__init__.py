@@ -4,20 +4,20 @@ from .case import Case
 from .contenders.contender import Contender, Evaluation, Peer
 from .contenders.peers import PeerFolder
 from .problem import Noise, Problem
-from .row import COLUMNS, Row, markdown
-from .suites import Choice, plan
+from .row import COLUMNS, BenchRow, markdown
+from .suites import SuiteChoice, plan
 
 __all__ = [
     "COLUMNS",
     "Case",
-    "Choice",
+    "SuiteChoice",
     "Contender",
     "Evaluation",
     "Noise",
     "Peer",
     "PeerFolder",
     "Problem",
-    "Row",
+    "BenchRow",
     "markdown",
     "plan",
 ]

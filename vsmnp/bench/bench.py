@@ -16,7 +16,7 @@ from .contenders.contender import Contender, Peer
 from .contenders.peers import PeerError, PeerFolder, naming_the_peer
 from .machine import card, commit, describe, vectors
 from .problem import Problem
-from .row import Row
+from .row import BenchRow
 from .timing import Pace
 
 
@@ -47,17 +47,13 @@ class Bench:
         """Commit of the checkout that runs."""
         return commit()
 
-    def row(self, name: str, case: Case, times: Array | None, **more: Any) -> Row:
+    def row(self, name: str, case: Case, times: Array | None, **more: Any) -> BenchRow:
         """Make a row with the median and the spread of ``times (rounds,)``, if the case was timed."""
         about = {"machine": self.machine, "vectors": vectors(), "commit": self.commit}
         base: dict[str, Any] = {"tf32": case.tf32, **about, **more}
         if times is not None:
-            base = {
-                "ms": timing.median(times),
-                "spread": timing.spread(times),
-                "rounds": len(times),
-            } | base
-        return Row(name, card() if case.device == "gpu" else "cpu", case.threads, **base)
+            base = {"ms": timing.median(times), "spread": timing.spread(times), "rounds": len(times)} | base
+        return BenchRow(name, card() if case.device == "gpu" else "cpu", case.threads, **base)
 
     def in_process(self, kind: str, case: Case, **more: Any) -> Any:
         """Measure a case in a fresh process, with as many cores as the case has threads."""
@@ -107,12 +103,12 @@ class Bench:
         return None
 
 
-class Part(Protocol):
+class SuitePart(Protocol):
     """One part of a suite, which yields rows."""
 
     @property
     def title(self) -> str:
         """A short name of what the part measures."""
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         """Measure and yield the rows of the part."""

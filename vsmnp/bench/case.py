@@ -81,9 +81,9 @@ class Case:
         for sign, name in _SIZES.items():
             parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(usual, name))
         parts += [f"R{self.models}"] * (self.models > 1)
-        parts += [self.activation] * (self.activation != "relu")
-        parts += [self.dtype] * (self.dtype != "float32")
-        parts += [self.encoder_optimizer] * (self.encoder_optimizer != "adam")
+        parts += [self.activation] * (self.activation != usual.activation)
+        parts += [self.dtype] * (self.dtype != usual.dtype)
+        parts += [self.encoder_optimizer] * (self.encoder_optimizer != usual.encoder_optimizer)
         return "/".join(parts + ["tf32"] * self.tf32)
 
     @property

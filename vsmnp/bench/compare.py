@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
-from .row import Row
+from .row import BenchRow
 
 #: What two rows of one measurement have in common.
 _SAME = ("case", "device", "threads", "tf32", "axis", "value")
@@ -29,7 +29,7 @@ class Change(NamedTuple):
         return self.new / self.old
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[BenchRow]:
     """Read the rows that ``--json`` wrote; values of later or earlier versions are ignored.
 
     Raises
@@ -37,19 +37,19 @@ def read_rows(path: Path) -> list[Row]:
     DataError
         If the file cannot be read, or holds something else.
     """
-    known = {field.name for field in fields(Row)}
+    known = {field.name for field in fields(BenchRow)}
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list):
             raise TypeError
-        return [Row(**{name: value for name, value in row.items() if name in known}) for row in rows]
+        return [BenchRow(**{name: value for name, value in row.items() if name in known}) for row in rows]
     except OSError as error:
         raise DataError(f"{path} could not be read ({error.strerror}): name a file of --json.") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path} holds no rows of vsmnp bench: name a file of --json.") from error
 
 
-def changes(old: Iterable[Row], new: Sequence[Row]) -> list[Change]:
+def changes(old: Iterable[BenchRow], new: Sequence[BenchRow]) -> list[Change]:
     """List the cases of both benchmarks, the one that has become worst first."""
     before = {key: value for row in old for key, value in _values(row).items()}
     after = {key: value for row in new for key, value in _values(row).items()}
@@ -61,7 +61,7 @@ def changes(old: Iterable[Row], new: Sequence[Row]) -> list[Change]:
     return sorted(found, key=lambda change: -change.ratio)
 
 
-def _values(row: Row) -> dict[tuple[object, ...], float]:
+def _values(row: BenchRow) -> dict[tuple[object, ...], float]:
     """Return what the engine needed, by case and unit."""
     same = tuple(getattr(row, name) for name in _SAME)
     values = {"ms": row.ms, "MB": row.peak_mb}

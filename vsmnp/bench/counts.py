@@ -18,8 +18,9 @@ from ..layers.conv import Conv, ConvTranspose, UpsampledConv
 from ..layers.dense import Dense
 from ..model.gaussian import DiagonalGaussian
 from ..model.vae import GaussianVAE
-from ..settings.choices import INFERENCES, OBJECTIVES
+from ..settings.choices import INFERENCES, OBJECTIVES, OPTIMIZERS
 from ..settings.in_effect import batch_norm
+from ..settings.settings import Settings
 from ..types import Layer
 from .case import Case
 
@@ -123,10 +124,6 @@ def step_flops(case: Case) -> int:
     return case.models * (updates + bilevel_flops(case))
 
 
-#: Numbers per parameter that an optimiser reads and writes.
-MOVED = {"adam": 7, "sgd": 3}
-
-
 def step_bytes(case: Case) -> int:
     """Count the bytes of a step: its minibatch per pass, and parameters and moments through the optimisers.
 
@@ -137,6 +134,7 @@ def step_bytes(case: Case) -> int:
     J, K = case.encoder_steps, case.bilevel_steps
     batches = (J + 1 + 2 * K) * case.batch_size * case.d_x
     learned = decoder.parameters + 1
-    moved = J * MOVED[case.encoder_optimizer] * encoder.parameters + MOVED["adam"] * learned
-    moved += K * MOVED["sgd"] * (2 * encoder.parameters + learned)
+    each = {name: row.moved for name, row in OPTIMIZERS.items()}
+    moved = J * each[case.encoder_optimizer] * encoder.parameters + each[Settings.optimizer] * learned
+    moved += K * each["sgd"] * (2 * encoder.parameters + learned)
     return np.dtype(case.dtype).itemsize * (batches + case.models * moved)

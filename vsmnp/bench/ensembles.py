@@ -13,7 +13,7 @@ from .contenders.contender import Engine
 from .contenders.peers import PeerFolder
 from .counts import step_bytes, step_flops
 from .problem import Problem
-from .row import Row
+from .row import BenchRow
 from .timing import Pace
 
 #: Name of the first comparison of an ensemble.
@@ -33,7 +33,7 @@ class EnsemblePart:
     def title(self) -> str:
         return f"{self.case.name} on {self.case.threads} threads"
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         """Measure in a separate process that has as many cores as the case has threads."""
         answer = bench.in_process(
             "ensemble",
@@ -44,9 +44,9 @@ class EnsemblePart:
         )
         for note in answer["notes"]:
             bench.note(note)
-        yield from (Row(**row) for row in answer["rows"])
+        yield from (BenchRow(**row) for row in answer["rows"])
 
-    def measured(self, bench: Bench) -> Iterator[Row]:
+    def measured(self, bench: Bench) -> Iterator[BenchRow]:
         """Measure the case in this process and yield its rows."""
         case, problem = self.case, Problem(self.case)
         mine, single = Engine(problem), Engine(Problem(replace(case, models=1, threads=1)))

@@ -20,7 +20,7 @@ from .bench import Bench
 from .case import Case
 from .contenders.contender import waiter
 from .limits import copies, product
-from .row import Row
+from .row import BenchRow
 
 #: The measured matrix products as (rows, width).
 PRODUCTS = ((1000, 30), (1000, 100), (1000, 500))
@@ -138,7 +138,7 @@ class KernelPart:
     def title(self) -> str:
         return self.kernel
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         on, k, prepare = self.on, load(choose(self.on.device, self.on.kernels)), KERNELS[self.kernel].prepare
         mine = prepare(k, self.size, on.dtype)
         count = np.dtype(on.dtype).itemsize * mine.elements
@@ -166,7 +166,7 @@ class ProductPart:
     def title(self) -> str:
         return f"gemm/{self.count}x{self.width}x{self.width}"
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         on = self.on
         call, flops = product(load(choose(on.device, on.kernels)), self.count, self.width, on.dtype)
         (times,) = timing.interleaved([timing.Call(call.step, waiter(on.device))], bench.pace)

@@ -14,7 +14,7 @@ from .case import Case
 from .contenders.contender import Contender, Engine
 from .contenders.peers import PeerFolder
 from .problem import Problem
-from .row import Row
+from .row import BenchRow
 
 #: Steps before the peak is read, enough to allocate every buffer.
 STEPS = 10
@@ -35,7 +35,7 @@ class PeakPart:
     def title(self) -> str:
         return f"peak memory of {self.case.name}"
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         mine = self._peak(ENGINE, self.case, bench)
         base = bench.row(f"memory/{self.case.name}", self.case, None, peak_mb=mine, tf32=False)
         compared = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from ..figures.canvas import drawing
 from ..figures.style import DATA, MODEL, SERIES
-from .row import Row
+from .row import BenchRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _MEANING = {
 _MOST_TICKS = 6
 
 
-def draw(rows: Sequence[Row], path: str | Path) -> None:
+def draw(rows: Sequence[BenchRow], path: str | Path) -> None:
     """Draw the rows as PNG: a panel for each axis that was varied, and one for all ratios.
 
     Raises
@@ -57,7 +57,7 @@ def draw(rows: Sequence[Row], path: str | Path) -> None:
             places[-1].set(xlabel="ms")
 
 
-def _lines(axes: Axes, rows: Sequence[Row], name: str) -> None:
+def _lines(axes: Axes, rows: Sequence[BenchRow], name: str) -> None:
     """Plot milliseconds over the varied value, one line per contender, both axes logarithmic."""
     mine = {row.value: row.ms for row in rows if row.value is not None}
     series = {"vsmnp": mine}

@@ -16,7 +16,7 @@ from .bench import Bench
 from .case import Case
 from .contenders.contender import Engine, waiter
 from .problem import Problem
-from .row import Row
+from .row import BenchRow
 
 #: Names of the parts that are timed by themselves, in the order of a step, and of the remaining time.
 PARTS = (
@@ -98,7 +98,7 @@ class ProfilePart:
     def title(self) -> str:
         return f"parts of {self.case.name}"
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         """Measure the step without clocks, then its parts; the clocks cost some microseconds a part."""
         case = self.case
         mine = Engine(Problem(case))

@@ -12,7 +12,7 @@ from . import timing
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """A measured case; None for what was not measured."""
 
     #: Name of the case, such as ``K-M2/30x2/S1``.
@@ -67,7 +67,7 @@ class Row:
         known = [f"{before}{_number(value)}{unit}" for before, value, unit in parts if value is not None]
         return f"{self.case}: {', '.join(known)}"
 
-    def beside(self, peer: str, theirs: Array, mine: Array) -> Row:
+    def beside(self, peer: str, theirs: Array, mine: Array) -> BenchRow:
         """Return the row with a peer, whose times are compared round by round with those of the engine."""
         return replace(self, peer=peer, peer_ms=timing.median(theirs), ratio=timing.ratio(theirs, mine))
 
@@ -104,7 +104,7 @@ _FORMATS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
 COLUMNS = tuple(_FORMATS)
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[BenchRow]) -> str:
     """Format the rows as one table, with the machine above it."""
     lines = [f"Measured on {machine}." for machine in sorted({row.machine for row in rows if row.machine})]
     header = [title for title, _ in _FORMATS.values()]

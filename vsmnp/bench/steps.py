@@ -12,7 +12,7 @@ from .contenders.contender import Engine
 from .counts import step_bytes, step_flops
 from .limits import product
 from .problem import Problem
-from .row import Row
+from .row import BenchRow
 
 #: Rows and width of the product compared with a step of images, whose own products have many shapes.
 LARGE = (2048, 1024)
@@ -32,7 +32,7 @@ class StepPart:
     def title(self) -> str:
         return self.case.name
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         case, problem = self.case, Problem(self.case)
         mine = Engine(problem)
         agreed, different = bench.agreeing(problem)
@@ -70,7 +70,7 @@ class EpochPart:
     def title(self) -> str:
         return f"an epoch of {self.case.name}"
 
-    def rows(self, bench: Bench) -> Iterator[Row]:
+    def rows(self, bench: Bench) -> Iterator[BenchRow]:
         case = self.case
         (times,) = timing.interleaved([Engine(Problem(case))], bench.pace)
         steps = SAMPLES / (case.batch_size * case.encoder_steps)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from types import MappingProxyType
+from typing import TypeAlias
 
 from ..errors import ConfigError, member_of
+from ..layers.activations import ACTIVATIONS
 from ..settings.choices import IMAGE_ARCHITECTURES, INFERENCES, OBJECTIVES, SUITES, is_second_order
-from .bench import Part
+from .bench import SuitePart
 from .case import Case, paper_of
 from .ensembles import EnsemblePart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
@@ -29,6 +31,9 @@ USUAL_PEERS = ("torch-backward",)
 #: An additional peer of steps with bi-level updates: their graph is kept by torch-eager, and not by this one.
 FUNCTIONAL_PEERS = ("torch-func",)
 
+#: An objective and an inference.
+Pair: TypeAlias = tuple[str, str]
+
 #: K-ELBO ... F-M3 of the summary.
 HEADLINE = (
     ("elbo", "kl"), ("m1", "kl"), ("m2", "kl"), ("m3", "kl"),
@@ -36,17 +41,21 @@ HEADLINE = (
 )  # fmt: skip
 #: Bi-level learning in the paper's two-dimensional setting: J = 5, and plain gradient steps of the encoder.
 BILEVEL = MappingProxyType({"encoder_steps": 5, "encoder_optimizer": "sgd"})
-#: Its objectives, with KL inference.
-OF_BILEVEL = ("m2", "m3")
+#: K-M2 and K-M3 of bi-level learning.
+OF_BILEVEL = (("m2", "kl"), ("m3", "kl"))
 #: Numbers K of bi-level updates whose memory is measured.
 DEPTHS = (0, 1, 5, 20)
 
 #: K-ELBO, K-M1 and F-M1 of images.
 OF_IMAGES = (("elbo", "kl"), ("m1", "kl"), ("m1", "fisher"))
+#: K-M1 of images, whose epochs are timed; the memory of its objective is measured.
+TIMED_EPOCHS = ("m1", "kl")
+#: A smooth activation, in place of one with a kink.
+SMOOTH = "tanh"
 
 
 @dataclass(frozen=True)
-class Choice:
+class SuiteChoice:
     """The user's choice of cases; an empty tuple means the default of the suite."""
 
     #: A name of :data:`SUITES`.
@@ -83,7 +92,7 @@ class Choice:
         return _smooth(replace(self.template, **{**chosen, **changes}))  # type: ignore[arg-type]
 
 
-def plan(choice: Choice) -> list[Part]:
+def plan(choice: SuiteChoice) -> list[SuitePart]:
     """Return the parts of a choice, in order.
 
     Raises
@@ -103,12 +112,21 @@ def plan(choice: Choice) -> list[Part]:
 
 
 def _smooth(case: Case) -> Case:
-    """Replace relu by tanh in cases with second-order gradients, which miss the kinks of a relu network."""
+    """Replace an activation with a kink in cases with second-order gradients, which miss the kinks."""
     second = is_second_order(case.objective, case.inference)
-    return replace(case, activation="tanh") if second and case.activation == "relu" else case
+    return replace(case, activation=SMOOTH) if second and ACTIVATIONS[case.activation].has_kink else case
 
 
-def _cases(choice: Choice) -> Iterator[Case]:
+def _wanted(choice: SuiteChoice, pairs: Iterable[Pair]) -> list[Pair]:
+    """Select the pairs whose objective and inference are among the chosen ones, if any are chosen."""
+    return [
+        (objective, inference) for objective, inference in pairs
+        if objective in (choice.objectives or (objective,))
+        and inference in (choice.inferences or (inference,))
+    ]  # fmt: skip
+
+
+def _cases(choice: SuiteChoice) -> Iterator[Case]:
     objectives = choice.objectives or tuple(OBJECTIVES)
     inferences = choice.inferences or tuple(INFERENCES)
     hidden = choice.hidden or (((30, 30),) if choice.quick else ((30, 30), (100, 100)))
@@ -121,28 +139,21 @@ def _cases(choice: Choice) -> Iterator[Case]:
         yield _smooth(replace(choice.template, **chosen))  # type: ignore[arg-type]
 
 
-def _bilevel_cases(choice: Choice, *depths: int) -> Iterator[Case]:
-    """Yield the chosen cases of bi-level learning with each K, by KL inference."""
-    if "kl" not in (choice.inferences or ("kl",)):
-        return
-    for objective in OF_BILEVEL:
-        if objective in (choice.objectives or (objective,)):
-            for K in depths:
-                yield choice.first_case(objective=objective, inference="kl", bilevel_steps=K, **BILEVEL)
+def _bilevel_cases(choice: SuiteChoice, *depths: int) -> Iterator[Case]:
+    """Yield the chosen cases of bi-level learning with each K."""
+    for objective, inference in _wanted(choice, OF_BILEVEL):
+        for K in depths:
+            yield choice.first_case(objective=objective, inference=inference, bilevel_steps=K, **BILEVEL)
 
 
-def steps(choice: Choice) -> Iterator[Part]:
+def steps(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield whole training steps: every chosen objective x inference x architecture."""
     yield from map(StepPart, _cases(choice))
 
 
-def summary(choice: Choice) -> Iterator[Part]:
+def summary(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield the cases that the project is judged by."""
-    wanted = [
-        (objective, inference) for objective, inference in HEADLINE
-        if objective in (choice.objectives or (objective,))
-        and inference in (choice.inferences or (inference,))
-    ]  # fmt: skip
+    wanted = _wanted(choice, HEADLINE)
 
     def case(objective: str, inference: str, width: int, S: int) -> Case:
         chosen = {"objective": objective, "inference": inference, "hidden": (width, width), "samples": S}
@@ -162,13 +173,13 @@ def summary(choice: Choice) -> Iterator[Part]:
             yield from (PeakPart(case(*names, width, S)) for names in (("m2", "kl"), ("m3", "fisher")))
 
 
-def kernels(choice: Choice) -> Iterator[Part]:
+def kernels(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield single kernels beside plain NumPy and a plain copy."""
     yield from (ProductPart(count, width, choice.template) for count, width in PRODUCTS)
     yield from (KernelPart(name, choice.template, 0.1 if choice.quick else 1.0) for name in KERNELS)
 
 
-def scaling(choice: Choice) -> Iterator[Part]:
+def scaling(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield a step while N, S, the width, the depth or the number of models grows."""
     short = choice.quick
     series: dict[str, tuple[int, ...]] = {
@@ -189,7 +200,7 @@ def scaling(choice: Choice) -> Iterator[Part]:
             yield StepPart(choice.first_case(**changes[axis]), axis, value)
 
 
-def ensemble(choice: Choice) -> Iterator[Part]:
+def ensemble(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield models side by side on all threads against one model on one thread."""
     gpu = choice.template.device == "gpu"
     for hidden in choice.hidden or (((30, 30),) if choice.quick or gpu else ((30, 30), (100, 100))):
@@ -201,7 +212,7 @@ def ensemble(choice: Choice) -> Iterator[Part]:
             )
 
 
-def memory(choice: Choice) -> Iterator[Part]:
+def memory(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield peak memory, one fresh process for each contender."""
     if choice.template.device == "cpu":
         fewer = replace(choice, objectives=choice.objectives or ("elbo", "m3", "fae"))
@@ -209,7 +220,7 @@ def memory(choice: Choice) -> Iterator[Part]:
         yield from map(PeakPart, _bilevel_cases(fewer, *((0, 5) if choice.quick else DEPTHS)))
 
 
-def images(choice: Choice) -> Iterator[Part]:
+def images(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield steps, memory and epochs of the networks of images."""
     template, usual = choice.template, Case()
     given = {name: getattr(template, name) for name in ("device", "kernels", "threads", "dtype", "tf32")}
@@ -227,19 +238,19 @@ def images(choice: Choice) -> Iterator[Part]:
         cases = [replace(case, width=0.25) for case in cases] if choice.quick else cases
         yield from map(StepPart, cases)
         for case in cases:
-            if case.objective == "m1" and case.inference == "kl":
+            if (case.objective, case.inference) == TIMED_EPOCHS:
                 yield EpochPart(replace(case, encoder_steps=paper_of(arch)["encoder_steps"]))
-            if template.device == "cpu" and case.objective == "m1":
+            if template.device == "cpu" and case.objective == TIMED_EPOCHS[0]:
                 yield PeakPart(case)
 
 
-def all_suites(choice: Choice) -> Iterator[Part]:
+def all_suites(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield the parts of all suites but the summary."""
     others = (row for name, row in SUITES.items() if name not in ("summary", "all"))
     return chain.from_iterable(row.load()(choice) for row in others)
 
 
-def peers_of(part: Part, device: str) -> tuple[str, ...]:
+def peers_of(part: SuitePart, device: str) -> tuple[str, ...]:
     """Return the default peers of a part."""
     if isinstance(part, EnsemblePart):
         return ENSEMBLE_PEERS

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ..types import Array
+from ..types.progress import Stop
 
 #: Least number of rounds that gives a meaningful spread.
 LEAST_ROUNDS = 7
@@ -45,7 +46,7 @@ class Pace:
     #: Approximate duration of a turn, which has at least one step.
     seconds: float = 0.1
     #: Returns whether to end the measurement after the round in progress.
-    stop: Callable[[], bool] = field(default=lambda: False, compare=False)
+    stop: Stop = field(default=lambda: False, compare=False)
 
 
 def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:

@@ -38,19 +38,10 @@ NAMES: tuple[str, ...] = (*SYNTHETIC, *_IMAGES, CELEBA)
 
 
 def load_data(
-    name_or_path: Given,
-    *,
-    test: Given = None,
-    data_dir: str | Path | None = None,
-    download: bool = True,
-    image_size: int = 0,
-    crop: int = 0,
-    channels: Channels = "auto",
-    memory_budget: float = MEMORY_BUDGET,
-    columns: Sequence[str] = (),
-    drop_columns: Sequence[str] = (),
-    missing: Missing = "error",
-) -> Dataset:
+    name_or_path: Given, *, test: Given = None, data_dir: str | Path | None = None, download: bool = True,
+    image_size: int = 0, crop: int = 0, channels: Channels = "auto", memory_budget: float = MEMORY_BUDGET,
+    columns: Sequence[str] = (), drop_columns: Sequence[str] = (), missing: Missing = "error",
+) -> Dataset:  # fmt: skip
     """Load a built-in dataset by name, or the user's data from a file, a folder of pictures or an array.
 
     Parameters

@@ -15,12 +15,12 @@ from ..data.arrays.table import ALL, ColumnChoice
 from ..data.dataset import is_dataset
 from ..errors import CheckpointError, ConfigError, DataError, StorageError
 from ..metrics import Request, evaluate_all
-from ..metrics.batches import Progress
 from ..runs import checkpoint
 from ..runs.folder import CHECKPOINT
 from ..runs.session import Run, load_run
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
+from ..types.progress import Progress
 from .kept import keep
 
 #: Effective draws of the prior below which the likelihood that they estimate is unreliable.
@@ -28,13 +28,9 @@ FEW_DRAWS = 100
 
 
 def evaluate(
-    run: Run | str | Path,
-    data: Given | Dataset = None,
-    *,
-    prior_draws: int = PRIOR_DRAWS,
-    progress: Progress | None = None,
-    iwae_samples: int = IWAE_SAMPLES,
-) -> dict[str, list[float | None]]:
+    run: Run | str | Path, data: Given | Dataset = None, *, prior_draws: int = PRIOR_DRAWS,
+    progress: Progress | None = None, iwae_samples: int = IWAE_SAMPLES,
+) -> dict[str, list[float | None]]:  # fmt: skip
     """Compute every metric on a test set, one number per model; nats and per-sample means.
 
     A run with a folder keeps the evaluation on its own test set in ``evaluation.json``.

@@ -59,12 +59,9 @@ class KeptEvaluation:
 
 
 def keep(
-    run: Run,
-    figures: Mapping[str, list[float | None]],
-    prior_draws: int,
-    iwae_samples: int,
+    run: Run, figures: Mapping[str, list[float | None]], prior_draws: int, iwae_samples: int,
     quality: Mapping[str, Any] | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Write the evaluation of a run to its folder; without a folder, write nothing.
 
     FID and KID of an earlier evaluation of the same state stay if this one has none.

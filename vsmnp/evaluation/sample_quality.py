@@ -11,13 +11,14 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..metrics import SAMPLE_METRICS
-from ..metrics.batches import Progress, spans
+from ..metrics.batches import spans
 from ..metrics.kernel_distance import SUBSETS
 from ..metrics.table import FeaturePair
 from ..rng import Key, Stream
 from ..runs.session import Run
 from ..runs.trained import TrainedVAE
 from ..types import Array
+from ..types.progress import Progress
 from .features import Extractor, read_features, sha256_of
 
 #: Number of images that are decoded and passed to the extractor at once.

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..types import Array
 from .canvas import drawing
-from .panels import Window, histogram
+from .panels import PlaneWindow, histogram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +31,9 @@ class Cloud(NamedTuple):
 
 
 def corner(
-    title: str,
-    clouds: Sequence[Cloud],
-    labels: Sequence[str],
-    path: str | Path | None,
+    title: str, clouds: Sequence[Cloud], labels: Sequence[str], path: str | Path | None,
     of: Array | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw histograms of each coordinate, and below them a scatter plot of each pair.
 
     Parameters
@@ -66,7 +63,7 @@ def corner(
                 if column > row:
                     axes.remove()
                     continue
-                window = Window.around(of[:, [column, row]])
+                window = PlaneWindow.around(of[:, [column, row]])
                 for cloud in clouds:
                     if column == row:
                         edges = np.linspace(window.left, window.right, _BINS + 1)

@@ -13,7 +13,7 @@ from ..runs.session import Run
 from ..types import Array
 from .canvas import drawing
 from .labels import coordinates, headline, model_names
-from .panels import PANEL, Window, first_models, row_size, test_points, training_points
+from .panels import PANEL, PlaneWindow, first_models, row_size, test_points, training_points
 from .style import COLOUR_MAP, DATA, MODEL
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def density(run: Run, path: str | Path | None = None, draws: int = 20_000) -> Fi
     part = first_models(run)
     models = len(part.vae.seeds)
     points, (across, up) = test_points(part), coordinates(run)
-    window = Window.around(points)
+    window = PlaneWindow.around(points)
     width, height = row_size(1 + models)
     with drawing(path, headline(run, models), width + 0.75, height + PANEL + 0.3) as figure:
         panels = figure.subplots(2, 1 + models, sharex=True, sharey=True)
@@ -81,7 +81,7 @@ class _Map:
     log_density: Array
     limits: tuple[float, float]
 
-    def draw(self, axes: Axes, window: Window) -> AxesImage:
+    def draw(self, axes: Axes, window: PlaneWindow) -> AxesImage:
         """Draw the heat map; cells without a finite logarithm have the lowest colour."""
         low, high = self.limits
         axes.set_title(self.name)
@@ -92,7 +92,7 @@ class _Map:
         )
 
 
-def _densities(row: Array, part: Run, points: Array, window: Window, draws: int) -> AxesImage:
+def _densities(row: Array, part: Run, points: Array, window: PlaneWindow, draws: int) -> AxesImage:
     """Draw the upper row: the data's density, then each model's, in the same colours."""
     grid = window.grid(_FINE)
     truth = _exact(part, points, grid) or _histogram(training_points(part), window)
@@ -111,7 +111,7 @@ def _exact(part: Run, points: Array, grid: Array) -> _Map | None:
     return _Map("Data, exact", log_density.reshape(_FINE, _FINE), _limits(at_points))
 
 
-def _histogram(x: Array, window: Window) -> _Map:
+def _histogram(x: Array, window: PlaneWindow) -> _Map:
     """Estimate the density of the points ``(N, 2)`` by a histogram."""
     counts = np.histogram2d(x[:, 0], x[:, 1], _COARSE, [window[:2], window[2:]])[0].T
     log_density = np.full(counts.shape, -np.inf)
@@ -128,7 +128,7 @@ def _limits(log_density: Array) -> tuple[float, float]:
     return low - 1, max(high, low + 1)
 
 
-def _scores(row: Array, part: Run, points: Array, window: Window, draws: int) -> None:
+def _scores(row: Array, part: Run, points: Array, window: PlaneWindow, draws: int) -> None:
     """Draw the lower row: the data's score, then each model's, at the same points and scale."""
     at = first_in_each_cell(points, window)
     learned = part.vae.score(at, draws)
@@ -146,7 +146,7 @@ def _scores(row: Array, part: Run, points: Array, window: Window, draws: int) ->
         arrows.draw(axes, score, MODEL)
 
 
-def first_in_each_cell(points: Array, window: Window) -> Array:
+def first_in_each_cell(points: Array, window: PlaneWindow) -> Array:
     """Select the first of the points ``(N, 2)`` in each cell of a coarse grid over the window, ``(n, 2)``."""
     inside = points[window.holds(points)]
     column, row = ((inside - window.corner) / window.sides * _ARROWS).astype(int).T
@@ -158,7 +158,7 @@ class Arrows:
     """Arrows at ``at (N, 2)``; the arrow of a vector of norm ``unit`` has half the greatest length."""
 
     at: Array
-    window: Window
+    window: PlaneWindow
     unit: float
 
     def draw(self, axes: Axes, vectors: Array, colour: str) -> None:

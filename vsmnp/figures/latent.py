@@ -12,7 +12,15 @@ from ..types import Array
 from .canvas import text_inside
 from .corner import Cloud, corner
 from .labels import headline, model_names
-from .panels import Window, annotate_outside, first_models, histogram, model_panels, row_size, test_points
+from .panels import (
+    PlaneWindow,
+    annotate_outside,
+    first_models,
+    histogram,
+    model_panels,
+    row_size,
+    test_points,
+)
 from .style import DATA, INK, MODEL, SERIES
 
 if TYPE_CHECKING:
@@ -72,7 +80,7 @@ def _reach(mean: Array) -> float:
 
 
 def _square(axes: Axes, mu: Array) -> None:
-    window = Window(-0.1, 1.1, -0.1, 1.1)
+    window = PlaneWindow(-0.1, 1.1, -0.1, 1.1)
     corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
     axes.scatter(
         corners[:, 0], corners[:, 1], s=40, marker="s", facecolors="none", edgecolors=INK, linewidths=0.8
@@ -83,7 +91,7 @@ def _square(axes: Axes, mu: Array) -> None:
 
 
 def _plane(axes: Axes, mu: Array, reach: float) -> None:
-    window = Window(-reach, reach, -reach, reach)
+    window = PlaneWindow(-reach, reach, -reach, reach)
     axes.scatter(mu[:, 0], mu[:, 1], s=4, color=MODEL, alpha=0.3, linewidths=0)
     angle = np.linspace(0, 2 * np.pi, 200)
     for radius in (1, 2):

@@ -43,13 +43,9 @@ def first_models(run: Run) -> Run:
 
 @contextmanager
 def model_panels(
-    run: Run,
-    part: Run,
-    path: str | Path | None,
-    size: tuple[float, float],
-    data: str = "",
+    run: Run, part: Run, path: str | Path | None, size: tuple[float, float], data: str = "",
     share: bool = True,
-) -> Iterator[tuple[Figure, list[Axes]]]:
+) -> Iterator[tuple[Figure, list[Axes]]]:  # fmt: skip
     """Yield a figure and its row of axes, one for each model of ``part``; write it if the block succeeds.
 
     ``part`` is the run with only the models that are shown (:func:`first_models`), ``size`` the picture's
@@ -65,7 +61,7 @@ def model_panels(
         yield figure, list(panels)
 
 
-class Window(NamedTuple):
+class PlaneWindow(NamedTuple):
     """A rectangle in the plane."""
 
     left: float
@@ -74,7 +70,7 @@ class Window(NamedTuple):
     top: float
 
     @classmethod
-    def around(cls, x: Array, margin: float = 0.15) -> Window:
+    def around(cls, x: Array, margin: float = 0.15) -> PlaneWindow:
         """Return the central 99 % of points ``(N, 2)`` per coordinate, with a margin; square if possible."""
         low, high = np.quantile(x, (0.005, 0.995), axis=0).astype(float)
         centre, half = (low + high) / 2, (high - low) / 2
@@ -110,7 +106,7 @@ class Window(NamedTuple):
         return self.corner + self.sides * np.stack(np.meshgrid(cells, cells), axis=-1).reshape(-1, 2)
 
 
-def annotate_outside(axes: Axes, x: Array, window: Window) -> None:
+def annotate_outside(axes: Axes, x: Array, window: PlaneWindow) -> None:
     """Write in the corner how many of the points ``(N, 2)`` are outside the window, if they are many."""
     outside = 1 - window.holds(x).mean()
     if outside >= _MANY:

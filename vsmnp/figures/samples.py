@@ -12,7 +12,15 @@ from ..runs.session import Run
 from .corner import Cloud, corner
 from .labels import coordinates, headline, model_names
 from .mosaic import SIDE, mosaic
-from .panels import Window, annotate_outside, first_models, histogram, model_panels, row_size, test_points
+from .panels import (
+    PlaneWindow,
+    annotate_outside,
+    first_models,
+    histogram,
+    model_panels,
+    row_size,
+    test_points,
+)
 from .style import DATA, MODEL, SERIES
 
 if TYPE_CHECKING:
@@ -60,7 +68,7 @@ def _pairs(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
 
 def _points(run: Run, part: Run, path: str | Path | None, n: int) -> Figure:
     data = test_points(part)
-    window = Window.around(data)
+    window = PlaneWindow.around(data)
     drawn = [data[:n], *part.vae.sample(n)]
     with model_panels(run, part, path, row_size(len(drawn)), "Data") as (figure, panels):
         for axes, x in zip(panels, drawn, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..types import ActivationName, Layer
+from ..types import ActivationName
 from .families import Elementwise
 
 
@@ -14,6 +14,7 @@ class Relu(Elementwise):
     """``max(x, 0)``; pathwise second derivatives omit its kink."""
 
     f: ClassVar[ActivationName] = "relu"
+    has_kink: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -45,4 +46,6 @@ class Tanh(Elementwise):
 
 
 #: The activations that a network may use, by name.
-ACTIVATIONS: dict[str, Layer] = {layer.f: layer for layer in (Relu(), Elu(), Softplus(), Sigmoid(), Tanh())}
+ACTIVATIONS: dict[str, Elementwise] = {
+    layer.f: layer for layer in (Relu(), Elu(), Softplus(), Sigmoid(), Tanh())
+}

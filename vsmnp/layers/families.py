@@ -132,6 +132,7 @@ class Elementwise(Layer):
     """An elementwise layer ``y = f(x)``; y is cached, because ``f'(x) = h(y)``."""
 
     f: ClassVar[ActivationName]
+    has_kink: ClassVar[bool] = False  #: whether f' jumps, which pathwise second derivatives miss
     shapes: ClassVar[Shapes] = NO_PARAMETERS
 
     def forward(self, k: Kernels, p: Params, x: Array) -> tuple[Array, Cache]:

@@ -7,9 +7,8 @@ two models with one seed, differ only because of the models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -18,9 +17,7 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key, Stream
 from ..types import Array, Kernels
-
-#: Called with the completed and the total amount, in units that the metric chooses.
-Progress: TypeAlias = Callable[[int, int], None]
+from ..types.progress import Progress
 
 #: Most elements of the data of one pass through a network, over all models and samples.
 ELEMENTS = 2**20

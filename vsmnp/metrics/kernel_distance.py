@@ -24,7 +24,8 @@ from ..errors import DataError
 from ..kernels import load
 from ..rng import Key, Stream
 from ..types import Array
-from .batches import Progress, check_count
+from ..types.progress import Progress
+from .batches import check_count
 
 #: Number of subsets, and the number of samples of a subset on either side.
 SUBSETS = 100
@@ -44,13 +45,9 @@ class KernelDistance(NamedTuple):
 
 
 def kernel_distance(
-    x: Array,
-    y: Array,
-    subsets: int = SUBSETS,
-    size: int = SUBSET_SIZE,
-    seed: int = 0,
+    x: Array, y: Array, subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0,
     progress: Progress | None = None,
-) -> KernelDistance:
+) -> KernelDistance:  # fmt: skip
     """Compute the kernel distance of features ``x (N, d)`` and ``y (M, d)``, averaged over subsets.
 
     Parameters

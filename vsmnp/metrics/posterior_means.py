@@ -19,7 +19,8 @@ import numpy as np
 from ..model.likelihood import log_likelihood, precision
 from ..settings.draws import IWAE_SAMPLES, POSTERIOR_SAMPLES
 from ..types import Array, QuadraticForm
-from .batches import Progress, Subject, host, hosted
+from ..types.progress import Progress
+from .batches import Subject, host, hosted
 
 #: Steps of the evaluation stream.
 ELBO_NOISE, IWAE_NOISE, FISHER_NOISE = 1, 2, 3

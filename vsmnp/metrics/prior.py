@@ -22,7 +22,8 @@ from ..model.likelihood import LOG_2PI, precision
 from ..rng import Stream
 from ..settings.draws import PRIOR_DRAWS
 from ..types import Array
-from .batches import Progress, Subject, check_count, host, spans
+from ..types.progress import Progress
+from .batches import Subject, check_count, host, spans
 from .importance import Weighted, WeightedSums
 
 

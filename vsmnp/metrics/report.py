@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .batches import Progress
+from ..types.progress import Progress
 from .table import MODEL_METRICS, Request
 
 #: Progress is reported in thousandths of a figure, so that slow figures show progress too.

@@ -15,14 +15,15 @@ import numpy as np
 from ..errors import member_of
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
+from ..types.progress import Progress
 from . import mmd, posterior_means, reconstruction
-from .batches import Progress, Subject, check_count
+from .batches import Subject, check_count
 from .frechet import frechet_distance, moments_of
 from .kernel_distance import KernelDistance, kernel_distance
 from .prior import PriorEstimate, prior_estimate
 
 
-class Best(Enum):
+class BestValue(Enum):
     """The best value of a metric."""
 
     LEAST = "small"
@@ -112,7 +113,7 @@ class Metric:
     title: str = ""
     #: Its unit: nats, or powers of the units of x and z.
     unit: str = ""
-    best: Best = Best.LEAST
+    best: BestValue = BestValue.LEAST
     #: The field of :class:`vsmnp.data.Bounds` that is its lower bound; empty if there is none.
     floor: str = ""
     #: Whether it is minus the log of a density of the data, in their own units, whatever those of the model.
@@ -128,7 +129,7 @@ class Metric:
     def explanation(self) -> str:
         """The meaning with the unit, and with the best value if that is zero."""
         unit = f", {self.unit}" if self.unit else ""
-        return f"{self.meaning}{unit}" + ("; 0 is best" if self.best is Best.ZERO else "")
+        return f"{self.meaning}{unit}" + ("; 0 is best" if self.best is BestValue.ZERO else "")
 
     @property
     def heading(self) -> str:
@@ -173,12 +174,12 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
         compute=lambda at, progress: at.prior(progress).nll,
     ),
     ModelMetric(
-        name="nll_se", meaning="its standard error over test points", compared=False, best=Best.NONE,
+        name="nll_se", meaning="its standard error over test points", compared=False, best=BestValue.NONE,
         need=Need.PRIOR_DRAWS, compute=lambda at, progress: at.prior(progress).nll_se,
     ),
     ModelMetric(
         name="ess", meaning="effective sample size of the prior draws", title="Effective sample size",
-        compared=False, best=Best.NONE, need=Need.PRIOR_DRAWS,
+        compared=False, best=BestValue.NONE, need=Need.PRIOR_DRAWS,
         compute=lambda at, progress: at.prior(progress).ess,
     ),
     ModelMetric(
@@ -205,7 +206,7 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
         compute=lambda at, _: reconstruction.denoising_mse(at.clean, at.noise_sd),
     ),
     ModelMetric(
-        name="mmd", meaning="squared latent MMD, cubic kernel", title="Latent MMD", best=Best.ZERO,
+        name="mmd", meaning="squared latent MMD, cubic kernel", title="Latent MMD", best=BestValue.ZERO,
         need=Need.TWO_DATA, noise=(mmd.POSTERIOR_NOISE, mmd.PRIOR_NOISE),
         compute=lambda at, _: mmd.latent_mmd(at.subject),
     ),
@@ -216,7 +217,7 @@ MODEL_METRICS: tuple[ModelMetric, ...] = (
     ),
     ModelMetric(
         name="gamma", meaning="likelihood variance", title=r"Likelihood variance $\gamma$", unit="x^2",
-        best=Best.NONE, in_model_units=True,
+        best=BestValue.NONE, in_model_units=True,
         compute=lambda at, _: np.exp(2 * at.subject.log_sd),
     ),
 )  # fmt: skip
@@ -228,11 +229,11 @@ SAMPLE_METRICS: tuple[SampleMetric, ...] = (
         compute=lambda pair: frechet_distance(moments_of(pair.x), moments_of(pair.y)),
     ),
     SampleMetric(
-        name="kid", meaning="kernel distance of samples and data", title="KID", best=Best.ZERO,
+        name="kid", meaning="kernel distance of samples and data", title="KID", best=BestValue.ZERO,
         compute=lambda pair: pair.kernel_distance.mean,
     ),
     SampleMetric(
-        name="kid_se", meaning="its standard error", compared=False, best=Best.NONE,
+        name="kid_se", meaning="its standard error", compared=False, best=BestValue.NONE,
         compute=lambda pair: pair.kernel_distance.se,
     ),
 )  # fmt: skip

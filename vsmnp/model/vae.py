@@ -43,15 +43,9 @@ class GaussianVAE:
 
     @classmethod
     def mlp(
-        cls,
-        d_x: int,
-        d_z: int = 2,
-        hidden: Sequence[int] = (30, 30),
-        activation: str = "relu",
-        scale: str = "exp",
-        sigmoid_output: bool = False,
-        posterior: Posterior | None = None,
-    ) -> GaussianVAE:
+        cls, d_x: int, d_z: int = 2, hidden: Sequence[int] = (30, 30), activation: str = "relu",
+        scale: str = "exp", sigmoid_output: bool = False, posterior: Posterior | None = None,
+    ) -> GaussianVAE:  # fmt: skip
         """Build a VAE of two multi-layer perceptrons; the decoder mirrors the encoder.
 
         A given ``posterior`` determines ``d_z``, and ``scale`` is then ignored; the default is a diagonal
@@ -68,14 +62,9 @@ class GaussianVAE:
 
     @classmethod
     def of_images(
-        cls,
-        arch: str,
-        image: Shape,
-        posterior: Posterior,
-        activation: str = "relu",
-        width: float = 1.0,
+        cls, arch: str, image: Shape, posterior: Posterior, activation: str = "relu", width: float = 1.0,
         batch_norm: BatchNormRule = "off",
-    ) -> GaussianVAE:
+    ) -> GaussianVAE:  # fmt: skip
         """Build a VAE of networks for images, convolutional or residual, with a sigmoid output.
 
         Parameters

@@ -24,15 +24,9 @@ class _OverMinibatch(Learning):
     """A learning objective whose inner mean runs over N and whose outer mean runs over S."""
 
     def apply(
-        self,
-        k: Kernels,
-        form: QuadraticForm,
-        x: Array,
-        g: Array,
-        s_q: Array | None,
-        tau: Array,
+        self, k: Kernels, form: QuadraticForm, x: Array, g: Array, s_q: Array | None, tau: Array,
         want_gradient: bool,
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array, Array | None]:  # fmt: skip
         residual = (g - x).swapaxes(1, 2)  # the forms depend on g - x alone, and x may not vary along S
         origin = k.zeros((1, 1, *residual.shape[2:]), g.dtype)
         swapped = None if s_q is None else s_q.swapaxes(1, 2)

@@ -16,7 +16,7 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
-from ..types.step_spec import LearningSpec
+from ..types.step_spec import LearningSpec, StepLoss
 from .kl_weight import is_weighted, weight_at, weighted
 from .objective import Outcome
 from .quadratic import Learning
@@ -32,7 +32,7 @@ class ELBO(Learning):
 
     kl_weight: float = 1.0
     kl_warmup: float = 0.0
-    fused_loss = "elbo"
+    fused_loss = StepLoss.ELBO
 
     def fused_spec(self) -> LearningSpec | None:
         return None if is_weighted(self.kl_weight, self.kl_warmup) else super().fused_spec()

@@ -16,7 +16,7 @@ from ..types.step_spec import GammaName
 
 
 @dataclass(frozen=True)
-class Choice:
+class GammaChoice:
     """The optimal gamma in closed form, for each of R models.
 
     Attributes
@@ -48,7 +48,7 @@ class GammaRule(Protocol):
     def fused_rule(self) -> tuple[GammaName, float] | None:
         """Return the name and the floor of the rule in a fused step, or None where it has none."""
 
-    def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
+    def choose(self, log_sd: Array, a: Array, b: Array) -> GammaChoice:
         """Compute the gamma for curvature ``a`` and slope ``b``, both ``(R,)``, if there is a closed form."""
 
 
@@ -59,7 +59,7 @@ class GivenGamma:
     learns: ClassVar[bool]
     closed_form: ClassVar[bool] = False
 
-    def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
+    def choose(self, log_sd: Array, a: Array, b: Array) -> GammaChoice:
         """Raise a TypeError: this rule has no closed form."""
         raise TypeError(f"{type(self).__name__} has no closed form.")
 
@@ -99,9 +99,9 @@ class OptimalGamma:
     def fused_rule(self) -> tuple[GammaName, float]:
         return "optimal", self.floor
 
-    def choose(self, log_sd: Array, a: Array, b: Array) -> Choice:
+    def choose(self, log_sd: Array, a: Array, b: Array) -> GammaChoice:
         kept = ~(b > 0)
         gamma = a / np.where(kept, 1, b)
         floored = ~kept & (gamma < self.floor)
         chosen = np.where(kept, log_sd, 0.5 * np.log(np.maximum(gamma, self.floor)))
-        return Choice(chosen.astype(log_sd.dtype), kept, floored)
+        return GammaChoice(chosen.astype(log_sd.dtype), kept, floored)

@@ -17,7 +17,7 @@ from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Grads, Kernels, Tangents
-from ..types.step_spec import NO_FORM, InferenceSpec, LearningSpec
+from ..types.step_spec import NO_FORM, InferenceSpec, LearningSpec, StepLoss
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 from .score_norm import ScoreNorm, ScoreNormTerm
@@ -105,16 +105,9 @@ class JointFisher:
         return None
 
     def _decoder_sweep(
-        self,
-        k: Kernels,
-        model: GaussianVAE,
-        theta: Array,
-        cache: Cache,
-        tau: Array,
-        e: Array,
-        d: Array,
+        self, k: Kernels, model: GaussianVAE, theta: Array, cache: Cache, tau: Array, e: Array, d: Array,
         rows: int,
-    ) -> tuple[Array | None, Array | None]:
+    ) -> tuple[Array | None, Array | None]:  # fmt: skip
         """Compute the theta-gradient except its slot l, and ``-H d / rows`` if z is reparametrised."""
         follows = self.trains_phi and self.reparametrised
         if not (self.trains_theta or follows):
@@ -145,7 +138,7 @@ class JointFisherLearning(JointFisher):
         rule = self.gamma.fused_rule()
         if rule is None or self.gamma.closed_form:
             return None
-        return LearningSpec("joint", self.samples, NO_FORM, NO_FORM, *rule, self.score_norm == "probe")
+        return LearningSpec(StepLoss.JOINT, self.samples, NO_FORM, NO_FORM, *rule, self.score_norm == "probe")
 
 
 @dataclass(frozen=True)
@@ -156,4 +149,4 @@ class JointFisherInference(JointFisher):
 
     def fused_spec(self) -> InferenceSpec:
         probe = self.score_norm == "probe"
-        return InferenceSpec("joint", self.samples, self.reparametrised, probe=probe)
+        return InferenceSpec(StepLoss.JOINT, self.samples, self.reparametrised, probe=probe)

@@ -13,7 +13,7 @@ from ..model.likelihood import log_likelihood, precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Grads, Kernels, QuadraticForm, Tangents
-from ..types.step_spec import InferenceSpec
+from ..types.step_spec import InferenceSpec, StepLoss
 from .kl_weight import is_weighted, weight_at, weighted
 from .objective import Outcome
 
@@ -38,7 +38,7 @@ class KL:
     def fused_spec(self) -> InferenceSpec | None:
         if is_weighted(self.kl_weight, self.kl_warmup):
             return None
-        return InferenceSpec("kl", self.samples)
+        return InferenceSpec(StepLoss.KL, self.samples)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

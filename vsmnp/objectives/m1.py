@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import QuadraticForm
+from ..types.step_spec import StepLoss
 from .quadratic import Learning
 
 
@@ -18,7 +19,7 @@ from .quadratic import Learning
 class M1(Learning):
     """M1: equation (8) without ``|s^q|^2``, nats per sample."""
 
-    fused_loss = "score-matching"
+    fused_loss = StepLoss.SCORE_MATCHING
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..types import QuadraticForm
+from ..types.step_spec import StepLoss
 from .quadratic import Learning, SquaredMean, squared_mean
 
 
@@ -27,7 +28,7 @@ class M2(Learning):
     """
 
     estimator: SquaredMean = "biased"
-    fused_loss = "score-matching"
+    fused_loss = StepLoss.SCORE_MATCHING
 
     def __post_init__(self) -> None:
         self.form()

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import ConfigError
 from ..types import QuadraticForm
+from ..types.step_spec import StepLoss
 from .quadratic import Learning, SquaredMean, squared_mean
 
 Baseline: TypeAlias = Literal["leave-one-out", "none"]
@@ -37,7 +38,7 @@ class M3(Learning):
 
     estimator: SquaredMean = "biased"
     baseline: Baseline = "none"
-    fused_loss = "score-matching"
+    fused_loss = StepLoss.SCORE_MATCHING
 
     def __post_init__(self) -> None:
         if self.baseline == "leave-one-out" and self.samples < 2:

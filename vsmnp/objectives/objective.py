@@ -10,7 +10,7 @@ from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, Params
 from ..types.step_spec import InferenceSpec, LearningSpec
-from .gamma import Choice, GammaRule
+from .gamma import GammaChoice, GammaRule
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Outcome:
         The terms by name, each ``(R,)``, nats.
     g_phi, g_theta : Array or None
         Gradients shaped like phi and theta; None where the objective does not train that network.
-    gamma : Choice or None
+    gamma : GammaChoice or None
         The gamma at which the loss was evaluated, where a closed form chose it.
     statistics : pair of Params
         Mean and variance of the batch in every normalisation of the encoder and of the decoder, in the
@@ -40,7 +40,7 @@ class Outcome:
     terms: Mapping[str, Array]
     g_phi: Array | None = None
     g_theta: Array | None = None
-    gamma: Choice | None = None
+    gamma: GammaChoice | None = None
     statistics: tuple[Params, Params] = ({}, {})
     updates_finite: Array | None = None
     phi: Array | None = None

@@ -24,7 +24,7 @@ from ..model.likelihood import precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Grads, Kernels, Tangents
-from ..types.step_spec import InferenceSpec
+from ..types.step_spec import InferenceSpec, StepLoss
 from .objective import Outcome
 
 FisherWeight: TypeAlias = Literal["identity", "covariance"]
@@ -70,7 +70,9 @@ class PosteriorFisher:
 
     def fused_spec(self) -> InferenceSpec:
         covariance = self.fisher_weight == "covariance"
-        return InferenceSpec("fisher", self.samples, self.reparametrised, self.weight, covariance=covariance)
+        return InferenceSpec(
+            StepLoss.FISHER, self.samples, self.reparametrised, self.weight, covariance=covariance
+        )
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

@@ -13,7 +13,7 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Grads, Kernels, QuadraticForm, Tangents
-from ..types.step_spec import LearningName, LearningSpec
+from ..types.step_spec import LearningLoss, LearningSpec
 from .gamma import GammaRule, LearnedGamma
 from .objective import Outcome
 
@@ -42,7 +42,7 @@ class Learning(ABC):
 
     samples: int = 1
     gamma: GammaRule = field(default_factory=LearnedGamma)
-    fused_loss: ClassVar[LearningName | None] = None
+    fused_loss: ClassVar[LearningLoss | None] = None
 
     @abstractmethod
     def form(self) -> QuadraticForm:
@@ -68,15 +68,9 @@ class Learning(ABC):
         return model.score_q(k, phi, q, cache, model.gaussian_posterior.noise(k, key, self.samples, x))
 
     def apply(
-        self,
-        k: Kernels,
-        form: QuadraticForm,
-        x: Array,
-        g: Array,
-        s_q: Array | None,
-        tau: Array,
+        self, k: Kernels, form: QuadraticForm, x: Array, g: Array, s_q: Array | None, tau: Array,
         want_gradient: bool,
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array, Array | None]:  # fmt: skip
         """Compute ``a``, ``h`` averaged over the batch, ``(R,)``, and the gradient of the loss in g."""
         w_square, w_cross = self.weights(tau)
         n = g.shape[2]

@@ -51,16 +51,9 @@ class ScoreNormTerm:
         return signs[..., :d_z], float(np.sqrt(2.0)) * signs[..., d_z:]
 
     def __call__(
-        self,
-        k: Kernels,
-        model: GaussianVAE,
-        phi: Array,
-        q: Moments,
-        cache: Cache,
-        eps: Array,
-        key: Key,
+        self, k: Kernels, model: GaussianVAE, phi: Array, q: Moments, cache: Cache, eps: Array, key: Key,
         g_phi: Array | None,
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute the term ``(R,)``, nats, and add its gradient to ``g_phi`` unless that is None."""
         u, w = self.directions(k, model, q, eps, key)
         a = model.gaussian_posterior.vjp(k, q, u / q.s, w / q.s)

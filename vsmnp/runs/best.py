@@ -25,7 +25,7 @@ _COUNTS = ("best", "best_step", "waited")
 
 
 @dataclass
-class Best:
+class BestState:
     """The criterion over the evaluated steps, and the parameters with which it was least.
 
     Each model is treated apart: its best state is the one that a run of this model alone would keep, and is
@@ -109,7 +109,7 @@ class Best:
         return ("encoder", model.phi_layout, self.phi), ("decoder", model.theta_layout, self.theta)
 
     @classmethod
-    def from_arrays(cls, trainer: Trainer, state: State, arrays: Mapping[str, Array]) -> Best:
+    def from_arrays(cls, trainer: Trainer, state: State, arrays: Mapping[str, Array]) -> BestState:
         """Rebuild what :meth:`to_arrays` returned.
 
         Raises

@@ -10,7 +10,7 @@ from ..training.history import History
 from ..training.state import State, to_arrays
 from ..training.trainer import Trainer
 from ..types import Array
-from .best import Best
+from .best import BestState
 from .evaluation_log import Evaluations
 from .folder import CONFIG, EVALUATION, METRICS, VALIDATION
 from .stored_data import prepared_to_arrays
@@ -25,7 +25,7 @@ class Contents(NamedTuple):
 
 
 def contents_of(
-    trainer: Trainer, state: State, history: History, evaluations: Evaluations, best: Best,
+    trainer: Trainer, state: State, history: History, evaluations: Evaluations, best: BestState,
     about: Mapping[str, Any],
 ) -> Contents:  # fmt: skip
     """Return the contents of a run in a state; ``about`` are the attributes that state its data."""

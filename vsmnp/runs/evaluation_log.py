@@ -10,12 +10,12 @@ import numpy as np
 
 from ..errors import CheckpointError
 from ..metrics import MODEL_METRICS, Request, Subject, evaluate_all, posterior_sds, sd_histogram
-from ..metrics.batches import Progress
 from ..rng import Key
 from ..training.history import History
 from ..training.state import State
 from ..training.trainer import Trainer
 from ..types import Array
+from ..types.progress import Progress
 
 #: Columns of a row: the metrics that take few draws.
 COLUMNS = tuple(each.name for each in MODEL_METRICS if each.during_training)

@@ -13,15 +13,14 @@ from ..data.rows import Rows
 from ..errors import DataError
 from ..settings.resolve import dataset_of
 from ..types import Array
+from ..types.progress import Progress
 from .latent_file import read_latents
 from .run import Run
-from .table_file import Table, check_suffix, column_names, write_table
+from .table_file import TableForm, check_suffix, column_names, write_table
 from .trained import TrainedVAE
 
 #: Rows per batch: enough for the products of the networks, little memory even for pictures.
 BATCH = 1000
-
-Progress = Callable[[int, int], None]
 
 
 def write_latents(run: Run, dataset: str | None, path: Path, progress: Progress) -> tuple[int, int]:
@@ -49,7 +48,7 @@ def write_latents(run: Run, dataset: str | None, path: Path, progress: Progress)
     def encoded(model: TrainedVAE, batch: slice) -> Array:
         return np.concatenate([part[0] for part in model.encode(rows[batch])], axis=-1)
 
-    table = Table(vae.seeds, len(rows), names, np.dtype(vae.theta.dtype))
+    table = TableForm(vae.seeds, len(rows), names, np.dtype(vae.theta.dtype))
     write_table(path, table, _blocks(vae, len(rows), encoded, progress))
     return len(vae.seeds), len(rows)
 
@@ -79,7 +78,7 @@ def write_decoded(run: Run, latents: Path, path: Path, progress: Progress) -> tu
         means: Array = model.decode(np.asarray(own[batch, : vae.model.d_z]))[0]
         return means
 
-    table = Table(vae.seeds, z.shape[1], tuple(names), np.dtype(vae.theta.dtype))
+    table = TableForm(vae.seeds, z.shape[1], tuple(names), np.dtype(vae.theta.dtype))
     write_table(path, table, _blocks(vae, z.shape[1], decoded, progress))
     return len(vae.seeds), z.shape[1]
 

@@ -15,7 +15,7 @@ from ..settings.settings import Settings
 from ..training.history import History
 from ..types import Array
 from ..types.shown import Shown, counted
-from .best import Best
+from .best import BestState
 from .evaluation_log import Evaluations
 from .trained import TrainedVAE
 
@@ -44,7 +44,7 @@ class Run(Shown):
         The rows of ``evaluation.csv``.
     seal : str
         Seal of the checkpoint of this state; see :func:`vsmnp.runs.checkpoint.seal`.
-    best : Best
+    best : BestState
         The rows of ``validation.csv`` and the best states; empty without validation.
     is_best : bool
         Whether the models are those of the best states, not of the last.
@@ -60,7 +60,7 @@ class Run(Shown):
     folder: Path | None = None
     evaluations: Evaluations = field(default_factory=Evaluations)
     seal: str = ""
-    best: Best = field(default_factory=Best)
+    best: BestState = field(default_factory=BestState)
     is_best: bool = False
 
     def facts(self) -> dict[str, str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from ..types import Array
+from ..types.progress import Progress
 from .run import Run
-from .table_file import Table, column_names, write_csv, write_table
+from .table_file import TableForm, column_names, write_csv, write_table
 
-Progress = Callable[[int, int], None]
 _CURE = "lower --number, or choose another place with --out"
 
 
@@ -29,7 +29,7 @@ def write_samples(run: Run, n: int, seed: int, noise: bool, place: Path | TextIO
     """
     vae = run.vae
     names = run.dataset.columns or column_names("x", vae.model.d_x)
-    table = Table(vae.seeds, n, tuple(names), vae.sample(1, seed, noise).dtype)
+    table = TableForm(vae.seeds, n, tuple(names), vae.sample(1, seed, noise).dtype)
 
     def blocks() -> Iterator[Array]:
         models = len(vae.seeds)

@@ -27,7 +27,7 @@ from ..training.loop import Watch, run_loop
 from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
 from . import checkpoint
-from .best import Best
+from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
 from .folder import CHECKPOINT, RunFolder, folder_of
@@ -56,17 +56,14 @@ class Session:
     evaluations: Evaluations = field(default_factory=Evaluations)
     #: The state of the last row, once a training has ended or was stopped.
     last: State | None = field(default=None, init=False)
-    best: Best = field(default_factory=Best)
+    best: BestState = field(default_factory=BestState)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     @classmethod
     def new(
-        cls,
-        settings: Settings,
-        dataset: Given | Dataset = None,
-        folder: Path | None = None,
+        cls, settings: Settings, dataset: Given | Dataset = None, folder: Path | None = None,
         named: bool = False,
-    ) -> Session:
+    ) -> Session:  # fmt: skip
         """Resolve the settings, load the data and claim the folder.
 
         Parameters
@@ -167,7 +164,7 @@ class Session:
                 "for: raise --steps or --epochs."
             )
         history = stored_history(arrays, attributes, folder / CHECKPOINT)
-        evaluations, best = Evaluations.from_arrays(arrays), Best.from_arrays(trainer, state, arrays)
+        evaluations, best = Evaluations.from_arrays(arrays), BestState.from_arrays(trainer, state, arrays)
         return cls(trainer, state, history, place, evaluations, best)
 
     @cached_property
@@ -271,7 +268,7 @@ class Session:
                    kept, floored, self.folder, self.evaluations, self.place.seal, self.best)  # fmt: skip
 
     def best_run(self) -> Run:
-        """Return the run with each model at its best step on the validation part; raises as Best.state."""
+        """Return the run with each model at its best step on the validation part; raises as its ``state``."""
         return replace(self.run(self.best.state(self.trainer, self.state)), is_best=True)
 
     def save(self, state: State) -> None:

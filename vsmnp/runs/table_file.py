@@ -19,7 +19,7 @@ SUFFIXES = (".npy", ".csv", ".h5")
 
 
 @dataclass(frozen=True)
-class Table:
+class TableForm:
     """The form of a table: R models of n rows, whose columns have names.
 
     In .npy and in dataset ``x`` of .h5 it is ``(R, n, C)``; in .csv it has R n lines with the seed first.
@@ -42,7 +42,7 @@ def check_suffix(path: Path) -> None:
         raise ConfigError(f"--out {path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
 
 
-def write_table(path: Path, table: Table, blocks: Iterable[Array], remedy: str = ELSEWHERE) -> None:
+def write_table(path: Path, table: TableForm, blocks: Iterable[Array], remedy: str = ELSEWHERE) -> None:
     """Write blocks ``(m, C)``, which are the rows of the first model, then those of the second, and so on.
 
     A block has rows of one model. Only one block is in memory at a time. ``remedy`` ends the message where
@@ -69,7 +69,7 @@ def write_table(path: Path, table: Table, blocks: Iterable[Array], remedy: str =
                 write_csv(file, table, blocks)
 
 
-def write_csv(file: TextIO, table: Table, blocks: Iterable[Array]) -> None:
+def write_csv(file: TextIO, table: TableForm, blocks: Iterable[Array]) -> None:
     """Write the blocks as lines of a CSV file, with the seed of the model in the first column."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["seed", *table.columns])
@@ -80,7 +80,7 @@ def write_csv(file: TextIO, table: Table, blocks: Iterable[Array]) -> None:
         done += len(block)
 
 
-def _write_npy(path: Path, table: Table, blocks: Iterable[Array]) -> None:
+def _write_npy(path: Path, table: TableForm, blocks: Iterable[Array]) -> None:
     """Write the header of the format, then the blocks in the order in which it stores them."""
     with open(path, "wb") as file:
         header: dict[str, Any] = {
@@ -92,7 +92,7 @@ def _write_npy(path: Path, table: Table, blocks: Iterable[Array]) -> None:
             file.write(np.ascontiguousarray(block, table.dtype).tobytes())
 
 
-def _write_h5(path: Path, table: Table, blocks: Iterable[Array]) -> None:
+def _write_h5(path: Path, table: TableForm, blocks: Iterable[Array]) -> None:
     import h5py
 
     with h5py.File(path, "w") as file:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 BatchNormRule: TypeAlias = Literal["off", "coupled", "frozen"]
 
@@ -29,6 +29,9 @@ class Member:
     def load(self) -> Any:
         """Import the class or function of the member."""
         return imported(self.place)
+
+
+Row = TypeVar("Row", bound=Member)
 
 
 def imported(place: str) -> Any:
@@ -56,6 +59,7 @@ class ObjectiveRow(Member):
     published: str = ""  #: place of the variant of ``--as-published``, if there is one
     crosses: bool = False  #: whether the loss contains the score ``s^q``
     one_sample: str = ""  #: what the user should know about S = 1, if anything
+    flat_ray: bool = False  #: whether ``(r(x) - x, gamma)`` times any number has the same loss if Z >= D
     joint: Joint | None = None
 
 
@@ -68,6 +72,19 @@ class InferenceRow(Member):
     letter: str = ""  #: name in tables of benchmarks
     #: Whether z is differentiated in phi in a Fisher divergence; None for a loss without that choice.
     reparametrised: bool | None = None
+    #: Plain gradient steps of the encoder in the author's code, bi-level ones included; None if it has none.
+    published_lr: float | None = None
+    #: The loss in the author's code over the one by definition: 2 where it leaves out a 1/2.
+    published_weight: float = 1.0
+
+    def plain_step(self, as_published: bool = False) -> float | None:
+        """Return the learning rate with which the encoder takes the plain steps of the author's code.
+
+        A loss by definition takes the same step with a larger rate, if the code's loss is larger.
+        """
+        if self.published_lr is None or as_published:
+            return self.published_lr
+        return self.published_weight * self.published_lr
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,14 @@ class ArchitectureRow(Member):
     batch_norm: BatchNormRule = "off"  #: what ``--batch-norm auto`` stands for
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptimizerRow(Member):
+    """The row of an optimiser."""
+
+    moved: int  #: numbers per parameter that an update reads and writes
+    is_plain: bool = False  #: whether it takes plain gradient steps
+
+
 OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
     "elbo": ObjectiveRow("objectives.elbo:ELBO", label="ELBO", unit="nats"),
     "m1": ObjectiveRow("objectives.m1:M1", label="M1", unit="1/x^2"),
@@ -97,7 +122,7 @@ OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
     ),
     "m3": ObjectiveRow(
         "objectives.m3:M3", reads=("squared_mean", "baseline"), label="M3", unit="1/x^2",
-        published="objectives.as_published:M3AsPublished", crosses=True,
+        published="objectives.as_published:M3AsPublished", crosses=True, flat_ray=True,
         one_sample="With one posterior sample M3 is M1 plus the cross term, biased and without a baseline: "
         "use --samples 2 or more.",
     ),
@@ -114,16 +139,16 @@ OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
 
 INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
     "kl": InferenceRow(
-        "objectives.kl:KL", reads=("kl_weight", "kl_warmup"), label="KL", unit="nats", letter="K"
+        "objectives.kl:KL", reads=("kl_weight", "kl_warmup"), label="KL", unit="nats", letter="K",
+        published_lr=1e-2,
     ),
     "fisher": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", reads=("fisher_weight",), label="Fisher",
-        unit="1/z^2", letter="F",
-        reparametrised=False,
+        unit="1/z^2", letter="F", reparametrised=False, published_lr=1e-3, published_weight=2.0,
     ),
     "fisher-reparam": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", label="Fisher (reparametrised)", unit="1/z^2",
-        letter="FR", reparametrised=True,
+        letter="FR", reparametrised=True, published_lr=1e-3, published_weight=2.0,
     ),
 })  # fmt: skip
 
@@ -148,8 +173,9 @@ GAMMA_RULES: Mapping[str, Member] = MappingProxyType({
     "optimal": Member("objectives.gamma:OptimalGamma", reads=("gamma_floor",)),
 })  # fmt: skip
 
-OPTIMIZERS: Mapping[str, Member] = MappingProxyType({
-    "adam": Member("training.optimizers:Adam"), "sgd": Member("training.optimizers:SGD"),
+OPTIMIZERS: Mapping[str, OptimizerRow] = MappingProxyType({
+    "adam": OptimizerRow("training.optimizers:Adam", moved=7),
+    "sgd": OptimizerRow("training.optimizers:SGD", moved=3, is_plain=True),
 })  # fmt: skip
 
 #: What is done to the data before the model; auto: the columns of the user's own tables are scaled.
@@ -185,10 +211,9 @@ IMAGE_ARCHITECTURES: Mapping[str, ArchitectureRow] = MappingProxyType(
 IMAGE_SIDES = (32, 64)
 
 
-def objective_in(values: Mapping[str, Any]) -> ObjectiveRow | None:
-    """Return the row of the objective that unchecked settings name, or None if they name none."""
-    name = values.get("objective")
-    return OBJECTIVES.get(name) if isinstance(name, str) else None
+def row_of(members: Mapping[str, Row], name: object) -> Row | None:
+    """Return the row of a member that an unchecked setting names, or None if there is no such member."""
+    return members.get(name) if isinstance(name, str) else None
 
 
 def is_second_order(objective: str, inference: str) -> bool:

@@ -25,10 +25,10 @@ from .choices import (
     POSTERIORS,
     SCALES,
     STANDARDIZE,
-    objective_in,
+    row_of,
 )
 from .combinations import check_combinations, check_parts, check_ranges
-from .values import GROUPS, Part, ShownByChanges, checked, is_positive, setting
+from .values import GROUPS, BelongsTo, ShownByChanges, checked, is_positive, setting
 
 #: The functions that write a row, one for each group.
 _data, _objective, _network, _optimisation, _machine, _run = (partial(setting, group) for group in GROUPS)
@@ -93,15 +93,15 @@ class Settings(ShownByChanges):
     )
     kl_weight: float = _objective(
         1.0, "Weight of KL[q || p(z)] in the loss of KL inference and in that of the ELBO.", least=0,
-        part=Part("inference"),
+        part=BelongsTo("inference"),
     )  # fmt: skip
     kl_warmup: float = _objective(
         0.0, "Number of epochs in which the weight of KL[q || p(z)] grows from 0 to --kl-weight.", least=0,
-        part=Part("inference"),
+        part=BelongsTo("inference"),
     )  # fmt: skip
     fisher_weight: str = _objective(
         "identity", "Weight in Fisher inference: none (identity), or the covariance of q.",
-        "identity", "covariance", part=Part("inference"),
+        "identity", "covariance", part=BelongsTo("inference"),
     )  # fmt: skip
     samples: int = _objective(5, "Number S of posterior samples per datum.", least=1)
     encoder_steps: int = _objective(1, "Number J of encoder updates before each decoder update.", least=1)
@@ -120,7 +120,7 @@ class Settings(ShownByChanges):
     )
     squared_mean: str = _objective(
         "auto", "Estimator of |E_q s|^2 in M2 and M3; auto: u-statistic if S > 1.",
-        "auto", "u-statistic", "biased", part=Part("objective"),
+        "auto", "u-statistic", "biased", part=BelongsTo("objective"),
     )  # fmt: skip
     baseline: str = _objective(
         "auto",
@@ -128,22 +128,21 @@ class Settings(ShownByChanges):
         "auto",
         "leave-one-out",
         "none",
-        part=Part("objective"),
+        part=BelongsTo("objective"),
     )
     as_published: bool = _objective(
         False, "Compute M2, M3, Fisher inference and bi-level updates as the paper's toy script does."
     )
     score_norm: str = _objective(
         "pathwise", "Estimator of E|s^q|^2 of the Fisher autoencoder: pathwise, or by random signs.",
-        "pathwise", "probe", part=Part("objective"),
+        "pathwise", "probe", part=BelongsTo("objective"),
     )  # fmt: skip
 
     gamma: str = _objective(
-        "learn",
-        "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists).",
+        "learn", "Likelihood variance: learn, a number, or optimal (closed form on each batch, if it exists)."
     )
     gamma_floor: float = _objective(
-        1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=Part("gamma", _OPTION)
+        1e-6, "Lower limit of gamma with --gamma optimal.", positive=True, part=BelongsTo("gamma", _OPTION)
     )
     sd_init: float = _objective(
         0.0,
@@ -155,18 +154,21 @@ class Settings(ShownByChanges):
         "mlp", "Architecture: perceptrons, or convolutional or residual networks for images.", *ARCHITECTURES
     )
     width: float = _network(
-        1.0, "Factor of every number of channels of dcgan and resnet18.", positive=True, part=Part("arch")
+        1.0,
+        "Factor of every number of channels of dcgan and resnet18.",
+        positive=True,
+        part=BelongsTo("arch"),
     )
     batch_norm: str = _network(
         "auto",
         "Batch normalisation by statistics of the batch (coupled), by running ones (frozen), or off; "
         "auto: coupled for resnet18, otherwise off.",
-        "auto", "coupled", "frozen", "off", part=Part("arch", neutral=("off",)),
+        "auto", "coupled", "frozen", "off", part=BelongsTo("arch", neutral=("off",)),
     )  # fmt: skip
     hidden: tuple[int, ...] = _network(
         (30, 30),
         "Hidden widths of the encoder of perceptrons; the decoder has them in reverse order.",
-        part=Part("arch"),
+        part=BelongsTo("arch"),
     )
     activation: str = _network("relu", "Activation of the hidden layers.", *ACTIVATIONS)
     latent: int = _network(2, "Number of latent dimensions.", least=1)
@@ -177,16 +179,16 @@ class Settings(ShownByChanges):
     )
     temperature: float = _network(
         0.5, "Temperature of the relaxation of binary latents.", positive=True,
-        part=Part("posterior", _OPTION),
+        part=BelongsTo("posterior", _OPTION),
     )  # fmt: skip
     scale: str = _network(
         "exp", "Map from the encoder's output to the posterior's standard deviation.", *SCALES,
-        part=Part("posterior", refusal=""),
+        part=BelongsTo("posterior", refusal=""),
     )  # fmt: skip
     sigmoid_output: bool = _network(
         False,
         "Apply a sigmoid to the mean of an mlp decoder; the other networks always apply it.",
-        part=Part("arch"),
+        part=BelongsTo("arch"),
     )
     initial: str = _network(
         "uniform",
@@ -294,7 +296,7 @@ class Settings(ShownByChanges):
                 f"There is no setting {unknown[0]!r}{suggestion(unknown[0], known)}: see 'vsmnp train "
                 "--help' for all of them."
             )
-        objective = objective_in(values)
+        objective = row_of(OBJECTIVES, values.get("objective"))
         if objective and objective.joint:
             values = {"inference": objective.joint.default, **values}
         return cls(**values)

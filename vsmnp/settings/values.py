@@ -12,7 +12,7 @@ from ..types.shown import html_table
 
 
 @dataclass(frozen=True)
-class Part:
+class BelongsTo:
     """The choice that a setting belongs to: only some members of that closed set read it."""
 
     of: str  #: the setting that chooses the member, a name in :data:`~vsmnp.settings.choices.CHOSEN_BY`
@@ -26,15 +26,9 @@ GROUPS = ("Data", "Objective", "Networks", "Optimisation", "Machine", "Run")
 
 
 def setting(
-    group: str,
-    default: Any,
-    text: str,
-    *choices: str,
-    least: float | None = None,
-    positive: bool = False,
-    part: Part | None = None,
-    free: bool = False,
-) -> Any:
+    group: str, default: Any, text: str, *choices: str, least: float | None = None, positive: bool = False,
+    part: BelongsTo | None = None, free: bool = False,
+) -> Any:  # fmt: skip
     """Create the field of a setting, whose metadata are its row of the table.
 
     ``group`` is one of :data:`GROUPS`; ``text`` is the help of its option and ``choices`` are its values

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from ..data import Dataset
 from ..errors import ConfigError, member_of
+from ..layers.activations import ACTIVATIONS
 from ..model.posterior import Posterior
 from ..model.vae import GaussianVAE
 from ..objectives import FixedGamma, GammaRule, LearnedGamma, Objective
@@ -44,7 +45,7 @@ def ingredients(settings: Settings) -> dict[str, Any]:
         "baseline": baseline,
         "batch_norm": batch_norm(settings),
         "reparametrised": INFERENCES[settings.inference].reparametrised,
-        "weight": 2.0 if settings.as_published else 1.0,
+        "weight": INFERENCES[settings.inference].published_weight if settings.as_published else 1.0,
     }
 
 
@@ -149,10 +150,10 @@ def advice(settings: Settings, d_x: int) -> list[str]:
     objective = OBJECTIVES[settings.objective]
     if settings.samples == 1 and objective.one_sample and not settings.as_published:
         notes.append(objective.one_sample)
-    if settings.objective == "m3" and settings.latent >= d_x:
+    if objective.flat_ray and settings.latent >= d_x:
         notes.append(
-            f"With {settings.latent} latent for {d_x} data dimensions M3 has a flat ray: (r(x) - x, gamma) "
-            "and any multiple of it give the same loss, so gamma is fixed only through q."
+            f"With {settings.latent} latent for {d_x} data dimensions {objective.label} has a flat ray: "
+            "(r(x) - x, gamma) and any multiple of it give the same loss, so gamma is fixed only through q."
         )
     if objective.crosses and batch_norm(settings) == "coupled":
         notes.append(
@@ -161,9 +162,9 @@ def advice(settings: Settings, d_x: int) -> list[str]:
         )
     second_order = settings.bilevel_steps > 0 and not _is_detached(settings)
     second_order |= is_second_order(settings.objective, settings.inference)
-    if second_order and settings.activation == "relu":
+    if second_order and ACTIVATIONS[settings.activation].has_kink:
         notes.append(
-            "Pathwise second-order gradients miss the jumps of a relu network's scores: use --activation "
-            "tanh, softplus or elu."
+            f"Pathwise second-order gradients miss the jumps of a {settings.activation} network's scores: "
+            "use --activation tanh, softplus or elu."
         )
     return notes

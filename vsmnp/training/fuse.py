@@ -14,20 +14,14 @@ from ..objectives import Objective, Outcome
 from ..objectives.bilevel import Bilevel
 from ..rng import Stream
 from ..types import ActivationName, Array, Layer, QuadraticForm
-from ..types.step_spec import STEP_TERMS, InferenceSpec, LearningSpec, NetworkSpec, StepSpec
+from ..types.step_spec import InferenceSpec, LearningSpec, NetworkSpec, StepLoss, StepSpec
 from .optimizers import Optimizer
 
 
 def step_spec(
-    model: GaussianVAE,
-    inference: Objective,
-    learning: Objective,
-    encoder_optimizer: Optimizer,
-    decoder_optimizer: Optimizer,
-    encoder_steps: int,
-    threads: int,
-    dtype: str,
-) -> StepSpec | None:
+    model: GaussianVAE, inference: Objective, learning: Objective, encoder_optimizer: Optimizer,
+    decoder_optimizer: Optimizer, encoder_steps: int, threads: int, dtype: str,
+) -> StepSpec | None:  # fmt: skip
     """Return the record of a step, or None where one of its objects has no plain description."""
     encoder, decoder = _network(model.encoder, model.phi_layout), _network(model.decoder, model.theta_layout)
     inferred, learned = inference.fused_spec(), learning.fused_spec()
@@ -55,11 +49,11 @@ def step_spec(
     )  # fmt: skip
 
 
-def outcome(loss: str, form: QuadraticForm, terms: Array) -> Outcome:
-    """Return the outcome of the composed objective of that name, without the gradients."""
-    rows = dict(zip(STEP_TERMS[loss], terms, strict=True))
-    if loss == "score-matching" and not form.crosses:
-        del rows["cross"]
+def outcome(loss: StepLoss, form: QuadraticForm, terms: Array) -> Outcome:
+    """Return the outcome of the composed objective of that loss, without the gradients."""
+    rows = dict(zip(loss.terms, terms, strict=True))
+    if not form.crosses:
+        rows.pop("cross", None)
     first, *others = rows.values()
     return Outcome(sum(others, start=first), rows)
 

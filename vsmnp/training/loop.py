@@ -11,6 +11,7 @@ from ..errors import DivergenceError, Interrupted
 from ..model.likelihood import precision
 from ..settings.in_effect import has_sigmoid
 from ..types import Array
+from ..types.progress import Progress, Stop
 from .history import History
 from .info import BILEVEL_UPDATES, Info
 from .state import FLAGS, State
@@ -37,14 +38,14 @@ class Watch:
 
     on_step: Callable[[int], None] = field(default=lambda step: None)
     on_row: Callable[[State, History], None] = field(default=lambda state, history: None)
-    on_evaluation: Callable[[int, int], None] = field(default=lambda done, total: None)
+    on_evaluation: Progress = field(default=lambda done, total: None)
     on_divergence: Callable[[str], None] = field(default=lambda sentence: None)
-    stop: Callable[[], bool] = field(default=lambda: False)
+    stop: Stop = field(default=lambda: False)
 
 
 def run_loop(
     trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch,
-    is_enough: Callable[[], bool] = lambda: False,
+    is_enough: Stop = lambda: False,
 ) -> State:  # fmt: skip
     """Train until ``steps`` decoder updates are done, and return the last state, which is also a row.
 

@@ -50,14 +50,9 @@ class Kernels(Protocol):
         """
 
     def gemm(
-        self,
-        a: Array,
-        b: Array,
-        ta: bool = False,
-        tb: bool = False,
-        out: Array | None = None,
+        self, a: Array, b: Array, ta: bool = False, tb: bool = False, out: Array | None = None,
         accumulate: bool = False,
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute ``out[r] (+)= op(a[r]) op(b[r])`` for matrices ``(R, ., .)``; R broadcasts.
 
         All matrix products of the engine go through this method.
@@ -94,13 +89,9 @@ class Kernels(Protocol):
         """
 
     def activation(
-        self,
-        f: ActivationName,
-        x: Array,
-        slope: Array | None = None,
-        shift: Array | None = None,
+        self, f: ActivationName, x: Array, slope: Array | None = None, shift: Array | None = None,
         out: Array | None = None,
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute ``y = f(slope x + shift)`` for ``x (R,S,N,...,C)``, slope and shift ``(R,S,C)``.
 
         R and S broadcast; the default slope is 1, the default shift 0. ``out`` may be x.
@@ -146,15 +137,9 @@ class Kernels(Protocol):
         """
 
     def residual_forms(
-        self,
-        x: Array,
-        g: Array,
-        s_q: Array | None,
-        form: QuadraticForm,
-        w_square: Array,
-        w_cross: Array,
+        self, x: Array, g: Array, s_q: Array | None, form: QuadraticForm, w_square: Array, w_cross: Array,
         want_gradient: bool = True,
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array, Array | None]:  # fmt: skip
         """Compute ``a (R,N)``, ``h (R,N)`` of ``form`` and the gradient of ``w_square a/2 + w_cross h`` in g.
 
         ``x (R|1,1,N,D)``, ``g (R,S,N,D)``, ``s_q (R,S,N,D)`` or None, weights ``(R,)``.
@@ -171,18 +156,9 @@ class Kernels(Protocol):
         """
 
     def adam(
-        self,
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        t: Array,
-        lr: Array,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        alive: Array,
-    ) -> None:
+        self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float,
+        eps: float, alive: Array,
+    ) -> None:  # fmt: skip
         """Apply an Adam step in place to ``p, m, v (R,P)`` and counters ``t (R,)``, where ``alive (R,)``."""
 
     def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, get_args
 
 from .arrays import ActivationName, Array, QuadraticForm
 
-InferenceName: TypeAlias = Literal["kl", "fisher", "joint"]
-LearningName: TypeAlias = Literal["elbo", "score-matching", "joint"]
+
+class StepLoss(StrEnum):
+    """The losses of a fused step, each with its terms in the order in which the step returns them.
+
+    The term "cross" is returned only for a form with s^q. Compiled steps number the losses in this order.
+    """
+
+    terms: tuple[str, ...]
+
+    def __new__(cls, name: str, *terms: str) -> Self:
+        loss = str.__new__(cls, name)
+        loss._value_, loss.terms = name, terms
+        return loss
+
+    KL = "kl", "reconstruction", "kl"
+    FISHER = "fisher", "posterior_fisher"
+    ELBO = "elbo", "reconstruction", "kl"
+    SCORE_MATCHING = "score-matching", "score_square", "cross", "divergence"
+    JOINT = "joint", "posterior_fisher", "score_square", "divergence", "score_norm"
+
+
+InferenceLoss: TypeAlias = Literal[StepLoss.KL, StepLoss.FISHER, StepLoss.JOINT]
+LearningLoss: TypeAlias = Literal[StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT]
 GammaName: TypeAlias = Literal["learn", "fixed", "optimal"]
 
 
@@ -55,7 +77,7 @@ class InferenceSpec:
         Whether ``|d|^2`` is weighted by the covariance of q, for a Fisher divergence with z held fixed.
     """
 
-    loss: InferenceName
+    loss: InferenceLoss
     samples: int
     follows: bool = True
     weight: float = 1.0
@@ -77,7 +99,7 @@ class LearningSpec:
         As in :class:`InferenceSpec`.
     """
 
-    loss: LearningName
+    loss: LearningLoss
     samples: int
     form: QuadraticForm
     form_for_gamma: QuadraticForm
@@ -156,22 +178,13 @@ class StepSpec:
     bilevel: BilevelSpec | None = None
 
 
-#: The terms of each loss in the order in which a fused step returns them; "cross" only for a form with s^q.
-STEP_TERMS: Mapping[str, tuple[str, ...]] = {
-    "kl": ("reconstruction", "kl"),
-    "fisher": ("posterior_fisher",),
-    "elbo": ("reconstruction", "kl"),
-    "score-matching": ("score_square", "cross", "divergence"),
-    "joint": ("posterior_fisher", "score_square", "divergence", "score_norm"),
-}
-
 #: Numbers that stand for the losses and for the rules of gamma in compiled steps.
-LOSS_CODES: Mapping[str, int] = {name: code for code, name in enumerate(STEP_TERMS)}
+LOSS_CODES: Mapping[StepLoss, int] = {loss: code for code, loss in enumerate(StepLoss)}
 GAMMA_CODES: Mapping[str, int] = {name: code for code, name in enumerate(get_args(GammaName))}
 
 
 class StepTerms(NamedTuple):
-    """The terms ``(terms, R)`` of both losses that a fused step returns, in the order of ``STEP_TERMS``."""
+    """The terms ``(terms, R)`` of both losses that a fused step returns, in the order of their ``terms``."""
 
     inference: Array
     learning: Array

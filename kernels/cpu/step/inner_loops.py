@@ -150,11 +150,7 @@ def _sgd(
     sgd_row(vector, carray(g, (size,)), vector.dtype.type(lr))
 
 
-_FIRST = (
-    (_affine, "pwwpwpppwwwww"),
-    (_outer, "ppppwwwww"),
-    (_draw, "wwwwwwwwwpwwippww"),
-)
+_FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwwwpwwippww"))
 
 
 @cache

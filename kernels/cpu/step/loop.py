@@ -21,7 +21,7 @@ from ..compilation import callback
 from ..llvm import call_with_records
 from ..views import row_of
 from .packed_records import held, packed
-from .records import CHOOSING, Accumulators, L, ModelArrays, Noise, Plan, StepInputs
+from .records import CHOOSING, Accumulators, L, ModelArrays, NoiseKey, StepInputs, UpdatePlan
 from .tile import Tile
 
 #: A batch is cut into at most so many parts.
@@ -34,7 +34,7 @@ class Work(NamedTuple):
     tile: Tile
     accumulators: Accumulators
     arrays: ModelArrays
-    plan: Plan
+    plan: UpdatePlan
 
 
 @formula
@@ -62,7 +62,7 @@ def _update(
                     continue
             if computes:
                 tau = math.exp(-2 * arrays.chosen[r, L])
-                place = Noise(arrays.seeds[r], plan.stream, inputs.noise)
+                place = NoiseKey(arrays.seeds[r], plan.stream, inputs.noise)
                 for p in range(first, last):
                     g, other, sums = (
                         row_of(accumulators.parts, p),

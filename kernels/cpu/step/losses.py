@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepSpec
+from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepLoss, StepSpec
 
 from ...formulas.activations import ACTIVATIONS
 from ...formulas.elementary import Formula
@@ -63,8 +63,8 @@ class Loss(NamedTuple):
     stages : callable
         The stages that ``share`` calls for a specification of the loss, besides those of every loss.
     terms : callable
-        The terms of the loss in the order of ``STEP_TERMS``, then other parts of its slope in l; a derivative
-        has only the latter.
+        The terms of the loss in the order of ``StepLoss.terms``, then other parts of its slope in l; a
+        derivative has only the latter.
     """
 
     share: Formula
@@ -108,38 +108,40 @@ def _joint_terms(n: Scope) -> list[Term]:
     ]  # fmt: skip
 
 
-#: The losses of phi by their names in :class:`~vsmnp.types.step_spec.InferenceSpec`.
-INFERENCE: Mapping[str, Loss] = MappingProxyType({
-    "kl": Loss(
+#: The losses of phi.
+INFERENCE: Mapping[StepLoss, Loss] = MappingProxyType({
+    StepLoss.KL: Loss(
         kl,
         lambda loss: (kl_sum, pathwise),
         lambda n: [_reconstruction(n, 1 / n.rows), Term(1, 1 / n.batch)],
     ),
-    "fisher": Loss(fisher, _gaps, lambda n: [Term(0, 0.5 * n.weight / n.rows)]),
-    "joint": Loss(
+    StepLoss.FISHER: Loss(fisher, _gaps, lambda n: [Term(0, 0.5 * n.weight / n.rows)]),
+    StepLoss.JOINT: Loss(
         joint_inference, lambda loss: (*_gaps(loss), score_norm, score_gradient, *_TANGENTS), _joint_terms
     ),
 })  # fmt: skip
 
 #: The derivatives of the gradients of these losses along a direction of phi, for bi-level updates.
-ALONG: Mapping[str, Loss] = MappingProxyType({
-    "kl": Loss(kl_along, lambda loss: _ALONG, lambda n: [Term(0, -2 / n.rows, 1)]),
-    "fisher": Loss(fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [Term(0, 2 * n.weight / n.rows)]),
+ALONG: Mapping[StepLoss, Loss] = MappingProxyType({
+    StepLoss.KL: Loss(kl_along, lambda loss: _ALONG, lambda n: [Term(0, -2 / n.rows, 1)]),
+    StepLoss.FISHER: Loss(
+        fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [Term(0, 2 * n.weight / n.rows)]
+    ),
 })  # fmt: skip
 
-#: The losses of theta by their names in :class:`~vsmnp.types.step_spec.LearningSpec`.
-LEARNING: Mapping[str, Loss] = MappingProxyType({
-    "elbo": Loss(
+#: The losses of theta.
+LEARNING: Mapping[StepLoss, Loss] = MappingProxyType({
+    StepLoss.ELBO: Loss(
         quadratic,
         lambda loss: (kl_sum, *_quadratic(loss)),
         lambda n: [_reconstruction(n, 1 / n.batch), Term(2, 1 / n.batch)],
     ),
-    "score-matching": Loss(
+    StepLoss.SCORE_MATCHING: Loss(
         quadratic,
         _quadratic,
         lambda n: [Term(0, 0.5 / n.batch, 2), Term(1, 1 / n.batch, 1), _divergence(n)],
     ),
-    "joint": Loss(
+    StepLoss.JOINT: Loss(
         joint_learning, lambda loss: (gaps, score_norm, score_gradient, *_TANGENTS), _joint_terms
     ),
 })  # fmt: skip
@@ -162,7 +164,7 @@ class Role(NamedTuple):
         Whether the gradient in phi is wanted as well.
     """
 
-    losses: Mapping[str, Loss]
+    losses: Mapping[StepLoss, Loss]
     finish: Formula
     stream: int
     of_decoder: bool = False

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import STEP_TERMS, StepSpec
+from vsmnp.types.step_spec import StepLoss, StepSpec
 
 from .records import BilevelArrays, ModelArrays, ModelStatus, OptimizerArrays
 
@@ -38,8 +38,8 @@ def model_arrays(
     def zeros(columns: int) -> Array:
         return np.zeros((models, columns), phi.dtype)
 
-    def terms(loss: str) -> Array:
-        return np.zeros((len(STEP_TERMS[loss]), models))
+    def terms(loss: StepLoss) -> Array:
+        return np.zeros((len(loss.terms), models))
 
     phis = [phi, *(zeros(phi.shape[1]) for _ in range(steps))]
     gradients = (zeros(theta.shape[1]), zeros(phi.shape[1])) if steps else (zeros(0), zeros(0))

@@ -10,18 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array, QuadraticForm
-from vsmnp.types.step_spec import (
-    GAMMA_CODES,
-    LOSS_CODES,
-    STEP_TERMS,
-    InferenceSpec,
-    LearningSpec,
-    StepSpec,
-)
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, InferenceSpec, LearningSpec, StepLoss, StepSpec
 
 from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope
-from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, Plan, StepInputs
+from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
 from .stages import place_of, ready
 from .tile import Tile, blocks, tile
 
@@ -30,26 +23,27 @@ def _forms(*forms: QuadraticForm) -> Array:
     return np.array([(form.c_each, form.c_mean, form.d_each, form.d_mean) for form in forms])
 
 
-def _plan(spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int, tiles: int) -> Plan:
+def _plan(
+    spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int, tiles: int
+) -> UpdatePlan:
     """Return the constants of an update in that role."""
     learning, updates = spec.learning, spec.bilevel
     rule = spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer
     gamma = GAMMA_CODES[learning.gamma] if role.of_decoder else GAMMA_CODES["fixed"]
-    first = len(STEP_TERMS[spec.inference.loss]) + 1 + (updates is not None) if role.of_decoder else 0
-    left_out = (
-        1 if role.of_decoder and learning.loss == "score-matching" and not learning.form.crosses else -1
-    )
+    first = len(spec.inference.loss.terms) + 1 + (updates is not None) if role.of_decoder else 0
+    terms = learning.loss.terms if role.of_decoder and not learning.form.crosses else ()
+    left_out = terms.index("cross") if "cross" in terms else -1
     if isinstance(loss, LearningSpec):
         forms, weight, follows, covariance = _forms(loss.form_for_gamma, loss.form), 1.0, False, False
     else:
         forms, weight, follows, covariance = np.zeros((2, 4)), loss.weight, loss.follows, loss.covariance
     known = role.losses[loss.loss]
     scope = Scope(batch, batch * loss.samples, spec.encoder.widths[0], float(weight))
-    return Plan(
+    return UpdatePlan(
         share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
         trains_theta=int(role.of_decoder), weight=float(weight), follows=int(follows),
         by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),
-        prior=float(loss.loss == "elbo"), forms=forms,
+        prior=float(loss.loss is StepLoss.ELBO), forms=forms,
         terms=np.array(known.terms(scope), np.float64), gamma=gamma, gamma_floor=float(learning.gamma_floor),
         chooses=int(isinstance(loss, LearningSpec) and learning.gamma == "optimal"), log_sd=spec.log_sd,
         first_cause=first, left_out=left_out, stream=spec.streams[role.stream], probe=spec.streams[2],
@@ -82,7 +76,8 @@ class Update:
         count = blocks(batch, int(self._tiles[0].at["width"][0]))
         self._plan = _plan(spec, role, loss, batch, blocks(count, PARTS))
         self._parts = blocks(count, self._plan.tiles)
-        other = spec.encoder.size if role.of_both else size if loss.loss == "joint" and role.of_decoder else 0
+        is_joint = role.of_decoder and loss.loss is StepLoss.JOINT
+        other = spec.encoder.size if role.of_both else size if is_joint else 0
         self._accumulators = [
             Accumulators(
                 np.zeros((self._parts, size), dtype), np.zeros((self._parts, other), dtype),

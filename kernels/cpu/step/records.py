@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES
+from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, StepLoss
 
 #: Columns of the table of terms. A row is a term of a loss, or a part of the slope in l that is no term's
 #: derivative: ``factor`` times gamma^-power times the sum of index WHICH over the batch (1 if the index
 #: is -1), plus ``per_l l`` and a constant.
 WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
 #: Codes that compiled code compares with: of a loss, and of rules for gamma.
-ELBO, JOINT = LOSS_CODES["elbo"], LOSS_CODES["joint"]
+ELBO, JOINT = LOSS_CODES[StepLoss.ELBO], LOSS_CODES[StepLoss.JOINT]
 LEARNED, OPTIMAL = GAMMA_CODES["learn"], GAMMA_CODES["optimal"]
 #: The passes of an update: CHOOSING computes the sums of an optimal gamma, TRAINING the gradient.
 CHOOSING, TRAINING = range(2)
@@ -47,7 +47,7 @@ class ModelStatus(NamedTuple):
     gamma_floored: Array
 
 
-class Plan(NamedTuple):
+class UpdatePlan(NamedTuple):
     """The constants of an update: its loss, stages, gamma rule and optimiser.
 
     Attributes
@@ -194,7 +194,7 @@ class Accumulators(NamedTuple):
     sums: Array
 
 
-class Noise(NamedTuple):
+class NoiseKey(NamedTuple):
     """The key of the noise of an update: seed, stream and step."""
 
     seed: int

@@ -19,7 +19,7 @@ from ...formulas.elementary import Formula
 from ..compilation import callback
 from ..llvm import call_by_place
 from .inner_loops import INNER_LOOPS
-from .records import Noise
+from .records import NoiseKey
 
 Body: TypeAlias = Callable[..., None]
 
@@ -109,7 +109,7 @@ def ready(tile: Any, stages: Iterable[Formula], **records: Any) -> None:
     kinds = {
         "table": types.Array(types.int64, 2, "C"), "vector": types.Array(real, 1, "C"),
         "data": types.Array(real, 2, "C"), "sums": types.Array(types.float64, 1, "C"),
-        "noise": numba.typeof(Noise(0, 0, 0)), "word": types.int64, "real": types.float64,
+        "noise": numba.typeof(NoiseKey(0, 0, 0)), "word": types.int64, "real": types.float64,
         **{name: numba.typeof(record) for name, record in records.items()},
     }  # fmt: skip
     for called in stages:

@@ -15,7 +15,7 @@ struct Minibatch {
 struct Sums {
     real square, cross, divergence, aligned;
 };
-constexpr int SUMS = 4;
+constexpr int SUMS = ALIGNED + 1;
 
 __device__ inline Sums sums_of_block(Sums s, real *partial) {
     s.square = sum_of_block(s.square, partial);

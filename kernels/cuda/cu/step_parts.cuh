@@ -66,9 +66,6 @@ STEP_KERNEL step_part(
     }
 }
 
-// Indices of the numbers that `step_finish` reads of a model besides its gradient.
-enum Finding { SQUARE, CROSS, DIVERGENCE, ALIGNED, LOG_SD_NOW, GAMMA_KEPT, GAMMA_FLOORED, FINDINGS };
-
 // Sum the parts to totals (R, packed). finite (R, slices): whether a slice of the gradient is finite; found (R,
 // FINDINGS); updates (R,): number of this update, 0 if the model has diverged. Grid: x over slices, y over models,
 // with strided loops in both.

@@ -93,10 +93,7 @@ class Engine:
 
     def _named(self, phi: Array, theta: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         model, to_host = self.trainer.model, self.trainer.k.to_host
-        return (
-            dict(model.phi_layout.named(to_host(phi))),
-            dict(model.theta_layout.named(to_host(theta))),
-        )
+        return (dict(model.phi_layout.named(to_host(phi))), dict(model.theta_layout.named(to_host(theta))))
 
 
 def waiter(device: str) -> Callable[[], None]:

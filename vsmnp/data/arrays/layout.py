@@ -25,7 +25,7 @@ _INDEX_NAMES = ("", "Unnamed: 0")
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """The layout of a text table.
 
     Parameters
@@ -80,7 +80,7 @@ class Lines:
             yield line
 
 
-def find_layout(head: Sequence[str], path: Path) -> Layout:
+def find_layout(head: Sequence[str], path: Path) -> TableLayout:
     """Find the layout of a table from its first lines.
 
     The separator is the tab, semicolon or comma by which every line has the same number of fields, at
@@ -132,7 +132,7 @@ def find_layout(head: Sequence[str], path: Path) -> Layout:
         width = len(first) - _ends_empty(rows)
         if width < len(first):
             notes.append(_trailing(path))
-        return Layout(
+        return TableLayout(
             separator, len(first), places[0] - 1, _numbers(width), 0, False, tuple(notes), n_comments
         )
     if not rest:
@@ -150,7 +150,7 @@ def find_layout(head: Sequence[str], path: Path) -> Layout:
 
 def _layout(
     separator: str, names: list[str], rows: list[list[str]], skip: int, notes: list[str], path: Path
-) -> Layout:
+) -> TableLayout:
     """Compare the names with the rows: leave out an index column and an empty last one."""
     width, start = len(rows[0]), 0
     if len(names) == width + 1 and not names[-1]:
@@ -182,7 +182,7 @@ def _layout(
         names = names[:-1]
         notes.append(_trailing(path))
     labels = tuple(name or f"column {i + 1}" for i, name in enumerate(names))[start:]
-    return Layout(separator, width, skip, labels, start, True, tuple(notes))
+    return TableLayout(separator, width, skip, labels, start, True, tuple(notes))
 
 
 def _separator(lines: Sequence[str]) -> str:

@@ -26,12 +26,9 @@ HELD_OUT = 10
 
 
 def load_file(
-    path: Path,
-    memory_budget: float = MEMORY_BUDGET,
-    choice: ColumnChoice = ALL,
-    missing: Missing = "error",
+    path: Path, memory_budget: float = MEMORY_BUDGET, choice: ColumnChoice = ALL, missing: Missing = "error",
     image_size: int = 0,
-) -> FixedDataset:
+) -> FixedDataset:  # fmt: skip
     """Load a dataset from a file with one of the suffixes :data:`.formats.SUFFIXES`.
 
     The array has shape ``(N, D)``, or ``(N, ...)`` with the axes of a sample kept in ``shape``; pictures
@@ -69,13 +66,9 @@ def load_file(
 
 
 def load_given(
-    given: Given,
-    test: Given = None,
-    memory_budget: float = MEMORY_BUDGET,
-    choice: ColumnChoice = ALL,
-    missing: Missing = "error",
-    image_size: int = 0,
-) -> FixedDataset:
+    given: Given, test: Given = None, memory_budget: float = MEMORY_BUDGET, choice: ColumnChoice = ALL,
+    missing: Missing = "error", image_size: int = 0,
+) -> FixedDataset:  # fmt: skip
     """Load a dataset from an array or a table in Python; the rest is as in :func:`load_file`.
 
     An array is copied, so that the data of a run stay as they were, unless it is mapped from a file.

@@ -21,7 +21,7 @@ import numpy as np
 from ...errors import DataError
 from ...types import Array
 from ..parse_errors import reading
-from .layout import SEPARATORS, Layout, Lines, find_layout
+from .layout import SEPARATORS, Lines, TableLayout, find_layout
 from .numbers import Decimal, decimal_mark, is_number, number
 from .table import Arrays, ColumnChoice, as_option, size_of
 
@@ -44,7 +44,7 @@ class _Table:
 
     path: Path
     encoding: str
-    layout: Layout
+    layout: TableLayout
     taken: tuple[int, ...]
 
     def open(self) -> TextIO:

@@ -27,12 +27,9 @@ _MOST_CLASSES = 1000
 
 
 def train_classifier(
-    k: Kernels,
-    dataset: Dataset,
-    seed: int = 0,
-    epochs: int = EPOCHS,
+    k: Kernels, dataset: Dataset, seed: int = 0, epochs: int = EPOCHS,
     progress: Callable[[int, int, float], None] | None = None,
-) -> Classifier:
+) -> Classifier:  # fmt: skip
     """Train a LeNet-5 on the labels of a dataset.
 
     The result is a function of the data, the seed, the epochs and the kernel set, bit for bit on one machine.

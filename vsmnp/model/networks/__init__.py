@@ -6,11 +6,4 @@ from .image_options import ImagePlan
 from .mlp import mlp, perceptrons
 from .resnet import resnet18
 
-__all__ = [
-    "BatchNormRule",
-    "ImagePlan",
-    "dcgan",
-    "mlp",
-    "perceptrons",
-    "resnet18",
-]
+__all__ = ["BatchNormRule", "ImagePlan", "dcgan", "mlp", "perceptrons", "resnet18"]

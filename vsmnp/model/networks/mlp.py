@@ -45,13 +45,9 @@ def mlp(widths: Sequence[int], activation: str = "relu", sigmoid_output: bool = 
 
 
 def perceptrons(
-    d_x: int,
-    features: int,
-    latent: int,
-    hidden: Sequence[int],
-    activation: str = "relu",
+    d_x: int, features: int, latent: int, hidden: Sequence[int], activation: str = "relu",
     sigmoid_output: bool = False,
-) -> tuple[Chain, Chain]:
+) -> tuple[Chain, Chain]:  # fmt: skip
     """Build the encoder from data to ``features``, and the decoder, which mirrors its hidden widths."""
     decoder = mlp((latent, *reversed(hidden), d_x), activation, sigmoid_output)
     return mlp((d_x, *hidden, features), activation), decoder

@@ -57,11 +57,9 @@ def both_sides(
 
 
 def sampling_check(
-    samples: int,
-    detail: str,
-    claimed: Callable[[Claim], Any],
+    samples: int, detail: str, claimed: Callable[[Claim], Any],
     estimate: Callable[[int], tuple[Array | float, Array | float]],
-) -> Check:
+) -> Check:  # fmt: skip
     """Make a check that a claim agrees with a Monte Carlo estimate, which is computed once.
 
     Parameters

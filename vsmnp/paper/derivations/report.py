@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from .errata import ERRATA, MEANING, Grade, count
 from .statement import Evidence, Form, Statement, Verdict
 from .textual import Textual
 
@@ -27,6 +28,9 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "title": statement.title,
         "as_printed": verdict.as_printed,
         "corrected": verdict.corrected,
+        "error": statement.error or None,
+        "grade": statement.grade,
+        "within": asdict(verdict.within) if verdict.within else None,
         "evidence": [asdict(each) for each in verdict.evidence],
         "counterexamples": [asdict(each) for each in verdict.counterexamples],
         "formula": statement.form.latex,
@@ -39,11 +43,11 @@ def row(verdict: Verdict) -> dict[str, Any]:
 
 
 def textual_row(slip: Textual) -> dict[str, Any]:
-    """Return a misprint of the words as plain data with the same first keys as :func:`row`."""
+    """Return a slip in the words as plain data with the same first keys as :func:`row`."""
     return {
         "id": slip.id, "section": slip.section, "title": slip.where, "as_printed": "fails",
-        "corrected": "none", "evidence": [], "printed": slip.printed, "correct": slip.correct,
-        "why": slip.why,
+        "corrected": "none", "error": slip.error, "grade": slip.grade, "evidence": [],
+        "printed": slip.printed, "correct": slip.correct, "why": slip.why,
     }  # fmt: skip
 
 
@@ -72,15 +76,31 @@ def markdown(verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: 
     verdicts : sequence of Verdict
         Verdicts in the order of the page.
     slips : sequence of Textual
-        Misprints in the words, listed at the end.
+        Slips in the words, listed at the end by grade.
     level : int
         Level of the headings.
     """
     parts = [_markdown(verdict, "#" * level) for verdict in verdicts]
     if slips:
         parts.append(f"{'#' * level} Slips in the words\n")
-        parts += [f"- **{s.where}**: “{s.printed}” should be “{s.correct}”. {s.why}" for s in slips]
+        parts += [
+            f"- **{s.where}** (*{s.grade}*): “{s.printed}” should be “{s.correct}”. {s.why}"
+            for s in by_grade(slips)
+        ]
     return "\n".join(parts) + "\n"
+
+
+def by_grade(slips: Sequence[Textual]) -> Sequence[Textual]:
+    """Sort slips by their grade, the strongest first."""
+    return sorted(slips, key=lambda slip: list(Grade).index(slip.grade))
+
+
+def grades(statements: Sequence[Statement], slips: Sequence[Textual] = ()) -> str:
+    """Write a table of the grades in Markdown: meaning, and number of distinct errors."""
+    lines = ["| grade | meaning | errors |", "|---|---|---|"]
+    counts = count([*statements, *slips])
+    lines += [f"| {grade} | {MEANING[grade]} | {number} |" for grade, number in counts.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _markdown(verdict: Verdict, heading: str) -> str:
@@ -98,6 +118,8 @@ def _markdown(verdict: Verdict, heading: str) -> str:
     if verdict.counterexamples:
         lines += ["", "Against the printed form:\n"]
         lines += [f"- *{each.kind}*: {each.detail}" for each in verdict.counterexamples]
+    if verdict.within is not None:
+        lines += ["", f"Within the paper's assumptions: {verdict.within.detail}."]
     if statement.consequence:
         lines += ["", f"**What it changes:** {statement.consequence}"]
     if statement.code:
@@ -114,7 +136,11 @@ def _standing(verdict: Verdict) -> str:
         return f"An identity of the engine; it {verdict.corrected}."
     if verdict.statement.printed is None:
         return f"As printed it {verdict.as_printed}."
-    return f"As printed it **{verdict.as_printed}**; corrected it {verdict.corrected}."
+    says = ERRATA[verdict.statement.error].says if verdict.statement.error else ""
+    return (
+        f"As printed it **{verdict.as_printed}** ({verdict.statement.grade}); corrected it "
+        f"{verdict.corrected}. {says}"
+    )
 
 
 def _source(printed: Form) -> str:
@@ -130,9 +156,9 @@ def page(verdicts: Sequence[Verdict], slips: Sequence[Textual] = ()) -> str:
     body = "\n".join(_section(verdict) for verdict in verdicts)
     if slips:
         items = "".join(
-            f"<li><b>{_text(s.where)}</b>: “{_text(s.printed)}” should be “{_text(s.correct)}”. "
-            f"{_text(s.why)}</li>"
-            for s in slips
+            f"<li><b>{_text(s.where)}</b> ({s.grade}): “{_text(s.printed)}” should be "
+            f"“{_text(s.correct)}”. {_text(s.why)}</li>"
+            for s in by_grade(slips)
         )
         body += f"<h2>Slips in the words</h2><ul>{items}</ul>"
     return (
@@ -157,6 +183,8 @@ def _section(verdict: Verdict) -> str:
     if verdict.counterexamples:
         items = "".join(f"<li>{each.kind}: {_text(each.detail)}</li>" for each in verdict.counterexamples)
         parts.append(f"<p>Against the printed form:</p><ul>{items}</ul>")
+    if verdict.within is not None:
+        parts.append(f"<p>Within the paper's assumptions: {_text(verdict.within.detail)}.</p>")
     if statement.consequence:
         parts.append(f"<p><b>What it changes:</b> {_text(statement.consequence)}</p>")
     if statement.code:

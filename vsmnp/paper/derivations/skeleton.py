@@ -7,7 +7,8 @@ r"""A template of a statement: copy it into a file of :mod:`vsmnp.paper.derivati
    the engine.
 3. Name the *mutations*: errors that a reader could make. The tests require that each is rejected by some
    check, and that each check rejects one.
-4. If the paper prints something else, give that as ``printed``; the failing checks become its counterexample.
+4. If the paper prints something else, give that as ``printed``, and name its ``error``, a row of
+   :mod:`vsmnp.paper.derivations.errata` with a grade; the failing checks become its counterexample.
 """
 
 from __future__ import annotations

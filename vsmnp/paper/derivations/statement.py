@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from .errata import ERRATA, Grade
+
 #: Kind of argument that a check makes.
 Kind: TypeAlias = Literal[
     "symbolic", "closed form", "quadrature", "finite differences", "search", "monte carlo"
@@ -113,6 +115,11 @@ class Statement:
         each check must reject some mutation.
     printed : Form or None
         The formula of the paper where it differs from the true one.
+    error : str
+        Name of the error that the printed form makes, of :data:`~.errata.ERRATA`; empty without a printed
+        form.
+    within : Callable or None
+        For an error of the grade "wrong": evidence that the counterexample fulfils what the paper assumes.
     consequence : str
         Where the paper is wrong: what that changes for its argument, in a sentence or two.
     code : str
@@ -128,6 +135,8 @@ class Statement:
     mutations: Mapping[str, Claim]
     section: str = "engine"
     printed: Form | None = None
+    error: str = ""
+    within: Callable[[], Evidence] | None = None
     consequence: str = ""
     code: str = ""
 
@@ -135,6 +144,11 @@ class Statement:
     def form(self) -> Form:
         """The true formula and its code."""
         return Form(self.latex, self.claim)
+
+    @property
+    def grade(self) -> Grade | None:
+        """The grade of the error, None for a statement that is right as printed."""
+        return ERRATA[self.error].grade if self.error else None
 
     @property
     def in_paper(self) -> bool:
@@ -154,11 +168,14 @@ class Verdict:
         Outcomes of the checks of the true form.
     counterexamples : sequence of Evidence
         Outcomes of the checks that the printed form fails.
+    within : Evidence or None
+        Evidence that the counterexample fulfils what the paper assumes, where an error is called wrong.
     """
 
     statement: Statement
     evidence: Sequence[Evidence]
     counterexamples: Sequence[Evidence] = field(default=())
+    within: Evidence | None = None
 
     @property
     def holds(self) -> bool:

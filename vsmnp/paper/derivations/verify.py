@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ...types.progress import Progress
 from .statement import Check, Claim, Effort, Statement, Verdict
 
 #: Effort of ``vsmnp verify`` unless it is told to be thorough.
@@ -17,13 +18,12 @@ def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
     if statement.printed is None:
         return Verdict(statement, evidence)
     of_printed = [check(statement.printed.claim, effort) for check in statement.checks]
-    return Verdict(statement, evidence, [each for each in of_printed if not each.holds])
+    within = statement.within() if statement.within is not None else None
+    return Verdict(statement, evidence, [each for each in of_printed if not each.holds], within)
 
 
 def judge_all(
-    statements: Sequence[Statement],
-    effort: Effort = USUAL,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    statements: Sequence[Statement], effort: Effort = USUAL, progress: Progress = lambda done, total: None
 ) -> Iterator[Verdict]:
     """Yield the verdict on each statement, in order, as soon as it is reached."""
     for done, statement in enumerate(statements, 1):

@@ -80,7 +80,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Case:
+class MetricValues:
     """The values of one metric on one dataset, where lower is better."""
 
     #: The metric of each model by its place and its seed.
@@ -157,7 +157,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """The answer to a condition or a claim, with the numbers that decide it."""
 
     answer: Answer
@@ -180,14 +180,14 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)))
 
 
-def judge(condition: Condition, case: Case) -> Outcome:
+def judge(condition: Condition, case: MetricValues) -> RuleOutcome:
     """Test a condition on a case that has values at all its places."""
     above, below = condition.above, condition.below
     margin = condition.share * case.scale
     found = case.difference(above, below)
     difference = f"{_name(above)} - {_name(below)}: {_shown(found, case.gaps(above, below))}"
     if {above, below} in map(set, case.identical):
-        return Outcome(Answer.UNDECIDED, f"{difference}, of methods that compute the same: noise")
+        return RuleOutcome(Answer.UNDECIDED, f"{difference}, of methods that compute the same: noise")
     answer = Answer.UNDECIDED
     if found.exceeds(margin + case.noise) is Answer.AGREES:
         answer = Answer.AGREES
@@ -196,10 +196,12 @@ def judge(condition: Condition, case: Case) -> Outcome:
     if condition.unless_contradicted and answer is Answer.UNDECIDED:
         answer = Answer.AGREES
     noise = f", with noise {case.noise:.2g}" if case.noise else ""
-    return Outcome(answer, f"{difference}, asked > {margin:.3g}{noise}")
+    return RuleOutcome(answer, f"{difference}, asked > {margin:.3g}{noise}")
 
 
-def judge_all(conditions: Sequence[Condition], case: Case, learners: Sequence[Hashable] = ()) -> Outcome:
+def judge_all(
+    conditions: Sequence[Condition], case: MetricValues, learners: Sequence[Hashable] = ()
+) -> RuleOutcome:
     """Test conditions that have to hold together: agree if all do, differ if any does.
 
     The numbers are those of the condition that decides: the first of the least favourable answer. Every one
@@ -209,20 +211,20 @@ def judge_all(conditions: Sequence[Condition], case: Case, learners: Sequence[Ha
     absent = [str(place) for place in wanted if not case.values.get(place)]
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        return Outcome(Answer.MISSING, f"no {absent[0]}{more}")
+        return RuleOutcome(Answer.MISSING, f"no {absent[0]}{more}")
     if not conditions:
-        return Outcome(Answer.MISSING, "only one J, or only one K")
+        return RuleOutcome(Answer.MISSING, "only one J, or only one K")
     if not case.learned:
-        return Outcome(Answer.UNDECIDED, "no method is better than one Gaussian", asked=False)
+        return RuleOutcome(Answer.UNDECIDED, "no method is better than one Gaussian", asked=False)
     for place in learners:
         if not case.has_learned(place):
-            return Outcome(Answer.UNDECIDED, f"{place} is no better than one Gaussian", asked=False)
+            return RuleOutcome(Answer.UNDECIDED, f"{place} is no better than one Gaussian", asked=False)
     found = [judge(each, case) for each in conditions]
     for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
         deciding = [each for each in found if each.answer is answer]
         if deciding:
             others = len(deciding) - 1 if answer is not Answer.AGREES else 0
-            return Outcome(answer, deciding[0].numbers + (f" (and {others} more)" if others else ""))
+            return RuleOutcome(answer, deciding[0].numbers + (f" (and {others} more)" if others else ""))
     raise AssertionError
 
 

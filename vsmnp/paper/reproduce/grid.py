@@ -14,8 +14,8 @@ from ...runs.session import Run, Session
 from ...settings.resolve import as_decided, resolved
 from ...settings.settings import FREE_TO_CHANGE, Settings
 from ...training.loop import Watch
-from .reproduction import Progress
-from .workers import Report, Stop, finish_in_processes
+from ...types.progress import Progress, Stop
+from .workers import Report, finish_in_processes
 
 #: Progress within a cell is reported in thousandths.
 WHOLE = 1000

@@ -10,7 +10,7 @@ from .methods import NAMES
 
 
 @dataclass(frozen=True)
-class Budget:
+class GridBudget:
     """The scale of a grid relative to the paper's."""
 
     #: Name of the budget and of the folder of its runs.
@@ -34,7 +34,7 @@ class GridPlan:
     """The options of a grid that the user chose."""
 
     #: Scale of the experiment.
-    budget: Budget
+    budget: GridBudget
     #: Folder of the runs, one folder each below one for the budget; figures share them.
     runs: Path
     #: Names or paths; empty for the budget's.

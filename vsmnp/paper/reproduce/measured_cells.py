@@ -13,8 +13,9 @@ from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings
 from ...types import Array
+from ...types.progress import Stop
 from .grid import Cell, check_same, finish_session, is_finished, open_cell
-from .workers import Report, Stop
+from .workers import Report
 
 #: Thousandths of a cell's progress that its training makes; the rest is its measurement.
 _TRAINED = 900
@@ -36,14 +37,9 @@ M = TypeVar("M", bound=Measurements)
 
 
 def finish_measured(
-    cell: Cell,
-    folder: Path,
-    train: bool,
-    read: Callable[[Path], M | None],
-    measure: Callable[[Session, Mapping[str, Any], bool], tuple[M, Run]],
-    report: Report,
-    stop: Stop,
-) -> tuple[M | None, Run | None]:
+    cell: Cell, folder: Path, train: bool, read: Callable[[Path], M | None],
+    measure: Callable[[Session, Mapping[str, Any], bool], tuple[M, Run]], report: Report, stop: Stop,
+) -> tuple[M | None, Run | None]:  # fmt: skip
     """Train a cell if ``train`` is true, measure what is trained, and return both.
 
     Parameters

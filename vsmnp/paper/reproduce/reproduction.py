@@ -7,13 +7,11 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from ...errors import DataError
 from ...storage import write_whole
-
-#: Called with the work done and the whole work, in any unit.
-Progress: TypeAlias = Callable[[int, int], None]
+from ...types.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,18 @@ from typing import TypeAlias, TypeVar
 
 from ...errors import DeviceError, Interrupted
 from ...kernels.cpu.allocator import keep_freed_memory
+from ...types.progress import Stop
 
 Item = TypeVar("Item")
 #: Called with the parts of an item that are done.
 Report: TypeAlias = Callable[[int], None]
-#: Returns true to stop early.
-Stop: TypeAlias = Callable[[], bool]
-#: Progress of an item: its index and the parts of it that are done.
-Progress: TypeAlias = tuple[int, int]
+#: The index of an item, and the parts of it that are done.
+Count: TypeAlias = tuple[int, int]
 #: Seconds between two checks of the processes.
 _INTERVAL = 0.2
 
 #: State of a worker process: the queue of its progress, the id of its parent process, the event to stop.
-_progress: SimpleQueue[Progress]
+_progress: SimpleQueue[Count]
 _parent: int
 _stopped: Event
 #: Lock that is held while the process works on an item.
@@ -35,19 +34,16 @@ _busy = threading.Lock()
 
 
 def finish_in_processes(
-    items: Sequence[Item],
-    work: Callable[[Item, Report, Stop], None],
-    jobs: int,
-    report: Callable[[int, int], None],
-    stop: Stop,
-) -> None:
+    items: Sequence[Item], work: Callable[[Item, Report, Stop], None], jobs: int,
+    report: Callable[[int, int], None], stop: Stop,
+) -> None:  # fmt: skip
     """Call ``work(item, report, stop)`` in parallel processes; a failure or a stop ends the others.
 
     In this process, ``report`` is called with the index of an item and the parts of it that are done. The
     other parameters and the errors are those of :func:`~vsmnp.paper.reproduce.grid.finish_cells`.
     """
     context = multiprocessing.get_context("spawn")
-    progress: SimpleQueue[Progress] = context.SimpleQueue()
+    progress: SimpleQueue[Count] = context.SimpleQueue()
     stopped = context.Event()
     try:
         with ProcessPoolExecutor(jobs, context, _begin, (progress, os.getpid(), stopped)) as pool:
@@ -68,7 +64,7 @@ def finish_in_processes(
         ) from error
 
 
-def _begin(progress: SimpleQueue[Progress], parent: int, stopped: Event) -> None:
+def _begin(progress: SimpleQueue[Count], parent: int, stopped: Event) -> None:
     """Initialise a worker process; Ctrl-C of the terminal is left to the parent process."""
     global _progress, _parent, _stopped
     _progress, _parent, _stopped = progress, parent, stopped

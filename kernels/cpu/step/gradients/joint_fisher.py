@@ -17,7 +17,7 @@ from ....formulas.elementary import formula
 from ...sums import total
 from ...views import row_of, run_of
 from ..perceptron import backward, backward_along, forward_along, input_cotangent, outputs_along
-from ..records import Noise
+from ..records import NoiseKey
 from ..sample import clear_padding, decode, draw, encode, sample_z, scale
 from ..stages import stage
 from ..tile import TANGENT
@@ -92,7 +92,7 @@ def joint_inference(
     if plan.follows:
         curvature(tile, theta, tau)
     gap_gradient(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False, g)
-    probe = Noise(noise.seed, plan.probe, noise.step)
+    probe = NoiseKey(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
     sums[2] += tile.found[0]
 
@@ -132,6 +132,6 @@ def joint_learning(
     backward_along(
         tile, tile.decoder, theta, at.cotangent, at.s_q, other, g, True, True, False, samples * width
     )
-    probe = Noise(noise.seed, plan.probe, noise.step)
+    probe = NoiseKey(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, False, row, rows, batch, False, phi)
     sums[2] += tile.found[0]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ....kernels import load
 from ....model.likelihood import precision
 from ....model.vae import GaussianVAE
 from ....objectives import Objective, Outcome
@@ -15,6 +14,7 @@ from ....rng import Key, Stream
 from ....types import Array, Kernels
 from ..evidence import gradient_in, mean_and_error
 from ..quadrature import normal_rule
+from .kernel_set import kernels
 
 #: Posterior samples for each datum in one call of an objective.
 _SAMPLES = 20_000
@@ -45,18 +45,13 @@ class EngineExample:
 
     @classmethod
     def build(
-        cls,
-        d_x: int = 2,
-        d_z: int = 2,
-        hidden: Sequence[int] = (5,),
-        activation: str = "tanh",
-        n: int = 3,
-        gamma: float = 0.3,
-        seed: int = 4,
-        scale: str = "exp",
-        nodes: int = 70,
-    ) -> EngineExample:
-        """Build a model with weights of moderate size: clearly nonlinear, but quadrature converges."""
+        cls, d_x: int = 3, d_z: int = 2, hidden: Sequence[int] = (5,), activation: str = "tanh", n: int = 4,
+        gamma: float = 0.3, seed: int = 4, scale: str = "exp", nodes: int = 70,
+    ) -> EngineExample:  # fmt: skip
+        """Build a model with weights of moderate size: clearly nonlinear, but quadrature converges.
+
+        Its sizes differ from each other, so that a formula with one of them in place of another fails.
+        """
         model = GaussianVAE.mlp(d_x, d_z, hidden, activation, scale)
         rng = np.random.default_rng(seed)
         phi = 0.5 * rng.standard_normal((1, model.phi_layout.size))
@@ -66,7 +61,7 @@ class EngineExample:
         bias[:, d_z:] = -0.7
         model.log_sd(theta)[:] = 0.5 * np.log(gamma)
         x = rng.standard_normal((1, 1, n, d_x))
-        return cls(load("reference"), model, phi, theta, x, nodes)
+        return cls(kernels(), model, phi, theta, x, nodes)
 
     @property
     def gamma(self) -> float:

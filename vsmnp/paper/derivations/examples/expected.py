@@ -42,11 +42,9 @@ class AtNodes(DiagonalGaussian):
 
 
 def expected(
-    example: EngineExample,
-    objective: Objective,
-    value: Callable[[Outcome], Array],
+    example: EngineExample, objective: Objective, value: Callable[[Outcome], Array],
     rule: tuple[Array, Array] | None = None,
-) -> Array:
+) -> Array:  # fmt: skip
     """Compute the expectation of an objective with one posterior sample, to the accuracy of the rule.
 
     Parameters

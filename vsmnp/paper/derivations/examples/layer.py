@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ....kernels import load
 from ....model.layout import Layout
 from ....types import Array, Grads, Layer, Params, Tangents
 from ..evidence import derivative, gradient, numeric
 from ..statement import Check, Claim, Effort, Evidence, Kind
+from .kernel_set import kernels
 
 _ROWS = 2
 
@@ -64,7 +64,7 @@ class LayerExample:
     @cached_property
     def by_its_rules(self) -> Mapping[str, Array]:
         """The same results from the layer's own ``jvp`` and ``vjp_jvp``."""
-        k, v = load("reference"), self._inputs()
+        k, v = kernels(), self._inputs()
         p, dp = self._tree(v.p), self._tree(v.dp)
         gp, dgp = np.zeros_like(v.p), np.zeros_like(v.p)
         _, c = self.layer.forward(k, p, v.x[None, None])
@@ -98,10 +98,10 @@ class LayerExample:
         return {prefix + name.replace(".", ""): array[0] for name, array in self._layout.named(vector)}
 
     def _forward(self, p: Array, x: Array) -> Array:
-        return np.asarray(self.layer.forward(load("reference"), self._tree(p), x[None, None])[0][0, 0])
+        return np.asarray(self.layer.forward(kernels(), self._tree(p), x[None, None])[0][0, 0])
 
     def _vjp(self, p: Array, x: Array, gy: Array) -> tuple[Array, Array]:
-        k, gp = load("reference"), np.zeros_like(p)
+        k, gp = kernels(), np.zeros_like(p)
         _, c = self.layer.forward(k, self._tree(p), x[None, None])
         gx = self.layer.vjp(k, self._tree(p), c, gy[None, None], self._tree(gp))
         return np.asarray(gx)[0, 0], gp

@@ -18,7 +18,6 @@ from functools import cache
 
 import numpy as np
 
-from ....kernels import load
 from ....layers.dense import Dense
 from ....model.gaussian import DiagonalGaussian
 from ....model.vae import GaussianVAE
@@ -27,6 +26,7 @@ from ....types import Array
 from ..evidence import derivative
 from ..quadrature import normal_log_density, normal_rule
 from .engine import EngineExample
+from .kernel_set import kernels
 from .toy import Toy, square
 
 _NODES = 12  # exact for polynomials of degree 23; scores are linear
@@ -182,7 +182,7 @@ class LinearModel:
         decoder["w"][:, 0, 0] = self.theta
         model.log_sd(theta)[:] = np.log(self.gamma) / 2
         x = np.sqrt(self.variance) * np.array([1.0, -1.0])[None, None, :, None]
-        return EngineExample(load("reference"), model, phi, theta, x)
+        return EngineExample(kernels(), model, phi, theta, x)
 
 
 Model = Toy | LinearModel

@@ -235,7 +235,7 @@ def sampled_reconstruction(example: EngineExample, samples: int, step: int = 0) 
 @cache
 def wide() -> tuple[EngineExample, Reconstruction]:
     """Build an example with d_x > d_z, and its moments over the ``SAMPLES`` that :func:`evaluate` draws."""
-    example = EngineExample.build(d_x=3, d_z=2)
+    example = EngineExample.build()
     return example, sampled_reconstruction(example, SAMPLES)
 
 

@@ -17,7 +17,7 @@ _X = np.array([0.3, -0.8])
 
 
 @dataclass(frozen=True)
-class Target:
+class TiltedPosterior:
     """The toy's posterior at one datum, times the exponential of a sine.
 
     Attributes

@@ -136,11 +136,7 @@ def engine_kl(v: Array) -> Array:
 def by_engine(truth: Callable[[Array], Any], detail: str) -> Check:
     """Make a check that the claim at the Gaussians of a linear VAE is what the engine computes."""
     return value_check(
-        "quadrature",
-        1e-10,
-        detail,
-        lambda claim: claim(*on_the_line()[1]),
-        lambda: truth(on_the_line()[1]),
+        "quadrature", 1e-10, detail, lambda claim: claim(*on_the_line()[1]), lambda: truth(on_the_line()[1])
     )
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ....kernels import load
 from ....model.gaussian import DiagonalGaussian
 from ....types import ActivationName, Array
 from ..checks import symbolic_sides, value_check
 from ..evidence import derivative, numeric
+from ..examples.kernel_set import kernels
 from ..statement import Claim, Effort, Evidence, Statement
 
 
@@ -95,14 +95,14 @@ def _table_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
 
 
 def _of_the_engine(claim: Claim) -> Array:
-    k = load("reference")
+    k = kernels()
     values = {name: k.activation(piece.f, piece.points) for name, piece in _PIECES.items()}
     return np.concatenate(_claimed(claim, values, np))
 
 
 def _table_by_differences() -> Array:
     """Compute differences of the engine's activations and, for the second derivative, of its slopes."""
-    k, found = load("reference"), []
+    k, found = kernels(), []
 
     def slope(f: ActivationName, x: Array) -> Array:
         return k.activation_slope(f, k.activation(f, x), np.ones_like(x))
@@ -114,7 +114,7 @@ def _table_by_differences() -> Array:
 
 
 def _table_of_the_engine() -> Array:
-    k, found = load("reference"), []
+    k, found = kernels(), []
     for piece in _PIECES.values():
         y, one = k.activation(piece.f, piece.points), np.ones(len(piece.points))
         slope = k.activation_slope(piece.f, y, one)
@@ -135,7 +135,7 @@ def _scale_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
 def _scale_in_float32(claim: Claim, effort: Effort) -> Evidence:
     """Compare in float32 at tiny, usual and large s, as ratios, so that no value hides another."""
     rho = np.array([-80, -20, -3, 0, 3, 20, 80, 90], np.float32)
-    k, posterior = load("reference"), DiagonalGaussian(len(rho), "softplus")
+    k, posterior = kernels(), DiagonalGaussian(len(rho), "softplus")
     s = posterior.moments(k, np.concatenate([rho, rho])).s
     with np.errstate(over="ignore", invalid="ignore"):
         slope, curve = claim(s, np)

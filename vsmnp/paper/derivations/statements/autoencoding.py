@@ -66,6 +66,7 @@ STATEMENTS = (
             r"L_{KL}(x) = |x - E_q g(z)|^2 + \sum_{j=1}^{d_z} V_q[g(z)_j]",
             _loss_as_printed,
         ),
+        error="sum-to-d-z",
         checks=(
             check.least_of_the_toy(M1), check.least_of_the_engine(M1),
         ),
@@ -84,6 +85,7 @@ STATEMENTS = (
         printed=Form(
             r"h\Bigl(\tfrac1N \sum_n |x_n - E_q g|^2 + \sum_{j=1}^{d_z} V_q[g_j]\Bigr)", _loss_as_printed
         ),
+        error="sum-to-d-z",
         checks=(
             check.least_of_the_toy(M1), check.least_by_search(M1), check.least_of_the_engine(M1),
         ),
@@ -126,6 +128,7 @@ STATEMENTS = (
             r"- \tfrac{d_x}{\gamma}",
             lambda r, gamma: (r.B + r.variance[:, :r.d_z].sum(-1)) / (2 * gamma**2) - r.d_x / gamma,
         ),
+        error="sum-to-d-z",
         checks=(
             check.expansion_of_the_toy(M1), check.expansion_of_the_engine(M1),
         ),

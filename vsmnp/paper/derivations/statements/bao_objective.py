@@ -107,6 +107,7 @@ STATEMENTS = (
             lambda s, norm: s.m3,
             literal=False,
         ),
+        error="score-of-one-sample",
         checks=(
             value_check("quadrature", 1e-8, "the objective by its definition, score of pi", _toy,
                 _objective_of_the_toy),

@@ -18,7 +18,7 @@ from ..examples.toy import dot, square
 from ..statement import Effort, Evidence, Statement
 
 _SAMPLES = 1_000_000
-_V = np.array([0.7, -1.1])
+_V = np.array([0.7, -1.1, 0.4])
 
 # --- (16): the claim is an integrand of the three scores ---
 
@@ -91,9 +91,7 @@ def _second_by_the_engine(claim: Any, effort: Effort) -> Evidence:
 @cache
 def _engine_m3(samples: int) -> tuple[Array, Array]:
     return LINEAR.engine().outcomes(
-        lambda s: M3(samples=s),
-        samples,
-        lambda o: np.array([o.terms["cross"][0], o.terms["divergence"][0]]),
+        lambda s: M3(samples=s), samples, lambda o: np.array([o.terms["cross"][0], o.terms["divergence"][0]])
     )
 
 

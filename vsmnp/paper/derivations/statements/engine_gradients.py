@@ -12,10 +12,10 @@ from ..checks import symbolic_sides, value_check
 from ..evidence import derivative, gradient, gradient_in
 from ..examples.engine import EngineExample
 from ..examples.expected import gradient_in_q
-from ..examples.target import Q, Target, nodes
+from ..examples.target import Q, TiltedPosterior, nodes
 from ..statement import Statement
 
-_TARGET = Target(ripple=0.4)
+_TARGET = TiltedPosterior(ripple=0.4)
 
 
 _ONE_DATUM = EngineExample.build(n=1, nodes=40)

@@ -171,11 +171,12 @@ STATEMENTS = (
         claim=_prior_loss,
         checks=(
             value_check("finite differences", 1e-9, "|grad log p|^2/2 + Laplacian of log p, at three data",
-                lambda claim: claim(*_toy_draws(), 2, _TOY.gamma),
+                lambda claim: claim(*_toy_draws(), _TOY.d_x, _TOY.gamma),
                 lambda: 0.5 * square(gradient_in(_TOY.log_marginal, _X))
                 + divergence_in(_TOY.score_marginal, _X)),
             sampling_check(30_000, f"score-matching loss by the engine, {_MODELS} x {{samples:,}} draws",
-                lambda claim: claim(*_engine_draws(), 2, _EXAMPLE.gamma).mean(), _losses_of_the_engine),
+                lambda claim: claim(*_engine_draws(), _EXAMPLE.model.d_x, _EXAMPLE.gamma).mean(),
+                _losses_of_the_engine),
         ),
         mutations={
             "half of the squares": partial(_prior_loss, of_square=0.5),

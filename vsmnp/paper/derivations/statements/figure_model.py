@@ -91,7 +91,7 @@ def _variance_of_the_posterior(claim: Any) -> tuple[Any, Any]:
 @both_sides("closed form", 1e-12, "decoder mean")
 def _mean_of_the_engine(claim: Any) -> tuple[Any, Any]:
     z, x = np.array([[-0.7], [0.4], [1.1]]), 0.8
-    return claim(2.0, z, x) + 0 * z, LinearModel(theta=2.0).engine().g(z)
+    return claim(1.4, z, x) + 0 * z, LinearModel(theta=1.4).engine().g(z)
 
 
 STATEMENTS = (
@@ -103,6 +103,7 @@ STATEMENTS = (
         latex=r"p(x|z) = N(x; \theta z, \gamma)",
         claim=lambda theta, z, x: theta * z,
         printed=Form(r"p(x|z) = N(\theta x, \gamma)", lambda theta, z, x: theta * x + 0 * z),
+        error="theta-x",
         checks=(_likelihood_is_normalised, _variance_of_the_posterior, _mean_of_the_engine),
         mutations={
             "the roles of theta and its inverse": lambda theta, z, x: z / theta,

@@ -53,12 +53,12 @@ def _divergence_of_the_engine(claim: Any) -> tuple[Any, Any]:
     log_sd = np.array(-0.35)
 
     def score(x: Array) -> Array:
-        return gradient_in(lambda x: log_likelihood(square(x), log_sd, 3), x, 0.5)
+        return gradient_in(lambda x: log_likelihood(square(x), log_sd, 4), x, 0.5)
 
     zero, tau = np.zeros(1), precision(log_sd)
-    term = score_matching_terms(zero, zero, tau, 3)["divergence"]
-    laplacian = divergence_in(score, np.zeros(3), 0.5)
-    return np.full(2, claim(float(1 / tau), 3, 2)), [laplacian, float(term)]
+    term = score_matching_terms(zero, zero, tau, 4)["divergence"]
+    laplacian = divergence_in(score, np.zeros(4), 0.5)
+    return np.full(2, claim(float(1 / tau), 4, 2)), [laplacian, float(term)]
 
 
 # --- (19), (20): functions of the moments of the reconstruction and gamma; (20) has two right-hand sides ---
@@ -184,6 +184,7 @@ STATEMENTS = (
             r"\min_\gamma \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{b^2}{2a}",
             lambda a, b: -(b**2) / (2 * a),
         ),
+        error="positive-b",
         checks=(
             _minimum_symbolic,
             value_check("search", 1e-9, "infimum over gamma > 0 at (a, b) = (1.7, .9), (.4, 2.5), (1.3, -.7)",
@@ -196,9 +197,10 @@ STATEMENTS = (
             "sign": lambda a, b: (b + abs(b)) ** 2 / (8 * a),
             "no half": lambda a, b: -((b + abs(b)) ** 2) / (4 * a),
         },
-        consequence="For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma grows. M3 has "
-            "b = d_x - D, which need not be positive; where it is not, Proposition A.1 has no autoencoding "
-            "loss.",
+        consequence="Over all real numbers the printed minimum is right, at a negative gamma for b < 0; "
+            "gamma is a variance. For b <= 0 there is no optimal gamma: the loss falls towards 0 as gamma "
+            "grows. M3 has b = d_x - D, which need not be positive; where it is not, Proposition A.1 has no "
+            "autoencoding loss.",
         code="vsmnp.objectives.OptimalGamma",
     ),
 )  # fmt: skip

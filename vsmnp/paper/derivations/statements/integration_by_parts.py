@@ -11,7 +11,7 @@ from ..checks import both_sides, symbolic_sides
 from ..evidence import divergence_in
 from ..examples.engine import EngineExample
 from ..examples.toy import Toy, dot
-from ..quadrature import normal_rule
+from ..quadrature import normal_log_density, normal_rule
 from ..statement import Form, Statement
 
 # A claim maps (boundary, divergence), pi f at the ends and E_pi div f, to E_pi[grad log pi . f]. All three
@@ -71,12 +71,41 @@ def _networks_by_quadrature(claim: Any) -> tuple[Any, Any]:
     return claim(0.0, w @ divergence_in(f, x)), w @ dot(-x, f(x))
 
 
+# --- the boundary term: a claim maps L, pi(R_0), pi(R) and the logarithm to the integral of pi' f ---
+
+
+@symbolic_sides("integral of pi' L/pi for pi = A (b + x)^-n")
+def _boundary_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
+    x, r0, r, b, limit, scale = sympy.symbols("x R0 R b L A", positive=True)
+    n = sympy.Symbol("n", positive=True)
+    density = scale * (b + x) ** -n
+    integrand = sympy.simplify(sympy.diff(density, x) * limit / density)
+    integral = sympy.integrate(integrand, x)
+    truth = integral.subs(x, r) - integral.subs(x, r0)
+    claimed = claim(limit, density.subs(x, r0), density.subs(x, r), sympy.log)
+    return sympy.expand_log(claimed, force=True), sympy.expand_log(truth, force=True)
+
+
+@both_sides("quadrature", 1e-10, "Gaussian tails of sd 0.8 from x = 0.6 to 1.9 and 7, pi f = 1.7")
+def _boundary_by_quadrature(claim: Any) -> tuple[Any, Any]:
+    points, w = np.polynomial.legendre.leggauss(80)
+    limit, claimed, truth = 1.7, [], []
+    for end in (1.9, 7.0):
+        x, half = 0.6 + (end - 0.6) * (points + 1) / 2, (end - 0.6) / 2
+        density = np.exp(normal_log_density(x, 0.0, 0.8**2))
+        truth.append(half * w @ (-x / 0.8**2 * density * (limit / density)))
+        first, last = (float(np.exp(normal_log_density(np.array(at), 0.0, 0.8**2))) for at in (0.6, end))
+        claimed.append(claim(limit, first, last, np.log))
+    return claimed, truth
+
+
 STATEMENTS = (
     Statement(
         id="25",
         section="A.3",
         title="Integration by parts under pi",
-        assumptions="pi and f are differentiable; the product pi f vanishes at infinity.",
+        assumptions="pi and f are differentiable; pi f vanishes at infinity, which on the line follows if pi "
+            "vanishes and both expectations are finite.",
         latex=r"E_\pi[\nabla_x \log \pi \cdot f] = [\pi f]_{-\infty}^{\infty} - E_\pi[\nabla_x \cdot f] "
             r"= -E_\pi[\nabla_x \cdot f] \text{ if } \pi f \to 0",
         claim=lambda boundary, divergence: boundary - divergence,
@@ -84,15 +113,30 @@ STATEMENTS = (
             r"E_\pi[\nabla_x \log \pi \cdot f] = -E_\pi[\nabla_x \cdot f] \text{ if } \pi \to 0",
             lambda boundary, divergence: -divergence,
         ),
+        error="finite-expectations",
         checks=(_cauchy_symbolic, _cauchy_by_quadrature, _mixture_by_quadrature, _networks_by_quadrature),
         mutations={
             "sign": lambda boundary, divergence: boundary + divergence,
             "sign of the boundary": lambda boundary, divergence: -boundary - divergence,
             "half": lambda boundary, divergence: boundary - divergence / 2,
         },
-        consequence="That pi vanishes is not enough: it must vanish faster than f grows, or a boundary term "
-            "stays. In one dimension it is enough if both expectations exist: pi f then has a limit, and "
-            "any limit but zero would make the expectation on the left infinite. Nothing in the paper "
-            "depends on it.",
+        consequence="The counterexample compares integrals over |x| <= R: over the whole line its "
+            "expectations are infinite. Where they are finite, the printed condition suffices on the line, "
+            "since a limit of pi f other than zero would make the expectation on the left infinite "
+            "(engine-boundary-term). Nothing in the paper depends on it.",
+    ),
+    Statement(
+        id="engine-boundary-term",
+        title="A boundary term makes the expectation infinite on the line",
+        assumptions="pi is positive and differentiable, and pi f is a constant L beyond R_0.",
+        latex=r"\int_{R_0}^{R} \pi \, (\log \pi)' f \, dx = L \log \frac{\pi(R)}{\pi(R_0)} \to -\infty "
+            r"\text{ as } \pi(R) \to 0, \; L > 0",
+        claim=lambda limit, first, last, log: limit * log(last / first),
+        checks=(_boundary_symbolic, _boundary_by_quadrature),
+        mutations={
+            "difference of the densities": lambda limit, first, last, log: limit * (last - first),
+            "sign": lambda limit, first, last, log: limit * log(first / last),
+            "no limit": lambda limit, first, last, log: log(last / first),
+        },
     ),
 )  # fmt: skip

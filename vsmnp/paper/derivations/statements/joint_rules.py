@@ -269,7 +269,7 @@ STATEMENTS = (
         checks=(
             value_check("quadrature", 1e-10,
                 "gamma that minimises the Fisher divergence between q pi and p(x, z)",
-                lambda claim: claim(*_toy_moments(), 2), lambda: _vertex(_divergence)),
+                lambda claim: claim(*_toy_moments(), _TOY.d_x), lambda: _vertex(_divergence)),
             value_check("finite differences", 1e-10,
                 "gamma that the engine chooses, and where its loss is least",
                 _gamma_of_networks, _gamma_of_the_engine),

@@ -145,6 +145,7 @@ STATEMENTS = (
             r"|\nabla_x \log\tfrac{\pi}{p(x)} + \nabla_x \log\tfrac{q}{p(z|x)}|^2",
             lambda in_z, in_x: in_z / 2 + in_x,
         ),
+        error="half-in-a-display",
         checks=(
             value_check("quadrature", 1e-9, "joint FD of the toy",
                 lambda claim: _display(claim, TOY), lambda: joint.joint_fisher(TOY)),
@@ -176,6 +177,7 @@ STATEMENTS = (
             r"\text{and } E_\pi[|J^\pi|^2] \text{ is the second term of the joint FD}",
             lambda squares, mean: mean(squares**2),
         ),
+        error="definition-of-j",
         checks=(
             value_check("quadrature", 1e-9, "joint FD less the posterior's",
                 lambda claim: _mean_j(claim, TOY),
@@ -204,6 +206,7 @@ STATEMENTS = (
             r"C_\pi = \tfrac12 | E_\pi \nabla_x \log\pi |^2",
             lambda score, mean: square(mean(score)) / 2,
         ),
+        error="norm-of-the-mean",
         checks=(
             value_check("quadrature", 1e-9, "E_pi J less E_pi M1",
                 lambda claim: _mean_constant(claim, TOY), _constant_of_the_toy),

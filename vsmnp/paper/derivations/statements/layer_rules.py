@@ -30,11 +30,7 @@ class _Turn(LinearMap):
         return np.asarray(gy @ self.a)
 
 
-_LINEAR = {
-    "dy": lambda v: v.dx @ v.a.T,
-    "gx": lambda v: v.gy @ v.a,
-    "dgx": lambda v: v.dgy @ v.a,
-}
+_LINEAR = {"dy": lambda v: v.dx @ v.a.T, "gx": lambda v: v.gy @ v.a, "dgx": lambda v: v.dgy @ v.a}
 
 # --- a bilinear layer ---
 

@@ -63,7 +63,7 @@ def _divergence_by_quadrature(claim: Any) -> tuple[Any, Any]:
 @cache
 def _one_latent() -> EngineExample:
     """Build an example whose data are the nodes of pi = N(0, I)."""
-    return replace(EngineExample.build(d_z=1), x=normal_rule(24, 2)[0][None, None])
+    return replace(EngineExample.build(d_x=2, d_z=1), x=normal_rule(24, 2)[0][None, None])
 
 
 @cache
@@ -165,6 +165,7 @@ STATEMENTS = (
         printed=Form(
             r"C_\pi = \tfrac12 |E_\pi \nabla_x \log \pi(x)|^2", lambda m3, of_mean, each: m3 + 0.5 * of_mean
         ),
+        error="norm-of-the-mean",
         checks=(_divergence_symbolic, _divergence_by_quadrature),
         mutations={"no half": lambda m3, of_mean, each: m3 + each},
         consequence="The mean of the score of pi is zero, and so is the constant as printed. That does not "

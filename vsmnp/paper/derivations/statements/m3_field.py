@@ -16,6 +16,7 @@ from ..examples.moments import (
     FEW,
     cross,
     engine_estimate,
+    engine_reconstruction,
     engine_scores,
     toy_pairs,
     toy_reconstruction,
@@ -26,7 +27,7 @@ from ..statement import Statement
 
 _TOY = Toy()
 _UNBIASED = M3(4, estimator="u-statistic", baseline="leave-one-out")
-_LEAVE_ONE_OUT = M3(3, baseline="leave-one-out")
+_LEAVE_ONE_OUT = M3(5, baseline="leave-one-out")
 
 # --- the field: functions of (psi, div psi, gamma, d_x) that give E M3 and D ---
 
@@ -35,7 +36,7 @@ def _field_of_the_toy(claim: Any) -> Any:
     def field(x: Array) -> Array:
         return np.asarray((_TOY.expect_q(lambda x, z: _TOY.g(z), x) - x) / _TOY.gamma)
 
-    return claim(field(FEW), divergence_in(field, FEW), _TOY.gamma, 2)
+    return claim(field(FEW), divergence_in(field, FEW), _TOY.gamma, _TOY.d_x)
 
 
 @cache
@@ -45,7 +46,7 @@ def _field_of_the_engine() -> tuple[Array, Array, float, int]:
     def field(x: Array) -> Array:
         return (example.mean_decoded(x) - x) / example.gamma
 
-    return field(example.data), divergence_in(field, example.data), example.gamma, 2
+    return field(example.data), divergence_in(field, example.data), example.gamma, example.model.d_x
 
 
 # --- the baseline: functions of (E[s^q . s^p], E s^q . E s^p, S) ---
@@ -80,7 +81,9 @@ def _slopes_of_the_engine() -> tuple[float, float]:
         s_p = example.at(theta=example.theta + t * _direction()).score_p(z)
         mean = np.tensordot(w, s_p, 1)
         spread = np.tensordot(w, square(s_p - mean), 1)
-        return np.array([(w @ dot(s_q, s_p)).mean(), 0.5 * (square(mean) + spread / 3).mean()])
+        return np.array(
+            [(w @ dot(s_q, s_p)).mean(), 0.5 * (square(mean) + spread / _LEAVE_ONE_OUT.samples).mean()]
+        )
 
     of_cross, rest = derivative(both)
     return float(of_cross), float(rest)
@@ -132,6 +135,9 @@ STATEMENTS = (
                 _field_of_the_toy, lambda: [toy_scores(_TOY).m3, toy_reconstruction(_TOY).cross]),
             sampling_check(1_000_000, "the engine's M3, {samples} samples",
                 lambda claim: claim(*_field_of_the_engine())[0].mean(), engine_estimate(_UNBIASED)),
+            value_check("quadrature", 1e-8, "D = E[s^q . g] of the engine's networks",
+                lambda claim: claim(*_field_of_the_engine())[1],
+                lambda: engine_reconstruction(EngineExample.build).cross),
         ),
         mutations={
             "sign": lambda psi, slope, gamma, d: [0.5 * square(psi) - slope, gamma * slope + d],
@@ -150,12 +156,12 @@ STATEMENTS = (
         checks=(
             value_check("quadrature", 1e-10, "mean of the cross term of two samples at three data",
                 lambda claim: claim(toy_scores(_TOY).cross, 2), _pairs_with_baseline),
-            sampling_check(1_000_000, "the engine's cross term, leave-one-out of 3, {samples} samples in all",
-                lambda claim: claim(engine_scores(EngineExample.build).cross, 3).mean(),
+            sampling_check(1_000_000, "the engine's cross term, leave-one-out of 5, {samples} samples in all",
+                lambda claim: claim(engine_scores(EngineExample.build).cross, 5).mean(),
                 engine_estimate(_LEAVE_ONE_OUT, cross)),
             sampling_check(1_000_000,
-                "the engine's gradient of M3 along a direction, leave-one-out of 3, {samples} samples in all",
-                lambda claim: claim(_slopes_of_the_engine()[0], 3) + _slopes_of_the_engine()[1],
+                "the engine's gradient of M3 along a direction, leave-one-out of 5, {samples} samples in all",
+                lambda claim: claim(_slopes_of_the_engine()[0], 5) + _slopes_of_the_engine()[1],
                 engine_estimate(_LEAVE_ONE_OUT, _along)),
         ),
         mutations={
@@ -176,7 +182,7 @@ STATEMENTS = (
             value_check("quadrature", 1e-10, "E[s^q . s^p] at three data",
                 _pathwise_of_the_toy, lambda: toy_scores(_TOY).cross),
             sampling_check(1_000_000, "the engine's cross term by the score of q, {samples} samples",
-                _pathwise_of_the_engine, engine_estimate(M3(3), cross)),
+                _pathwise_of_the_engine, engine_estimate(M3(5), cross)),
         ),
         mutations={
             "mean alone": lambda j_g, j_mu, j_s, eps, gamma: (

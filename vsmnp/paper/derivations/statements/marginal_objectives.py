@@ -75,6 +75,7 @@ STATEMENTS = (
             r"E_\pi \{ E_{p(z|x)} [ |s^p|^2 + \nabla_\theta \cdot s^p ] - \tfrac12 |E_{p(z|x)} s^p|^2 \}",
             lambda s, by_theta: s.square + by_theta - 0.5 * s.square_of_mean,
         ),
+        error="nabla-theta",
         checks=(
             _against_the_divergence,
             value_check("closed form", 1e-11,

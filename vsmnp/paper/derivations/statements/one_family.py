@@ -50,12 +50,14 @@ def _pairs_of_the_toy(name: str) -> Array:
     return moments.toy_pairs(toy, _ESTIMATORS[name]) - toy.d_x / toy.gamma
 
 
+#: Samples of the engine's estimators, another number than d_x, d_z and N.
+_FIVE = 5
 _OF_THE_ENGINE: dict[str, Learning] = {
-    "M1": M1(3),
-    "M2 unbiased": M2(3, estimator="u-statistic"),
-    "M2 biased": M2(3),
-    "M3 unbiased": M3(3, estimator="u-statistic", baseline="leave-one-out"),
-    "M3 biased": M3(3, baseline="leave-one-out"),
+    "M1": M1(_FIVE),
+    "M2 unbiased": M2(_FIVE, estimator="u-statistic"),
+    "M2 biased": M2(_FIVE),
+    "M3 unbiased": M3(_FIVE, estimator="u-statistic", baseline="leave-one-out"),
+    "M3 biased": M3(_FIVE, baseline="leave-one-out"),
 }
 
 
@@ -66,8 +68,8 @@ def _five_of_the_engine(samples: int) -> tuple[Array, Array]:
 
 
 def _of_networks(claim: Any) -> Any:
-    """Evaluate a claim for the moments of the engine's example, three samples and its gamma."""
-    return claim(moments.engine_reconstruction(EngineExample.build), 3, EngineExample.build().gamma)
+    """Evaluate a claim for the moments of the engine's example, five samples and its gamma."""
+    return claim(moments.engine_reconstruction(EngineExample.build), _FIVE, EngineExample.build().gamma)
 
 
 def _mean_of_m2(r: Reconstruction, gamma: float, c: float) -> Array:
@@ -123,7 +125,7 @@ def _gamma_of_the_toy(claim: Any) -> Any:
 
     square_b0 = _TOY.expect_q(lambda x, z: b0(x, z) ** 2, FEW).mean()
     along = _TOY.expect_q(lambda x, z: (_TOY.latent_score_q(x, z) + z) * b0(x, z), FEW).mean()
-    return claim(r.A.mean(), r.B.mean(), r.cross.mean(), square_b0, along, 2)
+    return claim(r.A.mean(), r.B.mean(), r.cross.mean(), square_b0, along, r.d_x)
 
 
 @both_sides("finite differences", 1e-9, "the engine's optimal gamma for M1, M2, M3 and the joint FD")
@@ -133,7 +135,9 @@ def _gamma_of_the_engine(claim: Any) -> tuple[Any, Any]:
     eps, (_, s) = moments.drawn(example, SAMPLES), example.q()
     z = example.place(eps)
     b0 = np.einsum("sndz,snd->snz", gradient_in(example.g, z), example.data - example.g(z))
-    claimed = claim(r.A.mean(), r.B.mean(), r.cross.mean(), square(b0).mean(), dot(z - eps / s, b0).mean(), 3)
+    claimed = claim(
+        r.A.mean(), r.B.mean(), r.cross.mean(), square(b0).mean(), dot(z - eps / s, b0).mean(), r.d_x
+    )
     rule = OptimalGamma()
     objectives: list[Objective] = [M1(SAMPLES, rule), M2(SAMPLES, rule), M3(SAMPLES, rule),
                                    JointFisherLearning(SAMPLES, gamma=rule)]  # fmt: skip
@@ -152,7 +156,7 @@ STATEMENTS = (
             value_check("quadrature", 1e-10, "mean of the two-sample M2 at three data",
                 lambda claim: claim(moments.toy_reconstruction(_TOY), 2, _TOY.gamma),
                 lambda: _pairs_of_the_toy("M2 biased")),
-            sampling_check(1_000_000, "the engine's biased M2 of three samples, {samples} in all",
+            sampling_check(1_000_000, "the engine's biased M2 of five samples, {samples} in all",
                 lambda claim: _of_networks(claim).mean(),
                 moments.engine_estimate(_OF_THE_ENGINE["M2 biased"])),
         ),
@@ -176,7 +180,7 @@ STATEMENTS = (
             value_check("quadrature", 1e-10, "means of five two-sample estimators at three data",
                 lambda claim: _family(claim, moments.toy_reconstruction(_TOY), 2, _TOY.gamma),
                 lambda: [_pairs_of_the_toy(name) for name in _ESTIMATORS]),
-            sampling_check(500_000, "the engine's five estimators of three samples, {samples} in all",
+            sampling_check(500_000, "the engine's five estimators of five samples, {samples} in all",
                 lambda claim: np.mean(_of_networks(lambda *at: _family(claim, *at)), -1),
                 _five_of_the_engine),
         ),

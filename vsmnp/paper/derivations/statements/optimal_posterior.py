@@ -171,6 +171,7 @@ STATEMENTS = (
             r"D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2 \text{ at the optimal } q",
             lambda j, gamma, x: (_mean(j, gamma, x), _precision(j, gamma)),
         ),
+        error="zero-at-the-optimum",
         checks=(_at_that_q, _at_that_q_by_engine, _at_that_q_by_smoothing),
         mutations={
             "without the prior's precision": lambda j, gamma, x: (_inverse(j, x), _curvature(j, gamma)),
@@ -196,6 +197,7 @@ STATEMENTS = (
             lambda j, gamma, x: (_inverse(j, x), _precision(j, gamma), 0.5 * _square(_inverse(j, x))),
             literal=False,
         ),
+        error="zero-at-the-optimum",
         checks=(
             value_check("search", 1e-9, "mu, Lambda and value at the minimum over all Gaussians",
                 lambda claim: _packed(*_of_linear(claim)), _full_minimum),
@@ -220,6 +222,7 @@ STATEMENTS = (
             r"\min_q D_F[q \| p(z|x)] \approx \tfrac12 |\mu^*|^2", lambda p, z0, sqrt: z0 @ z0 / 2,
             literal=False,
         ),
+        error="zero-at-the-optimum",
         checks=(
             value_check("search", 1e-10, "least D_F over diagonal Gaussians",
                 lambda claim: claim(_LINEAR.precision, np.array(_LINEAR.z0), np.sqrt),
@@ -248,6 +251,7 @@ STATEMENTS = (
         printed=Form(
             r"\Lambda^*_F = \Lambda^*_{KL} = P_{ii}", lambda p: (np.diag(p), np.diag(p)), literal=False
         ),
+        error="full-covariance",
         checks=(
             value_check("search", 1e-8, "Lambda of KL and of FD, diagonal q",
                 lambda claim: np.concatenate(claim(_LINEAR.precision)), _precisions_by_search),
@@ -258,9 +262,9 @@ STATEMENTS = (
             "exchanged": lambda p: (np.sqrt(np.diag(p @ p)), np.diag(p)),
             "marginal variances": lambda p: (1 / np.diag(np.linalg.inv(p)), np.sqrt(np.diag(p @ p))),
         },
-        consequence="With the diagonal q that is used throughout, the Fisher divergence prefers a narrower "
-            "q than the KL divergence wherever the posterior is correlated; what is said of one does not "
-            "carry over.",
+        consequence="With full covariances, as in (3), the printed sentence is right. With the diagonal q of "
+            "the experiments the Fisher divergence prefers a narrower q than the KL divergence wherever the "
+            "posterior is correlated; what is said of one does not carry over.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip

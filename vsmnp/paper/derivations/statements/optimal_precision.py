@@ -86,6 +86,7 @@ STATEMENTS = (
         printed=Form(
             r"\Lambda = P \text{ and the other solution } \Lambda = -P", lambda p: [p, -p]
         ),
+        error="other-solutions",
         checks=(
             value_check("search", 1e-8, "number of stationary Lambda, sums of tr^2 and det",
                 lambda claim: _summary(claim(LinearPosterior().precision)), lambda: _summary(_stationary())),

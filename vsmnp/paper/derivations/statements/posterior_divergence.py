@@ -20,6 +20,7 @@ _X = np.array([[0.3, -0.8], [-0.6, 0.2], [0.9, 0.4]])
 
 
 _EXAMPLE = EngineExample.build(nodes=40)
+_OTHER = EngineExample.build(d_x=4, n=3, gamma=0.7, seed=5)
 
 
 @cache
@@ -79,9 +80,8 @@ def _definition_of_networks(claim: Any) -> Any:
 # --- (26), (27): claims of mu, s, z, the Jacobian (..., D, Z), x - g and gamma ---
 
 
-def _at(claim: Any, z: Array) -> Array:
-    """Evaluate a claim for the example's networks at ``z (Q, N, Z)``, with the Jacobian by differences."""
-    example = _EXAMPLE
+def _at(claim: Any, z: Array, example: EngineExample = _EXAMPLE) -> Array:
+    """Evaluate a claim for an example's networks at ``z (Q, N, Z)``, with the Jacobian by differences."""
     jacobian, error = gradient_in(example.g, z, 2e-3), example.data - example.g(z)
     return np.asarray(claim(*example.q(), z, jacobian, error, example.gamma))
 
@@ -122,7 +122,7 @@ def _d_by_differences() -> Array:
 
 def _d_of_the_kernel() -> Array:
     """Compute minus the d of the kernel, which has the other sign."""
-    example, eps = _EXAMPLE, _noise()
+    example, eps = _OTHER, _noise()
     z = example.place(eps)
     mu, s = (m[None, None] for m in example.q())
     b = example.likelihood_score(z)[None]
@@ -152,6 +152,7 @@ STATEMENTS = (
             r"\| \nabla_z \log q(z|x) - \nabla_z \log p(z) - \nabla_z \log p(x|z) \|_2 \, dx \, dz",
             lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood) ** 0.5,
         ),
+        error="square-of-the-norm",
         checks=(
             _definition_symbolic,
             value_check("quadrature", 1e-9, "D_F against 2 E_p |grad sqrt(q/p)|^2, at a few x",
@@ -181,6 +182,7 @@ STATEMENTS = (
             r"\left\| \Lambda (z - \mu) - z + \nabla_z g \tfrac{x - g(z)}{\gamma} \right\|_2^2 dx \, dz",
             lambda *at: square(_d(*at)),
         ),
+        error="half-of-fd",
         checks=(
             _integral_symbolic,
             value_check("quadrature", 1e-9, "(26) against 2 E_p |grad sqrt(q/p)|^2, at a few x",
@@ -211,12 +213,12 @@ STATEMENTS = (
             value_check("finite differences", 1e-9, "d = grad_z log p(z|x) - grad_z log q",
                 lambda claim: _at(claim, _EXAMPLE.place(_noise())), _d_by_differences),
             value_check("closed form", 1e-9, "d against minus the one of the kernel",
-                lambda claim: _at(claim, _EXAMPLE.place(_noise())), _d_of_the_kernel),
+                lambda claim: _at(claim, _OTHER.place(_noise()), _OTHER), _d_of_the_kernel),
         ),
         mutations={
             "as in the display before (26)": lambda *at: -_d(*at),
-            "Jacobian not transposed": lambda mu, s, z, j, error, gamma: (
-                (z - mu) / s**2 - z + (j * error[..., None, :]).sum(-1) / gamma
+            "one coordinate of the data": lambda mu, s, z, j, error, gamma: (
+                (z - mu) / s**2 - z + _pulled(j[..., :1, :], error[..., :1]) / gamma
             ),
             "sign of the likelihood": lambda mu, s, z, j, error, gamma: (
                 (z - mu) / s**2 - z - _pulled(j, error) / gamma

@@ -164,6 +164,7 @@ STATEMENTS = (
         latex=r"\lim_{z \to \mu} \tfrac{R(z)}{(z - \mu)^2} = \tfrac12 [(x - g) g''' - 3 g' g'']",
         claim=lambda error, g1, g2, g3: (error * g3 - 3 * g1 * g2) / 2,
         printed=Form(r"R(z) = o(z^2)", lambda error, g1, g2, g3: 0 * error),
+        error="little-o",
         checks=(_remainder_symbolic, _remainder_by_differences),
         mutations={
             "sign": lambda error, g1, g2, g3: (error * g3 + 3 * g1 * g2) / 2,
@@ -210,6 +211,7 @@ STATEMENTS = (
             r"D_F \approx |\mu|^2 + \operatorname{tr}[(\Lambda - I - G) \Lambda^{-1} (\Lambda - I - G)]",
             lambda mu, precision, bend: mu @ mu + _trace(precision, bend),
         ),
+        error="half-of-fd",
         checks=(
             value_check("quadrature", 1e-10, "D_F at g(mu) = x, any Lambda",
                 lambda claim: claim(_MU, _LAMBDA, _G), lambda: _LINEAR.fisher(_MU, root_of(_LAMBDA))),

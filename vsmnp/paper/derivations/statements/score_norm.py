@@ -68,10 +68,10 @@ def _term_by_draws(estimator: ScoreNorm) -> Callable[[int], tuple[Array, Array]]
 def _probe_of_the_engine(claim: Claim) -> tuple[Any, Any]:
     """Compare with the directions to which the engine maps its random signs."""
     e = _EXAMPLE
-    key, eps = Key((5,)), np.zeros((1, 4, 3, e.model.d_z))
+    key, eps = Key((5,)), np.zeros((1, 5, 4, e.model.d_z))
     q, _ = e.model.encode(e.k, e.phi, e.x)
     truth = ScoreNormTerm("probe", True).directions(e.k, e.model, q, eps, key)
-    signs = key.on(Stream.PROBE, key.step).signs(e.k, (4, 3, 2 * e.model.d_z), np.float64)
+    signs = key.on(Stream.PROBE, key.step).signs(e.k, (5, 4, 2 * e.model.d_z), np.float64)
     return claim(*np.split(signs, 2, axis=-1)), truth
 
 
@@ -88,7 +88,7 @@ def _probed(claim: Claim) -> Array:
 
 
 _WAYS = np.random.default_rng(8).standard_normal((8, *_EXAMPLE.phi.shape)) / 20
-_NOISE = np.random.default_rng(9).standard_normal((1, 2, 3, 2))
+_NOISE = np.random.default_rng(9).standard_normal((1, 5, 4, 2))
 
 
 @both_sides("finite differences", 1e-9, "the gradient of <a, y> in the features, z following phi and z fixed")
@@ -169,10 +169,7 @@ def _gradient_of_the_engine(claim: Claim) -> tuple[Any, Any]:
 
 
 _ADJOINT: dict[bool, Callable[[SimpleNamespace], tuple[Array, Array]]] = {
-    True: lambda v: (
-        0 * v.mu,
-        -v.mu * v.u * v.d / v.s**2 + v.rho * v.w * (v.dd / v.s - v.d**2 / v.s**2),
-    ),
+    True: lambda v: (0 * v.mu, -v.mu * v.u * v.d / v.s**2 + v.rho * v.w * (v.dd / v.s - v.d**2 / v.s**2)),
     False: lambda v: (
         -v.mu / v.s**2 - 2 * v.u * v.d * v.rho / v.s**2,
         -2 * v.u * v.d * v.mu / v.s**2 + v.rho * ((1 - 3 * v.u**2) * v.d**2 / v.s**2 + v.w * v.dd / v.s),

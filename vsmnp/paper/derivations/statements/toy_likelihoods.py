@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ....kernels import load
 from ....layers.activations import Relu
 from ....layers.compose import Chain
 from ....layers.dense import Dense
@@ -21,11 +20,13 @@ from ..checks import both_sides, symbolic_sides, value_check
 from ..evidence import derivative, gradient, gradient_in
 from ..examples.engine import EngineExample
 from ..examples.expected import gradient_in_q, loss_of, with_q
+from ..examples.kernel_set import kernels
 from ..examples.minimum import hessian, minimise
 from ..quadrature import normal_log_density, normal_mean, normal_rule
 from ..statement import Statement
 
 _DATUM, _GAMMA = 2.0, 0.25  # of p_I
+_ELSEWHERE = (1.7, 0.4)  # another datum and gamma
 _LATENTS = Product()
 
 
@@ -39,7 +40,7 @@ def _engine(product: Product = _LATENTS, datum: float = _DATUM, gamma: float = _
     phi, theta = np.zeros((1, model.phi_layout.size)), np.zeros((1, model.theta_layout.size))
     model.decoder_part(theta)["0"]["w"][:] = np.eye(2)
     model.log_sd(theta)[:] = 0.5 * np.log(gamma)
-    return EngineExample(load("reference"), model, phi, theta, np.full((1, 1, 1, 1), datum), nodes=8)
+    return EngineExample(kernels(), model, phi, theta, np.full((1, 1, 1, 1), datum), nodes=8)
 
 
 def _log_joint(z: Array) -> Array:
@@ -133,8 +134,8 @@ def _optimum_by_search() -> list[Any]:
 
 
 def _excess_of_the_engine(claim: Any) -> list[Any]:
-    square, value = claim(_DATUM, _GAMMA)
-    there = with_q(_engine(), np.zeros(2), np.full(2, np.sqrt(square)))
+    square, value = claim(*_ELSEWHERE)
+    there = with_q(_engine(_LATENTS, *_ELSEWHERE), np.zeros(2), np.full(2, np.sqrt(square)))
     return [loss_of(there) - value, *gradient_in_q(there, PosteriorFisher(reparametrised=True))]
 
 
@@ -166,7 +167,7 @@ def _kl_scale() -> Array:
 def _saddle_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
     """Compare both curvatures along ``mu = (t, t)``, from the moments of q."""
     t, z1, z2, m1, m2, e1, e2 = sympy.symbols("t z1 z2 m1 m2 e1 e2", real=True)
-    s, x, gamma = sympy.Symbol("s", positive=True), sympy.Integer(2), sympy.Rational(1, 4)
+    (s, x), gamma = sympy.symbols("s x", positive=True), sympy.Rational(1, 4)
     log_joint = -(z1**2 + z2**2) / 2 - (x - z1 * z2) ** 2 / (2 * gamma)
 
     def expect(f: Any) -> Any:

@@ -16,7 +16,7 @@ from ..examples.expected import expected, loss_of
 from ..examples.linear_engine import on_the_line
 from ..examples.two_gaussians import POINT, by_engine, in_numbers, in_symbols
 from ..quadrature import normal_log_density
-from ..statement import Form, Statement
+from ..statement import Evidence, Form, Statement
 
 # --- (28): a claim gives both log-densities ---
 
@@ -35,12 +35,12 @@ def _densities_are_normalised(claim: Any) -> tuple[Any, Any]:
 
 @both_sides("closed form", 1e-12, "DiagonalGaussian.log_prob at three points")
 def _densities_of_the_engine(claim: Any) -> tuple[Any, Any]:
-    x, q = np.array([-1.3, 0.4, 2.0]), DiagonalGaussian(1)
+    x, q, other = np.array([-1.3, 0.4, 2.0]), DiagonalGaussian(1), (-0.2, 0.6, 0.9, 1.1)
     truth = [
         q.log_prob(Moments(np.array([m]), np.array([s])), x[:, None])
-        for m, s in zip(POINT[::2], POINT[1::2], strict=True)
+        for m, s in zip(other[::2], other[1::2], strict=True)
     ]
-    return claim(x, *POINT), truth
+    return claim(x, *other), truth
 
 
 def _two_normals(x: Array, m1: float, s1: float, m2: float, s2: float) -> list[Array]:
@@ -64,6 +64,15 @@ def _d_by_engine(claim: Any) -> tuple[Any, Any]:
         2 * expected(vae.example, PosteriorFisher(), lambda o: o.loss, (p[None], np.ones(1))) for p in points
     ]
     return claim(v[0] + v[1] * points[:, 0], *v), truth
+
+
+def _ratio_of_the_printed() -> Evidence:
+    """Check the corrected ratio by the paper's own (31) and (29), s_1 and s_2 positive."""
+    s1, s2 = POINT[1], POINT[3]
+    of_fisher, of_kl = 2 * (s1**4 - s2**4) / (s1**3 * s2**4), (s1**2 - s2**2) / (s1 * s2**2)
+    corrected = 2 * (s1**2 + s2**2) / (s1 * s2) ** 2
+    detail = f"(31) over (29) as printed is {of_fisher / of_kl:.6g} at s_1 = {s1}, s_2 = {s2}"
+    return Evidence("closed form", abs(of_fisher / of_kl / corrected - 1), 1e-14, detail)
 
 
 def _log(ratio: Any) -> Any:
@@ -140,6 +149,7 @@ STATEMENTS = (
             r"D_F[p_1 \| p_2] = \tfrac1{s_1^2} - \tfrac2{s_2^2} + \tfrac{s_1^2 + (m_1 - m_2)^2}{s_2^4}",
             lambda m1, s1, m2, s2: 1 / s1**2 - 2 / s2**2 + (s1**2 + (m1 - m2) ** 2) / s2**4,
         ),
+        error="half-of-fd",
         checks=(
             in_symbols(pair.fisher_symbolic, "FD from the log densities"),
             in_numbers("quadrature", pair.fisher, "FD by quadrature"),
@@ -167,6 +177,7 @@ STATEMENTS = (
             r"\partial_{s_1} D_F = \tfrac{2(s_1^4 - s_2^4)}{s_1^3 s_2^4}",
             lambda m1, s1, m2, s2: [2 * (m1 - m2) / s2**4, 2 * (s1**4 - s2**4) / (s1**3 * s2**4)],
         ),
+        error="half-of-fd",
         checks=(
             in_symbols(lambda: pair.gradient_symbolic(pair.fisher_symbolic), "gradient of FD"),
             in_numbers("finite differences",
@@ -195,6 +206,7 @@ STATEMENTS = (
             r"\partial^b_{s_1} D_F = \tfrac{4(s_1^2 - s_2^2)}{s_1^3 s_2^2}",
             lambda m1, s1, m2, s2: [2 * (m1 - m2) / (s1 * s2) ** 2, 4 * (s1**2 - s2**2) / (s1**3 * s2**2)],
         ),
+        error="half-of-fd",
         checks=(
             in_symbols(pair.unparametrised_symbolic, "gradient with x held fixed"),
             in_numbers("finite differences",
@@ -227,6 +239,8 @@ STATEMENTS = (
             r"\partial^b_{s_1} D_F = \tfrac4{s_1^2} \partial_{s_1} D_{KL}",
             lambda m1, s1, m2, s2: [2 / s2**2, 2 / (s1 * s2) ** 2, 2 / s1**2, 4 / s1**2],
         ),
+        error="ratio",
+        within=_ratio_of_the_printed,
         checks=(
             in_symbols(pair.ratios_symbolic, "gradients of FD over those of KL"),
             by_engine(pair.ratios_by_engine, "gradients of the engine's objectives, linear VAE"),
@@ -254,6 +268,7 @@ STATEMENTS = (
             r"d(x) = \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2}",
             lambda x, m1, s1, m2, s2: (x - m1) / s1**2 - (x - m2) / s2**2,
         ),
+        error="square-of-d",
         checks=(_d_symbolic, _d_by_engine),
         mutations={
             "sum of scores": lambda x, m1, s1, m2, s2: ((x - m1) / s1**2 + (x - m2) / s2**2) ** 2,

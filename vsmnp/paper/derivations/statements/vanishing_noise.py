@@ -77,6 +77,36 @@ def _line_series(best: bool) -> Callable[[Any, Effort], Evidence]:
     return check
 
 
+# --- the assumptions of A.4 at a small gamma: q is tight, and its mean is decoded to the datum ---
+
+_TIGHT = 1e-4
+
+
+def _is_tight(
+    offset: float, log_scale: float, which: int, claim: Callable[[float, float, float], float]
+) -> Evidence:
+    """Check at gamma = 1e-4 that s and ``|x - g(mu)|`` are small and D_F near its limit, not near mu^2/2."""
+    slope = 1 + 2 * _BEND * _Z0
+    s = np.exp(_TIGHT * log_scale) / np.sqrt(1 + slope**2 / _TIGHT)
+    residual = abs(_TIGHT * offset * (1 + _BEND * (2 * _Z0 + _TIGHT * offset)))
+    found, limit = _line_fd(offset, log_scale, _TIGHT), claim(_Z0, slope, 2 * _BEND)
+    detail = (
+        f"gamma = {_TIGHT:.0e}: s = {s:.2g}, |x - g(mu)| = {residual:.1g}; D_F = {found:.4f}, its limit "
+        f"{_limits()[which]:.4f}, mu^2/2 = {limit:.4f}"
+    )
+    small = s < 0.01 and residual < 0.001 and abs(found - limit) > 10 * abs(found - _limits()[which])
+    return Evidence("quadrature", 0.0 if small else 1.0, 0.0, detail)
+
+
+def _best_is_tight() -> Evidence:
+    a, b = minimise(lambda v: _line_fd(v[0], v[1], _TIGHT), np.zeros(2))
+    return _is_tight(float(a), float(b), 1, lambda z0, g1, g2: z0**2 / 2)
+
+
+def _decoded_is_tight() -> Evidence:
+    return _is_tight(0.0, 0.0, 0, lambda z0, g1, g2: z0**2 / 2)
+
+
 STATEMENTS = (
     Statement(
         id="10-nonlinear-limit",
@@ -90,6 +120,8 @@ STATEMENTS = (
             r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = \tfrac12 \mu^{*2}", lambda z0, g1, g2: z0**2 / 2,
             literal=False,
         ),
+        error="zero-at-the-optimum",
+        within=_best_is_tight,
         checks=(_line_limit(1, "least D_F, extrapolated to gamma = 0"), _line_series(best=True)),
         mutations={
             "factor": lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 8,
@@ -112,6 +144,8 @@ STATEMENTS = (
             r"\lim_{\gamma \to 0} D_F[q \| p(z|x)] = \tfrac12 \mu^2", lambda z0, g1, g2: z0**2 / 2,
             literal=False,
         ),
+        error="order-one",
+        within=_decoded_is_tight,
         checks=(_line_limit(0, "D_F at that q, extrapolated to gamma = 0"), _line_series(best=False)),
         mutations={
             "sign": lambda z0, g1, g2: (z0 - 3 * g2 / (2 * g1)) ** 2 / 2 + 9 * (g2 / g1) ** 2 / 4,

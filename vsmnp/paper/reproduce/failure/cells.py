@@ -21,7 +21,7 @@ _FEW = ("elbo", "m2-unbiased", "m3-biased", "m3-unbiased")
 
 
 @dataclass(frozen=True)
-class Grid:
+class FactorGrid:
     """A product of levels, and the data sets on which a budget runs it."""
 
     #: Levels other than the centre's, one mapping for each.
@@ -48,40 +48,40 @@ _TWO, _THREE = ("star", "mixture"), ("star", "mixture", "helicoid")
 
 #: The whole experiment. The first rows are the main grid, at the centre of all factors; each other row moves
 #: one factor. Every run is compared with the ELBO at the same levels, added where it is missing.
-GRIDS: tuple[Grid, ...] = (
+GRIDS: tuple[FactorGrid, ...] = (
     # the main grid
-    Grid([_CENTRE], _PAIR, DEFINED, ALL),
-    Grid([_CENTRE], _PAIR, PUBLISHED, _THREE),
-    Grid([_CENTRE], ("fisher-covariance",), DEFINED, _THREE),
-    Grid([_CENTRE], ("exact",), EXACT_OBJECTIVES, ALL),
+    FactorGrid([_CENTRE], _PAIR, DEFINED, ALL),
+    FactorGrid([_CENTRE], _PAIR, PUBLISHED, _THREE),
+    FactorGrid([_CENTRE], ("fisher-covariance",), DEFINED, _THREE),
+    FactorGrid([_CENTRE], ("exact",), EXACT_OBJECTIVES, ALL),
     # the learning objective: samples, bi-level updates, gamma
-    Grid([{"samples": 1}, {"samples": 25}], _PAIR, DEFINED, ("star", "helicoid")),
-    Grid([{"bilevel_steps": 5}], _PAIR, _FEW[1:], ("star", "helicoid")),
-    Grid([{"bilevel_steps": 20}], _PAIR, _FEW[1:], ("star",)),
-    Grid([{"gamma_rule": "fixed"}, {"gamma_rule": "optimal"}], _PAIR, _FEW, _THREE),
+    FactorGrid([{"samples": 1}, {"samples": 25}], _PAIR, DEFINED, ("star", "helicoid")),
+    FactorGrid([{"bilevel_steps": 5}], _PAIR, _FEW[1:], ("star", "helicoid")),
+    FactorGrid([{"bilevel_steps": 20}], _PAIR, _FEW[1:], ("star",)),
+    FactorGrid([{"gamma_rule": "fixed"}, {"gamma_rule": "optimal"}], _PAIR, _FEW, _THREE),
     # the optimisation: start, optimiser, encoder updates, minibatch
-    Grid([{"start": "elbo"}], _PAIR, DEFINED, _THREE),
-    Grid([{"optimiser": "paper"}], _PAIR, DEFINED, _TWO),
-    Grid([{"optimiser": "adam-3e-4"}, {"optimiser": "adam-3e-3"}], _PAIR, DEFINED, _THREE),
-    Grid([{"encoder_steps": 1}, {"encoder_steps": 5}, {"encoder_steps": 20}], _PAIR, _FEW, ("star",)),
-    Grid([{"batch_size": 1000}], _PAIR, _FEW, _TWO),
+    FactorGrid([{"start": "elbo"}], _PAIR, DEFINED, _THREE),
+    FactorGrid([{"optimiser": "paper"}], _PAIR, DEFINED, _TWO),
+    FactorGrid([{"optimiser": "adam-3e-4"}, {"optimiser": "adam-3e-3"}], _PAIR, DEFINED, _THREE),
+    FactorGrid([{"encoder_steps": 1}, {"encoder_steps": 5}, {"encoder_steps": 20}], _PAIR, _FEW, ("star",)),
+    FactorGrid([{"batch_size": 1000}], _PAIR, _FEW, _TWO),
     # smooth networks, whose second derivatives have no jumps
-    Grid([{"activation": "tanh"}], _PAIR, _FEW, _TWO),
-    Grid([{"activation": "tanh"}], ("fisher-reparam",), ("m1", "fae"), _TWO),
-    Grid([{"activation": "tanh", "bilevel_steps": 5}], _PAIR, _FEW[1:], ("star",)),
+    FactorGrid([{"activation": "tanh"}], _PAIR, _FEW, _TWO),
+    FactorGrid([{"activation": "tanh"}], ("fisher-reparam",), ("m1", "fae"), _TWO),
+    FactorGrid([{"activation": "tanh", "bilevel_steps": 5}], _PAIR, _FEW[1:], ("star",)),
 )
 
 #: What the budget "quick" runs: enough to see every part of the record.
 _QUICK = (
-    Grid([_CENTRE], ("kl",), ("m1", "m2-unbiased", "m3-unbiased", "m3-as-published"), ("mixture",)),
-    Grid([_CENTRE], ("fisher",), ("m3-unbiased",), ("mixture",)),
-    Grid([_CENTRE], ("exact",), ("m2", "marginal"), ("mixture",)),
-    Grid([{"bilevel_steps": 2}, {"start": "elbo"}], ("kl",), ("m2-unbiased",), ("mixture",)),
+    FactorGrid([_CENTRE], ("kl",), ("m1", "m2-unbiased", "m3-unbiased", "m3-as-published"), ("mixture",)),
+    FactorGrid([_CENTRE], ("fisher",), ("m3-unbiased",), ("mixture",)),
+    FactorGrid([_CENTRE], ("exact",), ("m2", "marginal"), ("mixture",)),
+    FactorGrid([{"bilevel_steps": 2}, {"start": "elbo"}], ("kl",), ("m2-unbiased",), ("mixture",)),
 )
 
 
 @dataclass(frozen=True)
-class Budget:
+class FailureBudget:
     """The size of the experiment."""
 
     name: str
@@ -96,13 +96,13 @@ class Budget:
 
 
 BUDGETS = (
-    Budget("quick", 400, (0, 1, 2), 4_000, 200, 610),
-    Budget("laptop", 5_000, tuple(range(10)), 100_000, 1_000, 2_584),
-    Budget("paper", 20_000, tuple(range(10)), 100_000, 5_000, 4_181),
+    FailureBudget("quick", 400, (0, 1, 2), 4_000, 200, 610),
+    FailureBudget("laptop", 5_000, tuple(range(10)), 100_000, 1_000, 2_584),
+    FailureBudget("paper", 20_000, tuple(range(10)), 100_000, 5_000, 4_181),
 )
 
 
-def budget_named(name: str) -> Budget:
+def budget_named(name: str) -> FailureBudget:
     """Return the budget of the given name.
 
     Raises
@@ -113,7 +113,7 @@ def budget_named(name: str) -> Budget:
     return member_of({each.name: each for each in BUDGETS}, "budget", name)
 
 
-def wanted(budget: Budget, datasets: Sequence[str] = ()) -> list[Factors]:
+def wanted(budget: FailureBudget, datasets: Sequence[str] = ()) -> list[Factors]:
     """List the runs of a budget with their references and origins, each once, in the order of the grids.
 
     A run comes after the run from which it starts. ``datasets`` restricts the budget's, if any are given.
@@ -140,7 +140,7 @@ def wanted(budget: Budget, datasets: Sequence[str] = ()) -> list[Factors]:
     return list(found)
 
 
-def cell_of(run: Factors, budget: Budget) -> Cell:
+def cell_of(run: Factors, budget: FailureBudget) -> Cell:
     """Return the cell of the grid that trains a run."""
     return Cell(run.name, run.settings(budget.steps, budget.seeds), asdict(run))
 

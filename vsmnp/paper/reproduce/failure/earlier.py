@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
-from .cells import Budget, wanted
+from .cells import FailureBudget, wanted
 from .factors import Factors
-from .tables import Row, read
+from .tables import MeasuredRun, read
 
 
 def read_all(
-    folders: Sequence[Path], budget: Budget
-) -> tuple[dict[Factors, Row], Sequence[Mapping[str, Any]]]:
+    folders: Sequence[Path], budget: FailureBudget
+) -> tuple[dict[Factors, MeasuredRun], Sequence[Mapping[str, Any]]]:
     """Read the rows of several records, and the first table of gradient variances that has any.
 
     Of a run that stands in several records, the row of the first is taken.
@@ -24,7 +24,7 @@ def read_all(
     DataError
         If a folder has no record, or one of another budget.
     """
-    rows: dict[Factors, Row] = {}
+    rows: dict[Factors, MeasuredRun] = {}
     variances: Sequence[Mapping[str, Any]] = ()
     runs = set(wanted(budget))
     for folder in folders:
@@ -41,7 +41,7 @@ def read_all(
     return rows, variances
 
 
-def missing(wished: Sequence[Factors], known: Mapping[Factors, Row]) -> list[Factors]:
+def missing(wished: Sequence[Factors], known: Mapping[Factors, MeasuredRun]) -> list[Factors]:
     """Return the runs that no record has, each after the run from which it starts, if it starts from one."""
     found: dict[Factors, None] = {}
     for run in wished:
@@ -52,7 +52,7 @@ def missing(wished: Sequence[Factors], known: Mapping[Factors, Row]) -> list[Fac
     return list(found)
 
 
-def _is_of(row: Row, budget: Budget) -> bool:
+def _is_of(row: MeasuredRun, budget: FailureBudget) -> bool:
     """Return whether a row was measured at the size of a budget."""
     steps = row.factors.settings(budget.steps, budget.seeds).steps
     return (row.steps, row.points, len(row.figures["nll"])) == (steps, budget.points, len(budget.seeds))

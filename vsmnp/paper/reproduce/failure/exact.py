@@ -33,7 +33,7 @@ import numpy as np
 from ....errors import ConfigError
 from ....model.likelihood import LOG_2PI, precision
 from ....model.vae import GaussianVAE
-from ....objectives.gamma import Choice, GammaRule
+from ....objectives.gamma import GammaChoice, GammaRule
 from ....objectives.objective import Outcome
 from ....rng import Key
 from ....types import Array, DType, Kernels
@@ -62,7 +62,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class ExactPosterior:
+class ExactPosteriorLearning:
     """A learning objective of theta whose q is the exact posterior; phi is not used.
 
     Parameters
@@ -148,7 +148,7 @@ class ExactPosterior:
         return a, np.full_like(a, d_x)
 
 
-def _outcome(loss: Array, g_theta: Array, choice: Choice | None) -> Outcome:
+def _outcome(loss: Array, g_theta: Array, choice: GammaChoice | None) -> Outcome:
     return Outcome(loss, {"exact": loss}, g_theta=g_theta, gamma=choice)
 
 

@@ -9,14 +9,15 @@ trained ELBO model from its optimisation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
 from ....runs.folder import CHECKPOINT
 from ....runs.session import load_run
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress, Stop
+from ..reproduction import Result, Table
 from . import earlier, measures, tables, verdicts
 from . import findings as failure_findings
 from . import picture as failure_picture
@@ -34,7 +35,7 @@ _TRAINED = Factors("mixture", "kl", "m1")
 def reproduce(
     out: Path, quick: bool, progress: Progress, *, budget: str = "laptop", datasets: Sequence[str] = (),
     jobs: int = 1, no_train: bool = False, records: Sequence[Path] = (),
-    stop: Callable[[], bool] = lambda: False,
+    stop: Stop = lambda: False,
 ) -> Result:  # fmt: skip
     """Train the grids, or resume them, then judge, draw and conclude; see the module and the protocol.
 
@@ -73,7 +74,7 @@ def reproduce(
 
 
 def conclude(
-    rows: Sequence[tables.Row], variances: Sequence[Mapping[str, Any]], out: Path, budget: str
+    rows: Sequence[tables.MeasuredRun], variances: Sequence[Mapping[str, Any]], out: Path, budget: str
 ) -> Result:
     """Decide all comparisons of the rows, write the record and the picture into ``out``, and return both."""
     found = verdicts.verdicts(rows)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ....errors import member_of
-from ....settings.presets import PAPER_ENCODER_LR
+from ....settings import choices
 from ....settings.settings import Settings
 
 #: Options of the learning objectives that are compared; each estimator has a name of its own.
@@ -131,8 +131,9 @@ class Factors:
         values |= member_of(OPTIMISERS, "optimiser", self.optimiser)
         if self.optimiser == "paper":
             # the exact posterior has no encoder; its step size is used by nothing
-            inference = values.get("inference", "fisher")
-            values |= {"encoder_lr": PAPER_ENCODER_LR[inference], "steps": 2 * steps}
+            row = choices.INFERENCES[values.get("inference", "fisher")]
+            step = row.plain_step(values.get("as_published", False))
+            values |= {"encoder_lr": step, "steps": 2 * steps}
         if self.bilevel_steps:
             values |= {"bilevel_lr": values["encoder_lr"] if self.optimiser == "paper" else 1e-2}
         return Settings(**values)

@@ -8,8 +8,8 @@ from typing import Any
 from ....metrics import metric
 from ..paired import LEVEL, median
 from .factors import Factors
-from .tables import Row, floors
-from .verdicts import MARGIN, TOLERANCE, Answer, Verdict, has_converged
+from .tables import MeasuredRun, floors
+from .verdicts import MARGIN, TOLERANCE, FailureAnswer, FailureVerdict, has_converged
 
 #: The inferences in the order of the sentences, with the subject of each sentence.
 SUBJECTS = {
@@ -22,7 +22,7 @@ SUBJECTS = {
 
 
 def findings(
-    rows: Sequence[Row], found: Sequence[Verdict], variances: Sequence[Mapping[str, Any]]
+    rows: Sequence[MeasuredRun], found: Sequence[FailureVerdict], variances: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
     """Write the rule, a sentence for each inference at the centre, and one for each level that is moved."""
     sentences = [_rule(rows, found), *by_inference(found), *_of_inference(found), *_moved(found)]
@@ -33,7 +33,7 @@ def findings(
     return tuple(sentences)
 
 
-def by_inference(found: Sequence[Verdict]) -> Iterator[str]:
+def by_inference(found: Sequence[FailureVerdict]) -> Iterator[str]:
     """Yield one sentence for each inference with the verdicts of the main grid."""
     main = [v for v in found if v.family == "main"]
     for inference, subject in SUBJECTS.items():
@@ -42,7 +42,7 @@ def by_inference(found: Sequence[Verdict]) -> Iterator[str]:
             yield f"{subject}, {_listed(here)}."
 
 
-def contents(rows: Sequence[Row]) -> Iterator[str]:
+def contents(rows: Sequence[MeasuredRun]) -> Iterator[str]:
     """Yield a line for each command, machine and grid of the record with its data, inferences and runs."""
     groups: dict[tuple[str, str, int, str], list[Factors]] = {}
     for row in rows:
@@ -58,31 +58,31 @@ def contents(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _listed(found: Sequence[Verdict]) -> str:
+def _listed(found: Sequence[FailureVerdict]) -> str:
     """List the objectives, each with the data on which it fails, does not fail, or is undecided."""
     parts = []
     for objective in dict.fromkeys(v.of.objective for v in found):
         here = [v for v in found if v.of.objective == objective]
         answers = [
             f"{_verb(answer)} on {', '.join(_named(v) for v in here if v.answer is answer)}"
-            for answer in Answer
+            for answer in FailureAnswer
             if any(v.answer is answer for v in here)
         ]
         parts.append(f"{objective} {' and '.join(answers)}")
     return "; ".join(parts)
 
 
-def _verb(answer: Answer) -> str:
-    return "is undecided" if answer is Answer.UNDECIDED else str(answer)
+def _verb(answer: FailureAnswer) -> str:
+    return "is undecided" if answer is FailureAnswer.UNDECIDED else str(answer)
 
 
-def _named(verdict: Verdict) -> str:
+def _named(verdict: FailureVerdict) -> str:
     """Name the data set with the difference, and with the reason why there is no answer."""
     because = f", {verdict.reason}" if verdict.reason and "interval" not in verdict.reason else ""
     return f"{verdict.of.dataset} ({verdict.interval.centre:+.2g}{because})"
 
 
-def _rule(rows: Sequence[Row], found: Sequence[Verdict]) -> str:
+def _rule(rows: Sequence[MeasuredRun], found: Sequence[FailureVerdict]) -> str:
     seeds = sorted({len(row.figures["nll"]) for row in rows})
     return (
         f"{len(rows)} runs of {' or '.join(map(str, seeds))} seeds, {len(found)} comparisons: an objective "
@@ -91,7 +91,7 @@ def _rule(rows: Sequence[Row], found: Sequence[Verdict]) -> str:
     )
 
 
-def _of_inference(found: Sequence[Verdict]) -> Iterator[str]:
+def _of_inference(found: Sequence[FailureVerdict]) -> Iterator[str]:
     """Yield a sentence for each inference with the ELBO against KL inference with the ELBO."""
     for inference, subject in SUBJECTS.items():
         here = [v for v in found if v.family == "inference, main" and v.of.inference == inference]
@@ -103,7 +103,7 @@ def _of_inference(found: Sequence[Verdict]) -> Iterator[str]:
             )
 
 
-def _moved(found: Sequence[Verdict]) -> Iterator[str]:
+def _moved(found: Sequence[FailureVerdict]) -> Iterator[str]:
     """Yield a sentence for each level that is moved, with the comparisons that it decides differently."""
     centre = {(v.of.dataset, v.of.inference, v.of.objective): v for v in found if v.family == "main"}
     moved = [v for v in found if v.of.moved and not v.family.startswith("inference")]
@@ -121,13 +121,13 @@ def _moved(found: Sequence[Verdict]) -> Iterator[str]:
             if now.answer is not before.answer
         ]
         counts = ", ".join(
-            f"{sum(v.answer is answer for v in here)} {answer}" for answer in Answer
+            f"{sum(v.answer is answer for v in here)} {answer}" for answer in FailureAnswer
         )  # fmt: skip
         told = f"; against the centre {'; '.join(changed)}" if changed else ""
         yield f"{setting}: {counts} of {len(here)}{told}."
 
 
-def _drifts(rows: Sequence[Row]) -> Iterator[str]:
+def _drifts(rows: Sequence[MeasuredRun]) -> Iterator[str]:
     """Yield a sentence with the change of each objective that was started from the trained ELBO model."""
     by_factors = {row.factors: row for row in rows}
     told = []
@@ -143,11 +143,11 @@ def _drifts(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _changes(row: Row, start: Row) -> list[float]:
+def _changes(row: MeasuredRun, start: MeasuredRun) -> list[float]:
     return [a - b for a, b in zip(row.figures["nll"], start.figures["nll"], strict=True)]
 
 
-def _unconverged(rows: Iterable[Row]) -> Iterator[str]:
+def _unconverged(rows: Iterable[MeasuredRun]) -> Iterator[str]:
     left = [_run(row.factors) for row in rows if not has_converged(row)]
     if left:
         yield (
@@ -156,7 +156,7 @@ def _unconverged(rows: Iterable[Row]) -> Iterator[str]:
         )
 
 
-def _diverged(rows: Iterable[Row]) -> Iterator[str]:
+def _diverged(rows: Iterable[MeasuredRun]) -> Iterator[str]:
     told = [
         f"{_run(row.factors)} {len(alive) - int(sum(alive))} of {len(alive)}"
         for row in rows
@@ -171,7 +171,7 @@ def _run(factors: Factors) -> str:
     return f"{factors.objective} on {factors.dataset} ({factors.inference}{setting})"
 
 
-def medians(rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
+def medians(rows: Sequence[MeasuredRun]) -> Iterator[tuple[Any, ...]]:
     """Yield the cells of the printed table: a run, and medians over the seeds with their intervals."""
     for row in rows:
         f, floor = row.factors, floors(row.factors.dataset, row.points)

@@ -12,7 +12,7 @@ from ....figures.canvas import drawing, legend_line
 from ....figures.style import DATA, FLOOR, SERIES
 from ..paired import LEVEL
 from .factors import EXACT_OBJECTIVES, OBJECTIVES
-from .verdicts import MARGIN, Answer, Verdict
+from .verdicts import MARGIN, FailureAnswer, FailureVerdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ _COLUMNS = 3
 _LIMITS = (-3.0, 3000.0)
 
 
-def draw(found: Sequence[Verdict], path: Path) -> None:
+def draw(found: Sequence[FailureVerdict], path: Path) -> None:
     """Draw the corrected intervals of the differences to the ELBO as PNG, on the scale of their analysis."""
     main = [v for v in found if v.family == "main" and v.of.inference in _COLOURS]
     datasets = list(dict.fromkeys(v.of.dataset for v in main))
@@ -66,7 +66,7 @@ def draw(found: Sequence[Verdict], path: Path) -> None:
         )  # fmt: skip
 
 
-def _panel(axes: Axes, found: Sequence[Verdict], rows: Sequence[str]) -> None:
+def _panel(axes: Axes, found: Sequence[FailureVerdict], rows: Sequence[str]) -> None:
     axes.set_xscale("asinh", linear_width=MARGIN)
     axes.set_xlim(*_LIMITS)
     axes.set_xticks([-1, 0, 1, 10, 100, 1000], ["-1", "0", "1", "10", "100", "1000"])
@@ -82,6 +82,6 @@ def _panel(axes: Axes, found: Sequence[Verdict], rows: Sequence[str]) -> None:
         colour = _COLOURS[v.of.inference]
         low, centre, high = np.clip([v.interval.low, v.interval.centre, v.interval.high], *_LIMITS)
         axes.plot([low, high], [place, place], color=colour, linewidth=1)
-        decided = v.answer is not Answer.UNDECIDED
+        decided = v.answer is not FailureAnswer.UNDECIDED
         axes.plot(centre, place, "o", color=colour, markersize=3.5,
                   markerfacecolor=colour if decided else "white")  # fmt: skip

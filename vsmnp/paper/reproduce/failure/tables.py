@@ -18,7 +18,7 @@ from .measures import METRICS
 
 
 @dataclass(frozen=True)
-class Row:
+class MeasuredRun:
     """A run with its measurements, and where they were made."""
 
     factors: Factors
@@ -59,7 +59,7 @@ _VARIANCE: Mapping[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-def full(rows: Iterable[Row]) -> Table:
+def full(rows: Iterable[MeasuredRun]) -> Table:
     """Make the table of the record; the numbers of the seeds are separated by blanks."""
     records = [
         {
@@ -77,7 +77,7 @@ def variance(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table.of("gradient_variance", _VARIANCE, rows)
 
 
-def read(folder: Path) -> tuple[list[Row], list[dict[str, Any]]]:
+def read(folder: Path) -> tuple[list[MeasuredRun], list[dict[str, Any]]]:
     """Read the rows and the gradient variances that ``vsmnp reproduce failure`` wrote into a folder.
 
     Raises
@@ -94,10 +94,12 @@ def read(folder: Path) -> tuple[list[Row], list[dict[str, Any]]]:
     return rows, reading(folder / "gradient_variance.csv", _VARIANCE)
 
 
-def _row(record: Mapping[str, Any]) -> Row:
+def _row(record: Mapping[str, Any]) -> MeasuredRun:
     factors = Factors(**{name: record[name] for name in _FACTORS})
     figures = {name: record[name] for name in _LISTS}
-    return Row(factors, record["steps"], record["points"], figures, record["command"], record["machine"])
+    return MeasuredRun(
+        factors, record["steps"], record["points"], figures, record["command"], record["machine"]
+    )
 
 
 @dataclass(frozen=True)

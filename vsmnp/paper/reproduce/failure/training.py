@@ -15,18 +15,18 @@ from ....training.build import gamma_rule
 from ....training.history import History
 from ....training.loop import Watch
 from ....training.state import State
+from ....types.progress import Progress, Stop
 from ..grid import WHOLE, Cell, finish_cells, is_finished, open_cell
-from ..reproduction import Progress
-from ..workers import Report, Stop
-from .cells import Budget, at_once, cell_of, factors_of
-from .exact import ExactPosterior, Name, NoInference
+from ..workers import Report
+from .cells import FailureBudget, at_once, cell_of, factors_of
+from .exact import ExactPosteriorLearning, Name, NoInference
 from .factors import Factors
 from .measures import EARLY, FINAL, OF_Q, measure, read_measured
-from .tables import Row, rounded
+from .tables import MeasuredRun, rounded
 
 
 def finish_all(
-    runs: Sequence[Factors], budget: Budget, folder: Path, progress: Progress, stop: Stop, jobs: int
+    runs: Sequence[Factors], budget: FailureBudget, folder: Path, progress: Progress, stop: Stop, jobs: int
 ) -> None:
     """Train and measure the runs, ``jobs`` at a time: first those that need no other run.
 
@@ -42,7 +42,7 @@ def finish_all(
         before += size
 
 
-def finish(cell: Cell, report: Report, stop: Stop, budget: Budget, folder: Path) -> None:
+def finish(cell: Cell, report: Report, stop: Stop, budget: FailureBudget, folder: Path) -> None:
     """Train the run of a cell to its end and measure it there and at three quarters of its steps."""
     run = factors_of(cell)
     with open_cell(cell, folder) as session:
@@ -63,7 +63,7 @@ def finish(cell: Cell, report: Report, stop: Stop, budget: Budget, folder: Path)
     report(WHOLE)
 
 
-def row_of(run: Factors, budget: Budget, folder: Path) -> Row | None:
+def row_of(run: Factors, budget: FailureBudget, folder: Path) -> MeasuredRun | None:
     """Read the row of a finished run; None without its measurements.
 
     ``nll_early`` is the negative log-likelihood at three quarters of the steps, or not a number, as are the
@@ -80,14 +80,16 @@ def row_of(run: Factors, budget: Budget, folder: Path) -> Row | None:
         plain |= dict.fromkeys(OF_Q, (float("nan"),) * len(before))
     steps = cell_of(run, budget).settings.steps
     command = f"vsmnp reproduce failure --budget {budget.name}"
-    return Row(run, steps, budget.points, plain, command, machine)
+    return MeasuredRun(run, steps, budget.points, plain, command, machine)
 
 
-def _prepare(session: Session, run: Factors, budget: Budget, folder: Path) -> None:
+def _prepare(session: Session, run: Factors, budget: FailureBudget, folder: Path) -> None:
     """Place the exact posterior in the trainer, and the trained models of the origin in a new state."""
     trainer, state = session.trainer, session.state
     if run.inference == "exact":
-        learning = ExactPosterior(cast(Name, run.objective), budget.nodes, gamma_rule(trainer.settings))
+        learning = ExactPosteriorLearning(
+            cast(Name, run.objective), budget.nodes, gamma_rule(trainer.settings)
+        )
         session.trainer = replace(trainer, learning=learning, inference=NoInference(), may_fuse=False)
     if run.origin is not None and state.step == 0:
         start = load_run(folder / run.origin.name)

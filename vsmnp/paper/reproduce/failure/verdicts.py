@@ -27,7 +27,7 @@ import numpy as np
 from ..paired import LEVEL, Interval, differences, intervals
 from ..reproduction import Table
 from .factors import Factors
-from .tables import Row, floors
+from .tables import MeasuredRun, floors
 
 #: Nats by which an objective may be worse than the ELBO.
 MARGIN = 0.1
@@ -37,7 +37,7 @@ TOLERANCE = 0.02
 _REPEATED = 4
 
 
-class Answer(Enum):
+class FailureAnswer(Enum):
     """The answer to the question whether an objective fails."""
 
     FAILS = "fails"
@@ -49,7 +49,7 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FailureVerdict:
     """The comparison of a run with its reference."""
 
     of: Factors
@@ -59,7 +59,7 @@ class Verdict:
     #: Number of comparisons of the family.
     comparisons: int
     interval: Interval
-    answer: Answer
+    answer: FailureAnswer
     #: What kept the question from an answer; empty with an answer.
     reason: str
     #: Change of the median negative log-likelihood in the last quarter, of the run and of its reference.
@@ -67,10 +67,10 @@ class Verdict:
     reference_drift: float
 
 
-def verdicts(rows: Sequence[Row]) -> list[Verdict]:
+def verdicts(rows: Sequence[MeasuredRun]) -> list[FailureVerdict]:
     """Compare every run with its reference, and the ELBO of every inference with that of KL inference."""
     by_factors = {row.factors: row for row in rows}
-    pairs: dict[str, list[tuple[Row, Row]]] = {}
+    pairs: dict[str, list[tuple[MeasuredRun, MeasuredRun]]] = {}
     for row in rows:
         for family, reference in _comparisons(row.factors):
             other = by_factors.get(reference)
@@ -79,7 +79,7 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
     return [each for family, group in pairs.items() for each in _judged(family, group)]
 
 
-def drift(row: Row) -> float:
+def drift(row: MeasuredRun) -> float:
     """Compute the change of the median negative log-likelihood in the last quarter; it falls if below 0."""
     end, early = (np.asarray(row.figures[name], float) for name in ("nll", "nll_early"))
     with np.errstate(invalid="ignore"):
@@ -87,12 +87,12 @@ def drift(row: Row) -> float:
     return float(np.median(change)) if np.isfinite(change).all() else float("nan")
 
 
-def has_converged(row: Row) -> bool:
+def has_converged(row: MeasuredRun) -> bool:
     """Return whether the loss of a run has stopped changing."""
     return abs(drift(row)) <= TOLERANCE
 
 
-def table(found: Iterable[Verdict]) -> Table:
+def table(found: Iterable[FailureVerdict]) -> Table:
     """Make the table of the verdicts, one row for each comparison."""
     header = (
         "grid", "data", "inference", "objective", "setting", "difference", "low", "high", "level", "verdict",
@@ -117,31 +117,31 @@ def _comparisons(of: Factors) -> Iterable[tuple[str, Factors]]:
         yield f"inference, {of.family}", replace(of, inference="kl")
 
 
-def _judged(family: str, pairs: Sequence[tuple[Row, Row]]) -> Iterable[Verdict]:
+def _judged(family: str, pairs: Sequence[tuple[MeasuredRun, MeasuredRun]]) -> Iterable[FailureVerdict]:
     found = intervals([differences(a.figures["nll"], b.figures["nll"]) for a, b in pairs], MARGIN, LEVEL)
     for (row, other), interval in zip(pairs, found, strict=True):
         answer, reason = _answer(row, other, interval)
-        yield Verdict(
+        yield FailureVerdict(
             row.factors, other.factors, family, len(pairs), interval, answer, reason, drift(row), drift(other)
         )
 
 
-def _answer(row: Row, other: Row, interval: Interval) -> tuple[Answer, str]:
+def _answer(row: MeasuredRun, other: MeasuredRun, interval: Interval) -> tuple[FailureAnswer, str]:
     """Apply the rule of the module."""
     if not np.isfinite(other.figures["nll"]).all():
-        return Answer.UNDECIDED, "the reference has no finite loss"
+        return FailureAnswer.UNDECIDED, "the reference has no finite loss"
     if interval.low > MARGIN:
         gain = max(0.0, -drift(row)) if np.isfinite(drift(row)) else 0.0
         if interval.low - _REPEATED * gain > MARGIN:
-            return Answer.FAILS, ""
-        return Answer.UNDECIDED, "still improving"
+            return FailureAnswer.FAILS, ""
+        return FailureAnswer.UNDECIDED, "still improving"
     if not interval.high < MARGIN:
-        return Answer.UNDECIDED, f"the interval contains {MARGIN}"
+        return FailureAnswer.UNDECIDED, f"the interval contains {MARGIN}"
     if not (has_converged(row) and has_converged(other)):
-        return Answer.UNDECIDED, "not converged"
+        return FailureAnswer.UNDECIDED, "not converged"
     if not (all(row.figures["alive"]) and all(other.figures["alive"])):
-        return Answer.UNDECIDED, "a model has diverged"
+        return FailureAnswer.UNDECIDED, "a model has diverged"
     gaussian = floors(row.factors.dataset, row.points).gaussian
     if not np.median(other.figures["nll"]) < gaussian - MARGIN:
-        return Answer.UNDECIDED, "the reference is no better than a Gaussian"
-    return Answer.DOES_NOT_FAIL, ""
+        return FailureAnswer.UNDECIDED, "the reference is no better than a Gaussian"
+    return FailureAnswer.DOES_NOT_FAIL, ""

@@ -15,7 +15,8 @@ import numpy as np
 
 from ....kernels import load
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from .linear_gaussian import JointDivergence, JointFisherDivergence, JointKL
 from .picture import FISHER_COLOUR, KL_COLOUR, Curve, Solution, draw
 from .tied import Descent, TiedModel, joint_fisher, joint_kl

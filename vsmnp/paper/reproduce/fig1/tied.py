@@ -97,13 +97,9 @@ class Descent:
     start: tuple[float, float] = (0.5, 1.0)
 
     def run(
-        self,
-        k: Kernels,
-        model: TiedModel,
-        objectives: Sequence[Objective],
-        theta_star: Array,
+        self, k: Kernels, model: TiedModel, objectives: Sequence[Objective], theta_star: Array,
         on_step: Callable[[int], None],
-    ) -> Array:
+    ) -> Array:  # fmt: skip
         """Compute the solutions ``(R, 2)`` for ``theta_star (R,)``; ``on_step`` is called with each step."""
         key, adam = Key(tuple(range(len(theta_star)))), Adam()
         sd = np.sqrt(theta_star**2 + model.gamma)[:, None, None, None]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....types import Array
 from .optima import Optimum, fisher, kl, optima
-from .problems import Problem
+from .problems import ToyProblem
 
 #: An end point belongs to the nearest optimum if its mean is within this distance; optima within it share a
 #: basin.
@@ -57,7 +57,7 @@ class Basin:
 
 
 @cache
-def find_basins(problem: Problem) -> tuple[Basin, ...]:
+def find_basins(problem: ToyProblem) -> tuple[Basin, ...]:
     """Find the basins of both divergences: those of KL first, in the order of their divergence."""
     alone = list(optima(fisher, problem, _STARTS))
     basins = []
@@ -81,7 +81,7 @@ def classify(basins: tuple[Basin, ...], end: Array) -> list[str]:
     return names
 
 
-def share_of_mode(problem: Problem, at: tuple[float, float]) -> float:
+def share_of_mode(problem: ToyProblem, at: tuple[float, float]) -> float:
     """Compute the posterior's density at a point over that at its mode, the maximum on a fine grid."""
     line = np.linspace(-4, 4, 801)
     mode = problem.log_joint(np.stack(np.meshgrid(line, line), axis=-1)).max()

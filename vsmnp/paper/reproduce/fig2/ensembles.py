@@ -1,43 +1,51 @@
-"""Run inference on a toy problem from a grid of initial means, all starts and optimisers in parallel."""
+"""Run inference on a toy problem from a grid of initial means, all starts and optimisers on one noise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ....objectives import KL, Objective, PosteriorFisher
 from ....rng import Key, Stream
-from ....training.optimizers import optimizer
-from ....types import Array, DType, Kernels, Shape
-from .problems import Problem
+from ....training.optimizers import Adam, optimizer
+from ....types import Array, Kernels
+from .loop import CODES, advance, code
+from .problems import ToyProblem
 
 #: Steps whose noise is drawn in one call.
 _BLOCK = 1000
 
 
 @dataclass(frozen=True)
-class Method:
+class Divergence:
     """A divergence and the estimator of its gradient, with its name in ``--inference``."""
 
     name: str
     label: str
-    objective: Objective
 
 
 METHODS = (
-    Method("kl", "KL, repar.", KL(1)),
-    Method("fisher-reparam", "FD, repar.", PosteriorFisher(1, reparametrised=True)),
-    Method("fisher", "FD, no repar.", PosteriorFisher(1)),
+    Divergence("kl", "KL, repar."),
+    Divergence("fisher-reparam", "FD, repar."),
+    Divergence("fisher", "FD, no repar."),
 )
+#: A loss has the name of the convention that it follows.
+Loss: TypeAlias = Literal["definition", "published"]
+#: The conventions: equation (5) with its 1/2, and a KL divergence from the prior in closed form; or those of
+#: the published script, ``E|d|^2`` and a KL divergence from samples. Both take the paper's step size, so
+#: that a step of plain gradient descent along the published FD is twice as long.
+LOSSES: Mapping[Loss, str] = MappingProxyType({
+    "definition": "loss by definition (5)", "published": "loss of the published script",
+})  # fmt: skip
 #: Names of the optimisers in figures.
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrajectoryPlan:
     """The settings of the runs on each problem with each method."""
 
     #: Number of updates.
@@ -49,10 +57,10 @@ class Plan:
     #: The grid fills ``[-reach, reach]^2``.
     reach: float = 3.0
 
-    def starts(self) -> Array:
-        """Return the initial means, ``(side^2, 2)``; the first coordinate varies fastest."""
+    def starts(self, problem: ToyProblem) -> Array:
+        """Return the initial means, ``(side^2, 2)``; the script's first coordinate varies fastest."""
         line = np.linspace(-self.reach, self.reach, self.side)
-        return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+        return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)[:, problem.order]
 
     def times(self) -> Array:
         """Return the steps at which the path is kept, 0 and the last included: first dense, then even."""
@@ -76,62 +84,44 @@ class Trajectory:
         return np.asarray(self.path[-1])
 
 
-@dataclass(frozen=True)
-class _Drawn(Key):
-    """A key whose normals were drawn earlier, in one block with those of many other steps."""
-
-    eps: Any = None
-
-    def normal(self, k: Kernels, shape: Shape, dtype: DType, first: int = 0) -> Array:
-        return np.asarray(self.eps)
-
-    def sample(self, k: Kernels, mu: Array, s: Array, samples: int, first: int = 0) -> Array:
-        return np.asarray(mu + s * self.normal(k, (samples, *mu.shape[2:]), mu.dtype, first))
-
-
 def run(
-    k: Kernels, problem: Problem, objective: Objective, plan: Plan, on_step: Callable[[int], None]
-) -> dict[str, Trajectory]:
+    k: Kernels, problem: ToyProblem, method: Divergence, loss: Loss, plan: TrajectoryPlan,
+    on_step: Callable[[int], None],
+) -> dict[str, Trajectory]:  # fmt: skip
     """Optimise q from every start by every optimiser of the plan; return the trajectory of each optimiser.
 
-    All optimisers get the same noise; arithmetic is in float64. ``on_step`` is called with the number of
-    steps done, every thousand steps.
+    All optimisers, methods and losses get the same noise; arithmetic is in float64. ``on_step`` is called
+    with the number of steps done, every thousand steps.
     """
-    model, x, starts = problem.model, problem.datum(), plan.starts()
-    each, copies = len(starts), len(plan.rates)
-    models = each * copies
-    phi, theta = np.zeros((models, model.phi_layout.size)), problem.theta(models)
-    phi[:, :2] = np.tile(starts, (copies, 1))
-    members = {name: slice(i * each, (i + 1) * each) for i, name in enumerate(plan.rates)}
-    optimizers = [
-        (rule, part, rule.remember(k, phi[part]), np.full(each, plan.rates[name]))
-        for name, part in members.items()
-        for rule in (optimizer(name),)
-    ]
-    alive, key = np.ones(each, bool), Key(tuple(range(each)), Stream.INFERENCE)
-    times, path = plan.times(), []
-    kept = set(times.tolist())
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # overflow shows in the path
-        for step in range(plan.steps + 1):
-            if step in kept:
-                path.append(phi[:, :4].copy())
-            if step == plan.steps:
-                break
-            block, i = divmod(step, _BLOCK)
-            if i == 0:
-                noise = _noise(k, key.on(Stream.INFERENCE, block), copies)
-                on_step(step)
-            drawn = _Drawn(key.seeds * copies, Stream.INFERENCE, step, noise[i])
-            g = objective(k, model, phi, theta, x, drawn).g_phi
-            assert g is not None
-            for rule, part, memory, rate in optimizers:
-                rule.update(k, phi[part], g[part], memory, rate, alive)
-        trajectories = np.stack(path)
-        trajectories[..., 2:] = np.exp(trajectories[..., 2:])
-    return {name: Trajectory(times, trajectories[:, part]) for name, part in members.items()}
-
-
-def _noise(k: Kernels, key: Key, copies: int) -> Array:
-    """Draw normals of a block of steps, ``(steps, R, 1, 1, 2)``; each start has the same in every copy."""
-    eps = key.normal(k, (_BLOCK, 1, 1, 2), np.float64).swapaxes(0, 1)
-    return np.tile(eps, (1, copies, 1, 1, 1))
+    starts, times = plan.starts(problem), plan.times()
+    key = Key(tuple(range(len(starts))), Stream.INFERENCE)
+    one, two = code(problem.decoder.first), code(problem.decoder.second)
+    kind = CODES[method.name], loss == "published", one, two, problem.x, problem.sd**-2
+    adam = Adam()
+    rates = np.array([1 - adam.beta1, 1 - adam.beta2, adam.eps])
+    states = {rule: np.zeros((3, len(starts), 4)) for rule in plan.rates}  # q and both moments
+    path: dict[str, list[Array]] = {rule: [] for rule in plan.rates}
+    for q, *_ in states.values():
+        q[:, :2] = starts
+    for low in range(0, plan.steps, _BLOCK):
+        on_step(low)
+        high = min(low + _BLOCK, plan.steps)
+        noise = key.on(Stream.INFERENCE, low // _BLOCK).normal(k, (_BLOCK, 2), np.float64)
+        noise = np.ascontiguousarray(noise.swapaxes(0, 1)[..., problem.order])
+        steps = np.arange(low + 1, high + 1)
+        corrections = np.array([1 - beta**steps for beta in (adam.beta1, adam.beta2)])
+        kept = [t for t in times if low <= t < high or t == high == plan.steps]
+        for rule, (q, m, v) in states.items():
+            is_adam, here = isinstance(optimizer(rule), Adam), low
+            for there in [*kept, high]:
+                part = slice(here - low, there - low)
+                now = np.ascontiguousarray(corrections[:, part])
+                advance(q, m, v, noise[part], now, rates, plan.rates[rule], is_adam, *kind)
+                here = there
+                if len(path[rule]) < len(times) and times[len(path[rule])] == there:
+                    path[rule].append(q.copy())
+    with np.errstate(over="ignore"):  # a start that diverged
+        found = {rule: np.stack(each) for rule, each in path.items()}
+        for each in found.values():
+            each[..., 2:] = np.exp(each[..., 2:])
+    return {rule: Trajectory(times, each) for rule, each in found.items()}

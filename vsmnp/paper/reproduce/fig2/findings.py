@@ -1,38 +1,37 @@
-"""State in sentences which of the paper's statements about Figure 2 hold."""
+"""State in sentences which of the paper's statements about Figure 2 hold, for each of the two losses."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
 from ....types import Array
 from .basins import DIVERGED, ELSEWHERE, Basin, point, share_of_mode
-from .ensembles import OPTIMIZERS
-from .rows import Panel, Row
-
-#: Mean end points within this distance cannot be told apart in the figure.
-_VISIBLE = 0.3
+from .ensembles import LOSSES, OPTIMIZERS, Loss
+from .rows import BasinRow, Panel
 
 
-def findings(rows: Sequence[Row]) -> list[str]:
+def findings(rows: Sequence[BasinRow]) -> list[str]:
     """Write the findings on p_I, on p_II as printed and on p_II as published, a sentence each."""
     one, printed, published = rows
     return [
-        *_low_density(one),
+        *(sentence for loss in LOSSES for sentence in _low_density(one, loss)),
         _none_without_reparametrisation(rows),
         *_agreement(rows),
         _printed(printed),
         *_kink(printed),
-        *_published(published),
+        _optima_of_published(published),
+        *(_published(published, loss) for loss in LOSSES),
         *_diverged(rows),
     ]
 
 
-def _low_density(row: Row) -> list[str]:
+def _low_density(row: BasinRow, loss: Loss) -> list[str]:
     """Describe the local optimum at the origin, and how many starts end at it by SGD and by Adam."""
-    sgd, adam = (row.panel("fisher-reparam", rule) for rule in OPTIMIZERS)
+    sgd, adam = (row.panel("fisher-reparam", rule, loss) for rule in OPTIMIZERS)
     low = _alone(row)
     if not low:
         return ["On p_I the Fisher divergence has no optimum of its own: the paper's is not there."]
@@ -49,13 +48,13 @@ def _low_density(row: Row) -> list[str]:
         f"({sgd.count(DIVERGED)} starts of SGD diverged)"
     )
     return [
-        f"On p_I the reparametrised FD has a local optimum at {where}; {n} of {starts} starts end "
-        f"there by SGD and {m} by Adam: the paper's low-density optimum {_is(n + m > 0)} found.",
-        f"{grows}.",
+        f"On p_I, with the {LOSSES[loss]}, the reparametrised FD has a local optimum at {where}; {n} of "
+        f"{starts} starts end there by SGD and {m} by Adam: the paper's low-density optimum {_is(n + m > 0)} "
+        f"found. {grows}."
     ]
 
 
-def _none_without_reparametrisation(rows: Sequence[Row]) -> str:
+def _none_without_reparametrisation(rows: Sequence[BasinRow]) -> str:
     """Report how often KL and FD with z fixed end at an optimum of FD alone."""
     panels = [(row, panel) for row in rows for panel in row.panels if panel.method.name != "fisher-reparam"]
     bad = sum(panel.count(*(basin.name for basin in _alone(row))) for row, panel in panels)
@@ -67,12 +66,12 @@ def _none_without_reparametrisation(rows: Sequence[Row]) -> str:
     )
 
 
-def _agreement(rows: Sequence[Row]) -> list[str]:
+def _agreement(rows: Sequence[BasinRow]) -> list[str]:
     """Measure how far apart FD with z fixed and KL end."""
     gaps = []
     for row in rows:
-        for rule in OPTIMIZERS:
-            kl, fisher = row.panel("kl", rule), row.panel("fisher", rule)
+        for rule, loss in product(OPTIMIZERS, LOSSES):
+            kl, fisher = row.panel("kl", rule, loss), row.panel("fisher", rule, loss)
             for basin in row.basins:
                 if kl.count(basin.name) and fisher.count(basin.name):
                     gaps.append(math.dist(_mean(kl, basin), _mean(fisher, basin)))
@@ -84,20 +83,20 @@ def _agreement(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _printed(row: Row) -> str:
+def _printed(row: BasinRow) -> str:
     """Report the optima of the likelihood of equation (11), which has no far one."""
     alone, (basin, *_) = _alone(row), row.basins
     if not alone:
         gap = math.dist(*(optimum.mean for optimum in (basin.kl, basin.fisher) if optimum))
         return (
-            "On p_II as printed each divergence has one optimum, with means "
-            f"{gap:.2f} apart: there is no far one for Adam to find, so the "
-            "text's account of p_II does not fit the printed likelihood."
+            "On p_II as printed each divergence has one optimum, of means "
+            f"{' and '.join(point(o.mean) for o in (basin.kl, basin.fisher) if o)}, {gap:.2f} apart: FD's "
+            "solution is another than KL's, and there is no other one for Adam to find."
         )
     return f"On p_II as printed FD has an optimum of its own at {', '.join(point(b.centre) for b in alone)}."
 
 
-def _kink(row: Row) -> list[str]:
+def _kink(row: BasinRow) -> list[str]:
     """Show that the pathwise gradient of FD misses the score's jump where relu switches."""
     (basin, *_) = row.basins
     panels = [(row.panel("fisher-reparam", rule), label) for rule, label in OPTIMIZERS.items()]
@@ -111,33 +110,38 @@ def _kink(row: Row) -> list[str]:
     ]
 
 
-def _published(row: Row) -> list[str]:
-    """Describe the optima of FD alone, and how many starts each optimiser takes to them."""
+def _optima_of_published(row: BasinRow) -> str:
+    """Describe the optima of both divergences, and how far those of FD are from that of KL."""
     alone, kl = _alone(row), row.basins[0].centre
     places = " and ".join(
         f"{point(b.centre)} ({b.fisher.value:.2f} nats, {math.dist(b.centre, kl):.2f} from KL's)"
         for b in alone
         if b.fisher is not None
     )
-    shares = []
+    return (
+        f"On p_II as the published code has it, KL's optimum is at {point(kl)}, and FD has optima of its own "
+        f"at {places}."
+    )
+
+
+def _published(row: BasinRow, loss: Loss) -> str:
+    """Describe how many starts each optimiser takes to the optima of FD, with one of the losses."""
+    alone, shares = _alone(row), []
     for rule, label in OPTIMIZERS.items():
-        panel = row.panel("fisher-reparam", rule)
-        counts = [panel.count(basin.name) for basin in alone]
-        shares.append(f"{label} takes {' and '.join(map(str, counts))} of {len(panel.names)} starts there")
-    sgd, adam = (_reached(row.panel("fisher-reparam", rule), alone) for rule in OPTIMIZERS)
-    far = [basin for basin in alone if math.dist(basin.centre, kl) > _VISIBLE]
-    return [
-        f"On p_II as the published code has it, KL's optimum is at {point(kl)}, and FD has optima of its "
-        f"own at {places}; {', '.join(shares)}.",
-        f"Adam's local optimum away from KL's {_is(adam > 1 and bool(far))} found; that SGD finds one "
-        f"optimum only {'holds' if sgd == 1 else f'does not hold ({sgd} were found)'}; that FD's solution is "
-        f"visibly different from KL's {'holds' if far else 'does not hold'}.",
-    ]
+        panel = row.panel("fisher-reparam", rule, loss)
+        counts = " and ".join(f"{panel.count(basin.name)} at {point(basin.centre)}" for basin in alone)
+        shares.append(f"{label} takes {counts} of {len(panel.names)} starts")
+    sgd, adam = (_reached(row.panel("fisher-reparam", rule, loss), alone) for rule in OPTIMIZERS)
+    return (
+        f"There, with the {LOSSES[loss]}, {', '.join(shares)}: that SGD finds a unique optimum "
+        f"{'holds' if sgd == 1 else f'does not hold ({sgd} were found)'}, and Adam's other one "
+        f"{_is(adam > 1)} found."
+    )
 
 
-def _diverged(rows: Sequence[Row]) -> list[str]:
+def _diverged(rows: Sequence[BasinRow]) -> list[str]:
     lost = [
-        f"{panel.count(DIVERGED)} on {row.problem.name} with {panel.title}"
+        f"{panel.count(DIVERGED)} on {row.problem.name} with {panel.title}, {LOSSES[panel.loss]}"
         for row in rows
         for panel in row.panels
         if panel.count(DIVERGED)
@@ -149,7 +153,7 @@ def _diverged(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _alone(row: Row) -> list[Basin]:
+def _alone(row: BasinRow) -> list[Basin]:
     return [basin for basin in row.basins if basin.kl is None]
 
 

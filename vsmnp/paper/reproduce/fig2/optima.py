@@ -24,7 +24,7 @@ from ....kernels import load
 from ....layers.families import NO_PARAMETERS
 from ....model.likelihood import kl_to_normal
 from ....types import Array, Layer
-from .problems import Problem
+from .problems import ToyProblem
 
 #: Half-width of the quadrature in q's standard deviations; the mass beyond is negligible in float64.
 _REACH = 9.0
@@ -71,13 +71,13 @@ class _Coordinate(NamedTuple):
         return float(self.weight @ self.f**n)
 
 
-def _coordinates(problem: Problem, mu: Array, s: Array) -> tuple[_Coordinate, _Coordinate]:
+def _coordinates(problem: ToyProblem, mu: Array, s: Array) -> tuple[_Coordinate, _Coordinate]:
     functions = (problem.decoder.first, problem.decoder.second)
     one, two = (_Coordinate.of(f, float(m), float(sd)) for f, m, sd in zip(functions, mu, s, strict=True))
     return one, two
 
 
-def kl(problem: Problem, mu: Array, s: Array) -> float:
+def kl(problem: ToyProblem, mu: Array, s: Array) -> float:
     """Compute ``KL[q || p(z|x)] + log p(x)``, ``q = N(mu, diag s^2)``, in nats: the negative ELBO."""
     one, two = _coordinates(problem, mu, s)
     square = problem.x**2 - 2 * problem.x * one.power(1) * two.power(1) + one.power(2) * two.power(2)
@@ -85,7 +85,7 @@ def kl(problem: Problem, mu: Array, s: Array) -> float:
     return float(kl_to_normal(mu, s) + evidence)
 
 
-def fisher(problem: Problem, mu: Array, s: Array) -> float:
+def fisher(problem: ToyProblem, mu: Array, s: Array) -> float:
     """Compute ``D_F[q || p(z|x)]``, ``q = N(mu, diag s^2)``, in nats, with the 1/2 of equation (5)."""
     one, two = _coordinates(problem, mu, s)
     precision, total = 1 / problem.sd**2, 0.0
@@ -111,7 +111,7 @@ class Optimum(NamedTuple):
 
 
 def optima(
-    divergence: Callable[[Problem, Array, Array], float], problem: Problem, starts: Iterable[Array]
+    divergence: Callable[[ToyProblem, Array, Array], float], problem: ToyProblem, starts: Iterable[Array]
 ) -> tuple[Optimum, ...]:
     """Find local optima by quasi-Newton descents from means ``starts``, each ``(2,)``; the best first."""
     from scipy.optimize import minimize

@@ -12,8 +12,8 @@ from ....figures.canvas import drawing, labelled_grid, legend_line, text_inside
 from ....figures.style import DATA, INK
 from ....types import Array
 from .basins import DIVERGED
-from .problems import Problem
-from .rows import OF_FISHER, OF_KL, Panel, Row
+from .problems import ToyProblem
+from .rows import OF_FISHER, OF_KL, BasinRow, Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,8 @@ _REACH, _FINE = 3.7, 241
 _LEVELS = (0.003, 0.03, 0.1, 0.25, 0.5, 0.75, 1.001)
 
 
-def picture(rows: Sequence[Row], path: Path, title: str) -> None:
-    """Draw the trajectories of the means over the posteriors' contours, as PNG.
+def picture(rows: Sequence[BasinRow], path: Path, title: str) -> None:
+    """Draw the trajectories of the means, for the published loss, over the posteriors' contours, as PNG.
 
     Dots are initial means, crosses final ones; the colour shows the basin in which a start ended.
 
@@ -36,14 +36,14 @@ def picture(rows: Sequence[Row], path: Path, title: str) -> None:
     StorageError
         If the file cannot be written.
     """
-    columns = len(rows[0].panels)
+    columns = len(rows[0].of_loss("published"))
     with drawing(path, title, 0.5 + 2.02 * columns, 0.9 + 2.1 * len(rows)) as figure:
         labels = [f"{row.problem.formula}\n$z_2$" for row in rows]
-        titles = [panel.title for panel in rows[0].panels]
+        titles = [panel.title for panel in rows[0].of_loss("published")]
         grid = labelled_grid(figure, labels, titles, sharex=True, sharey=True)
         for line, row in zip(grid, rows, strict=True):
             density = _density(row.problem)
-            for axes, panel in zip(line, row.panels, strict=True):
+            for axes, panel in zip(line, row.of_loss("published"), strict=True):
                 _contours(axes, density)
                 _trajectories(axes, panel, row.colours)
         for axes in grid[-1]:
@@ -51,7 +51,7 @@ def picture(rows: Sequence[Row], path: Path, title: str) -> None:
         _legend(figure)
 
 
-def _density(problem: Problem) -> Array:
+def _density(problem: ToyProblem) -> Array:
     """Compute the posterior over its greatest value, on the grid of a panel."""
     line = np.linspace(-_REACH, _REACH, _FINE)
     log_density = problem.log_joint(np.stack(np.meshgrid(line, line), axis=-1))

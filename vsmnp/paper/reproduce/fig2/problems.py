@@ -21,8 +21,12 @@ from ...toy_layers import Free, Product, SharpSoftplus
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A likelihood ``N(x; f_1(z_1) f_2(z_2), sd^2)`` and the datum x."""
+class ToyProblem:
+    """A likelihood ``N(x; f_1(z_1) f_2(z_2), sd^2)`` and the datum x.
+
+    The latents have the names of equation (11), whose relu is of ``z_2``. The published script bends its
+    first coordinate: its points are the exchanged ones of these.
+    """
 
     #: Name in tables and files.
     name: str
@@ -33,6 +37,8 @@ class Problem:
     sd: float
     #: The mean of the likelihood.
     decoder: Product
+    #: The published script's order of z_1 and z_2, in which starts and noise are drawn.
+    order: tuple[int, int] = (0, 1)
 
     @cached_property
     def model(self) -> GaussianVAE:
@@ -57,13 +63,14 @@ class Problem:
 
 
 PROBLEMS = (
-    Problem("p_I", r"$N(2;\ z_1 z_2,\ 0.5^2)$", 2.0, 0.5, Product()),
-    Problem("p_II as printed", r"$N(1;\ z_1\,\mathrm{relu}(z_2),\ 1)$", 1.0, 1.0, Product(second=Relu())),
-    Problem(
+    ToyProblem("p_I", r"$N(2;\ z_1 z_2,\ 0.5^2)$", 2.0, 0.5, Product()),
+    ToyProblem("p_II as printed", r"$N(1;\ z_1\,\mathrm{relu}(z_2),\ 1)$", 1.0, 1.0, Product(second=Relu())),
+    ToyProblem(
         "p_II as published code",
-        r"$N(2;\ \mathrm{softplus}(10 z_1)/10 \cdot z_2,\ 1)$",
+        r"$N(2;\ z_1\,\mathrm{softplus}(10 z_2)/10,\ 1)$",
         2.0,
         1.0,
-        Product(first=SharpSoftplus(10.0)),
+        Product(second=SharpSoftplus(10.0)),
+        order=(1, 0),
     ),
 )

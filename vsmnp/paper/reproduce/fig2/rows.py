@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ....figures.style import DATA, INK, SERIES
 from ....types import Array
 from .basins import DIVERGED, ELSEWHERE, Basin
-from .ensembles import OPTIMIZERS, Method, Trajectory
-from .problems import Problem
+from .ensembles import OPTIMIZERS, Divergence, Loss, Trajectory
+from .problems import ToyProblem
 
 #: Cold colours for optima of KL, warm ones for optima of the Fisher divergence alone.
 OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
@@ -17,9 +17,10 @@ OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
 
 @dataclass(frozen=True)
 class Panel:
-    """The result of one method with one optimiser: trajectories, and the basin in which each start ended."""
+    """The result of one method, loss and optimiser: trajectories, and the basin in which each start ended."""
 
-    method: Method
+    method: Divergence
+    loss: Loss
     rule: str
     trajectory: Trajectory
     names: Sequence[str]
@@ -39,10 +40,10 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class BasinRow:
     """A posterior with its basins and its panels."""
 
-    problem: Problem
+    problem: ToyProblem
     basins: Sequence[Basin]
     panels: Sequence[Panel]
 
@@ -54,6 +55,10 @@ class Row:
         colours = zip([*cold, *warm], [*OF_KL[: len(cold)], *OF_FISHER[: len(warm)]], strict=True)
         return {**dict(colours), ELSEWHERE: DATA, DIVERGED: INK}
 
-    def panel(self, method: str, rule: str) -> Panel:
-        """Return the panel of the given method and optimiser."""
-        return next(each for each in self.panels if (each.method.name, each.rule) == (method, rule))
+    def of_loss(self, loss: Loss) -> Sequence[Panel]:
+        """Return the panels of one loss, a method after the other."""
+        return [each for each in self.panels if each.loss == loss]
+
+    def panel(self, method: str, rule: str, loss: Loss = "published") -> Panel:
+        """Return the panel of the given method, optimiser and loss."""
+        return next(each for each in self.of_loss(loss) if (each.method.name, each.rule) == (method, rule))

@@ -17,20 +17,22 @@ import numpy as np
 
 from ....storage import write_whole
 from ....training.optimizers import optimizer
-from .ensembles import Method, Plan, Trajectory
-from .problems import Problem
+from .ensembles import Divergence, Loss, Trajectory, TrajectoryPlan
+from .problems import ToyProblem
 
 #: Version of the files, raised whenever the same settings yield other numbers.
-_FORMAT = 1
+_FORMAT = 2
 _HEADER = ("step", "start", "mean_1", "mean_2", "sd_1", "sd_2")
 
 
-def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[str, object]:
+def settings(
+    problem: ToyProblem, method: Divergence, loss: Loss, rule: str, plan: TrajectoryPlan
+) -> dict[str, object]:
     """Collect the settings that the numbers of a trajectory depend on."""
     return {
         "format": _FORMAT,
-        "problem": [problem.name, problem.x, problem.sd, repr(problem.decoder)],
-        "objective": repr(method.objective),
+        "problem": [problem.name, problem.x, problem.sd, repr(problem.decoder), problem.order],
+        "objective": [method.name, loss],
         "optimizer": repr(optimizer(rule)),
         "step_size": plan.rates[rule],
         "steps": plan.steps,
@@ -38,18 +40,15 @@ def settings(problem: Problem, method: Method, rule: str, plan: Plan) -> dict[st
     }
 
 
-def trajectory_file(folder: Path, problem: Problem, method: Method, rule: str) -> Path:
-    """Return the path of a trajectory's file in the folder, such as ``p_I-kl-adam.csv``."""
-    return folder / f"{problem.name.replace(' ', '_')}-{method.name}-{rule}.csv"
+def trajectory_file(folder: Path, problem: ToyProblem, method: Divergence, loss: Loss, rule: str) -> Path:
+    """Return the path of a trajectory's file in the folder, such as ``p_I-kl-definition-adam.csv``."""
+    return folder / f"{problem.name.replace(' ', '_')}-{method.name}-{loss}-{rule}.csv"
 
 
 def trajectories(
-    folder: Path,
-    problem: Problem,
-    method: Method,
-    plan: Plan,
+    folder: Path, problem: ToyProblem, method: Divergence, loss: Loss, plan: TrajectoryPlan,
     compute: Callable[[], Mapping[str, Trajectory]],
-) -> dict[str, Trajectory]:
+) -> dict[str, Trajectory]:  # fmt: skip
     """Read the trajectory of each optimiser from the folder, or compute and save them if one is missing.
 
     Numbers are rounded to nine digits in either case.
@@ -60,7 +59,10 @@ def trajectories(
         If a file cannot be written.
     """
     files = {
-        rule: (trajectory_file(folder, problem, method, rule), settings(problem, method, rule, plan))
+        rule: (
+            trajectory_file(folder, problem, method, loss, rule),
+            settings(problem, method, loss, rule, plan),
+        )
         for rule in plan.rates
     }
     kept = {rule: _read(*file) for rule, file in files.items()}

@@ -17,7 +17,8 @@ import numpy as np
 from ....kernels import load
 from ....model.layout import Layout
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from .fit import fit, start
 from .mixture_posterior import GaussianMixture
 from .panels import draw
@@ -37,12 +38,9 @@ _STABLE, _ARBITRARY = 0.03, 0.1
 
 
 def run(
-    target: SidedPosterior,
-    seeds: tuple[int, ...],
-    steps: int,
-    step_size: float = STEP_SIZE,
+    target: SidedPosterior, seeds: tuple[int, ...], steps: int, step_size: float = STEP_SIZE,
     on_step: Callable[[int], None] = lambda step: None,
-) -> Fits:
+) -> Fits:  # fmt: skip
     """Fit one mixture for each seed to a posterior, and measure all of them."""
     k = load("cpu")
     mixture = GaussianMixture(COMPONENTS, 2)

@@ -14,7 +14,7 @@ from ....types import Array, Kernels
 from .mixture_posterior import GaussianMixture
 
 
-class Target(Protocol):
+class TargetScore(Protocol):
     """A density to which the mixture is fitted, given by its score alone."""
 
     def score(self, k: Kernels, z: Array) -> Array:
@@ -31,15 +31,9 @@ def start(k: Kernels, mixture: GaussianMixture, seeds: tuple[int, ...]) -> Array
 
 
 def fit(
-    k: Kernels,
-    mixture: GaussianMixture,
-    target: Target,
-    seeds: tuple[int, ...],
-    steps: int,
-    samples: int = 10,
-    step_size: float = 1e-3,
-    on_step: Callable[[int], None] = lambda step: None,
-) -> Array:
+    k: Kernels, mixture: GaussianMixture, target: TargetScore, seeds: tuple[int, ...], steps: int,
+    samples: int = 10, step_size: float = 1e-3, on_step: Callable[[int], None] = lambda step: None,
+) -> Array:  # fmt: skip
     """Minimise ``1/2 E_q |grad_z log q - grad_z log p|^2`` by Adam along the unparametrised gradient (A.5.2).
 
     A step draws ``samples`` points from q, holds them fixed, and differentiates the divergence in the

@@ -9,7 +9,7 @@ import numpy as np
 from ....layers.families import NO_PARAMETERS
 from ....model.likelihood import LOG_2PI
 from ....types import Array, Kernels
-from ..fig2.problems import PROBLEMS, Problem
+from ..fig2.problems import PROBLEMS, ToyProblem
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SidedPosterior:
     """A posterior in the plane and a half-plane."""
 
     #: Prior, likelihood and datum.
-    problem: Problem
+    problem: ToyProblem
     #: The half-plane is ``{z: z . side > 0}``.
     side: tuple[float, float]
     #: The half-plane as a formula for a picture.
@@ -42,7 +42,7 @@ TARGETS = tuple(
     SidedPosterior(problem, side, formula)
     for problem, (side, formula) in zip(
         PROBLEMS,
-        (((1.0, 1.0), "$z_1 + z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$"), ((1.0, 0.0), "$z_1 > 0$")),
+        (((1.0, 1.0), "$z_1 + z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$"), ((0.0, 1.0), "$z_2 > 0$")),
         strict=True,
     )
 )

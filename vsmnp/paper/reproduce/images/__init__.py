@@ -4,6 +4,6 @@ from ..methods import NAMES as METHODS
 from .budgets import NAMES as BUDGETS
 from .budgets import budget
 from .catalogue import NAMES, load
-from .plan import Plan
+from .plan import ImageGridPlan
 
-__all__ = ["BUDGETS", "METHODS", "NAMES", "Plan", "budget", "load"]
+__all__ = ["BUDGETS", "METHODS", "NAMES", "ImageGridPlan", "budget", "load"]

@@ -11,7 +11,7 @@ from ....settings.presets import preset
 from ....settings.settings import Settings
 from ..grid import Cell
 from ..methods import Method, methods
-from .plan import Plan
+from .plan import ImageGridPlan
 
 #: The preset of each architecture.
 PRESETS: Mapping[str, str] = MappingProxyType({
@@ -25,12 +25,9 @@ def samples_of(architecture: str) -> int:
 
 
 def cells(
-    plan: Plan,
-    architecture: str,
-    names: tuple[str, ...],
-    changes: Mapping[str, Any] | None = None,
+    plan: ImageGridPlan, architecture: str, names: tuple[str, ...], changes: Mapping[str, Any] | None = None,
     mark: str = "",
-) -> tuple[Cell, ...]:
+) -> tuple[Cell, ...]:  # fmt: skip
     """Make the cells that a plan asks for: dataset by dataset, all methods of a seed before the next seed.
 
     ``architecture`` is one of :data:`PRESETS`, ``names`` are the methods that the figure shows, ``changes``
@@ -46,14 +43,9 @@ def cells(
 
 
 def _cell(
-    plan: Plan,
-    architecture: str,
-    dataset: str,
-    method: Method,
-    seed: int,
-    changes: Mapping[str, Any],
-    mark: str,
-) -> Cell:
+    plan: ImageGridPlan, architecture: str, dataset: str, method: Method, seed: int,
+    changes: Mapping[str, Any], mark: str,
+) -> Cell:  # fmt: skip
     chosen = {
         **plan.budget.settings_of(architecture), **changes, "dataset": dataset, "data_dir": plan.data_dir,
         "seeds": (seed,), "inference": method.inference, "objective": method.objective,

@@ -10,7 +10,7 @@ from .rules import Rule, alike, at_least, best, highest, worse, worse_on_average
 
 
 @dataclass(frozen=True)
-class Claim:
+class ImageClaim:
     """A sentence of the paper with the rule, metrics and datasets by which it is tested."""
 
     #: The claim in a few words.
@@ -34,39 +34,45 @@ _COUNTERPARTS = ("K-M1", "K-M2", "K-M3")
 _ALL = ("neg_elbo", "mse", "mmd", "posterior_fd")
 
 FIG4 = (
-    Claim("K-M1 tracks K-ELBO", "Section 5.2", _ALL, alike("K-M1", "K-ELBO"), throughout=True),
-    Claim("F-M1 has the best negative ELBO of the F-", "Section 5.2", ("neg_elbo",), best(("F-M1",), FISHER)),
-    Claim(
+    ImageClaim("K-M1 tracks K-ELBO", "Section 5.2", _ALL, alike("K-M1", "K-ELBO"), throughout=True),
+    ImageClaim(
+        "F-M1 has the best negative ELBO of the F-", "Section 5.2", ("neg_elbo",), best(("F-M1",), FISHER)
+    ),
+    ImageClaim(
         "F-M1 has a worse negative ELBO than K-ELBO and K-M1", "Section 5.2", ("neg_elbo",),
         worse(("F-M1",), ("K-ELBO", "K-M1")),
     ),
-    Claim(
+    ImageClaim(
         "K-M2 and K-M3 are worse than K-ELBO and K-M1", "Section 5.2", ("neg_elbo", "mmd"),
         worse(("K-M2", "K-M3"), ("K-ELBO", "K-M1")),
     ),
-    Claim(
+    ImageClaim(
         "F-M2 and F-M3 are worse than F-M1", "Section 5.2", ("neg_elbo", "mmd"),
         worse(("F-M2", "F-M3"), ("F-M1",)),
     ),
-    Claim("M2 has the highest reconstruction error", "Section 5.2", ("mse",), highest(("K-M2", "F-M2"))),
-    Claim("M3 has the lowest on MNIST", "Section 5.2", ("mse",), best(("K-M3", "F-M3")), ("mnist",)),
-    Claim("F-M1 has the lowest latent MMD", "Section 5.2", ("mmd",), best(("F-M1",)), ("fashion", "celeba")),
-    Claim("F-M3 has the lowest posterior FD", "Section 5.2", ("posterior_fd",), best(("F-M3",)), ("celeba",)),
-    Claim(
+    ImageClaim("M2 has the highest reconstruction error", "Section 5.2", ("mse",), highest(("K-M2", "F-M2"))),
+    ImageClaim("M3 has the lowest on MNIST", "Section 5.2", ("mse",), best(("K-M3", "F-M3")), ("mnist",)),
+    ImageClaim(
+        "F-M1 has the lowest latent MMD", "Section 5.2", ("mmd",), best(("F-M1",)), ("fashion", "celeba")
+    ),
+    ImageClaim(
+        "F-M3 has the lowest posterior FD", "Section 5.2", ("posterior_fd",), best(("F-M3",)), ("celeba",)
+    ),
+    ImageClaim(
         "Fisher inference is worse than KL overall", "Section 5.2", ("mmd", "posterior_fd"),
         worse_on_average(FISHER, _COUNTERPARTS),
     ),
 )  # fmt: skip
 
 FIG8 = (
-    Claim("K-M1 tracks K-ELBO", "Appendix B.2", _ALL, alike("K-M1", "K-ELBO"), throughout=True),
-    Claim("K-M2 is similar to K-ELBO", "Appendix B.2", _ALL, alike("K-M2", "K-ELBO")),
-    Claim("K-M3 is similar to K-ELBO", "Appendix B.2", _ALL, alike("K-M3", "K-ELBO")),
-    Claim(
+    ImageClaim("K-M1 tracks K-ELBO", "Appendix B.2", _ALL, alike("K-M1", "K-ELBO"), throughout=True),
+    ImageClaim("K-M2 is similar to K-ELBO", "Appendix B.2", _ALL, alike("K-M2", "K-ELBO")),
+    ImageClaim("K-M3 is similar to K-ELBO", "Appendix B.2", _ALL, alike("K-M3", "K-ELBO")),
+    ImageClaim(
         "KL inference is better than Fisher on all four metrics", "Appendix B.2", _ALL,
         worse_on_average(FISHER, _COUNTERPARTS),
     ),
-    Claim(
+    ImageClaim(
         "every F- is worse than every K-", "Section 5.2", ("neg_elbo", "mse", "posterior_fd"),
         worse(FISHER, KL),
     ),
@@ -75,32 +81,32 @@ FIG8 = (
 _NEAR_BOTH = ("sds_near_0", "sds_near_1")
 
 FIG9 = (
-    Claim(
+    ImageClaim(
         "posterior sds concentrate around 0 and 1 on MNIST", "Appendix B.2", ("decided_sds",),
         at_least(NAMES, DECIDED), ("mnist",),
     ),
-    Claim(
+    ImageClaim(
         "some are near 0 and some near 1", "Appendix B.2", _NEAR_BOTH, at_least(NAMES, SOME), ("mnist",),
     ),
 )  # fmt: skip
 
 FIG10 = (
-    Claim(
+    ImageClaim(
         "posterior sds concentrate around 0 and 1 with M1", "Section 5.2", ("decided_sds",),
         at_least(("K-M1", "F-M1"), DECIDED),
     ),
-    Claim(
+    ImageClaim(
         "they do so with the other learning objectives as well", "Section 5.2", ("decided_sds",),
         at_least(("K-ELBO", "K-M2", "F-M2", "K-M3", "F-M3"), DECIDED),
     ),
-    Claim("some are near 0 and some near 1", "Section 5.2", _NEAR_BOTH, at_least(NAMES, SOME)),
+    ImageClaim("some are near 0 and some near 1", "Section 5.2", _NEAR_BOTH, at_least(NAMES, SOME)),
 )  # fmt: skip
 
 #: Share of the latents that counts as many; the paper gives no number.
 _MANY = 0.2
 
 FIG11 = (
-    Claim(
+    ImageClaim(
         "many latents have posterior mean 0.5", "Appendix B.2", ("idle_means",),
         at_least(BINARY_METHODS, _MANY),
     ),
@@ -111,24 +117,26 @@ _TEXT = "Section 5.2, Table 1"
 _APPENDIX = "Appendix B.2, Table 2"
 
 CONVNETS = (
-    Claim("K-M1 is indistinguishable from K-ELBO", _TEXT, _BOTH, alike("K-M1", "K-ELBO")),
-    Claim(
+    ImageClaim("K-M1 is indistinguishable from K-ELBO", _TEXT, _BOTH, alike("K-M1", "K-ELBO")),
+    ImageClaim(
         "M2 and M3 are worse than the ELBO and M1", _TEXT, _BOTH,
         worse(("K-M2", "F-M2", "K-M3", "F-M3"), ("K-ELBO", "K-M1", "F-M1")),
     ),
-    Claim("K-ELBO or an M1 is best", _TEXT, _BOTH, best(("K-ELBO", "K-M1", "F-M1"))),
+    ImageClaim("K-ELBO or an M1 is best", _TEXT, _BOTH, best(("K-ELBO", "K-M1", "F-M1"))),
 )  # fmt: skip
 
 #: Claims about the three methods that Table 1 lists for ResNets.
 RESNETS = (
-    Claim("K-M1 is better than K-ELBO", _TEXT, _BOTH, worse(("K-ELBO",), ("K-M1",))),
-    Claim("F-M1 is better than K-ELBO on MNIST", _TEXT, _BOTH, worse(("K-ELBO",), ("F-M1",)), ("mnist",)),
+    ImageClaim("K-M1 is better than K-ELBO", _TEXT, _BOTH, worse(("K-ELBO",), ("K-M1",))),
+    ImageClaim(
+        "F-M1 is better than K-ELBO on MNIST", _TEXT, _BOTH, worse(("K-ELBO",), ("F-M1",)), ("mnist",)
+    ),
 )
 
 #: Claims about all seven methods, in Table 2.
 ALL_RESNETS = (
     *RESNETS,
-    Claim("F-M2 is best", _APPENDIX, _BOTH, best(("F-M2",))),
-    Claim("M2 is best", _APPENDIX, _BOTH, best(("K-M2", "F-M2"))),
-    Claim("M3 is worst", _APPENDIX, _BOTH, highest(("K-M3", "F-M3"))),
+    ImageClaim("F-M2 is best", _APPENDIX, _BOTH, best(("F-M2",))),
+    ImageClaim("M2 is best", _APPENDIX, _BOTH, best(("K-M2", "F-M2"))),
+    ImageClaim("M3 is worst", _APPENDIX, _BOTH, highest(("K-M3", "F-M3"))),
 )

@@ -7,32 +7,33 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ....types.progress import Progress, Stop
 from ..answers import sentences
 from ..grid import Cell
 from ..measured_cells import check_any, gaps
 from ..methods import NAMES
-from ..reproduction import Progress, Result, Table
+from ..reproduction import Result, Table
 from . import distances, printed
 from .cells import cells, samples_of
-from .claims import Claim
-from .measured import Measured, read
-from .plan import Plan
+from .claims import ImageClaim
+from .measured import MeasuredImageRun, read
+from .plan import ImageGridPlan
 from .records import Row, record
 from .training import finish_all
-from .verdicts import Verdict, table, verdicts
+from .verdicts import ImageVerdict, table, verdicts
 
 
 class Draw(Protocol):
     """A function that draws a picture of runs of one architecture."""
 
-    def __call__(self, title: str, runs: Sequence[Measured], path: Path) -> None:
+    def __call__(self, title: str, runs: Sequence[MeasuredImageRun], path: Path) -> None:
         """Draw runs into a PNG file.
 
         Parameters
         ----------
         title : str
             Title of the picture.
-        runs : sequence of Measured
+        runs : sequence of MeasuredImageRun
             Runs of one architecture, at least one; if the figure has a picture for each dataset, of one.
         path : Path
             Path of the PNG file.
@@ -47,18 +48,18 @@ class Draw(Protocol):
 
 
 @dataclass(frozen=True)
-class Part:
+class FigurePart:
     """The runs of one architecture in a figure."""
 
     #: A key of :data:`.cells.PRESETS`.
     architecture: str
     #: Claims of the paper about these runs.
-    claims: Sequence[Claim] = ()
+    claims: Sequence[ImageClaim] = ()
     #: Methods that are shown, all seven by default.
     methods: tuple[str, ...] = NAMES
     #: Settings that differ from the preset's.
     changes: Mapping[str, Any] = field(default_factory=dict)
-    #: Part of the folders' names that distinguishes these runs from others.
+    #: FigurePart of the folders' names that distinguishes these runs from others.
     mark: str = ""
 
 
@@ -71,7 +72,7 @@ class ImageFigure:
     #: One line for the help page.
     title: str
     #: Parts that make up the grid.
-    parts: Sequence[Part]
+    parts: Sequence[FigurePart]
     #: Function that makes the table of the rows.
     tabulate: Callable[[Sequence[Row]], Table]
     #: Function that draws a picture for each architecture, if any.
@@ -82,7 +83,7 @@ class ImageFigure:
     quality: bool = False
 
     def reproduce(
-        self, out: Path, plan: Plan, progress: Progress, stop: Callable[[], bool] = lambda: False
+        self, out: Path, plan: ImageGridPlan, progress: Progress, stop: Stop = lambda: False
     ) -> Result:
         """Run or resume the grid, draw the finished runs, and compare them with the paper.
 
@@ -90,8 +91,8 @@ class ImageFigure:
         ----------
         out : Path
             An existing folder for pictures and CSV files.
-        plan : Plan
-            Part of the grid to run, and how to run it.
+        plan : ImageGridPlan
+            FigurePart of the grid to run, and how to run it.
         progress : callable
             Called with the work done and the whole work.
         stop : callable
@@ -143,11 +144,11 @@ class ImageFigure:
         findings = (*gaps(missing, unfinished), *_features(kinds), *sentences(found))
         return Result(data, tables, findings, files)
 
-    def _draw(self, runs: Sequence[Measured], architecture: str, out: Path) -> Iterator[Path]:
+    def _draw(self, runs: Sequence[MeasuredImageRun], architecture: str, out: Path) -> Iterator[Path]:
         """Draw the pictures of one architecture and yield their paths."""
         if self.draw is None or not runs:
             return
-        groups: dict[str, list[Measured]] = {}
+        groups: dict[str, list[MeasuredImageRun]] = {}
         for run in runs:
             groups.setdefault(run.labels["dataset"] if self.each_dataset else "", []).append(run)
         for dataset, group in groups.items():
@@ -157,7 +158,7 @@ class ImageFigure:
             self.draw(title, group, path)
             yield path
 
-    def _wanted(self, plan: Plan) -> list[Part]:
+    def _wanted(self, plan: ImageGridPlan) -> list[FigurePart]:
         """Return the parts of the requested architectures; if there are none, the first part with these."""
         if not plan.architectures:
             return list(self.parts)
@@ -165,7 +166,7 @@ class ImageFigure:
         return known or [replace(self.parts[0], architecture=name) for name in plan.architectures]
 
 
-def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
+def _measured(grid: Sequence[Cell], plan: ImageGridPlan) -> dict[str, MeasuredImageRun]:
     """Read the measured runs of the cells by name; known FID and KID are added to the last row."""
     found = {}
     for cell in grid:
@@ -179,7 +180,9 @@ def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
     return found
 
 
-def _verdicts(part: Part, rows: Sequence[Row], datasets: Sequence[str], samples: int) -> list[Verdict]:
+def _verdicts(
+    part: FigurePart, rows: Sequence[Row], datasets: Sequence[str], samples: int
+) -> list[ImageVerdict]:
     """Test a part's claims on the rows of its architecture, trained with ``samples`` posterior samples."""
     here = [row for row in rows if row["architecture"] == part.architecture]
     return verdicts(part.claims, here, datasets, samples)
@@ -190,7 +193,7 @@ def _samples(grid: Sequence[Cell]) -> int:
     return min(cell.settings.samples for cell in grid)
 
 
-def _plain(verdict: Verdict) -> dict[str, str]:
+def _plain(verdict: ImageVerdict) -> dict[str, str]:
     claim = verdict.claim
     return {
         "claim": claim.text, "source": claim.source, "dataset": verdict.dataset, "metric": verdict.metric,

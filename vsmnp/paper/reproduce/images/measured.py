@@ -11,6 +11,7 @@ import numpy as np
 
 from ....errors import ConfigError
 from ....metrics import corrupted
+from ....metrics.table import MODEL_METRICS, Need
 from ....runs import checkpoint
 from ....runs.session import Run
 from ....settings.settings import Settings
@@ -26,7 +27,7 @@ SAMPLES = 64
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredImageRun:
     """The measurements of a run that figures use."""
 
     #: Position of the run in the grid.
@@ -48,7 +49,7 @@ class Measured:
     shape: tuple[int, ...]
 
 
-def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
+def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> MeasuredImageRun:
     """Measure the first model of a run and save the result in its folder; a saved result is read instead.
 
     The last evaluation of the run must be of its present state; ``labels`` are its position in the grid, and
@@ -79,7 +80,7 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> Measured:
     return _measured(arrays, attributes)
 
 
-def read(folder: Path) -> Measured | None:
+def read(folder: Path) -> MeasuredImageRun | None:
     """Read the measurements of the run in ``folder`` in its present state; None if none are readable."""
     found = read_sealed(folder, MEASURED)
     try:
@@ -88,8 +89,8 @@ def read(folder: Path) -> Measured | None:
         return None
 
 
-def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Measured:
-    return Measured(
+def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredImageRun:
+    return MeasuredImageRun(
         attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
         tuple(attributes["rows"]), arrays["edges"], arrays["counts"], arrays["samples"], arrays["data"],
         tuple(attributes["shape"]),
@@ -99,7 +100,9 @@ def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Mea
 def _rows(run: Run, labels: Mapping[str, Any]) -> list[Row]:
     """Make the rows of the first model's evaluations; nan, as of a diverged model, becomes infinity."""
     rows = run.evaluations.rows
-    names = [name for name in METRICS if name != "posterior_fd" or run.vae.model.posterior.has_density]
+    has_density = run.vae.model.posterior.has_density
+    needs = {metric.name: metric.need for metric in MODEL_METRICS}
+    names = [name for name in METRICS if has_density or needs[name] is not Need.DENSITY]
     columns = {
         name: np.where(np.isnan(rows.column(name)[:, 0]), np.inf, rows.column(name)[:, 0]) for name in names
     }

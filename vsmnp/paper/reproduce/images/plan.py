@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ....evaluation.feature_choice import FeatureChoice
 from ..grid_plan import GridPlan
-from .budgets import Budget
+from .budgets import ImageBudget
 
 
 @dataclass(frozen=True)
-class Plan(GridPlan):
+class ImageGridPlan(GridPlan):
     """The options of a figure about images that the user chose."""
 
-    budget: Budget
+    budget: ImageBudget
     #: Architectures of a figure that are wanted; empty for all of them.
     architectures: tuple[str, ...] = ()
     #: Folder in which image files are looked for first.

@@ -12,7 +12,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ..conditions import Case, Estimate, Place
+from ..conditions import Estimate, MetricValues, Place
 from ..methods import NAMES
 from .records import Row
 
@@ -58,7 +58,7 @@ def rows() -> Iterator[Row]:
 PRINTED_ERROR = 0.05
 
 
-class PrintedCase(Case):
+class PrintedValues(MetricValues):
     """The printed numbers of one metric on one dataset: means over seeds that are not known."""
 
     def has_learned(self, place: Hashable) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..conditions import Case, Condition, Level, Mean
+from ..conditions import Condition, Level, Mean, MetricValues
 from ..methods import NAMES
 
 #: Differences below this share of the scale are small; the paper gives no number.
 SMALL = 0.1
 
-Conditions: TypeAlias = Callable[[Case], tuple[Condition, ...]]
+Conditions: TypeAlias = Callable[[MetricValues], tuple[Condition, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Rule:
     #: The conditions; which methods they compare may depend on the values.
     conditions: Conditions
 
-    def learners(self, case: Case) -> tuple[Hashable, ...]:
+    def learners(self, case: MetricValues) -> tuple[Hashable, ...]:
         """Return the methods that have to have learned: those called better or alike, or described.
 
         A model that has not learned is worse than others, and says nothing else.
@@ -59,7 +59,7 @@ def best(these: Sequence[str], among: Sequence[str] = NAMES) -> Rule:
     """Make the rule that one of ``these``, the one with the smallest median, is below all others."""
     others = [name for name in among if name not in these]
 
-    def conditions(case: Case) -> tuple[Condition, ...]:
+    def conditions(case: MetricValues) -> tuple[Condition, ...]:
         one = min(these, key=lambda name: _median(case, name))
         return tuple(Condition(other, one) for other in others)
 
@@ -91,7 +91,7 @@ def at_least(methods: Sequence[str], level: float) -> Rule:
     )  # fmt: skip
 
 
-def _median(case: Case, name: str) -> float:
+def _median(case: MetricValues, name: str) -> float:
     """Return the median over the seeds; a method that diverged is the last."""
     values = case.values.get(name, {}).values()
     found = statistics.median(values) if values else math.inf

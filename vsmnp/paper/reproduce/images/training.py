@@ -11,23 +11,19 @@ from typing import Any
 
 from ....runs.session import Run, Session
 from ....storage import make_folder
+from ....types.progress import Progress, Stop
 from ..grid import WHOLE, Cell, finish_cells
 from ..measured_cells import finish_measured
-from ..reproduction import Progress
-from ..workers import Report, Stop
+from ..workers import Report
 from .distances import measure_distances
-from .measured import Measured, measure, read
-from .plan import Plan
+from .measured import MeasuredImageRun, measure, read
+from .plan import ImageGridPlan
 
 
 def finish_all(
-    cells: Sequence[Cell],
-    plan: Plan,
-    progress: Progress,
-    stop: Stop = lambda: False,
-    *,
+    cells: Sequence[Cell], plan: ImageGridPlan, progress: Progress, stop: Stop = lambda: False, *,
     quality: bool = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train (if the plan says so), evaluate and measure every cell, and FID and KID if ``quality`` is asked.
 
     The other parameters and the errors are those of :func:`~vsmnp.paper.reproduce.grid.finish_cells`.
@@ -36,7 +32,7 @@ def finish_all(
     finish_cells(cells, partial(finish, plan=plan, quality=quality), progress, stop, plan.jobs)
 
 
-def finish(cell: Cell, report: Report, stop: Stop, plan: Plan, quality: bool) -> None:
+def finish(cell: Cell, report: Report, stop: Stop, plan: ImageGridPlan, quality: bool) -> None:
     """Train and measure one cell as :func:`finish_all` does."""
     known, run = finish_measured(cell, plan.folder, plan.train, read, _measured, report, stop)
     if quality and known is not None:
@@ -44,7 +40,7 @@ def finish(cell: Cell, report: Report, stop: Stop, plan: Plan, quality: bool) ->
     report(WHOLE)
 
 
-def _measured(session: Session, labels: Mapping[str, Any], finished: bool) -> tuple[Measured, Run]:
+def _measured(session: Session, labels: Mapping[str, Any], finished: bool) -> tuple[MeasuredImageRun, Run]:
     run = _evaluated(session)
     return measure(run, labels, finished), run
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..answers import Answer
-from ..conditions import Case, Outcome, judge_all
+from ..conditions import MetricValues, RuleOutcome, judge_all
 from ..reproduction import Table
-from .claims import Claim
-from .printed import PrintedCase
+from .claims import ImageClaim
+from .printed import PrintedValues
 from .records import REFERENCE, Row
 
 #: Nats by which the negative ELBO of a model that has learned is below the best constant decoder's. The
@@ -22,10 +22,10 @@ _SAME_AT_ONE_SAMPLE = (("K-M1", "K-M2"), ("F-M1", "F-M2"))
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ImageVerdict:
     """The answer to a claim, for one metric on one dataset."""
 
-    claim: Claim
+    claim: ImageClaim
     dataset: str
     metric: str
     answer: Answer
@@ -33,8 +33,8 @@ class Verdict:
 
 
 def verdicts(
-    claims: Sequence[Claim], rows: Sequence[Row], datasets: Sequence[str], samples: int = 0
-) -> list[Verdict]:
+    claims: Sequence[ImageClaim], rows: Sequence[Row], datasets: Sequence[str], samples: int = 0
+) -> list[ImageVerdict]:
     """Test every claim on the rows of one architecture, for those of the datasets that it refers to.
 
     With one posterior sample (``samples``), M1 and M2 are the same objective, and the difference between them
@@ -49,7 +49,7 @@ def verdicts(
     ]
 
 
-def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Table:
+def table(name: str, found: Sequence[ImageVerdict], printed: Sequence[ImageVerdict]) -> Table:
     """Make a row for each verdict, beside that of the paper's own tables where they hold the numbers."""
     header = ("claim", "source", "data", "metric", "this run", "paper's table", "numbers", "rule")
     known = {(v.claim, v.dataset, v.metric): str(v.answer) for v in printed if v.answer is not Answer.MISSING}
@@ -63,13 +63,13 @@ def table(name: str, found: Sequence[Verdict], printed: Sequence[Verdict]) -> Ta
     return Table(name, header, rows)
 
 
-def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row], samples: int) -> Verdict:
+def _verdict(claim: ImageClaim, dataset: str, metric: str, rows: Sequence[Row], samples: int) -> ImageVerdict:
     moments = list(_moments(rows, metric, samples))
     complete = [case for case in moments if set(claim.rule.needs) <= set(case.values)]
     if not complete:
         absent = [name for name in claim.rule.needs if not any(name in case.values for case in moments)]
         numbers = f"no {metric} of {', '.join(absent)}" if absent else f"no epoch at which all have {metric}"
-        return Verdict(claim, dataset, metric, Answer.MISSING, numbers)
+        return ImageVerdict(claim, dataset, metric, Answer.MISSING, numbers)
     asked = [_judged(claim, case) for case in (complete if claim.throughout else complete[-1:])]
     # the first evaluations are of models that have not learned yet
     found = [each for each in asked if each.asked] or asked[-1:]
@@ -79,25 +79,25 @@ def _verdict(claim: Claim, dataset: str, metric: str, rows: Sequence[Row], sampl
         numbers += f"; holds at {agreeing} of {len(found)} evaluations"
     if len(complete) > 1:
         numbers += f"; {_drift(claim, complete)}"
-    return Verdict(claim, dataset, metric, _together([each.answer for each in found]), numbers)
+    return ImageVerdict(claim, dataset, metric, _together([each.answer for each in found]), numbers)
 
 
-def _judged(claim: Claim, case: Case) -> Outcome:
+def _judged(claim: ImageClaim, case: MetricValues) -> RuleOutcome:
     return judge_all(claim.rule.conditions(case), case, claim.rule.learners(case))
 
 
-def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[Case]:
+def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[MetricValues]:
     """Yield the values at each evaluation; methods are compared at equal epochs."""
     for epoch in sorted({row["epoch"] for row in rows}):
         here = [row for row in rows if row["epoch"] == epoch]
         values = _by_method(here, metric)
         identical = _SAME_AT_ONE_SAMPLE if samples == 1 else ()
         if all(row["seed"] is None for row in here):
-            yield PrintedCase(values, None, {}, math.nan, identical=identical)
+            yield PrintedValues(values, None, {}, math.nan, identical=identical)
         else:
             bound = here[0].get(REFERENCE)
             bound = -math.inf if bound is None else bound
-            yield Case(values, None, _by_method(here, "neg_elbo"), bound, GAIN, identical)
+            yield MetricValues(values, None, _by_method(here, "neg_elbo"), bound, GAIN, identical)
 
 
 def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
@@ -108,7 +108,7 @@ def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
     return found
 
 
-def _drift(claim: Claim, cases: Sequence[Case]) -> str:
+def _drift(claim: ImageClaim, cases: Sequence[MetricValues]) -> str:
     """Say how much the compared methods changed in the last quarter of the evaluations, at most."""
     last, before = cases[-1], cases[max(3 * len(cases) // 4 - 1, 0)]
     changes = {}

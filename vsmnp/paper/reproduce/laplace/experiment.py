@@ -17,7 +17,8 @@ from ....figures.style import DATA, INK, SERIES
 from ....kernels import load
 from ....rng import Key
 from ....types import Array
-from ..reproduction import Progress, Result, Table
+from ....types.progress import Progress
+from ..reproduction import Result, Table
 from . import family
 from .family import Gradient, MixtureTarget, NormalTarget, Target
 
@@ -30,10 +31,7 @@ TARGETS: Mapping[str, Target] = {
     "normal": NormalTarget(),
     "mixture": MixtureTarget(weight=0.65, first=-1.5, second=1.5, sd=0.8),
 }
-_FORMULAS = {
-    "normal": r"Target $N(0, 1)$",
-    "mixture": r"Target $0.65\,N(-1.5, 0.8^2) + 0.35\,N(1.5, 0.8^2)$",
-}
+_FORMULAS = {"normal": r"Target $N(0, 1)$", "mixture": r"Target $0.65\,N(-1.5, 0.8^2) + 0.35\,N(1.5, 0.8^2)$"}
 
 Rule: TypeAlias = Callable[[Target, Array, Array], Gradient]
 RULES: Mapping[str, Rule] = {

@@ -3,7 +3,7 @@
 from .budgets import NAMES as BUDGETS
 from .budgets import budget
 from .catalogue import NAMES, PRESETS, load
-from .plan import Plan
+from .plan import PlaneGridPlan
 from .variants import ESTIMATORS, OPTIMIZERS
 
-__all__ = ["BUDGETS", "ESTIMATORS", "NAMES", "OPTIMIZERS", "PRESETS", "Plan", "budget", "load"]
+__all__ = ["BUDGETS", "ESTIMATORS", "NAMES", "OPTIMIZERS", "PRESETS", "PlaneGridPlan", "budget", "load"]

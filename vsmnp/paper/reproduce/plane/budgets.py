@@ -12,7 +12,7 @@ from .. import grid_plan
 
 
 @dataclass(frozen=True)
-class Budget(grid_plan.Budget):
+class PlaneBudget(grid_plan.GridBudget):
     """The scale of a grid in the plane relative to the paper's; the datasets are those of the figure."""
 
     #: Preset of the networks and of the training.
@@ -42,29 +42,29 @@ _LARGE = "paper-2d-large"
 
 #: Budgets of Figures 3 and 7, then those of Figure 6. The paper does not print its J and K; of those of its
 #: Figure 6 it says that they are larger.
-BUDGETS: tuple[Budget, ...] = (
-    Budget("quick", "2 minutes on two cores", 1, (), _FOUR, "paper-2d", (1, 5), (0, 2), **_QUICK),
-    Budget(
+BUDGETS: tuple[PlaneBudget, ...] = (
+    PlaneBudget("quick", "2 minutes on two cores", 1, (), _FOUR, "paper-2d", (1, 5), (0, 2), **_QUICK),
+    PlaneBudget(
         "laptop", "2 hours on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
         points=1_000,
     ),
-    Budget("paper", "two days on two cores", 100, (), _TEN),
-    Budget(
+    PlaneBudget("paper", "two days on two cores", 100, (), _TEN),
+    PlaneBudget(
         "quick", "2 minutes on two cores", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), estimators=_DEFINITION,
         **_QUICK,
     ),
-    Budget(
+    PlaneBudget(
         "laptop", "2 hours on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
         points=1_000,
     ),
-    Budget(
+    PlaneBudget(
         "paper", "nine days on two cores", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION
     ),
 )  # fmt: skip
 NAMES = tuple(dict.fromkeys(budget.name for budget in BUDGETS))
 
 
-def budget(name: str, preset: str) -> Budget:
+def budget(name: str, preset: str) -> PlaneBudget:
     """Return the budget of the given name for a preset.
 
     Raises

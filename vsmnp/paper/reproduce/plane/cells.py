@@ -10,11 +10,11 @@ from ....settings.presets import preset
 from ....settings.settings import Settings
 from ..grid import Cell
 from ..methods import Method, methods
-from .plan import Plan
+from .plan import PlaneGridPlan
 from .variants import BILEVEL, ONLY, changes
 
 
-def cells(plan: Plan, datasets: Sequence[str]) -> tuple[Cell, ...]:
+def cells(plan: PlaneGridPlan, datasets: Sequence[str]) -> tuple[Cell, ...]:
     """Make the cells that a plan asks for, those without bi-level updates first.
 
     ``datasets`` are those of the figure, if the plan names none. The ELBO and M1 have no bi-level updates and
@@ -34,7 +34,7 @@ def cells(plan: Plan, datasets: Sequence[str]) -> tuple[Cell, ...]:
     return made
 
 
-def _cells(plan: Plan, datasets: Sequence[str]) -> Iterator[Cell]:
+def _cells(plan: PlaneGridPlan, datasets: Sequence[str]) -> Iterator[Cell]:
     budget = plan.budget
     axes = product(
         sorted(plan.bilevel_steps or budget.bilevel_steps), plan.optimizers or budget.optimizers,
@@ -53,7 +53,7 @@ def _cells(plan: Plan, datasets: Sequence[str]) -> Iterator[Cell]:
 
 
 def _cell(
-    plan: Plan, dataset: str, method: Method, encoder_steps: int, bilevel_steps: int, optimizer: str,
+    plan: PlaneGridPlan, dataset: str, method: Method, encoder_steps: int, bilevel_steps: int, optimizer: str,
     estimator: str,
 ) -> Cell:  # fmt: skip
     budget, seeds = plan.budget, plan.seeds or plan.budget.seeds

@@ -59,7 +59,7 @@ Conditions: TypeAlias = Callable[[Axes], tuple[Condition, ...]]
 
 
 @dataclass(frozen=True)
-class Claim:
+class PlaneClaim:
     """A sentence of the paper and the rule by which it is tested."""
 
     #: The claim in a few words.
@@ -136,19 +136,19 @@ _FIT_RULE = (
 )
 _ALIKE_RULE = f"at the largest J the two differ by less than {SMALL:g} of the scale"
 
-FIG3: tuple[Claim, ...] = (
-    Claim(
+FIG3: tuple[PlaneClaim, ...] = (
+    PlaneClaim(
         "K-ELBO and K-M1 are almost equally good", "Section 5.1",
         "The ELBO objective (D_KL-ELBO) and D_KL-M1 produced almost equally good results", _ALIKE_RULE,
         _LOSSES, alike("K-M1", "K-ELBO"), of_estimators=False,
     ),
-    Claim(
+    PlaneClaim(
         "K-ELBO and K-M1 improve with J", "Section 5.1",
         "both the NLL and FD decrease as the number of encoder updates J increases, as expected",
         "for K-ELBO and K-M1 the metric is lower at the largest J than at the smallest, and rises nowhere "
         "between", _LOSSES, falls(_GOOD), of_estimators=False,
     ),
-    Claim(
+    PlaneClaim(
         "F-M1 is slightly worse", "Section 5.1",
         "On the other had, D_F-M1 is slightly worse",
         "at the largest J the metric of F-M1 exceeds those of K-ELBO and K-M1, by less than "
@@ -159,21 +159,21 @@ FIG3: tuple[Claim, ...] = (
         ), of_estimators=False,
     ),
     *(
-        Claim(
+        PlaneClaim(
             f"{name} does not fit", "Section 5.1",
             "The objectives involving M2 and M3 could not fit the model well", _FIT_RULE, _LOSSES,
             worse((name,), _GOOD, SMALL),
         )
         for name in BILEVEL
     ),
-    Claim(
+    PlaneClaim(
         "M3 is off the axes", "Section 5.1",
         "The NLL and FD for M3 objectives were above the limits of the figure axis ranges",
         "K-M3 and F-M3 exceed one Gaussian and, at the same J, every other method with K = 0",
         _LOSSES, off_axis,
     ),
     *(
-        Claim(
+        PlaneClaim(
             f"{name} gains little by bi-level updates", "Section 5.1",
             "On these two synthetic datasets, we did not observe strong positive effects of bi-level "
             "optimization",
@@ -182,7 +182,7 @@ FIG3: tuple[Claim, ...] = (
         )
         for name in BILEVEL
     ),
-    Claim(
+    PlaneClaim(
         "M1 alone is similar to the ELBO", "Section 5",
         "we expect that M1 is the only learning objective that can produce results similar to ELBO, and the "
         "other learning objectives are worse",
@@ -192,7 +192,7 @@ FIG3: tuple[Claim, ...] = (
         ),
     ),
     *(
-        Claim(
+        PlaneClaim(
             f"{inference}-M2 constrains the reconstruction", "Section 4",
             "the objective proposed by Swersky et al. [27] applied to semi-Gaussian VAEs overly constrains "
             "the reconstruction",
@@ -206,19 +206,19 @@ FIG3: tuple[Claim, ...] = (
     ),
 )  # fmt: skip
 
-FIG6: tuple[Claim, ...] = (
-    Claim(
+FIG6: tuple[PlaneClaim, ...] = (
+    PlaneClaim(
         "K-ELBO and K-M1 are very similar", "Appendix B.1",
         "optimizing by ELBO and D_KL + M1 produced very similar results", _ALIKE_RULE, _LOSSES,
         alike("K-M1", "K-ELBO"), of_estimators=False,
     ),
-    Claim(
+    PlaneClaim(
         "K-M1 is better than K-ELBO", "Appendix B.1", "with the latter being better",
         "at the largest J the metric of K-ELBO exceeds that of K-M1", _LOSSES, worse(("K-ELBO",), ("K-M1",)),
         of_estimators=False,
     ),
     *(
-        Claim(
+        PlaneClaim(
             f"bi-level updates help {name}", "Appendix B.1",
             "for M2 and M3, the number of bi-level updates K had a substantial effect on NLL and FD",
             f"at the largest J the largest K lowers the metric by more than {SMALL:g} of the scale", _LOSSES,
@@ -227,7 +227,7 @@ FIG6: tuple[Claim, ...] = (
         for name in BILEVEL
     ),
     *(
-        Claim(
+        PlaneClaim(
             f"{name} is much worse", "Appendix B.1",
             "Nonetheless, the trained models were still much worse than ELBO and D_KL + M1", _FIT_RULE,
             _LOSSES, worse((name,), _GOOD, SMALL),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ....metrics import prior_estimate
 from ....runs.session import Session
+from ....types.progress import Progress, Stop
 from ..grid import Cell
-from ..reproduction import Progress, Result, Table
-from ..workers import Stop
+from ..reproduction import Result, Table
 from .measured import read
-from .plan import Plan
+from .plan import PlaneGridPlan
 
 #: Test points, and share of the prior draws, of which the time of a measurement is taken.
 _POINTS, _SHARE = 100, 0.1
@@ -20,7 +20,9 @@ _POINTS, _SHARE = 100, 0.1
 _STEPS = 3
 
 
-def estimate(figure: str, grid: Sequence[Cell], plan: Plan, progress: Progress, stop: Stop) -> Result:
+def estimate(
+    figure: str, grid: Sequence[Cell], plan: PlaneGridPlan, progress: Progress, stop: Stop
+) -> Result:
     """Time a few steps and a part of a measurement for each (J, K), and add up what is left to do.
 
     Nothing is written. A run that is not finished counts as a whole one.
@@ -52,12 +54,12 @@ def estimate(figure: str, grid: Sequence[Cell], plan: Plan, progress: Progress, 
     return Result({"budget": plan.budget.name, "cost": table.records()}, (table,), (finding,), ())
 
 
-def _is_finished(folder: Path, cell: Cell, plan: Plan) -> bool:
+def _is_finished(folder: Path, cell: Cell, plan: PlaneGridPlan) -> bool:
     known = read(folder, plan.budget)
     return known is not None and known.finished and known.settings.epochs >= cell.settings.epochs
 
 
-def _timed(cell: Cell, plan: Plan) -> tuple[int, float, float]:
+def _timed(cell: Cell, plan: PlaneGridPlan) -> tuple[int, float, float]:
     """Return the steps of a run, the seconds of a step, and the seconds of the run's measurement."""
     with Session.new(cell.settings) as session:
         run, budget = session.run(session.state), plan.budget

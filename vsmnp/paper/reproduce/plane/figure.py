@@ -10,17 +10,18 @@ from typing import Any
 
 from ....data import load_data
 from ....storage import make_folder
+from ....types.progress import Progress, Stop
 from ..answers import sentences
 from ..grid import WHOLE, Cell, finish_cells
 from ..measured_cells import check_any, finish_measured, gaps
-from ..reproduction import Progress, Result
-from ..workers import Report, Stop
+from ..reproduction import Result
+from ..workers import Report
 from . import picture, records, verdicts
 from .cells import cells
-from .claims import Claim
+from .claims import PlaneClaim
 from .cost import estimate
-from .measured import Measured, measure, read
-from .plan import Plan
+from .measured import MeasuredPlaneRun, measure, read
+from .plan import PlaneGridPlan
 from .variants import belongs, combinations
 
 
@@ -35,16 +36,18 @@ class PlaneFigure:
     #: Datasets, in the figure's order.
     datasets: tuple[str, ...]
     #: Claims of the paper about these runs.
-    claims: Sequence[Claim]
+    claims: Sequence[PlaneClaim]
 
-    def reproduce(self, out: Path, plan: Plan, progress: Progress, stop: Stop = lambda: False) -> Result:
+    def reproduce(
+        self, out: Path, plan: PlaneGridPlan, progress: Progress, stop: Stop = lambda: False
+    ) -> Result:
         """Train or resume the grid, draw the runs, and test what the paper says of them.
 
         Parameters
         ----------
         out : Path
             An existing folder for pictures and CSV files.
-        plan : Plan
+        plan : PlaneGridPlan
             Part of the grid to run, and how to run it.
         progress : callable
             Called with the work done and the whole work.
@@ -89,7 +92,7 @@ class PlaneFigure:
         findings = (*gaps(missing, unfinished), *sentences(found))
         return Result(data, (records.printed(summary), verdicts.narrow(found)), findings, files)
 
-    def _draw(self, runs: Sequence[Measured], points: int, out: Path) -> Iterator[Path]:
+    def _draw(self, runs: Sequence[MeasuredPlaneRun], points: int, out: Path) -> Iterator[Path]:
         """Draw a picture for each optimisation and estimator, and yield the paths."""
         for optimizer, estimator in combinations([run.labels for run in runs]):
             group = [run for run in runs if belongs(run.labels, optimizer, estimator)]
@@ -99,14 +102,14 @@ class PlaneFigure:
             yield path
 
 
-def finish(cell: Cell, report: Report, stop: Stop, plan: Plan) -> None:
+def finish(cell: Cell, report: Report, stop: Stop, plan: PlaneGridPlan) -> None:
     """Train (if the plan says so) and measure one cell."""
     known, measured = partial(read, budget=plan.budget), partial(measure, budget=plan.budget)
     finish_measured(cell, plan.folder, plan.train, known, measured, report, stop)
     report(WHOLE)
 
 
-def _measured(grid: Sequence[Cell], plan: Plan) -> dict[str, Measured]:
+def _measured(grid: Sequence[Cell], plan: PlaneGridPlan) -> dict[str, MeasuredPlaneRun]:
     """Read the measured runs of the cells by name."""
     found = {cell.name: read(plan.folder / cell.name, plan.budget) for cell in grid}
     return {name: run for name, run in found.items() if run is not None}

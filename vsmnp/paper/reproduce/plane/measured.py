@@ -16,7 +16,7 @@ from ....runs.session import Run, Session
 from ....settings.settings import Settings
 from ....types import Array
 from ..measured_cells import read_sealed
-from .budgets import Budget
+from .budgets import PlaneBudget
 
 MEASURED = "measured.h5"
 #: Metrics of a model: nats, 1/x^2, x^2, x^2, and a number of draws.
@@ -28,7 +28,7 @@ SAMPLES, _DRAWS = 1_000, 10_000
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPlaneRun:
     """The measurements of a run that figures use."""
 
     #: Position of the run in the grid.
@@ -59,8 +59,8 @@ class Measured:
 
 
 def measure(
-    session: Session, labels: Mapping[str, Any], finished: bool, budget: Budget
-) -> tuple[Measured, Run]:
+    session: Session, labels: Mapping[str, Any], finished: bool, budget: PlaneBudget
+) -> tuple[MeasuredPlaneRun, Run]:
     """Measure the present state of a session, save the result in its folder and return it with the run.
 
     Likelihood and score-matching loss are estimated by the budget's prior draws on its first test points;
@@ -97,7 +97,7 @@ def measure(
     return _measured(arrays, attributes), run
 
 
-def read(folder: Path, budget: Budget) -> Measured | None:
+def read(folder: Path, budget: PlaneBudget) -> MeasuredPlaneRun | None:
     """Read the measurements of a run's present state with the budget's precision; None if there are none."""
     found = read_sealed(folder, MEASURED)
     try:
@@ -107,8 +107,8 @@ def read(folder: Path, budget: Budget) -> Measured | None:
     return known if known and known.precision == (budget.points, budget.draws) else None
 
 
-def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> Measured:
-    return Measured(
+def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredPlaneRun:
+    return MeasuredPlaneRun(
         attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
         attributes["step"], (attributes["points"], attributes["draws"]),
         {name: arrays[f"figures/{name}"] for name in METRICS}, arrays["samples"], arrays["data"],

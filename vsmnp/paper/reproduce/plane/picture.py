@@ -13,7 +13,7 @@ from ....figures.canvas import drawing, labelled_grid, legend_line, note
 from ....figures.style import DATA, FLOOR, SERIES
 from ....metrics.table import metric, squared
 from ..methods import NAMES
-from .measured import Measured
+from .measured import MeasuredPlaneRun
 from .records import Row, summary
 from .verdicts import references
 
@@ -26,7 +26,7 @@ _LABELS = {"nll": "NLL (nats)", "sm_loss": f"SM loss ({squared(metric('sm_loss')
 _ABOVE, _BELOW = 0.35, 0.08
 
 
-def draw(title: str, runs: Sequence[Measured], points: int, path: Path) -> None:
+def draw(title: str, runs: Sequence[MeasuredPlaneRun], points: int, path: Path) -> None:
     """Draw the runs of one optimisation and one estimator as PNG: three rows of panels for each dataset.
 
     Means over the seeds with bars of one standard error; below, samples of the model with the lowest nll.
@@ -114,7 +114,7 @@ def _range(values: Sequence[float], reference: float) -> tuple[float, float]:
     return low - _BELOW * span, high + _ABOVE * span
 
 
-def _samples(axes: Axes, runs: Sequence[Measured]) -> None:
+def _samples(axes: Axes, runs: Sequence[MeasuredPlaneRun]) -> None:
     """Draw samples of the model with the lowest nll over test data."""
     axes.set_axis_off()
     best = min(runs, key=lambda run: float(run.figures["nll"].min()), default=None)

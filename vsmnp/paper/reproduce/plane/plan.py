@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..grid_plan import GridPlan
-from .budgets import Budget
+from .budgets import PlaneBudget
 
 
 @dataclass(frozen=True)
-class Plan(GridPlan):
+class PlaneGridPlan(GridPlan):
     """The options of a figure in the plane that the user chose; what is empty is the budget's."""
 
-    budget: Budget
+    budget: PlaneBudget
     #: Numbers J of encoder updates, and K of bi-level updates.
     encoder_steps: tuple[int, ...] = ()
     bilevel_steps: tuple[int, ...] = ()

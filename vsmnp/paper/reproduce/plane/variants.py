@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ....settings.choices import OBJECTIVES
-from ....settings.presets import PAPER_ENCODER_LR
+from ....settings.choices import INFERENCES, OBJECTIVES
 from ..methods import METHODS, Method
 
 #: Changes of a preset by the name of an optimisation: none, or Adam for both networks.
@@ -38,7 +37,10 @@ def changes(method: Method, optimizer: str, estimator: str, bilevel_steps: int) 
         **{name: value for name, value in ESTIMATORS[estimator].items() if name in reads},
     }
     if bilevel_steps:
-        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": PAPER_ENCODER_LR[method.inference]}
+        row, published = INFERENCES[method.inference], chosen.get("as_published", False)
+        # "tuned" has the number of the script, and a loss by definition
+        lr = row.plain_step(published) if optimizer == "paper" else row.published_lr
+        chosen |= {"bilevel_steps": bilevel_steps, "bilevel_lr": lr}
     return chosen
 
 

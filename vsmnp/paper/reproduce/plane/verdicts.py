@@ -10,20 +10,20 @@ import numpy as np
 
 from ....data import load_data
 from ..answers import Answer
-from ..conditions import BySeed, Case, judge_all
+from ..conditions import BySeed, MetricValues, judge_all
 from ..one_gaussian import one_gaussian
 from ..reproduction import Table
-from .claims import At, Axes, Claim
+from .claims import At, Axes, PlaneClaim
 from .variants import belongs, combinations
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PlaneVerdict:
     """The answer to a claim, for one metric of the runs of one dataset, optimisation and estimator."""
 
-    claim: Claim
+    claim: PlaneClaim
     place: tuple[str, str, str]
     metric: str
     answer: Answer
@@ -35,7 +35,7 @@ class Verdict:
         return " ".join(filter(None, self.place))
 
 
-def verdicts(claims: Sequence[Claim], rows: Sequence[Row], points: int) -> list[Verdict]:
+def verdicts(claims: Sequence[PlaneClaim], rows: Sequence[Row], points: int) -> list[PlaneVerdict]:
     """Test every claim on every dataset, optimisation and estimator of the rows, one row for each model.
 
     ``points`` is the number of test points from which the reference, one Gaussian, is computed.
@@ -53,7 +53,7 @@ def verdicts(claims: Sequence[Claim], rows: Sequence[Row], points: int) -> list[
     return found
 
 
-def table(name: str, found: Sequence[Verdict]) -> Table:
+def table(name: str, found: Sequence[PlaneVerdict]) -> Table:
     """Make a row for each verdict, with the paper's sentence and the rule."""
     header = (
         "claim", "source", "data", "optimizer", "estimator", "metric", "answer", "numbers", "sentence", "rule"
@@ -67,7 +67,7 @@ def table(name: str, found: Sequence[Verdict]) -> Table:
     ])  # fmt: skip
 
 
-def narrow(found: Sequence[Verdict]) -> Table:
+def narrow(found: Sequence[PlaneVerdict]) -> Table:
     """Make the table to print: without the sentences and the rules."""
     header = ("claim", "data", "optimizer", "estimator", "metric", "answer", "numbers")
     return Table("claims", header, [
@@ -81,12 +81,16 @@ def references(dataset: str, points: int) -> dict[str, float]:
 
 
 def _verdict(
-    claim: Claim, place: tuple[str, str, str], metric: str, rows: Sequence[Row], known: Mapping[str, float]
-) -> Verdict:
+    claim: PlaneClaim,
+    place: tuple[str, str, str],
+    metric: str,
+    rows: Sequence[Row],
+    known: Mapping[str, float],
+) -> PlaneVerdict:
     axes = Axes(*(tuple(sorted({row[name] for row in rows})) for name in ("encoder_steps", "bilevel_steps")))
-    case = Case(_values(rows, metric), known[metric], _values(rows, "nll"), known["nll"])
+    case = MetricValues(_values(rows, metric), known[metric], _values(rows, "nll"), known["nll"])
     found = judge_all(claim.conditions(axes), case)
-    return Verdict(claim, place, metric, found.answer, found.numbers)
+    return PlaneVerdict(claim, place, metric, found.answer, found.numbers)
 
 
 def _values(rows: Sequence[Row], metric: str) -> dict[At, BySeed]:

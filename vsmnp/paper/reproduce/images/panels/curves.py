@@ -15,7 +15,7 @@ from .....figures.style import SERIES
 from .....metrics import metric
 from .....types import Array
 from ...methods import FISHER, NAMES
-from ..measured import Measured
+from ..measured import MeasuredImageRun
 from ..records import Row, mean_over_seeds
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _SHOWN, _MARGIN = 0.85, 0.25
 _WIDE = 20.0
 
 
-def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
+def draw(title: str, runs: Sequence[MeasuredImageRun], path: Path) -> None:
     """Draw the evaluations of all runs; see ``figure.Draw``."""
     draw_rows(title, [row for run in runs for row in run.rows], path)
 

@@ -11,14 +11,14 @@ from .....figures.canvas import drawing, labelled_grid, note
 from .....figures.panels import latent_histograms
 from .....figures.style import DATA
 from ...methods import NAMES
-from ..measured import Measured
+from ..measured import MeasuredImageRun
 from .samples import show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_sds(title: str, runs: Sequence[Measured], path: Path) -> None:
+def draw_sds(title: str, runs: Sequence[MeasuredImageRun], path: Path) -> None:
     """Draw the first run of each method on each dataset; see ``figure.Draw``."""
     datasets = list(dict.fromkeys(run.labels["dataset"] for run in runs))
     names = [name for name in NAMES if any(run.labels["method"] == name for run in runs)]
@@ -36,7 +36,7 @@ def draw_sds(title: str, runs: Sequence[Measured], path: Path) -> None:
         figure.supxlabel("posterior standard deviation; dashed: the prior's", fontsize=7.5, color=DATA)
 
 
-def draw_binary(title: str, runs: Sequence[Measured], path: Path) -> None:
+def draw_binary(title: str, runs: Sequence[MeasuredImageRun], path: Path) -> None:
     """Draw two panels for each run, its samples and its posterior means; see ``figure.Draw``."""
     with drawing(path, title, 0.3 + 4.4 * len(runs), 3.1) as figure:
         grid = figure.subplots(1, 2 * len(runs), squeeze=False)[0]
@@ -48,7 +48,7 @@ def draw_binary(title: str, runs: Sequence[Measured], path: Path) -> None:
             means.set(xlim=(0, 1), xlabel="posterior mean; dashed: the prior's", box_aspect=1)
 
 
-def _histograms(axes: Axes, run: Measured) -> None:
+def _histograms(axes: Axes, run: MeasuredImageRun) -> None:
     """Draw the latents as pale lines, their average in black."""
     shares = run.counts / run.counts.sum(1, keepdims=True).clip(1)
     latent_histograms(axes, shares, run.edges, alpha=0.25, linewidth=0.5, mean_width=1.2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .....figures.canvas import drawing
 from .....figures.mosaic import mosaic
 from .....types import Array
-from ..measured import Measured
+from ..measured import MeasuredImageRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ACROSS = 4
 
 
-def draw(title: str, runs: Sequence[Measured], path: Path) -> None:
+def draw(title: str, runs: Sequence[MeasuredImageRun], path: Path) -> None:
     """Draw the data, and for each run the decoder's means at draws from the prior; see ``figure.Draw``."""
     down = -(-(1 + len(runs)) // _ACROSS)
     with drawing(path, title, 0.2 + 1.9 * _ACROSS, 0.45 + 2.1 * down) as figure:

@@ -1,4 +1,4 @@
-"""Wrap a kernel set of another device so that it takes and returns NumPy's arrays, for the laws."""
+"""Wrap a kernel set of another device so that it takes and returns NumPy's arrays, to test it on the host."""
 
 from __future__ import annotations
 
