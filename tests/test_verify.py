@@ -33,6 +33,14 @@ def test_json_has_the_promised_shape() -> None:
         assert set(each) == {"kind", "error", "tolerance", "detail"}
         assert each["error"] <= each["tolerance"]
     assert any(each["error"] > each["tolerance"] for each in row["counterexamples"])
+    kinds = {each["kind"] for each in row["evidence"]}
+    assert row["mutations"]["as printed"]
+    assert all(set(rejecting) <= kinds and rejecting for rejecting in row["mutations"].values())
+    for step in row["steps"]:
+        assert step["formula"]
+        assert step["reason"].endswith(".")
+        assert step["evidence"] is None or step["evidence"]["error"] <= step["evidence"]["tolerance"]
+    assert any(step["evidence"] for step in row["steps"])
 
 
 def test_a_statement_that_does_not_hold_sets_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +66,12 @@ def test_markdown_and_html_show_both_formulas_and_the_counterexample(tmp_path: P
     for latex in (statement.printed.latex, statement.form.latex):
         assert f"$$\n{latex}\n$$" in out
     assert "Against the printed form" in out
+    (judged,) = map(judge, (statement,))
+    for each in judged.steps:
+        assert f"$$\n{each.step.latex}\n$$\n\n{each.step.reason}" in out
+    for name, places in judged.rejections.items():
+        row = next(line for line in out.splitlines() if line.startswith(f"| {name} |"))
+        assert row.count("rejected") == len(places)
     path = tmp_path / "page.html"
     code, out, _ = _verify("--equation", "22", "--html", "--out", str(path))
     assert (code, out) == (0, "")

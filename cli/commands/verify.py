@@ -66,7 +66,7 @@ def command(
         raise click.UsageError("Give one of --json, --markdown and --html, not several.")
     prepare_process(1)
     from vsmnp.kernels import choose as available
-    from vsmnp.paper.derivations import Effort, judge_all, report, select, slips
+    from vsmnp.paper.derivations import Effort, judge_all, report, select, slips, web_page
     from vsmnp.paper.derivations.examples import kernel_set
     from vsmnp.storage import write_text
 
@@ -83,7 +83,7 @@ def command(
     if as_json:
         text = json_text([*map(report.row, verdicts), *map(report.textual_row, words)])
     elif format_ is not None:
-        text = {"markdown": report.markdown, "html": report.page}[format_](verdicts, words)
+        text = {"markdown": report.markdown, "html": web_page.page}[format_](verdicts, words)
     else:
         text = table(_HEADER, [*map(_cells, verdicts), *map(_words, words)])
     if out is None:

@@ -7,8 +7,10 @@ evidence, and ``errata.md`` the errata with their grades, in the words of
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ _DERIVATIONS = """# Derivations
 
 The paper's equations as statements that are executed: each is compared with densities, derivatives and
 expectations that share no code with it, and so is the form that the paper prints where that is another one.
+Each is derived in steps. Each check is also made of wrong forms (mutations), some of which it has to reject.
 `vsmnp verify` makes the same checks.
 """
 
@@ -59,7 +62,8 @@ def pages() -> dict[str, str]:
     sections = []
     for section, group in groupby(sorted(verdicts, key=_section), key=_section):
         sections.append(_file(section))
-        found[f"derivations/{sections[-1]}.md"] = f"# {_heading(section)}\n\n{markdown(list(group))}"
+        text = markdown(list(group), link=_link)
+        found[f"derivations/{sections[-1]}.md"] = f"# {_heading(section)}\n\n{text}"
     toctree = "\n".join(["```{toctree}", ":hidden:", "", *sections, "```"])
     found["derivations/index.md"] = "\n".join([_DERIVATIONS, toctree, "", _table(verdicts)])
     return found
@@ -76,6 +80,21 @@ def _table(verdicts: Sequence[Verdict]) -> str:
         printed += f" ({of.grade})" if of.grade else ""
         lines.append(f"| {name(of)} | [{title}]({place}.md) | {printed} | {brief(verdict.evidence)} |")
     return "\n".join(lines) + "\n"
+
+
+def _link(code: str) -> str:
+    """Write the name of code with its file, its line, and the page of the objective if it is one."""
+    module, _, name = code.rpartition(".")
+    found = inspect.unwrap(getattr(import_module(module), name))
+    docs = Path(__file__).resolve().parent.parent
+    if not (inspect.isclass(found) or inspect.isroutine(found)):
+        return f"`{code}`"
+    source = Path(inspect.getsourcefile(found) or "")
+    line = inspect.getsourcelines(found)[1]
+    page = f"objectives/{source.stem.replace('_', '-')}"
+    about = f"; [its page](../{page}.md)" if (docs / f"{page}.md").exists() else ""
+    package = source.as_posix().rpartition("/vsmnp/")[2]
+    return f"`{code}` (`vsmnp/{package}`, line {line}{about})"
 
 
 def _section(verdict: Verdict) -> str:

@@ -2,8 +2,10 @@
 
 from .catalogue import all_statements, select, slips
 from .errata import ERRATA, Grade
-from .statement import Effort, Evidence, Form, Statement, Verdict
-from .verify import judge, judge_all, weakness
+from .proof import Step
+from .statement import Effort, Evidence, Form, Statement
+from .verdict import Verdict
+from .verify import judge, judge_all
 
 __all__ = [
     "ERRATA",
@@ -12,11 +14,11 @@ __all__ = [
     "Form",
     "Grade",
     "Statement",
+    "Step",
     "Verdict",
     "all_statements",
     "judge",
     "judge_all",
     "select",
     "slips",
-    "weakness",
 ]

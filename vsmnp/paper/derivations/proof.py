@@ -64,5 +64,5 @@ def all_proofs() -> Proofs:
 
 
 def proof_of(identifier: str) -> tuple[Step, ...]:
-    """Return the steps of the statement of the given id."""
-    return all_proofs()[identifier]
+    """Return the steps of the statement of the given id; none for a statement outside the catalogue."""
+    return all_proofs().get(identifier, ())

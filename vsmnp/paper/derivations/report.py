@@ -1,22 +1,15 @@
-"""Present verdicts as rows, as Markdown and as a web page."""
+"""Present verdicts as rows and as Markdown."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .errata import ERRATA, MEANING, Grade, count
-from .statement import Evidence, Form, Statement, Verdict
+from .statement import Evidence, Form, Statement
 from .textual import Textual
-
-_MATH = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-mml-chtml.js"
-_STYLE = (
-    "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "h2{margin-top:2.5rem;border-bottom:1px solid #ddd}small,td{color:#444}li{margin:.3rem 0}"
-    ".fails{color:#d55e00;font-weight:bold}.holds{color:#0072b2}"
-)
+from .verdict import StepVerdict, Verdict
 
 
 def row(verdict: Verdict) -> dict[str, Any]:
@@ -32,6 +25,18 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "grade": statement.grade,
         "within": asdict(verdict.within) if verdict.within else None,
         "evidence": [asdict(each) for each in verdict.evidence],
+        "mutations": {
+            name: [verdict.evidence[place].kind for place in places]
+            for name, places in verdict.rejections.items()
+        },
+        "steps": [
+            {
+                "formula": each.step.latex,
+                "reason": each.step.reason,
+                "evidence": each.evidence and asdict(each.evidence),
+            }
+            for each in verdict.steps
+        ],
         "counterexamples": [asdict(each) for each in verdict.counterexamples],
         "formula": statement.form.latex,
         "printed_formula": statement.printed.latex if statement.printed else None,
@@ -68,7 +73,15 @@ def name(statement: Statement) -> str:
     return f"({statement.id})" if statement.id.isdigit() else statement.id
 
 
-def markdown(verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: int = 2) -> str:
+def quoted(code: str) -> str:
+    """Write the dotted name of code as code."""
+    return f"`{code}`"
+
+
+def markdown(
+    verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: int = 2,
+    link: Callable[[str], str] = quoted,
+) -> str:  # fmt: skip
     """Write statements with their formulas and evidence in Markdown, math between dollar signs.
 
     Parameters
@@ -79,8 +92,10 @@ def markdown(verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: 
         Slips in the words, listed at the end by grade.
     level : int
         Level of the headings.
+    link : callable
+        Writes the dotted name of code, perhaps with links.
     """
-    parts = [_markdown(verdict, "#" * level) for verdict in verdicts]
+    parts = [_markdown(verdict, "#" * level, link) for verdict in verdicts]
     if slips:
         parts.append(f"{'#' * level} Slips in the words\n")
         parts += [
@@ -103,18 +118,18 @@ def grades(statements: Sequence[Statement], slips: Sequence[Textual] = ()) -> st
     return "\n".join(lines) + "\n"
 
 
-def _markdown(verdict: Verdict, heading: str) -> str:
+def _markdown(verdict: Verdict, heading: str, link: Callable[[str], str]) -> str:
     statement = verdict.statement
-    lines = [
-        f"{heading} {name(statement)} {statement.title}\n",
-        f"{_standing(verdict)} {_place(statement)}\n",
-    ]
+    lines = [f"{heading} {name(statement)} {statement.title}\n", f"{standing(verdict)} {place(statement)}\n"]
     if statement.printed is not None:
-        lines += [f"{_source(statement.printed)}:\n", f"$$\n{statement.printed.latex}\n$$\n", "Corrected:\n"]
+        lines += [f"{source(statement.printed)}:\n", f"$$\n{statement.printed.latex}\n$$\n", "Corrected:\n"]
     lines += [f"$$\n{statement.form.latex}\n$$\n", f"*Assumes:* {statement.assumptions}\n"]
+    lines += _derivation(verdict.steps)
     lines += [
-        f"- {_mark(each)} *{each.kind}*: {each.detail} (error {each.error:.2g})" for each in verdict.evidence
+        f"{place}. {_mark(each)} *{each.kind}*: {each.detail} (error {each.error:.2g})"
+        for place, each in enumerate(verdict.evidence, 1)
     ]
+    lines += _matrix(verdict)
     if verdict.counterexamples:
         lines += ["", "Against the printed form:\n"]
         lines += [f"- *{each.kind}*: {each.detail}" for each in verdict.counterexamples]
@@ -123,15 +138,39 @@ def _markdown(verdict: Verdict, heading: str) -> str:
     if statement.consequence:
         lines += ["", f"**What it changes:** {statement.consequence}"]
     if statement.code:
-        lines += ["", f"In the engine: `{statement.code}`."]
+        lines += ["", f"In the engine: {link(statement.code)}."]
+    lines += ["", f"Test: `pytest -n 0 tests/test_derivations.py -k '{statement.id}'`."]
     return "\n".join(lines) + "\n"
+
+
+def _derivation(steps: Sequence[StepVerdict]) -> list[str]:
+    """Write the steps of a derivation, each formula with its reason and the outcome of its check."""
+    if not steps:
+        return []
+    lines = ["**Derivation.**\n"]
+    for each in steps:
+        checked = f" ({_brief(each.evidence)})" if each.evidence else ""
+        lines.append(f"$$\n{each.step.latex}\n$$\n\n{each.step.reason}{checked}\n")
+    return [*lines, "**Checks.**\n"]
+
+
+def _matrix(verdict: Verdict) -> list[str]:
+    """Write the table of the mutations and the checks that reject them, by the numbers of the checks."""
+    places = range(len(verdict.evidence))
+    lines = ["", f"| mutation | {' | '.join(str(place + 1) for place in places)} |"]
+    lines.append("|---" * (1 + len(places)) + "|")
+    for name, rejecting in verdict.rejections.items():
+        cells = " | ".join("rejected" if place in rejecting else "" for place in places)
+        lines.append(f"| {name} | {cells} |")
+    return lines
 
 
 def _mark(each: Evidence) -> str:
     return "holds," if each.holds else "**fails,**"
 
 
-def _standing(verdict: Verdict) -> str:
+def standing(verdict: Verdict) -> str:
+    """Say whether the statement holds as printed and as corrected, and what kind of error it makes."""
     if not verdict.statement.in_paper:
         return f"An identity of the engine; it {verdict.corrected}."
     if verdict.statement.printed is None:
@@ -143,62 +182,11 @@ def _standing(verdict: Verdict) -> str:
     )
 
 
-def _source(printed: Form) -> str:
+def source(printed: Form) -> str:
+    """Say whether the paper prints the formula or states it in words."""
     return "As printed" if printed.literal else "As the text says"
 
 
-def _place(statement: Statement) -> str:
+def place(statement: Statement) -> str:
+    """Name the section of the paper; an identity of the engine has none."""
     return f"Section {statement.section} of the paper." if statement.in_paper else ""
-
-
-def page(verdicts: Sequence[Verdict], slips: Sequence[Textual] = ()) -> str:
-    """Write a self-contained web page; MathJax, loaded from the network, renders the LaTeX formulas."""
-    body = "\n".join(_section(verdict) for verdict in verdicts)
-    if slips:
-        items = "".join(
-            f"<li><b>{_text(s.where)}</b> ({s.grade}): “{_text(s.printed)}” should be "
-            f"“{_text(s.correct)}”. {_text(s.why)}</li>"
-            for s in by_grade(slips)
-        )
-        body += f"<h2>Slips in the words</h2><ul>{items}</ul>"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>vsmnp verify</title>'
-        f'<style>{_STYLE}</style><script async src="{_MATH}"></script></head>'
-        f"<body><h1>The equations, checked</h1>\n{body}\n</body></html>\n"
-    )
-
-
-def _section(verdict: Verdict) -> str:
-    statement = verdict.statement
-    parts = [f'<h2 id="{_text(statement.id)}">{_text(name(statement))} {_text(statement.title)}</h2>']
-    parts.append(f"<p>{_standing(verdict).replace('**', '')} <small>{_place(statement)}</small></p>")
-    if statement.printed is not None:
-        parts.append(
-            f"<p>{_source(statement.printed)}: \\[{_text(statement.printed.latex)}\\] Corrected:</p>"
-        )
-    parts.append(
-        f"<p>\\[{_text(statement.form.latex)}\\]</p><p><i>Assumes:</i> {_text(statement.assumptions)}</p>"
-    )
-    parts.append("<ul>" + "".join(_item(each) for each in verdict.evidence) + "</ul>")
-    if verdict.counterexamples:
-        items = "".join(f"<li>{each.kind}: {_text(each.detail)}</li>" for each in verdict.counterexamples)
-        parts.append(f"<p>Against the printed form:</p><ul>{items}</ul>")
-    if verdict.within is not None:
-        parts.append(f"<p>Within the paper's assumptions: {_text(verdict.within.detail)}.</p>")
-    if statement.consequence:
-        parts.append(f"<p><b>What it changes:</b> {_text(statement.consequence)}</p>")
-    if statement.code:
-        parts.append(f"<p>In the engine: <code>{_text(statement.code)}</code>.</p>")
-    return "\n".join(parts)
-
-
-def _item(each: Evidence) -> str:
-    standing = "holds" if each.holds else "fails"
-    return (
-        f'<li><span class="{standing}">{standing}</span> {each.kind}: {_text(each.detail)} '
-        f"(error {each.error:.2g}, tolerance {each.tolerance:.2g})</li>"
-    )
-
-
-def _text(value: str) -> str:
-    return html.escape(value)

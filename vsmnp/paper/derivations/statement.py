@@ -1,9 +1,9 @@
-"""Statements of the paper, the evidence of their checks, the effort of a check, and verdicts."""
+"""Statements of the paper, the evidence of their checks, and the effort of a check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from .errata import ERRATA, Grade
@@ -154,46 +154,3 @@ class Statement:
     def in_paper(self) -> bool:
         """Whether the paper states this formula."""
         return self.section != "engine"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome of all checks of one statement.
-
-    Attributes
-    ----------
-    statement : Statement
-        The statement that was checked.
-    evidence : sequence of Evidence
-        Outcomes of the checks of the true form.
-    counterexamples : sequence of Evidence
-        Outcomes of the checks that the printed form fails.
-    within : Evidence or None
-        Evidence that the counterexample fulfils what the paper assumes, where an error is called wrong.
-    """
-
-    statement: Statement
-    evidence: Sequence[Evidence]
-    counterexamples: Sequence[Evidence] = field(default=())
-    within: Evidence | None = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether the true form passed every check."""
-        return all(each.holds for each in self.evidence)
-
-    @property
-    def as_printed(self) -> str:
-        """Return ``holds``, ``fails``, or ``none`` for what the paper does not state."""
-        if not self.statement.in_paper:
-            return "none"
-        if self.statement.printed is None:
-            return "holds" if self.holds else "fails"
-        return "fails" if self.counterexamples else "holds"
-
-    @property
-    def corrected(self) -> str:
-        """Return ``holds`` or ``fails`` where the true form is not the printed one, else ``none``."""
-        if self.statement.in_paper and self.statement.printed is None:
-            return "none"
-        return "holds" if self.holds else "fails"

@@ -1,25 +1,28 @@
-"""Run the checks of the true form, of the printed form, and of every mutation."""
+"""Run the checks of the true form, of the printed form, of every mutation and of every step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ...types.progress import Progress
-from .statement import Check, Claim, Effort, Statement, Verdict
+from .proof import proof_of
+from .statement import Claim, Effort, Evidence, Statement
+from .verdict import StepVerdict, Verdict
 
 #: Effort of ``vsmnp verify`` unless it is told to be thorough.
 USUAL = Effort()
 
 
 def judge(statement: Statement, effort: Effort = USUAL) -> Verdict:
-    """Run every check on the true form and, where the paper prints another one, on that too."""
+    """Run every check on the true form, the printed form and the mutations, and check each step."""
     evidence = [check(statement.form.claim, effort) for check in statement.checks]
-    if statement.printed is None:
-        return Verdict(statement, evidence)
-    of_printed = [check(statement.printed.claim, effort) for check in statement.checks]
+    steps = [StepVerdict(step, step.check()) for step in proof_of(statement.id)]
+    against: list[Evidence] = []
+    if statement.printed is not None:
+        of_printed = [check(statement.printed.claim, effort) for check in statement.checks]
+        against = [each for each in of_printed if not each.holds]
     within = statement.within() if statement.within is not None else None
-    return Verdict(statement, evidence, [each for each in of_printed if not each.holds], within)
+    return Verdict(statement, evidence, against, within, _rejections(statement), steps)
 
 
 def judge_all(
@@ -31,34 +34,14 @@ def judge_all(
         progress(done, len(statements))
 
 
-class Weakness(NamedTuple):
-    """The gaps in a statement's checks; both lists are empty for sufficient checks.
-
-    Attributes
-    ----------
-    accepted : list of str
-        Mutations that no check rejects, the printed form among them if it is wrong.
-    idle : list of str
-        Checks that reject none of the wrong claims, so that they could not fail.
-    """
-
-    accepted: list[str]
-    idle: list[str]
-
-
-def weakness(statement: Statement, effort: Effort = USUAL) -> Weakness:
-    """Find the mutations that no check rejects and the checks that reject no mutation.
-
-    Checks that have rejected nothing so far run on every mutation; the others only until one rejects it.
-    """
+def _rejections(statement: Statement) -> dict[str, tuple[int, ...]]:
+    """Run every check on every mutation, with the usual effort, and return the places of those that fail."""
     wrong: dict[str, Claim] = dict(statement.mutations)
     if statement.printed is not None:
         wrong["as printed"] = statement.printed.claim
-    idle, proven, accepted = list(statement.checks), list[Check](), list[str]()
-    for name, claim in wrong.items():
-        rejecting = [check for check in idle if not check(claim, effort).holds]
-        if not rejecting and all(check(claim, effort).holds for check in proven):
-            accepted.append(name)
-        idle = [check for check in idle if check not in rejecting]
-        proven += rejecting
-    return Weakness(accepted, [check.__name__ for check in idle])
+    return {
+        name: tuple(
+            place for place, check in enumerate(statement.checks) if not check(claim, USUAL).holds
+        )
+        for name, claim in wrong.items()
+    }  # fmt: skip
