@@ -49,8 +49,8 @@ _EXPAND = Step(
 _BY_PARTS = Step(
     r"E_\pi [\nabla \log \pi \cdot E_q s^p] = [\pi\, E_q s^p]_{-\infty}^{\infty} "
     r"- E_\pi [\nabla \cdot E_q s^p] = -E_\pi [\nabla \cdot E_q s^p]",
-    "Integration by parts, because the gradient of log pi times pi is the gradient of pi; the boundary term is 0 "
-    "where pi decays faster than E_q s^p grows.",
+    "Integration by parts (25), because the gradient of log pi times pi is the gradient of pi; the boundary "
+    "term is 0 where pi decays faster than E_q s^p grows.",
     lambda: (_mixed(), -_TOY.expect_pi(lambda x: divergence_in(_mean_score, x))),
 )
 _SCORE_TRICK = Step(
@@ -80,8 +80,8 @@ PROOFS: Proofs = {
         _EXPAND,
         Step(
             r"C_\pi = \tfrac12 E_\pi |\nabla \log \pi|^2",
-            "Of the three terms this is the one without q and theta: a mean of squares, not the square of the "
-            "mean, which is 0.",
+            "Of the three terms this is the one without q and theta: a mean of squares; the paper prints the "
+            "square of the mean, which is 0.",
         ),
     ),
     "prop-4.2-score-trick": (_SCORE_TRICK, _DIVERGENCE),
