@@ -46,9 +46,8 @@ _PART = Step(
 _EXPANDED = Step(
     r"\tilde M_1(x) = \tfrac1{2\gamma^2} \Bigl\{ |x - E_q g|^2 + \sum_{j=1}^{d_x} V_q[g_j] \Bigr\} "
     r"- \tfrac{d_x}{\gamma}",
-    "Both are inserted; the trace of the covariance has one variance for each of the d_x coordinates of "
-    "g, and "
-    "the paper's sum ends at d_z.",
+    "Both are inserted; the trace of the covariance has one variance for each of the d_x coordinates of g, "
+    "and the paper's sum ends at d_z.",
     lambda: (
         toy_scores(_TOY).m1,
         (toy_reconstruction(_TOY).B + toy_reconstruction(_TOY).T) / (2 * _TOY.gamma**2)

@@ -162,8 +162,7 @@ PROOFS: Proofs = {
         Step(
             r"D_{KL}[q(z|x)\pi(x) \| p(z,x)] = E_\pi D_{KL}[q(z|x) \| p(z|x)] + D_{KL}[\pi(x) \| p(x)]",
             "The mean of the first line over q pi; both summands are not negative, so that each is at most "
-            "the "
-            "joint divergence.",
+            "the joint divergence.",
             lambda: (LINEAR.joint_kl(), _posterior_kl() + _marginal_kl()),
             kind="closed form",
         ),

@@ -151,8 +151,7 @@ PROOFS: Proofs = {
             r"\min_{s_i} \{ \tfrac{w_i^2 s_i^2}{2\gamma} + \tfrac12 (s_i^2 - 1) - \log s_i \} "
             r"= \tfrac12 \log(1 + \tfrac{w_i^2}\gamma), \quad s_i^2 = \tfrac{\gamma}{\gamma + w_i^2}",
             "For orthogonal columns of norms w_i the variance of g is the sum of w_i^2 s_i^2, and each s_i "
-            "is "
-            "in a term of its own, whose slope w_i^2 s_i / gamma + s_i - 1 / s_i vanishes there.",
+            "is in a term of its own, whose slope w_i^2 s_i / gamma + s_i - 1 / s_i vanishes there.",
             lambda: (_least_over_s(), np.log1p(_W**2 / _GAMMA) / 2),
             kind="search",
         ),

@@ -78,8 +78,8 @@ PROOFS: Proofs = {
         Step(
             r"-\partial_z^2 \log p(z|x) = 1 + \tfrac{\theta^2}{\gamma} = \tfrac1{v^*}",
             "The precision of a Gaussian is minus the second derivative: this is the variance that the text "
-            "calls "
-            "exact. With the mean theta x that is printed, p(x|z) would not depend on z and v* would be 1.",
+            "calls exact; with the mean theta x that is printed, p(x|z) would not depend on z and v* would "
+            "be 1.",
             lambda: (
                 -derivative(lambda t: derivative(lambda u: _log_joint(_Z + t + u), 0.5), 0.5),
                 np.full(3, _P),
@@ -90,8 +90,7 @@ PROOFS: Proofs = {
         Step(
             r"p(x|z) = N(x; \theta z, \gamma)",
             "It is the only mean linear in z for which v* and the variance of the data are those of the "
-            "text, "
-            "up to the sign of theta.",
+            "text, up to the sign of theta.",
         ),
     ),
     "engine-closed-form-jfd": (

@@ -50,15 +50,13 @@ PROOFS: Proofs = {
         ),
         Step(
             r"\min_{\theta, q} h_2(\theta, q) \le \min_\theta h_2(\theta, q)",
-            "Minimised over q as well, the loss is another number: of two q with one mean of g the loss "
-            "prefers the one "
-            "of less "
-            "variance, and at a point mass M2's variance vanishes.",
+            "Minimised over q as well, the loss is another number: of two q with one mean of g it prefers "
+            "the one of less variance, and at a point mass M2's variance vanishes.",
         ),
         Step(
             r"\min_{\theta, \gamma} E_D M_i = \min_\theta \min_\gamma E_D M_i = \min_\theta h_i(\theta, q)",
-            "A minimum over two variables may be taken one after the other; q is in both sides, and is not "
-            "minimised over in either, as the paper does.",
+            "A minimum over two variables may be taken one after the other; q is on both sides and is "
+            "minimised over on neither, whereas the paper minimises over it on the right.",
             lambda: (
                 least_between(_least_m2, 0.2, 3)[1],
                 least_between(lambda c: _h_2(_scaled(c)), 0.2, 3)[1],

@@ -156,8 +156,7 @@ PROOFS: Proofs = {
         Step(
             r"b \le 0: \quad \tfrac a2 \tau^2 - b \tau > 0, \quad \to 0 \text{ as } \tau \to 0",
             "Both terms are not negative and the first is positive: the infimum 0 is not attained by any "
-            "gamma, "
-            "while the paper's formula would be -b^2 / (2 a).",
+            "gamma, while the paper's formula would be -b^2 / (2 a).",
         ),
         Step(
             r"\inf_{\gamma > 0} \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{\max(b, 0)^2}{2a}",

@@ -28,8 +28,7 @@ _DEFINITION = Step(
 _VARIANCE = Step(
     r"E_q |x - g|^2 = |x - E_q g|^2 + \operatorname{tr} \operatorname{Cov}_q[g]",
     "A mean square is the square of the mean and the variance; here the paper writes E|g|^2 for the "
-    "variance, "
-    "though E|g|^2 also contains the square of the mean.",
+    "variance, though E|g|^2 also contains the square of the mean.",
     lambda: (toy_reconstruction(_TOY).A, toy_reconstruction(_TOY).B + toy_reconstruction(_TOY).T),
 )
 _EXPANDED = Step(
@@ -65,9 +64,8 @@ PROOFS: Proofs = {
         Step(
             r"\min_\theta h_F\Bigl(\tfrac1N \sum_n L_2(x_n)\Bigr), \quad "
             r"L_2(x) = |x - E_q g(z)|^2 + 2 \operatorname{tr} \operatorname{Cov}_q[g(z)]",
-            "What is left to minimise is theta; q is fixed, and the second term is a variance, not the "
-            "norm of "
-            "the reconstruction that the paper prints.",
+            "What is left to minimise is theta; q is fixed, and the second term is a variance, not the norm "
+            "of the reconstruction that the paper prints.",
             lambda: (
                 toy_least("m2"),
                 utility((2 * toy_reconstruction(_TOY).A - toy_reconstruction(_TOY).B).mean(), _TOY.d_x),

@@ -117,8 +117,7 @@ PROOFS: Proofs = {
             r"D_F[\pi \| p] - C_\pi = E_\pi \{ E_{p(z|x)} [ |s^p|^2 + \nabla_x \cdot s^p ] "
             r"- \tfrac12 |E_{p(z|x)} s^p|^2 \}",
             "Inserted into the first line, half the square of the mean is left with a minus sign; the "
-            "divergence "
-            "is in x, for the paper's grad_theta comes from no step.",
+            "divergence is in x, for the paper's grad_theta comes from no step.",
             lambda: (_fisher_less_constant(), _SMOOTH.data[1] @ _posterior(_SMOOTH, _SMOOTH.data[0]).m2),
         ),
     ),
@@ -133,9 +132,8 @@ PROOFS: Proofs = {
         Step(
             r"E_q [ |s^p|^2 + \nabla_x \cdot s^p ] - \tfrac12 |E_q s^p|^2 "
             r"= E_q [ \tfrac12 |s^p|^2 + \nabla_x \cdot s^p ] + \tfrac12 E_q |s^p - E_q s^p|^2",
-            "Half of the mean square is split off: M2 is M1, without the term in s^q, and half the "
-            "variance of "
-            "the score.",
+            "Half of the mean square is split off: M2 is M1, without the term in s^q, and half the variance "
+            "of the score.",
             lambda: (
                 toy_scores(_TOY).m2,
                 toy_scores(_TOY).m1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..evidence import derivative
@@ -26,14 +28,12 @@ def _least_elbo(y: float) -> float:
     return least_between(loss, -20, 20)[1]
 
 
-def _slope(h_of: object) -> float:
-    assert callable(h_of)
-    return float(derivative(lambda t: h_of(_Y + t)))
+def _slope(h: Callable[[float], float]) -> float:
+    return float(derivative(lambda t: h(_Y + t)))
 
 
-def _curvature(h_of: object) -> float:
-    assert callable(h_of)
-    return float(derivative(lambda t: derivative(lambda u: h_of(_Y + t + u))))
+def _curvature(h: Callable[[float], float]) -> float:
+    return float(derivative(lambda t: derivative(lambda u: h(_Y + t + u))))
 
 
 def _h_f(y: float) -> float:
@@ -64,16 +64,15 @@ PROOFS: Proofs = {
         ),
         Step(
             r"h_F'' = -\tfrac{d_x^2}{y^3}, \quad h_K'' = -\tfrac{d_x}{2y^2}",
-            "The second derivatives are negative, so that both are concave, as a minimum of functions "
-            "that are "
-            "linear in y must be.",
+            "The second derivatives are negative, so that both are concave, as a minimum of functions that "
+            "are linear in y must be.",
             lambda: ([_curvature(_h_f), _curvature(_h_k)], [-(_D**2) / _Y**3, -_D / (2 * _Y**2)]),
             kind="finite differences",
         ),
         Step(
             r"\tfrac{h_F'}{h_K'} = \tfrac{d_x}{y} = \tfrac1{\gamma^*}",
-            "The quotient of the two slopes; so the gradient of M1 in the weights is that of the ELBO "
-            "over gamma.",
+            "The quotient of the two slopes; so the gradient of M1 in the weights is that of the ELBO over "
+            "gamma.",
             lambda: (_slope(_h_f) / _slope(_h_k), _D / _Y),
             kind="finite differences",
         ),
