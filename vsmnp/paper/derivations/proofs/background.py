@@ -172,10 +172,7 @@ PROOFS: Proofs = {
             r"\log N(z; m, \operatorname{diag} v) = -\tfrac12 \textstyle\sum_j "
             r"[ (z_j - m_j)^2 / v_j + \log(2 \pi v_j) ]",
             "Independent coordinates: the density is a product of univariate ones.",
-            lambda: (
-                DiagonalGaussian(2).log_prob(Moments(_MEAN, _SD), _AT),
-                _written_out(_MEAN, _SD**2),
-            ),
+            lambda: (normal_log_density(_AT, _MEAN, _SD**2).sum(), _written_out(_MEAN, _SD**2)),
             kind="closed form",
         ),
         Step(
@@ -195,9 +192,19 @@ PROOFS: Proofs = {
             kind="closed form",
         ),
         Step(
-            r"q(z|x) = N(z; \mu(x), \Sigma(x)), \quad \Sigma(x) = \operatorname{diag} s(x)^2",
+            r"q(z|x) = N(z; \mu(x), \operatorname{diag} s(x)^2): \; \log q(z|x) = -\tfrac12 "
+            r"\textstyle\sum_j [ (z_j - \mu_j)^2 / s_j^2 + \log(2\pi s_j^2) ]",
             "The variational posterior has the means and the variances that the encoder gives, by "
             "definition.",
+            lambda: (
+                DiagonalGaussian(2).log_prob(Moments(_MEAN, _SD), _AT),
+                _written_out(_MEAN, _SD**2),
+            ),
+            kind="closed form",
+        ),
+        Step(
+            r"p(z) = N(0, I), \quad p(x|z) = N(x; g(z), \gamma I), \quad q(z|x) = N(z; \mu(x), \Sigma(x))",
+            "The three definitions together, with a diagonal Sigma; p(z) p(x|z) is the density of the model.",
         ),
     ),
     "5": (

@@ -174,14 +174,10 @@ PROOFS: Proofs = {
             kind="finite differences",
         ),
         Step(
-            r"E_q[s^q f] = \nabla_x E_q[f] - E_q[\nabla_x f]",
-            "The last term is taken to the other side.",
+            r"E_q[s^q f] = \nabla_x E_q[f] - E_q[\nabla_x f], \quad f = 1: E_q[s^q] = 0",
+            "The last term is taken to the other side; for f = 1 both terms are derivatives of a constant.",
             lambda: (_with_score(), _slope_of_the_mean() - TOY.expect_q(_df, TOY.few)),
             kind="finite differences",
-        ),
-        Step(
-            r"f = 1: E_q[s^q] = 0",
-            "Both terms on the right are derivatives of a constant.",
         ),
     ),
 }

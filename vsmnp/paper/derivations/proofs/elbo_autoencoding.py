@@ -158,7 +158,8 @@ PROOFS: Proofs = {
         Step(
             r"L(\gamma, R) = \tfrac{R}{2\gamma} + \tfrac{d_x}2 \log\gamma "
             r"+ \tfrac12 \textstyle\sum_{i \le \kappa} \log(1 + \tfrac{w_i^2}\gamma) + c",
-            "The negative ELBO with s optimal, R the mean of |x - g(mu)|^2; c has gamma and R in no term.",
+            "The negative ELBO with s optimal, R the mean of |x - g(mu)|^2; c contains neither gamma nor R, "
+            "and a latent with w_i = 0 has s_i = 1 and no term.",
         ),
         Step(
             r"\partial_\gamma L = 0 \iff R = d_x \gamma - \textstyle\sum_i \tfrac{\gamma w_i^2}{\gamma + "
@@ -174,8 +175,8 @@ PROOFS: Proofs = {
         ),
         Step(
             r"A = R + \textstyle\sum_i w_i^2 s_i^2 = d_x \gamma",
-            "A is the mean of L_KL: the sum is the one that R lacks, so that log A and log gamma differ by a "
-            "constant.",
+            "A is the mean of L_KL, residual and variance, and with the line before both sums cancel: log A "
+            "and log gamma differ by a constant.",
             lambda: (_rest(_GAMMA) + _W**2 @ (1 + _W**2 / _GAMMA) ** -1, _D_X * _GAMMA),
             kind="closed form",
         ),
@@ -225,9 +226,10 @@ PROOFS: Proofs = {
             kind="finite differences",
         ),
         Step(
-            r"\min_\gamma \{ \tfrac{y}{2\gamma} + \tfrac{d_x}2 \log\gamma \} - \tfrac{d_x}2 = h_K(y) "
-            r"= \tfrac{d_x}2 \log \tfrac{y}{d_x}",
-            "The constant is taken to the other side.",
+            r"\min_\gamma \{ \tfrac{y}{2\gamma} + \tfrac{d_x}{2} \log\gamma \} - \tfrac{d_x}{2} = h_K(y) = "
+            r"\tfrac{d_x}{2} \log\tfrac{y}{d_x}, "
+            r"\text{ increasing, concave, } \to -\infty \text{ with } y \to 0",
+            "The constant is taken to the other side, and the signs are those of the line before.",
             lambda: (_least(0.02) - _D_X / 2, _utility(0.02)),
             kind="search",
         ),

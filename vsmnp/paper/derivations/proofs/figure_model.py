@@ -86,11 +86,9 @@ PROOFS: Proofs = {
             ),
             kind="finite differences",
         ),
-        _MARGINAL,
         Step(
             r"p(x|z) = N(x; \theta z, \gamma)",
-            "It is the only mean linear in z for which v* and the variance of the data are those of the "
-            "text, up to the sign of theta.",
+            "A mean a z would have a^2 in the place of theta^2, so that v* fixes it up to its sign.",
         ),
     ),
     "engine-closed-form-jfd": (
@@ -158,10 +156,11 @@ PROOFS: Proofs = {
             "The mean of x^2 under pi is sigma^2.",
             lambda: (_MODEL.expect_pi(_gaussian_kl), _posterior_kl()),
         ),
+        _MARGINAL,
         Step(
             r"D_{KL}[\pi \| p(x)] = \tfrac12 [\rho - 1 - \log\rho], \quad "
             r"\rho = \tfrac{\sigma^2}{\theta^2 + \gamma}",
-            "The same formula for two Gaussians of mean 0, whose ratio of variances is rho.",
+            "The formula of A.5.1-kl for two Gaussians of mean 0, whose ratio of variances is rho.",
             lambda: (_MODEL.expect_pi(lambda x: _MODEL.log_pi(x) - _MODEL.log_marginal(x)), _marginal_kl()),
         ),
         Step(

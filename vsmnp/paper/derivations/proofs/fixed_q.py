@@ -54,7 +54,8 @@ PROOFS: Proofs = {
             "the one of less variance, and at a point mass M2's variance vanishes.",
         ),
         Step(
-            r"\min_{\theta, \gamma} E_D M_i = \min_\theta \min_\gamma E_D M_i = \min_\theta h_i(\theta, q)",
+            r"\min_{\theta, \gamma} E_D M_i = \min_\theta \min_\gamma E_D M_i "
+            r"= \min_\theta h_i(\theta, q), \quad i = 2, 3",
             "A minimum over two variables may be taken one after the other; q is on both sides and is "
             "minimised over on neither, whereas the paper minimises over it on the right.",
             lambda: (

@@ -159,7 +159,8 @@ PROOFS: Proofs = {
             "gamma, while the paper's formula would be -b^2 / (2 a).",
         ),
         Step(
-            r"\inf_{\gamma > 0} \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{\max(b, 0)^2}{2a}",
+            r"\inf_{\gamma > 0} \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{\max(b, 0)^2}{2a}, "
+            r"\text{ attained for } b > 0 \text{ at } \gamma = a/b",
             "Both cases are written together: b is replaced by its positive part.",
             lambda: (least_over_gamma(0.4, 2.5), -(max(2.5, 0.0) ** 2) / (2 * 0.4)),
             kind="search",

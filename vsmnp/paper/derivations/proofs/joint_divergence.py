@@ -120,7 +120,7 @@ PROOFS: Proofs = {
             ),
         ),
         Step(
-            r"E_\pi J^\pi = D_F[\pi(x) \| p(x)]",
+            r"q(z|x) = p(z|x) \Rightarrow E_\pi J^\pi = D_F[\pi(x) \| p(x)]",
             "The mean over pi is the definition (5).",
             lambda: (joint.data_part(_EXACT), _marginal_fisher(_EXACT)),
         ),
@@ -151,13 +151,17 @@ PROOFS: Proofs = {
             kind="closed form",
         ),
         Step(
-            r"= \tfrac12 [ 0.18 (\tfrac49)^2 + 3.92 + 0.5 + 0.18 (\tfrac59)^2 ] = 2.2555... "
-            r"< \tfrac12 D_F[\pi \| p(x)] = 4.0138...",
-            "The values are inserted, P = 6; were the joint divergence a bound, it would be at least 8.0277.",
+            r"= \tfrac12 [ 0.18 (\tfrac49)^2 + 3.92 + 0.5 + 0.18 (\tfrac59)^2 ] = 2.2555...",
+            "The values of the statement are inserted; P is 6.",
             lambda: (
                 joint.posterior_part(_FAR) + joint.data_part(_FAR),
                 (0.18 * (4 / 9) ** 2 + 3.92 + 0.5 + 0.18 * (5 / 9) ** 2) / 2,
             ),
+        ),
+        Step(
+            r"D_F[q\pi \| p(z,x)] < \tfrac12 D_F[\pi \| p(x)] \text{ at } \theta = 0.5, \gamma = 0.05, "
+            r"\phi = 1.9, v = 0.18, \sigma^2 = 2",
+            "For 2.2555 is less than 4.0138; were the joint divergence a bound, it would be at least 8.0277.",
         ),
     ),
     "7": (

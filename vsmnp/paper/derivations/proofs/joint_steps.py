@@ -103,7 +103,8 @@ PROOFS: Proofs = {
             kind="finite differences",
         ),
         Step(
-            r"\tfrac12 |\nabla_{z,x} \log r|^2 = \tfrac12 (|\nabla_z \log r|^2 + |\nabla_x \log r|^2)",
+            r"\tfrac12 |\nabla_{z,x} \log r|^2 = \tfrac12 (|\nabla_z \log r|^2 + |\nabla_x \log r|^2), \quad "
+            r"r = \frac{q(z|x) \pi(x)}{p(z) p(x|z)}",
             "Each sum is the squared norm of a gradient, and the half belongs to both.",
             lambda: (
                 LINEAR.joint_fisher(),
@@ -161,7 +162,8 @@ PROOFS: Proofs = {
             kind="finite differences",
         ),
         Step(
-            r"J^\pi(x) = \tfrac12 E_q |s^p - s^q - \nabla_x \log\pi|^2",
+            r"J^\pi(x) = \tfrac12 E_q |s^p - s^q - \nabla_x \log\pi|^2, \quad "
+            r"\text{and } E_\pi[J^\pi] \text{ is the second term of the joint FD}",
             "For each x the mean over q, with the half of the first line, which the paper's definition "
             "lacks.",
             lambda: (

@@ -74,8 +74,30 @@ _COLLECT = Step(
 )
 
 PROOFS: Proofs = {
-    "15": (_EXPAND, _BY_PARTS, _SCORE_TRICK, _DIVERGENCE, _COLLECT),
-    "prop-4.2": (_EXPAND, _BY_PARTS, _SCORE_TRICK, _DIVERGENCE, _COLLECT),
+    "15": (
+        _EXPAND,
+        _BY_PARTS,
+        _SCORE_TRICK,
+        _DIVERGENCE,
+        _COLLECT,
+        Step(
+            r"M_3(x) = E_q [ s^q \cdot s^p + \nabla_x \cdot s^p ] + \tfrac12 |E_q s^p|^2",
+            "The definition: the terms that depend on q and theta, before the mean over pi.",
+        ),
+    ),
+    "prop-4.2": (
+        _EXPAND,
+        _BY_PARTS,
+        _SCORE_TRICK,
+        _DIVERGENCE,
+        _COLLECT,
+        Step(
+            r"\tfrac12 E_\pi |\nabla \log \pi - E_q s^p|^2 = E_\pi M_3 + "
+            r"\tfrac12 E_\pi |\nabla \log \pi|^2",
+            "The terms that depend on q and theta are those of (15); the rest depends on pi alone.",
+            lambda: (_divergence(), _over_pi().m3 + _half_square_of_pi()),
+        ),
+    ),
     "prop-4.2-proof": (
         _EXPAND,
         Step(

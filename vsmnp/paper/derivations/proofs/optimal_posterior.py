@@ -71,9 +71,9 @@ _DIVERGENCE = Step(
     kind="finite differences",
 )
 _COORDINATES = Step(
-    r"\operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = \textstyle\sum_i \left[ \Lambda_i "
-    r"- 2 P_{ii} + \tfrac{(P^2)_{ii}}{\Lambda_i} \right]",
-    "For a diagonal Lambda the trace separates (A.4-optimal-precision).",
+    r"\min_\mu D_F = \tfrac12 \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] "
+    r"= \tfrac12 \textstyle\sum_i \left[ \Lambda_i - 2 P_{ii} + \tfrac{(P^2)_{ii}}{\Lambda_i} \right]",
+    "At mu = m only the trace is left (10-linear-full), and for a diagonal Lambda it separates.",
     lambda: (_LINEAR.fisher(_BEST, np.diag(_SD)), _by_coordinates(_SD)),
 )
 _EACH = Step(
@@ -99,7 +99,7 @@ PROOFS: Proofs = {
         Step(
             r"D_F[q \| p(z|x)] = \tfrac12 |\mu|^2 \text{ at } "
             r"g(\mu) = x, \; \Lambda = I + \tfrac1\gamma J^T J",
-            "At this Lambda the trace is 0. The paper takes this q for the optimal one; but mu was set by "
+            "At this Lambda the trace is 0; the paper takes this q for the optimal one, but mu was set by "
             "g(mu) = x and not minimised over.",
             lambda: (_LINEAR.fisher(_Z0, root_of(_P)), _Z0 @ _Z0 / 2),
         ),
@@ -122,12 +122,14 @@ PROOFS: Proofs = {
         ),
     ),
     "10-linear-diagonal": (
+        _POSTERIOR,
+        _DIFFERENCE,
         _DIVERGENCE,
         _COORDINATES,
         _EACH,
         Step(
             r"\min_q D_F[q \| p(z|x)] = \textstyle\sum_i \left[ \sqrt{(P^2)_{ii}} - P_{ii} \right]",
-            "At mu = m half the trace is half of twice this sum; it is 0 only if P is diagonal.",
+            "Each bracket is twice its value here; the sum is 0 only if P is diagonal.",
             lambda: (
                 _LINEAR.fisher(_BEST, np.diag(_best_precisions(kl=False) ** -0.5)),
                 (np.sqrt(np.diag(_P @ _P)) - np.diag(_P)).sum(),

@@ -59,8 +59,8 @@ PROOFS: Proofs = {
         Step(
             r"\Lambda = \textstyle\sum_i \pm p_i u_i u_i^T \text{ for } P = \sum_i p_i u_i u_i^T",
             "A symmetric Lambda commutes with its square P^2 and has the eigenvectors u_i of P, whose "
-            "eigenvalues differ; each eigenvalue of Lambda is a root of p_i^2. The paper names two of these "
-            "sign patterns.",
+            "eigenvalues differ; each eigenvalue of Lambda is a root of p_i^2, and the paper names two of "
+            "these sign patterns.",
             lambda: ([root @ root for root in _square_roots()], [_P @ _P] * 4),
             kind="closed form",
         ),

@@ -128,7 +128,7 @@ PROOFS: Proofs = {
         _OF_LIKELIHOOD,
         _BAYES,
         Step(
-            r"d(x, z) = \Lambda(x) (z - \mu(x)) - z + J^T \tfrac{x - g(z)}{\gamma} "
+            r"d(x, z) = \Lambda(x) (z - \mu(x)) - z + \nabla_z g(z) \tfrac{x - g(z)}{\gamma} "
             r"= \nabla_z \log p(z|x) - \nabla_z \log q(z|x)",
             "The second and third line are the score of the posterior, and the first is subtracted: the sign "
             "is the opposite of the one in the display before (26).",

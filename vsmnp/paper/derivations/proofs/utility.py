@@ -70,9 +70,10 @@ PROOFS: Proofs = {
             kind="finite differences",
         ),
         Step(
-            r"\tfrac{h_F'}{h_K'} = \tfrac{d_x}{y} = \tfrac1{\gamma^*}",
-            "The quotient of the two slopes; so the gradient of M1 in the weights is that of the ELBO over "
-            "gamma.",
+            r"h_F' = \tfrac{d_x^2}{2y^2}, \; h_F'' = -\tfrac{d_x^2}{y^3}, \quad "
+            r"h_K' = \tfrac{d_x}{2y}, \; h_K'' = -\tfrac{d_x}{2y^2}, \quad h_F' = h_K' / \gamma^*",
+            "The slopes have the quotient d_x / y, which is 1 / gamma*: so the gradient of M1 in the weights "
+            "is that of the ELBO over gamma.",
             lambda: (_slope(_h_f) / _slope(_h_k), _D / _Y),
             kind="finite differences",
         ),
