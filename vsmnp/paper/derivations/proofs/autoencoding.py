@@ -76,8 +76,8 @@ PROOFS: Proofs = {
         Step(
             r"h_F\Bigl(\tfrac1N \sum_n L_{KL}(x_n)\Bigr), \quad "
             r"L_{KL}(x) = |x - E_q g(z)|^2 + \sum_{j=1}^{d_x} V_q[g(z)_j], \quad h_F(y) = -\tfrac{d_x^2}{2y}",
-            "The least value for every theta is what theta minimises; the sum over j runs to d_x, not to "
-            "d_z.",
+            "This least value is what is left to be minimised over theta; the sum over j runs to d_x, and "
+            "the paper's to d_z.",
             lambda: (_least_over_both(), _least_over_scale()),
             kind="search",
         ),

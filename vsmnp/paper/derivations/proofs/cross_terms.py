@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ....types import Array
@@ -89,19 +91,24 @@ EXPANDED = Step(
     "The square of s^p - s^q - grad log pi is expanded under the mean of (7).",
     lambda: (joint.data_part(TOY), TOY.expect(lambda x, z: _expanded(*_three(x, z)))),
 )
-FIRST_IS_ZERO = Step(
+_FIRST_IS_ZERO = Step(
     r"E_{q\pi}[s^q \cdot \nabla_x \log\pi] = E_\pi\{ E_q[s^q] \cdot \nabla_x \log\pi \} = 0",
-    "The score of pi does not depend on z, and the mean of a score is 0 (A.1-first-cross-term).",
+    "The score of pi does not depend on z, and the mean of s^q is 0.",
 )
+FIRST_IS_ZERO = replace(_FIRST_IS_ZERO, reason="The mean of the score of q is 0 (A.1-first-cross-term).")
 _MEAN_OVER_Q = Step(
     r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = E_\pi[ E_q[s^p] \cdot \nabla_x \log\pi ]",
     "The score of pi does not depend on z, so that the mean over q is taken first.",
     lambda: (_with_pi(), TOY.expect_pi(lambda x: dot(_mean_score(x), TOY.score_pi(x)))),
 )
-SECOND_BY_PARTS = Step(
+_SECOND_BY_PARTS = Step(
     r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = -E_{q\pi}[s^q \cdot s^p] - E_{q\pi}[\nabla_x \cdot s^p]",
-    "Integration by parts (25), then the score trick (A.1-score-trick) for each coordinate of s^p.",
+    "The first and the last of these lines.",
     lambda: (_with_pi(), _by_score_trick()),
+)
+SECOND_BY_PARTS = replace(
+    _SECOND_BY_PARTS,
+    reason="Integration by parts, then the score trick for each coordinate of s^p (A.1-second-cross-term).",
 )
 
 PROOFS: Proofs = {
@@ -140,7 +147,7 @@ PROOFS: Proofs = {
                 TOY.expect(lambda x, z: square(TOY.score_q(x, z))) + 2 * joint.constant(TOY),
             ),
         ),
-        FIRST_IS_ZERO,
+        _FIRST_IS_ZERO,
     ),
     "A.1-second-cross-term": (
         _MEAN_OVER_Q,
@@ -154,7 +161,7 @@ PROOFS: Proofs = {
             "The score trick (A.1-score-trick) for each coordinate of s^p, summed.",
             lambda: (_by_parts(), _by_score_trick()),
         ),
-        SECOND_BY_PARTS,
+        _SECOND_BY_PARTS,
     ),
     "A.1-score-trick": (
         _LOG_DERIVATIVE,

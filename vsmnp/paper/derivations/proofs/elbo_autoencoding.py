@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....model.likelihood import kl_to_normal
+from ....model.likelihood import kl_to_normal, log_likelihood
 from ....types import Array
 from ..evidence import derivative
 from ..examples.minimum import least_between
@@ -76,6 +76,7 @@ _LEAST = Step(
 # --- the slope: widths w of a linear decoder with orthogonal columns ---
 
 _W, _GAMMA = np.array([1.4, 0.6]), 0.2
+_SD = (1 + _W**2 / _GAMMA) ** -0.5  # the optimal s
 
 
 def _latents(gamma: float) -> Array:
@@ -160,6 +161,12 @@ PROOFS: Proofs = {
             r"+ \tfrac12 \textstyle\sum_{i \le \kappa} \log(1 + \tfrac{w_i^2}\gamma) + c",
             "The negative ELBO with s optimal, R the mean of |x - g(mu)|^2; c contains neither gamma nor R, "
             "and a latent with w_i = 0 has s_i = 1 and no term.",
+            lambda: (
+                kl_to_normal(np.zeros(2), _SD)
+                - log_likelihood(np.asarray(0.3 + _W**2 @ _SD**2), np.asarray(np.log(_GAMMA) / 2), _D_X),
+                _reconstruction(0.3, _GAMMA) + _latents(_GAMMA) + _D_X * np.log(2 * np.pi) / 2,
+            ),
+            kind="closed form",
         ),
         Step(
             r"\partial_\gamma L = 0 \iff R = d_x \gamma - \textstyle\sum_i \tfrac{\gamma w_i^2}{\gamma + "
@@ -177,7 +184,7 @@ PROOFS: Proofs = {
             r"A = R + \textstyle\sum_i w_i^2 s_i^2 = d_x \gamma",
             "A is the mean of L_KL, residual and variance, and with the line before both sums cancel: log A "
             "and log gamma differ by a constant.",
-            lambda: (_rest(_GAMMA) + _W**2 @ (1 + _W**2 / _GAMMA) ** -1, _D_X * _GAMMA),
+            lambda: (_rest(_GAMMA) + _W**2 @ _SD**2, _D_X * _GAMMA),
             kind="closed form",
         ),
         Step(

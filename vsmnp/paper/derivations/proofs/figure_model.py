@@ -77,9 +77,9 @@ PROOFS: Proofs = {
         ),
         Step(
             r"-\partial_z^2 \log p(z|x) = 1 + \tfrac{\theta^2}{\gamma} = \tfrac1{v^*}",
-            "The precision of a Gaussian is minus the second derivative: this is the variance that the text "
-            "calls exact; with the mean theta x that is printed, p(x|z) would not depend on z and v* would "
-            "be 1.",
+            "The precision of a Gaussian is minus the second derivative, and its inverse is what the text "
+            "calls the exact variance; with the mean theta x that is printed, p(x|z) would not depend on z "
+            "and v* would be 1.",
             lambda: (
                 -derivative(lambda t: derivative(lambda u: _log_joint(_Z + t + u), 0.5), 0.5),
                 np.full(3, _P),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ....types import Array
@@ -45,20 +47,22 @@ _MEAN = Step(
     "The score (18) is affine in g, and x and gamma do not depend on z.",
     lambda: (_TOY.expect_q(_TOY.score_p, _X), -(_X - _mean_g()) / _TOY.gamma),
 )
-SQUARE_OF_MEAN = Step(
+_SQUARE_OF_MEAN = Step(
     r"|E_q s^p|^2 = \tfrac1{\gamma^2} |x - E_q g|^2",
-    "The squared norm of the mean score (19).",
+    "The squared norm of both sides.",
     lambda: (toy_scores(_TOY).square_of_mean, toy_reconstruction(_TOY).B / _TOY.gamma**2),
 )
-MEAN_SQUARE = Step(
+SQUARE_OF_MEAN = replace(_SQUARE_OF_MEAN, reason="The squared norm of the mean score (19).")
+_MEAN_SQUARE = Step(
     r"E_q |s^p|^2 = \tfrac1{\gamma^2} E_q |x - g|^2 "
     r"= \tfrac1{\gamma^2} \{ |x - E_q g|^2 + \operatorname{tr} \operatorname{Cov}_q[g] \}",
-    "The squared norm of (18), and the split of a mean square into mean and variance (20).",
+    "The three lines together: a mean square is the square of the mean and the variance.",
     lambda: (
         toy_scores(_TOY).square,
         (toy_reconstruction(_TOY).B + toy_reconstruction(_TOY).T) / _TOY.gamma**2,
     ),
 )
+MEAN_SQUARE = replace(_MEAN_SQUARE, reason="The mean squared norm of the score (20).")
 DIVERGENCE = Step(
     r"\nabla_x \cdot s^p = -\tfrac{d_x}\gamma",
     "Each of the d_x coordinates of (18) has the slope -1 / gamma in its own x (21).",
@@ -84,17 +88,18 @@ def least_over_gamma(a: float, b: float) -> float:
     return least_between(loss, -12, 12)[1]
 
 
-LEAST = Step(
+_LEAST = Step(
     r"\min_\gamma \{ \tfrac{a}{2\gamma^2} - \tfrac b\gamma \} = -\tfrac{b^2}{2a} "
     r"\text{ at } \gamma = a/b \text{ for } b > 0",
-    "The minimum of a quadratic in 1 / gamma (22).",
+    "The square is least where it is 0, if that is at a positive tau.",
     lambda: (least_over_gamma(_A, _B), -(_B**2) / (2 * _A)),
     kind="search",
 )
+LEAST = replace(_LEAST, reason="The minimum of a quadratic in 1 / gamma (22).")
 
 PROOFS: Proofs = {
     "18": (LOG_LIKELIHOOD, SCORE),
-    "19": (_MEAN, SQUARE_OF_MEAN),
+    "19": (_MEAN, _SQUARE_OF_MEAN),
     "20": (
         Step(
             r"E_q |s^p|^2 = \tfrac1{\gamma^2} E_q |x - g|^2",
@@ -119,7 +124,7 @@ PROOFS: Proofs = {
                 _TOY.expect_q(lambda x, z: square(_TOY.g(z)), _X) - square(_mean_g()),
             ),
         ),
-        MEAN_SQUARE,
+        _MEAN_SQUARE,
     ),
     "21": (
         SCORE,
@@ -152,7 +157,7 @@ PROOFS: Proofs = {
             lambda: (_loss(0.2), _A * (0.2 - _B / _A) ** 2 / 2 - _B**2 / (2 * _A)),
             kind="closed form",
         ),
-        LEAST,
+        _LEAST,
         Step(
             r"b \le 0: \quad \tfrac a2 \tau^2 - b \tau > 0, \quad \to 0 \text{ as } \tau \to 0",
             "Both terms are not negative and the first is positive: the infimum 0 is not attained by any "

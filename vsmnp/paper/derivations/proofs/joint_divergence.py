@@ -83,7 +83,7 @@ PROOFS: Proofs = {
         BAYES,
         NO_Z_IN_THE_MARGINALS,
         Step(
-            r"\nabla_x \log \tfrac{q(z|x) \pi(x)}{p(z) p(x|z)} = \nabla_x \log \pi + s^q - s^p",
+            r"\nabla_x \log r = \nabla_x \log \pi + s^q - s^p",
             "The prior p(z) does not depend on x; s^q and s^p are the gradients in x of log q and of log "
             "p(x|z).",
             lambda: (

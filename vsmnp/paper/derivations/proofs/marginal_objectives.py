@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ....types import Array
@@ -64,10 +66,11 @@ def _implicit_over_pi() -> float:
 
 _MARGINAL_SCORE = Step(
     r"\nabla_x \log p(x) = E_{p(z|x)} s^p",
-    "The fraction is the posterior density, by Bayes' rule; this is the identity of (14).",
+    "The fraction is the density of the posterior, by Bayes' rule.",
     lambda: (gradient_in(_TOY.log_marginal, FEW), _mean(FEW)),
     kind="finite differences",
 )
+_CITED_SCORE = replace(_MARGINAL_SCORE, reason="The score of the marginal is the posterior mean of s^p (14).")
 _PARTS = Step(
     r"D_F[\pi \| p] - C_\pi = E_\pi [ \tfrac12 |\nabla_x \log p|^2 + \nabla_x \cdot \nabla_x \log p ], "
     r"\quad C_\pi = \tfrac12 E_\pi |\nabla_x \log\pi|^2",
@@ -109,7 +112,7 @@ _LAPLACIAN = Step(
 PROOFS: Proofs = {
     "12": (
         _PARTS,
-        _MARGINAL_SCORE,
+        _CITED_SCORE,
         _TRICK,
         _POSTERIOR_SCORE,
         _LAPLACIAN,

@@ -31,14 +31,14 @@ def _square_roots() -> list[Array]:
 PROOFS: Proofs = {
     "A.4-optimal-precision": (
         Step(
-            r"\operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = "
+            r"T(\Lambda) = \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = "
             r"\operatorname{tr}[\Lambda - 2 P + P \Lambda^{-1} P]",
             "The product is expanded; Lambda times its inverse is I.",
             lambda: (spread(_LAMBDA, _P), _trace_of(_LAMBDA)),
             kind="closed form",
         ),
         Step(
-            r"\tfrac{d}{dt} \operatorname{tr}[\ldots]_{\Lambda + t V} = "
+            r"\tfrac{d}{dt} T(\Lambda + t V) \big|_{t=0} = "
             r"\operatorname{tr}[(I - \Lambda^{-1} P^2 \Lambda^{-1}) V]",
             "The inverse has the derivative -Lambda^-1 V Lambda^-1, and a trace allows cyclic exchange.",
             lambda: (

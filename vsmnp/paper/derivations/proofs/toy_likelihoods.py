@@ -221,8 +221,8 @@ PROOFS: Proofs = {
             r"D_F = a (1 + \tfrac{x^2}{\gamma^2} - \tfrac2\gamma) - 2 "
             r"+ \tfrac1a + \tfrac{2 a^2}{\gamma} + \tfrac{3 a^3}{\gamma^2}",
             "The posterior has the symmetries z to -z and z_1 to z_2, so that neither mu nor log s_1 - log "
-            "s_2 has a slope there; the second derivatives in all four are positive, by their numbers: a "
-            "local minimum.",
+            "s_2 has a slope there; a search in all four that starts beside it ends there, so it is a local "
+            "minimum.",
             lambda: (_least_in_all(), [0, 0, *[np.log(_positive_root()) / 2] * 2, _closed(_positive_root())]),
             kind="search",
         ),

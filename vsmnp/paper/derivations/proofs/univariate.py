@@ -130,7 +130,8 @@ PROOFS: Proofs = {
         ),
         _MEAN_SQUARES,
         Step(
-            r"= -\tfrac12 \left[ 1 + 2 \log \tfrac{s_1}{s_2} - \tfrac{s_1^2 + (m_1 - m_2)^2}{s_2^2} \right]",
+            r"D_{KL}[p_1 \| p_2] = -\tfrac12 \left[ 1 + 2 \log \tfrac{s_1}{s_2} - \tfrac{s_1^2 + (m_1 - "
+            r"m_2)^2}{s_2^2} \right]",
             "Both are inserted; the two logarithms are joined.",
             lambda: (
                 pair.kl(POINT),
