@@ -244,7 +244,7 @@ PROOFS: Proofs = {
         Step(
             r"D_F[\pi \| p] = \tfrac12 E_\pi |\nabla_x \log\pi - \nabla_x \log p|^2 "
             r"= -\tfrac{d}{dt} D_{KL}[\pi_t \| p_t] \big|_{t=0}",
-            "The definition (5): with its half it is the rate at which noise lowers the KL divergence.",
+            "The definition: with its half it is the rate at which noise lowers the KL divergence.",
             lambda: (_fisher(), -derivative(_kl_with_noise)),
             kind="finite differences",
         ),

@@ -149,7 +149,7 @@ PROOFS: Proofs = {
         ),
         Step(
             r"p_I(x|z) = N(x; z_1 z_2, 0.5^2), \qquad p_{II}(x|z) = N(x; z_1 \operatorname{relu}(z_2), 1)",
-            "Both lines as densities of x, of which (11) takes the values at x = 2 and at x = 1.",
+            "Both lines as densities of x, of which the paper takes the values at x = 2 and at x = 1.",
         ),
     ),
     "11-modes": (
