@@ -44,16 +44,6 @@ def _posterior_kl() -> float:
     return float((ratio - 1 - np.log(ratio) + shift) / 2)
 
 
-_BAYES = Step(
-    r"\log p(x) = \log p(x|z) + \log p(z) - \log p(z|x)",
-    "Bayes' rule: both p(x|z) p(z) and p(z|x) p(x) are the joint density.",
-    lambda: (
-        LINEAR.log_marginal(_X),
-        LINEAR.log_likelihood(_X, _Z) + LINEAR.log_prior(_Z) - LINEAR.log_posterior(_X, _Z),
-    ),
-    kind="closed form",
-)
-
 # --- (3) ---
 
 _AT, _MEAN, _SD, _GAMMA = np.array([0.9, -0.4]), np.array([-0.5, 0.2]), np.array([0.7, 0.35]), 0.3
@@ -76,6 +66,16 @@ def _log(x: Array, variance: float) -> Array:
 
 def _density(x: Array, variance: float) -> Array:
     return np.asarray(np.exp(_log(x, variance)))
+
+
+def _in_time(variance: float) -> Array:
+    """Compute the derivative in t of the density with noise of variance t, at three points."""
+    return derivative(lambda t: _density(_Z, variance + t))
+
+
+def _second_derivative(variance: float) -> Array:
+    """Compute the second derivative in x of the density without noise, at the same points."""
+    return derivative(lambda t: derivative(lambda u: _density(_Z + t + u, variance)))
 
 
 def _kl_with_noise(t: float) -> float:
@@ -106,7 +106,15 @@ def _fisher() -> float:
 
 PROOFS: Proofs = {
     "1": (
-        _BAYES,
+        Step(
+            r"\log p(x) = \log p(x|z) + \log p(z) - \log p(z|x)",
+            "Bayes' rule: both p(x|z) p(z) and p(z|x) p(x) are the joint density.",
+            lambda: (
+                LINEAR.log_marginal(_X),
+                LINEAR.log_likelihood(_X, _Z) + LINEAR.log_prior(_Z) - LINEAR.log_posterior(_X, _Z),
+            ),
+            kind="closed form",
+        ),
         Step(
             r"= E_q [\log p(x|z) + \log p(z) - \log q(z|x)] + E_q [\log q(z|x) - \log p(z|x)]",
             "The left-hand side does not depend on z and equals its mean over q; log q is subtracted and "
@@ -213,11 +221,8 @@ PROOFS: Proofs = {
             "The density of x plus noise N(0, t I) is a convolution with a Gaussian and solves the heat "
             "equation.",
             lambda: (
-                [derivative(lambda t, v=v: _density(_Z, v + t)) for v in (_PI, _P)],  # type: ignore[misc]
-                [
-                    derivative(lambda t, v=v: derivative(lambda u: _density(_Z + t + u, v))) / 2  # type: ignore[misc]
-                    for v in (_PI, _P)
-                ],
+                [_in_time(_PI), _in_time(_P)],
+                [_second_derivative(_PI) / 2, _second_derivative(_P) / 2],
             ),
             kind="finite differences",
         ),

@@ -80,10 +80,6 @@ _LOG_DERIVATIVE = Step(
     lambda: (_density(_X)[..., None] * TOY.score_q(_X, _Z), gradient_in(_density, _X)),
     kind="finite differences",
 )
-_NORMALISED = Step(
-    r"E_q[s^q] = \int \nabla_x q(z|x) \, dz = \nabla_x \int q(z|x) \, dz = \nabla_x 1 = 0",
-    "The first line, the gradient taken out of the integral; q is normalised for every x.",
-)
 
 EXPANDED = Step(
     r"E_\pi J^\pi = \tfrac12 E_{q\pi}[|s^p|^2 + |s^q|^2 + |\nabla\log\pi|^2] + E_{q\pi}[s^q \cdot "
@@ -96,11 +92,6 @@ _FIRST_IS_ZERO = Step(
     "The score of pi does not depend on z, and the mean of s^q is 0.",
 )
 FIRST_IS_ZERO = replace(_FIRST_IS_ZERO, reason="The mean of the score of q is 0 (A.1-first-cross-term).")
-_MEAN_OVER_Q = Step(
-    r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = E_\pi[ E_q[s^p] \cdot \nabla_x \log\pi ]",
-    "The score of pi does not depend on z, so that the mean over q is taken first.",
-    lambda: (_with_pi(), TOY.expect_pi(lambda x: dot(_mean_score(x), TOY.score_pi(x)))),
-)
 _SECOND_BY_PARTS = Step(
     r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = -E_{q\pi}[s^q \cdot s^p] - E_{q\pi}[\nabla_x \cdot s^p]",
     "The first and the last of these lines.",
@@ -138,7 +129,10 @@ PROOFS: Proofs = {
     ),
     "A.1-first-cross-term": (
         _LOG_DERIVATIVE,
-        _NORMALISED,
+        Step(
+            r"E_q[s^q] = \int \nabla_x q(z|x) \, dz = \nabla_x \int q(z|x) \, dz = \nabla_x 1 = 0",
+            "The first line, the gradient taken out of the integral; q is normalised for every x.",
+        ),
         Step(
             r"E_q |s^q + c|^2 = E_q |s^q|^2 + |c|^2 \text{ for every } c \text{ that does not depend on } z",
             "So s^q has no component along such a vector; here c is grad log pi.",
@@ -150,7 +144,11 @@ PROOFS: Proofs = {
         _FIRST_IS_ZERO,
     ),
     "A.1-second-cross-term": (
-        _MEAN_OVER_Q,
+        Step(
+            r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = E_\pi[ E_q[s^p] \cdot \nabla_x \log\pi ]",
+            "The score of pi does not depend on z, so that the mean over q is taken first.",
+            lambda: (_with_pi(), TOY.expect_pi(lambda x: dot(_mean_score(x), TOY.score_pi(x)))),
+        ),
         Step(
             r"= -E_\pi[ \nabla_x \cdot E_q[s^p] ]",
             "Integration by parts (25), without boundary term because pi E_q s^p vanishes at infinity.",

@@ -23,6 +23,13 @@ def _log_joint(z: Array) -> Array:
     return _MODEL.log_prior(z) + _MODEL.log_likelihood(_X, z)
 
 
+def _integral_over_z() -> Array:
+    """Compute ``p(x)`` at each x as the integral of ``p(z) p(x|z)``."""
+    z = np.linspace(-9, 9, 400)
+    densities = np.exp(_MODEL.log_prior(z) + _MODEL.log_likelihood(_X[:, None], z))
+    return np.asarray(densities.sum(-1) * (z[1] - z[0]))
+
+
 def _in_z() -> float:
     """Compute the mean square of the slope in z."""
     return float(_V * (_P - 1 / _V) ** 2 + _SQUARE * (_P * _PHI - _RATIO) ** 2)
@@ -49,19 +56,6 @@ def _gaussian_kl(x: Array) -> Array:
     shift = _PHI * x[..., 0] - _RATIO * x[..., 0] / _P
     return np.asarray((_V * _P - 1 - np.log(_V * _P) + _P * shift**2) / 2)
 
-
-_MARGINAL = Step(
-    r"p(x) = N(0, \theta^2 + \gamma), \quad \pi(x) = N(0, \sigma^2), \; \sigma^2 = \theta_*^2 + \gamma",
-    "The data are theta z plus independent noise of variance gamma; pi is the same with the true theta.",
-    lambda: (
-        np.exp(_MODEL.log_marginal(_X)),
-        [
-            np.sum(np.exp(_MODEL.log_prior(z) + _MODEL.log_likelihood(x, z))) * (z[1] - z[0])
-            for x in _X
-            for z in [np.linspace(-9, 9, 400)]
-        ],
-    ),
-)
 
 PROOFS: Proofs = {
     "figure-1-model": (
@@ -156,7 +150,13 @@ PROOFS: Proofs = {
             "The mean of x^2 under pi is sigma^2.",
             lambda: (_MODEL.expect_pi(_gaussian_kl), _posterior_kl()),
         ),
-        _MARGINAL,
+        Step(
+            r"p(x) = N(0, \theta^2 + \gamma), \quad \pi(x) = N(0, \sigma^2), \; \sigma^2 = \theta_*^2 + "
+            r"\gamma",
+            "The data are theta z plus independent noise of variance gamma; pi is the same with the true "
+            "theta.",
+            lambda: (np.exp(_MODEL.log_marginal(_X)), _integral_over_z()),
+        ),
         Step(
             r"D_{KL}[\pi \| p(x)] = \tfrac12 [\rho - 1 - \log\rho], \quad "
             r"\rho = \tfrac{\sigma^2}{\theta^2 + \gamma}",

@@ -30,12 +30,6 @@ def _mean_g() -> Array:
     return toy_reconstruction(_TOY).mean
 
 
-LOG_LIKELIHOOD = Step(
-    r"\log p(x|z) = -\tfrac1{2\gamma} |x - g(z)|^2 - \tfrac{d_x}2 \log(2\pi\gamma)",
-    "The logarithm of the Gaussian density of (3).",
-    lambda: (_likelihood(_X), _written_out(_X)),
-    kind="closed form",
-)
 SCORE = Step(
     r"s^p(x|z) = \nabla_x \log p(x|z) = -\tfrac1\gamma (x - g(z))",
     "The gradient in x; z, and with it g(z), is held fixed.",
@@ -98,7 +92,15 @@ _LEAST = Step(
 LEAST = replace(_LEAST, reason="The minimum of a quadratic in 1 / gamma (22).")
 
 PROOFS: Proofs = {
-    "18": (LOG_LIKELIHOOD, SCORE),
+    "18": (
+        Step(
+            r"\log p(x|z) = -\tfrac1{2\gamma} |x - g(z)|^2 - \tfrac{d_x}2 \log(2\pi\gamma)",
+            "The logarithm of the Gaussian density of (3).",
+            lambda: (_likelihood(_X), _written_out(_X)),
+            kind="closed form",
+        ),
+        SCORE,
+    ),
     "19": (_MEAN, _SQUARE_OF_MEAN),
     "20": (
         Step(

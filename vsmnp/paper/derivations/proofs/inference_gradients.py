@@ -59,24 +59,6 @@ def _slope_at(x: Array, z: Array) -> Array:
     return np.asarray(in_g + in_gamma * dgamma)
 
 
-_STEP = Step(
-    r"\tfrac{d}{dt} D(\phi + t \Delta\phi) \big|_{t=0} = \nabla_\phi D \cdot \Delta\phi",
-    "The chain rule, for any update of small size.",
-    lambda: (
-        derivative(lambda t: _TARGET.kl(Q + t * np.array([0.3, -0.2]))),
-        gradient(_TARGET.kl, Q) @ [0.3, -0.2],
-    ),
-    kind="finite differences",
-)
-_GAUSSIAN_M1 = Step(
-    r"M_1 = E_q \left[ \tfrac{|x - g|^2}{2\gamma^2} \right] - \tfrac{d_x}\gamma + c",
-    "The expansion (A.2-M1-expansion) with the mean square not split; c is the term in s^q.",
-    lambda: (
-        toy_scores(_toy(_THETA)).m1,
-        _toy(_THETA).expect_q(lambda x, z: _m1_integrand(_THETA, x, z), FEW),
-    ),
-)
-
 PROOFS: Proofs = {
     "algorithm-1-kl": (
         Step(
@@ -137,7 +119,14 @@ PROOFS: Proofs = {
         ),
     ),
     "algorithm-1-m1": (
-        _GAUSSIAN_M1,
+        Step(
+            r"M_1 = E_q \left[ \tfrac{|x - g|^2}{2\gamma^2} \right] - \tfrac{d_x}\gamma + c",
+            "The expansion (A.2-M1-expansion) with the mean square not split; c is the term in s^q.",
+            lambda: (
+                toy_scores(_toy(_THETA)).m1,
+                _toy(_THETA).expect_q(lambda x, z: _m1_integrand(_THETA, x, z), FEW),
+            ),
+        ),
         Step(
             r"\tfrac{d}{dt} \tfrac{|x - g|^2}{2\gamma^2} = \tfrac{(g - x) \cdot \dot g}{\gamma^2} "
             r"- \tfrac{|x - g|^2}{\gamma^3} \dot\gamma, \quad "
@@ -161,7 +150,15 @@ PROOFS: Proofs = {
         ),
     ),
     "algorithm-1-direction": (
-        _STEP,
+        Step(
+            r"\tfrac{d}{dt} D(\phi + t \Delta\phi) \big|_{t=0} = \nabla_\phi D \cdot \Delta\phi",
+            "The chain rule, for any update of small size.",
+            lambda: (
+                derivative(lambda t: _TARGET.kl(Q + t * np.array([0.3, -0.2]))),
+                gradient(_TARGET.kl, Q) @ [0.3, -0.2],
+            ),
+            kind="finite differences",
+        ),
         Step(
             r"\Delta\phi = -\eta \nabla_\phi D: \quad \tfrac{d}{dt} D = -\eta |\nabla_\phi D|^2 \le 0",
             "Inserted for positive eta; with the plus that is printed the divergence would rise.",

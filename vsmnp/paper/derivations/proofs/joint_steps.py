@@ -65,15 +65,6 @@ NO_Z_IN_THE_MARGINALS = Step(
     ),
     kind="finite differences",
 )
-_J_IS_THE_SECOND = Step(
-    r"E_\pi J^\pi = \tfrac12 E_{q\pi} |\nabla_x \log r|^2",
-    "J is the second summand of (6), and what is averaged over the data is J itself: the paper prints the "
-    "mean of |J|^2.",
-    lambda: (
-        joint.joint_fisher(TOY) - joint.posterior_part(TOY),
-        joint.data_part(TOY),
-    ),
-)
 
 PROOFS: Proofs = {
     "A.1-separation": (
@@ -151,7 +142,15 @@ PROOFS: Proofs = {
         ),
     ),
     "A.1-J": (
-        _J_IS_THE_SECOND,
+        Step(
+            r"E_\pi J^\pi = \tfrac12 E_{q\pi} |\nabla_x \log r|^2",
+            "J is the second summand of (6), and what is averaged over the data is J itself: the paper "
+            "prints the mean of |J|^2.",
+            lambda: (
+                joint.joint_fisher(TOY) - joint.posterior_part(TOY),
+                joint.data_part(TOY),
+            ),
+        ),
         Step(
             r"|\nabla_x \log r|^2 = |\nabla_x \log\pi + s^q - s^p|^2 = |s^p - s^q - \nabla_x \log\pi|^2",
             "The prior does not depend on x, and the norm does not see the sign.",

@@ -25,11 +25,6 @@ def _mean_square() -> float:
     return float(toy_reconstruction(_TOY).B.mean())
 
 
-_CROSS = Step(
-    r"E_q[s^q \cdot s^p] = -\tfrac1\gamma E_q[s^q \cdot (x - g)]",
-    "The score (18) is inserted; gamma does not depend on z.",
-    lambda: (toy_scores(_TOY).cross, -_cross() / _TOY.gamma),
-)
 _EXPANDED = Step(
     r"M_3(x) = \tfrac1{2\gamma^2} |x - E_q g|^2 - \tfrac1\gamma ( E_q[s^q \cdot (x - g)] + d_x )",
     "The definition (15) with (19), the cross term and (21).",
@@ -70,5 +65,14 @@ PROOFS: Proofs = {
             kind="search",
         ),
     ),
-    "A.2-M3-expansion": (SQUARE_OF_MEAN, _CROSS, DIVERGENCE, _EXPANDED),
+    "A.2-M3-expansion": (
+        SQUARE_OF_MEAN,
+        Step(
+            r"E_q[s^q \cdot s^p] = -\tfrac1\gamma E_q[s^q \cdot (x - g)]",
+            "The score (18) is inserted; gamma does not depend on z.",
+            lambda: (toy_scores(_TOY).cross, -_cross() / _TOY.gamma),
+        ),
+        DIVERGENCE,
+        _EXPANDED,
+    ),
 }

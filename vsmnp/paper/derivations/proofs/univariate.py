@@ -84,17 +84,6 @@ _AS_NOISE = Step(
     lambda: (-_slope(_AT), (1 / _S1 - _S1 / _S2**2) * _EPS - _SHIFT / _S2**2),
     kind="closed form",
 )
-_INSIDE = Step(
-    r"\partial_{m_1} \tfrac12 d(x) = -\tfrac1{s_1^2} \left[ \tfrac{x - m_1}{s_1^2} "
-    r"- \tfrac{x - m_2}{s_2^2} \right], \quad \partial_{s_1} \tfrac12 d(x) = "
-    r"-\tfrac{2 (x - m_1)}{s_1^3} \left[ \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2} \right]",
-    "The chain rule for half the square (A.5.1-d-square), x held fixed.",
-    lambda: (
-        gradient(lambda own: _of_slope(_X, own) / 2, POINT[:2]),
-        np.stack([_slope(_X) / _S1**2, 2 * (_X - _M1) * _slope(_X) / _S1**3], -1),
-    ),
-    kind="finite differences",
-)
 
 PROOFS: Proofs = {
     "28": (
@@ -200,7 +189,17 @@ PROOFS: Proofs = {
         ),
     ),
     "32": (
-        _INSIDE,
+        Step(
+            r"\partial_{m_1} \tfrac12 d(x) = -\tfrac1{s_1^2} \left[ \tfrac{x - m_1}{s_1^2} "
+            r"- \tfrac{x - m_2}{s_2^2} \right], \quad \partial_{s_1} \tfrac12 d(x) = "
+            r"-\tfrac{2 (x - m_1)}{s_1^3} \left[ \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2} \right]",
+            "The chain rule for half the square (A.5.1-d-square), x held fixed.",
+            lambda: (
+                gradient(lambda own: _of_slope(_X, own) / 2, POINT[:2]),
+                np.stack([_slope(_X) / _S1**2, 2 * (_X - _M1) * _slope(_X) / _S1**3], -1),
+            ),
+            kind="finite differences",
+        ),
         _AS_NOISE,
         Step(
             r"\partial^b_{m_1} D_F = -\tfrac1{s_1^2} E \left[ \left( \tfrac1{s_1} - \tfrac{s_1}{s_2^2} "
