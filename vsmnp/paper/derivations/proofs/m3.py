@@ -49,8 +49,8 @@ _EXPAND = Step(
 _BY_PARTS = Step(
     r"E_\pi [\nabla \log \pi \cdot E_q s^p] = [\pi\, E_q s^p]_{-\infty}^{\infty} "
     r"- E_\pi [\nabla \cdot E_q s^p] = -E_\pi [\nabla \cdot E_q s^p]",
-    "Integration by parts, because the gradient of log pi times pi is the gradient of pi; the boundary term is 0 "
-    "where pi decays faster than E_q s^p grows.",
+    "Integration by parts (25), because the gradient of log pi times pi is the gradient of pi; the boundary "
+    "term is 0 where pi decays faster than E_q s^p grows.",
     lambda: (_mixed(), -_TOY.expect_pi(lambda x: divergence_in(_mean_score, x))),
 )
 _SCORE_TRICK = Step(
@@ -74,14 +74,36 @@ _COLLECT = Step(
 )
 
 PROOFS: Proofs = {
-    "15": (_EXPAND, _BY_PARTS, _SCORE_TRICK, _DIVERGENCE, _COLLECT),
-    "prop-4.2": (_EXPAND, _BY_PARTS, _SCORE_TRICK, _DIVERGENCE, _COLLECT),
+    "15": (
+        _EXPAND,
+        _BY_PARTS,
+        _SCORE_TRICK,
+        _DIVERGENCE,
+        _COLLECT,
+        Step(
+            r"M_3(x) = E_q [ s^q \cdot s^p + \nabla_x \cdot s^p ] + \tfrac12 |E_q s^p|^2",
+            "The definition: the terms that depend on q and theta, before the mean over pi.",
+        ),
+    ),
+    "prop-4.2": (
+        _EXPAND,
+        _BY_PARTS,
+        _SCORE_TRICK,
+        _DIVERGENCE,
+        _COLLECT,
+        Step(
+            r"\tfrac12 E_\pi |\nabla \log \pi - E_q s^p|^2 = E_\pi M_3 + "
+            r"\tfrac12 E_\pi |\nabla \log \pi|^2",
+            "The terms that depend on q and theta are those of (15); the rest depends on pi alone.",
+            lambda: (_divergence(), _over_pi().m3 + _half_square_of_pi()),
+        ),
+    ),
     "prop-4.2-proof": (
         _EXPAND,
         Step(
             r"C_\pi = \tfrac12 E_\pi |\nabla \log \pi|^2",
-            "Of the three terms this is the one without q and theta: a mean of squares, not the square of the "
-            "mean, which is 0.",
+            "Of the three terms this is the one without q and theta: a mean of squares; the paper prints the "
+            "square of the mean, which is 0.",
         ),
     ),
     "prop-4.2-score-trick": (_SCORE_TRICK, _DIVERGENCE),
