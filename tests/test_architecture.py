@@ -43,9 +43,9 @@ BANNED = {"torch", "jax", "tensorflow", "autograd", "pickle", "dill", "cloudpick
 NOT_MODULES = {"kernels", "cli", "tests", "benchmarks"}
 
 LONGEST_FILE = 320
-#: Most files of a folder side by side, and the folder of interchangeable siblings, which may have more.
+#: Most files of a folder side by side, and folders of interchangeable siblings, which may have more.
 LARGEST_FOLDER = 20
-OF_SIBLINGS = {"vsmnp/paper/derivations/statements"}
+OF_SIBLINGS = {"vsmnp/paper/derivations/statements", "vsmnp/paper/derivations/proofs"}
 #: Most modules at the root of the package, besides those that Python itself asks for by their name.
 MOST_AT_THE_ROOT = 6
 NAMED_BY_PYTHON = {"__init__.py", "__main__.py"}

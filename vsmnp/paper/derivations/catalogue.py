@@ -58,6 +58,10 @@ FILES = (
     "evaluation",
     "engine_gradients",
     "engine_kink",
+    "estimator_variances",
+    "batch_coupling",
+    "bernoulli_posterior",
+    "mixture_weights",
     "machinery",
 )
 _SECTIONS = ("2", "3", "4", "5", "A.1", "A.2", "A.3", "A.4", "A.5", "engine")
