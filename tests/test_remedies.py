@@ -1,4 +1,4 @@
-"""Every remedy that an error names works: each situation is entered, and its advice followed."""
+"""Every remedy that a sentence of the package names works, and every such sentence is tested so."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import click
 import pytest
 import remedies
 from import_graph import MODULES, tree
-from remedies.follow import Remedy, follow, remedies_below
+from remedies.follow import Remedy, follow, refuse, remedies_below
 from remedies.prepared import enter_prepared
+from remedies.sentences import sentences, sentences_recorded
 
 from vsmnp.cli import main
 from vsmnp.cli.main import COMMANDS
@@ -23,6 +24,21 @@ REMEDIES = remedies_below(remedies)
 def test_a_remedy_works(case: Remedy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enter_prepared(tmp_path, monkeypatch)
     follow(case, monkeypatch)
+
+
+def test_every_sentence_is_tested(tmp_path: Path) -> None:
+    """A new sentence needs a situation that leads to it, in a file of ``tests/remedies/``.
+
+    The sentences of the readers of data have their own test, ``test_data_remedies.py``.
+    """
+    with sentences_recorded() as reached:
+        for name, case in REMEDIES.items():
+            with pytest.MonkeyPatch.context() as patch:
+                enter_prepared(tmp_path / name.replace("/", "-"), patch)
+                reached.refused(refuse(case, patch), case.advice)
+    found = sentences(lambda module: not module.startswith("vsmnp.data."))
+    untested = [each.place for each in found if not reached.has(each)]
+    assert untested == []
 
 
 def options_of_commands() -> set[str]:
