@@ -33,10 +33,6 @@ commands(__name__, {
     "a folder below a file": Case(
         (*TRAIN, "--out", "t.csv/run"), "choose another with --out", (*TRAIN, "--out", "new"),
     ),
-    "latents of another suffix": Case(
-        ("decode", "run", "--latents", "t.txt", "--out", "x.npy"), "must end in .npy, .csv or .h5",
-        ("encode", "run", "--out", "t.csv"),
-    ),
     "data of other columns": Case(
         ("encode", "run", "--dataset", "t.csv", "--out", "z.npy"), "name data of the same columns",
         ("encode", "run", "--dataset", "mixture", "--out", "z.npy"),
@@ -186,6 +182,14 @@ def latents_cut_short(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield decode("z.npy")
     yield command("encode", "run", "--out", "z.npy")
     yield decode("z.npy")
+
+
+@remedy("must end in .npy, .csv or .h5")
+def latents_of_another_suffix(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield decode("t.txt")
+    for suffix in (".npy", ".csv", ".h5"):
+        yield command("encode", "run", "--out", f"z{suffix}")
+        yield decode(f"z{suffix}")
 
 
 @remedy("encode some data first")

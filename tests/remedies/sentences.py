@@ -138,7 +138,7 @@ def _calls(module: str) -> Iterator[Sentence]:
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Call) and _is_told(node):
             lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-            yield Sentence(f"{path.name}:{node.lineno}: {ast.unparse(node)}", str(path.resolve()), lines)
+            yield Sentence(f"{module}:{node.lineno}: {ast.unparse(node)}", str(path.resolve()), lines)
 
 
 def _is_told(node: ast.Call) -> bool:
@@ -150,7 +150,7 @@ def _is_told(node: ast.Call) -> bool:
 
 def _texts(module: str) -> Iterator[Sentence]:
     """Yield the texts of a module that name a remedy and are in no call that builds an error."""
-    path, whole = MODULES[module], tree(module)
+    whole = tree(module)
     left_out: set[ast.AST] = set()
     for node in ast.walk(whole):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a docstring
@@ -166,7 +166,7 @@ def _texts(module: str) -> Iterator[Sentence]:
             parts = _parts(node)
             if _REMEDY.search("{}".join(parts)) and not parts[0].startswith("#"):  # a comment in a file
                 pattern = ".*".join(map(re.escape, parts))
-                yield Sentence(f"{path.name}:{node.lineno}: {ast.unparse(node)}", "", range(0), pattern)
+                yield Sentence(f"{module}:{node.lineno}: {ast.unparse(node)}", "", range(0), pattern)
 
 
 def _parts(node: ast.Constant | ast.JoinedStr) -> list[str]:
