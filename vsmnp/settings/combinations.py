@@ -18,7 +18,7 @@ def check_ranges(settings: Any) -> None:
     if not settings.seeds or not all(0 <= seed < 2**63 for seed in settings.seeds):
         raise ConfigError("--seeds needs at least one seed between 0 and 2^63 - 1.")
     if len(set(settings.seeds)) < len(settings.seeds):
-        raise ConfigError("--seeds names a seed twice: two models would be the same.")
+        raise ConfigError("--seeds names a seed twice, and two models would be the same: name each once.")
     if not 0 <= settings.data_seed < 2**63:
         raise ConfigError("--data-seed must lie between 0 and 2^63 - 1.")
     if settings.validation >= 1:

@@ -99,7 +99,8 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
         return Settings.from_mapping({"standardize": "none", **attributes["settings"]})
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
-            f"The settings in {path} are not those of this version ({str(error).rstrip('.')})."
+            f"The settings in {path} are not those of this version ({str(error).rstrip('.')}): start a new "
+            "run."
         ) from error
 
 

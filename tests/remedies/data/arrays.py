@@ -14,7 +14,7 @@ from vsmnp.data.held_out import training_part
 from vsmnp.data.preprocessing import Preprocessing
 from vsmnp.data.standardize import MOST_WHITENED
 
-from .follow import Step, read, remedy, train
+from ..follow import Step, read, remedy, train
 
 X = np.random.default_rng(0).standard_normal((20, 3))
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
