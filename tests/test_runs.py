@@ -465,7 +465,7 @@ def _options(settings: Settings) -> list[str]:
         value = getattr(settings, spec.name)
         if value != spec.default:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            found += [option_name(spec.name), text]
+            found += [option_name(spec.name)] if value is True else [option_name(spec.name), text]
     return found
 
 
@@ -523,11 +523,12 @@ def test_a_killed_run_resumes_bit_for_bit(long: Path, tmp_path: Path, seed: int)
 @pytest.mark.parametrize(
     ("kernels", "fused"), [("reference", False), ("cpu", True)], ids=["composed", "fused"]
 )
+@pytest.mark.parametrize("published", [False, True], ids=["", "as published"])
 def test_a_killed_run_with_bilevel_updates_resumes_bit_for_bit(
-    tmp_path: Path, kernels: str, fused: bool
+    tmp_path: Path, published: bool, kernels: str, fused: bool
 ) -> None:
-    """Whether its step is composed or fused."""
-    settings = replace(UPDATED, kernels=kernels)
+    """The encoder that is stored is the one that goes on: that of phi_0, or as published that of phi_K."""
+    settings = replace(UPDATED, kernels=kernels, as_published=published)
     whole, folder = Session.new(settings, folder=tmp_path / "whole"), tmp_path / "run"
     assert (whole.trainer.fused is not None) == fused
     whole.train()
