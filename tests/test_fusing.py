@@ -11,13 +11,14 @@ from vsmnp.kernels import load
 from vsmnp.kernels.cuda import step_plan
 from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
-from vsmnp.objectives import M1, M3, Objective
+from vsmnp.objectives import M1, M3, M2AsPublished, M3AsPublished, Objective
+from vsmnp.objectives.quadratic import Learning
 from vsmnp.rng import Key, Stream
 from vsmnp.settings.settings import Settings
 from vsmnp.training.build import build_inference, build_learning
 from vsmnp.training.fuse import outcome, step_spec
 from vsmnp.training.optimizers import SGD, Adam
-from vsmnp.types.step_spec import StepLoss, StepSpec
+from vsmnp.types.step_spec import NO_FORM, StepLoss, StepSpec
 
 MODEL = GaussianVAE.mlp(3, 2, (7, 5), "tanh", "softplus", sigmoid_output=True)
 
@@ -52,7 +53,7 @@ def test_networks_are_described_by_their_places_in_the_flat_vectors() -> None:
 
 
 COMPOSED: list[dict[str, Any]] = [
-    {"objective": "m2", "as_published": True},
+    {"objective": "elbo", "kl_weight": 0.5},
     {"objective": "fae", "gamma": "optimal", "inference": "fisher"},
 ]
 
@@ -88,6 +89,13 @@ def test_a_step_with_an_unknown_member_is_composed(member: str) -> None:
     assert "does not know" in (step_plan.obstacle(unknown, 227 * 1024) or "")
 
 
+def test_a_loss_as_published_is_fused_on_the_cpu_alone() -> None:
+    spec = describe(objective="m3", as_published=True)
+    assert spec is not None
+    assert load("cpu").fused_step(spec) is not None
+    assert "does not know the loss as-published" in (step_plan.obstacle(spec, 227 * 1024) or "")
+
+
 def test_a_posterior_of_another_kind_is_composed() -> None:
     class Other(DiagonalGaussian):
         pass
@@ -102,6 +110,8 @@ def test_a_posterior_of_another_kind_is_composed() -> None:
         ("elbo", build_learning(Settings(objective="elbo"))),
         ("score-matching", M1(1)),
         ("score-matching", M3(1)),
+        ("as-published", M2AsPublished(1)),
+        ("as-published", M3AsPublished(1)),
         ("joint", build_learning(Settings(objective="fae", inference="fisher"))),
     ],
 )
@@ -113,7 +123,7 @@ def test_terms_have_the_names_and_the_sum_of_the_composed_ones(loss: str, object
     )
     x = k.asarray([[[[0.3, -1.0, 0.5]]]], "f8")
     expected = objective(k, MODEL, phi, theta, x, Key((1, 2), Stream.LEARNING))
-    form = objective.form() if isinstance(objective, M1 | M3) else M1(1).form()
+    form = objective.form() if isinstance(objective, Learning) else NO_FORM
     terms = k.zeros((len(StepLoss(loss).terms), 2), "f8")
     for name, value in expected.terms.items():
         terms[StepLoss(loss).terms.index(name)] = value

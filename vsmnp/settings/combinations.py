@@ -47,7 +47,7 @@ def check_parts(settings: Any) -> None:
 def check_bilevel(settings: Any) -> None:
     """Raise a ConfigError if bi-level updates are asked for where they have no gradient."""
     if not settings.bilevel_steps:
-        if settings.bilevel_lr != type(settings).bilevel_lr:
+        if settings.bilevel_lr:
             raise ConfigError("--bilevel-lr is the step size of bi-level updates: add --bilevel-steps 5.")
         return
     if OBJECTIVES[settings.objective].joint:

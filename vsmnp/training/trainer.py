@@ -21,7 +21,7 @@ from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..objectives.objective import LearningObjective
 from ..rng import Key, Stream
-from ..settings.in_effect import initial_sd
+from ..settings.in_effect import bilevel_step_size, initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
 from ..types.step_spec import NO_FORM, StepSizes
@@ -271,7 +271,7 @@ class Trainer:
 
 def step_sizes(k: Kernels, settings: Settings) -> StepSizes:
     """Return the step sizes of the settings for every model, in the memory of ``k``."""
-    sizes = settings.encoder_lr, settings.lr, settings.bilevel_lr
+    sizes = settings.encoder_lr, settings.lr, bilevel_step_size(settings)
     models, dtype = len(settings.seeds), np.dtype(settings.dtype)
     return StepSizes(*(k.asarray(np.full(models, size, dtype)) for size in sizes))
 

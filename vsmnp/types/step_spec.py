@@ -28,10 +28,13 @@ class StepLoss(StrEnum):
     ELBO = "elbo", "reconstruction", "kl"
     SCORE_MATCHING = "score-matching", "score_square", "cross", "divergence"
     JOINT = "joint", "posterior_fisher", "score_square", "divergence", "score_norm"
+    AS_PUBLISHED = "as-published", "score_square", "cross", "divergence"
 
 
 InferenceLoss: TypeAlias = Literal[StepLoss.KL, StepLoss.FISHER, StepLoss.JOINT]
-LearningLoss: TypeAlias = Literal[StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT]
+LearningLoss: TypeAlias = Literal[
+    StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT, StepLoss.AS_PUBLISHED
+]
 GammaName: TypeAlias = Literal["learn", "fixed", "optimal"]
 
 
@@ -89,6 +92,8 @@ class InferenceSpec:
 class LearningSpec:
     """The loss of theta: the ELBO or a score-matching loss, both one quadratic form, or the joint divergence.
 
+    A loss as published has the form of means over the minibatch, and ``-grad_x sum log s`` for ``s^q``.
+
     Attributes
     ----------
     form, form_for_gamma : QuadraticForm
@@ -117,11 +122,17 @@ class BilevelSpec:
     steps : int
         K, number of updates.
     inner : InferenceSpec
-        The loss of the updates, whose dependence on theta is in the decoder's gradient.
+        The loss of the updates.
+    keeps_dependence : bool
+        Whether the dependence of the updates on theta is in the decoder's gradient.
+    keeps_phi : bool
+        Whether the encoder goes on from phi_K.
     """
 
     steps: int
     inner: InferenceSpec
+    keeps_dependence: bool = True
+    keeps_phi: bool = False
 
 
 #: The quadratic form of a loss that has none.

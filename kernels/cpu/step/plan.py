@@ -14,7 +14,7 @@ from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, InferenceSpec, Learni
 
 from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope
-from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
+from .records import CHOOSING, SUMS, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
 from .stages import place_of, ready
 from .tile import Tile, blocks, tile
 
@@ -45,9 +45,10 @@ def _plan(
         by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),
         prior=float(loss.loss is StepLoss.ELBO), forms=forms,
         terms=np.array(known.terms(scope), np.float64), gamma=gamma, gamma_floor=float(learning.gamma_floor),
-        chooses=int(isinstance(loss, LearningSpec) and learning.gamma == "optimal"), log_sd=spec.log_sd,
-        first_cause=first, left_out=left_out, stream=spec.streams[role.stream], probe=spec.streams[2],
-        beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
+        first_pass=int(known.has_means or (isinstance(loss, LearningSpec) and loss.gamma == "optimal")),
+        keeps_phi=int(role.of_decoder and updates is not None and updates.keeps_phi), log_sd=spec.log_sd,
+        first_cause=first, left_out=left_out, stream=spec.streams[role.stream],
+        probe=spec.streams[2], beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ class Update:
         self._accumulators = [
             Accumulators(
                 np.zeros((self._parts, size), dtype), np.zeros((self._parts, other), dtype),
-                np.zeros(size, dtype), np.zeros((self._parts, 4)),
+                np.zeros(size, dtype), np.zeros((self._parts, SUMS + role.losses[loss.loss].means(spec))),
             )
             for _ in range(spec.threads)
         ]  # fmt: skip
@@ -129,7 +130,10 @@ class Update:
 
 
 class Updates(NamedTuple):
-    """The updates of a step for batches of one size; the last two belong to bi-level learning."""
+    """The updates of a step for batches of one size; the last two belong to bi-level learning.
+
+    Where the bi-level updates are constants of the decoder's gradient, nothing goes back through them.
+    """
 
     encoder: Update
     decoder: Update
@@ -142,5 +146,8 @@ def updates(spec: StepSpec, batch: int) -> Updates:
     encoder, bilevel = Update(spec, ENCODER, spec.inference, batch), spec.bilevel
     if bilevel is None:
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch))
-    inner, back = (Update(spec, role, bilevel.inner, batch) for role in (INNER, BACK))
-    return Updates(encoder, Update(spec, OUTER, spec.learning, batch), inner, back)
+    inner = Update(spec, INNER, bilevel.inner, batch)
+    if not bilevel.keeps_dependence:
+        return Updates(encoder, Update(spec, DECODER, spec.learning, batch), inner)
+    outer, back = Update(spec, OUTER, spec.learning, batch), Update(spec, BACK, bilevel.inner, batch)
+    return Updates(encoder, outer, inner, back)

@@ -76,7 +76,7 @@ def encoder_along(tile: Any, phi: Array, dphi: Array, rows: int, g: Array) -> No
 @stage
 def kl_along(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the derivatives of the gradients of KL along ``dphi``, and the sum of ``(g - x) . dg``."""
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
@@ -131,7 +131,7 @@ def kl_along(
 @stage
 def fisher_along(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the derivatives of the gradients of ``weight |d|^2/2`` along ``dphi``, and the sum of ``b . W dd``.
 

@@ -52,7 +52,7 @@ def pathwise(tile: Any, gz: int, to_sample: float, kl_weight: float, rows: int) 
 @stage
 def kl(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``tau A/2 + KL[q || p]``, and sums of ``|g - x|^2`` over samples and of KL."""
     at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
@@ -161,7 +161,7 @@ def gap_gradient(
 @stage
 def fisher(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and its sum (see :func:`gaps`)."""
     batch = x.shape[0]
