@@ -49,7 +49,8 @@ def model_arrays(
     def of_bilevel(after: Array, last: Array, is_first: bool = False) -> BilevelArrays:
         return BilevelArrays(lr, after, phi, last, *gradients, chosen, learned, int(is_first))
 
-    none = BilevelArrays(lr, *[zeros(0)] * 5, np.zeros((models, 3)), nothing, 0)
+    empty = zeros(0)
+    none = BilevelArrays(lr, empty, empty, empty, empty, empty, np.zeros((models, 3)), nothing, 0)
     last = of_bilevel(zeros(0), phis[-1]) if steps else none
 
     def own(at: Array, optimizer: OptimizerArrays, bilevel: BilevelArrays) -> ModelArrays:
