@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +19,15 @@ from tiny_plane import TINY
 
 from vsmnp.evaluation.classifier.store import SHIPPED
 from vsmnp.objectives.gamma import LearnedGamma, OptimalGamma
+from vsmnp.paper.derivations.examples import kernel_set
 from vsmnp.paper.reproduce import grid, images
-from vsmnp.paper.reproduce.failure import cells, experiment, tables, training
-from vsmnp.paper.reproduce.failure.exact import ExactPosterior
+from vsmnp.paper.reproduce.failure import cells, earlier, experiment, tables, training
+from vsmnp.paper.reproduce.failure.exact import ExactPosteriorLearning
 from vsmnp.paper.reproduce.failure.factors import Factors
 from vsmnp.paper.reproduce.grid import Cell, finish_cells
 from vsmnp.paper.reproduce.images import records as image_records
 from vsmnp.paper.reproduce.plane import records as plane_records
-from vsmnp.paper.reproduce.plane.budgets import Budget
+from vsmnp.paper.reproduce.plane.budgets import PlaneBudget
 from vsmnp.runs.session import Session
 from vsmnp.settings.settings import Settings
 
@@ -54,6 +57,22 @@ commands(__name__, {
 })  # fmt: skip
 
 
+@remedy("check them on 'cpu' in another one")
+def two_kernel_sets_in_a_process(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    patch.setattr(kernel_set._Choice, "name", "reference")
+    patch.setattr(kernel_set._Choice, "used", True)
+    of_cpu = ("verify", "--equation", "1", "--kernels", "cpu", "-q")
+    yield command(*of_cpu)
+
+    def in_another() -> None:
+        subprocess.run(
+            [sys.executable, "-c", "from vsmnp.cli import main; main()", *of_cpu],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    yield in_another
+
+
 # --- options of grids in the plane ----------------------------------------------------------------
 
 SMALL = (
@@ -61,7 +80,7 @@ SMALL = (
 )  # fmt: skip
 
 
-def plane(*options: str, budget: Budget = TINY) -> Step:
+def plane(*options: str, budget: PlaneBudget = TINY) -> Step:
     """Return the step that makes Figure 3 of runs of three steps."""
 
     def run() -> None:
@@ -162,7 +181,7 @@ def few_steps(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Factors, "settings", settings)
     patch.setattr(cells, "BUDGETS", (FEW_STEPS, *cells.BUDGETS[1:]))
     patch.setattr(experiment, "_QUICK_REPEATS", 3)
-    patch.setattr(cells, "_QUICK", (cells.Grid([{}], ("kl",), ("elbo", "m1"), ("mixture",)),))
+    patch.setattr(cells, "_QUICK", (cells.FactorGrid([{}], ("kl",), ("elbo", "m1"), ("mixture",)),))
 
 
 @remedy("leave out --datasets, or use --budget laptop instead")
@@ -206,10 +225,20 @@ def half_a_record_of_the_experiment(patch: pytest.MonkeyPatch) -> Iterator[Step]
     yield lambda: tables.read(Path("half"))
 
 
+@remedy("which is none of --budget laptop: leave out --records some, or name its --budget")
+def records_of_another_budget(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    few_steps(patch)
+    command("reproduce", "failure", "--quick", "--out", "some", "-q")()
+    quick, laptop = cells.BUDGETS[:2]
+    yield lambda: earlier.read_all([Path("some")], laptop)
+    yield lambda: earlier.read_all([], laptop)
+    yield lambda: earlier.read_all([Path("some")], quick)
+
+
 @remedy("use --gamma learn")
 def a_closed_form_that_does_not_exist(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield lambda: ExactPosterior("marginal", 21, OptimalGamma())
-    yield lambda: ExactPosterior("marginal", 21, LearnedGamma())
+    yield lambda: ExactPosteriorLearning("marginal", 21, OptimalGamma())
+    yield lambda: ExactPosteriorLearning("marginal", 21, LearnedGamma())
 
 
 @remedy("remove it")

@@ -127,7 +127,7 @@ def sentences(of: Callable[[str], bool]) -> list[Sentence]:
 
     They are the calls of the classes of errors, of ``warnings.warn``, and of ``reading``, which gets the
     remedy for a file that a parser cannot read; and the texts elsewhere that name a remedy, such as the rows
-    of tables and notes. Errors of Python's own classes are for programs and not for users.
+    of tables and notes. A TypeError is for those who change the package.
     """
     return [each for name in MODULES if of(name) for each in (*_calls(name), *_texts(name))]
 
@@ -155,7 +155,7 @@ def _texts(module: str) -> Iterator[Sentence]:
     for node in ast.walk(whole):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a docstring
             left_out.add(node.value)
-        if isinstance(node, ast.Call) and _is_told(node):
+        if isinstance(node, ast.Call) and (_is_told(node) or ast.unparse(node.func) == "TypeError"):
             left_out.update(ast.walk(node))
         if isinstance(node, ast.keyword) and node.arg in _HELP:
             left_out.update(ast.walk(node.value))
