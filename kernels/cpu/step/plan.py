@@ -44,7 +44,8 @@ def _plan(
         share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
         trains_theta=int(role.of_decoder), weight=float(weight), follows=int(follows),
         by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),
-        has_prior=int(loss.loss is StepLoss.ELBO), kl_weight=float(loss.kl_weight), kl_warmup=float(loss.kl_warmup),
+        has_prior=int(loss.loss is StepLoss.ELBO), kl_weight=float(loss.kl_weight),
+        kl_warmup=float(loss.kl_warmup),
         weighting=loss.terms.index(WEIGHTING) if WEIGHTING in loss.terms else -1, forms=forms,
         terms=np.array(known.terms(scope), np.float64), gamma=gamma, gamma_floor=float(learning.gamma_floor),
         first_pass=int(known.has_means or (isinstance(loss, LearningSpec) and loss.gamma == "optimal")),
@@ -111,6 +112,11 @@ class Update:
             [Loop(Work(each, accumulators[0], some, plan)) for each in self._tiles] for some in arrays
         ]
         self._arrays = arrays
+
+    @property
+    def tables(self) -> list[Array]:
+        """Addresses of the loops and stages of this update, one table for each thread."""
+        return [each.inner_loops for each in self._tiles]
 
     def models(self, which: int, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
         """Update models ``low .. high`` in the memory of a thread."""
