@@ -25,6 +25,9 @@ for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars on pages
 
+# A page that runs `vsmnp` runs that of this environment, whether or not it is activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
 project = "vsmnp"
 author = "the vsmnp developers"
 copyright = f"2026, {author}"
