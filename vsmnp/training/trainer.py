@@ -24,7 +24,7 @@ from ..rng import Key, Stream
 from ..settings.in_effect import bilevel_step_size, initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
-from ..types.step_spec import NO_FORM, StepSizes
+from ..types.step_spec import StepSizes
 from .build import build_bilevel, build_inference, build_learning, build_model
 from .fuse import outcome, step_spec
 from .info import Info
@@ -170,9 +170,7 @@ class Trainer:
         if not isinstance(seen, StepTerms):
             return seen
         assert self.spec is not None
-        inference, learning = self.spec.inference, self.spec.learning
-        inferred = outcome(inference.loss, NO_FORM, seen.inference)
-        return inferred, outcome(learning.loss, learning.form, seen.learning)
+        return outcome(self.spec.inference, seen.inference), outcome(self.spec.learning, seen.learning)
 
     @cached_property
     def recorded(self) -> ReplayedStep[StepTerms | tuple[Outcome, Outcome]] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...formulas.elementary import formula
 from ..views import row_of
-from .finish import conclude, conclude_first, evaluated, summed
+from .finish import conclude, conclude_first, evaluated, summed, weigh
 from .records import CHOOSING, LEARNED, L
 from .stages import stage
 
@@ -52,6 +52,7 @@ def finish_outer(
     gathered(accumulators.parts, one, g_theta)
     gathered(accumulators.others, one, adjoint)
     slope = evaluated(plan.terms, accumulators.sums, arrays.chosen[r, L], r, arrays.terms)
+    weigh(plan, inputs.noise, r, arrays.terms)
     if plan.gamma == LEARNED:
         g_theta[plan.log_sd] = slope
 

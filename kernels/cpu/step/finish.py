@@ -13,6 +13,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
+from ...formulas.kl_weight import weight_at
 from ..llvm import call_with_pointers
 from ..views import row_of
 from .inner_loops import MOVE
@@ -78,6 +79,14 @@ def evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any:
         else:
             slope += part
     return slope
+
+
+@formula
+def weigh(plan: Any, update: int, r: int, terms: Array) -> None:
+    """Compute the term ``(weight - 1) KL`` of an update, if the loss has it."""
+    if plan.weighting > 0:
+        excess = weight_at(plan.kl_weight, plan.kl_warmup, update) - 1
+        terms[plan.weighting, r] = excess * terms[plan.weighting - 1, r]
 
 
 @formula
@@ -174,6 +183,7 @@ def finish(
         return
     summed(accumulators, plan, chosen[L])
     slope = evaluated(plan.terms, accumulators.sums, chosen[L], r, arrays.terms)
+    weigh(plan, inputs.noise, r, arrays.terms)
     if plan.gamma == LEARNED:
         g[plan.log_sd] = slope
     conclude(tile, arrays, inputs, plan, r, chosen, arrays.terms, g)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array, QuadraticForm
+from vsmnp.types.kl_weight import WEIGHTING
 from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, InferenceSpec, LearningSpec, StepLoss, StepSpec
 
 from .loop import PARTS, Loop, UpdateInputs, Work
@@ -30,7 +31,7 @@ def _plan(
     learning, updates = spec.learning, spec.bilevel
     rule = spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer
     gamma = GAMMA_CODES[learning.gamma] if role.of_decoder else GAMMA_CODES["fixed"]
-    first = len(spec.inference.loss.terms) + 1 + (updates is not None) if role.of_decoder else 0
+    first = len(spec.inference.terms) + 1 + (updates is not None) if role.of_decoder else 0
     terms = learning.loss.terms if role.of_decoder and not learning.form.crosses else ()
     left_out = terms.index("cross") if "cross" in terms else -1
     if isinstance(loss, LearningSpec):
@@ -43,7 +44,9 @@ def _plan(
         share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
         trains_theta=int(role.of_decoder), weight=float(weight), follows=int(follows),
         by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),
-        prior=float(loss.loss is StepLoss.ELBO), forms=forms,
+        has_prior=int(loss.loss is StepLoss.ELBO), kl_weight=float(loss.kl_weight),
+        kl_warmup=float(loss.kl_warmup),
+        weighting=loss.terms.index(WEIGHTING) if WEIGHTING in loss.terms else -1, forms=forms,
         terms=np.array(known.terms(scope), np.float64), gamma=gamma, gamma_floor=float(learning.gamma_floor),
         first_pass=int(known.has_means or (isinstance(loss, LearningSpec) and loss.gamma == "optimal")),
         keeps_phi=int(role.of_decoder and updates is not None and updates.keeps_phi), log_sd=spec.log_sd,
@@ -109,6 +112,11 @@ class Update:
             [Loop(Work(each, accumulators[0], some, plan)) for each in self._tiles] for some in arrays
         ]
         self._arrays = arrays
+
+    @property
+    def tables(self) -> list[Array]:
+        """Addresses of the loops and stages of this update, one table for each thread."""
+        return [each.inner_loops for each in self._tiles]
 
     def models(self, which: int, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
         """Update models ``low .. high`` in the memory of a thread."""

@@ -68,8 +68,12 @@ class UpdatePlan(NamedTuple):
     follows, by_probe, covariance : int
         Whether z follows phi; whether the norm of the score is estimated with a random probe; whether the
         Fisher divergence is weighted by the covariance of q.
-    wants_phi, prior : int, float
-        Whether a learning loss has its gradient in phi computed; the weight of ``KL[q || p]`` in it.
+    wants_phi, has_prior : int
+        Whether a learning loss has its gradient in phi computed, and whether ``KL[q || p]`` is in it.
+    kl_weight, kl_warmup : float
+        The weight of ``KL[q || p]``, and the number of updates in which it grows; 0: none.
+    weighting : int
+        Index of the term ``(weight - 1) KL``, which follows that of KL; -1: none.
     forms : Array
         ``(2, 4)``, the quadratic form ``(c_each, c_mean, d_each, d_mean)`` of each pass.
     terms : Array
@@ -100,7 +104,10 @@ class UpdatePlan(NamedTuple):
     by_probe: int
     covariance: int
     wants_phi: int
-    prior: float
+    has_prior: int
+    kl_weight: float
+    kl_warmup: float
+    weighting: int
     forms: Array
     terms: Array
     gamma: int

@@ -11,6 +11,7 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
+from ....formulas.kl_weight import weight_at
 from ...llvm import call_with_pointers
 from ...sums import total
 from ...views import row_of, run_of
@@ -107,7 +108,7 @@ def kl_along(
         return
 
     gz, dgz = input_cotangent(tile, tile.decoder), input_cotangent_along(tile, tile.decoder)
-    one, prior = real(1), real(1.0 / batch)
+    one, prior = real(1), real(weight_at(plan.kl_weight, plan.kl_warmup, noise.step) / batch)
     for z in range(d_z):
         gmu, gs = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
         dgmu, dgs = row_of(planes, at.cotangent + z), row_of(planes, at.cotangent + d_z + z)
