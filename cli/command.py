@@ -28,21 +28,30 @@ def with_examples(examples: str) -> Callable[[Callable[..., Any]], click.Command
     return click.command(cls=Command, epilog=f"\b\nExamples:{examples}")
 
 
+def records(command: click.Command, ctx: click.Context) -> list[tuple[str, list[tuple[str, str]]]]:
+    """List the options of a command with their help by groups; none if few of them are settings."""
+    group_of = {spec.name: spec.metadata["group"] for spec in fields(Settings)}
+    options = [each for each in command.get_params(ctx) if isinstance(each, click.Option)]
+    if sum(each.name in group_of for each in options) <= len(options) / 2:
+        return []
+    found = []
+    for group in GROUPS:
+        members = [each for each in options if group_of.get(each.name or "", GROUPS[-1]) == group]
+        found.append((group, [record for each in members if (record := each.get_help_record(ctx))]))
+    return [(group, members) for group, members in found if members]
+
+
 class Command(click.Command):
     """A command whose help page lists the settings by their groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, in the groups of the table of the settings if most options are settings."""
-        group_of = {spec.name: spec.metadata["group"] for spec in fields(Settings)}
-        options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
-        if sum(each.name in group_of for each in options) <= len(options) / 2:
+        groups = records(self, ctx)
+        if not groups:
             return super().format_options(ctx, formatter)
-        for group in GROUPS:
-            members = [each for each in options if group_of.get(each.name or "", GROUPS[-1]) == group]
-            records = [record for each in members if (record := each.get_help_record(ctx))]
-            if records:
-                with formatter.section(group):
-                    formatter.write_dl(records)
+        for group, found in groups:
+            with formatter.section(group):
+                formatter.write_dl(found)
         return None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

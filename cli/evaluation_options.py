@@ -164,11 +164,11 @@ def _quality(run: Run, options: Mapping[str, Any], quiet: bool) -> SampleQuality
         if options["reference"] is None:
             raise click.UsageError(
                 f"--features {features} holds the features of generated samples: name a file with those of "
-                "the data by --reference, or an extractor, lenet or FILE.onnx."
+                "the data by --reference, or an extractor: lenet-mnist, lenet-fashion or FILE.onnx."
             )
         if len(run.vae.seeds) > 1:
             raise click.UsageError(
                 f"--features {features} holds the samples of one model and the run has {len(run.vae.seeds)}: "
-                "use lenet or FILE.onnx."
+                "use lenet-mnist, lenet-fashion or FILE.onnx."
             )
         return quality_of_files(path, options["reference"], progress.part)

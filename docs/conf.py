@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sphinx import addnodes
+from sphinx.util.inspect import TypeAliasForwardRef
+
 if TYPE_CHECKING:
+    from docutils.nodes import document
     from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
@@ -19,6 +24,9 @@ for pool in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{pool}_NUM_THREADS", "1")
 
 os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars on pages
+
+# A page that runs `vsmnp` runs that of this environment, whether or not it is activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 project = "vsmnp"
 author = "the vsmnp developers"
@@ -68,6 +76,7 @@ autodoc_type_aliases = {
         "Baseline",
     )
 }
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name  # in unions, Sphinx writes the repr of an alias
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
@@ -93,6 +102,26 @@ def section_to_rubric(app: Sphinx, what: str, name: str, obj: object, options: A
         lines[at : at + 2] = [".. rubric:: References", ""]
 
 
+def without_any_arguments(
+    app: Sphinx, what: str, name: str, obj: object, options: Any, signature: str | None, returns: str | None
+) -> tuple[str, str | None] | None:
+    """Leave out the arguments of a protocol, whose own constructor takes any."""
+    return ("", returns) if what == "class" and signature == "(*args, **kwargs)" else None
+
+
+def without_the_obvious(app: Sphinx, doctree: document) -> None:
+    """Leave out fields that have no text but their number, and values that are long or no expressions."""
+    for desc in list(doctree.findall(addnodes.desc)):
+        if re.fullmatch(r"Alias for field number \d+", desc[-1].astext().strip()):
+            desc.parent.remove(desc)
+    for annotation in list(doctree.findall(addnodes.desc_annotation)):
+        value = annotation.astext()
+        if value.startswith(" = ") and (len(value) > 120 or "<" in value):
+            annotation.parent.remove(annotation)
+
+
 def setup(app: Sphinx) -> None:
     """Connect the handlers of this file to Sphinx."""
     app.connect("autodoc-process-docstring", section_to_rubric)
+    app.connect("autodoc-process-signature", without_any_arguments)
+    app.connect("doctree-read", without_the_obvious, priority=100)  # before the tables of contents are made

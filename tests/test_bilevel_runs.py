@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from laws import ROUNDING, agree
-from test_loop import SEEDS, TINY, living, member, rows, trained, trainer
+from test_loop import SEEDS, TINY, K, living, member, rows, trained, trainer
 
 from vsmnp.data import load_data
 from vsmnp.errors import ConfigError, DivergenceError
@@ -17,14 +18,16 @@ from vsmnp.kernels import load
 from vsmnp.objectives import ELBO, KL, M1
 from vsmnp.objectives.bilevel import Bilevel
 from vsmnp.rng import Key, Stream
+from vsmnp.settings.choices import INFERENCES
 from vsmnp.settings.in_effect import settings_in_effect
 from vsmnp.settings.presets import preset
+from vsmnp.settings.resolve import stored
 from vsmnp.settings.settings import Settings
 from vsmnp.training.history import History
 from vsmnp.training.info import BILEVEL_UPDATES
 from vsmnp.training.loop import Watch, run_loop
 from vsmnp.training.state import State
-from vsmnp.training.trainer import Trainer
+from vsmnp.training.trainer import Trainer, step_sizes
 
 BILEVEL = replace(TINY, bilevel_steps=3, bilevel_lr=1e-3, encoder_steps=2, activation="tanh")
 WEIGHTS = (("kl", "identity"), ("fisher", "identity"), ("fisher", "covariance"))
@@ -63,7 +66,10 @@ def test_the_published_encoder_keeps_the_updates(inference: str) -> None:
     chosen = replace(BILEVEL, objective="m2", inference=inference, as_published=True, samples=2)
     made = trainer(chosen)
     assert made.fused is None
-    state, plain = made.initial_state(), trainer(replace(chosen, bilevel_steps=0, bilevel_lr=0.01))
+    state, plain = (
+        made.initial_state(),
+        trainer(replace(chosen, bilevel_steps=0, bilevel_lr=Settings.bilevel_lr)),
+    )
     first = plain.initial_state()
     theta, x = state.theta.copy(), made.batches.noisy(0, 0)
     plain.step(first)
@@ -226,6 +232,24 @@ def test_the_divergence_of_one_model_disturbs_no_other(monkeypatch: pytest.Monke
     assert f"{BILEVEL_UPDATES} (seed {SEEDS[1]})" in sentences[0]
 
 
+@pytest.mark.parametrize("dataset", ["star", "mixture", "ring", "banana", "pinwheel"])
+@pytest.mark.parametrize(("inference", "weight"), WEIGHTS)
+def test_the_default_step_size_of_an_inference_ends_no_model(
+    inference: str, weight: str, dataset: str
+) -> None:
+    """Plain Fisher updates of 0.01 end a model on each of these data sets within these steps."""
+    settings = Settings(
+        dataset=dataset, kernels="cpu", objective="m2", inference=inference, fisher_weight=weight,
+        bilevel_steps=5, encoder_steps=2, batch_size=100, samples=2, activation="tanh", seeds=(0, 1, 2),
+    )  # fmt: skip
+    made = Trainer.build(load("cpu"), settings, load_data(dataset))
+    state = made.initial_state()
+    with np.errstate(all="ignore"):
+        for _ in range(250):
+            made.step(state)
+    assert state.alive.all(), state.died_at
+
+
 # --- settings -------------------------------------------------------------------------------------
 
 
@@ -237,7 +261,7 @@ def test_the_divergence_of_one_model_disturbs_no_other(monkeypatch: pytest.Monke
         ({"posterior": "bernoulli"}, "--posterior bernoulli does not have: use gaussian"),
         ({"bilevel_steps": 0, "bilevel_lr": 0.5}, "--bilevel-lr is the step size of bi-level updates: add"),
         ({"bilevel_steps": -1}, "--bilevel-steps"),
-        ({"bilevel_lr": 0.0}, "--bilevel-lr"),
+        ({"bilevel_lr": -0.1}, "--bilevel-lr must be at least 0"),
     ],
     ids=str,
 )
@@ -258,5 +282,24 @@ def test_the_papers_updates_have_the_step_size_of_its_encoder() -> None:
 
 def test_a_step_size_without_updates_is_shown_as_unused() -> None:
     assert settings_in_effect(Settings())["bilevel_lr"] == "-"
-    assert settings_in_effect(Settings(bilevel_steps=2))["bilevel_lr"] == "0.01"
+    assert settings_in_effect(Settings(bilevel_steps=2, bilevel_lr=0.25))["bilevel_lr"] == "0.25"
     assert settings_in_effect(Settings())["fisher_weight"] == "-"
+
+
+@pytest.mark.parametrize(("inference", "weight"), WEIGHTS)
+def test_a_step_size_that_is_not_chosen_is_that_of_the_inference(inference: str, weight: str) -> None:
+    """The step takes it, the table of the run and the help show it, and a chosen one replaces it."""
+    settings = Settings(inference=inference, fisher_weight=weight, bilevel_steps=2)
+    lr = INFERENCES[inference].bilevel_lr[weight]
+    assert lr > 0
+    assert step_sizes(K, settings).bilevel == np.float32(lr)
+    assert settings_in_effect(settings)["bilevel_lr"] == f"{lr:g}"
+    assert f"{lr:g} for {inference}" in Settings.__dataclass_fields__["bilevel_lr"].metadata["help"]
+    assert step_sizes(K, replace(settings, bilevel_lr=0.5)).bilevel == 0.5
+
+
+def test_a_stored_step_size_of_no_updates_is_left_out() -> None:
+    """Some versions wrote one into every checkpoint."""
+    values = {**TINY.to_mapping(), "bilevel_lr": 0.01}
+    assert stored({"settings": values}, Path("checkpoint.h5")) == TINY
+    assert stored({"settings": {**values, "bilevel_steps": 2}}, Path("checkpoint.h5")).bilevel_lr == 0.01

@@ -72,6 +72,10 @@ LEARNING: list[dict[str, Any]] = [
     {"objective": "m3", "samples": 1},
     {"objective": "m3", "samples": 3, "squared_mean": "biased", "baseline": "none"},
     {"objective": "m3", "samples": 2, "gamma": "optimal"},
+    {"objective": "m2", "samples": 1, "as_published": True},
+    {"objective": "m2", "samples": 3, "as_published": True, "gamma": "optimal"},
+    {"objective": "m3", "samples": 3, "as_published": True},
+    {"objective": "m3", "samples": 2, "as_published": True, "gamma": "optimal"},
 ]
 NETWORKS: list[dict[str, Any]] = [
     {"activation": "relu", "scale": "exp"},
@@ -151,6 +155,8 @@ def test_the_fisher_autoencoder_too(inference: str, score_norm: str, activation:
         {"latent": 3, "hidden": (5,)},
         {"hidden": (4, 33, 6), "batch_size": 7},
         {"dataset": "ring", "batch_size": 1000},
+        {"as_published": True, "batch_size": 1000, "seeds": (3,), "threads": 2, "gamma": "optimal"},
+        {"as_published": True, "hidden": (4, 33, 6), "batch_size": 7, "latent": 3, "activation": "elu"},
     ],
     ids=str,
 )
@@ -159,12 +165,46 @@ def test_with_any_optimiser_data_and_shape(settings: dict[str, Any]) -> None:
     agree(course(True, **settings), course(False, **settings), ROUNDING)
 
 
-def test_in_float32_up_to_its_rounding() -> None:
-    settings: dict[str, Any] = {"objective": "m2", "samples": 3, "dtype": "float32", "optimizer": "sgd"}
+WEIGHTED: list[dict[str, Any]] = [
+    {"objective": "elbo", "kl_weight": 4.0},
+    {"objective": "m2", "kl_weight": 0.0, "samples": 2},
+    {"objective": "elbo", "kl_weight": 0.5, "kl_warmup": 0.03, "gamma": "optimal", "samples": 2},
+    {"objective": "m3", "kl_warmup": 0.03, "encoder_data": "fresh", "samples": 2},
+    *(
+        {"objective": objective, "samples": 2, "kl_weight": 3.0, "kl_warmup": 0.03, "bilevel_steps": 2}
+        for objective in ("elbo", "m1", "m3")
+    ),
+]
+
+
+@pytest.mark.parametrize("settings", WEIGHTED, ids=lambda settings: "-".join(map(str, settings.values())))
+def test_with_a_weight_of_the_divergence(settings: dict[str, Any]) -> None:
+    one, other = course(True, **settings), course(False, **settings)
+    agree(one, other, ROUNDING)
+    assert any(info.report()["inference.kl_weighting"].any() for info in one.infos)
+
+
+def test_a_weight_of_one_leaves_every_bit() -> None:
+    settings: dict[str, Any] = {"objective": "elbo", "samples": 2, "bilevel_steps": 2}
+    one, grown = course(True, **settings), course(True, kl_weight=1.0, kl_warmup=1e-9, **settings)
+    other = course(True, kl_weight=1.0, **settings)
+    agree(one, other, 0.0)
+    assert not np.array_equal(one.state.phi, grown.state.phi), "the first update of a warm-up has no weight"
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_in_float32_up_to_its_rounding(published: bool) -> None:
+    settings: dict[str, Any] = {
+        "objective": "m2", "samples": 3, "dtype": "float32", "optimizer": "sgd", "as_published": published,
+    }  # fmt: skip
     agree(course(True, **settings), course(False, **settings), 1e-6)
 
 
-@pytest.mark.parametrize("bilevel", [{}, {"bilevel_steps": 2}], ids=["", "bilevel"])
+#: Steps without bi-level updates, with them, and as published, where the encoder goes on from them.
+BILEVEL: list[dict[str, Any]] = [{}, {"bilevel_steps": 2}, {"bilevel_steps": 2, "as_published": True}]
+
+
+@pytest.mark.parametrize("bilevel", BILEVEL, ids=str)
 @pytest.mark.parametrize("seeds", [(3,), (3, 1, 4)])
 @pytest.mark.parametrize("gamma", ["learn", "optimal"])
 def test_threads_do_not_show(seeds: tuple[int, ...], gamma: str, bilevel: dict[str, Any]) -> None:
@@ -174,7 +214,7 @@ def test_threads_do_not_show(seeds: tuple[int, ...], gamma: str, bilevel: dict[s
     agree(course(True, threads=2, **settings), course(True, threads=1, **settings), 0.0)
 
 
-@pytest.mark.parametrize("bilevel", [{}, {"bilevel_steps": 2}], ids=["", "bilevel"])
+@pytest.mark.parametrize("bilevel", BILEVEL, ids=str)
 def test_an_ensemble_is_its_members_to_the_last_bit(bilevel: dict[str, Any]) -> None:
     settings: dict[str, Any] = {"objective": "m2", "inference": "fisher", "samples": 2, **bilevel}
     together = course(True, seeds=(5, 8), **settings)
@@ -184,25 +224,33 @@ def test_an_ensemble_is_its_members_to_the_last_bit(bilevel: dict[str, Any]) -> 
             np.testing.assert_array_equal(a[r], b[0])
 
 
-@pytest.mark.parametrize("inference", ["kl", "fisher"])
+@pytest.mark.parametrize(
+    "inference", [{"inference": "kl"}, {"inference": "fisher"}, {"kl_weight": 2.0}], ids=str
+)
 @pytest.mark.parametrize("side", ["encoder_lr", "lr"])
-def test_a_model_diverges_by_the_same_cause(side: str, inference: str) -> None:
-    settings: dict[str, Any] = {
-        "objective": "elbo", "inference": inference, side: 1e200, "samples": 1,
-    }  # fmt: skip
+def test_a_model_diverges_by_the_same_cause(side: str, inference: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"objective": "elbo", **inference, side: 1e200, "samples": 1}
     one, other = course(True, steps=4, **settings), course(False, steps=4, **settings)
     assert not one.state.alive.any()
     for name in FLAGS:
         np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))
 
 
+@pytest.mark.parametrize("kl_weight", [1.0, 2.0])
 @pytest.mark.parametrize("size", [1e30, 1e200])
-def test_updates_that_are_not_finite_end_a_model_by_the_same_cause(size: float) -> None:
+@pytest.mark.parametrize("inference", ["kl", "fisher"])
+@pytest.mark.parametrize("published", [False, True])
+def test_updates_that_are_not_finite_end_a_model_by_the_same_cause(
+    published: bool, inference: str, size: float, kl_weight: float
+) -> None:
     settings: dict[str, Any] = {
         "objective": "m2", "samples": 2, "bilevel_steps": 3, "bilevel_lr": size, "activation": "softplus",
+        "as_published": published, "inference": inference,
+        **({"kl_weight": kl_weight} if inference == "kl" else {}),
     }  # fmt: skip
     one, other = course(True, **settings), course(False, **settings)
     assert not one.state.alive.any()
+    assert np.isfinite(one.state.phi).all()  # that before the updates
     for name in FLAGS:
         np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))
 

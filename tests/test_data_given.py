@@ -31,23 +31,19 @@ class Shares:
         return X.__dlpack_device__()
 
 
-class Tensor:
-    """An array that gives its values only once it is detached, as torch's with gradients."""
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise RuntimeError("detach it first")
-
-    def detach(self) -> Any:
-        return X
-
-
 class OnDevice:
-    """An array on a GPU, which is copied by the method of its library."""
+    """An array on a GPU, which is copied by the method of its library, and by no other."""
 
     __cuda_array_interface__: Any = None
 
+    def __init__(self, values: np.ndarray = X) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
     def get(self) -> Any:
-        return X
+        return self.values
 
 
 def rows(data: Dataset) -> np.ndarray:
@@ -68,8 +64,8 @@ GIVEN: dict[str, Callable[[], Any]] = {
     "masked, with nothing masked": lambda: np.ma.masked_array(X, np.zeros(X.shape, bool)),
     "xarray": lambda: xr.DataArray(X, dims=("row", "column")),
     "dlpack": Shares,
-    "detached": Tensor,
     "on a device": OnDevice,
+    "list of rows on a device": lambda: [OnDevice(row) for row in X],
     "pandas without names": lambda: pd.DataFrame(X),
 }
 
@@ -117,6 +113,8 @@ def test_missing_values_of_a_table_are_named_or_dropped(table: Any) -> None:
 def test_masked_values_are_missing() -> None:
     with pytest.raises(DataError, match="lacks values in 1 of 30 rows"):
         load_data(np.ma.masked_array(X, X.max() == X))
+    with pytest.raises(DataError, match="lacks values in 30 of 30 rows: 30 in column 2"):
+        load_data(np.array([[1, pd.NA, 3]] * 30, object))
 
 
 @pytest.mark.parametrize(
@@ -124,12 +122,15 @@ def test_masked_values_are_missing() -> None:
     [
         ((row for row in X), "is a generator: give an array"),
         ({"a": 1}, "is a dict: give an array"),
+        (pd.DataFrame, "is a type: give an array"),
+        (np, "is a module: give an array"),
         (X[0], r"has shape \(3,\): give it two axes"),
         (None, r"has shape \(\): give it two axes"),
         (X.astype(str), "has dtype <U32: convert it to real numbers"),
         (X + 1j, "has dtype complex128"),
         (X.astype("M8[s]"), "has dtype datetime64"),
-        ([[1, 2], [3]], "a list, is no array of numbers"),
+        ([[1, 2], [3]], "a list, has rows of several lengths: give rows of one length"),
+        ([[10**400, 1]], "holds objects that are no numbers .int too large to convert to float"),
         (np.array([[1, "x"], [2, "y"]], object), "holds 'x', which is no number"),
         (sparse.csr_matrix(X), "is sparse: give its .toarray"),
         (np.where(X.max() == X, np.inf, X), "holds infinity"),
@@ -139,7 +140,10 @@ def test_masked_values_are_missing() -> None:
         (pd.DataFrame({"t": pd.to_datetime(["2020-01-01", "2020-01-02"])}), r"no numbers in t \(datetime64"),
         (pd.DataFrame(X[:, :2], columns=["a", "a"]), "several columns of the name a"),
         (pd.Series(X[:, 0]), r"has shape \(30,\)"),
-        (xr.Dataset({"a": xr.DataArray(X)}), "a Dataset, is no array of numbers"),
+        (pd.DataFrame(X)[[]], "has no columns: give it one at least"),
+        (pl.DataFrame({"a": X}, schema={"a": pl.Array(pl.Float64, 3)}), "has no numbers in a .Array"),
+        (pl.LazyFrame(X), r"is a LazyFrame, which holds no values yet: give its .collect\(\)"),
+        (xr.Dataset({"a": xr.DataArray(X)}), r"is a Dataset of named arrays: .* its .to_dataframe\(\)"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(given: Any, sentence: str) -> None:

@@ -15,7 +15,7 @@ from vsmnp.paper.derivations.statements.integration_by_parts import _R
 from vsmnp.paper.derivations.statements.tracking_posterior import _by_alternating, _tracking
 from vsmnp.paper.reproduce.fig2.basins import find_basins
 from vsmnp.paper.reproduce.fig2.problems import PROBLEMS
-from vsmnp.paper.reproduce.images.paper import QUALITY
+from vsmnp.paper.reproduce.images.printed import QUALITY
 
 STATEMENTS = {statement.id: statement for statement in all_statements()}
 SLIPS = {slip.id: slip for slip in slips()}

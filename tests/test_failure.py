@@ -19,6 +19,7 @@ from vsmnp.paper.reproduce.failure.cells import BUDGETS, GRIDS, FailureBudget, c
 from vsmnp.paper.reproduce.failure.factors import INFERENCES, Factors
 from vsmnp.paper.reproduce.failure.verdicts import FailureAnswer
 from vsmnp.runs.session import Run, Session, load_run
+from vsmnp.settings.in_effect import bilevel_step_size
 from vsmnp.settings.settings import Settings
 
 TINY = FailureBudget("quick", 8, (0, 1), 50, 30, 21)
@@ -36,6 +37,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Factors, "settings", settings)
     monkeypatch.setattr(cells, "BUDGETS", (TINY, *BUDGETS[1:]))
     monkeypatch.setattr(failure, "_QUICK_REPEATS", 3)
+
+
+@pytest.mark.parametrize("inference", ["kl", "fisher", "fisher-covariance"])
+def test_bilevel_updates_have_the_default_step_size_or_that_of_the_papers_encoder(inference: str) -> None:
+    run = Factors("mixture", inference, "m2-biased", bilevel_steps=5)
+    tuned, paper = run.settings(8, (0,)), replace(run, optimiser="paper").settings(8, (0,))
+    assert tuned.bilevel_lr == bilevel_step_size(replace(tuned, bilevel_lr=0.0)) > 0
+    assert paper.bilevel_lr == paper.encoder_lr != tuned.bilevel_lr
 
 
 def _ignore(done: int, total: int) -> None:

@@ -281,6 +281,17 @@ def test_a_corner_plot_has_all_pairs_and_the_names_of_the_columns() -> None:
     assert bottom == ["height", r"a\$b", "mass", "age"]
 
 
+def test_a_few_data_are_drawn_above_many_samples() -> None:
+    run = small(finite((3,)))
+    pairs = [axes for axes in figures.samples(run, n=2_000).axes if axes.collections and axes.get_ylabel()]
+    assert len(pairs) == 2
+    for axes in pairs:
+        below, above = axes.collections
+        assert len(below.get_offsets()) == 2_000
+        assert len(above.get_offsets()) == run.dataset.n_test < 500
+        assert above.get_sizes()[0] > below.get_sizes()[0]
+
+
 def test_more_than_six_dimensions_are_principal_components() -> None:
     """Of data along one direction in nine dimensions, the first component has nearly all variance."""
     rng = np.random.default_rng(0)

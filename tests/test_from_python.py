@@ -37,6 +37,27 @@ def test_an_array_trains_as_the_file_with_it(tmp_path: Path) -> None:
         assert run.settings.dataset == "<array>"
 
 
+def test_a_trained_model_reads_what_it_was_trained_on() -> None:
+    """A mask is not ignored, and channels may be last, as in training."""
+    run = vsmnp.train(X, **TINY)
+    hidden = np.ma.masked_array(X, X.max() == X)
+    for refused in (run.vae.encode, lambda x: vsmnp.evaluate(run, x)):
+        with pytest.raises(DataError, match="NaN or infinity"):
+            refused(hidden)
+    bytes_ = np.random.default_rng(0).integers(0, 256, (30, 4, 5, 3), dtype=np.uint8)
+    channels_first = np.moveaxis(bytes_, 3, 1)
+    pictures = vsmnp.train(bytes_, **TINY)
+    means = pictures.vae.encode(channels_first.reshape(30, 60))[0]
+    figures = vsmnp.evaluate(pictures, channels_first, prior_draws=20, iwae_samples=2)
+    for given in (bytes_, channels_first):
+        np.testing.assert_array_equal(pictures.vae.encode(given)[0], means)
+        assert vsmnp.evaluate(pictures, given, prior_draws=20, iwae_samples=2) == figures
+    grey = vsmnp.train(bytes_[..., 0], **TINY)
+    np.testing.assert_array_equal(
+        grey.vae.encode(bytes_[..., 0])[0], grey.vae.encode(bytes_[..., 0].reshape(30, 20))[0]
+    )
+
+
 def test_settings_of_data_apply_to_a_table() -> None:
     table = pd.DataFrame(X, columns=list("abc")).assign(t="x")
     table.loc[0, "a"] = np.nan

@@ -11,13 +11,13 @@ from vsmnp.kernels import load
 from vsmnp.kernels.cuda import step_plan
 from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
-from vsmnp.objectives import M1, M3, Objective
+from vsmnp.objectives import M1, M3, M2AsPublished, M3AsPublished, Objective
 from vsmnp.rng import Key, Stream
 from vsmnp.settings.settings import Settings
 from vsmnp.training.build import build_inference, build_learning
 from vsmnp.training.fuse import outcome, step_spec
 from vsmnp.training.optimizers import SGD, Adam
-from vsmnp.types.step_spec import StepLoss, StepSpec
+from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepSpec
 
 MODEL = GaussianVAE.mlp(3, 2, (7, 5), "tanh", "softplus", sigmoid_output=True)
 
@@ -51,10 +51,7 @@ def test_networks_are_described_by_their_places_in_the_flat_vectors() -> None:
     assert spec.log_sd == MODEL.theta_layout.slots[-1].start
 
 
-COMPOSED: list[dict[str, Any]] = [
-    {"objective": "m2", "as_published": True},
-    {"objective": "fae", "gamma": "optimal", "inference": "fisher"},
-]
+COMPOSED: list[dict[str, Any]] = [{"objective": "fae", "gamma": "optimal", "inference": "fisher"}]
 
 
 @pytest.mark.parametrize("settings", COMPOSED)
@@ -88,6 +85,21 @@ def test_a_step_with_an_unknown_member_is_composed(member: str) -> None:
     assert "does not know" in (step_plan.obstacle(unknown, 227 * 1024) or "")
 
 
+def test_a_loss_as_published_is_fused_on_the_cpu_alone() -> None:
+    spec = describe(objective="m3", as_published=True)
+    assert spec is not None
+    assert load("cpu").fused_step(spec) is not None
+    assert "does not know the loss as-published" in (step_plan.obstacle(spec, 227 * 1024) or "")
+
+
+def test_a_step_with_a_weight_of_the_divergence_is_composed_on_a_gpu() -> None:
+    for objective in ("m1", "elbo"):
+        spec = describe(objective=objective, kl_weight=2.0)
+        assert spec is not None
+        assert load("cpu").fused_step(spec) is not None
+        assert "a weight of the KL divergence" in (step_plan.obstacle(spec, 227 * 1024) or "")
+
+
 def test_a_posterior_of_another_kind_is_composed() -> None:
     class Other(DiagonalGaussian):
         pass
@@ -99,9 +111,13 @@ def test_a_posterior_of_another_kind_is_composed() -> None:
     ("loss", "objective"),
     [
         *((name, build_inference(Settings(inference=name))) for name in ("kl", "fisher")),
+        ("kl", build_inference(Settings(inference="kl", kl_weight=2.0))),
         ("elbo", build_learning(Settings(objective="elbo"))),
+        ("elbo", build_learning(Settings(objective="elbo", kl_weight=2.0))),
         ("score-matching", M1(1)),
         ("score-matching", M3(1)),
+        ("as-published", M2AsPublished(1)),
+        ("as-published", M3AsPublished(1)),
         ("joint", build_learning(Settings(objective="fae", inference="fisher"))),
     ],
 )
@@ -113,10 +129,12 @@ def test_terms_have_the_names_and_the_sum_of_the_composed_ones(loss: str, object
     )
     x = k.asarray([[[[0.3, -1.0, 0.5]]]], "f8")
     expected = objective(k, MODEL, phi, theta, x, Key((1, 2), Stream.LEARNING))
-    form = objective.form() if isinstance(objective, M1 | M3) else M1(1).form()
-    terms = k.zeros((len(StepLoss(loss).terms), 2), "f8")
+    spec = objective.fused_spec()
+    assert isinstance(spec, InferenceSpec | LearningSpec)
+    assert spec.loss == loss
+    terms = k.zeros((len(spec.terms), 2), "f8")
     for name, value in expected.terms.items():
-        terms[StepLoss(loss).terms.index(name)] = value
-    found = outcome(StepLoss(loss), form, terms)
+        terms[spec.terms.index(name)] = value
+    found = outcome(spec, terms)
     assert list(found.terms) == list(expected.terms)
     assert found.loss == pytest.approx(expected.loss, rel=1e-14)

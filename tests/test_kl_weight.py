@@ -20,10 +20,10 @@ from vsmnp.errors import ConfigError
 from vsmnp.kernels import ON_HOST
 from vsmnp.metrics import negative_elbo
 from vsmnp.objectives import ELBO, KL
-from vsmnp.objectives.kl_weight import weight_at
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings.settings import Settings
 from vsmnp.types import Array, Kernels
+from vsmnp.types.kl_weight import weight_at
 
 S = 3
 WEIGHTS = st.sampled_from((0.0, 0.25, 1.5, 10.0))
@@ -102,7 +102,10 @@ def test_weight_one_is_the_objective_without_a_weight() -> None:
     assert KL(S, 1.0).fused_spec() == KL(S).fused_spec() is not None
     assert ELBO(S, kl_weight=1.0).fused_spec() == ELBO(S).fused_spec() is not None
     for objective in (KL(S, 2.0), KL(S, 1.0, 5.0), ELBO(S, kl_weight=2.0), ELBO(S, kl_warmup=3.0)):
-        assert objective.fused_spec() is None
+        spec = objective.fused_spec()
+        assert spec is not None
+        assert spec.terms == ("reconstruction", "kl", "kl_weighting")
+        assert (spec.kl_weight, spec.kl_warmup) == (objective.kl_weight, objective.kl_warmup)
 
 
 @pytest.mark.parametrize("encoder_data", ["same", "fresh"])
@@ -116,7 +119,8 @@ def test_the_warm_up_counts_epochs_of_the_training_data(encoder_data: str) -> No
     assert isinstance(trainer.inference, KL)
     assert isinstance(trainer.learning, ELBO)
     assert (trainer.learning.kl_warmup, trainer.inference.kl_warmup) == (steps, 4 * steps)
-    assert trainer.fused is None
+    assert trainer.spec is not None
+    assert (trainer.spec.learning.kl_warmup, trainer.spec.inference.kl_warmup) == (steps, 4 * steps)
 
 
 @pytest.mark.parametrize("kernels", ON_HOST)

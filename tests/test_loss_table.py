@@ -22,7 +22,10 @@ from vsmnp.training.trainer import Trainer
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 COMPOSED = "composed"
-BILEVEL = "--bilevel-steps"
+#: Rows of options, with the settings that they stand for.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--bilevel-steps": {"bilevel_steps": 2}, "--as-published": {"objective": "m3", "as_published": True},
+}  # fmt: skip
 
 
 def _rows() -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -40,19 +43,19 @@ TABLE = dict(_rows())
 
 def _trainer(name: str) -> Trainer:
     """Build a trainer whose steps have the loss of a row."""
-    chosen: dict[str, Any] = {"batch_size": 10, "bilevel_steps": 2 if name == BILEVEL else 0}
+    chosen: dict[str, Any] = {"batch_size": 10, **OPTIONS.get(name, {})}
     chosen |= {"objective": name} if name in OBJECTIVES else {}
     chosen |= {"inference": name} if name in INFERENCES else {}
     return Trainer.build(load("reference"), Settings.from_mapping(chosen), load_data("mixture"))
 
 
 def _is_of_learning(name: str) -> bool:
-    return name in OBJECTIVES or name == BILEVEL
+    return name in OBJECTIVES or name in OPTIONS
 
 
 def test_the_table_has_every_loss() -> None:
     choices = {field.name: set(field.metadata["choices"]) for field in fields(Settings)}
-    assert TABLE.keys() == choices["objective"] | choices["inference"] | {BILEVEL}
+    assert TABLE.keys() == choices["objective"] | choices["inference"] | OPTIONS.keys()
     assert {len(cells) for cells in TABLE.values()} == {3}
 
 

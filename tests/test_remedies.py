@@ -1,290 +1,60 @@
-"""Every remedy that an error names works: each situation is entered, and its advice followed."""
+"""Every remedy that a sentence of the package names works, and every such sentence is tested so."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+import remedies
 from import_graph import MODULES, tree
+from remedies.follow import Remedy, follow, refuse, remedies_below
+from remedies.prepared import enter_prepared
+from remedies.sentences import sentences, sentences_recorded
 
 from vsmnp.cli import main
 from vsmnp.cli.main import COMMANDS
-from vsmnp.runs.session import Session
-from vsmnp.settings.settings import Settings
 
-TRAIN = ("train", "--kernels", "reference", "--hidden", "4", "--steps", "2", "--batch-size", "10")
-#: Networks of images have no hidden widths.
-IMAGES = ("train", "--kernels", "reference", "--arch", "dcgan", "--width", "0.1", "--steps", "1")
-IMAGES += ("--batch-size", "4", "--latent", "2", "--samples", "2", "--dry-run")
-DRY = (*TRAIN, "--dry-run")
+REMEDIES = remedies_below(remedies)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A command that fails, the advice in its error, and the command that follows the advice."""
-
-    failing: tuple[str, ...]
-    advice: str
-    followed: tuple[str, ...]
+@pytest.mark.parametrize("case", REMEDIES.values(), ids=REMEDIES)
+def test_a_remedy_works(case: Remedy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_prepared(tmp_path, monkeypatch)
+    follow(case, monkeypatch)
 
 
-def more(*arguments: str) -> tuple[str, ...]:
-    """Run a training that is not started, with these options."""
-    return (*DRY, *arguments)
+def test_every_sentence_is_tested(tmp_path: Path) -> None:
+    """A new sentence needs a situation that leads to it, in a file of ``tests/remedies/``.
+
+    The sentences of the readers of data have their own test, ``test_data_remedies.py``.
+    """
+    with sentences_recorded() as reached:
+        for name, case in REMEDIES.items():
+            with pytest.MonkeyPatch.context() as patch:
+                enter_prepared(tmp_path / name.replace("/", "-"), patch)
+                reached.refused(refuse(case, patch), case.advice)
+    found = sentences(lambda module: not module.startswith("vsmnp.data."))
+    untested = [each.place for each in found if not reached.has(each)]
+    assert not untested, "\n".join(untested)
 
 
-CASES: Mapping[str, Case] = {
-    "u-statistic of one sample": Case(
-        more("--objective", "m2", "--squared-mean", "u-statistic", "--samples", "1"),
-        "--samples of at least 2",
-        more("--objective", "m2", "--squared-mean", "u-statistic", "--samples", "2"),
-    ),
-    "a part of another objective": Case(
-        more("--squared-mean", "biased"), "leave it out", DRY,
-    ),
-    "a part of a rule of gamma": Case(more("--gamma-floor", "1e-5"), "leave it out", DRY),
-    "a rule of gamma as the option asks": Case(
-        more("--gamma-floor", "1e-5"), "--gamma optimal", more("--gamma-floor", "1e-5", "--gamma", "optimal"),
-    ),
-    "temperature of a Gaussian": Case(
-        more("--temperature", "0.3"), "--posterior bernoulli",
-        more("--temperature", "0.3", "--posterior", "bernoulli"),
-    ),
-    "a weight in Fisher inference": Case(
-        more("--inference", "fisher", "--kl-weight", "2"), "leave it out", more("--inference", "fisher"),
-    ),
-    "fae with kl": Case(
-        more("--objective", "fae", "--inference", "kl"), "use fisher-reparam",
-        more("--objective", "fae", "--inference", "fisher-reparam"),
-    ),
-    "fae with z fixed": Case(
-        more("--objective", "fae", "--inference", "kl"), "or fisher",
-        more("--objective", "fae", "--inference", "fisher"),
-    ),
-    "scores of binary latents": Case(
-        more("--posterior", "bernoulli", "--objective", "m3"), "--inference kl and --objective elbo or m1",
-        more("--posterior", "bernoulli", "--objective", "m1"),
-    ),
-    "bi-level updates of a reparametrised divergence": Case(
-        more("--inference", "fisher-reparam", "--bilevel-steps", "2"), "use kl",
-        more("--inference", "kl", "--bilevel-steps", "2"),
-    ),
-    "bi-level updates of a divergence, z held fixed": Case(
-        more("--inference", "fisher-reparam", "--bilevel-steps", "2"), "or fisher, where z is held fixed",
-        more("--inference", "fisher", "--bilevel-steps", "2"),
-    ),
-    "bi-level updates of the Fisher autoencoder": Case(
-        more("--objective", "fae", "--bilevel-steps", "2"), "leave out --bilevel-steps",
-        more("--objective", "fae"),
-    ),
-    "bi-level updates of binary latents": Case(
-        more("--posterior", "bernoulli", "--bilevel-steps", "2"), "use gaussian",
-        more("--posterior", "gaussian", "--bilevel-steps", "2"),
-    ),
-    "a step size of no updates": Case(
-        more("--bilevel-lr", "0.1"), "add --bilevel-steps 5",
-        more("--bilevel-lr", "0.1", "--bilevel-steps", "5"),
-    ),
-    "a step size of bi-level updates that is too large": Case(
-        (*TRAIN, "--bilevel-steps", "5", "--bilevel-lr", "1e30", "--out", "far"),
-        "try a smaller --bilevel-lr than 1e+30",
-        (*TRAIN, "--bilevel-steps", "5", "--bilevel-lr", "0.001", "--out", "near"),
-    ),
-    "bi-level updates of a resumed run": Case(
-        ("train", "--resume", "run", "--bilevel-steps", "1"), "leave the option out",
-        ("train", "--resume", "run", "--dry-run"),
-    ),
-    "bi-level updates of a resumed run, anew": Case(
-        ("train", "--resume", "run", "--bilevel-steps", "1"), "start a new run",
-        ("train", "--config", "run/config.toml", "--bilevel-steps", "1", "--out", "new", "--dry-run"),
-    ),
-    "a weight of the squares in KL inference": Case(
-        more("--fisher-weight", "covariance"), "leave it out", DRY,
-    ),
-    "a weight of the squares where z is reparametrised": Case(
-        more("--inference", "fisher-reparam", "--fisher-weight", "covariance"), "is a part of fisher",
-        more("--inference", "fisher", "--fisher-weight", "covariance"),
-    ),
-    "a weight of the squares in the Fisher autoencoder": Case(
-        more("--objective", "fae", "--inference", "fisher", "--fisher-weight", "covariance"),
-        "leave out --fisher-weight", more("--objective", "fae", "--inference", "fisher"),
-    ),
-    "as published": Case(
-        more("--as-published"), "--objective m2 and m3", more("--as-published", "--objective", "m3"),
-    ),
-    "as published with an estimator": Case(
-        more("--as-published", "--objective", "m2", "--squared-mean", "biased"),
-        "leave out --squared-mean and --baseline", more("--as-published", "--objective", "m2"),
-    ),
-    "tf32 on a CPU": Case(more("--tf32"), "leave it out", DRY),
-    "kernels of another device": Case(
-        ("train", "--dry-run", "--device", "cpu", "--kernels", "cuda"), "leave out one of the two",
-        ("train", "--dry-run", "--device", "cpu"),
-    ),
-    "no data of that name": Case(
-        more("--dataset", "mixtrue"), "did you mean 'mixture'", more("--dataset", "mixture"),
-    ),
-    "steps and epochs": Case((*TRAIN, "--epochs", "3"), "--steps or --epochs", DRY),
-    "seed and seeds": Case(more("--seed", "1", "--seeds", "2"), "--seed for one", more("--seed", "1")),
-    "too many updates": Case(
-        more("--encoder-steps", "3000000000"), "lower one of them", more("--encoder-steps", "3"),
-    ),
-    "a network of images on points": Case(
-        (*IMAGES, "--dataset", "mixture"), "use --arch mlp", more("--arch", "mlp", "--dataset", "mixture"),
-    ),
-    "a network without channels": Case(
-        (*IMAGES, "--dataset", "i32.npy", "--width", "0.001"), "use at least 0.015625",
-        (*IMAGES, "--dataset", "i32.npy", "--width", "0.015625"),
-    ),
-    "pictures that are not square": Case(
-        (*IMAGES, "--dataset", "i20x28.npy"), "use --image-size 32",
-        (*IMAGES, "--dataset", "i20x28.npy", "--image-size", "32"),
-    ),
-    "pictures above a network's size": Case(
-        (*IMAGES, "--dataset", "i70.npy"), "or use --arch mlp", more("--dataset", "i70.npy"),
-    ),
-    "a frame that is too small": Case(
-        more("--dataset", "i32.npy", "--image-size", "20"), "say 32 or more",
-        more("--dataset", "i32.npy", "--image-size", "32"),
-    ),
-    "a frame above the budget": Case(
-        more("--dataset", "i32.npy", "--image-size", "64", "--memory-budget", "0.00001"),
-        "raise --memory-budget",
-        more("--dataset", "i32.npy", "--image-size", "64", "--memory-budget", "1"),
-    ),
-    "an image size of points": Case(more("--image-size", "32"), "makes no sense for mixture", DRY),
-    "columns of no table": Case(
-        more("--columns", "a"), "it is for tables", more("--dataset", "t.csv", "--columns", "a"),
-    ),
-    "a column that is not there": Case(
-        more("--dataset", "t.csv", "--columns", "z"), "choose from a, b",
-        more("--dataset", "t.csv", "--columns", "a,b"),
-    ),
-    "missing values": Case(
-        more("--dataset", "gaps.csv"), "--missing drop", more("--dataset", "gaps.csv", "--missing", "drop"),
-    ),
-    "a suffix without a reader": Case(
-        more("--dataset", "t.txt"), ".csv", more("--dataset", "t.csv"),
-    ),
-    "a folder with content": Case(
-        (*TRAIN, "--out", "run"), "--resume run", ("train", "--resume", "run", "--steps", "4", "--dry-run"),
-    ),
-    "a folder with content, elsewhere": Case(
-        (*TRAIN, "--out", "run"), "choose another with --out", (*TRAIN, "--out", "other"),
-    ),
-    "no folder for a file": Case(
-        ("sample", "run", "--out", "no/x.npy"), "choose another place with --out",
-        ("sample", "run", "--out", "x.npy"),
-    ),
-    "more draws than the disk has room for": Case(
-        ("sample", "run", "-n", str(10**18), "--out", "x.npy"), "lower --number, or choose another place",
-        ("sample", "run", "-n", "3", "--out", "x.npy"),
-    ),
-    "other settings of a resumed run": Case(
-        ("train", "--resume", "run", "--lr", "0.5"), "leave the option out",
-        ("train", "--resume", "run", "--dry-run"),
-    ),
-    "other settings of a resumed run, anew": Case(
-        ("train", "--resume", "run", "--lr", "0.5"), "start a new run",
-        ("train", "--config", "run/config.toml", "--lr", "0.5", "--out", "new", "--dry-run"),
-    ),
-    "an option with --resume": Case(
-        ("train", "--resume", "run", "--out", "new"), "leave out --out",
-        ("train", "--resume", "run", "--dry-run"),
-    ),
-    "fewer steps than done": Case(
-        ("train", "--resume", "run", "--steps", "1"), "raise --steps",
-        ("train", "--resume", "run", "--steps", "3", "--dry-run"),
-    ),
-    "a classifier without labels": Case(
-        ("evaluate", "run", "--fid"), "--features",
-        ("evaluate", "run", "--draws", "50", "--iwae-samples", "0"),
-    ),
-    "latents of another shape": Case(
-        ("decode", "run", "--latents", "t.csv", "--out", "x.npy"), "vsmnp encode",
-        ("encode", "run", "--out", "z.npy"),
-    ),
-}  # fmt: skip
-
-
-def vsmnp(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments), prog_name="vsmnp")
-
-
-@pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a run, pictures and tables, in which the commands are run."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vsmnp.cli.results.PRIOR_DRAWS", 50)
-    monkeypatch.setattr("vsmnp.cli.results.IWAE_SAMPLES", 0)
-    for name in ("samples", "curves"):
-        monkeypatch.setattr(f"vsmnp.figures.{name}", lambda run, path: None)
-    monkeypatch.setattr("vsmnp.data.synthetic.synthetic.Synthetic.n_train", 200)
-    monkeypatch.setattr("vsmnp.data.synthetic.synthetic.Synthetic.n_test", 20)
-    for name, shape in (("i32", (32, 32)), ("i20x28", (20, 28)), ("i70", (70, 70))):
-        np.save(f"{name}.npy", np.random.default_rng(0).integers(0, 256, (12, *shape), dtype=np.uint8))
-    rows = [f"{i},{i * 0.5},{i % 3}.25" for i in range(30)]
-    Path("t.csv").write_text("\n".join(["a,b,c", *rows]) + "\n")
-    Path("t.txt").write_text("\n".join(rows) + "\n")
-    Path("gaps.csv").write_text("\n".join(["a,b,c", *rows, "1,,2"]) + "\n")
-    settings = Settings(kernels="reference", hidden=(4,), steps=2, batch_size=10)
-    with Session.new(settings, folder=Path("run")) as session:
-        session.train()
-    return tmp_path
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_remedy_works(there: Path, case: Case) -> None:
-    failed = vsmnp(*case.failing)
-    assert failed.exit_code in (1, 2), failed.output
-    assert case.advice in " ".join(failed.stderr.split())
-    followed = vsmnp(*case.followed)
-    assert followed.exit_code == 0, followed.output
-
-
-def test_a_run_in_a_folder_without_locks_is_copied_and_resumed(
-    there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import shutil
-
-    from filelock import FileLock
-
-    acquire = FileLock.acquire
-
-    def refuse(self: FileLock, *args: object, **kwargs: object) -> object:
-        if Path(self.lock_file).parent.name == "run":
-            raise PermissionError(13, "Permission denied")
-        return acquire(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    failed = vsmnp("train", "--resume", "run", "--steps", "4")
-    assert "copy the run to another folder and resume the copy" in failed.stderr
-    assert "--out" not in failed.stderr
-    shutil.copytree("run", "copy")
-    assert vsmnp("train", "--resume", "copy", "--steps", "4", "-q").exit_code == 0
-
-
-def options() -> set[str]:
+def options_of_commands() -> set[str]:
     """List every option of every command."""
     context = click.Context(main)
-    commands = [command for name in COMMANDS if (command := main.get_command(context, name))]
+    known = [command for name in COMMANDS if (command := main.get_command(context, name))]
     return {
         option
-        for command in commands
+        for command in known
         for each in command.params
         for option in (*each.opts, *each.secondary_opts)
     }
 
 
 def test_every_option_that_a_sentence_names_exists() -> None:
-    known = options() | {"--help"}
+    known = options_of_commands() | {"--help"}
     unknown = []
     for module, path in MODULES.items():
         for node in ast.walk(tree(module)):

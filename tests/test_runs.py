@@ -454,23 +454,19 @@ PROGRAM = (
 LONG = replace(TINY, steps=400, log_every=1, seeds=(5,))
 
 
+#: A run with bi-level updates: on ``reference`` its step is composed, on ``cpu`` it is fused.
+UPDATED = replace(LONG, objective="m2", bilevel_steps=3, encoder_steps=2, activation="tanh")
+
+
 def _options(settings: Settings) -> list[str]:
-    return [
-        "--kernels",
-        "reference",
-        "--steps",
-        str(settings.steps),
-        "--log-every",
-        str(settings.log_every),
-        "--batch-size",
-        "10",
-        "--hidden",
-        "3",
-        "--samples",
-        "2",
-        "--seed",
-        "5",
-    ]
+    """Return the options of the settings that are not the defaults."""
+    found: list[str] = []
+    for spec in dataclasses.fields(settings):
+        value = getattr(settings, spec.name)
+        if value != spec.default:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            found += [option_name(spec.name)] if value is True else [option_name(spec.name), text]
+    return found
 
 
 @contextlib.contextmanager
@@ -502,19 +498,45 @@ def long(place: Path) -> Path:
     return place / "long"
 
 
+def _killed(settings: Settings, folder: Path, rows: int, after: float) -> Session:
+    """Train in a process until there are some rows, kill it ``after`` some seconds, and resume its run."""
+    metrics = folder / "metrics.csv"
+    with _process("train", "--quiet", "--out", str(folder), *_options(settings)) as process:
+        _until(lambda: metrics.exists() and metrics.read_text().count("\n") > rows, process)
+        time.sleep(after)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    session = Session.resumed(folder)
+    assert session.state.step < settings.steps
+    return session
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_killed_run_resumes_bit_for_bit(long: Path, tmp_path: Path, seed: int) -> None:
     """``kill -9`` at a random instant; once it is resumed no half-written file is left."""
     folder = tmp_path / "run"
-    with _process("train", "--quiet", "--out", str(folder), *_options(LONG)) as process:
-        _until(lambda: (folder / "metrics.csv").exists(), process)
-        time.sleep(random.Random(seed).uniform(0, 0.25))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    session = Session.resumed(folder)
-    assert session.state.step < LONG.steps
-    session.train()
+    _killed(LONG, folder, 0, random.Random(seed).uniform(0, 0.25)).train()
     equal_runs(folder, long)
+    assert sorted(os.listdir(folder)) == FILES
+
+
+@pytest.mark.parametrize(
+    ("kernels", "fused"), [("reference", False), ("cpu", True)], ids=["composed", "fused"]
+)
+@pytest.mark.parametrize("published", [False, True], ids=["", "as published"])
+def test_a_killed_run_with_bilevel_updates_resumes_bit_for_bit(
+    tmp_path: Path, published: bool, kernels: str, fused: bool
+) -> None:
+    """The encoder that is stored is the one that goes on: that of phi_0, or as published that of phi_K."""
+    settings = replace(UPDATED, kernels=kernels, as_published=published)
+    whole, folder = Session.new(settings, folder=tmp_path / "whole"), tmp_path / "run"
+    assert (whole.trainer.fused is not None) == fused
+    whole.train()
+    session = _killed(settings, folder, 5, 0.1)
+    assert (session.trainer.fused is not None) == fused
+    assert session.state.step > 0
+    session.train()
+    equal_runs(folder, tmp_path / "whole")
     assert sorted(os.listdir(folder)) == FILES
 
 

@@ -60,7 +60,7 @@ class Interrupted(VsmnpError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the known name that is most like a misspelt one, else nothing."""
+    """Return the question "did you mean 'x'?" for the known name most like a misspelt one, else nothing."""
     folded = {each.casefold(): each for each in known}
     like = get_close_matches(name.casefold(), folded, n=1)
     return f" (did you mean '{folded[like[0]]}'?)" if like else ""

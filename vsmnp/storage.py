@@ -139,7 +139,7 @@ def sync_folder(folder: Path) -> None:
 
 def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
     """Build the StorageError for a file that could not be written."""
-    full = "free some space, or " if error.errno in _FULL and remedy in (ELSEWHERE, COPY) else ""
+    full = "free some space, or " if error.errno in _FULL and not remedy.startswith("free") else ""
     return StorageError(f"{path} could not be written ({error.strerror or error}): {full}{remedy}.")
 
 

@@ -100,9 +100,9 @@ def command(
 
     def keep(rows: list[BenchRow]) -> None:
         if rows_file is not None:
-            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n", follow_link=True)
+            write_text(rows_file, json_text([row.to_mapping() for row in rows]) + "\n", _ANOTHER, True)
         if markdown is not None:
-            write_text(markdown, markdown_table(rows), follow_link=True)
+            write_text(markdown, markdown_table(rows), _ANOTHER, follow_link=True)
 
     with catch_signals() as stop:
         rows = _measure(parts, choice, known, peers, repeats, tuple(everywhere), quiet, keep, stop)
@@ -117,7 +117,7 @@ def command(
     if plot is not None and any(row.ms is not None for row in rows):
         from vsmnp.bench.picture import draw
 
-        draw(rows, plot)
+        draw(rows, plot, _ANOTHER)
     if stop():
         raise Interrupted(f"Stopped on request after {len(rows)} rows of an unfinished benchmark.")
 

@@ -15,6 +15,9 @@ from ..options import output_options
 from ..overview import cell, csv_text, means, sorted_by
 from ..values import PATH, RUN
 
+#: What to do if the file of --csv cannot be written.
+_CURE = "choose another place with --csv"
+
 
 @with_examples("""
   vsmnp compare runs/mixture-kl-m1-seed0 runs/mixture-kl-m2-seed0
@@ -46,7 +49,7 @@ def command(
 
     check_picture(out)
     if csv_file is not None:
-        check_place(csv_file, "choose another place with --csv", follow_link=True)
+        check_place(csv_file, _CURE, follow_link=True)
     if sort:
         metric(sort)
     quiet = quiet or as_json
@@ -68,7 +71,7 @@ def command(
     columns = {name: cells for name, cells in columns.items() if any(mean is not None for mean, _ in cells)}
     if csv_file is not None:
         about = {"run": runs, "data": data, "data_sha256": digests, "step": [each.run.step for each in found]}
-        write_text(csv_file, csv_text(about, columns), follow_link=True)
+        write_text(csv_file, csv_text(about, columns), _CURE, follow_link=True)
     try:
         if as_json:
             entries = [

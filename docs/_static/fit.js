@@ -16,7 +16,7 @@ window.addEventListener("load", () => {
     place.classList.toggle("scrolls", pixels(block) < LEAST);
     if (pixels(block) < LEAST) { block.style.fontSize = `${LEAST}px`; }
   };
-  const wide = "mjx-container[display='true'], div.table-wrapper > table";
+  const wide = "mjx-container[display='true'], div.table-wrapper > table, table.dataframe";
   const fit = () => document.querySelectorAll(wide).forEach(shrink);
   const startup = window.MathJax && window.MathJax.startup;
   window.fitted = Promise.resolve(startup && startup.promise).then(fit);

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array
+from vsmnp.types.kl_weight import is_weighted
 from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, NetworkSpec, StepLoss, StepSpec
 
 from ..reference.activations import CODES
@@ -135,6 +136,8 @@ def _unsupported(spec: StepSpec) -> str | None:
         return "bi-level updates"
     if spec.inference.covariance:
         return "the covariance weight of the Fisher divergence"
+    if any(is_weighted(loss.kl_weight, loss.kl_warmup) for loss in (spec.inference, spec.learning)):
+        return "a weight of the KL divergence"
     if joint(spec) != (spec.learning.loss is StepLoss.JOINT):
         return "the joint Fisher divergence of one network alone"
     if spec.encoder.output is not None:

@@ -1,1 +1,1 @@
-"""Situations that a reader of data refuses, each with its remedy followed to the end."""
+"""Situations that the package refuses or remarks on, each with its remedy followed to the end."""

@@ -1,19 +1,18 @@
-"""Define a situation with its remedy, and find the sentences of the readers that no situation reaches."""
+"""Define a situation with its remedy, and the steps of which situations are made."""
 
 from __future__ import annotations
 
-import ast
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import requires
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import TypeAlias
 
 import pytest
 from click.testing import CliRunner
-from import_graph import MODULES, tree
 
 from vsmnp.cli import main
 from vsmnp.data import Dataset, load_data
@@ -23,8 +22,6 @@ from vsmnp.errors import VsmnpError
 Step: TypeAlias = Callable[[], object]
 #: What makes a situation: the first step that it yields is refused, and each later one follows the remedy.
 Situation: TypeAlias = Callable[[pytest.MonkeyPatch], Iterator[Step]]
-#: A place in the sources: a file, and a line of it.
-Line: TypeAlias = tuple[str, int]
 
 _TRAIN = (
     "train",
@@ -42,10 +39,20 @@ _TRAIN = (
 
 @dataclass(frozen=True)
 class Remedy:
-    """The advice of a sentence, and the situation that leads to it."""
+    """The advice of a sentence, the situation that leads to it, and the module of this situation."""
 
     advice: str
     situation: Situation
+    module: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that fails, the advice in its error, and the commands that follow the advice."""
+
+    failing: tuple[str, ...]
+    advice: str
+    followed: tuple[str, ...]
 
 
 #: All situations by their modules and names.
@@ -56,24 +63,106 @@ def remedy(advice: str) -> Callable[[Situation], Situation]:
     """Add a situation to :data:`REMEDIES`, with the words of its advice that the error must contain."""
 
     def enter(situation: Situation) -> Situation:
-        name = f"{situation.__module__.rpartition('.')[2]}-{situation.__name__}"
-        assert name not in REMEDIES, name
-        REMEDIES[name] = Remedy(advice, situation)
+        _enter(situation.__module__, situation.__name__, advice, situation)
         return situation
 
     return enter
 
 
-def train(dataset: object, *options: str) -> Step:
-    """Return the step that reads data by ``vsmnp train --dry-run``."""
+def commands(module: str, cases: Mapping[str, Case]) -> None:
+    """Add situations that are a command which fails, and the command that follows its advice."""
+
+    def situation_of(case: Case) -> Situation:
+        def situation(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+            yield vsmnp(*case.failing)
+            yield vsmnp(*case.followed)
+
+        return situation
+
+    for name, case in cases.items():
+        _enter(module, name, case.advice, situation_of(case))
+
+
+def _enter(module: str, name: str, advice: str, situation: Situation) -> None:
+    short = module.rpartition(".")[2]
+    assert f"{short}-{name}" not in REMEDIES, name
+    REMEDIES[f"{short}-{name}"] = Remedy(advice, situation, module)
+
+
+def remedies_below(package: ModuleType) -> dict[str, Remedy]:
+    """Return the situations of the modules in a package, without those of packages in it."""
+    names = [f"{package.__name__}.{each.name}" for each in iter_modules(package.__path__)]
+    for name in names:
+        import_module(name)
+    return {name: each for name, each in REMEDIES.items() if each.module in names}
+
+
+def follow(case: Remedy, patch: pytest.MonkeyPatch) -> None:
+    """Check that a situation is refused with its advice, and that the advice works when it is followed."""
+    steps = case.situation(patch)
+    refused, followed = next(steps), 0
+    with pytest.raises(VsmnpError) as caught:
+        refused()
+    assert case.advice in str(caught.value), str(caught.value)
+    for step in steps:
+        step()
+        followed += 1
+    assert followed
+
+
+def refuse(case: Remedy, patch: pytest.MonkeyPatch) -> str:
+    """Return the sentence with which a situation is refused."""
+    steps = case.situation(patch)
+    with pytest.raises(VsmnpError) as caught:
+        next(steps)()
+    steps.close()  # type: ignore[attr-defined]
+    return str(caught.value)
+
+
+def vsmnp(*arguments: str) -> Step:
+    """Return the step that runs a command; it is refused where the command fails."""
 
     def run() -> None:
-        command = [*_TRAIN, "--dataset", str(dataset), *options]
-        done = CliRunner().invoke(main, command, prog_name="vsmnp")
+        done = CliRunner().invoke(main, list(arguments), prog_name="vsmnp")
         if done.exit_code:
+            assert isinstance(done.exception, SystemExit), done.exception
             raise VsmnpError(" ".join(done.stderr.split()))
 
     return run
+
+
+def unnoted(words: str, *arguments: str) -> Step:
+    """Return the step that runs a command; it is refused where the command prints a note of these words."""
+
+    def run() -> None:
+        done = CliRunner().invoke(main, list(arguments), prog_name="vsmnp")
+        told = " ".join(done.stderr.split())
+        if done.exit_code or words in told:
+            raise VsmnpError(told)
+
+    return run
+
+
+def told(kind: type[Exception], step: Step) -> Step:
+    """Return the step that is refused where another one raises an exception of this kind."""
+
+    def run() -> None:
+        try:
+            step()
+        except kind as error:
+            raise VsmnpError(str(error)) from error
+
+    return run
+
+
+def train(dataset: object, *options: str) -> Step:
+    """Return the step that reads data by ``vsmnp train --dry-run``."""
+    return vsmnp(*_TRAIN, "--dataset", str(dataset), *options)
+
+
+def unnoted_train(words: str, dataset: object, *options: str) -> Step:
+    """Return the step of :func:`train` that is refused also where a note of these words is printed."""
+    return unnoted(words, *_TRAIN, "--dataset", str(dataset), *options)
 
 
 def read(data: object, **options: object) -> Callable[[], Dataset]:
@@ -81,50 +170,24 @@ def read(data: object, **options: object) -> Callable[[], Dataset]:
     return lambda: load_data(data, **options)  # type: ignore[arg-type]
 
 
-@dataclass
-class Reached:
-    """The lines of ``vsmnp/data`` that were active when an error was built, and the errors' sentences."""
+def warned(step: Step) -> Step:
+    """Return the step that is refused where another one gives a warning."""
 
-    lines: set[Line] = field(default_factory=set)
-    sentences: list[str] = field(default_factory=list)
+    def run() -> None:
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            step()
+        if given:
+            raise VsmnpError(str(given[0].message))
 
-
-@contextmanager
-def errors_recorded() -> Iterator[Reached]:
-    """Record where in ``vsmnp/data`` each error is built, until the context ends."""
-    reached = Reached()
-
-    def built(error: VsmnpError, *arguments: object) -> None:
-        Exception.__init__(error, *arguments)
-        reached.sentences.append(str(error))
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            reached.lines.add((str(Path(frame.f_code.co_filename).resolve()), frame.f_lineno))
-            frame = frame.f_back
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VsmnpError, "__init__", built)
-        yield reached
+    return run
 
 
-def sentences_of_readers() -> dict[str, tuple[str, range]]:
-    """List the places in ``vsmnp/data`` that write a sentence for the user: its text, the file, the lines.
+def declared(extra: str, package: str) -> Step:
+    """Return the step that checks that an extra of vsmnp installs a package."""
 
-    They are the calls of the classes of errors, and those of ``reading``, which get the remedy for a file
-    that a parser cannot read.
-    """
-    names = {each.__name__ for each in _classes(VsmnpError)} | {"reading"}
-    return {
-        f"{path.name}:{node.lineno}: {ast.unparse(node)}": (
-            str(path.resolve()), range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        )
-        for module, path in MODULES.items() if module.startswith("vsmnp.data.")
-        for node in ast.walk(tree(module))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-    }  # fmt: skip
+    def run() -> None:
+        needed = [each for each in requires("vsmnp") or () if each.split()[0].startswith(package)]
+        assert any(f"extra == '{extra}'" in each.replace('"', "'") for each in needed), needed
 
-
-def _classes(base: type[VsmnpError]) -> Iterator[type[VsmnpError]]:
-    yield base
-    for each in base.__subclasses__():
-        yield from _classes(each)
+    return run

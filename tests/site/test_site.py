@@ -45,6 +45,14 @@ def test_every_formula_is_an_element_of_mathematics() -> None:
         assert not re.search(r"\\[()[\]]|\$\$|\\(?:frac|nabla|begin|sum)\b", text), page
 
 
+def test_the_api_shows_nothing_of_the_machinery() -> None:
+    """An alias has its name, a field no number in place of a text, and a value no address or function."""
+    for page in pages_of(SITE):
+        text = re.sub(r"<[^>]+>", "", (SITE / page).read_text(encoding="utf-8"))
+        for word in ("TypeAliasForwardRef", "Alias for field number", "(*args, **kwargs)", "mappingproxy("):
+            assert word not in text, page
+
+
 def test_the_index_has_a_picture() -> None:
     article = (SITE / "index.html").read_text(encoding="utf-8").split("<article")[1]
     assert "<img" in article

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 from ..figures.canvas import drawing
 from ..figures.style import DATA, MODEL, SERIES
+from ..storage import ELSEWHERE
 from .row import BenchRow
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ _MEANING = {
 _MOST_TICKS = 6
 
 
-def draw(rows: Sequence[BenchRow], path: str | Path) -> None:
+def draw(rows: Sequence[BenchRow], path: str | Path, cure: str = ELSEWHERE) -> None:
     """Draw the rows as PNG: a panel for each axis that was varied, and one for all ratios.
+
+    ``cure`` ends the message if the file cannot be written.
 
     Raises
     ------
@@ -41,9 +44,11 @@ def draw(rows: Sequence[BenchRow], path: str | Path) -> None:
     alone = [row for row in rows if row.axis is None and row.ms is not None] if not compared else []
     panels = len(axes_names) + bool(compared or alone)
     if not panels:
-        raise ConfigError("There is nothing to draw: no row has a time.")
+        raise ConfigError(
+            "There is nothing to draw, as no row has a time: measure another suite than memory."
+        )
     height = max(3.4, 0.16 * len(compared or alone) + 1.2)
-    with drawing(path, f"vsmnp bench: {rows[0].device}", max(6.4, 3.2 * panels), height) as figure:
+    with drawing(path, f"vsmnp bench: {rows[0].device}", max(6.4, 3.2 * panels), height, cure) as figure:
         places = figure.subplots(1, panels, squeeze=False)[0]
         for name, axes in zip(axes_names, places, strict=False):
             _lines(axes, [row for row in rows if row.axis == name], name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from ..objectives import Objective
 from ..training.trainer import Trainer
-from . import timing
+from . import fused_stages, timing
 from .bench import Bench
 from .case import Case
 from .contenders.contender import Engine, waiter
 from .problem import Problem
 from .row import BenchRow
+from .timing import Clock
 
 #: Names of the parts that are timed by themselves, in the order of a step, and of the remaining time.
 PARTS = (
@@ -27,40 +28,6 @@ REST = "minibatches, checks, statistics"
 #: Methods of a layer and of a posterior that are timed.
 _BACKWARD = ("vjp", "vjp_jvp", "jvp")
 _SAMPLING = ("sample", "noise", "pathwise")
-
-
-@dataclass
-class Clock:
-    """Seconds of each part; time within a part that another part takes is the other's alone."""
-
-    wait: Callable[[], object]
-    seconds: dict[str, float] = field(default_factory=dict)
-    _inner: list[float] = field(default_factory=list)
-
-    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, whose time is added to the part."""
-
-        def call(*given: Any, **named: Any) -> Any:
-            self.wait()
-            start = perf_counter()
-            self._inner.append(0.0)
-            try:
-                result = function(*given, **named)
-                self.wait()
-            finally:
-                whole = perf_counter() - start
-                self.seconds[part] = self.seconds.get(part, 0.0) + whole - self._inner.pop()
-                if self._inner:
-                    self._inner[-1] += whole
-            return result
-
-        return call
-
-    def watch(self, owner: object, part: str, *methods: str) -> None:
-        """Time these methods of one object, whose class stays as it is."""
-        for method in methods:
-            if hasattr(owner, method):
-                object.__setattr__(owner, method, self.timed(part, getattr(owner, method)))
 
 
 def watched(trainer: Trainer, clock: Clock) -> Trainer:
@@ -90,7 +57,7 @@ def watched(trainer: Trainer, clock: Clock) -> Trainer:
 
 @dataclass(frozen=True)
 class ProfilePart:
-    """The parts of a composed step of a case, and the fused step as a whole where there is one."""
+    """The parts of a composed step of a case, and the fused step where there is one, on a CPU by stages."""
 
     case: Case
 
@@ -106,15 +73,31 @@ class ProfilePart:
         kind = "composed step" if mine.trainer.fused is None else "fused step"
         yield bench.row(f"{case.name}: {kind}", case, times)
 
+        yield from self._fused(bench)
         problem = Problem(case)
         clock = Clock(waiter(case.device))
         trainer = watched(problem.trainer, clock)
+        yield from self._parts(bench, case, trainer, clock, (*PARTS, REST), "")
+
+    def _fused(self, bench: Bench) -> Iterator[BenchRow]:
+        """Measure the stages of a fused step of the CPU in one thread."""
+        case = replace(self.case, threads=1)
+        trainer, clock = Problem(case).trainer, Clock(waiter(case.device))
+        stages = fused_stages.timed_stages(trainer, clock)
+        if stages is not None:
+            names = (*stages.names, fused_stages.REST)
+            yield from self._parts(bench, case, trainer, clock, names, "fused, ")
+
+    def _parts(
+        self, bench: Bench, case: Case, trainer: Trainer, clock: Clock, names: Sequence[str], kind: str
+    ) -> Iterator[BenchRow]:
+        """Time the steps of a watched trainer; the last of the names is that of the remaining time."""
         state = trainer.initial_state()
-        step = clock.timed(REST, trainer.step)
+        step = clock.timed(names[-1], trainer.step)
         trainer.step(state)  # compiles and allocates
-        found: dict[str, list[float]] = {name: [] for name in (*PARTS, REST)}
+        found: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(bench.pace.rounds):
-            if bench.pace.stop() and found[REST]:
+            if bench.pace.stop() and found[names[-1]]:
                 break
             clock.seconds.clear()
             end, steps = perf_counter() + bench.pace.seconds, 0
@@ -124,4 +107,4 @@ class ProfilePart:
             for name, seconds in found.items():
                 seconds.append(clock.seconds.get(name, 0.0) / steps)
         for name, seconds in found.items():
-            yield bench.row(f"{case.name}: {name}", case, np.array(seconds))
+            yield bench.row(f"{case.name}: {kind}{name}", case, np.array(seconds))

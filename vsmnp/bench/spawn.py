@@ -39,7 +39,8 @@ def run(request: Mapping[str, Any], cores: Sequence[int], threads: int) -> Any:
     except (IndexError, ValueError) as error:
         last = (done.stderr.strip().splitlines() or ["no word of why"])[-1]
         raise ConfigError(
-            f"The process of a measurement ended with code {done.returncode}: {last}"
+            f"The process of a measurement ended with code {done.returncode} ({last}): run it again, with a "
+            "smaller --batch-size if the memory was too small."
         ) from error
     if "error" in answer:
         raise ConfigError(answer["error"])

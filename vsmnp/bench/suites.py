@@ -104,7 +104,10 @@ def plan(choice: SuiteChoice) -> list[SuitePart]:
     if choice.profile:
         parts = [ProfilePart(part.case) for part in parts if isinstance(part, StepPart)]
     if not parts:
-        raise ConfigError("These choices exclude each other: nothing is left to measure.")
+        raise ConfigError(
+            "These choices exclude each other, so that nothing is left to measure: leave out one of "
+            "--objective, --inference, --arch, --bilevel-steps and --profile."
+        )
     for part in parts:
         if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart | ProfilePart):
             part.case.settings  # noqa: B018 - it raises for an invalid case

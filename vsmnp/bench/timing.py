@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,6 +47,40 @@ class Pace:
     seconds: float = 0.1
     #: Returns whether to end the measurement after the round in progress.
     stop: Stop = field(default=lambda: False, compare=False)
+
+
+@dataclass
+class Clock:
+    """Seconds of each part; time within a part that another part takes is the other's alone."""
+
+    wait: Callable[[], object]
+    seconds: dict[str, float] = field(default_factory=dict)
+    _inner: list[float] = field(default_factory=list)
+
+    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, whose time is added to the part."""
+
+        def call(*given: Any, **named: Any) -> Any:
+            self.wait()
+            start = perf_counter()
+            self._inner.append(0.0)
+            try:
+                result = function(*given, **named)
+                self.wait()
+            finally:
+                whole = perf_counter() - start
+                self.seconds[part] = self.seconds.get(part, 0.0) + whole - self._inner.pop()
+                if self._inner:
+                    self._inner[-1] += whole
+            return result
+
+        return call
+
+    def watch(self, owner: object, part: str, *methods: str) -> None:
+        """Time these methods of one object, whose class stays as it is."""
+        for method in methods:
+            if hasattr(owner, method):
+                object.__setattr__(owner, method, self.timed(part, getattr(owner, method)))
 
 
 def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
@@ -91,11 +125,11 @@ def _repeats(contender: Timed, seconds: float) -> int:
 def _measure(contender: Timed, repeats: int) -> float:
     step = contender.step
     contender.wait()
-    start = time.perf_counter()
+    start = perf_counter()
     for _ in range(repeats):
         step()
     contender.wait()
-    return time.perf_counter() - start
+    return perf_counter() - start
 
 
 def median(times: Array) -> float:

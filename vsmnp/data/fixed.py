@@ -162,6 +162,12 @@ def sizes(shape: Shape, n_train: int, n_test: int) -> str:
     return f"{axes} values a sample, {n_train:,} to train and {n_test:,} to test on."
 
 
+def channels_first(values: Array) -> Array:
+    """Transpose pictures ``(N, H, W, C)`` to ``(N, C, H, W)``; return other arrays unchanged."""
+    last = values.ndim == 4 and values.shape[3] in CHANNELS and values.shape[1] not in CHANNELS
+    return np.moveaxis(values, 3, 1) if last else values
+
+
 def framed(pictures: Array, size: int, name: str) -> Array:
     """Put zeros on all sides of pictures ``(N, ..., H, W)`` up to the given side; 0: return them unchanged.
 

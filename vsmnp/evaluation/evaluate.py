@@ -13,6 +13,7 @@ from ..data import Dataset, load_data
 from ..data.arrays.given import Given, is_name, is_table, numbers_of
 from ..data.arrays.table import ALL, ColumnChoice
 from ..data.dataset import is_dataset
+from ..data.fixed import channels_first
 from ..errors import CheckpointError, ConfigError, DataError, StorageError
 from ..metrics import Request, evaluate_all
 from ..runs import checkpoint
@@ -113,7 +114,9 @@ def evaluated_data(run: Run, data: Given | Dataset = None) -> Array:
     else:
         named = ColumnChoice(run.dataset.columns) if is_table(data) else ALL
         values, _ = numbers_of(data, "The test array", named)
-        x = values.reshape(len(values), -1) if values.ndim > 1 and values.size else values
+        x = values
+        if x.ndim > 1 and x.size:
+            x = channels_first(x).reshape(len(x), -1)
         x = x if x.dtype == np.uint8 else x.astype(dtype)  # TrainedVAE.on divides bytes of pixels
     if x.ndim != 2 or x.shape[1] != run.dataset.dim:
         raise DataError(

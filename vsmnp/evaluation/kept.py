@@ -26,6 +26,7 @@ EVALUATION = "evaluation.json"
 #: The same of the best states on the validation part.
 BEST_EVALUATION = "evaluation-best.json"
 _FORMAT = 1
+_CURE = "copy the run to another folder and evaluate the copy"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def keep(
         "quality": None if quality is None else dict(quality),
     }
     remove_leftovers(path)
-    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n", _CURE)
 
 
 def _entry(name: str, values: list[float | None], floor: float | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from warnings import catch_warnings, filterwarnings
 import numpy as np
 
 from ..errors import ConfigError
-from ..storage import check_place, write_whole
+from ..storage import ELSEWHERE, check_place, write_whole
 from ..types import Array
 from .backend import import_matplotlib
 from .style import DATA, STYLE
@@ -33,7 +33,7 @@ FORMATS: Mapping[str, Mapping[str, str | None]] = MappingProxyType({
 })  # fmt: skip
 
 
-def check_picture(path: Path, cure: str = "choose another place with --out") -> None:
+def check_picture(path: Path, cure: str = ELSEWHERE) -> None:
     """Check before the work whether a picture can be written to the path.
 
     Raises
@@ -52,10 +52,13 @@ def check_picture(path: Path, cure: str = "choose another place with --out") -> 
 
 
 @contextmanager
-def drawing(path: str | Path | None, title: str, width: float, height: float) -> Iterator[Figure]:
+def drawing(
+    path: str | Path | None, title: str, width: float, height: float, cure: str = ELSEWHERE
+) -> Iterator[Figure]:
     """Yield a figure of ``width`` by ``height`` inches, and write it to ``path`` if the block succeeds.
 
-    Without a path the figure is laid out and nothing is written. The user's plotting configuration has no
+    Without a path the figure is laid out and nothing is written; ``cure`` ends the message if it cannot be
+    written. The user's plotting configuration has no
     effect, and it is not changed.
 
     Raises
@@ -74,7 +77,7 @@ def drawing(path: str | Path | None, title: str, width: float, height: float) ->
 
     if path is not None:
         path = Path(path)
-        check_picture(path)
+        check_picture(path, cure)
     look: dict[Any, Any] = {name: v for name, v in rcParamsDefault.items() if not name.startswith("backend")}
     look.update(STYLE)
     with rc_context(look):
@@ -97,7 +100,7 @@ def drawing(path: str | Path | None, title: str, width: float, height: float) ->
             # Notebooks show it: without pyplot Matplotlib offers them no picture.
             figure._repr_png_ = partial(_encoded, figure, ".png")  # type: ignore[attr-defined]
     if path is not None:
-        write_whole(path, content)
+        write_whole(path, content, cure)
 
 
 def _encoded(figure: Figure, ending: str) -> bytes:

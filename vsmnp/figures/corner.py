@@ -20,6 +20,8 @@ MOST_DIMENSIONS, COMPONENTS = 6, 4
 #: Inches: side of a panel, space for the labels and the legend.
 _PANEL, _AROUND = 1.35, 1.2
 _BINS = 40
+#: Fewer points are drawn larger and less transparent, so that they are seen among many others.
+_FEW = 500
 
 
 class Cloud(NamedTuple):
@@ -39,7 +41,7 @@ def corner(
     Parameters
     ----------
     clouds : sequence of Cloud
-        The points, the first below the others.
+        The points, the first below the others, and many points below few.
     labels : sequence of str
         Labels of the D coordinates.
     of : Array, optional
@@ -53,7 +55,7 @@ def corner(
     of = clouds[0].points if of is None else of
     if len(labels) > MOST_DIMENSIONS:
         clouds, labels, of = _principal(clouds, of)
-    size = len(labels)
+    size, drawn = len(labels), sorted(clouds, key=lambda cloud: len(cloud.points), reverse=True)
     side = _AROUND + _PANEL * size
     with drawing(path, title, side, side) as figure:
         grid = figure.subplots(size, size, sharex="col", squeeze=False)
@@ -64,13 +66,14 @@ def corner(
                     axes.remove()
                     continue
                 window = PlaneWindow.around(of[:, [column, row]])
-                for cloud in clouds:
+                for cloud in drawn:
                     if column == row:
                         edges = np.linspace(window.left, window.right, _BINS + 1)
                         axes.stairs(histogram(cloud.points[:, row], edges), edges, color=cloud.colour)
                     else:
                         x, y = cloud.points[:, column], cloud.points[:, row]
-                        axes.scatter(x, y, s=2, color=cloud.colour, alpha=0.25, linewidths=0)
+                        s, alpha = (6, 0.7) if len(x) < _FEW else (2, 0.25)
+                        axes.scatter(x, y, s=s, color=cloud.colour, alpha=alpha, linewidths=0)
                 axes.set(xlim=(window.left, window.right), box_aspect=1)
                 axes.locator_params(nbins=4)
                 if column == row:

@@ -16,6 +16,7 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Cache, Kernels, QuadraticForm
+from ..types.step_spec import StepLoss
 from .quadratic import Learning
 
 
@@ -38,6 +39,8 @@ class _OverMinibatch(Learning):
 class M2AsPublished(_OverMinibatch):
     r""":math:`\overline{|s_n|^2} - \frac12 |\bar s|^2 - \tau d_x`, means over the minibatch."""
 
+    fused_loss = StepLoss.AS_PUBLISHED
+
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=2.0, c_mean=-1.0)
 
@@ -45,6 +48,8 @@ class M2AsPublished(_OverMinibatch):
 @dataclass(frozen=True)
 class M3AsPublished(_OverMinibatch):
     r""":math:`\frac12 |\bar s|^2 - \overline{\nabla_x(\sum \log s(x_n)) \cdot s_n} - \tau d_x`."""
+
+    fused_loss = StepLoss.AS_PUBLISHED
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=0.0, c_mean=1.0, d_each=1.0)

@@ -73,9 +73,9 @@ class Bilevel:
     def fused_updates(self) -> BilevelSpec | None:
         """Return the record of the updates for a fused step, or None if fused steps do not have them."""
         inner = self.inner.fused_spec()
-        if self.keeps_phi or not self.keeps_dependence or not isinstance(inner, InferenceSpec):
+        if not isinstance(inner, InferenceSpec):
             return None
-        return BilevelSpec(self.steps, inner)
+        return BilevelSpec(self.steps, inner, self.keeps_dependence, self.keeps_phi)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key

@@ -16,8 +16,8 @@ from ..model.posterior import Moments
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Kernels, QuadraticForm
+from ..types.kl_weight import WEIGHTING, is_weighted, weight_at, weighted
 from ..types.step_spec import LearningSpec, StepLoss
-from .kl_weight import is_weighted, weight_at, weighted
 from .objective import Outcome
 from .quadratic import Learning
 
@@ -26,7 +26,7 @@ from .quadratic import Learning
 class ELBO(Learning):
     """Maximum likelihood for theta by the ELBO; ``gamma* = A / d_x``, nats per sample.
 
-    The weight of the divergence (:mod:`vsmnp.objectives.kl_weight`) is in the loss and its gradient in phi,
+    The weight of the divergence (:mod:`vsmnp.types.kl_weight`) is in the loss and its gradient in phi,
     not in its gradient in theta.
     """
 
@@ -35,7 +35,8 @@ class ELBO(Learning):
     fused_loss = StepLoss.ELBO
 
     def fused_spec(self) -> LearningSpec | None:
-        return None if is_weighted(self.kl_weight, self.kl_warmup) else super().fused_spec()
+        spec = super().fused_spec()
+        return spec and replace(spec, kl_weight=self.kl_weight, kl_warmup=self.kl_warmup)
 
     def _evaluated(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key, wants_phi: bool
@@ -44,7 +45,7 @@ class ELBO(Learning):
         if not is_weighted(self.kl_weight, self.kl_warmup):
             return outcome
         terms = weighted(outcome.terms, weight_at(self.kl_weight, self.kl_warmup, key.step))
-        return replace(outcome, loss=outcome.loss + terms["kl_weighting"], terms=terms)
+        return replace(outcome, loss=outcome.loss + terms[WEIGHTING], terms=terms)
 
     def form(self) -> QuadraticForm:
         return QuadraticForm(c_each=1.0, c_mean=0.0)

@@ -13,8 +13,8 @@ from ..model.likelihood import log_likelihood, precision
 from ..model.vae import GaussianVAE
 from ..rng import Key
 from ..types import Array, Grads, Kernels, QuadraticForm, Tangents
+from ..types.kl_weight import WEIGHTING, is_weighted, weight_at, weighted
 from ..types.step_spec import InferenceSpec, StepLoss
-from .kl_weight import is_weighted, weight_at, weighted
 from .objective import Outcome
 
 
@@ -28,17 +28,15 @@ class KL:
         S, posterior samples per datum.
     kl_weight, kl_warmup : float
         Weight of the divergence from the prior, and the number of updates in which it grows from 0; see
-        :mod:`vsmnp.objectives.kl_weight`.
+        :mod:`vsmnp.types.kl_weight`.
     """
 
     samples: int = 1
     kl_weight: float = 1.0
     kl_warmup: float = 0.0
 
-    def fused_spec(self) -> InferenceSpec | None:
-        if is_weighted(self.kl_weight, self.kl_warmup):
-            return None
-        return InferenceSpec(StepLoss.KL, self.samples)
+    def fused_spec(self) -> InferenceSpec:
+        return InferenceSpec(StepLoss.KL, self.samples, kl_weight=self.kl_weight, kl_warmup=self.kl_warmup)
 
     def __call__(
         self, k: Kernels, model: GaussianVAE, phi: Array, theta: Array, x: Array, key: Key
@@ -67,7 +65,7 @@ class KL:
         loss = terms["reconstruction"] + terms["kl"]
         if is_weighted(self.kl_weight, self.kl_warmup):
             terms = weighted(terms, weight)
-            loss = loss + terms["kl_weighting"]
+            loss = loss + terms[WEIGHTING]
         statistics = model.statistics(k, cache, decoder_cache)
         return Outcome(loss, terms, g_phi=g_phi, statistics=statistics)
 

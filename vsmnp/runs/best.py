@@ -90,9 +90,17 @@ class BestState:
             If there is no best state.
         """
         if not self.best_step.any():
-            raise CheckpointError("The run has no best state: train one with --validation 0.1.")
+            raise CheckpointError(f"The run has no best state{self._why_none(trainer)}.")
         phi, theta = (trainer.k.asarray(vector) for vector in (self.phi, self.theta))
         return replace(last.copy(), step=int(self.best_step.max()), phi=phi, theta=theta)
+
+    def _why_none(self, trainer: Trainer) -> str:
+        """Write why there is no best state, and what to do."""
+        if not trainer.settings.validation:
+            return ": train one with --validation 0.1"
+        if not self.rows.steps:
+            return ", as it ended before its first evaluation: raise --steps, or lower --evaluate-every"
+        return ", as its models had diverged at every evaluation: start a new run"
 
     def to_arrays(self, trainer: Trainer) -> dict[str, Array]:
         """Return arrays for a checkpoint; empty before the first evaluation."""

@@ -89,7 +89,7 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
             file.visititems(visit)
             attributes = json.loads(file.attrs["vsmnp"])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read by this version: {error}.") from error
+        raise _foreign(path, error) from error
     return arrays, attributes
 
 
@@ -109,7 +109,14 @@ def glance(path: Path, names: Sequence[str]) -> tuple[dict[str, Array], dict[str
             arrays = {name: np.asarray(file[name][()]) for name in names if name in file}
             return arrays, json.loads(file.attrs["vsmnp"]), found
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read by this version: {error}.") from error
+        raise _foreign(path, error) from error
+
+
+def _foreign(path: Path, error: Exception) -> CheckpointError:
+    """Build the error for a checkpoint whose content this version does not know."""
+    return CheckpointError(
+        f"The checkpoint {path} cannot be read by this version ({error}): start a new run."
+    )
 
 
 def _header(seal: str) -> bytes:
@@ -128,10 +135,15 @@ def _read(path: Path, size: int = -1) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(size)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"There is no run in {path.parent}: it holds no {path.name}.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CheckpointError(
+            f"There is no run in {path.parent}, which holds no {path.name}: name the folder of a run."
+        ) from error
     except OSError as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
+        raise CheckpointError(
+            f"The checkpoint {path} cannot be read ({error.strerror}): change its permissions or restore it "
+            "from a copy."
+        ) from error
     if not content.startswith(_MAGIC):
         raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
     return content

@@ -153,7 +153,9 @@ class Session:
         try:
             state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         except CheckpointError as error:
-            raise CheckpointError(f"{folder / CHECKPOINT} does not fit its settings: {error}") from error
+            raise CheckpointError(
+                f"{folder / CHECKPOINT} does not fit its settings: {str(error).rstrip('.')}. Start a new run."
+            ) from error
         if state.step < 0:
             raise CheckpointError(
                 f"{folder / CHECKPOINT} says that {state.step} steps are done: start a new run."

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..data.arrays.given import numbers_of
+from ..data.fixed import channels_first
 from ..data.preprocessing import NONE, Preprocessing
 from ..errors import ConfigError, DataError
 from ..metrics import Subject, log_prob_and_score
@@ -100,7 +101,8 @@ class TrainedVAE(Shown):
     def encode(self, x: Array) -> tuple[Array, Array]:
         """Compute the mean and standard deviation of q(z|x), each ``(R, N, Z)``.
 
-        ``x`` is ``(N, D)`` or ``(R, N, D)`` in the data's own units. For a model that was trained on pixels,
+        ``x`` is ``(N, D)`` or ``(R, N, D)`` in the data's own units, or pictures ``(N, H, W)``,
+        ``(N, C, H, W)`` or ``(N, H, W, C)``. For a model that was trained on pixels,
         unsigned bytes are divided by 255, as in training, and floating-point numbers are taken to be so.
 
         Raises
@@ -228,6 +230,8 @@ class TrainedVAE(Shown):
     def _in_model_units(self, x: Array) -> Array:
         """Divide bytes in place of pixels, and apply the preprocessing."""
         x = self._numbers(x, "data")
+        if x.ndim > 2 and x.shape[-1] != self.model.d_x == np.prod(x.shape[1:]):
+            x = channels_first(x).reshape(len(x), self.model.d_x)
         if self.preprocessing.divisor != 1 and x.dtype.kind in "iu":
             if x.dtype == np.uint8:
                 x = x / self.theta.dtype.type(self.preprocessing.divisor)
@@ -242,10 +246,8 @@ class TrainedVAE(Shown):
 
     def _numbers(self, x: Array, what: str) -> Array:
         """Return an array of the kernel set, or of any library, as real numbers on the host."""
-        values, _ = numbers_of(
-            self.k.to_host(x) if isinstance(x, type(self.phi)) else x, f"The array of {what}"
-        )
-        return values
+        own = type(x) is type(self.phi)  # a masked array is one of NumPy's, with more to read
+        return numbers_of(self.k.to_host(x) if own else x, f"The array of {what}")[0]
 
     def _batch(self, x: Array, what: str, width: int) -> Array:
         """Copy ``x (N, width)`` or ``(R, N, width)`` to the device as ``(1 or R, 1, N, width)``."""

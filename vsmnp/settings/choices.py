@@ -7,7 +7,7 @@ NumPy is loaded. Everything else reads these tables: options and their checks, f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -72,6 +72,9 @@ class InferenceRow(Member):
     letter: str = ""  #: name in tables of benchmarks
     #: Whether z is differentiated in phi in a Fisher divergence; None for a loss without that choice.
     reparametrised: bool | None = None
+    #: Step size of bi-level updates unless the user chooses one, by ``--fisher-weight``, which is identity
+    #: for a loss without it; empty for a loss without such updates.
+    bilevel_lr: Mapping[str, float] = field(default_factory=dict)
     #: Plain gradient steps of the encoder in the author's code, bi-level ones included; None if it has none.
     published_lr: float | None = None
     #: The loss in the author's code over the one by definition: 2 where it leaves out a 1/2.
@@ -140,11 +143,13 @@ OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
 INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
     "kl": InferenceRow(
         "objectives.kl:KL", reads=("kl_weight", "kl_warmup"), label="KL", unit="nats", letter="K",
-        published_lr=1e-2,
+        bilevel_lr={"identity": 3e-3}, published_lr=1e-2,
     ),
     "fisher": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", reads=("fisher_weight",), label="Fisher",
-        unit="1/z^2", letter="F", reparametrised=False, published_lr=1e-3, published_weight=2.0,
+        unit="1/z^2", letter="F", reparametrised=False,
+        bilevel_lr={"identity": 1e-4, "covariance": 3e-3},  # of curvatures 1/s^4 and 1/s^2
+        published_lr=1e-3, published_weight=2.0,
     ),
     "fisher-reparam": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", label="Fisher (reparametrised)", unit="1/z^2",

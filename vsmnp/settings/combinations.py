@@ -18,7 +18,7 @@ def check_ranges(settings: Any) -> None:
     if not settings.seeds or not all(0 <= seed < 2**63 for seed in settings.seeds):
         raise ConfigError("--seeds needs at least one seed between 0 and 2^63 - 1.")
     if len(set(settings.seeds)) < len(settings.seeds):
-        raise ConfigError("--seeds names a seed twice: two models would be the same.")
+        raise ConfigError("--seeds names a seed twice, and two models would be the same: name each once.")
     if not 0 <= settings.data_seed < 2**63:
         raise ConfigError("--data-seed must lie between 0 and 2^63 - 1.")
     if settings.validation >= 1:
@@ -47,7 +47,7 @@ def check_parts(settings: Any) -> None:
 def check_bilevel(settings: Any) -> None:
     """Raise a ConfigError if bi-level updates are asked for where they have no gradient."""
     if not settings.bilevel_steps:
-        if settings.bilevel_lr != type(settings).bilevel_lr:
+        if settings.bilevel_lr:
             raise ConfigError("--bilevel-lr is the step size of bi-level updates: add --bilevel-steps 5.")
         return
     if OBJECTIVES[settings.objective].joint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import cast
 
-from .choices import ARCHITECTURES, BatchNormRule
+from .choices import ARCHITECTURES, INFERENCES, BatchNormRule
 from .settings import Settings
 
 
@@ -42,6 +42,14 @@ def initial_sd(settings: Settings) -> float:
     return settings.sd_init or (1.0 if settings.standardize in ("columns", "whiten") else 0.1)
 
 
+def bilevel_step_size(settings: Settings) -> float:
+    """Return the step size of the bi-level updates: unless it is chosen, that of the inference.
+
+    It is 0 with an inference that has no such updates.
+    """
+    return settings.bilevel_lr or INFERENCES[settings.inference].bilevel_lr.get(settings.fisher_weight, 0.0)
+
+
 def settings_in_effect(settings: Settings) -> dict[str, str]:
     """Return the settings in effect: estimators by name, a dash for settings that have no effect."""
     shown = {name: str(value) if value != "" else "-" for name, value in settings.to_mapping().items()}
@@ -50,6 +58,5 @@ def settings_in_effect(settings: Settings) -> dict[str, str]:
     shown["batch_norm"], shown["sd_init"] = batch_norm(settings), f"{initial_sd(settings):g}"
     shown |= {spec.name: "-" for spec in fields(settings) if not settings.reads(spec.name)}
     shown["epochs" if settings.steps else "steps"] = "-"
-    if not settings.bilevel_steps:
-        shown["bilevel_lr"] = "-"
+    shown["bilevel_lr"] = f"{bilevel_step_size(settings):g}" if settings.bilevel_steps else "-"
     return shown

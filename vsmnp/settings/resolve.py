@@ -96,10 +96,14 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
     """
     try:
         # Runs of versions without standardisation have none.
-        return Settings.from_mapping({"standardize": "none", **attributes["settings"]})
+        values = {"standardize": "none", **attributes["settings"]}
+        if not values.get("bilevel_steps"):  # some versions wrote the step size of updates that were not done
+            values["bilevel_lr"] = Settings.bilevel_lr
+        return Settings.from_mapping(values)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
-            f"The settings in {path} are not those of this version ({str(error).rstrip('.')})."
+            f"The settings in {path} are not those of this version ({str(error).rstrip('.')}): start a new "
+            "run."
         ) from error
 
 

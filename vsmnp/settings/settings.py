@@ -33,6 +33,13 @@ from .values import GROUPS, BelongsTo, ShownByChanges, checked, is_positive, set
 #: The functions that write a row, one for each group.
 _data, _objective, _network, _optimisation, _machine, _run = (partial(setting, group) for group in GROUPS)
 
+#: Step sizes of bi-level updates unless one is chosen, such as ``0.01 for kl``, for the help.
+_BILEVEL_LR = ", ".join(
+    f"{lr:g} for {name}" + f" ({weight})" * (len(row.bilevel_lr) > 1)
+    for name, row in INFERENCES.items()
+    for weight, lr in row.bilevel_lr.items()
+)
+
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
 
@@ -111,7 +118,9 @@ class Settings(ShownByChanges):
         "inference).",
         least=0,
     )
-    bilevel_lr: float = _objective(0.01, "Step size of the bi-level encoder updates.", positive=True)
+    bilevel_lr: float = _objective(
+        0.0, f"Step size of the bi-level encoder updates; 0: that of the inference, {_BILEVEL_LR}.", least=0
+    )
     encoder_data: str = _objective(
         "same",
         "Minibatches of the J encoder updates: that of the decoder (same), or new ones (fresh).",

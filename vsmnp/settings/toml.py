@@ -37,6 +37,11 @@ def load(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
-        raise ConfigError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"The settings file {path} cannot be read ({error.strerror}): check its name and its permissions."
+        ) from error
     except (ValueError, RecursionError) as error:  # a number too long for int() is a plain ValueError
-        raise ConfigError(f"The settings file {path} is not valid TOML: {error}.") from error
+        raise ConfigError(
+            f"The settings file {path} is not valid TOML ({error}): write one 'name = value' a line, as in "
+            "the config.toml of a run."
+        ) from error

@@ -13,8 +13,8 @@ from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..objectives.bilevel import Bilevel
 from ..rng import Stream
-from ..types import ActivationName, Array, Layer, QuadraticForm
-from ..types.step_spec import InferenceSpec, LearningSpec, NetworkSpec, StepLoss, StepSpec
+from ..types import ActivationName, Array, Layer
+from ..types.step_spec import InferenceSpec, LearningSpec, NetworkSpec, StepSpec
 from .optimizers import Optimizer
 
 
@@ -49,10 +49,10 @@ def step_spec(
     )  # fmt: skip
 
 
-def outcome(loss: StepLoss, form: QuadraticForm, terms: Array) -> Outcome:
+def outcome(spec: InferenceSpec | LearningSpec, terms: Array) -> Outcome:
     """Return the outcome of the composed objective of that loss, without the gradients."""
-    rows = dict(zip(loss.terms, terms, strict=True))
-    if not form.crosses:
+    rows = dict(zip(spec.terms, terms, strict=True))
+    if isinstance(spec, LearningSpec) and not spec.form.crosses:
         rows.pop("cross", None)
     first, *others = rows.values()
     return Outcome(sum(others, start=first), rows)

@@ -78,4 +78,6 @@ def stored_history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], p
     try:
         return History.from_arrays(arrays, attributes["columns"])
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"The history in {path} is not that of this version ({error}).") from error
+        raise CheckpointError(
+            f"The history in {path} is not that of this version ({error}): start a new run."
+        ) from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DivergenceError, Interrupted
 from ..model.likelihood import precision
-from ..settings.in_effect import has_sigmoid
+from ..settings.in_effect import bilevel_step_size, has_sigmoid
 from ..types import Array
 from ..types.progress import Progress, Stop
 from .history import History
@@ -104,7 +104,7 @@ def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, d
 def _remedy(trainer: Trainer, cause: str) -> str:
     """Write what to try after a divergence: the scale of the data comes before the settings."""
     if cause == BILEVEL_UPDATES:
-        return f"try a smaller --bilevel-lr than {trainer.settings.bilevel_lr:g}"
+        return f"try a smaller --bilevel-lr than {bilevel_step_size(trainer.settings):g}"
     summary, settings = trainer.prepared.summary, trainer.settings
     if summary is None or trainer.prepared.preprocessing or not summary.unequal:
         rates = "--lr, --encoder-lr or --bilevel-lr" if settings.bilevel_steps else "--lr or --encoder-lr"

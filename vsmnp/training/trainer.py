@@ -21,10 +21,10 @@ from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..objectives.objective import LearningObjective
 from ..rng import Key, Stream
-from ..settings.in_effect import initial_sd
+from ..settings.in_effect import bilevel_step_size, initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
-from ..types.step_spec import NO_FORM, StepSizes
+from ..types.step_spec import StepSizes
 from .build import build_bilevel, build_inference, build_learning, build_model
 from .fuse import outcome, step_spec
 from .info import Info
@@ -170,9 +170,7 @@ class Trainer:
         if not isinstance(seen, StepTerms):
             return seen
         assert self.spec is not None
-        inference, learning = self.spec.inference, self.spec.learning
-        inferred = outcome(inference.loss, NO_FORM, seen.inference)
-        return inferred, outcome(learning.loss, learning.form, seen.learning)
+        return outcome(self.spec.inference, seen.inference), outcome(self.spec.learning, seen.learning)
 
     @cached_property
     def recorded(self) -> ReplayedStep[StepTerms | tuple[Outcome, Outcome]] | None:
@@ -271,7 +269,7 @@ class Trainer:
 
 def step_sizes(k: Kernels, settings: Settings) -> StepSizes:
     """Return the step sizes of the settings for every model, in the memory of ``k``."""
-    sizes = settings.encoder_lr, settings.lr, settings.bilevel_lr
+    sizes = settings.encoder_lr, settings.lr, bilevel_step_size(settings)
     models, dtype = len(settings.seeds), np.dtype(settings.dtype)
     return StepSizes(*(k.asarray(np.full(models, size, dtype)) for size in sizes))
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, get_args
 
 from .arrays import ActivationName, Array, QuadraticForm
+from .kl_weight import WEIGHTING, is_weighted
 
 
 class StepLoss(StrEnum):
@@ -28,10 +29,13 @@ class StepLoss(StrEnum):
     ELBO = "elbo", "reconstruction", "kl"
     SCORE_MATCHING = "score-matching", "score_square", "cross", "divergence"
     JOINT = "joint", "posterior_fisher", "score_square", "divergence", "score_norm"
+    AS_PUBLISHED = "as-published", "score_square", "cross", "divergence"
 
 
 InferenceLoss: TypeAlias = Literal[StepLoss.KL, StepLoss.FISHER, StepLoss.JOINT]
-LearningLoss: TypeAlias = Literal[StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT]
+LearningLoss: TypeAlias = Literal[
+    StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT, StepLoss.AS_PUBLISHED
+]
 GammaName: TypeAlias = Literal["learn", "fixed", "optimal"]
 
 
@@ -75,6 +79,9 @@ class InferenceSpec:
         Whether the joint divergence's ``E|s^q|^2`` comes from a Rademacher probe.
     covariance : bool
         Whether ``|d|^2`` is weighted by the covariance of q, for a Fisher divergence with z held fixed.
+    kl_weight, kl_warmup : float
+        Weight of ``KL[q || p]`` in KL, and the number of updates in which it grows; see
+        :mod:`vsmnp.types.kl_weight`.
     """
 
     loss: InferenceLoss
@@ -83,11 +90,20 @@ class InferenceSpec:
     weight: float = 1.0
     probe: bool = False
     covariance: bool = False
+    kl_weight: float = 1.0
+    kl_warmup: float = 0.0
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms of the loss in the order in which a fused step returns them."""
+        return _terms(self)
 
 
 @dataclass(frozen=True)
 class LearningSpec:
     """The loss of theta: the ELBO or a score-matching loss, both one quadratic form, or the joint divergence.
+
+    A loss as published has the form of means over the minibatch, and ``-grad_x sum log s`` for ``s^q``.
 
     Attributes
     ----------
@@ -95,8 +111,8 @@ class LearningSpec:
         The form of the gradient, and the form of the optimal gamma.
     gamma_floor : float
         Lower bound of the optimal gamma.
-    probe : bool
-        As in :class:`InferenceSpec`.
+    probe, kl_weight, kl_warmup
+        As in :class:`InferenceSpec`; the weight is that of the ELBO.
     """
 
     loss: LearningLoss
@@ -106,6 +122,13 @@ class LearningSpec:
     gamma: GammaName
     gamma_floor: float
     probe: bool = False
+    kl_weight: float = 1.0
+    kl_warmup: float = 0.0
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms of the loss in the order in which a fused step returns them."""
+        return _terms(self)
 
 
 @dataclass(frozen=True)
@@ -117,11 +140,17 @@ class BilevelSpec:
     steps : int
         K, number of updates.
     inner : InferenceSpec
-        The loss of the updates, whose dependence on theta is in the decoder's gradient.
+        The loss of the updates.
+    keeps_dependence : bool
+        Whether the dependence of the updates on theta is in the decoder's gradient.
+    keeps_phi : bool
+        Whether the encoder goes on from phi_K.
     """
 
     steps: int
     inner: InferenceSpec
+    keeps_dependence: bool = True
+    keeps_phi: bool = False
 
 
 #: The quadratic form of a loss that has none.
@@ -178,13 +207,17 @@ class StepSpec:
     bilevel: BilevelSpec | None = None
 
 
+def _terms(loss: InferenceSpec | LearningSpec) -> tuple[str, ...]:
+    return loss.loss.terms + (WEIGHTING,) * is_weighted(loss.kl_weight, loss.kl_warmup)
+
+
 #: Numbers that stand for the losses and for the rules of gamma in compiled steps.
 LOSS_CODES: Mapping[StepLoss, int] = {loss: code for code, loss in enumerate(StepLoss)}
 GAMMA_CODES: Mapping[str, int] = {name: code for code, name in enumerate(get_args(GammaName))}
 
 
 class StepTerms(NamedTuple):
-    """The terms ``(terms, R)`` of both losses that a fused step returns, in the order of their ``terms``."""
+    """The terms ``(terms, R)`` of both losses of a fused step, in the order of the specifications."""
 
     inference: Array
     learning: Array

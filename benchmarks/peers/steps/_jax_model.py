@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vsmnp.bench import Evaluation, Noise, Problem
+from vsmnp.settings.in_effect import bilevel_step_size
 
 LOG_2PI = math.log(2 * math.pi)
 ACTIVATION = {
@@ -156,7 +157,7 @@ class JaxContender:
         settings = case.settings
         self.encoder_update = partial(rule, settings.encoder_lr)
         self.decoder_update = partial(adam, settings.lr)
-        self.bilevel_lr = settings.bilevel_lr
+        self.bilevel_lr = bilevel_step_size(settings)
         self.state = [phi, theta, empty, fresh(theta, t + 0)]
         self.first = jax.tree.map(jnp.copy, (phi, theta))
         self.key = jax.random.key(0, impl="rbg")

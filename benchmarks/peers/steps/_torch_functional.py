@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.func import grad, grad_and_value, vjp, vmap
 
 from vsmnp.bench import Case
+from vsmnp.settings.in_effect import bilevel_step_size
 
 from ._torch_model import Spec, decode, encode, kl, log_likelihood, matching, network
 
@@ -75,7 +76,7 @@ def gradients(spec: Spec, case: Case) -> tuple[Gradient, Gradient]:
 
     Both return ``(gradients, loss)``; ``inner`` is the noise of the K bi-level updates.
     """
-    lr = case.settings.bilevel_lr
+    lr = bilevel_step_size(case.settings)
 
     def inference(phi: Params, theta: Params, x: Tensor, eps: Tensor) -> tuple[Params, Tensor]:
         return grad_and_value(lambda p: inference_loss(spec, case, p, theta, x, eps))(phi)

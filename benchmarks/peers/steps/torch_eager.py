@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vsmnp.bench import Evaluation, Noise, Problem
+from vsmnp.settings.in_effect import bilevel_step_size
 
 from ._torch_model import (
     Spec,
@@ -138,7 +139,7 @@ class TorchEager:
         self.phi = [p.requires_grad_() for p in tensors(problem.phi, where)]
         self.theta = [p.requires_grad_() for p in tensors(problem.theta, where)]
         self.optimizers = optimizers(case, self.phi, self.theta)
-        self.bilevel_lr = case.settings.bilevel_lr
+        self.bilevel_lr = bilevel_step_size(case.settings)
         self.minibatches = torch.from_numpy(problem.batches).to(where)
         self.order = itertools.cycle(range(len(self.minibatches)))
         self.last: tuple[Tensor, Tensor] | None = None

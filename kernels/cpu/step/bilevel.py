@@ -9,7 +9,7 @@ from typing import Any
 
 from ...formulas.elementary import formula
 from ..views import row_of
-from .finish import choose, conclude, evaluated, summed
+from .finish import conclude, conclude_first, evaluated, summed, weigh
 from .records import CHOOSING, LEARNED, L
 from .stages import stage
 
@@ -40,18 +40,19 @@ def finish_outer(
     tile: Any, accumulators: Any, arrays: Any, inputs: Any, plan: Any, r: int, pass_index: int
 ) -> None:
     """Finish a pass of the learning loss at phi_K: keep its terms and its gradients in theta and in phi."""
-    chosen, one = row_of(arrays.chosen, r), accumulators.g.dtype.type(1)
     if pass_index == CHOOSING:
-        choose(accumulators.sums, plan.gamma_floor, inputs.x.shape[0], inputs.x.shape[1], chosen)
+        conclude_first(accumulators.sums, arrays, inputs, plan, r)
         return
     g_theta, adjoint = row_of(arrays.bilevel.g_theta, r), row_of(arrays.bilevel.adjoint, r)
+    one = accumulators.g.dtype.type(1)
     for i in range(g_theta.size):
         g_theta[i] = 0
     for i in range(adjoint.size):
         adjoint[i] = 0
     gathered(accumulators.parts, one, g_theta)
     gathered(accumulators.others, one, adjoint)
-    slope = evaluated(plan.terms, accumulators.sums, chosen[L], r, arrays.terms)
+    slope = evaluated(plan.terms, accumulators.sums, arrays.chosen[r, L], r, arrays.terms)
+    weigh(plan, inputs.noise, r, arrays.terms)
     if plan.gamma == LEARNED:
         g_theta[plan.log_sd] = slope
 

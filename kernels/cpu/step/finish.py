@@ -1,6 +1,6 @@
 """Finish an update: sum the gradient parts, compute the loss terms and dL/dl, flag diverged models, step.
 
-In the first of the two passes of ``gamma = optimal`` only gamma is chosen.
+The first of two passes chooses an optimal gamma, and computes the means over the batch that a loss needs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 
 from ...formulas.elementary import formula
+from ...formulas.kl_weight import weight_at
 from ..llvm import call_with_pointers
 from ..views import row_of
 from .inner_loops import MOVE
@@ -27,6 +28,7 @@ from .records import (
     OPTIMAL,
     PER_L,
     POWER,
+    SUMS,
     WHICH,
     L,
 )
@@ -52,6 +54,19 @@ def choose(sums: Array, floor: float, batch: int, d_x: int, chosen: Array) -> No
 
 
 @formula
+def conclude_first(sums: Array, arrays: Any, inputs: Any, plan: Any, r: int) -> None:
+    """Finish the first pass of model r: the means over the batch, if there are any, and an optimal gamma."""
+    (batch, d_x), means, square = inputs.x.shape, row_of(arrays.means, r), 0.0
+    for k in range(means.size):
+        means[k] = _sum(sums, SUMS + k) / batch
+        square += means[k] * means[k]
+    if plan.gamma == OPTIMAL:
+        if means.size > 0:
+            sums[0, 0] += plan.forms[CHOOSING, 1] * square * batch * d_x / means.size
+        choose(sums, plan.gamma_floor, batch, d_x, row_of(arrays.chosen, r))
+
+
+@formula
 def evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any:
     """Compute the terms ``(., R)`` of the loss from their table, and return its derivative in l."""
     slope = 0.0
@@ -64,6 +79,14 @@ def evaluated(table: Array, sums: Array, l: float, r: int, terms: Array) -> Any:
         else:
             slope += part
     return slope
+
+
+@formula
+def weigh(plan: Any, update: int, r: int, terms: Array) -> None:
+    """Compute the term ``(weight - 1) KL`` of an update, if the loss has it."""
+    if plan.weighting > 0:
+        excess = weight_at(plan.kl_weight, plan.kl_warmup, update) - 1
+        terms[plan.weighting, r] = excess * terms[plan.weighting - 1, r]
 
 
 @formula
@@ -111,7 +134,10 @@ def flag_divergence(
 def conclude(
     tile: Any, arrays: Any, inputs: Any, plan: Any, r: int, chosen: Array, terms: Array, g: Array
 ) -> None:
-    """Check the terms and the gradient of model r for divergence, place its gamma and step its parameters."""
+    """Check the terms and the gradient of model r for divergence, place its gamma and step its parameters.
+
+    If the encoder goes on from the last bi-level update, phi is replaced.
+    """
     status, place = arrays.status, plan.first_cause - 1
     if status.alive[r] and not all_finite(row_of(arrays.bilevel.last, r)):
         status.alive[r], status.cause[r], status.died_at[r] = False, place + 1, inputs.step + 1
@@ -124,6 +150,10 @@ def conclude(
         status.gamma_floored[r] += int(chosen[FLOORED])
     parameters = row_of(arrays.theta if plan.trains_theta else arrays.phi, r)
     move(tile.inner_loops[MOVE], plan, arrays.optimizer, r, parameters, g)
+    if plan.keeps_phi:
+        phi, last = row_of(arrays.bilevel.first, r), row_of(arrays.bilevel.last, r)
+        for i in range(last.size):
+            phi[i] = last[i]
 
 
 @formula
@@ -149,10 +179,11 @@ def finish(
     """Finish a pass of model r, whose gradient parts are all computed."""
     chosen, g = row_of(arrays.chosen, r), accumulators.g
     if pass_index == CHOOSING:
-        choose(accumulators.sums, plan.gamma_floor, inputs.x.shape[0], inputs.x.shape[1], chosen)
+        conclude_first(accumulators.sums, arrays, inputs, plan, r)
         return
     summed(accumulators, plan, chosen[L])
     slope = evaluated(plan.terms, accumulators.sums, chosen[L], r, arrays.terms)
+    weigh(plan, inputs.noise, r, arrays.terms)
     if plan.gamma == LEARNED:
         g[plan.log_sd] = slope
     conclude(tile, arrays, inputs, plan, r, chosen, arrays.terms, g)

@@ -152,6 +152,9 @@ def _sgd(
 
 _FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwwwpwwippww"))
 
+#: The types of the arguments of loops of one signature for every activation and optimiser.
+LETTERS = {DRAW: _FIRST[DRAW][1], MOVE: "ppppwrrrrrr"}
+
 
 @cache
 def _compiled(loop: InnerLoop, letters: str, dtype: np.dtype[Any]) -> Any:
@@ -181,7 +184,7 @@ def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, ad
     found = np.zeros(INNER_LOOPS, np.int64)
     found[: len(_FIRST)] = [_compiled(loop, letters, dtype).address for loop, letters in _FIRST]
     found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address
-    found[MOVE] = _compiled(_adam if adam else _sgd, "ppppwrrrrrr", dtype).address
+    found[MOVE] = _compiled(_adam if adam else _sgd, LETTERS[MOVE], dtype).address
     for name in set(activations):
         start = FIRST + 3 * CODES[name]
         for kind, (loop, letters) in enumerate(_activation(name)[: 3 if curved else 2]):

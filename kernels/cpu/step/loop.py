@@ -58,7 +58,7 @@ def _update(
         for each in range(pass_index, end):
             if each == CHOOSING:
                 arrays.chosen[r, L] = theta[plan.log_sd]
-                if not plan.chooses:
+                if not plan.first_pass:
                     continue
             if computes:
                 tau = math.exp(-2 * arrays.chosen[r, L])
@@ -76,7 +76,7 @@ def _update(
                     for row in range(start, min(batch, start + plan.tiles * width), width):
                         rows = min(width, batch - row)
                         where = place, tau, row, rows, plan, each, want_phi
-                        results = row_of(arrays.bilevel.adjoint, r), g, other, sums
+                        results = row_of(arrays.bilevel.adjoint, r), row_of(arrays.means, r), g, other, sums
                         call_with_records(
                             tile.inner_loops[plan.share], (tile, phi, theta, inputs.x, *where, *results)
                         )

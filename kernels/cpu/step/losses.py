@@ -17,6 +17,7 @@ from ...formulas.elementary import Formula
 from .bilevel import finish_along, finish_inner, finish_outer
 from .finish import finish
 from .gradients.along import decoder_along, encoder_along, fisher_along, kl_along, q_along
+from .gradients.as_published import as_published, published_score, through_published_score
 from .gradients.inference import curvature, fisher, gap_gradient, gaps, kl, pathwise
 from .gradients.joint_fisher import joint_inference, joint_learning, score_norm
 from .gradients.quadratic import mix, quadratic, scores
@@ -65,11 +66,21 @@ class Loss(NamedTuple):
     terms : callable
         The terms of the loss in the order of ``StepLoss.terms``, then other parts of its slope in l; a
         derivative has only the latter.
+    through_q : callable
+        The further stages that ``share`` calls where the gradient of a learning loss in phi is wanted too.
+    has_means : bool
+        Whether ``share`` needs the means of g - x over the batch, which a first pass computes.
     """
 
     share: Formula
     stages: Callable[[Any], tuple[Formula, ...]]
     terms: Callable[[Scope], list[Term]]
+    through_q: Callable[[Any], tuple[Formula, ...]] = lambda loss: ()
+    has_means: bool = False
+
+    def means(self, spec: StepSpec) -> int:
+        """Return the number of means over the batch: one for each sample and dimension of the data."""
+        return spec.learning.samples * spec.encoder.widths[0] if self.has_means else 0
 
 
 _EVERY = forward, backward, encode, sample_z, decode, clear_padding, scale
@@ -78,7 +89,6 @@ _ALONG = (
     *_TANGENTS, add_planes, forward_along_weights, backward_along_weights, q_along, decoder_along,
     encoder_along,
 )  # fmt: skip
-_THROUGH_Q = pathwise, through_q
 
 
 def _gaps(loss: InferenceSpec) -> tuple[Formula, ...]:
@@ -90,6 +100,22 @@ def _quadratic(loss: LearningSpec) -> tuple[Formula, ...]:
     crosses = any(form.crosses for form in forms)
     mixes = crosses or any(form.c_mean for form in forms)
     return (*[scores] * crosses, *[mix] * mixes)
+
+
+def _through_q(loss: LearningSpec) -> tuple[Formula, ...]:
+    return (pathwise, through_q, *[score_gradient, *_TANGENTS] * loss.form.crosses)
+
+
+def _published(loss: LearningSpec) -> tuple[Formula, ...]:
+    return (published_score,) * loss.form.crosses
+
+
+def _through_published(loss: LearningSpec) -> tuple[Formula, ...]:
+    return (pathwise, *[through_published_score, score_gradient, *_TANGENTS] * loss.form.crosses)
+
+
+def _score_matching(n: Scope) -> list[Term]:
+    return [Term(0, 0.5 / n.batch, 2), Term(1, 1 / n.batch, 1), _divergence(n)]
 
 
 def _reconstruction(n: Scope, mean: float) -> Term:
@@ -135,14 +161,14 @@ LEARNING: Mapping[StepLoss, Loss] = MappingProxyType({
         quadratic,
         lambda loss: (kl_sum, *_quadratic(loss)),
         lambda n: [_reconstruction(n, 1 / n.batch), Term(2, 1 / n.batch)],
+        _through_q,
     ),
-    StepLoss.SCORE_MATCHING: Loss(
-        quadratic,
-        _quadratic,
-        lambda n: [Term(0, 0.5 / n.batch, 2), Term(1, 1 / n.batch, 1), _divergence(n)],
-    ),
+    StepLoss.SCORE_MATCHING: Loss(quadratic, _quadratic, _score_matching, _through_q),
     StepLoss.JOINT: Loss(
         joint_learning, lambda loss: (gaps, score_norm, score_gradient, *_TANGENTS), _joint_terms
+    ),
+    StepLoss.AS_PUBLISHED: Loss(
+        as_published, _published, _score_matching, _through_published, has_means=True
     ),
 })  # fmt: skip
 
@@ -174,9 +200,7 @@ class Role(NamedTuple):
         """Return all stages of an update with this loss, its share included."""
         known = self.losses[loss.loss]
         found = {*_EVERY, self.finish, known.share, *known.stages(loss)}
-        if self.of_both and isinstance(loss, LearningSpec):
-            found |= {*_THROUGH_Q, *([score_gradient, *_TANGENTS] if loss.form.crosses else [])}
-        return found
+        return found | {*known.through_q(loss)} if self.of_both else found
 
     def needs_tangents(self, loss: InferenceSpec | LearningSpec) -> bool:
         """Return whether an update with this loss needs tangents of the networks."""

@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from vsmnp.types.arrays import Array
-from vsmnp.types.step_spec import StepLoss, StepSpec
+from vsmnp.types.step_spec import InferenceSpec, LearningSpec, StepSpec
 
+from .losses import LEARNING
 from .records import BilevelArrays, ModelArrays, ModelStatus, OptimizerArrays
 
 
@@ -38,25 +39,29 @@ def model_arrays(
     def zeros(columns: int) -> Array:
         return np.zeros((models, columns), phi.dtype)
 
-    def terms(loss: StepLoss) -> Array:
+    def terms(loss: InferenceSpec | LearningSpec) -> Array:
         return np.zeros((len(loss.terms), models))
 
     phis = [phi, *(zeros(phi.shape[1]) for _ in range(steps))]
     gradients = (zeros(theta.shape[1]), zeros(phi.shape[1])) if steps else (zeros(0), zeros(0))
-    chosen, learned, nothing = np.zeros((models, 3)), terms(spec.learning.loss), np.zeros((0, models))
+    chosen, learned, nothing = np.zeros((models, 3)), terms(spec.learning), np.zeros((0, models))
 
     def of_bilevel(after: Array, last: Array, is_first: bool = False) -> BilevelArrays:
-        return BilevelArrays(lr, after, last, *gradients, chosen, learned, int(is_first))
+        return BilevelArrays(lr, after, phi, last, *gradients, chosen, learned, int(is_first))
 
-    none = BilevelArrays(lr, zeros(0), zeros(0), zeros(0), zeros(0), np.zeros((models, 3)), nothing, 0)
+    empty = zeros(0)
+    none = BilevelArrays(lr, empty, empty, empty, empty, empty, np.zeros((models, 3)), nothing, 0)
     last = of_bilevel(zeros(0), phis[-1]) if steps else none
 
     def own(at: Array, optimizer: OptimizerArrays, bilevel: BilevelArrays) -> ModelArrays:
-        return ModelArrays(at, theta, optimizer, status, seeds, np.zeros((models, 3)), nothing, bilevel)
+        numbers = np.zeros((models, 3)), nothing, bilevel, np.zeros((models, 0))
+        return ModelArrays(at, theta, optimizer, status, seeds, *numbers)
+
+    means = np.zeros((models, LEARNING[spec.learning.loss].means(spec)))
 
     return (
-        [own(phi, encoder, none)._replace(terms=terms(spec.inference.loss))],
-        [own(phis[-1], decoder, last)._replace(chosen=chosen, terms=learned)],
+        [own(phi, encoder, none)._replace(terms=terms(spec.inference))],
+        [own(phis[-1], decoder, last)._replace(chosen=chosen, terms=learned, means=means)],
         [own(at, encoder, of_bilevel(after, phis[-1])) for at, after in pairwise(phis)],
         [own(at, decoder, of_bilevel(zeros(0), phis[-1], at is phi)) for at in phis[:-1]],
     )

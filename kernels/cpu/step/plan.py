@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array, QuadraticForm
+from vsmnp.types.kl_weight import WEIGHTING
 from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, InferenceSpec, LearningSpec, StepLoss, StepSpec
 
 from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope
-from .records import CHOOSING, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
+from .records import CHOOSING, SUMS, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
 from .stages import place_of, ready
 from .tile import Tile, blocks, tile
 
@@ -30,7 +31,7 @@ def _plan(
     learning, updates = spec.learning, spec.bilevel
     rule = spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer
     gamma = GAMMA_CODES[learning.gamma] if role.of_decoder else GAMMA_CODES["fixed"]
-    first = len(spec.inference.loss.terms) + 1 + (updates is not None) if role.of_decoder else 0
+    first = len(spec.inference.terms) + 1 + (updates is not None) if role.of_decoder else 0
     terms = learning.loss.terms if role.of_decoder and not learning.form.crosses else ()
     left_out = terms.index("cross") if "cross" in terms else -1
     if isinstance(loss, LearningSpec):
@@ -43,11 +44,14 @@ def _plan(
         share=place_of(known.share), finish=place_of(role.finish), kind=LOSS_CODES[loss.loss], tiles=tiles,
         trains_theta=int(role.of_decoder), weight=float(weight), follows=int(follows),
         by_probe=int(loss.probe), covariance=int(covariance), wants_phi=int(role.of_both),
-        prior=float(loss.loss is StepLoss.ELBO), forms=forms,
+        has_prior=int(loss.loss is StepLoss.ELBO), kl_weight=float(loss.kl_weight),
+        kl_warmup=float(loss.kl_warmup),
+        weighting=loss.terms.index(WEIGHTING) if WEIGHTING in loss.terms else -1, forms=forms,
         terms=np.array(known.terms(scope), np.float64), gamma=gamma, gamma_floor=float(learning.gamma_floor),
-        chooses=int(isinstance(loss, LearningSpec) and learning.gamma == "optimal"), log_sd=spec.log_sd,
-        first_cause=first, left_out=left_out, stream=spec.streams[role.stream], probe=spec.streams[2],
-        beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
+        first_pass=int(known.has_means or (isinstance(loss, LearningSpec) and loss.gamma == "optimal")),
+        keeps_phi=int(role.of_decoder and updates is not None and updates.keeps_phi), log_sd=spec.log_sd,
+        first_cause=first, left_out=left_out, stream=spec.streams[role.stream],
+        probe=spec.streams[2], beta1=float(rule.beta1), beta2=float(rule.beta2), eps=float(rule.eps),
     )  # fmt: skip
 
 
@@ -81,7 +85,7 @@ class Update:
         self._accumulators = [
             Accumulators(
                 np.zeros((self._parts, size), dtype), np.zeros((self._parts, other), dtype),
-                np.zeros(size, dtype), np.zeros((self._parts, 4)),
+                np.zeros(size, dtype), np.zeros((self._parts, SUMS + role.losses[loss.loss].means(spec))),
             )
             for _ in range(spec.threads)
         ]  # fmt: skip
@@ -109,6 +113,11 @@ class Update:
         ]
         self._arrays = arrays
 
+    @property
+    def tables(self) -> list[Array]:
+        """Addresses of the loops and stages of this update, one table for each thread."""
+        return [each.inner_loops for each in self._tiles]
+
     def models(self, which: int, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
         """Update models ``low .. high`` in the memory of a thread."""
         self._own[which][thread](inputs, (low, high), (0, self._parts), (CHOOSING, TRAINING + 1))
@@ -129,7 +138,10 @@ class Update:
 
 
 class Updates(NamedTuple):
-    """The updates of a step for batches of one size; the last two belong to bi-level learning."""
+    """The updates of a step for batches of one size; the last two belong to bi-level learning.
+
+    Where the bi-level updates are constants of the decoder's gradient, nothing goes back through them.
+    """
 
     encoder: Update
     decoder: Update
@@ -142,5 +154,8 @@ def updates(spec: StepSpec, batch: int) -> Updates:
     encoder, bilevel = Update(spec, ENCODER, spec.inference, batch), spec.bilevel
     if bilevel is None:
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch))
-    inner, back = (Update(spec, role, bilevel.inner, batch) for role in (INNER, BACK))
-    return Updates(encoder, Update(spec, OUTER, spec.learning, batch), inner, back)
+    inner = Update(spec, INNER, bilevel.inner, batch)
+    if not bilevel.keeps_dependence:
+        return Updates(encoder, Update(spec, DECODER, spec.learning, batch), inner)
+    outer, back = Update(spec, OUTER, spec.learning, batch), Update(spec, BACK, bilevel.inner, batch)
+    return Updates(encoder, outer, inner, back)

@@ -14,8 +14,11 @@ WHICH, FACTOR, POWER, PER_L, CONSTANT = range(5)
 #: Codes that compiled code compares with: of a loss, and of rules for gamma.
 ELBO, JOINT = LOSS_CODES[StepLoss.ELBO], LOSS_CODES[StepLoss.JOINT]
 LEARNED, OPTIMAL = GAMMA_CODES["learn"], GAMMA_CODES["optimal"]
-#: The passes of an update: CHOOSING computes the sums of an optimal gamma, TRAINING the gradient.
+#: The passes of an update: CHOOSING computes the sums of an optimal gamma and means over the batch, TRAINING
+#: the gradient.
 CHOOSING, TRAINING = range(2)
+#: Number of sums of every loss, which those of g - x follow in a loss of means over the batch.
+SUMS = 4
 #: Columns of ``ModelArrays.chosen``: l of an update, and whether an optimal gamma was kept or floored.
 L, KEPT, FLOORED = range(3)
 
@@ -65,16 +68,22 @@ class UpdatePlan(NamedTuple):
     follows, by_probe, covariance : int
         Whether z follows phi; whether the norm of the score is estimated with a random probe; whether the
         Fisher divergence is weighted by the covariance of q.
-    wants_phi, prior : int, float
-        Whether a learning loss has its gradient in phi computed; the weight of ``KL[q || p]`` in it.
+    wants_phi, has_prior : int
+        Whether a learning loss has its gradient in phi computed, and whether ``KL[q || p]`` is in it.
+    kl_weight, kl_warmup : float
+        The weight of ``KL[q || p]``, and the number of updates in which it grows; 0: none.
+    weighting : int
+        Index of the term ``(weight - 1) KL``, which follows that of KL; -1: none.
     forms : Array
         ``(2, 4)``, the quadratic form ``(c_each, c_mean, d_each, d_mean)`` of each pass.
     terms : Array
         ``(terms, 5)``, with the columns ``WHICH .. CONSTANT``.
     gamma, gamma_floor : int, float
         The rule for gamma, and the lower bound of an optimal gamma.
-    chooses : int
-        Whether a first pass over the batch chooses gamma.
+    first_pass : int
+        Whether there is a first pass over the batch, which chooses gamma or computes means over the batch.
+    keeps_phi : int
+        Whether the encoder goes on from the phi after the last bi-level update.
     log_sd : int
         Index of l in theta.
     first_cause, left_out : int
@@ -95,12 +104,16 @@ class UpdatePlan(NamedTuple):
     by_probe: int
     covariance: int
     wants_phi: int
-    prior: float
+    has_prior: int
+    kl_weight: float
+    kl_warmup: float
+    weighting: int
     forms: Array
     terms: Array
     gamma: int
     gamma_floor: float
-    chooses: int
+    first_pass: int
+    keeps_phi: int
     log_sd: int
     first_cause: int
     left_out: int
@@ -120,8 +133,9 @@ class BilevelArrays(NamedTuple):
         ``(R,)``, step sizes of the updates.
     after : Array
         ``(R, P_e)``, phi after the update.
-    last : Array
-        ``(R, P_e)``, phi after the last update, at which the learning loss is evaluated.
+    first, last : Array
+        ``(R, P_e)``, phi before the first update, the encoder's own, and phi after the last one, at which the
+        learning loss is evaluated.
     g_theta, adjoint : Array
         ``(R, P_d)`` and ``(R, P_e)``, the decoder's gradient and the gradient of the learning loss in phi, on
         the way back through the updates.
@@ -134,6 +148,7 @@ class BilevelArrays(NamedTuple):
 
     lr: Array
     after: Array
+    first: Array
     last: Array
     g_theta: Array
     adjoint: Array
@@ -161,6 +176,9 @@ class ModelArrays(NamedTuple):
         ``(terms, R)``, the loss terms in double precision.
     bilevel : BilevelArrays
         Those of bi-level updates.
+    means : Array
+        ``(R, S D)``, the means of g - x over the batch for each sample, in double precision; no columns for a
+        loss without them.
     """
 
     phi: Array
@@ -171,6 +189,7 @@ class ModelArrays(NamedTuple):
     chosen: Array
     terms: Array
     bilevel: BilevelArrays
+    means: Array
 
 
 class StepInputs(NamedTuple):
@@ -182,7 +201,7 @@ class StepInputs(NamedTuple):
 
 
 class Accumulators(NamedTuple):
-    """The accumulators of an update: ``parts, others (parts, P)``, ``g (P,)``, ``sums (parts, 4)``.
+    """The accumulators of an update: ``parts, others (parts, P)``, ``g (P,)``, ``sums (parts, .)``.
 
     ``others`` are the parts of a second gradient: that of the joint Fisher divergence which is multiplied by
     tau at the end, or that in phi of an update with two; without one it has no columns.

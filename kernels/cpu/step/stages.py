@@ -24,15 +24,16 @@ from .records import NoiseKey
 Body: TypeAlias = Callable[..., None]
 
 #: Arguments of a stage that computes a tile's share of a gradient: ``phi, theta, x, noise, tau, row, rows,
-#: plan, pass_index, want_phi, dphi, g, other, sums``. The share is added to ``g (P,)`` and to ``other (P,)``,
-#: the second gradient of some updates; the sums from which the loss is computed to ``sums (4,)``. A
-#: derivative is taken along ``dphi``.
-_SHARE = "vector vector data noise real word word plan word word vector vector vector sums"
+#: plan, pass_index, want_phi, dphi, means, g, other, sums``. The share is added to ``g (P,)`` and to
+#: ``other (P,)``, the second gradient of some updates; the sums from which the loss is computed to ``sums``,
+#: and ``means`` are those of g - x over the batch, if the loss has any (see ``records.py``). A derivative is
+#: taken along ``dphi``.
+_SHARE = "vector vector data noise real word word plan word word vector sums vector vector sums"
 #: Arguments of a stage that finishes a pass of model r: ``accumulators, arrays, inputs, plan, r,
 #: pass_index``.
 _FINISH = "accumulators arrays inputs plan word word"
 #: Every stage, and the types of its arguments after the tile: ``table``, ``vector (P,)``, ``data (N, D)``,
-#: ``sums (4,)``, ``noise``, ``word`` (integers and flags), ``real``, or the name of a record that
+#: ``sums``, ``noise``, ``word`` (integers and flags), ``real``, or the name of a record that
 #: :func:`ready` is given. The addresses of the stages follow those of the inner loops in this order.
 STAGES: Mapping[str, str] = MappingProxyType({
     # perceptron.py: a network, its reverse sweep, and the tangents of both
@@ -71,6 +72,10 @@ STAGES: Mapping[str, str] = MappingProxyType({
     "scores": "vector",
     "mix": "sums word real real word sums",
     "quadratic": _SHARE,
+    # gradients/as_published.py: M2 and M3 as published
+    "published_score": "vector word",
+    "through_published_score": "vector word real vector",
+    "as_published": _SHARE,
     # gradients/joint_fisher.py: the Fisher autoencoder
     "score_norm": "vector noise word word word word word word vector",
     "joint_inference": _SHARE,

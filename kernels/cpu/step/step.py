@@ -48,7 +48,7 @@ class CpuStep:
         """Do one training step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
         self._use(state, sizes, _signed(tuple(seeds)))
         updates, kept = (
-            self._updates(xs[0].shape[2]),
+            self.updates(xs[0].shape[2]),
             [],
         )  # keeps the minibatches while their addresses are used
         for update, arrays in zip(updates, self._arrays, strict=True):
@@ -90,7 +90,8 @@ class CpuStep:
             self._used, self._arrays = used, model_arrays(self.spec, *used)
 
     @cached_property
-    def _updates(self) -> Callable[[int], Updates]:
+    def updates(self) -> Callable[[int], Updates]:
+        """Return the updates for batches of a size."""
         return lru_cache(maxsize=4)(lambda batch: updates(self.spec, batch))
 
     @cached_property

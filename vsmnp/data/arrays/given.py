@@ -66,8 +66,9 @@ def numbers_of(given: Given, where: str, choice: ColumnChoice = ALL) -> tuple[Ar
     Parameters
     ----------
     given : array_like
-        An array of any library, on a CPU or a GPU, in any order of memory and any real type; a list of
-        numbers; or a table with columns (pandas, polars, pyarrow). Masked and missing values become NaN.
+        An array of any library, on a CPU or a GPU, in any order of memory and any real type, or a list of
+        such rows; a tensor of torch, also in its graph; a list of numbers; or a table with columns (pandas,
+        polars, pyarrow). Masked and missing values become NaN.
     where : str
         The subject of an error message.
     choice : ColumnChoice
@@ -90,36 +91,76 @@ def numbers_of(given: Given, where: str, choice: ColumnChoice = ALL) -> tuple[Ar
 
 def _array(given: Given, where: str) -> Array:
     """Convert an array of any library, or nested lists."""
-    if isinstance(given, Iterator) or is_name(given) or isinstance(given, dict | set):
-        raise DataError(f"{where} is a {type(given).__name__}: give an array or a list of rows.")
-    if hasattr(given, "toarray") and hasattr(given, "nnz"):
-        raise DataError(f"{where} is sparse: give its .toarray(), which must fit in memory.")
+    _refuse_others(given, where)
     try:
         values = np.asarray(_on_host(given))
     except (TypeError, ValueError, RuntimeError, BufferError, AttributeError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise DataError(
-            f"{where}, a {type(given).__name__}, is no array of numbers ({reason}): give rows of one length."
-        ) from error
+        raise _no_array(given, where, str(error)) from error
     if isinstance(given, np.ma.MaskedArray) and np.ma.getmaskarray(given).any():
         require_numbers(values.dtype, where)
         values = np.ma.filled(given.astype(np.float64), np.nan)
     if values.dtype == object:
+        if values.ndim == 0 and not (given is None or hasattr(given, "__float__")):
+            raise DataError(f"{where} is a {type(given).__name__}: give an array or a list of rows.")
         values = _objects(values, where)
     require_numbers(values.dtype, where)
     return values
 
 
+def _refuse_others(given: Given, where: str) -> None:
+    """Raise a DataError for tables in parts, names, and what is no array although NumPy may convert it."""
+    kind = type(given).__name__
+    if hasattr(given, "toarray") and hasattr(given, "nnz"):
+        raise DataError(f"{where} is sparse: give its .toarray(), which must fit in memory.")
+    if hasattr(given, "data_vars"):
+        raise DataError(f"{where} is a {kind} of named arrays: give one of them, or its .to_dataframe().")
+    if hasattr(given, "collect"):
+        raise DataError(f"{where} is a {kind}, which holds no values yet: give its .collect().")
+    if isinstance(given, Iterator | dict | set | type) or is_name(given):
+        raise DataError(f"{where} is a {kind}: give an array or a list of rows.")
+
+
+def _no_array(given: Given, where: str, reason: str) -> DataError:
+    """Build the error for what NumPy cannot convert for some reason."""
+    kind, reason = type(given).__name__, reason.partition("\n")[0].rstrip(".")
+    if "inhomogeneous" in reason:
+        return DataError(f"{where}, a {kind}, has rows of several lengths: give rows of one length.")
+    return DataError(f"{where}, a {kind}, is no array of numbers ({reason}): give a NumPy array of numbers.")
+
+
 def _on_host(given: Given) -> Any:
     """Copy an array from a device to the memory of the host; return others as they are."""
-    if hasattr(given, "detach"):  # a tensor of which gradients were asked
-        given = given.detach()
+    if isinstance(given, list | tuple) and _is_foreign(_first(given)):
+        return [np.asarray(_on_host(each)) for each in given]
+    if hasattr(given, "detach"):
+        given = _detached(given)
     if not hasattr(given, "__cuda_array_interface__"):
         return given if hasattr(given, "__array__") or not hasattr(given, "__dlpack__") else _by_dlpack(given)
     for copy in ("get", "cpu"):
         if hasattr(given, copy):
             return getattr(given, copy)()
     return _by_dlpack(given)
+
+
+def _first(given: Given) -> Any:
+    """Return the first member of nested lists that is no list, or an empty one."""
+    while isinstance(given, list | tuple) and given:
+        given = given[0]
+    return given
+
+
+def _is_foreign(given: Given) -> bool:
+    """Return whether NumPy may be unable to convert an array: a tensor, or an array on a device."""
+    return hasattr(given, "detach") or hasattr(given, "__cuda_array_interface__")
+
+
+def _detached(given: Given) -> Any:
+    """Return a tensor without its graph and its pending signs, in a type that NumPy has."""
+    given = given.detach()
+    if hasattr(given, "resolve_neg"):  # a part of a conjugate: its sign is changed when it is read
+        given = given.resolve_conj().resolve_neg()
+    kind = str(getattr(given, "dtype", "")).removeprefix("torch.")
+    return given.float() if kind.startswith(("bfloat16", "float8")) else given
 
 
 def _by_dlpack(given: Given) -> Array:
@@ -130,19 +171,20 @@ def _by_dlpack(given: Given) -> Array:
 
 
 def _objects(values: Array, where: str) -> Array:
-    """Convert Python numbers that are stored as objects; None becomes NaN.
+    """Convert Python numbers that are stored as objects; None and pandas' mark become NaN.
 
     Raises
     ------
     DataError
         If one of them is no number.
     """
+    values = _without_missing(values)
     for value in values.ravel():
         if isinstance(value, str | bytes) or not (value is None or hasattr(value, "__float__")):
             raise DataError(f"{where} holds {value!r}, which is no number: give numbers alone.")
     try:
         return values.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{where} holds objects that are no numbers ({error}): give numbers alone."
         ) from error
@@ -150,12 +192,15 @@ def _objects(values: Array, where: str) -> Array:
 
 def is_table(given: Given) -> bool:
     """Return whether there are named columns: pandas' and polars' DataFrames, and pyarrow's Tables."""
-    return (hasattr(given, "columns") and hasattr(given, "to_numpy")) or hasattr(given, "column_names")
+    has_names = hasattr(given, "to_numpy") and hasattr(given, "columns")
+    return not isinstance(given, type) and (has_names or hasattr(given, "column_names"))
 
 
 def _table(given: Given, where: str, choice: ColumnChoice) -> tuple[Array, tuple[str, ...]]:
     """Read the columns of a table; the index of a DataFrame is not one of them."""
     labels = list(given.column_names if hasattr(given, "column_names") else given.columns)
+    if not labels:
+        raise DataError(f"{where} has no columns: give it one at least.")
     named = not all(isinstance(label, int | np.integer) for label in labels)
     names = [str(label) if named else str(i + 1) for i, label in enumerate(labels)]
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -182,15 +227,18 @@ def _table(given: Given, where: str, choice: ColumnChoice) -> tuple[Array, tuple
 def _column(column: Any, where: str) -> Array:
     """Read one column, ``(N,)``; missing values become NaN."""
     values = np.asarray(column.to_numpy())
-    values = _objects(_without_missing(values), where) if values.dtype == object else values
+    values = _objects(values, where) if values.dtype == object else values
     require_numbers(values.dtype, where)
+    if values.ndim != 1:
+        raise DataError(f"{where} holds arrays: give numbers alone.")
     return values
 
 
 def _without_missing(values: Array) -> Array:
     """Replace pandas' mark of a missing value, which equals nothing and is no number, by None."""
     values = values.copy()
-    values[[type(value).__name__ in ("NAType", "NaTType") for value in values]] = None
+    marks = [type(value).__name__ in ("NAType", "NaTType") for value in values.flat]
+    values[np.reshape(marks, values.shape)] = None
     return values
 
 

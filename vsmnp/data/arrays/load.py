@@ -12,7 +12,7 @@ from ...errors import DataError
 from ...kernels import load
 from ...rng import Key, Stream
 from ...types import Array
-from ..fixed import CHANNELS, FixedDataset, framed
+from ..fixed import CHANNELS, FixedDataset, channels_first, framed
 from ..rows import MEMORY_BUDGET, fits
 from .formats import SUFFIXES, is_readable, read_file
 from .given import FROM_PYTHON, Given, arrays_given
@@ -98,7 +98,7 @@ def _dataset(
 ) -> FixedDataset:  # fmt: skip
     """Make the dataset of the arrays that were read; ``where`` is the subject of its error messages."""
     x, test = (
-        None if part is None else _framed(_channels_first(part), image_size, where, memory_budget)
+        None if part is None else _framed(channels_first(part), image_size, where, memory_budget)
         for part in (arrays.x, arrays.test)
     )
     assert x is not None
@@ -136,12 +136,6 @@ def _dataset(
         name, shape, x, test, about, 255.0 if pixels else 1.0, source,
         train_index, test_index, notes=notes, columns=arrays.columns,
     )  # fmt: skip
-
-
-def _channels_first(values: Array) -> Array:
-    """Transpose pictures ``(N, H, W, C)`` to ``(N, C, H, W)``; return other arrays unchanged."""
-    last = values.ndim == 4 and values.shape[3] in CHANNELS and values.shape[1] not in CHANNELS
-    return np.moveaxis(values, 3, 1) if last else values
 
 
 def _framed(values: Array, size: int, where: str, memory_budget: float) -> Array:

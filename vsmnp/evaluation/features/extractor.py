@@ -45,4 +45,6 @@ def sha256_of(path: Path) -> str:
     except FileNotFoundError as error:
         raise DataError(f"The file {path} does not exist: check its name.") from error
     except OSError as error:
-        raise DataError(f"The file {path} cannot be read: {error.strerror}.") from error
+        raise DataError(
+            f"The file {path} cannot be read ({error.strerror}): change its permissions."
+        ) from error

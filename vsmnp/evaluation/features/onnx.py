@@ -85,7 +85,7 @@ class OnnxFeatures:
         self.path, self.enters, self.sha256 = path, enters or OnnxInput(), sha256_of(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
-        with _explained(f"{path} cannot be read as an ONNX network"):
+        with _explained(f"{path} cannot be read as an ONNX network", "export it again"):
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
@@ -109,7 +109,8 @@ class OnnxFeatures:
             rows = x[start : start + batch].reshape(-1, *image)
             short = batch - len(rows) if prescribed else 0
             pixels = self._entering(np.pad(rows, [(0, short), (0, 0), (0, 0), (0, 0)]))
-            with _explained(f"{self.path.name} does not take images of shape {pixels.shape}"):
+            refused = f"{self.path.name} does not take images of shape {pixels.shape}"
+            with _explained(refused, "try other values of --onnx-layout and --onnx-size"):
                 (found,) = self._session.run([self.output], {self._input.name: pixels})
             parts.append(self._flat(np.asarray(found), len(pixels))[: len(rows)])
         return np.concatenate(parts)
@@ -182,10 +183,10 @@ def _resized(pixels: Array, size: int) -> Array:
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Turn any exception of onnxruntime into one DataError."""
+def _explained(what: str, cure: str) -> Iterator[None]:
+    """Turn any exception of onnxruntime into one DataError, which ends with ``cure``."""
     try:
         yield
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{what}: {reason[0].rstrip('.')}.") from error
+        raise DataError(f"{what} ({reason[0].rstrip('.')}): {cure}.") from error

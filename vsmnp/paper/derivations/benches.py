@@ -48,7 +48,7 @@ _Seen: TypeAlias = Callable[[Mapping[Symbol, Any]], None]
 
 
 @dataclass
-class Bench:
+class BenchValues:
     """The values that the checks of a statement pass to its claim.
 
     Attributes
@@ -172,9 +172,9 @@ def _with(claim: Claim, seen: _Seen, plants: Mapping[Symbol, Plant]) -> Claim:
     return _wrap(claim, around)
 
 
-def bench_of(statement: Statement, effort: Effort) -> Bench:
+def bench_of(statement: Statement, effort: Effort) -> BenchValues:
     """Run all checks of a statement on its claim, and return the values that the claim received."""
-    bench = Bench()
+    bench = BenchValues()
     claim = _with(statement.claim, bench.add, {})
     for check in statement.checks:
         check(claim, effort)
@@ -202,7 +202,7 @@ def _other(symbol: Symbol) -> Plant:
     return lambda given, numbers: numbers.get(symbol, given)
 
 
-def plants_of(bench: Bench, symbol: Symbol) -> dict[str, Plant]:
+def plants_of(bench: BenchValues, symbol: Symbol) -> dict[str, Plant]:
     """Return what could stand for a symbol unnoticed: its values, zero and one, and symbols equal to it."""
     if symbol in bench.numbers:
         values = [*bench.numbers[symbol][:_FEW], *(v for v in (0.0, 1.0) if v not in bench.numbers[symbol])]
@@ -268,6 +268,9 @@ def _ignore(values: Mapping[Symbol, Any]) -> None:
 def blind(statement: Statement, effort: Effort) -> list[str]:
     """Find the planted errors that every check of a statement accepts."""
     bench, accepted = bench_of(statement, effort), list[str]()
+    failed = [check.__name__ for check in statement.checks if not check(statement.claim, effort).holds]
+    if failed:
+        return [f"the claim is rejected by {name}" for name in failed]
     checks = sorted(statement.checks, key=_cost)
 
     def passes(symbol: Symbol, plant: Plant) -> bool:

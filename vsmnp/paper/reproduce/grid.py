@@ -154,5 +154,6 @@ def check_same(found: Settings, wanted: Settings, folder: Path) -> None:
         there = found.to_mapping()[name]
         if name not in free and there != value:
             raise ConfigError(
-                f"{folder} holds a run with {name} = {there}, not {value}: choose another --out or remove it."
+                f"{folder} holds a run with {name} = {there}, not {value}: remove it, or choose another "
+                "folder by --runs (for failure by --out)."
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
+from ....formulas.kl_weight import weight_at
 from ...llvm import call_with_pointers
 from ...sums import total
 from ...views import row_of, run_of
@@ -76,7 +77,7 @@ def encoder_along(tile: Any, phi: Array, dphi: Array, rows: int, g: Array) -> No
 @stage
 def kl_along(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the derivatives of the gradients of KL along ``dphi``, and the sum of ``(g - x) . dg``."""
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
@@ -107,7 +108,7 @@ def kl_along(
         return
 
     gz, dgz = input_cotangent(tile, tile.decoder), input_cotangent_along(tile, tile.decoder)
-    one, prior = real(1), real(1.0 / batch)
+    one, prior = real(1), real(weight_at(plan.kl_weight, plan.kl_warmup, noise.step) / batch)
     for z in range(d_z):
         gmu, gs = row_of(planes, at.features + z), row_of(planes, at.features + d_z + z)
         dgmu, dgs = row_of(planes, at.cotangent + z), row_of(planes, at.cotangent + d_z + z)
@@ -131,7 +132,7 @@ def kl_along(
 @stage
 def fisher_along(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the derivatives of the gradients of ``weight |d|^2/2`` along ``dphi``, and the sum of ``b . W dd``.
 

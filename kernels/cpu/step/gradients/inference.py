@@ -10,6 +10,7 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
+from ....formulas.kl_weight import weight_at
 from ...sums import total
 from ...views import row_of, run_of
 from ..perceptron import (
@@ -52,9 +53,9 @@ def pathwise(tile: Any, gz: int, to_sample: float, kl_weight: float, rows: int) 
 @stage
 def kl(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Add the gradient of ``tau A/2 + KL[q || p]``, and sums of ``|g - x|^2`` over samples and of KL."""
+    """Add the gradient of ``tau A/2 + weight KL[q || p]``, and sums of ``|g - x|^2`` and of KL."""
     at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
     encode(tile, phi, x, row, rows)
     sample_z(tile, noise, batch, row, rows)
@@ -64,7 +65,8 @@ def kl(
     sums[1] += tile.found[0]
     backward(tile, tile.decoder, theta, at.residual, g, False, True, samples * at.width)
     gz = input_cotangent(tile, tile.decoder)  # times gamma and the number of samples
-    pathwise(tile, gz, tau / (batch * samples), 1.0 / batch, rows)
+    weight = weight_at(plan.kl_weight, plan.kl_warmup, noise.step)
+    pathwise(tile, gz, tau / (batch * samples), weight / batch, rows)
     backward(tile, tile.encoder, phi, at.features, g, True, False, at.width)
 
 
@@ -161,7 +163,7 @@ def gap_gradient(
 @stage
 def fisher(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and its sum (see :func:`gaps`)."""
     batch = x.shape[0]

@@ -79,7 +79,7 @@ def score_norm(
 @stage
 def joint_inference(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient in phi, and sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
     batch = x.shape[0]
@@ -100,7 +100,7 @@ def joint_inference(
 @stage
 def joint_learning(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient in theta except l, in two parts ``tau other + g``, and the sums.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
+from ....formulas.kl_weight import weight_at
 from ...sums import total, total_squares
 from ...views import row_of, run_of
 from ..perceptron import backward, input_cotangent
@@ -88,7 +89,7 @@ def mix(
 @stage
 def quadratic(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
-    pass_index: int, want_phi: int, dphi: Array, g: Array, other: Array, sums: Array,
+    pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of the ELBO, M1, M2 or M3 by the pass's form, and sums of a, h and KL[q || p].
 
@@ -114,4 +115,5 @@ def quadratic(
     if pass_index == TRAINING:
         backward(tile, tile.decoder, theta, at.cotangent, g, True, want_phi, samples * width)
         if want_phi:
-            through_q(tile, phi, rows, plan.prior / batch, form, w_cross / (batch * samples), other)
+            prior = plan.has_prior * weight_at(plan.kl_weight, plan.kl_warmup, noise.step) / batch
+            through_q(tile, phi, rows, prior, form, w_cross / (batch * samples), other)

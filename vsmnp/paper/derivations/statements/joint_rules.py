@@ -76,7 +76,12 @@ def _gradient_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
 # --- the engine: the same noise, all parameters vary ---
 
 
-_EXAMPLE = EngineExample.build(hidden=(4,))
+#: Two examples of unlike sizes and gamma; the second is for theta alone.
+_EXAMPLES = (
+    EngineExample.build(hidden=(4,), gamma=0.6),
+    EngineExample.build(d_x=4, d_z=1, hidden=(3,), n=3, gamma=0.9, seed=5),
+)
+_EXAMPLE = _EXAMPLES[0]
 
 
 def _outcome(e: EngineExample, objective: JointFisher = _OBJECTIVE) -> Outcome:
@@ -88,9 +93,9 @@ def _loss(e: EngineExample) -> float:
 
 
 @cache
-def _terms() -> SimpleNamespace:
+def _terms(example: int = 0) -> SimpleNamespace:
     """Compute all quantities for every sample ``(S, N, ...)``; H d by differences of b."""
-    e = _EXAMPLE
+    e = _EXAMPLES[example]
     eps = e.model.gaussian_posterior.noise(e.k, _KEY, _SAMPLES, e.x)[0]
     s, z, b = e.q()[1], e.place(eps), e.likelihood_score(e.place(eps))
     d = z - eps / s - b
@@ -121,13 +126,15 @@ def _phi_slopes() -> list[list[Any]]:
 @cache
 def _theta_slopes() -> list[list[Any]]:
     """Compute differences of the loss along directions of theta and along l, and the engine's slopes."""
-    e = _EXAMPLE
-    ways, g = _theta_directions(), _outcome(e).g_theta
-    return [_slopes(lambda theta: _loss(e.at(theta=theta)), e.theta, ways), [np.vdot(g, way) for way in ways]]
+    differences, slopes = list[Any](), list[Any]()
+    for e in _EXAMPLES:
+        ways, g = _theta_directions(e), _outcome(e).g_theta
+        differences += _slopes(lambda theta, e=e: _loss(e.at(theta=theta)), e.theta, ways)  # type: ignore[misc]
+        slopes += [np.vdot(g, way) for way in ways]
+    return [differences, slopes]
 
 
-def _theta_directions() -> Array:
-    e = _EXAMPLE
+def _theta_directions(e: EngineExample) -> Array:
     ways = _directions(e.theta.shape[1])
     for way in ways:
         e.model.log_sd(way)[:] = 0  # l has a direction of its own, the last
@@ -152,15 +159,18 @@ def _phi_gradient(claim: Claim) -> list[list[Any]]:
 
 def _theta_gradient(claim: Claim) -> list[list[Any]]:
     """Compute slopes of the claimed surrogate, d fixed, along directions of theta; the claimed one in l."""
-    e, v = _EXAMPLE, _terms()
+    found: list[Any] = []
+    for i, e in enumerate(_EXAMPLES):
+        v = _terms(i)
 
-    def surrogate(theta: Array) -> float:
-        there = e.at(theta=theta)
-        e2 = square(there.g(v.z) - e.data)
-        moved = SimpleNamespace(**{**vars(v), "b": there.likelihood_score(v.z), "e2": e2})
-        return float(claim.surrogate(moved).mean())
+        def surrogate(theta: Array, e: EngineExample = e, v: SimpleNamespace = v) -> float:
+            there = e.at(theta=theta)
+            e2 = square(there.g(v.z) - e.data)
+            moved = SimpleNamespace(**{**vars(v), "b": there.likelihood_score(v.z), "e2": e2})
+            return float(claim.surrogate(moved).mean())
 
-    return [[*_slopes(surrogate, e.theta, _theta_directions()[:-1]), np.mean(claim.gl(v))]] * 2
+        found += [*_slopes(surrogate, e.theta, _theta_directions(e)[:-1]), np.mean(claim.gl(v))]
+    return [found] * 2
 
 
 # --- the optimal gamma ---

@@ -8,6 +8,7 @@ from typing import Any
 
 from ....errors import member_of
 from ....settings import choices
+from ....settings.in_effect import bilevel_step_size
 from ....settings.settings import Settings
 
 #: Options of the learning objectives that are compared; each estimator has a name of its own.
@@ -134,9 +135,11 @@ class Factors:
             row = choices.INFERENCES[values.get("inference", "fisher")]
             step = row.plain_step(values.get("as_published", False))
             values |= {"encoder_lr": step, "steps": 2 * steps}
-        if self.bilevel_steps:
-            values |= {"bilevel_lr": values["encoder_lr"] if self.optimiser == "paper" else 1e-2}
-        return Settings(**values)
+        chosen = Settings(**values)
+        if not self.bilevel_steps:
+            return chosen
+        plain = self.optimiser == "paper"  # the script's bi-level updates have the step size of its encoder
+        return replace(chosen, bilevel_lr=chosen.encoder_lr if plain else bilevel_step_size(chosen))
 
 
 #: The text of a level in names of folders and in sentences.

@@ -109,7 +109,7 @@ def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
 
 
 def _drift(claim: ImageClaim, cases: Sequence[MetricValues]) -> str:
-    """Say how much the compared methods changed in the last quarter of the evaluations, at most."""
+    """Describe how much the compared methods changed in the last quarter of the evaluations, at most."""
     last, before = cases[-1], cases[max(3 * len(cases) // 4 - 1, 0)]
     changes = {}
     for name in claim.rule.needs:

@@ -28,7 +28,7 @@ def estimate(
     Nothing is written. A run that is not finished counts as a whole one.
     """
     kinds: dict[tuple[int, int, bool], list[Cell]] = {}
-    for cell in grid:  # the published losses have no fused step
+    for cell in grid:  # a step of a published loss takes another time
         kind = cell.labels["encoder_steps"], cell.labels["bilevel_steps"], cell.settings.as_published
         kinds.setdefault(kind, []).append(cell)
     rows: list[tuple[int, int, str, int, int, int, float, float, float]] = []

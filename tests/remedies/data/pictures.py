@@ -13,7 +13,7 @@ from PIL import Image
 
 from vsmnp.data.pictures.celeba import ORIGINAL
 
-from .follow import Step, read, remedy, train
+from ..follow import Step, read, remedy, train
 
 FOLDER = Path("x")
 

@@ -11,7 +11,7 @@ import pytest
 
 from vsmnp.data.arrays.table import names_in
 
-from .follow import Step, read, remedy, train
+from ..follow import Step, read, remedy, train
 
 ROWS = [f"{i},{i * 0.5},{i % 3}.25" for i in range(20)]
 

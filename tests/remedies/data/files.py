@@ -9,7 +9,7 @@ import pytest
 
 from vsmnp.data.parse_errors import reading
 
-from .follow import Step, read, remedy, train
+from ..follow import Step, read, remedy, train
 from .tables import ROWS, named, write
 
 

@@ -17,7 +17,7 @@ from vsmnp.data.mnist import mnist
 from vsmnp.data.mnist.idx import read_idx
 from vsmnp.data.mnist.mnist import ImageSet, load_images
 
-from .follow import Step, remedy, train
+from ..follow import Step, remedy, train
 
 
 def images(folder: str | None = "x", download: bool = False, of: ImageSet | None = None) -> Step:

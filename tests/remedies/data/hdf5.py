@@ -16,7 +16,7 @@ import pytest
 
 from vsmnp.data import load_data
 
-from .follow import Step, remedy
+from ..follow import Step, remedy
 
 X = np.arange(60.0).reshape(20, 3)
 PATH = Path("x.h5")

@@ -14,7 +14,7 @@ from vsmnp.data.held_out import training_part
 from vsmnp.data.preprocessing import Preprocessing
 from vsmnp.data.standardize import MOST_WHITENED
 
-from .follow import Step, read, remedy, train
+from ..follow import Step, read, remedy, train
 
 X = np.random.default_rng(0).standard_normal((20, 3))
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
@@ -207,6 +207,61 @@ def columns_of_pictures(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 def a_generator_of_rows(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield read(iter(X))
     yield read(list(iter(X)))
+
+
+@remedy("is a function: give an array or a list of rows")
+def a_function(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield read(lambda: X)
+    yield read(X)
+
+
+@remedy("give a NumPy array of numbers")
+def an_array_of_another_library(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    """Raise the error of a sparse tensor of torch."""
+
+    class Sparse:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
+
+    yield read(Sparse())
+    yield read(X)
+
+
+@remedy("give its .collect()")
+def a_table_that_is_not_computed_yet(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    import polars as pl
+
+    lazy = pl.LazyFrame(X)
+    yield read(lazy)
+    yield read(lazy.collect())
+
+
+@remedy("has no numbers in a (Array(Float64, shape=(3,))): convert them to numbers")
+def a_table_with_a_column_of_arrays(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    import polars as pl
+
+    table = pl.DataFrame({"a": X}, schema={"a": pl.Array(pl.Float64, 3)})
+    yield read(table)
+    yield read(table["a"].to_numpy())
+
+
+@remedy("give one of them, or its .to_dataframe()")
+def several_named_arrays(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    import xarray as xr
+
+    named = xr.Dataset({"a": ("row", X[:, 0]), "b": ("row", X[:, 1])})
+    yield read(named)
+    yield read(named.to_dataframe())
+    yield read(named["a"].expand_dims("column", 1))
+
+
+@remedy("has no columns: give it one at least")
+def a_table_without_columns(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    import pandas as pd
+
+    table = pd.DataFrame(X)
+    yield read(table[[]])
+    yield read(table[[0]])
 
 
 @remedy("give its .toarray(), which must fit in memory")

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..types import Array
+from .arrays import Array
+
+#: Name of the term ``(weight - 1) KL``.
+WEIGHTING = "kl_weighting"
 
 
 def is_weighted(kl_weight: float, kl_warmup: float) -> bool:
@@ -26,4 +29,4 @@ def weight_at(kl_weight: float, kl_warmup: float, update: int) -> float:
 
 def weighted(terms: Mapping[str, Array], weight: float) -> dict[str, Array]:
     """Append the term ``kl_weighting``, ``(weight - 1) KL``, to the terms of the true negative ELBO."""
-    return {**terms, "kl_weighting": (weight - 1) * terms["kl"]}
+    return {**terms, WEIGHTING: (weight - 1) * terms["kl"]}

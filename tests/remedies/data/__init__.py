@@ -1,0 +1,1 @@
+"""Situations of the readers of data."""
