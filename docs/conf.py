@@ -112,7 +112,7 @@ def without_any_arguments(
 def without_the_obvious(app: Sphinx, doctree: document) -> None:
     """Leave out fields that have no text but their number, and values that are long or no expressions."""
     for desc in list(doctree.findall(addnodes.desc)):
-        if re.fullmatch(r"Alias for field number \d+", desc[-1].astext().strip()):
+        if re.match(r"Alias for field number \d+\b", desc[-1].astext()):  # numpydoc's comment follows
             desc.parent.remove(desc)
     for annotation in list(doctree.findall(addnodes.desc_annotation)):
         value = annotation.astext()
