@@ -70,7 +70,7 @@ PROOFS: Proofs = {
             "A constant factor has no gradient: the score sees the shape of a density near z, not its "
             "height.",
             lambda: (
-                derivative(lambda t: np.log(7 * np.exp(LINEAR.log_posterior(_X, 0.3 + t)))),
+                derivative(lambda t: np.log(7 * np.exp(LINEAR.log_posterior(_X, np.asarray(0.3 + t))))),
                 _of_posterior(_X, np.array(0.3)),
             ),
             kind="finite differences",

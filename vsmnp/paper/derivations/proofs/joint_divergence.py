@@ -68,7 +68,8 @@ def _divergence() -> Array:
 
 def _with_cross_terms() -> Array:
     square_p, square_q, cross = _means()
-    return (square_p + square_q) / 2 + joint.constant(TOY) + (cross + _divergence()) - cross
+    squares = (square_p + square_q) / 2 + joint.constant(TOY)
+    return np.asarray(squares + (cross + _divergence()) - cross)
 
 
 def _m1() -> Array:

@@ -58,7 +58,7 @@ def _second_derivative() -> Array:
 def _ratio(t: float) -> float:
     """Compute the mean of ``R/(z - mu)^2`` on both sides of mu."""
     slope = _ERROR * _G2 - _G1**2
-    return ((_h(t) - slope * t) + (_h(-t) + slope * t) - 2 * _h(0.0)) / (2 * t**2)
+    return float((_h(t) - slope * t) + (_h(-t) + slope * t) - 2 * _h(0.0)) / (2 * t**2)
 
 
 # --- g linear, g(mu) = x ---

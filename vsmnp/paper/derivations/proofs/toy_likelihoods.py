@@ -96,7 +96,7 @@ _OWN = float(_GAMMA * (np.sqrt(1 + 4 / _GAMMA) - 1) / 2)  # solves a^2/gamma + a
 
 def _kl(t: float, a: float) -> Array:
     """Compute the KL divergence of ``N((t, t), a I)`` up to a constant."""
-    return -_mean(_log_joint(t + np.sqrt(a) * _EPS)) - np.log(a)
+    return np.asarray(-_mean(_log_joint(t + np.sqrt(a) * _EPS)) - np.log(a))
 
 
 def _kl_closed(t: float, a: float) -> float:
@@ -109,12 +109,12 @@ def _fixed(t: float, a: float) -> Array:
     at = np.full(2, t)
     z = at + np.sqrt(a) * _EPS
     slopes = gradient(lambda mu: (_difference(z, mu, a) ** 2).sum(-1) / 2, at, 0.1)
-    return _mean(slopes).sum() / np.sqrt(2)
+    return np.asarray(_mean(slopes).sum() / np.sqrt(2))
 
 
 def _along(t: float, a: float) -> Array:
     """Compute the slope of KL along the unit diagonal."""
-    return derivative(lambda u: _kl(t + u, a), 0.1) / np.sqrt(2)
+    return np.asarray(derivative(lambda u: _kl(t + u, a), 0.1) / np.sqrt(2))
 
 
 _CURVATURE = 1 + (_OWN - _X) / _GAMMA
