@@ -79,7 +79,7 @@ def _residual(z: Array) -> Array:
 
 
 def _back(j: Array, v: Array) -> Array:
-    return np.einsum("nxz,nx->nz", j, v)
+    return np.asarray(np.einsum("nxz,nx->nz", j, v))
 
 
 def _residual_along() -> tuple[Array, Array]:

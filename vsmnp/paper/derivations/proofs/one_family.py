@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -47,11 +48,11 @@ def _c0(x: Array, z: Array) -> Array:
 @cache
 def _latent_moments() -> tuple[float, float, float]:
     """Compute the means over three data of ``c0^2, c0 b0, b0^2``."""
-    products = ((_c0, _c0), (_c0, _b0), (_b0, _b0))
-    one, two, three = (
-        _TOY.expect_q(lambda x, z, f=f, h=h: f(x, z) * h(x, z), FEW).mean() for f, h in products
-    )  # type: ignore[misc]
-    return float(one), float(two), float(three)
+
+    def mean(f: Callable[[Array, Array], Array], h: Callable[[Array, Array], Array]) -> float:
+        return float(_TOY.expect_q(lambda x, z: f(x, z) * h(x, z), FEW).mean())
+
+    return mean(_c0, _c0), mean(_c0, _b0), mean(_b0, _b0)
 
 
 def _fisher(tau: float) -> float:

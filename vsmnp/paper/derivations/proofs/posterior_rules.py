@@ -75,7 +75,7 @@ def _by_features() -> tuple[Array, Array]:
     z = mu + s * _EPS[:, 0]
 
     def log_q(at: Array) -> Array:
-        return normal_log_density(z, at[:2], at[2:] ** 2).sum(-1)
+        return np.asarray(normal_log_density(z, at[:2], at[2:] ** 2).sum(-1))
 
     found = gradient(log_q, np.concatenate([mu, s]), 3e-4)
     return found, np.concatenate([_EPS[:, 0] / s, (_EPS[:, 0] ** 2 - 1) / s], -1)
