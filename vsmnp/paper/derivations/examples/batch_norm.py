@@ -66,7 +66,7 @@ def engine_jacobian() -> Array:
     gy = np.broadcast_to(np.eye(len(X))[None, :, :, None], (1, len(X), *X.shape))
     gx = layer.vjp(k, p, c, np.ascontiguousarray(gy))
     assert gx is not None
-    return gx[0]
+    return np.asarray(gx[0])
 
 
 # --- a VAE: four data of two dimensions in a batch, one latent ---

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Mixture:
         return np.asarray(self.joint(z)[:, group].sum(-1) / self.density(z))
 
 
-def plane(reach: float = 7.0, cells: int = 100) -> tuple[Array, float]:
+def plane(reach: float = 7.0, cells: int = 60) -> tuple[Array, float]:
     """Return the midpoints ``(Q, 2)`` of a grid over a square, and the area of a cell."""
     axis = (np.arange(cells) + 0.5) * (2 * reach / cells) - reach
     return np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2), (2 * reach / cells) ** 2
@@ -91,7 +91,7 @@ class Modes:
     def u(self) -> Array:
         """Midpoints of ``u = 2 m z / s^2``, the log-ratio of the modes, that cover both of them."""
         reach = 2 * self.m * (self.m + 9 * self.sd) / self.sd**2
-        cells = int(reach / 0.02)
+        cells = int(reach / 0.05)
         return (np.arange(-cells, cells) + 0.5) * (reach / cells)
 
     def log_ratio(self, u: Array) -> Array:
@@ -128,6 +128,7 @@ class Modes:
         return self.m / self.sd**3
 
 
+@cache
 def separated(sd: float, w: float, omega: float) -> float:
     """Compute the limit of ``e^(m^2/2s^2) D_F s^3/m`` for distant modes, by extrapolation in ``s^2/m^2``."""
     values = [Modes(ratio * sd, sd, w, omega) for ratio in (6.0, 12.0, 24.0)]

@@ -98,10 +98,7 @@ PROOFS: Proofs = {
         Step(
             r"\gamma^* = ( 2 \overline{|x_n - g_n|^2} - |\overline{x_n - g_n}|^2 ) / d_x",
             "A quadratic a tau^2/2 - d_x tau in tau = 1/gamma is least at tau = d_x/a.",
-            lambda: (
-                _gamma(M2AsPublished),
-                (2 * square(_errors()).mean() - _of_batch(_errors())) / _D_X,
-            ),
+            lambda: (_gamma(M2AsPublished), (2 * square(_errors()).mean() - _of_batch(_errors())) / _D_X),
         ),
     ),
     "engine-m3-as-published": (

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from ..examples.minimum import least_between
-from ..examples.moments import (
-    FEW,
-    toy_least,
-    toy_reconstruction,
-    toy_scores,
-    utility,
-)
+from ..examples.moments import FEW, toy_least, toy_reconstruction, toy_scores, utility
 from ..examples.toy import Toy, square
 from ..proof import Proofs, Step
 from .gaussian_scores import DIVERGENCE, LEAST, MEAN_SQUARE, least_over_gamma

@@ -204,10 +204,7 @@ PROOFS: Proofs = {
             r"\textstyle\sum_j [ (z_j - \mu_j)^2 / s_j^2 + \log(2\pi s_j^2) ]",
             "The variational posterior has the means and the variances that the encoder gives, by "
             "definition.",
-            lambda: (
-                DiagonalGaussian(2).log_prob(Moments(_MEAN, _SD), _AT),
-                _written_out(_MEAN, _SD**2),
-            ),
+            lambda: (DiagonalGaussian(2).log_prob(Moments(_MEAN, _SD), _AT), _written_out(_MEAN, _SD**2)),
             kind="closed form",
         ),
         Step(

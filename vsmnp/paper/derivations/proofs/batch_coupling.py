@@ -30,7 +30,7 @@ def _in_first(f: str) -> Array:
 
     def of(t: float) -> Array:
         s = statistics(X + t * way)
-        return {"mean": (X + t * way).mean(0), "variance": s.v, "rate": s.r}[f]
+        return np.asarray({"mean": (X + t * way).mean(0), "variance": s.v, "rate": s.r}[f])
 
     return derivative(of)
 

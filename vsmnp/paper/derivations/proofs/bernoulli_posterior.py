@@ -87,10 +87,7 @@ PROOFS: Proofs = {
         Step(
             r"\nabla_a = p + a p' - p = a\, p', \quad p' = p (1 - p)",
             "The slope of log(1 + e^a) is p, which cancels the derivative of the factor a.",
-            lambda: (
-                gradient(lambda a: _kl(a).sum(), LOGITS),
-                LOGITS * _P * (1 - _P),
-            ),
+            lambda: (gradient(lambda a: _kl(a).sum(), LOGITS), LOGITS * _P * (1 - _P)),
             kind="finite differences",
         ),
     ),

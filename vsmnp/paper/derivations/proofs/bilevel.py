@@ -198,10 +198,7 @@ PROOFS: Proofs = {
             r"H\, \partial_\theta \phi^* + C = 0 \implies \partial_\theta \phi^* = -H^{-1} C",
             "The gradient of KL vanishes at the exact posterior phi*(theta) of every theta; this is the "
             "derivative of that equation.",
-            lambda: (
-                derivative(_exact_phi),
-                -np.linalg.solve(_parts()[2], _parts()[3] @ _direction()),
-            ),
+            lambda: (derivative(_exact_phi), -np.linalg.solve(_parts()[2], _parts()[3] @ _direction())),
             tolerance=1e-8,
             kind="finite differences",
         ),

@@ -213,10 +213,7 @@ PROOFS: Proofs = {
             r"\partial_\gamma \{ \tfrac{y}{2\gamma} + \tfrac{d_x}2 \log\gamma \} "
             r"= \tfrac{d_x \gamma - y}{2\gamma^2}",
             "The derivative, on a common denominator; its sign is that of gamma - y / d_x.",
-            lambda: (
-                derivative(lambda t: _reconstruction(0.7, 0.5 + t)),
-                (_D_X * 0.5 - 0.7) / (2 * 0.5**2),
-            ),
+            lambda: (derivative(lambda t: _reconstruction(0.7, 0.5 + t)), (_D_X * 0.5 - 0.7) / (2 * 0.5**2)),
             kind="finite differences",
         ),
         _LEAST,

@@ -9,10 +9,10 @@ import numpy as np
 from ....types import Array
 from ..evidence import derivative, gradient, gradient_in
 from ..examples.engine import EngineExample
-from ..examples.target import Q, Target, nodes
+from ..examples.target import Q, TiltedPosterior, nodes
 from ..proof import Proofs, Step
 
-_TARGET = Target(ripple=0.4)
+_TARGET = TiltedPosterior(ripple=0.4)
 _S = float(Q[1])
 
 
@@ -79,7 +79,7 @@ def _residual(z: Array) -> Array:
 
 
 def _back(j: Array, v: Array) -> Array:
-    return np.einsum("nxz,nx->nz", j, v)
+    return np.asarray(np.einsum("nxz,nx->nz", j, v))
 
 
 def _residual_along() -> tuple[Array, Array]:

@@ -130,5 +130,5 @@ PROOFS: Proofs = {
             tolerance=1e-8,
             kind="finite differences",
         ),
-    ),
+    )
 }

@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 
 from ....objectives import M3
+from ....objectives.m3 import Baseline
+from ....objectives.quadratic import SquaredMean
 from ....types import Array
 from ..examples.gaussian_scores import scores
 from ..proof import Proofs, Step
@@ -18,15 +20,15 @@ _C, _VW, _CC, _MVM = scores().products()
 
 
 @cache
-def _squares(estimator: str, samples: int = _S) -> Array:
+def _squares(estimator: SquaredMean) -> Array:
     """Compute mean and variance of the engine's estimate of ``|m|^2``, ``(2,)``."""
-    return scores().moments(M3(samples, estimator=estimator))[0]  # type: ignore[arg-type]
+    return np.asarray(scores().moments(M3(_S, estimator=estimator))[0])
 
 
 @cache
-def _crosses(baseline: str) -> Array:
+def _crosses(baseline: Baseline) -> Array:
     """Compute mean and variance of the engine's cross term, ``(2,)``."""
-    return scores().moments(M3(_S, baseline=baseline))[1]  # type: ignore[arg-type]
+    return np.asarray(scores().moments(M3(_S, baseline=baseline))[1])
 
 
 def _variance(samples: int, f: str) -> float:

@@ -179,8 +179,7 @@ PROOFS: Proofs = {
             lambda: (_bound(2), _bound(1) + _gap()),
         ),
         Step(
-            r"\text{ELBO} = L_1 < L_2 < L_3 < \dots < \log p(x)",
-            "The second, the third and the fifth line.",
+            r"\text{ELBO} = L_1 < L_2 < L_3 < \dots < \log p(x)", "The second, the third and the fifth line."
         ),
     ),
 }

@@ -111,10 +111,7 @@ PROOFS: Proofs = {
         Step(
             r"E_{q\pi} (a (z - \phi x) + b x)^2 = a^2 v + b^2 \sigma^2",
             "Under q pi the noise z - phi x and x are independent, with mean 0 and variances v and sigma^2.",
-            lambda: (
-                [2 * joint.posterior_part(_MODEL), 2 * joint.data_part(_MODEL)],
-                [_in_z(), _in_x()],
-            ),
+            lambda: ([2 * joint.posterior_part(_MODEL), 2 * joint.data_part(_MODEL)], [_in_z(), _in_x()]),
         ),
         Step(
             r"D_F = \tfrac12 [ v (P - \tfrac1v)^2 + \sigma^2 (P\phi - \tfrac\theta\gamma)^2 + "

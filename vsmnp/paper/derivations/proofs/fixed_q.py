@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..examples.minimum import least_between
-from ..examples.moments import (
-    Reconstruction,
-    toy_least,
-    toy_reconstruction,
-    utility,
-)
+from ..examples.moments import Reconstruction, toy_least, toy_reconstruction, utility
 from ..examples.toy import Toy
 from ..proof import Proofs, Step
 from .gaussian_scores import least_over_gamma

@@ -84,11 +84,11 @@ def _completed() -> tuple[float, float]:
     )
 
 
-def _spectrum() -> tuple[Array, Array]:
-    """Compute the eigenvalues of ``1 + R`` with R of the true decoder, and of ``2 - gamma/S``."""
-    r = _truth().jacobian @ _truth().to_mean
-    variances = np.linalg.eigvalsh(_truth().covariance)
-    return np.linalg.eigvalsh(np.eye(_D_X) + r), 2 - _GAMMA / variances
+def _unreached() -> tuple[Array, Array]:
+    """Compute ``A x`` and ``S^-1 x`` in the directions that W does not reach, and 0 and ``x/gamma``."""
+    x = _MODES.axes[:, 2:]
+    found = np.vstack([_truth().to_mean @ x, np.linalg.solve(_truth().covariance, x)])
+    return found, np.vstack([np.zeros((2, 3)), x / _GAMMA])
 
 
 @cache
@@ -186,16 +186,16 @@ PROOFS: Proofs = {
             "The first trace is positive unless its matrix is zero; the bias of the decoder makes E psi = 0.",
         ),
         Step(
-            r"R = W' A, \; \operatorname{rank} R \le d_z < d_x, \quad R = I - \gamma' S^{-1} \text{ has the "
-            r"eigenvalues } 1 - \tfrac{\gamma'}{w^2 + \gamma}, \; 1 - \tfrac{\gamma'}{\gamma} "
-            r"\implies \gamma' = \gamma",
-            "The matrix A of q's mean has d_z rows, so d_x - d_z eigenvalues of R vanish, and the truth "
-            "attains that; S = W W' + gamma I.",
-            _spectrum,
+            r"R = W' A, \; A = P^{-1} W^T / \gamma: \quad W^T x = 0 \implies 0 = W' A x = R x = x - \gamma' "
+            r"S^{-1} x = \bigl( 1 - \tfrac{\gamma'}{\gamma} \bigr) x \implies \gamma' = \gamma",
+            "In a direction that no latent reaches, which exists for d_x > d_z, q's mean does not depend "
+            "on x, "
+            "and S = W W' + gamma I has the variance gamma.",
+            _unreached,
             kind="closed form",
         ),
         Step(
-            r"W' A = I - \gamma S^{-1} = W A \implies W' = W, \quad A = P^{-1} W^T / \gamma",
+            r"W' A = I - \gamma S^{-1} = W A \implies W' = W",
             "The truth solves the equation, by S^-1 = (I - W A)/gamma, and A has full row rank.",
             lambda: (
                 np.eye(_D_X) - _GAMMA * np.linalg.inv(_truth().covariance),

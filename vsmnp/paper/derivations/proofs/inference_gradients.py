@@ -7,11 +7,11 @@ import numpy as np
 from ....types import Array
 from ..evidence import derivative, gradient
 from ..examples.moments import FEW, ScaledToy, toy_scores
-from ..examples.target import Q, Target, nodes
+from ..examples.target import Q, TiltedPosterior, nodes
 from ..examples.toy import dot, square
 from ..proof import Proofs, Step
 
-_TARGET = Target()
+_TARGET = TiltedPosterior()
 _NOISE, _W, _Z = nodes(Q)
 _S = float(Q[1])
 
@@ -64,10 +64,7 @@ PROOFS: Proofs = {
         Step(
             r"D_{KL}[q \| p(z|x)] = E_\epsilon [ -\log p(z, x) ] - \log s + c(x), \quad z = \mu + s \epsilon",
             "The mean of log q is that of -eps^2 / 2 - log s; log p(x) does not depend on mu and s.",
-            lambda: (
-                _TARGET.kl(Q),
-                _W @ -_TARGET.log_joint(_Z) - np.log(_S) - 0.5,
-            ),
+            lambda: (_TARGET.kl(Q), _W @ -_TARGET.log_joint(_Z) - np.log(_S) - 0.5),
         ),
         Step(
             r"\partial_\mu \log p(z, x) = \nabla_z \log p(z, x), \quad "

@@ -105,10 +105,7 @@ PROOFS: Proofs = {
         Step(
             r"q(z|x) = p(z|x) \Rightarrow s^q = \nabla_x \log p(z|x) = s^p - \nabla_x \log p(x)",
             "Bayes' rule: log p(z|x) = log p(x|z) + log p(z) - log p(x), and the prior does not depend on x.",
-            lambda: (
-                _EXACT.score_q(_X, _Z),
-                _EXACT.score_p(_X, _Z) - _EXACT.score_marginal(_X),
-            ),
+            lambda: (_EXACT.score_q(_X, _Z), _EXACT.score_p(_X, _Z) - _EXACT.score_marginal(_X)),
             kind="closed form",
         ),
         Step(
@@ -169,10 +166,7 @@ PROOFS: Proofs = {
         Step(
             r"s^p = \nabla_x \log p(x|z) = \nabla_x \log p(z|x) + \nabla_x \log p(x)",
             "Bayes' rule: p(z) p(x|z) = p(z|x) p(x), and the prior does not depend on x.",
-            lambda: (
-                LINEAR.score_p(_X, _Z),
-                _EXACT.score_q(_X, _Z) + LINEAR.score_marginal(_X),
-            ),
+            lambda: (LINEAR.score_p(_X, _Z), _EXACT.score_q(_X, _Z) + LINEAR.score_marginal(_X)),
             kind="closed form",
         ),
         Step(
@@ -186,10 +180,7 @@ PROOFS: Proofs = {
             r"J^\pi = \tfrac12 E_q |\nabla_x \log\pi + s^q - s^p|^2 = \tfrac12 E_q \left| "
             r"\nabla_x \log \tfrac{\pi(x)}{p(x)} + \nabla_x \log \tfrac{q(z|x)}{p(z|x)} \right|^2",
             "J is half the mean square of either side.",
-            lambda: (
-                joint.data_part(LINEAR),
-                LINEAR.expect(lambda x, z: square(_sum_of_slopes(x, z)) / 2),
-            ),
+            lambda: (joint.data_part(LINEAR), LINEAR.expect(lambda x, z: square(_sum_of_slopes(x, z)) / 2)),
         ),
     ),
     "8": (

@@ -37,10 +37,7 @@ DEFINITION = Step(
     r"D_F[q(z|x)\pi(x) \| p(z,x)] = \tfrac12 E_{q\pi} |\nabla_{z,x} \log r|^2, \quad "
     r"r = \tfrac{q(z|x) \pi(x)}{p(z) p(x|z)}",
     "The definition (5) for densities of z and x together.",
-    lambda: (
-        LINEAR.joint_fisher(),
-        LINEAR.expect(lambda x, z: joint.squared_gradient(LINEAR, x, z) / 2),
-    ),
+    lambda: (LINEAR.joint_fisher(), LINEAR.expect(lambda x, z: joint.squared_gradient(LINEAR, x, z) / 2)),
 )
 SEPARATED = Step(
     r"= \tfrac12 E_{q\pi} |\nabla_z \log r|^2 + \tfrac12 E_{q\pi} |\nabla_x \log r|^2",
@@ -97,10 +94,7 @@ PROOFS: Proofs = {
             r"\tfrac12 |\nabla_{z,x} \log r|^2 = \tfrac12 (|\nabla_z \log r|^2 + |\nabla_x \log r|^2), \quad "
             r"r = \frac{q(z|x) \pi(x)}{p(z) p(x|z)}",
             "Each sum is the squared norm of a gradient, and the half belongs to both.",
-            lambda: (
-                LINEAR.joint_fisher(),
-                joint.posterior_part(LINEAR) + joint.data_part(LINEAR),
-            ),
+            lambda: (LINEAR.joint_fisher(), joint.posterior_part(LINEAR) + joint.data_part(LINEAR)),
             kind="closed form",
         ),
     ),
@@ -134,10 +128,7 @@ PROOFS: Proofs = {
             r"|\nabla_x \log\tfrac{\pi}{p(x)} + \nabla_x \log\tfrac{q}{p(z|x)}|^2",
             "Both are inserted; the half stands before both summands, and the paper drops the second one "
             "here.",
-            lambda: (
-                LINEAR.joint_fisher(),
-                joint.posterior_part(LINEAR) + joint.data_part(LINEAR),
-            ),
+            lambda: (LINEAR.joint_fisher(), joint.posterior_part(LINEAR) + joint.data_part(LINEAR)),
             kind="closed form",
         ),
     ),
@@ -146,10 +137,7 @@ PROOFS: Proofs = {
             r"E_\pi J^\pi = \tfrac12 E_{q\pi} |\nabla_x \log r|^2",
             "J is the second summand of (6), and what is averaged over the data is J itself: the paper "
             "prints the mean of |J|^2.",
-            lambda: (
-                joint.joint_fisher(TOY) - joint.posterior_part(TOY),
-                joint.data_part(TOY),
-            ),
+            lambda: (joint.joint_fisher(TOY) - joint.posterior_part(TOY), joint.data_part(TOY)),
         ),
         Step(
             r"|\nabla_x \log r|^2 = |\nabla_x \log\pi + s^q - s^p|^2 = |s^p - s^q - \nabla_x \log\pi|^2",

@@ -94,10 +94,7 @@ PROOFS: Proofs = {
             r"\langle \bar y, \dot b \rangle = \Bigl\langle \sum \bar y, \dot b \Bigr\rangle \implies "
             r"\bar w = \sum \bar y x^T, \quad \bar b = \sum \bar y",
             "With dx = 0 the same, for the parameters; the sum is over the rows that share them.",
-            lambda: (
-                np.append(_found("gw"), _found("gb")),
-                np.append(_v().gy.T @ _v().x, _v().gy.sum(0)),
-            ),
+            lambda: (np.append(_found("gw"), _found("gb")), np.append(_v().gy.T @ _v().x, _v().gy.sum(0))),
             kind="finite differences",
         ),
         Step(

@@ -41,10 +41,7 @@ PROOFS: Proofs = {
             r"E_q[s^q \cdot (x - g)] = -E_q[s^q \cdot g] = -D, \quad D = \nabla_x \cdot E_q g",
             "The mean of s^q is 0, so that x drops out; the rest is a divergence by the score trick "
             "(A.1-score-trick), for g does not depend on x.",
-            lambda: (
-                _cross(),
-                -divergence_in(lambda x: _TOY.expect_q(lambda x, z: _TOY.g(z), x), FEW),
-            ),
+            lambda: (_cross(), -divergence_in(lambda x: _TOY.expect_q(lambda x, z: _TOY.g(z), x), FEW)),
             kind="finite differences",
         ),
         Step(

@@ -29,7 +29,7 @@ def _moments(z: Array, other: Array) -> Array:
 def _sides(which: str) -> Array:
     """Return the nodes of N(0, I), of N(0, a I) or of N(mu, I), ``(Q, D)``."""
     eps = normal_rule(2, _D)[0]
-    return {"standard": eps, "scaled": np.sqrt(_A) * eps, "shifted": eps + _MU}[which]
+    return np.asarray({"standard": eps, "scaled": np.sqrt(_A) * eps, "shifted": eps + _MU}[which])
 
 
 def _discrepancy(which: str) -> float:
@@ -184,10 +184,7 @@ PROOFS: Proofs = {
             r"g}{|g| + "
             r"\varepsilon}",
             "A mean of equal numbers is that number, in the first step too.",
-            lambda: (
-                _last_step(constant=True),
-                _LR * np.abs(_GRADIENTS[0]) / (np.abs(_GRADIENTS[0]) + _EPS),
-            ),
+            lambda: (_last_step(constant=True), _LR * np.abs(_GRADIENTS[0]) / (np.abs(_GRADIENTS[0]) + _EPS)),
             kind="closed form",
         ),
     ),

@@ -124,10 +124,7 @@ PROOFS: Proofs = {
             r"= \sum_{k \in A} \partial_{a_k} s_B = 0",
             "Adding one number to all logits of A multiplies their parts of q by one factor: the share of A "
             "changes as a logistic function, and the shares within A and within B stay.",
-            lambda: (
-                _in_group(gradient(lambda a: _moved(a).share(_Z, _GROUP), FITTED.logits)),
-                _shares()[1],
-            ),
+            lambda: (_in_group(gradient(lambda a: _moved(a).share(_Z, _GROUP), FITTED.logits)), _shares()[1]),
             kind="finite differences",
         ),
         Step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -47,11 +48,11 @@ def _c0(x: Array, z: Array) -> Array:
 @cache
 def _latent_moments() -> tuple[float, float, float]:
     """Compute the means over three data of ``c0^2, c0 b0, b0^2``."""
-    products = ((_c0, _c0), (_c0, _b0), (_b0, _b0))
-    one, two, three = (
-        _TOY.expect_q(lambda x, z, f=f, h=h: f(x, z) * h(x, z), FEW).mean() for f, h in products
-    )  # type: ignore[misc]
-    return float(one), float(two), float(three)
+
+    def mean(f: Callable[[Array, Array], Array], h: Callable[[Array, Array], Array]) -> float:
+        return float(_TOY.expect_q(lambda x, z: f(x, z) * h(x, z), FEW).mean())
+
+    return mean(_c0, _c0), mean(_c0, _b0), mean(_b0, _b0)
 
 
 def _fisher(tau: float) -> float:
@@ -189,10 +190,7 @@ PROOFS: Proofs = {
             r"\tfrac12 E |d|^2 = \tfrac12 E |c_0 - \tau b_0|^2 = \tfrac12 E |c_0|^2 - \tau E[c_0 \cdot b_0] "
             r"+ \tfrac12 \tau^2 E |b_0|^2",
             "The definition d = grad_z log q - grad_z log p(z, x); the likelihood's part is tau J'(x - g).",
-            lambda: (
-                _fisher(1.7),
-                float(np.dot(_latent_moments(), (0.5, -1.7, 0.5 * 1.7**2))),
-            ),
+            lambda: (_fisher(1.7), float(np.dot(_latent_moments(), (0.5, -1.7, 0.5 * 1.7**2)))),
         ),
         Step(
             r"(a, b) = (E |b_0|^2 + A, \; E[c_0 \cdot b_0] + d_x) \quad \text{for the joint FD}",

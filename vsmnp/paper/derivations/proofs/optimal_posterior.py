@@ -91,10 +91,7 @@ PROOFS: Proofs = {
             r"D_F = \tfrac12 |\mu|^2 + \tfrac12 \operatorname{tr}[(\Lambda - I - G) \Lambda^{-1} "
             r"(\Lambda - I - G)] \text{ at } g(\mu) = x, \quad G = \tfrac1\gamma J^T J",
             "The divergence of a linear decoder at a mean that is decoded to the datum (A.4-trace).",
-            lambda: (
-                _LINEAR.fisher(_Z0, root_of(_LAMBDA)),
-                (_Z0 @ _Z0 + spread(_LAMBDA, _P)) / 2,
-            ),
+            lambda: (_LINEAR.fisher(_Z0, root_of(_LAMBDA)), (_Z0 @ _Z0 + spread(_LAMBDA, _P)) / 2),
         ),
         Step(
             r"D_F[q \| p(z|x)] = \tfrac12 |\mu|^2 \text{ at } "

@@ -53,10 +53,7 @@ def _between_gaussians(x: Array) -> Array:
 _BAYES = Step(
     r"\nabla_z \log p(z|x) = \nabla_z \log p(z) + \nabla_z \log p(x|z)",
     "Bayes' rule: log p(z|x) = log p(z) + log p(x|z) - log p(x), and p(x) does not depend on z.",
-    lambda: (
-        _slope(LINEAR.log_posterior, _LINE, _Z),
-        -_Z + _slope(LINEAR.log_likelihood, _LINE, _Z),
-    ),
+    lambda: (_slope(LINEAR.log_posterior, _LINE, _Z), -_Z + _slope(LINEAR.log_likelihood, _LINE, _Z)),
     kind="finite differences",
 )
 _OF_Q = Step(

@@ -95,20 +95,14 @@ PROOFS: Proofs = {
             r"[\nabla_z g (x - g)]_j = \textstyle\sum_k \partial_j g_k \, (x - g)_k "
             r"= -\tfrac12 \partial_j |x - g|^2",
             "Row j of nabla g, the transposed Jacobian, has the slopes of all g_k in z_j.",
-            lambda: (
-                _pulled(_AT),
-                gradient(lambda z: -((_DATUM - _g(z)) ** 2).sum() / 2, _AT),
-            ),
+            lambda: (_pulled(_AT), gradient(lambda z: -((_DATUM - _g(z)) ** 2).sum() / 2, _AT)),
             kind="finite differences",
         ),
         Step(
             r"\partial_i [\partial_j g_k \, (x - g)_k] = (x - g)_k \, \partial_i \partial_j g_k "
             r"- \partial_i g_k \, \partial_j g_k",
             "The product rule: x does not depend on z.",
-            lambda: (
-                gradient(lambda z: (_DATUM - _g(z)) @ gradient(_g, z), _AT),
-                _first_order(),
-            ),
+            lambda: (gradient(lambda z: (_DATUM - _g(z)) @ gradient(_g, z), _AT), _first_order()),
             tolerance=1e-8,
             kind="finite differences",
         ),

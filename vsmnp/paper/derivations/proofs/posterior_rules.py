@@ -75,7 +75,7 @@ def _by_features() -> tuple[Array, Array]:
     z = mu + s * _EPS[:, 0]
 
     def log_q(at: Array) -> Array:
-        return normal_log_density(z, at[:2], at[2:] ** 2).sum(-1)
+        return np.asarray(normal_log_density(z, at[:2], at[2:] ** 2).sum(-1))
 
     found = gradient(log_q, np.concatenate([mu, s]), 3e-4)
     return found, np.concatenate([_EPS[:, 0] / s, (_EPS[:, 0] ** 2 - 1) / s], -1)
@@ -156,10 +156,7 @@ PROOFS: Proofs = {
         Step(
             r"\partial_\rho \log q = S'\, \partial_s \log q = \tfrac{(\epsilon^2 - 1) S'}{s}",
             "The chain rule for s = S(rho).",
-            lambda: (
-                derivative(lambda t: np.log1p(np.exp(_rho() + t))),
-                _slope(),
-            ),
+            lambda: (derivative(lambda t: np.log1p(np.exp(_rho() + t))), _slope()),
             kind="finite differences",
         ),
         Step(

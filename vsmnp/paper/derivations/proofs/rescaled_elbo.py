@@ -96,10 +96,7 @@ PROOFS: Proofs = {
         Step(
             r"\partial_l M_1 = \tfrac{2 d_x}{\gamma} - \tfrac{2}{\gamma^2} E_q |x - g|^2",
             "The derivative of 1/gamma^2 in l is -4/gamma^2.",
-            lambda: (
-                derivative(lambda t: _m1(_widened(t))),
-                2 * _D_X / _GAMMA - 2 * _r().A / _GAMMA**2,
-            ),
+            lambda: (derivative(lambda t: _m1(_widened(t))), 2 * _D_X / _GAMMA - 2 * _r().A / _GAMMA**2),
             kind="finite differences",
         ),
         Step(

@@ -49,12 +49,13 @@ def _closed() -> Array:
 def _linear(u: Array, w: Array) -> Array:
     """Compute the vector that is linear in ``u`` and ``w (Q, Z)``, ``(Q, N, D)``."""
     s, d_mu, d_log_s = _jacobians()
-    return np.einsum("qz,nzd->qnd", u, d_mu / s[..., None]) + np.einsum("qz,nzd->qnd", w, d_log_s)
+    found = np.einsum("qz,nzd->qnd", u, d_mu / s[..., None]) + np.einsum("qz,nzd->qnd", w, d_log_s)
+    return np.asarray(found)
 
 
 def _second_moments(u: Array, w: Array, weights: Array) -> Array:
     both = np.concatenate([u, w], -1)
-    return np.einsum("q,qi,qj->ij", weights, both, both)
+    return np.asarray(np.einsum("q,qi,qj->ij", weights, both, both))
 
 
 def _signs() -> tuple[Array, Array, Array]:

@@ -62,10 +62,7 @@ def _slopes_at_the_limit() -> tuple[list[float], list[float]]:
         float(derivative(lambda t: _of_the_engine(M1(4), lam + t * first, gamma))),
         float(derivative(lambda t: _of_the_engine(M1(4), lam, gamma + t))),
     ]
-    by_hand = [
-        -_A[0] / lam[0] ** 3 + 1 / (2 * lam[0] ** 2),
-        -_B / gamma**3 + (_D_X - _D_Z / 2) / gamma**2,
-    ]
+    by_hand = [-_A[0] / lam[0] ** 3 + 1 / (2 * lam[0] ** 2), -_B / gamma**3 + (_D_X - _D_Z / 2) / gamma**2]
     return found, list(map(float, by_hand))
 
 
@@ -142,5 +139,5 @@ PROOFS: Proofs = {
             kind="finite differences",
         ),
         _FOUND,
-    ),
+    )
 }

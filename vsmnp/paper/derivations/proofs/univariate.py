@@ -66,10 +66,7 @@ def _numbers(symbolic: list[Any]) -> Array:
 _MEAN_SQUARES = Step(
     r"E_{p_1} (x - m_1)^2 = s_1^2, \quad E_{p_1} (x - m_2)^2 = s_1^2 + (m_1 - m_2)^2",
     "The variance of p_1, and a mean square about another point.",
-    lambda: (
-        [_WEIGHTS @ (_AT - _M1) ** 2, _WEIGHTS @ (_AT - _M2) ** 2],
-        [_S1**2, _S1**2 + _SHIFT**2],
-    ),
+    lambda: ([_WEIGHTS @ (_AT - _M1) ** 2, _WEIGHTS @ (_AT - _M2) ** 2], [_S1**2, _S1**2 + _SHIFT**2]),
 )
 _SCORES = Step(
     r"\tfrac{d}{dx} \log p_1 - \tfrac{d}{dx} \log p_2 = -\tfrac{x - m_1}{s_1^2} + \tfrac{x - m_2}{s_2^2}",
@@ -122,10 +119,7 @@ PROOFS: Proofs = {
             r"D_{KL}[p_1 \| p_2] = -\tfrac12 \left[ 1 + 2 \log \tfrac{s_1}{s_2} - \tfrac{s_1^2 + (m_1 - "
             r"m_2)^2}{s_2^2} \right]",
             "Both are inserted; the two logarithms are joined.",
-            lambda: (
-                pair.kl(POINT),
-                -(1 + 2 * np.log(_S1 / _S2) - (_S1**2 + _SHIFT**2) / _S2**2) / 2,
-            ),
+            lambda: (pair.kl(POINT), -(1 + 2 * np.log(_S1 / _S2) - (_S1**2 + _SHIFT**2) / _S2**2) / 2),
         ),
         Step(
             r"D_{KL}[p_1 \| p_2] = -\tfrac12 \left[ 2 \log \tfrac{s_1}{s_2} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,20 +108,21 @@ STATEMENTS = (
                 _jacobian_claimed, lambda: _with_trace(engine_jacobian())),
         ),
         mutations={
-            "frozen statistics": lambda *at: _jacobian(*at, of_mean=0, of_variance=0),
-            "variance held fixed": lambda *at: _jacobian(*at, of_variance=0),
-            "mean held fixed": lambda *at: _jacobian(*at, of_mean=0),
-            "slope of the variance, not of its root": lambda *at: _jacobian(*at, of_variance=2),
-            "sign of the variance": lambda *at: _jacobian(*at, of_variance=-1),
+            "frozen statistics": partial(_jacobian, of_mean=0, of_variance=0),
+            "variance held fixed": partial(_jacobian, of_variance=0),
+            "mean held fixed": partial(_jacobian, of_mean=0),
+            "slope of the variance, not of its root": partial(_jacobian, of_variance=2),
+            "sign of the variance": partial(_jacobian, of_variance=-1),
             "unit scale": lambda one, h, scale, r, v: _jacobian(one, h, scale**0, r, v),
             "five data": lambda one, h, scale, r, v: (
                 scale * r * (one[..., None] - (1 + h[:, None] * h[None]) / 5),
                 _jacobian(one, h, scale, r, v)[1],
             ),
-            "trace of all": lambda *at: (_jacobian(*at)[0], 0 * _jacobian(*at)[1]),
+            "sum of all entries for the trace": lambda *at: (_jacobian(*at)[0], 0 * _jacobian(*at)[1]),
         },
-        consequence="Shifting all data, or stretching them about their mean, leaves the output: two of the N "
-            "directions of each channel are lost, so that a trace over the batch is that of N - 2 data.",
+        consequence="Shifting all data, or stretching them about their mean, leaves the output (up to "
+            "epsilon): two of the N directions of each channel are lost, so that a trace over the batch is "
+            "that of N - 2 data.",
         code="vsmnp.layers.norm.BatchNorm",
     ),
     Statement(

@@ -109,8 +109,7 @@ def _below(z: Array) -> Array:
 
 
 _RELAXED = SimpleNamespace(
-    distribution=lambda y, a, T: logistic(T * np.log(y / (1 - y)) - a),
-    slope=lambda z, T: z * (1 - z) / T,
+    distribution=lambda y, a, T: logistic(T * np.log(y / (1 - y)) - a), slope=lambda z, T: z * (1 - z) / T
 )
 
 

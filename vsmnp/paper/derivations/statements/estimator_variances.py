@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ....objectives import M3, Outcome
+from ....objectives.m3 import Baseline
+from ....objectives.quadratic import SquaredMean
 from ....types import Array
 from ..checks import sampling_check, symbolic_sides, value_check
 from ..examples.gaussian_scores import linear_example, scores, spread_of_the_engine
@@ -58,12 +60,7 @@ def _squares(
     mm: Any, w: Any, mwm: Any, ww: Any, S: Any, bias: Any = None, pairs: Any = None, slope: Any = 4
 ) -> Any:
     bias, pairs = bias or S, pairs or S * (S - 1)
-    return [
-        mm + w / bias,
-        slope * mwm / S + 2 * ww / S**2,
-        mm,
-        slope * mwm / S + 2 * ww / pairs,
-    ]
+    return [mm + w / bias, slope * mwm / S + 2 * ww / S**2, mm, slope * mwm / S + 2 * ww / pairs]
 
 
 @symbolic_sides("mean and variance of both estimators from the samples, one dimension, S = 3")
@@ -74,7 +71,8 @@ def _squares_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
     return list(claim(m**2, w, m**2 * w, w**2, sympy.Integer(_SAMPLES))), biased + unbiased
 
 
-_ESTIMATORS = ("biased", "u-statistic")
+_ESTIMATORS: tuple[SquaredMean, ...] = ("biased", "u-statistic")
+_BASELINES: tuple[Baseline, ...] = ("none", "leave-one-out")
 
 
 def _squares_by_quadrature() -> Array:
@@ -89,7 +87,7 @@ def _square(outcome: Outcome) -> Array:
 
 def _squares_of_the_engine(S: int, place: int) -> Check:
     mean = _squares(*linear_example()[1].squares(), S)[2 * place]
-    objective = M3(S, estimator=_ESTIMATORS[place])  # type: ignore[arg-type]
+    objective = M3(S, estimator=_ESTIMATORS[place])
     return sampling_check(
         100_000,
         f"mean and variance of the engine's {_ESTIMATORS[place]} estimate, S = {S}, {{samples:,}} calls",
@@ -129,7 +127,7 @@ def _cross(outcome: Outcome) -> Array:
 
 
 def _crosses_of_the_engine(S: int, place: int) -> Check:
-    baseline = ("none", "leave-one-out")[place]
+    baseline = _BASELINES[place]
     mean = linear_example()[1].products()[0]
 
     def claimed(claim: Any) -> list[float]:
@@ -140,7 +138,7 @@ def _crosses_of_the_engine(S: int, place: int) -> Check:
         100_000,
         f"mean and variance of the engine's cross term, baseline {baseline}, S = {S}, {{samples:,}} calls",
         claimed,
-        spread_of_the_engine(M3(S, baseline=baseline), _cross, mean),  # type: ignore[arg-type]
+        spread_of_the_engine(M3(S, baseline=baseline), _cross, mean),
     )
 
 
