@@ -19,11 +19,11 @@ from .machine import card
 from .optimizers import Optimisers
 from .pointwise import Pointwise
 from .random import Random
-from .step import Step
+from .step import Stepping
 from .terms import Terms
 
 
-class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Step, Gather):
+class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Stepping, Gather):
     """Every kernel of the protocol, in CUDA C for float32 and float64."""
 
     name = "cuda"

@@ -74,7 +74,7 @@ def part_size(batch: int, tile: int, models: int, many: int) -> int:
     return blocks(tiles, min(tiles, most)) * tile
 
 
-class Step(Launching):
+class Stepping(Launching):
     """The kernel ``fused_step`` of the set."""
 
     def fused_step(self, spec: StepSpec) -> FusedStep | None:

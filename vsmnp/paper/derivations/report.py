@@ -170,7 +170,7 @@ def _mark(each: Evidence) -> str:
 
 
 def standing(verdict: Verdict) -> str:
-    """Say whether the statement holds as printed and as corrected, and what kind of error it makes."""
+    """Describe how the statement holds, as printed and as corrected, and the kind of its error."""
     if not verdict.statement.in_paper:
         return f"An identity of the engine; it {verdict.corrected}."
     if verdict.statement.printed is None:
@@ -183,7 +183,7 @@ def standing(verdict: Verdict) -> str:
 
 
 def source(printed: Form) -> str:
-    """Say whether the paper prints the formula or states it in words."""
+    """Name the source of the printed form: a formula of the paper, or its words."""
     return "As printed" if printed.literal else "As the text says"
 
 

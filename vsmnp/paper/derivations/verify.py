@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...types.progress import Progress
 from .proof import proof_of
-from .statement import Claim, Effort, Evidence, Statement
+from .statement import Check, Claim, Effort, Evidence, Statement
 from .verdict import StepVerdict, Verdict
 
 #: Effort of ``vsmnp verify`` unless it is told to be thorough.
@@ -40,8 +40,14 @@ def _rejections(statement: Statement) -> dict[str, tuple[int, ...]]:
     if statement.printed is not None:
         wrong["as printed"] = statement.printed.claim
     return {
-        name: tuple(
-            place for place, check in enumerate(statement.checks) if not check(claim, USUAL).holds
-        )
+        name: tuple(place for place, check in enumerate(statement.checks) if _rejects(check, claim))
         for name, claim in wrong.items()
-    }  # fmt: skip
+    }
+
+
+def _rejects(check: Check, claim: Claim) -> bool:
+    """Return whether a check fails for a claim, or the shapes in the claim do not fit at all."""
+    try:
+        return not check(claim, USUAL).holds
+    except ValueError:
+        return True

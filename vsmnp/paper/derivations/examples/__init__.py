@@ -8,6 +8,6 @@ example's bi-level updates as a map of theta.
 
 In the linear models the independent result is a formula: ``linear_joint`` has the joint divergences,
 ``linear_posterior`` those of any q from the posterior, ``linear_engine`` the same model in the engine,
-``linear_modes`` the fixed points of its objectives, ``linear_symbols`` their losses in symbols, and
-``two_gaussians`` the univariate Gaussians of Appendix A.5.1. ``minimum`` finds minima to nearly all digits.
+``linear_modes`` the fixed points of its objectives and their losses in symbols, and ``two_gaussians`` the
+univariate Gaussians of Appendix A.5.1. ``minimum`` finds minima to nearly all digits.
 """

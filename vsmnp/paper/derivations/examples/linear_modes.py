@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ....model.gaussian import DiagonalGaussian
 from ....objectives import Objective, Outcome
 from ....rng import Key
 from ....types import Array
+from ..quadrature import normal_mean
 from .engine import EngineExample
 from .linear_engine import LinearVAE
 from .moments import evaluate
@@ -121,3 +123,30 @@ def data_of(mean: Array, root: Array) -> Array:
 def held(frozen: LinearVAE, moving: LinearVAE) -> LinearVAE:
     """Return the model of ``moving`` with the encoder of ``frozen``."""
     return replace(moving, example=moving.example.at(phi=frozen.example.phi))
+
+
+# --- the same losses in symbols ---
+
+
+def mean_loss(sympy: Any, c: Any, d_x: Any, gamma: Any, mode: Any, rest: Any) -> Any:
+    """Compute the mean of ``(B + c T)/(2 gamma^2) - d_x/gamma`` by its definition, for one latent.
+
+    Parameters
+    ----------
+    mode : tuple
+        Variance of x along the decoder, width w of the decoder, and q: its mean over x, and its variance.
+    rest : sympy.Expr
+        Sum of the variances of x in the other directions.
+    """
+    x, eps = sympy.symbols("x eps", real=True)
+    variance, w, gain, spread = mode
+    error = w * (gain * x + sympy.sqrt(spread) * eps) - x
+    each = c * normal_mean(error**2, eps) - (c - 1) * normal_mean(error, eps) ** 2
+    return (rest + normal_mean(each, x, variance)) / (2 * gamma**2) - d_x / gamma
+
+
+def coefficients(sympy: Any, slopes: list[Any], symbols: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """Return the coefficients of the numerators of slopes that should vanish, and as many zeros."""
+    numerators = [sympy.fraction(sympy.together(slope))[0] for slope in slopes]
+    found = [each for numerator in numerators for each in sympy.Poly(numerator, *symbols).coeffs()]
+    return found, [0] * len(found)

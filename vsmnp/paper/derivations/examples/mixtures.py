@@ -13,7 +13,7 @@ from ..quadrature import normal_log_density
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class DiagonalMixture:
     """The density ``sum_k w_k N(z; m_k, diag s_k^2)`` with weights ``w = softmax(logits)``.
 
     Attributes
@@ -58,12 +58,12 @@ def plane(reach: float = 7.0, cells: int = 60) -> tuple[Array, float]:
 
 
 #: q of three components in the plane and a target of three others.
-FITTED = Mixture(
+FITTED = DiagonalMixture(
     np.array([0.3, -0.4, 0.6]),
     np.array([[1.0, 0.4], [-0.8, 0.9], [-0.5, -1.1]]),
     np.array([[0.9, 0.7], [0.8, 1.1], [1.0, 0.6]]),
 )
-TARGET = Mixture(
+TARGET = DiagonalMixture(
     np.array([0.0, 0.5, -0.7]),
     np.array([[1.2, 0.1], [-0.9, 0.6], [-0.2, -1.4]]),
     np.array([[0.8, 0.9], [1.0, 0.9], [0.7, 0.8]]),
@@ -71,7 +71,7 @@ TARGET = Mixture(
 
 
 @dataclass(frozen=True)
-class Modes:
+class TwoModes:
     """The modes ``N(m, s^2)`` and ``N(-m, s^2)``, with weight w of the first in q and omega in the target.
 
     Attributes
@@ -131,7 +131,7 @@ class Modes:
 @cache
 def separated(sd: float, w: float, omega: float) -> float:
     """Compute the limit of ``e^(m^2/2s^2) D_F s^3/m`` for distant modes, by extrapolation in ``s^2/m^2``."""
-    values = [Modes(ratio * sd, sd, w, omega) for ratio in (6.0, 12.0, 24.0)]
+    values = [TwoModes(ratio * sd, sd, w, omega) for ratio in (6.0, 12.0, 24.0)]
     near, middle, far = (modes.fisher() / modes.scale for modes in values)
     once = (4 * middle - near) / 3, (4 * far - middle) / 3
     return (16 * once[1] - once[0]) / 15

@@ -147,7 +147,7 @@ PROOFS: Proofs = {
             kind="search",
         ),
     ),
-    "engine-elbo-slope": (
+    "4-slope": (
         Step(
             r"\min_{s_i} \{ \tfrac{w_i^2 s_i^2}{2\gamma} + \tfrac12 (s_i^2 - 1) - \log s_i \} "
             r"= \tfrac12 \log(1 + \tfrac{w_i^2}\gamma), \quad s_i^2 = \tfrac{\gamma}{\gamma + w_i^2}",

@@ -34,7 +34,58 @@ def _least_m2(scale: float) -> float:
     return least_over_gamma((r.B + 2 * r.T).mean(), r.d_x)
 
 
+def _best_scale(times: float) -> float:
+    """Search for the scale of the decoder at which ``B + times T`` is least."""
+    return least_between(lambda c: float((_scaled(c).B + times * _scaled(c).T).mean()), -3, 3)[0]
+
+
+def _means() -> tuple[float, float, float]:
+    """Return ``E x . r``, ``E |r|^2`` and ``E T``."""
+    return (
+        float((_R.x * _R.mean).sum(-1).mean()), float((_R.mean**2).sum(-1).mean()), float(_R.T.mean())
+    )  # fmt: skip
+
+
+def _expanded(c: float, times: float) -> float:
+    along, square, spread = _means()
+    return float((_R.x**2).sum(-1).mean()) - 2 * c * along + c**2 * (square + times * spread)
+
+
 PROOFS: Proofs = {
+    "4-overly-constrains": (
+        Step(
+            r"\min_\gamma E_D M_1 = -\frac{d_x^2}{2 E[B + T]}, \quad "
+            r"\min_\gamma E_D M_2 = -\frac{d_x^2}{2 E[B + 2 T]}",
+            "Both are quadratics in 1 / gamma (22), of L_F = B + T and of B + 2 T (A.2-M2-expansion): the "
+            "least loss falls with the mean in the denominator.",
+            lambda: (
+                [toy_least("m1"), toy_least("m2")],
+                [float(utility((_R.B + k * _R.T).mean(), _R.d_x)) for k in (1, 2)],
+            ),
+            kind="search",
+        ),
+        Step(
+            r"E[B + k T] = E|x|^2 - 2 c \, E[x \cdot r] + c^2 (E|r|^2 + k \, E T)",
+            "For g = c h the mean reconstruction is c r and the trace of its covariance c^2 T.",
+            lambda: (
+                [float((_scaled(1.7).B + k * _scaled(1.7).T).mean()) for k in (1, 2)],
+                [_expanded(1.7, k) for k in (1, 2)],
+            ),
+            kind="closed form",
+        ),
+        Step(
+            r"c_{M_1} = \frac{E[x \cdot r]}{E|r|^2 + E T}, \quad "
+            r"c_{M_2} = \frac{E[x \cdot r]}{E|r|^2 + 2 E T}",
+            "The parabola is least where its slope is zero; the variance counts twice in M2, which shrinks "
+            "the reconstruction.",
+            lambda: (
+                [_best_scale(1), _best_scale(2)],
+                [_means()[0] / (_means()[1] + k * _means()[2]) for k in (1, 2)],
+            ),
+            1e-7,
+            "search",
+        ),
+    ),
     "min-over-q": (
         Step(
             r"\min_\gamma E_D M_i(\theta, \gamma, q) = h_i(\theta, q), \quad i = 2, 3",
@@ -59,5 +110,5 @@ PROOFS: Proofs = {
             ),
             kind="search",
         ),
-    )
+    ),
 }

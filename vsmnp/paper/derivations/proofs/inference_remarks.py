@@ -55,6 +55,22 @@ def _through_q() -> float:
     return float(total) - density
 
 
+_SCORE_DIFFERENCE = Step(
+    r"d = \partial_z \log q - \partial_z \log p = -\tfrac1s \operatorname{sign}(z - m) + z",
+    "The score of Lap(m, s), which jumps at m, less that of the target N(0, 1), which is -z.",
+    lambda: (
+        derivative(lambda t: _log_laplace(_POINTS + t) + (_POINTS + t) ** 2 / 2),
+        -np.sign(_POINTS - _M) / _S + _POINTS,
+    ),
+    kind="finite differences",
+)
+_SQUARE = Step(
+    r"\tfrac12 d^2 = \tfrac1{2 s^2} - \tfrac zs \operatorname{sign}(z - m) + \tfrac12 z^2",
+    "The square of the sign is 1.",
+    lambda: (_half_square(_POINTS), 1 / (2 * _S**2) - _POINTS * np.sign(_POINTS - _M) / _S + _POINTS**2 / 2),
+    kind="closed form",
+)
+
 PROOFS: Proofs = {
     "3.3.2-hypothesis": (
         Step(
@@ -82,28 +98,24 @@ PROOFS: Proofs = {
         ),
     ),
     "A.5.3-laplace": (
+        _SCORE_DIFFERENCE,
+        _SQUARE,
         Step(
-            r"d = \partial_z \log q - \partial_z \log p = -\tfrac1s \operatorname{sign}(z - m) + z",
-            "The score of Lap(m, s), which jumps at m, less that of the target N(0, 1), which is -z.",
-            lambda: (
-                derivative(lambda t: _log_laplace(_POINTS + t) + (_POINTS + t) ** 2 / 2),
-                -np.sign(_POINTS - _M) / _S + _POINTS,
-            ),
-            kind="finite differences",
+            r"\partial_m \tfrac12 d^2 = 0, \quad z \ne m",
+            "On either side of m neither the sign nor z depends on m.",
         ),
         Step(
-            r"\tfrac12 d^2 = \tfrac1{2 s^2} - \tfrac zs \operatorname{sign}(z - m) + \tfrac12 z^2",
-            "The square of the sign is 1.",
-            lambda: (
-                _half_square(_POINTS),
-                1 / (2 * _S**2) - _POINTS * np.sign(_POINTS - _M) / _S + _POINTS**2 / 2,
-            ),
-            kind="closed form",
+            r"\partial^b_m D_F = E_q[\partial_m \tfrac12 d^2] = 0",
+            "The integrand is differentiated first, as A.5.1 defines it; the point z = m has no mass.",
         ),
+    ),
+    "engine-laplace-jump": (
+        _SCORE_DIFFERENCE,
+        _SQUARE,
         Step(
             r"\partial_m \operatorname{sign}(z - m) = -2 \, \delta(z - m) \Rightarrow "
             r"\partial_m \tfrac12 d^2 = \tfrac{2 z}{s} \, \delta(z - m)",
-            "As a distribution; almost everywhere it is 0, which is what the paper takes for the gradient.",
+            "As a distribution; almost everywhere it is 0, which is the reading of A.5.3.",
         ),
         Step(
             r"\partial^b_m D_F = E_q[\partial_m \tfrac12 d^2] = \tfrac{2 m}{s} \, q(m) = \tfrac{m}{s^2}",

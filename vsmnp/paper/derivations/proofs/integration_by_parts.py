@@ -43,6 +43,17 @@ def _on_the_line() -> tuple[float, float]:
     return _between(slope * x**3, weights), _between(_normal(x) * 3 * x**2, weights)
 
 
+# --- the tail of N(0, 1) from R_0 to R, where pi f is a constant ---
+
+_START, _END, _LIMIT = 0.6, 4.0, 1.7
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
+_LINE = _START + (_END - _START) * (_NODES + 1) / 2
+
+
+def _between_ends(f: Array) -> float:
+    return float((_END - _START) / 2 * _WEIGHTS @ f)
+
+
 PROOFS: Proofs = {
     "25": (
         Step(
@@ -72,7 +83,8 @@ PROOFS: Proofs = {
         ),
         Step(
             r"[\pi f]_{-R}^R \to \tfrac2\pi \text{ for } \pi(x) = \tfrac1{\pi (1 + x^2)}, \; f(x) = x |x|",
-            "Here pi vanishes and the boundary term does not: the paper's condition is not enough.",
+            "Here pi vanishes and the boundary term does not, and both expectations are infinite: the "
+            "paper's condition needs finite ones, on the line (engine-boundary-term).",
             lambda: (2 * 1e6**2 / (np.pi * (1 + 1e6**2)), 2 / np.pi),
             kind="closed form",
         ),
@@ -85,5 +97,29 @@ PROOFS: Proofs = {
                 -TOY.expect_pi(lambda x: divergence_in(_f, x)),
             ),
         ),
-    )
+    ),
+    "engine-boundary-term": (
+        Step(
+            r"\pi \, (\log \pi)' f = \pi' f = L \, \frac{\pi'}{\pi}",
+            "Beyond R_0 the product pi f is L, so that f is L / pi.",
+            lambda: (
+                _normal(_LINE) * derivative(lambda t: np.log(_normal(_LINE + t))) * _LIMIT / _normal(_LINE),
+                _LIMIT * derivative(lambda t: _normal(_LINE + t)) / _normal(_LINE),
+            ),
+            kind="finite differences",
+        ),
+        Step(
+            r"\int_{R_0}^{R} L \, \frac{\pi'}{\pi} \, dx = L \log \frac{\pi(R)}{\pi(R_0)}",
+            "The integrand is the derivative of L log pi.",
+            lambda: (
+                _LIMIT * _between_ends(derivative(lambda t: _normal(_LINE + t)) / _normal(_LINE)),
+                _LIMIT * np.log(_normal(_END) / _normal(_START)),
+            ),
+        ),
+        Step(
+            r"L \log \frac{\pi(R)}{\pi(R_0)} \to -\infty \text{ as } \pi(R) \to 0, \; L > 0",
+            "The logarithm of a number that goes to zero; with L < 0 the limit is plus infinity. A boundary "
+            "term on the line and a finite expectation exclude each other.",
+        ),
+    ),
 }

@@ -6,18 +6,18 @@ import numpy as np
 
 from ....types import Array
 from ..evidence import gradient, gradient_in
-from ..examples.mixtures import FITTED, TARGET, Mixture, Modes, plane, separated
+from ..examples.mixtures import FITTED, TARGET, DiagonalMixture, TwoModes, plane, separated
 from ..proof import Proofs, Step
 
 _GROUP, _OTHERS = [0, 2], [1]
 _Z = np.array([[0.4, -0.7], [-1.2, 0.3], [0.1, 1.4]])
 _W, _OMEGA, _SD = 0.3, 0.8, 0.7
-_MODES = Modes(1.1, _SD, _W, _OMEGA)
+_MODES = TwoModes(1.1, _SD, _W, _OMEGA)
 _ALPHA, _DELTA = np.log(_W / (1 - _W)), np.log(_OMEGA / (1 - _OMEGA)) - np.log(_W / (1 - _W))
 
 
-def _moved(logits: Array) -> Mixture:
-    return Mixture(logits, FITTED.means, FITTED.sds)
+def _moved(logits: Array) -> DiagonalMixture:
+    return DiagonalMixture(logits, FITTED.means, FITTED.sds)
 
 
 def _shares() -> tuple[Array, Array]:
@@ -96,7 +96,7 @@ def _integral() -> tuple[float, float]:
 
 def _divergence_of_kl() -> tuple[float, float]:
     w, omega = _W, _OMEGA
-    return Modes(9 * _SD, _SD, w, omega).kl(), float(
+    return TwoModes(9 * _SD, _SD, w, omega).kl(), float(
         w * np.log(w / omega) + (1 - w) * np.log((1 - w) / (1 - omega))
     )
 

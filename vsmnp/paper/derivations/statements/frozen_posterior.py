@@ -13,8 +13,7 @@ from ....types import Array
 from ..checks import both_sides, symbolic_sides, value_check
 from ..evidence import statistical
 from ..examples.linear_engine import LinearVAE
-from ..examples.linear_modes import Modes, data_of, held
-from ..examples.linear_symbols import coefficients, mean_loss
+from ..examples.linear_modes import Modes, coefficients, data_of, held, mean_loss
 from ..examples.moments import evaluate
 from ..statement import Effort, Evidence, Statement
 

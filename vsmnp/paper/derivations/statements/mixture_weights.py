@@ -13,8 +13,8 @@ from ....types import Array
 from ...reproduce.fig5.mixture_posterior import GaussianMixture
 from ..checks import symbolic_sides, value_check
 from ..evidence import gradient
-from ..examples.linear_symbols import coefficients
-from ..examples.mixtures import FITTED, TARGET, Mixture, Modes, plane, separated
+from ..examples.linear_modes import coefficients
+from ..examples.mixtures import FITTED, TARGET, DiagonalMixture, TwoModes, plane, separated
 from ..statement import Claim, Statement
 
 # --- the gradient in the weight of a group: a claim maps its responsibility, the scores of the group and of
@@ -39,7 +39,7 @@ def _group_by_differences() -> list[float]:
     density, target = FITTED.density(z), TARGET.score(z)
 
     def loss(logits: Array) -> float:
-        d = Mixture(logits, FITTED.means, FITTED.sds).score(z) - target
+        d = DiagonalMixture(logits, FITTED.means, FITTED.sds).score(z) - target
         return float(area * density @ (0.5 * d**2).sum(-1))
 
     slopes = gradient(loss, FITTED.logits)
@@ -74,7 +74,7 @@ def _exact_symbolic(claim: Claim, sympy: Any) -> tuple[Any, Any]:
     return coefficients(sympy, [wrong], (w, omega, one, two, *slopes))
 
 
-_NEAR = (Modes(1.1, 0.7, 0.3, 0.8), Modes(0.9, 1.2, 0.6, 0.25))
+_NEAR = (TwoModes(1.1, 0.7, 0.3, 0.8), TwoModes(0.9, 1.2, 0.6, 0.25))
 
 
 def _exact_claimed(claim: Claim) -> list[float]:
@@ -90,7 +90,7 @@ _FAR = ((0.7, 0.3, 0.8), (1.2, 0.6, 0.25))
 
 
 def _kl_of_distant_modes() -> list[float]:
-    return [Modes(9 * sd, sd, w, omega).kl() for sd, w, omega in _FAR]
+    return [TwoModes(9 * sd, sd, w, omega).kl() for sd, w, omega in _FAR]
 
 
 def _separated(w: Any, omega: Any, power: float = 0.5) -> Any:

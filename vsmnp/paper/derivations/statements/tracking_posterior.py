@@ -11,8 +11,7 @@ from ....objectives.quadratic import Learning
 from ....types import Array
 from ..checks import symbolic_sides, value_check
 from ..evidence import gradient
-from ..examples.linear_modes import Modes
-from ..examples.linear_symbols import coefficients, mean_loss
+from ..examples.linear_modes import Modes, coefficients, mean_loss
 from ..statement import Statement
 
 # M1 has B + c T with c = 1, M2 with 2 and its biased estimator with 2 - 1/S.
