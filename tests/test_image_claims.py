@@ -80,7 +80,7 @@ def test_rules_judge_as_they_say(rule: Rule, values: Mapping[str, Sequence[float
 
 def test_a_method_that_is_called_better_or_described_has_to_have_learned() -> None:
     values = {"K_ELBO": (1.0, 1.0), "K_M1": (2.0, 2.1)}
-    for rule in (worse((B,), (A,)), at_least((A,), 0.5), alike(A, B, (A, B))):
+    for rule in (worse((B,), (A,)), at_least((A,), 0.5), alike(A, B, (A, B)), worse_on_average((B,), (A,))):
         case = _case(**values)
         poor = MetricValues(case.values, None, {**case.nll, A: {0: -9.0, 1: -9.1}}, CONSTANT, 10.0)
         assert _ask(rule, case) is not Answer.UNDECIDED

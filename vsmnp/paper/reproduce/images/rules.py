@@ -37,7 +37,9 @@ class Rule:
         for each in self.conditions(case):
             if each.share < 0 or isinstance(each.below, Level):
                 found.setdefault(each.above)
-            if isinstance(each.below, str):
+            if isinstance(each.below, Mean):
+                found.update(dict.fromkeys(each.below.of))
+            elif isinstance(each.below, str):
                 found.setdefault(each.below)
         return tuple(found)
 
