@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -73,9 +74,13 @@ def test_markdown_and_html_show_both_formulas_and_the_counterexample(tmp_path: P
         row = next(line for line in out.splitlines() if line.startswith(f"| {name} |"))
         assert row.count("rejected") == len(places)
     path = tmp_path / "page.html"
-    code, out, _ = _verify("--equation", "22", "--html", "--out", str(path))
-    assert (code, out) == (0, "")
+    code, page, _ = _verify("--equation", "22", "--html", "--out", str(path))
+    assert (code, page) == (0, "")
     _Balanced().feed(path.read_text())
+    for text in (out, html.unescape(path.read_text())):
+        assert "pytest -n 0 tests/test_derivations.py -k '[22]'" in text
+        for each in judged.steps:
+            assert (f"{each.step.reason} ({each.step.kind} " in text) == (each.evidence is not None)
 
 
 class _Balanced(HTMLParser):

@@ -47,7 +47,7 @@ class Step:
         if self.sides is None:
             return None
         left, right = self.sides()
-        return numeric(self.kind, right, left, self.tolerance, self.reason)
+        return numeric(self.kind, right, left, self.tolerance, self.reason.removesuffix("."))
 
 
 #: The steps of statements by their id.

@@ -73,6 +73,11 @@ def name(statement: Statement) -> str:
     return f"({statement.id})" if statement.id.isdigit() else statement.id
 
 
+def command_of_tests(statement: Statement) -> str:
+    """Write the command that runs the tests of a statement, and of no other."""
+    return f"pytest -n 0 tests/test_derivations.py -k '[{statement.id}]'"
+
+
 def quoted(code: str) -> str:
     """Write the dotted name of code as code."""
     return f"`{code}`"
@@ -139,7 +144,7 @@ def _markdown(verdict: Verdict, heading: str, link: Callable[[str], str]) -> str
         lines += ["", f"**What it changes:** {statement.consequence}"]
     if statement.code:
         lines += ["", f"In the engine: {link(statement.code)}."]
-    lines += ["", f"Test: `pytest -n 0 tests/test_derivations.py -k '{statement.id}'`."]
+    lines += ["", f"Test: `{command_of_tests(statement)}`."]
     return "\n".join(lines) + "\n"
 
 

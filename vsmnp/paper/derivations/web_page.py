@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from . import report
 from .statement import Evidence
 from .textual import Textual
-from .verdict import Verdict
+from .verdict import StepVerdict, Verdict
 
 _MATH = "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-mml-chtml.js"
 _STYLE = (
@@ -39,7 +39,7 @@ def _section(verdict: Verdict) -> str:
     statement = verdict.statement
     parts = [f'<h2 id="{_text(statement.id)}">{_text(report.name(statement))} {_text(statement.title)}</h2>']
     parts.append(
-        f"<p>{report.standing(verdict).replace('**', '')} <small>{report.place(statement)}</small></p>"
+        f"<p>{_text(report.standing(verdict).replace('**', ''))} <small>{report.place(statement)}</small></p>"
     )
     if statement.printed is not None:
         parts.append(
@@ -48,8 +48,8 @@ def _section(verdict: Verdict) -> str:
     parts.append(
         f"<p>\\[{_text(statement.form.latex)}\\]</p><p><i>Assumes:</i> {_text(statement.assumptions)}</p>"
     )
-    steps = "".join(f"<li>\\[{_text(e.step.latex)}\\] {_text(e.step.reason)}</li>" for e in verdict.steps)
-    parts += [f"<p>Derivation:</p><ol>{steps}</ol><p>Checks:</p>"] * bool(steps)
+    if verdict.steps:
+        parts.append(f"<p>Derivation:</p><ol>{''.join(map(_step, verdict.steps))}</ol><p>Checks:</p>")
     parts.append("<ol>" + "".join(_item(each) for each in verdict.evidence) + "</ol>")
     rejected = "".join(
         f"<li>{_text(name)}: rejected by {', '.join(str(place + 1) for place in places)}</li>"
@@ -65,7 +65,13 @@ def _section(verdict: Verdict) -> str:
         parts.append(f"<p><b>What it changes:</b> {_text(statement.consequence)}</p>")
     if statement.code:
         parts.append(f"<p>In the engine: <code>{_text(statement.code)}</code>.</p>")
+    parts.append(f"<p>Test: <code>{_text(report.command_of_tests(statement))}</code>.</p>")
     return "\n".join(parts)
+
+
+def _step(each: StepVerdict) -> str:
+    checked = f" ({_text(report.brief([each.evidence]))})" if each.evidence else ""
+    return f"<li>\\[{_text(each.step.latex)}\\] {_text(each.step.reason)}{checked}</li>"
 
 
 def _item(each: Evidence) -> str:
