@@ -176,6 +176,17 @@ def test_what_is_quoted_exists_and_is_called_by_its_name(page: str, block: Block
         body = found.body
 
 
+def test_each_convention_has_the_one_test_that_is_named_beside_it() -> None:
+    section = TEXTS["figures.md"].partition("## Where a convention meets")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 8
+    for row in rows:
+        named = re.search(r"`(test_\w+\.py) -k (\w+)` \|$", row)
+        assert named, row
+        tests = re.findall(r"^def (test_\w+)", (DOCS.parent / "tests" / named[1]).read_text(), re.MULTILINE)
+        assert sum(named[2] in name for name in tests) == 1, row
+
+
 @pytest.mark.parametrize("page", [page for page in TEXTS if re.match(r"objectives/(?!index)", page)])
 def test_a_page_of_an_objective_goes_from_the_density_to_its_test(page: str) -> None:
     headings = re.findall(r"^## (.*)$", TEXTS[page], re.MULTILINE)
