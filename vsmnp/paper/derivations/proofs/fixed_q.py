@@ -56,7 +56,7 @@ PROOFS: Proofs = {
         Step(
             r"\min_\gamma E_D M_1 = -\frac{d_x^2}{2 E[B + T]}, \quad "
             r"\min_\gamma E_D M_2 = -\frac{d_x^2}{2 E[B + 2 T]}",
-            "Both are quadratics in 1 / gamma (22), of L_F = B + T and of B + 2 T (A.2-M2-expansion): the "
+            "Both are quadratics in 1 / gamma (22), of L_KL = B + T and of B + 2 T (A.2-M2-expansion): the "
             "least loss falls with the mean in the denominator.",
             lambda: (
                 [toy_least("m1"), toy_least("m2")],

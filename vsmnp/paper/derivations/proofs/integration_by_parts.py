@@ -118,8 +118,9 @@ PROOFS: Proofs = {
         ),
         Step(
             r"L \log \frac{\pi(R)}{\pi(R_0)} \to -\infty \text{ as } \pi(R) \to 0, \; L > 0",
-            "The logarithm of a number that goes to zero; with L < 0 the limit is plus infinity. A boundary "
-            "term on the line and a finite expectation exclude each other.",
+            "The logarithm of a number that goes to zero; with L < 0 the limit is plus infinity. If pi f "
+            "only tends to L, then |pi' f| is at least |L (log pi)'|/2 beyond some R_0, whose integral is "
+            "infinite as well: a boundary term on the line and a finite expectation exclude each other.",
         ),
     ),
 }

@@ -186,8 +186,9 @@ PROOFS: Proofs = {
         ),
         Step(
             r"\int \frac{dt}{\cosh t \cosh^2 (t + c)} = \frac{\pi}{1 + \cosh c}",
-            "Because 1/(cosh t cosh(t + c)) = (tanh(t + c) - tanh t)/sinh c, and the integral I of tanh "
-            "t/cosh(t + c) satisfies I = -I cosh c - pi sinh c.",
+            "Because 1/(cosh t cosh(t + c)) = (tanh(t + c) - tanh t)/sinh c. The first term over "
+            "cosh(t + c) is odd about -c; the integral I of the second, tanh t/cosh(t + c), satisfies "
+            "I = -I cosh c - pi sinh c, by sinh t = sinh(t + c) cosh c - cosh(t + c) sinh c.",
             _integral,
         ),
         Step(

@@ -175,11 +175,9 @@ STATEMENTS = (
             "S is 3": lambda mm, w, mwm, ww, S: _squares(mm, w, mwm, ww, 3),
             "square of the trace": lambda mm, w, mwm, ww, S: _squares(mm, w, mwm, w**2, S),
         },
-        consequence="The bias tr W/S is removed at the price of a variance that is larger by 2 tr W^2/(S^2 "
-            "(S "
-            "- 1)), which is a third order in 1/S: for S of 4 or more the U-statistic costs next to "
-            "nothing, and "
-            "it can be negative.",
+        consequence="The bias tr W/S is removed at the price of a variance that is larger by "
+            "2 tr W^2/(S^2 (S - 1)): of third order in 1/S, and at most 1/(S - 1) of the variance of the "
+            "biased one, which it reaches where m is 0. The U-statistic can be negative.",
         code="vsmnp.objectives.quadratic.squared_mean",
     ),
     Statement(
@@ -220,9 +218,8 @@ STATEMENTS = (
             "S is 3": lambda c, vw, cc, mvm, S: _crosses(c, vw, cc, mvm, 3),
             "sign of the mean": lambda c, vw, cc, mvm, S: [-c, *_crosses(c, vw, cc, mvm, S)[1:]],
         },
-        consequence="The baseline removes m^T V m, which is by far the largest term where s^p has the size "
-            "of the "
-            "residual over gamma, and enlarges the rest by S/(S - 1): it pays where m^T V m exceeds "
+        consequence="The baseline removes m^T V m, the largest term where the mean of s^p is large beside "
+            "its spread, and enlarges the rest by S/(S - 1): it pays where m^T V m exceeds "
             "(tr V W + tr C^2)/(S - 1).",
         code="vsmnp.objectives.M3",
     ),

@@ -132,8 +132,9 @@ STATEMENTS = (
         },
         consequence="q r_A (1 - r_A) = q_A q_B / q with the groups' parts of q: only points at which both "
             "groups "
-            "have mass move their weights. Where the modes lie apart there are none, and the weights of "
-            "Figure 5's runs stay where the start left them.",
+            "have mass move their weights. Where the modes lie apart there are next to none, so the weights "
+            "stay near where the first steps left them; 'vsmnp reproduce fig5' prints how the runs of "
+            "Figure 5 depend on the start.",
         code="vsmnp.paper.reproduce.fig5.mixture_posterior.GaussianMixture",
     ),
     Statement(
@@ -171,9 +172,9 @@ STATEMENTS = (
         },
         consequence="Free weights are fitted as long as the modes overlap: at m = 3 s the divergence of a "
             "wrong "
-            "weighting is of the order of e^-4.5, at 6 s of e^-18, below the noise of any fit. So the "
-            "arbitrary "
-            "weightings of Figure 5 are the objective's, not the optimiser's.",
+            "weighting is of the order of e^-4.5, at 6 s of e^-18, which a gradient of a few samples does "
+            "not show. So arbitrary weightings, as in Figure 5, are to be expected of the objective, with "
+            "any optimiser.",
         code="vsmnp.paper.reproduce.fig5.mixture_posterior.GaussianMixture",
     ),
 )  # fmt: skip
