@@ -172,7 +172,7 @@ STATEMENTS = (
             "widths kept": lambda w, gamma, d_x, c: (w, _frozen(w, gamma, d_x, c)[1]),
         },
         consequence="M2 counts the posterior variance of the score twice, so it shrinks every direction and "
-            "makes up for it by gamma. Only the derivative of q in theta, which bi-level updates supply, "
+            "makes up for it by gamma. The derivative of q in theta, which bi-level updates supply, "
             "corrects this.",
         code="vsmnp.objectives.M2",
     ),

@@ -127,7 +127,7 @@ STATEMENTS = (
             "in x, and the sum": lambda in_x, in_z, of_q: in_x + of_q,
             "sum": lambda in_x, in_z, of_q: in_z + of_q,
         },
-        consequence="A slip of the pen: with unlike dimensions the two gradients cannot be subtracted.",
+        consequence="With unlike dimensions the two gradients cannot be subtracted.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
     Statement(

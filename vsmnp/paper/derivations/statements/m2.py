@@ -39,8 +39,9 @@ _MUTATIONS_OF_THE_LOSS = {
 }
 _NO_PENALTY = (
     "The second term is twice the variance of the reconstruction, not its norm: L_2 is L_KL with the "
-    "variance counted twice. It does not pull the reconstruction towards the origin, which was the printed "
-    "reason; the conclusion that M2 overly constrains the reconstruction stands (4-overly-constrains)."
+    "variance counted twice. A variance stays if the reconstruction moves as a whole, so it does not pull "
+    "towards the origin, which was the printed reason; the conclusion that M2 overly constrains the "
+    "reconstruction stands (4-overly-constrains)."
 )
 
 

@@ -87,7 +87,7 @@ STATEMENTS = (
             "whole square of the mean": lambda s, by_theta: s.square + s.divergence - s.square_of_mean,
             "sign of the last term": lambda s, by_theta: s.square + s.divergence + 0.5 * s.square_of_mean,
         },
-        consequence="A misprint: (13) has the divergence in x. As printed it has no meaning unless theta "
+        consequence="The paper's (13) has the divergence in x. As printed it has no meaning unless theta "
             "has as many entries as x; the counterexample takes theta to be the bias of g, where it has the "
             "wrong sign.",
         code="vsmnp.objectives.M2",

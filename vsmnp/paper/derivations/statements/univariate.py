@@ -274,7 +274,7 @@ STATEMENTS = (
             "sum of scores": lambda x, m1, s1, m2, s2: ((x - m1) / s1**2 + (x - m2) / s2**2) ** 2,
             "half": lambda x, m1, s1, m2, s2: ((x - m1) / s1**2 - (x - m2) / s2**2) ** 2 / 2,
         },
-        consequence="A slip of the pen: the derivatives printed under it are those of the square.",
+        consequence="The derivatives printed under it are those of the square.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip

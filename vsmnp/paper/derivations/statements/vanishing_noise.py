@@ -112,7 +112,7 @@ STATEMENTS = (
         id="10-nonlinear-limit",
         section="3.3.1",
         title="Least posterior Fisher divergence of a nonlinear decoder on the line, as the noise vanishes",
-        assumptions="One latent, g(z0) = x, g'(z0) not 0; q any Gaussian.",
+        assumptions="One latent, g(z0) = x, g'(z0) not 0; q any Gaussian whose mean goes to z0.",
         latex=r"\lim_{\gamma \to 0} \min_q D_F[q \| p(z|x)] = "
             r"\tfrac94 \left( \tfrac{g''(z_0)}{g'(z_0)} \right)^2",
         claim=lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 4,
