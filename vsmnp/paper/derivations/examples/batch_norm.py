@@ -73,9 +73,9 @@ def engine_jacobian() -> Array:
 
 
 @cache
-def coupled() -> EngineExample:
+def coupled(gamma: float = 0.6) -> EngineExample:
     """Build a VAE whose encoder is dense, normalised over the batch, tanh, dense."""
-    like = EngineExample.build(d_x=2, d_z=1, n=4, gamma=0.6)
+    like = EngineExample.build(d_x=2, d_z=1, n=4, gamma=gamma)
     encoder = Chain((Dense(2, 3), BatchNorm(3), Tanh(), Dense(3, 2)))
     model = GaussianVAE(encoder, like.model.decoder, DiagonalGaussian(1), d_x=2)
     rng = np.random.default_rng(15)
@@ -126,13 +126,13 @@ def score_blocks(example: Callable[[], EngineExample] = coupled) -> Array:
 
 
 @cache
-def expectations() -> tuple[Array, Array]:
+def expectations(gamma: float = 0.6) -> tuple[Array, Array]:
     """Compute ``E[s^q_m . s^p_m]`` and ``E |s^q_m|^2``, each ``(N,)``, with the engine's ``s^q``.
 
     The noise of datum m has 40 nodes, that of each of the others three, which are exact: the square of the
     score is of degree four in it.
     """
-    example = coupled()
+    example = coupled(gamma)
     n, k = len(example.data), example.k
     q, c = example.model.encode(k, example.phi, example.x)
     (own, own_w), (rest, rest_w) = normal_rule(example.nodes), normal_rule(3)

@@ -66,9 +66,9 @@ def _jacobian(one: Any, h: Any, scale: Any, r: Any, v: Any, of_mean: Any = 1, of
 # those of frozen statistics (N,), and gamma to E[s^q_m . s^p_m] and E|s^q_m|^2 ---
 
 
-def _score_claimed(claim: Claim) -> list[Array]:
+def _score_claimed(claim: Claim, gamma: float = 0.6) -> list[Array]:
     traces, squares = (np.diag(f(frozen)) for f in (decoded_blocks, score_blocks))
-    return list(claim(decoded_blocks(), score_blocks(), traces, squares, coupled().gamma))
+    return list(claim(decoded_blocks(), score_blocks(), traces, squares, gamma))
 
 
 def _norm_of_the_engine(draws: int) -> tuple[Array, Array]:
@@ -139,8 +139,10 @@ STATEMENTS = (
         claim=_coupled_score,
         checks=(
             value_check("quadrature", 1e-8,
-                "means over the noise of all four data, with the engine's backward sweep for the score",
-                _score_claimed, lambda: list(expectations())),
+                "means over the noise of all four data, with the engine's backward sweep for the score, "
+                "gamma = 0.6 and 1.1",
+                lambda claim: [*_score_claimed(claim), *_score_claimed(claim, 1.1)],
+                lambda: [*expectations(), *expectations(1.1)]),
             sampling_check(100_000, "the engine's cross term of M3, coupled encoder, {samples:,} samples",
                 lambda claim: _score_claimed(claim)[0].mean(),
                 lambda samples: coupled().outcomes(M3, samples, moments.cross)),
