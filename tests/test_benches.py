@@ -59,6 +59,14 @@ def test_a_blind_bench_is_found() -> None:
     assert blind(_of(_check(2, 3, 4, 5)), USUAL) == []
 
 
+def test_a_size_is_replaced_by_an_integer() -> None:
+    """A float in its place would be refused, which is not what a check is for."""
+    sized = replace(_of(_check(2, 3, 2, 5)), claim=lambda a, b: len(range(a)) * b)
+    assert blind(sized, USUAL) == ["a is 2"]
+    equal = replace(_of(_check(2, 2, 3, 3)), claim=lambda a, b: len(range(a)) * b)
+    assert blind(equal, USUAL) == ["a is b", "b is a"]
+
+
 def test_a_claim_that_is_rejected_itself_rejects_nothing_else() -> None:
     wrong = replace(_of(_check(2, 3, 4, 5)), claim=lambda a, b: a + b)
     assert blind(wrong, USUAL) == ["the claim is rejected by check"]

@@ -190,8 +190,16 @@ def _affine(given: Any, factor: float, shift: float) -> Any:
     return factor * given + shift
 
 
+def _like(given: Any, value: float) -> float:
+    """Return a number as an integer where it takes the place of one: of a size, a float would be refused."""
+    is_size = isinstance(given, int | np.integer) and float(value).is_integer()
+    return int(value) if is_size else value
+
+
 def _constant(value: float) -> Plant:
-    return lambda given, numbers: value if _number(given) is not None else _affine(given, 0, value)
+    return lambda given, numbers: (
+        _like(given, value) if _number(given) is not None else _affine(given, 0, value)
+    )
 
 
 def _moved(given: Any, numbers: Mapping[Symbol, float]) -> Any:
@@ -199,7 +207,7 @@ def _moved(given: Any, numbers: Mapping[Symbol, float]) -> Any:
 
 
 def _other(symbol: Symbol) -> Plant:
-    return lambda given, numbers: numbers.get(symbol, given)
+    return lambda given, numbers: _like(given, numbers[symbol]) if symbol in numbers else given
 
 
 def plants_of(bench: BenchValues, symbol: Symbol) -> dict[str, Plant]:
