@@ -28,7 +28,7 @@ _MOST_TICKS = 6
 
 
 def draw(rows: Sequence[BenchRow], path: str | Path, cure: str = ELSEWHERE) -> None:
-    """Draw the rows as PNG: a panel for each axis that was varied, and one for all ratios.
+    """Draw the rows as a picture: a panel for each axis that was varied, and one for all ratios.
 
     ``cure`` ends the message if the file cannot be written.
 
