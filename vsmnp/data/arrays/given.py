@@ -101,7 +101,7 @@ def _array(given: Given, where: str) -> Array:
         values = np.ma.filled(given.astype(np.float64), np.nan)
     if values.dtype == object:
         if values.ndim == 0 and not (given is None or hasattr(given, "__float__")):
-            raise DataError(f"{where} is a {type(given).__name__}: give an array or a list of rows.")
+            raise DataError(f"{where} is of type {type(given).__name__}: give an array or a list of rows.")
         values = _objects(values, where)
     require_numbers(values.dtype, where)
     return values
@@ -117,7 +117,7 @@ def _refuse_others(given: Given, where: str) -> None:
     if hasattr(given, "collect"):
         raise DataError(f"{where} is a {kind}, which holds no values yet: give its .collect().")
     if isinstance(given, Iterator | dict | set | type) or is_name(given):
-        raise DataError(f"{where} is a {kind}: give an array or a list of rows.")
+        raise DataError(f"{where} is of type {kind}: give an array or a list of rows.")
 
 
 def _no_array(given: Given, where: str, reason: str) -> DataError:
