@@ -215,8 +215,10 @@ def _table(given: Given, where: str, choice: ColumnChoice) -> tuple[Array, tuple
             text.append(i)
     if text:
         found = ", ".join(f"{names[i]} ({_kind(given[labels[i]])})" for i in text[:_NAMED])
-        cure = f", or say {as_option('--drop-columns', [names[i] for i in text])}" * (len(text) < len(taken))
-        raise DataError(f"{where} has no numbers in {found}: convert them to numbers{cure}.")
+        remedy = f", or say {as_option('--drop-columns', [names[i] for i in text])}" * (
+            len(text) < len(taken)
+        )
+        raise DataError(f"{where} has no numbers in {found}: convert them to numbers{remedy}.")
     dtype = np.result_type(*columns) if columns else np.dtype(np.float64)
     x = np.empty((len(columns[0]), len(columns)), dtype)
     for i, column in enumerate(columns):

@@ -183,10 +183,10 @@ def _resized(pixels: Array, size: int) -> Array:
 
 
 @contextmanager
-def _explained(what: str, cure: str) -> Iterator[None]:
-    """Turn any exception of onnxruntime into one DataError, which ends with ``cure``."""
+def _explained(what: str, remedy: str) -> Iterator[None]:
+    """Turn any exception of onnxruntime into one DataError, which ends with ``remedy``."""
     try:
         yield
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{what} ({reason[0].rstrip('.')}): {cure}.") from error
+        raise DataError(f"{what} ({reason[0].rstrip('.')}): {remedy}.") from error
