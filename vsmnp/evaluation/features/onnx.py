@@ -124,12 +124,12 @@ class OnnxFeatures:
             pixels = pixels.repeat(3, axis=1)
         if channels not in (None, pixels.shape[1]):
             raise ConfigError(
-                f"{self.path.name} wants {channels} channels with --onnx-layout {self.enters.layout}, and "
+                f"{self.path.name} takes {channels} channels with --onnx-layout {self.enters.layout}, and "
                 f"the images have {pixels.shape[1]}: try the other layout, or another network."
             )
         if height not in (None, pixels.shape[2]):
             raise ConfigError(
-                f"{self.path.name} wants images of {height} pixels a side, and they have {pixels.shape[2]}: "
+                f"{self.path.name} takes images of {height} pixels a side, and they have {pixels.shape[2]}: "
                 f"say --onnx-size {height} to resize them."
             )
         pixels = SCALINGS[self.enters.scaling](pixels)
