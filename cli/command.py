@@ -72,8 +72,8 @@ class Command(click.Command):
                 return super().invoke(ctx)
         except (MemoryError, OverflowError) as error:
             options = [option for each in self.params for option in each.opts if option in _MEMORY]
-            cure = f"lower {' or '.join(options)}" if options else "use fewer data"
-            raise click.ClickException(f"This needs more memory than the machine has: {cure}.") from error
+            remedy = f"lower {' or '.join(options)}" if options else "use fewer data"
+            raise click.ClickException(f"This needs more memory than the machine has: {remedy}.") from error
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     ]  # fmt: skip
     if name not in GRID_NAMES:
         if named:
-            raise click.UsageError(f"{name} has no grid of runs: leave out {_option(named[0])}.")
+            raise click.UsageError(f"{_option(named[0])} is no option of {name}: leave it out.")
         return None
     package = _package_of(name)
     foreign = [(each, other) for each in named for other in _OWN if other != package and each in _OWN[other]]

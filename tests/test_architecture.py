@@ -9,9 +9,9 @@ from graphlib import TopologicalSorter
 import pytest
 from import_graph import FOLDERS, MODULES, PACKAGES, ROOT, imports, tree
 
-#: The import law, lowest first; a row and the sign ``<`` begin a floor. A name stands for a package with all
-#: that is in it, or for a module; a package inside another that is named itself is on its own floor. A file
-#: imports strictly lower floors only; the files of one package may import each other as long as no circle
+#: The import law, lowest first; a row and the sign ``<`` begin a level. A name stands for a package with all
+#: that is in it, or for a module; a package inside another that is named itself has its own level. A file
+#: imports strictly lower levels only; the files of one package may import each other as long as no circle
 #: closes.
 LAW = """
     types  errors  version
@@ -24,12 +24,12 @@ LAW = """
     paper  bench  estimator
     vsmnp  <  cli  <  __main__
 """
-FLOORS = [
-    ["vsmnp" if name == "vsmnp" else f"vsmnp.{name}" for name in floor.split()]
+LEVELS = [
+    ["vsmnp" if name == "vsmnp" else f"vsmnp.{name}" for name in level.split()]
     for row in LAW.strip().splitlines()
-    for floor in row.split("<")
+    for level in row.split("<")
 ]
-FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 #: Slow to load, or not always there: imported in the function that uses them.
 HEAVY = {"numba", "h5py", "matplotlib", "pooch", "PIL", "sympy", "cupy", "onnxruntime"}
@@ -53,7 +53,7 @@ NAMED_BY_PYTHON = {"__init__.py", "__main__.py"}
 
 def _place(module: str) -> str | None:
     """Return the entry of the table that a module falls under: its own name or the nearest package's."""
-    if module in FLOOR_OF:
+    if module in LEVEL_OF:
         return module
     package = module.rpartition(".")[0]
     return None if package in ("", "vsmnp") else _place(package)
@@ -63,18 +63,18 @@ def _where(module: str, line: int) -> str:
     return f"{MODULES[module].relative_to(ROOT)}:{line}"
 
 
-def test_every_module_has_a_floor() -> None:
+def test_every_module_has_a_level() -> None:
     """A new file is placed consciously: by a line in the table, or by joining a package that has one."""
     assert [module for module in MODULES if _place(module) is None] == []
 
 
 def test_the_table_names_only_what_exists() -> None:
-    assert [name for name in FLOOR_OF if name not in MODULES] == []
-    assert sum(map(len, FLOORS)) == len(FLOOR_OF), "a name stands on two floors"
+    assert [name for name in LEVEL_OF if name not in MODULES] == []
+    assert sum(map(len, LEVELS)) == len(LEVEL_OF), "a name has two levels"
 
 
 def test_folders_are_small() -> None:
-    """A stranger sees a folder at a glance; the root of the package is what a reader meets first."""
+    """A folder has few files, and the root of the package has fewer: a reader begins there."""
     folders = {path.parent for top in ("vsmnp", "kernels", "cli") for path in (ROOT / top).rglob("*.py")}
     files = {str(folder.relative_to(ROOT)): len(list(folder.glob("*.py"))) for folder in folders}
     large = {name: n for name, n in files.items() if n > LARGEST_FOLDER and name not in OF_SIBLINGS}
@@ -94,16 +94,16 @@ def test_imports_go_down(module: str) -> None:
         there = _place(imported.module)
         if there is None:
             wrong.append(f"{_where(module, imported.line)}: there is no module {imported.module}")
-        elif there != here and FLOOR_OF[there] >= FLOOR_OF[here]:
+        elif there != here and LEVEL_OF[there] >= LEVEL_OF[here]:
             wrong.append(
-                f"{_where(module, imported.line)}: {module} (floor {FLOOR_OF[here]}) imports "
-                f"{imported.module} (floor {FLOOR_OF[there]})"
+                f"{_where(module, imported.line)}: {module} (level {LEVEL_OF[here]}) imports "
+                f"{imported.module} (level {LEVEL_OF[there]})"
             )
     assert wrong == []
 
 
 def test_imports_close_no_circle() -> None:
-    """Imports inside functions count as well: a circle that waits is a circle."""
+    """Imports inside functions count as well: they can close a circle too."""
     graph = {
         module: {imported.module for imported in imports(module) if imported.module in MODULES} - {module}
         for module in MODULES
@@ -134,13 +134,13 @@ def test_no_framework_and_no_pickle(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_folders_are_imported_by_their_installed_names(module: str) -> None:
-    """`kernels` is somebody else's package: ours is `vsmnp.kernels`."""
+    """`kernels` alone could be another package: that of this project is `vsmnp.kernels`."""
     assert {imported.module.partition(".")[0] for imported in imports(module)} & NOT_MODULES == set()
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_init_files_define_nothing(package: str) -> None:
-    """They hand names on; `vsmnp` itself does so on demand, through a module `__getattr__`."""
+    """They import names; `vsmnp` itself does so on demand, through a module `__getattr__`."""
     names = (
         {"__all__", "__version__", "__getattr__", "__dir__", "_MODULES"}
         if package == "vsmnp"

@@ -21,7 +21,7 @@ from vsmnp.rng import Key, Stream
 from vsmnp.settings.choices import INFERENCES
 from vsmnp.settings.in_effect import settings_in_effect
 from vsmnp.settings.presets import preset
-from vsmnp.settings.resolve import stored
+from vsmnp.settings.resolve import resolved, stored
 from vsmnp.settings.settings import Settings
 from vsmnp.training.history import History
 from vsmnp.training.info import BILEVEL_UPDATES
@@ -296,6 +296,17 @@ def test_a_step_size_that_is_not_chosen_is_that_of_the_inference(inference: str,
     assert settings_in_effect(settings)["bilevel_lr"] == f"{lr:g}"
     assert f"{lr:g} for {inference}" in Settings.__dataclass_fields__["bilevel_lr"].metadata["help"]
     assert step_sizes(K, replace(settings, bilevel_lr=0.5)).bilevel == 0.5
+
+
+@pytest.mark.parametrize(("inference", "weight"), WEIGHTS)
+def test_a_run_stores_its_step_size(inference: str, weight: str) -> None:
+    """A default of another version does not change a run that is resumed."""
+    settings = Settings(inference=inference, fisher_weight=weight, bilevel_steps=2)
+    found = INFERENCES[inference].bilevel_lr[weight]
+    assert resolved(settings).bilevel_lr == found
+    assert resolved(replace(settings, bilevel_lr=0.5)).bilevel_lr == 0.5
+    assert stored({"settings": settings.to_mapping()}, Path("checkpoint.h5")).bilevel_lr == found
+    assert resolved(Settings()).bilevel_lr == 0
 
 
 def test_a_stored_step_size_of_no_updates_is_left_out() -> None:

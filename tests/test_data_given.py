@@ -120,10 +120,10 @@ def test_masked_values_are_missing() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ((row for row in X), "is a generator: give an array"),
-        ({"a": 1}, "is a dict: give an array"),
-        (pd.DataFrame, "is a type: give an array"),
-        (np, "is a module: give an array"),
+        ((row for row in X), "is of type generator: give an array"),
+        ({"a": 1}, "is of type dict: give an array"),
+        (pd.DataFrame, "is of type type: give an array"),
+        (np, "is of type module: give an array"),
         (X[0], r"has shape \(3,\): give it two axes"),
         (None, r"has shape \(\): give it two axes"),
         (X.astype(str), "has dtype <U32: convert it to real numbers"),

@@ -195,7 +195,7 @@ def test_unsuitable_networks_are_explained(session: Any, network: Path) -> None:
         OnnxFeatures(network, "scores")(X, IMAGE)
     with pytest.raises(ConfigError, match="--onnx-size 4"):
         OnnxFeatures(network, "pooled")(np.zeros((1, 75), np.float32), (3, 5, 5))
-    with pytest.raises(ConfigError, match="wants 4 channels with --onnx-layout nhwc"):
+    with pytest.raises(ConfigError, match="takes 4 channels with --onnx-layout nhwc"):
         OnnxFeatures(network, "pooled", OnnxInput("nhwc"))(X, IMAGE)
     with pytest.raises(DataError, match="no images"):
         OnnxFeatures(network, "pooled")(X, None)

@@ -22,9 +22,14 @@ from vsmnp.training.trainer import Trainer
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 COMPOSED = "composed"
-#: Rows of options, with the settings that they stand for.
-OPTIONS: dict[str, dict[str, Any]] = {
+#: Rows of options of a learning loss, with the settings that they stand for.
+OF_LEARNING: dict[str, dict[str, Any]] = {
     "--bilevel-steps": {"bilevel_steps": 2}, "--as-published": {"objective": "m3", "as_published": True},
+}  # fmt: skip
+#: All rows of options.
+OPTIONS: dict[str, dict[str, Any]] = {
+    **OF_LEARNING, "--kl-weight": {"kl_weight": 2.0},
+    "--fisher-weight": {"inference": "fisher", "fisher_weight": "covariance"},
 }  # fmt: skip
 
 
@@ -50,7 +55,7 @@ def _trainer(name: str) -> Trainer:
 
 
 def _is_of_learning(name: str) -> bool:
-    return name in OBJECTIVES or name in OPTIONS
+    return name in OBJECTIVES or name in OF_LEARNING
 
 
 def test_the_table_has_every_loss() -> None:

@@ -471,7 +471,7 @@ def test_the_command_line_says_how_images_enter_a_network() -> None:
     ("arguments", "said"),
     [
         (("fig4", "--features", "nosuch.onnx"), "There is no file --features nosuch.onnx: name one"),
-        (("fig1", "--jobs", "2"), "fig1 has no grid of runs: leave out --jobs."),
+        (("fig1", "--jobs", "2"), "--jobs is no option of fig1: leave it out."),
         (("fig4", "--quick", "--budget", "paper"), "Give --quick or --budget paper, not both."),
         (("fig4", "--methods", "K-M4"), "'K-M4' is not one of K-ELBO, K-M1"),
         (("fig4", "--budget", "huge"), "'huge' is not one of"),

@@ -214,7 +214,7 @@ def test_one_gaussian_is_the_best_constant_decoder() -> None:
         (("fig4", "--encoder-steps", "5"), "--encoder-steps is an option of fig3, fig6, fig7: leave it out"),
         (("fig3", "--encoder-steps", "0,5"), "'0,5' has a number below 1."),
         (("fig3", "--estimators", "publishd"), "did you mean 'published'"),
-        (("fig1", "--dry-run"), "fig1 has no grid of runs: leave out --dry-run."),
+        (("fig1", "--dry-run"), "--dry-run is no option of fig1: leave it out."),
         (("fig3", "--quick", "--budget", "paper"), "Give --quick or --budget paper, not both."),
     ],
 )

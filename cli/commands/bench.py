@@ -49,7 +49,8 @@ _ANOTHER = "name another file"
 @click.option("--device", type=choices_of("device", "auto"), default="cpu", help="Device that is timed.")
 @click.option("--threads", type=COUNT, help="Number of threads; default: 1, and all cores for ensembles.")
 @click.option("--profile", is_flag=True,
-              help="Time the parts of each step instead: networks, sampling, terms, optimiser.")  # fmt: skip
+              help="Time the parts of each step instead: networks, sampling, terms, optimiser; on a CPU also "
+              "the stages of a fused step.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Time fewer and smaller cases in shorter rounds.")
 @click.option("--repeats", type=click.IntRange(min=7), default=9, help="Number of rounds of a median.")
 @click.option("--peer", "peers", multiple=True, metavar="NAME",

@@ -48,7 +48,8 @@ def command(
 
     fig1: parameter recovery by joint divergences. fig2: inference on toy posteriors from a grid of starts.
     fig5: mixtures fitted by the Fisher divergence. laplace: the family whose biased gradient vanishes.
-    failure: an experiment on which objectives fail, and why (with --budget, --datasets, --jobs, --no-train).
+    failure: an experiment on which objectives fail, and why (with --budget, --datasets, --jobs, --no-train,
+    --records).
 
     The others are drawn from grids of runs, which are trained or resumed as far as needed. Each states which
     of the paper's claims agree with the runs.

@@ -51,7 +51,7 @@ commands(__name__, {
         ("verify", "--equation", "1", "--json"),
     ),
     "an option of a grid": Case(
-        ("reproduce", "laplace", "--seeds", "1"), "leave out --seeds",
+        ("reproduce", "laplace", "--seeds", "1"), "--seeds is no option of laplace: leave it out",
         ("reproduce", "laplace", "--quick", "-q"),
     ),
 })  # fmt: skip

@@ -9,15 +9,15 @@ from .suites import SuiteChoice, plan
 
 __all__ = [
     "COLUMNS",
+    "BenchRow",
     "Case",
-    "SuiteChoice",
     "Contender",
     "Evaluation",
     "Noise",
     "Peer",
     "PeerFolder",
     "Problem",
-    "BenchRow",
+    "SuiteChoice",
     "markdown",
     "plan",
 ]

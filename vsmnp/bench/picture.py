@@ -27,10 +27,10 @@ _MEANING = {
 _MOST_TICKS = 6
 
 
-def draw(rows: Sequence[BenchRow], path: str | Path, cure: str = ELSEWHERE) -> None:
-    """Draw the rows as PNG: a panel for each axis that was varied, and one for all ratios.
+def draw(rows: Sequence[BenchRow], path: str | Path, remedy: str = ELSEWHERE) -> None:
+    """Draw the rows as a picture: a panel for each axis that was varied, and one for all ratios.
 
-    ``cure`` ends the message if the file cannot be written.
+    ``remedy`` ends the message if the file cannot be written.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def draw(rows: Sequence[BenchRow], path: str | Path, cure: str = ELSEWHERE) -> N
             "There is nothing to draw, as no row has a time: measure another suite than memory."
         )
     height = max(3.4, 0.16 * len(compared or alone) + 1.2)
-    with drawing(path, f"vsmnp bench: {rows[0].device}", max(6.4, 3.2 * panels), height, cure) as figure:
+    with drawing(path, f"vsmnp bench: {rows[0].device}", max(6.4, 3.2 * panels), height, remedy) as figure:
         places = figure.subplots(1, panels, squeeze=False)[0]
         for name, axes in zip(axes_names, places, strict=False):
             _lines(axes, [row for row in rows if row.axis == name], name)

@@ -49,10 +49,10 @@ class Prepared:
         notes = self.summary.notes(dataset.columns, standardised=bool(self.preprocessing) or sigmoid)
         if sigmoid and (self.preprocessing or self.summary.outside_unit_interval()):
             low, high = self.summary.low.min(), self.summary.high.max()
-            cure = "leave out --standardize" if self.preprocessing else "scale the data to [0, 1]"
+            remedy = "leave out --standardize" if self.preprocessing else "scale the data to [0, 1]"
             what = "Standardised data" if self.preprocessing else f"Data from {low:.4g} to {high:.4g}"
             notes.append(
-                f"{what} are outside [0, 1], where the sigmoid of the decoder cannot go: {cure}, or use "
+                f"{what} are outside [0, 1], where the sigmoid of the decoder cannot go: {remedy}, or use "
                 "an mlp without --sigmoid-output."
             )
         return notes

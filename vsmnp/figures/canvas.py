@@ -33,7 +33,7 @@ FORMATS: Mapping[str, Mapping[str, str | None]] = MappingProxyType({
 })  # fmt: skip
 
 
-def check_picture(path: Path, cure: str = ELSEWHERE) -> None:
+def check_picture(path: Path, remedy: str = ELSEWHERE) -> None:
     """Check before the work whether a picture can be written to the path.
 
     Raises
@@ -41,23 +41,23 @@ def check_picture(path: Path, cure: str = ELSEWHERE) -> None:
     ConfigError
         If the path does not end as one of :data:`FORMATS`.
     StorageError
-        If it cannot be written; ``cure`` ends the message.
+        If it cannot be written; ``remedy`` ends the message.
     """
     if path.suffix.lower() not in FORMATS:
         *ends, last = FORMATS
         raise ConfigError(
             f"The file name of a picture must end in {', '.join(ends)} or {last}, not as in {path}."
         )
-    check_place(path, cure)
+    check_place(path, remedy)
 
 
 @contextmanager
 def drawing(
-    path: str | Path | None, title: str, width: float, height: float, cure: str = ELSEWHERE
+    path: str | Path | None, title: str, width: float, height: float, remedy: str = ELSEWHERE
 ) -> Iterator[Figure]:
     """Yield a figure of ``width`` by ``height`` inches, and write it to ``path`` if the block succeeds.
 
-    Without a path the figure is laid out and nothing is written; ``cure`` ends the message if it cannot be
+    Without a path the figure is laid out and nothing is written; ``remedy`` ends the message if it cannot be
     written. The user's plotting configuration has no
     effect, and it is not changed.
 
@@ -77,7 +77,7 @@ def drawing(
 
     if path is not None:
         path = Path(path)
-        check_picture(path, cure)
+        check_picture(path, remedy)
     look: dict[Any, Any] = {name: v for name, v in rcParamsDefault.items() if not name.startswith("backend")}
     look.update(STYLE)
     with rc_context(look):
@@ -100,7 +100,7 @@ def drawing(
             # Notebooks show it: without pyplot Matplotlib offers them no picture.
             figure._repr_png_ = partial(_encoded, figure, ".png")  # type: ignore[attr-defined]
     if path is not None:
-        write_whole(path, content, cure)
+        write_whole(path, content, remedy)
 
 
 def _encoded(figure: Figure, ending: str) -> bytes:

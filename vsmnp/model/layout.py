@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from ..types import Array, Params, Shape, Shapes
 
@@ -29,9 +28,9 @@ class Slot:
     @property
     def size(self) -> int:
         """Number of elements of the array (1 for a scalar)."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
-    @property
+    @cached_property
     def stop(self) -> int:
         """Offset one past the last element."""
         return self.start + self.size

@@ -69,12 +69,12 @@ class FolderLock:
 
 def lock_folder(
     folder: Path,
-    cure: str = "wait until that has ended, or choose another folder with --out",
+    remedy: str = "wait until that has ended, or choose another folder with --out",
     elsewhere: str = ELSEWHERE,
 ) -> FolderLock:
     """Lock an existing folder, or raise an error that names the holder of its lock.
 
-    On a file system without locks a warning is logged, and other processes are not excluded. ``cure`` ends
+    On a file system without locks a warning is logged, and other processes are not excluded. ``remedy`` ends
     the message about a lock that is held, ``elsewhere`` that about a folder that cannot be locked.
 
     Raises
@@ -108,7 +108,7 @@ def lock_folder(
                 time.sleep(0.005)
                 continue
             raise LockedError(
-                f"The run in {folder} is in use by {holder or 'another process'}: {cure}."
+                f"The run in {folder} is in use by {holder or 'another process'}: {remedy}."
             ) from error
         except OSError as error:
             if error.errno in _WITHOUT_LOCKS:

@@ -92,8 +92,8 @@ def check_combinations(settings: Any) -> None:
     if settings.as_published and not objective.published:
         published = [name for name, row in OBJECTIVES.items() if row.published]
         raise ConfigError(
-            f"--as-published exists for --objective {' and '.join(published)}, where the toy script "
-            f"leaves the paper, not for {settings.objective}."
+            f"--as-published is for --objective {' and '.join(published)}, of which the toy script differs "
+            f"from the paper, not for {settings.objective}: leave it out."
         )
     if settings.as_published and (settings.squared_mean, settings.baseline) != ("auto", "auto"):
         raise ConfigError("--as-published fixes the estimators: leave out --squared-mean and --baseline.")

@@ -18,6 +18,7 @@ from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
 from .choices import ARCHITECTURES, IMAGE_SIDES
+from .in_effect import bilevel_step_size
 from .settings import FREE_TO_CHANGE, Settings
 from .values import option_name
 
@@ -27,7 +28,7 @@ BATCH_SIZE = 1000
 
 
 def resolved(settings: Settings) -> Settings:
-    """Return the settings with the names of device and kernel set, and with absolute paths.
+    """Return the settings with the names of device and kernel set, absolute paths and a bi-level step size.
 
     Raises
     ------
@@ -37,7 +38,13 @@ def resolved(settings: Settings) -> Settings:
     data_dir = _absolute(settings.data_dir) if settings.data_dir else ""
     kernels = choose(settings.device, settings.kernels, settings.tf32)
     dataset = place_of(settings.dataset)
+    settings = _with_step_size(settings)
     return replace(settings, device=device_of(kernels), kernels=kernels, data_dir=data_dir, dataset=dataset)
+
+
+def _with_step_size(settings: Settings) -> Settings:
+    """Return the settings with the step size of their bi-level updates, which a run keeps in all versions."""
+    return replace(settings, bilevel_lr=bilevel_step_size(settings)) if settings.bilevel_steps else settings
 
 
 def place_of(dataset: str) -> str:
@@ -99,7 +106,7 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
         values = {"standardize": "none", **attributes["settings"]}
         if not values.get("bilevel_steps"):  # some versions wrote the step size of updates that were not done
             values["bilevel_lr"] = Settings.bilevel_lr
-        return Settings.from_mapping(values)
+        return _with_step_size(Settings.from_mapping(values))
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f"The settings in {path} are not those of this version ({str(error).rstrip('.')}): start a new "

@@ -47,10 +47,8 @@ class CpuStep:
     def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
         """Do one training step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
         self._use(state, sizes, _signed(tuple(seeds)))
-        updates, kept = (
-            self.updates(xs[0].shape[2]),
-            [],
-        )  # keeps the minibatches while their addresses are used
+        updates = self.updates(xs[0].shape[2])
+        kept: list[Array] = []  # the minibatches, as long as their addresses are used
         for update, arrays in zip(updates, self._arrays, strict=True):
             if update is not None:
                 update.prepare(arrays)

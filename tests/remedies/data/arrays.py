@@ -209,7 +209,7 @@ def a_generator_of_rows(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield read(list(iter(X)))
 
 
-@remedy("is a function: give an array or a list of rows")
+@remedy("is of type function: give an array or a list of rows")
 def a_function(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield read(lambda: X)
     yield read(X)

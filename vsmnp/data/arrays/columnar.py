@@ -61,8 +61,8 @@ def _numbers(schema: Any, read: Callable[[list[str]], Any], path: Path, choice: 
     text = [name for name in taken if not _is_number(schema.field(name).type)]
     if text:
         found = ", ".join(f"{name} ({schema.field(name).type})" for name in text[:8])
-        cure = as_option("--drop-columns", text) if len(text) < len(taken) else "--columns with others"
-        raise DataError(f"{path} has no numbers in {found}: write numbers, or say {cure}.")
+        remedy = as_option("--drop-columns", text) if len(text) < len(taken) else "--columns with others"
+        raise DataError(f"{path} has no numbers in {found}: write numbers, or say {remedy}.")
     table = read(taken)
     small = all(str(schema.field(name).type) in ("float", "halffloat") for name in taken)
     values = np.empty((table.num_rows, len(taken)), np.float32 if small else np.float64)

@@ -101,7 +101,7 @@ def _array(given: Given, where: str) -> Array:
         values = np.ma.filled(given.astype(np.float64), np.nan)
     if values.dtype == object:
         if values.ndim == 0 and not (given is None or hasattr(given, "__float__")):
-            raise DataError(f"{where} is a {type(given).__name__}: give an array or a list of rows.")
+            raise DataError(f"{where} is of type {type(given).__name__}: give an array or a list of rows.")
         values = _objects(values, where)
     require_numbers(values.dtype, where)
     return values
@@ -117,7 +117,7 @@ def _refuse_others(given: Given, where: str) -> None:
     if hasattr(given, "collect"):
         raise DataError(f"{where} is a {kind}, which holds no values yet: give its .collect().")
     if isinstance(given, Iterator | dict | set | type) or is_name(given):
-        raise DataError(f"{where} is a {kind}: give an array or a list of rows.")
+        raise DataError(f"{where} is of type {kind}: give an array or a list of rows.")
 
 
 def _no_array(given: Given, where: str, reason: str) -> DataError:
@@ -215,8 +215,10 @@ def _table(given: Given, where: str, choice: ColumnChoice) -> tuple[Array, tuple
             text.append(i)
     if text:
         found = ", ".join(f"{names[i]} ({_kind(given[labels[i]])})" for i in text[:_NAMED])
-        cure = f", or say {as_option('--drop-columns', [names[i] for i in text])}" * (len(text) < len(taken))
-        raise DataError(f"{where} has no numbers in {found}: convert them to numbers{cure}.")
+        remedy = f", or say {as_option('--drop-columns', [names[i] for i in text])}" * (
+            len(text) < len(taken)
+        )
+        raise DataError(f"{where} has no numbers in {found}: convert them to numbers{remedy}.")
     dtype = np.result_type(*columns) if columns else np.dtype(np.float64)
     x = np.empty((len(columns[0]), len(columns)), dtype)
     for i, column in enumerate(columns):

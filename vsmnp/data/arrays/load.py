@@ -162,10 +162,10 @@ def _not_pictures(shape: tuple[int, ...], name: str) -> tuple[str, ...]:
         return ()
     alpha = len(shape) == 3 and 4 in (shape[0], shape[2])
     channels = "x[:, :3]" if shape[0] == 4 else "x[..., :3]"
-    cure = f"; without its fourth channel ({channels}) it would be coloured ones" if alpha else ""
+    hint = f"; without its fourth channel ({channels}) it would be coloured ones" if alpha else ""
     return (
         f"A sample of {name} has shape {shape}, which is no picture (H, W), (H, W, 1) or (H, W, 3): "
-        f"it is trained on as {int(np.prod(shape)):,} values and cannot be drawn{cure}.",
+        f"it is trained on as {int(np.prod(shape)):,} values and cannot be drawn{hint}.",
     )
 
 

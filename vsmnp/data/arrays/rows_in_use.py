@@ -73,11 +73,11 @@ def rows_in_use(
     found = _missing(arrays, np.flatnonzero(lacking))
     n, used = int(lacking.sum()), np.flatnonzero(~lacking)
     if missing == "error":
-        raise DataError(f"{where} lacks values in {n:,} of {len(values):,} rows: {found}; {_cure(arrays)}.")
+        raise DataError(f"{where} lacks values in {n:,} of {len(values):,} rows: {found}; {_remedy(arrays)}.")
     if len(used) < at_least:
         raise DataError(
             f"{where} lacks values in {n:,} of {len(values):,} rows ({found}), and --missing drop leaves "
-            f"{len(used)}: {_cure(arrays, dropped=True)}."
+            f"{len(used)}: {_remedy(arrays, dropped=True)}."
         )
     return used, (f"{n:,} of {len(values):,} rows lack values and were left out: {found}.",)
 
@@ -103,13 +103,13 @@ def _name(arrays: Arrays, i: int) -> str:
     return f"column '{arrays.columns[i]}'" if arrays.columns else f"column {i + 1}"
 
 
-def _cure(arrays: Arrays, dropped: bool = False) -> str:
+def _remedy(arrays: Arrays, dropped: bool = False) -> str:
     """Write the remedy for missing values; columns with many of them can be dropped from a table."""
-    cure = "fill them in" if dropped else "say --missing drop to leave these rows out"
+    remedy = "fill them in" if dropped else "say --missing drop to leave these rows out"
     if not arrays.columns:
-        return cure
+        return remedy
     counts = np.isnan(arrays.x).sum(axis=0)
     most = [arrays.columns[i] for i in np.flatnonzero(counts)]
     if len(most) == len(arrays.columns):
         most = [arrays.columns[i] for i in np.flatnonzero(counts == counts.max())]
-    return cure if len(most) == len(arrays.columns) else f"{cure}, or {as_option('--drop-columns', most)}"
+    return remedy if len(most) == len(arrays.columns) else f"{remedy}, or {as_option('--drop-columns', most)}"

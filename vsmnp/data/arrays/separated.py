@@ -248,10 +248,10 @@ def _text(table: _Table, names: Sequence[str], text: dict[int, tuple[int, str]])
     label = "" if table.layout.named else "column "
     first = ", ".join(f"{label}{names[i]} (line {line}: {field[:20]!r})" for i, (line, field) in found[:8])
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
-    cure = "write numbers, and nothing where a value is missing"
+    remedy = "write numbers, and nothing where a value is missing"
     if len(found) < len(names):
-        cure += f", or say {as_option('--drop-columns', [names[i] for i, _ in found])}"
-    return DataError(f"{table.path} has text, not numbers, in {first}{more}: {cure}.")
+        remedy += f", or say {as_option('--drop-columns', [names[i] for i, _ in found])}"
+    return DataError(f"{table.path} has text, not numbers, in {first}{more}: {remedy}.")
 
 
 def _place_in(table: _Table) -> Callable[[int], str]:

@@ -124,12 +124,12 @@ class OnnxFeatures:
             pixels = pixels.repeat(3, axis=1)
         if channels not in (None, pixels.shape[1]):
             raise ConfigError(
-                f"{self.path.name} wants {channels} channels with --onnx-layout {self.enters.layout}, and "
+                f"{self.path.name} takes {channels} channels with --onnx-layout {self.enters.layout}, and "
                 f"the images have {pixels.shape[1]}: try the other layout, or another network."
             )
         if height not in (None, pixels.shape[2]):
             raise ConfigError(
-                f"{self.path.name} wants images of {height} pixels a side, and they have {pixels.shape[2]}: "
+                f"{self.path.name} takes images of {height} pixels a side, and they have {pixels.shape[2]}: "
                 f"say --onnx-size {height} to resize them."
             )
         pixels = SCALINGS[self.enters.scaling](pixels)
@@ -183,10 +183,10 @@ def _resized(pixels: Array, size: int) -> Array:
 
 
 @contextmanager
-def _explained(what: str, cure: str) -> Iterator[None]:
-    """Turn any exception of onnxruntime into one DataError, which ends with ``cure``."""
+def _explained(what: str, remedy: str) -> Iterator[None]:
+    """Turn any exception of onnxruntime into one DataError, which ends with ``remedy``."""
     try:
         yield
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{what} ({reason[0].rstrip('.')}): {cure}.") from error
+        raise DataError(f"{what} ({reason[0].rstrip('.')}): {remedy}.") from error

@@ -48,13 +48,13 @@ class ImagePlan:
         if channels not in (1, 3) or height != side or side not in IMAGE_SIDES:
             raise ConfigError(
                 f"{' and '.join(IMAGE_ARCHITECTURES)} take images of 1 or 3 channels and 32x32 or 64x64 "
-                f"pixels, not {channels} channel(s) of {height}x{side}: {self._cure}, or use --arch mlp."
+                f"pixels, not {channels} channel(s) of {height}x{side}: {self._remedy}, or use --arch mlp."
             )
         if self.channels(64) < 1:
             raise ConfigError(f"--width {self.width:g} leaves no channel: use at least {1 / 64:g}.")
 
     @property
-    def _cure(self) -> str:
+    def _remedy(self) -> str:
         """The remedy for images of another size or number of channels."""
         if self.image[0] not in (1, 3):
             return "save them with 1 or 3 channels"

@@ -124,7 +124,7 @@ def wanted(budget: FailureBudget, datasets: Sequence[str] = ()) -> list[Factors]
         If a data set is none of the experiment's, or the budget has no run on any of them.
     """
     for name in datasets:
-        member_of(dict.fromkeys(ALL), "data set of this experiment", name)
+        member_of(dict.fromkeys(ALL), "data set of this experiment named", name)
     found: dict[Factors, None] = {}
     for grid in _QUICK if budget.name == "quick" else GRIDS:
         chosen = ALL if budget.name == "paper" else grid.laptop
