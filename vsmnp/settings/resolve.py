@@ -93,6 +93,14 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
     return wanted
 
 
+def from_stored(values: Mapping[str, Any]) -> Settings:
+    """Return the settings of a run from the values that a version wrote."""
+    values = {"standardize": "none", **values}  # runs of versions without standardisation have none
+    if not values.get("bilevel_steps"):  # some versions wrote the step size of updates that were not done
+        values["bilevel_lr"] = Settings.bilevel_lr
+    return _with_step_size(Settings.from_mapping(values))
+
+
 def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
     """Read the settings from the attributes of a checkpoint.
 
@@ -102,11 +110,7 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
         If they were not written by this version; the message contains ``path``.
     """
     try:
-        # Runs of versions without standardisation have none.
-        values = {"standardize": "none", **attributes["settings"]}
-        if not values.get("bilevel_steps"):  # some versions wrote the step size of updates that were not done
-            values["bilevel_lr"] = Settings.bilevel_lr
-        return _with_step_size(Settings.from_mapping(values))
+        return from_stored(attributes["settings"])
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f"The settings in {path} are not those of this version ({str(error).rstrip('.')}): start a new "

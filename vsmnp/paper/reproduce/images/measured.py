@@ -14,6 +14,7 @@ from ....metrics import corrupted
 from ....metrics.table import MODEL_METRICS, Need
 from ....runs import checkpoint
 from ....runs.session import Run
+from ....settings.resolve import from_stored
 from ....settings.settings import Settings
 from ....types import Array
 from ..measured_cells import read_sealed
@@ -91,7 +92,7 @@ def read(folder: Path) -> MeasuredImageRun | None:
 
 def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredImageRun:
     return MeasuredImageRun(
-        attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
+        attributes["labels"], from_stored(attributes["settings"]), attributes["finished"],
         tuple(attributes["rows"]), arrays["edges"], arrays["counts"], arrays["samples"], arrays["data"],
         tuple(attributes["shape"]),
     )  # fmt: skip

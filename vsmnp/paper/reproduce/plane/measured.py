@@ -13,6 +13,7 @@ from ....errors import ConfigError
 from ....metrics import prior_estimate
 from ....runs import checkpoint
 from ....runs.session import Run, Session
+from ....settings.resolve import from_stored
 from ....settings.settings import Settings
 from ....types import Array
 from ..measured_cells import read_sealed
@@ -109,7 +110,7 @@ def read(folder: Path, budget: PlaneBudget) -> MeasuredPlaneRun | None:
 
 def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredPlaneRun:
     return MeasuredPlaneRun(
-        attributes["labels"], Settings.from_mapping(attributes["settings"]), attributes["finished"],
+        attributes["labels"], from_stored(attributes["settings"]), attributes["finished"],
         attributes["step"], (attributes["points"], attributes["draws"]),
         {name: arrays[f"figures/{name}"] for name in METRICS}, arrays["samples"], arrays["data"],
     )  # fmt: skip
