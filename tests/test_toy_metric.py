@@ -32,7 +32,7 @@ def code_length(subject: Subject) -> Array:
 ROW = """
     ModelMetric(
         name="code_length", meaning="mean squared length of the code", title="Code length",
-        best=Best.NONE, noise=(code_length.NOISE,),
+        best=BestValue.NONE, noise=(code_length.NOISE,),
         compute=lambda at, _: code_length.code_length(at.subject),
     ),
 )  # fmt: skip
