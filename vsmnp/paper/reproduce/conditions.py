@@ -20,6 +20,8 @@ from .answers import Answer
 
 #: Number of standard errors within which a difference decides nothing.
 ERRORS = 2.0
+#: Differences below this share of the scale are small; the paper gives no number.
+SMALL = 0.1
 
 BySeed: TypeAlias = Mapping[int, float]
 

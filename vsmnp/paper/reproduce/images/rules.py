@@ -8,11 +8,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..conditions import Condition, Level, Mean, MetricValues
+from ..conditions import SMALL, Condition, Level, Mean, MetricValues
 from ..methods import NAMES
-
-#: Differences below this share of the scale are small; the paper gives no number.
-SMALL = 0.1
 
 Conditions: TypeAlias = Callable[[MetricValues], tuple[Condition, ...]]
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from ..conditions import Condition
+from ..conditions import SMALL, Condition
 from .variants import BILEVEL
 
-#: Differences below this share of the scale are small; the paper gives no number.
-SMALL = 0.1
 #: A method is slightly worse if it loses less than this share.
 SLIGHT = 0.5
 
