@@ -49,11 +49,13 @@ CHOICES: list[dict[str, Any]] = [
     },
     {"objective": "m3", "inference": "fisher", "as_published": True, "bilevel_steps": 2},
     {"objective": "elbo", "bilevel_steps": 1, "bilevel_lr": 1e200},
+    {"objective": "m3", "lr_schedule": "cosine", "lr_warmup": 0.02, "bilevel_steps": 1},
 ]
 FUSED: list[dict[str, Any]] = [
     {"objective": "m1", "inference": "kl"},
     {"objective": "m3", "inference": "fisher", "gamma": "optimal", "encoder_data": "fresh", "noise": 0.0},
     {"objective": "m2", "encoder_steps": 1, "noise": 0.0},
+    {"objective": "m3", "lr_schedule": "linear", "lr_warmup": 0.02},
     {"objective": "elbo", "lr": 1e200, "gamma": "1.0"},
     {"objective": "fae", "inference": "fisher-reparam", "score_norm": "probe"},
 ]

@@ -238,6 +238,8 @@ def test_a_new_name_is_found_for_every_run(tmp_path: Path, monkeypatch: pytest.M
             "gamma": "optimal",
         },
         {"objective": "elbo", "bilevel_steps": 2, "kl_warmup": 0.02, "kl_weight": 0.5, "kernels": "cpu"},
+        {"objective": "m2", "lr_schedule": "cosine", "lr_warmup": 0.02, "bilevel_steps": 1},
+        {"objective": "m3", "lr_schedule": "linear", "lr_warmup": 0.05, "kernels": "cpu"},
     ],
     ids=str,
 )
@@ -304,6 +306,7 @@ OTHER: dict[str, Any] = {
     "initial": "normal",
     "optimizer": "sgd",
     "encoder_optimizer": "sgd",
+    "lr_schedule": "cosine",
     "seeds": (5, 7),
     "dtype": "float64",
     "kernels": "cpu",

@@ -171,6 +171,14 @@ commands(__name__, {
         ("train", "--resume", "run", "--lr", "0.5"), "start a new run",
         ("train", "--config", "run/config.toml", "--lr", "0.5", "--out", "new", "--dry-run"),
     ),
+    "another length of a run with a schedule": Case(
+        ("train", "--resume", "scheduled", "--steps", "4"), "leave out --steps and --epochs",
+        ("train", "--resume", "scheduled", "--dry-run"),
+    ),
+    "another length of a run with a schedule, anew": Case(
+        ("train", "--resume", "scheduled", "--steps", "4"), "start a new run",
+        ("train", "--config", "scheduled/config.toml", "--steps", "4", "--out", "new", "--dry-run"),
+    ),
     "an option with --resume": Case(
         ("train", "--resume", "run", "--out", "new"), "leave out --out",
         ("train", "--resume", "run", "--dry-run"),

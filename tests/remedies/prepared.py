@@ -1,10 +1,11 @@
-"""Make the folder in which situations outside the readers of data are entered: a run, pictures and tables."""
+"""Make the folder in which situations outside the readers of data are entered: runs, pictures and tables."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def enter_prepared(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    """Set the current folder to one with a run, pictures and tables, and make sets and evaluations small."""
+    """Set the current folder to one with runs, pictures and tables, and make sets and evaluations small."""
     enter(folder, patch)
     # Loops are compiled once on a machine, and not in every folder.
     patch.setattr("vsmnp.kernels.cpu.machine_code_folder.user_cache", lambda: user_cache_path("vsmnp"))
@@ -56,6 +57,7 @@ def _template() -> Path:
     ):  # fmt: skip
         (folder / name).write_text("\n".join(lines) + "\n")
     settings = Settings(kernels="reference", hidden=(4,), steps=2, batch_size=10)
-    with Session.new(settings, folder=folder / "run") as session:
-        session.train()
+    for name, chosen in (("run", settings), ("scheduled", replace(settings, lr_schedule="cosine"))):
+        with Session.new(chosen, folder=folder / name) as session:
+            session.train()
     return folder

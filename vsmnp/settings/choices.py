@@ -115,6 +115,13 @@ class OptimizerRow(Member):
     is_plain: bool = False  #: whether it takes plain gradient steps
 
 
+@dataclass(frozen=True)
+class ScheduleRow(Member):
+    """The row of a schedule of the step sizes."""
+
+    ends_with_run: bool = False  #: whether the step sizes fall to 0 at the last update of the run
+
+
 OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
     "elbo": ObjectiveRow("objectives.elbo:ELBO", label="ELBO", unit="nats"),
     "m1": ObjectiveRow("objectives.m1:M1", label="M1", unit="1/x^2"),
@@ -183,6 +190,13 @@ OPTIMIZERS: Mapping[str, OptimizerRow] = MappingProxyType({
     "sgd": OptimizerRow("training.optimizers:SGD", moved=3, is_plain=True),
 })  # fmt: skip
 
+#: Factors of the step sizes over a run, after their warm-up.
+LR_SCHEDULES: Mapping[str, ScheduleRow] = MappingProxyType({
+    "constant": ScheduleRow("training.schedule:constant"),
+    "cosine": ScheduleRow("training.schedule:cosine", ends_with_run=True),
+    "linear": ScheduleRow("training.schedule:linear", ends_with_run=True),
+})  # fmt: skip
+
 #: What is done to the data before the model; auto: the columns of the user's own tables are scaled.
 STANDARDIZE = ("auto", "columns", "whiten", "none")
 
@@ -219,6 +233,15 @@ IMAGE_SIDES = (32, 64)
 def row_of(members: Mapping[str, Row], name: object) -> Row | None:
     """Return the row of a member that an unchecked setting names, or None if there is no such member."""
     return members.get(name) if isinstance(name, str) else None
+
+
+def bilevel_step_sizes() -> str:
+    """Return the default step sizes of bi-level updates as a text, such as ``0.01 for kl``."""
+    return ", ".join(
+        f"{lr:g} for {name}" + f" ({weight})" * (len(row.bilevel_lr) > 1)
+        for name, row in INFERENCES.items()
+        for weight, lr in row.bilevel_lr.items()
+    )
 
 
 def is_second_order(objective: str, inference: str) -> bool:

@@ -17,7 +17,7 @@ from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
-from .choices import ARCHITECTURES, IMAGE_SIDES
+from .choices import ARCHITECTURES, IMAGE_SIDES, LR_SCHEDULES
 from .in_effect import bilevel_step_size
 from .settings import FREE_TO_CHANGE, Settings
 from .values import option_name
@@ -90,7 +90,19 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
                 f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
                 "keeps its mathematics, so leave the option out or start a new run."
             )
+    _check_length(settings, wanted, folder)
     return wanted
+
+
+def _check_length(run: Settings, wanted: Settings, folder: Path) -> None:
+    """Raise a ConfigError if a run of another length would have other step sizes."""
+    if not LR_SCHEDULES[run.lr_schedule].ends_with_run:
+        return
+    if (run.steps, run.epochs) != (wanted.steps, wanted.epochs):
+        raise ConfigError(
+            f"The step sizes of the run in {folder} fall to 0 at its last step (--lr-schedule "
+            f"{run.lr_schedule}), so it keeps its length: leave out --steps and --epochs, or start a new run."
+        )
 
 
 def from_stored(values: Mapping[str, Any]) -> Settings:

@@ -20,11 +20,13 @@ from .choices import (
     GAMMA_RULES,
     INFERENCES,
     INITIAL,
+    LR_SCHEDULES,
     OBJECTIVES,
     OPTIMIZERS,
     POSTERIORS,
     SCALES,
     STANDARDIZE,
+    bilevel_step_sizes,
     row_of,
 )
 from .combinations import check_combinations, check_parts, check_ranges
@@ -32,13 +34,6 @@ from .values import GROUPS, BelongsTo, ShownByChanges, checked, is_positive, set
 
 #: The functions that write a row, one for each group.
 _data, _objective, _network, _optimisation, _machine, _run = (partial(setting, group) for group in GROUPS)
-
-#: Step sizes of bi-level updates unless one is chosen, such as ``0.01 for kl``, for the help.
-_BILEVEL_LR = ", ".join(
-    f"{lr:g} for {name}" + f" ({weight})" * (len(row.bilevel_lr) > 1)
-    for name, row in INFERENCES.items()
-    for weight, lr in row.bilevel_lr.items()
-)
 
 #: The error for a setting whose choice is not said by the name of its members alone.
 _OPTION = "{option} is a part of {choice} {members}: leave it out."
@@ -119,14 +114,14 @@ class Settings(ShownByChanges):
         least=0,
     )
     bilevel_lr: float = _objective(
-        0.0, f"Step size of the bi-level encoder updates; 0: that of the inference, {_BILEVEL_LR}.", least=0
-    )
+        0.0, f"Step size of the bi-level encoder updates; 0: that of the inference, {bilevel_step_sizes()}.",
+        least=0,
+    )  # fmt: skip
     encoder_data: str = _objective(
         "same",
         "Minibatches of the J encoder updates: that of the decoder (same), or new ones (fresh).",
-        "same",
-        "fresh",
-    )
+        "same", "fresh",
+    )  # fmt: skip
     squared_mean: str = _objective(
         "auto", "Estimator of |E_q s|^2 in M2 and M3; auto: u-statistic if S > 1.",
         "auto", "u-statistic", "biased", part=BelongsTo("objective"),
@@ -134,11 +129,8 @@ class Settings(ShownByChanges):
     baseline: str = _objective(
         "auto",
         "Baseline in the cross term of M3; auto: leave-one-out if S > 1.",
-        "auto",
-        "leave-one-out",
-        "none",
-        part=BelongsTo("objective"),
-    )
+        "auto", "leave-one-out", "none", part=BelongsTo("objective"),
+    )  # fmt: skip
     as_published: bool = _objective(
         False, "Compute M2, M3, Fisher inference and bi-level updates as the paper's toy script does."
     )
@@ -219,6 +211,12 @@ class Settings(ShownByChanges):
     lr: float = _optimisation(1e-3, "Step size of the decoder.", positive=True)
     encoder_optimizer: str = _optimisation("adam", "Optimiser of the encoder.", *OPTIMIZERS)
     encoder_lr: float = _optimisation(1e-3, "Step size of the encoder.", positive=True)
+    lr_schedule: str = _optimisation(
+        "constant", "Step sizes of both networks over the run: constant, or falling to 0.", *LR_SCHEDULES
+    )
+    lr_warmup: float = _optimisation(
+        0.0, "Number of epochs in which the step sizes of both networks grow from 0.", least=0
+    )
 
     seeds: tuple[int, ...] = _run(
         (0,), "Seeds of the models, which are trained side by side: 3, 0-9 or 0,4,7."

@@ -21,7 +21,7 @@ from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..objectives.objective import LearningObjective
 from ..rng import Key, Stream
-from ..settings.in_effect import bilevel_step_size, initial_sd
+from ..settings.in_effect import initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
 from ..types.step_spec import StepSizes
@@ -30,6 +30,7 @@ from .fuse import outcome, step_spec
 from .info import Info
 from .optimizers import Optimizer, optimizer
 from .replayed_step import ReplayedStep
+from .schedule import Schedule, step_sizes
 from .state import State, new_state
 
 
@@ -70,8 +71,7 @@ class Trainer:
         dtype = np.dtype(settings.dtype)
         dataset = prepared.view(dataset)
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
-        used = settings.encoder_steps if settings.encoder_data == "fresh" else 1  # minibatches per step
-        warmup = settings.kl_warmup * batches.per_epoch / used
+        warmup = settings.kl_warmup * _steps_per_epoch(settings, batches)
         learning = build_learning(settings, warmup)
         if settings.bilevel_steps:
             lr = step_sizes(k, settings).bilevel
@@ -98,8 +98,15 @@ class Trainer:
 
     @cached_property
     def step_sizes(self) -> StepSizes:
-        """Step sizes of every model."""
+        """Step sizes of every model in the current step, in arrays that stay at their addresses."""
         return step_sizes(self.k, self.settings)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The factor of the step sizes of both networks in each step; bi-level updates keep theirs."""
+        settings = self.settings
+        warmup = settings.lr_warmup * _steps_per_epoch(settings, self.batches)
+        return Schedule.named(settings.lr_schedule, warmup, self.total_steps)
 
     @cached_property
     def store(self) -> Store | None:
@@ -110,12 +117,12 @@ class Trainer:
     @property
     def batches_per_step(self) -> int:
         """Number of minibatches per step: J if the encoder has fresh ones, else 1."""
-        return self.settings.encoder_steps if self.settings.encoder_data == "fresh" else 1
+        return _batches_per_step(self.settings)
 
     @property
     def total_steps(self) -> int:
         """Number of decoder updates of the whole run."""
-        per_epoch = self.batches.per_epoch / self.batches_per_step
+        per_epoch = _steps_per_epoch(self.settings, self.batches)
         steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
         if steps * max(self.settings.encoder_steps + 1, self.settings.bilevel_steps) >= 2**32:
             raise ConfigError(
@@ -128,7 +135,7 @@ class Trainer:
     def evaluation_interval(self) -> int:
         """Steps between evaluations during training; 0 means none."""
         epochs = self.settings.evaluate_every
-        per_epoch = self.batches.per_epoch / self.batches_per_step
+        per_epoch = _steps_per_epoch(self.settings, self.batches)
         return max(1, round(epochs * per_epoch)) if epochs else 0
 
     def evaluates_at(self, step: int) -> bool:
@@ -161,9 +168,17 @@ class Trainer:
         indices = range(first, first + self.batches_per_step)
         gathered = self.store is not None and self.store.bring(first)
         clean = [] if gathered else [self.k.asarray(self.batches.clean(index)) for index in indices]
+        self._schedule_step_sizes(t)
         seen = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
         state.step += 1
         return Info(partial(self._outcomes, seen), self.settings.bilevel_steps > 0)
+
+    def _schedule_step_sizes(self, t: int) -> None:
+        """Write the step sizes of step t, in place: a recorded step reads them at their addresses."""
+        if not self.schedule.is_constant:
+            factor = self.schedule.factor(t)
+            self.step_sizes.encoder.fill(factor * self.settings.encoder_lr)
+            self.step_sizes.decoder.fill(factor * self.settings.lr)
 
     def _outcomes(self, seen: StepTerms | tuple[Outcome, Outcome]) -> tuple[Outcome, Outcome]:
         """Return the outcomes of a fused or composed step, before a replayed step overwrites them."""
@@ -267,11 +282,14 @@ class Trainer:
         return (time.perf_counter() - start) / repeats
 
 
-def step_sizes(k: Kernels, settings: Settings) -> StepSizes:
-    """Return the step sizes of the settings for every model, in the memory of ``k``."""
-    sizes = settings.encoder_lr, settings.lr, bilevel_step_size(settings)
-    models, dtype = len(settings.seeds), np.dtype(settings.dtype)
-    return StepSizes(*(k.asarray(np.full(models, size, dtype)) for size in sizes))
+def _batches_per_step(settings: Settings) -> int:
+    """Return the number of minibatches that a step reads: J if the encoder has fresh ones, else 1."""
+    return settings.encoder_steps if settings.encoder_data == "fresh" else 1
+
+
+def _steps_per_epoch(settings: Settings, batches: Batches) -> float:
+    """Return the number of steps in which the training data are read once."""
+    return batches.per_epoch / _batches_per_step(settings)
 
 
 def _mark(state: State, fine: Array, place: int) -> None:
