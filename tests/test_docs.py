@@ -130,6 +130,7 @@ def test_a_page_is_downloaded_as_the_notebook_that_it_is(monkeypatch: pytest.Mon
     nbformat = import_module("nbformat")
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
     notebooks = import_module("notebooks")
+    assert notebooks.PAGES
     for page in notebooks.PAGES:
         text = TEXTS[f"{page}.md"]
         book = nbformat.reads(notebooks.notebook(text), as_version=4)
@@ -140,6 +141,33 @@ def test_a_page_is_downloaded_as_the_notebook_that_it_is(monkeypatch: pytest.Mon
         assert prose.startswith("# ")
         assert "{" not in prose
         assert f"<{notebooks.FOLDER}/{page}.ipynb>" in text
+
+
+def test_an_erratum_has_the_links_that_its_statement_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its derivation, its line of the source where the engine computes it, and its test."""
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    from vsmnp.paper.derivations import judge, select
+
+    verdicts, of_code = [judge(*select(name)) for name in ("22", "24", "prop-4.2", "15")], 0
+    pages = import_module("derivations").pages(verdicts)
+    wrong = [each.statement for each in verdicts if each.statement.printed is not None]
+    assert len(wrong) >= 2
+    _, *parts = re.split(r"^## ", pages["errata.md"], flags=re.MULTILINE)
+    labels = {label for page in pages.values() for label in re.findall(r"^\((.*)\)=$", page, re.MULTILINE)}
+    assert len(labels) == len(verdicts)
+    for statement, part in zip(wrong, parts, strict=False):
+        assert part.startswith(f"({statement.id}) ")
+        (label,) = re.findall(r"Derivation: \{ref\}`.* <(.*)>`\.", part)
+        assert label == f"statement-{statement.id}"
+        assert label in labels
+        assert f"-k '[{statement.id}]'" in part
+        for file, line in re.findall(r"\(`(vsmnp/.*?)`, line (\d+)", part):
+            lines = (DOCS.parent / file).read_text().splitlines()[int(line) - 1 :]  # a decorator comes first
+            assert statement.code.rpartition(".")[2] in "".join(lines[:2])
+            of_code += 1
+        for page in re.findall(r"\]\((\S+\.md)\)", part):
+            assert (DOCS / page).is_file()
+    assert of_code
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -101,6 +101,7 @@ def test_a_diverged_model_has_no_quality(run: Run) -> None:
     sound = sample_quality(run, Pixels())
     run.vae.theta[0] = np.nan
     broken = sample_quality(run, Pixels())
+    assert broken.figures.keys() == sound.figures.keys() != set()
     for name, values in broken.figures.items():
         assert values == [None, sound.figures[name][1]]
 

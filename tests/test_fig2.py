@@ -168,11 +168,11 @@ def test_only_the_published_second_problem_separates_the_divergences() -> None:
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
 def test_optima_are_least_among_their_neighbours(problem: ToyProblem) -> None:
-    rng = np.random.default_rng(0)
-    for basin in find_basins(problem):
-        for divergence, optimum in ((kl, basin.kl), (fisher, basin.fisher)):
-            if optimum is None:
-                continue
+    rng, basins = np.random.default_rng(0), find_basins(problem)
+    for divergence, found in ((kl, [each.kl for each in basins]), (fisher, [each.fisher for each in basins])):
+        optima = [optimum for optimum in found if optimum is not None]
+        assert optima
+        for optimum in optima:
             mean, log_sd = np.array(optimum.mean), np.log(optimum.sd)
             for u in 0.02 * rng.standard_normal((8, 4)):
                 assert divergence(problem, mean + u[:2], np.exp(log_sd + u[2:])) > optimum.value

@@ -370,7 +370,9 @@ def test_worker_processes_end_with_their_parent(images: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("name", [each.name for each in BUDGETS])
 def test_what_processes_are_sent_can_be_sent(name: str) -> None:
     plan = ImageGridPlan(budget(name), Path("runs"))
-    for cell in cells(plan, "dcgan", METHOD_NAMES):
+    grid = cells(plan, "dcgan", METHOD_NAMES)
+    assert grid
+    for cell in grid:
         assert len(ForkingPickler.dumps((plan.budget, cell)))
 
 

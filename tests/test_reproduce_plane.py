@@ -185,6 +185,29 @@ def test_a_model_that_has_diverged_has_no_likelihood_and_gives_no_samples(plan: 
     assert math.isnan(summary["nll_se"])
 
 
+def test_the_drift_is_the_change_of_log_gamma_in_the_last_quarter_of_the_rows(plan: PlaneGridPlan) -> None:
+    """Read again it is the same; a run of a single row has none, and a record without it is read."""
+    cell = cells(plan, ())[0]
+    with Session.new(replace(cell.settings, steps=8, log_every=1), folder=plan.folder / cell.name) as session:
+        session.train()
+        found, _ = measured.measure(session, cell.labels, True, TINY)
+        gamma = session.history.column("gamma")
+    assert gamma.shape == (8, 2)
+    np.testing.assert_allclose(found.drift, np.log(gamma[-1] / gamma[5]))  # D/2 = 1
+    assert np.all(found.drift != 0)
+    again = measured.read(plan.folder / cell.name, TINY)
+    assert again is not None
+    np.testing.assert_array_equal(again.drift, found.drift)
+    path = records.record("fig3", found.rows()).write(plan.folder)
+    assert records.read(path) == found.rows()
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    assert records.read(path) == [{**row, "drift": None} for row in found.rows()]
+    path.write_text("\n".join(line.partition(",")[2] for line in lines) + "\n")
+    with pytest.raises(DataError, match="is no record of runs in the plane"):
+        records.read(path)
+
+
 def test_a_measurement_of_other_precision_is_made_again(plan: PlaneGridPlan) -> None:
     cell = cells(plan, ())[0]
     with Session.new(cell.settings, folder=plan.folder / cell.name) as session:

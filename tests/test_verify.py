@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import html
 import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +20,7 @@ from vsmnp.cli import main
 from vsmnp.errors import ConfigError
 from vsmnp.paper.derivations import Statement, all_statements, catalogue, judge, report, select, slips
 from vsmnp.paper.derivations.errata import Grade, summary
+from vsmnp.paper.derivations.places import places_of
 from vsmnp.paper.derivations.skeleton import SKELETON
 
 
@@ -34,9 +40,14 @@ def test_json_has_the_promised_shape() -> None:
         assert set(each) == {"kind", "error", "tolerance", "detail"}
         assert each["error"] <= each["tolerance"]
     assert any(each["error"] > each["tolerance"] for each in row["counterexamples"])
-    kinds = {each["kind"] for each in row["evidence"]}
-    assert row["mutations"]["as printed"]
-    assert all(set(rejecting) <= kinds and rejecting for rejecting in row["mutations"].values())
+    assert {"as printed", *select("22")[0].mutations} == row["mutations"].keys()
+    for mutation in row["mutations"].values():
+        assert mutation["rejected_by"]
+        for each in mutation["rejected_by"]:
+            assert each["kind"] == row["evidence"][each["check"] - 1]["kind"]
+        assert mutation["places"]
+        for place in mutation["places"]:
+            assert set(place) == {"file", "line", "replaced", "by"}
     for step in row["steps"]:
         assert step["formula"]
         assert step["reason"].endswith(".")
@@ -96,6 +107,64 @@ class _Balanced(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def _of_number(n: int) -> Callable[[float], float]:
+    return lambda x: x + n
+
+
+def _named(x: float) -> float:
+    return -x
+
+
+@pytest.mark.parametrize(
+    ("true", "mutated", "changes"),
+    [
+        (lambda x, y: x + 2 * y, lambda x, y: x - 2 * y, [("x + 2 * y", "x - 2 * y")]),
+        (lambda x, y: x + 2 * y, lambda x, y: x + 3 * y, [("2", "3")]),
+        (lambda x, y: x + 2 * y, lambda x, y: x + y, [("2 * y", "y")]),
+        (lambda x, y: max(x, y), lambda x, y: max(x, -y), [("y", "-y")]),
+        (lambda x, y: x, _named, [("<lambda>", "_named")]),
+        (_named, lambda x: _named(2 * x), [("_named", "_named(2 * x)")]),
+        (_named, partial(_named, 2, x=3), [("_named", "_named(2, x=3)")]),
+        (_of_number(1), _of_number(2), [("1", "2")]),
+        (lambda x, n=1: x + n, lambda x, n=4: x + n, [("1", "4")]),
+        ((_named, lambda x: x), (_named, lambda x: 2 * x), [("x", "2 * x")]),
+        ({"a": lambda x: x, "b": abs}, {"a": lambda x: -x, "b": max}, [("x", "-x"), ("abs", "max")]),
+        (SimpleNamespace(a=lambda x: (x,)[0]), SimpleNamespace(a=lambda x: (x,)[1]), [("0", "1")]),
+        (
+            lambda x: (
+                x + 1
+            ).conjugate(),
+            lambda x: (
+                x + 2
+            ).conjugate(),
+            [("1", "2")],
+        ),
+    ],
+)  # fmt: skip
+def test_a_place_is_the_smallest_part_that_a_mutation_changes(
+    true: Any, mutated: Any, changes: list[tuple[str, str]]
+) -> None:
+    assert [(each.replaced, each.by) for each in places_of(true, mutated)] == changes
+
+
+def test_the_line_of_a_place_is_that_of_what_is_put_there() -> None:
+    root = Path(__file__).resolve().parent.parent
+    of_a_line = 0
+    for statement in all_statements():
+        for name, claim in statement.wrong.items():
+            places = places_of(statement.claim, claim)
+            assert places, (statement.id, name)
+            for place in places:
+                assert place.replaced != place.by, (statement.id, name)
+                assert "<lambda>" not in place.by, (statement.id, name)
+                if place.file:
+                    lines = (root / place.file).read_text(encoding="utf-8").splitlines()[place.line - 1 :]
+                    (first, *_) = re.findall(r"\w+", place.by)
+                    assert first in "".join(lines[:2]), (statement.id, name)
+                    of_a_line += 1
+    assert of_a_line > 400
 
 
 def test_errata_come_with_the_slips_in_the_words() -> None:

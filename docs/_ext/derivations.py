@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -39,7 +40,9 @@ several formulas counts once:
 
 def write_pages(app: Sphinx) -> None:
     """Write every page that changed; a page that is as it was keeps its time, and is not read again."""
-    found, docs = pages(), Path(app.srcdir)
+    from vsmnp.paper.derivations import all_statements, judge_all
+
+    found, docs = pages(list(judge_all(all_statements()))), Path(app.srcdir)
     for old in (docs / "derivations").glob("*.md"):
         if old.relative_to(docs).as_posix() not in found:
             old.unlink()
@@ -50,23 +53,36 @@ def write_pages(app: Sphinx) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def pages() -> dict[str, str]:
+def pages(verdicts: Sequence[Verdict]) -> dict[str, str]:
     """Markdown by path under ``docs/``."""
-    from vsmnp.paper.derivations import all_statements, judge_all, slips
-    from vsmnp.paper.derivations.report import grades, markdown
+    from vsmnp.paper.derivations.report import markdown
 
-    verdicts = list(judge_all(all_statements()))
-    wrong = [verdict for verdict in verdicts if verdict.statement.printed is not None]
-    table = grades([verdict.statement for verdict in wrong], slips())
-    found = {"errata.md": f"{_ERRATA}\n{table}\n{markdown(wrong, slips())}"}
-    sections = []
+    found, sections = {"errata.md": _errata(verdicts)}, []
     for section, group in groupby(sorted(verdicts, key=_section), key=_section):
         sections.append(_file(section))
-        text = markdown(list(group), link=_link)
-        found[f"derivations/{sections[-1]}.md"] = f"# {_heading(section)}\n\n{text}"
+        parts = [
+            f"({_label(verdict)})=\n{markdown([verdict], link=partial(_link, docs='..'))}"
+            for verdict in group
+        ]
+        found[f"derivations/{sections[-1]}.md"] = "\n".join([f"# {_heading(section)}\n", *parts])
     toctree = "\n".join(["```{toctree}", ":hidden:", "", *sections, "```"])
     found["derivations/index.md"] = "\n".join([_DERIVATIONS, toctree, "", _table(verdicts)])
     return found
+
+
+def _errata(verdicts: Sequence[Verdict]) -> str:
+    """Write the page of the errata, each with a link to its derivation."""
+    from vsmnp.paper.derivations import slips
+    from vsmnp.paper.derivations.report import grades, markdown
+
+    wrong = [verdict for verdict in verdicts if verdict.statement.printed is not None]
+    parts = [
+        f"{markdown([verdict], link=partial(_link, docs='.'))}\n"
+        f"Derivation: {{ref}}`the statement <{_label(verdict)}>`.\n"
+        for verdict in wrong
+    ]
+    table = grades([verdict.statement for verdict in wrong], slips())
+    return "\n".join([_ERRATA, table, *parts, markdown([], slips())])
 
 
 def _table(verdicts: Sequence[Verdict]) -> str:
@@ -82,19 +98,26 @@ def _table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _link(code: str) -> str:
-    """Write the name of code with its file, its line, and the page of the objective if it is one."""
+def _link(code: str, docs: str) -> str:
+    """Write the name of code with its file, its line, and the page of the objective if it is one.
+
+    ``docs`` is the way from the page to ``docs/``.
+    """
     module, _, name = code.rpartition(".")
     found = inspect.unwrap(getattr(import_module(module), name))
-    docs = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parent.parent
     if not (inspect.isclass(found) or inspect.isroutine(found)):
         return f"`{code}`"
     source = Path(inspect.getsourcefile(found) or "")
     line = inspect.getsourcelines(found)[1]
     page = f"objectives/{source.stem.replace('_', '-')}"
-    about = f"; [its page](../{page}.md)" if (docs / f"{page}.md").exists() else ""
+    about = f"; [its page]({docs}/{page}.md)" if (root / f"{page}.md").exists() else ""
     package = source.as_posix().rpartition("/vsmnp/")[2]
     return f"`{code}` (`vsmnp/{package}`, line {line}{about})"
+
+
+def _label(verdict: Verdict) -> str:
+    return f"statement-{verdict.statement.id.lower()}"
 
 
 def _section(verdict: Verdict) -> str:

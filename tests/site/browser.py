@@ -75,10 +75,12 @@ def browser() -> str | None:
 
 
 def pages_of(site: Path) -> list[str]:
-    """List the pages of a site by their paths."""
-    return sorted(
+    """List the pages of a site by their paths; there is at least one."""
+    pages = sorted(
         path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts
     )
+    assert pages, f"{site} has no page"
+    return pages
 
 
 def measure(program: str, site: Path, seconds: float = 240) -> list[Measured]:

@@ -38,6 +38,7 @@ FILES = (
     "optimal_posterior",
     "vanishing_noise",
     "toy_likelihoods",
+    "toy_optima",
     "inference_remarks",
     "inference_gradients",
     "univariate",

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .errata import ERRATA, MEANING, Grade, count
+from .places import places_of
 from .statement import Evidence, Form, Statement
 from .textual import Textual
 from .verdict import StepVerdict, Verdict
@@ -25,10 +26,7 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "grade": statement.grade,
         "within": asdict(verdict.within) if verdict.within else None,
         "evidence": [asdict(each) for each in verdict.evidence],
-        "mutations": {
-            name: [verdict.evidence[place].kind for place in places]
-            for name, places in verdict.rejections.items()
-        },
+        "mutations": {name: _mutation(verdict, name) for name in verdict.rejections},
         "steps": [
             {
                 "formula": each.step.latex,
@@ -44,6 +42,17 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "assumptions": statement.assumptions,
         "consequence": statement.consequence,
         "code": statement.code,
+    }
+
+
+def _mutation(verdict: Verdict, name: str) -> dict[str, Any]:
+    """Return the places of a mutation, and the checks that reject it by their numbers and kinds."""
+    true, mutated = verdict.statement.claim, verdict.statement.wrong[name]
+    return {
+        "places": [asdict(each) for each in places_of(true, mutated)],
+        "rejected_by": [
+            {"check": place + 1, "kind": verdict.evidence[place].kind} for place in verdict.rejections[name]
+        ],
     }
 
 

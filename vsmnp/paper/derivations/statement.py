@@ -146,6 +146,12 @@ class Statement:
         return Form(self.latex, self.claim)
 
     @property
+    def wrong(self) -> dict[str, Claim]:
+        """The mutations by their names, and as one more the printed form if it is not the true one."""
+        printed = {"as printed": self.printed.claim} if self.printed is not None else {}
+        return {**self.mutations, **printed}
+
+    @property
     def grade(self) -> Grade | None:
         """The grade of the error, None for a statement that is right as printed."""
         return ERRATA[self.error].grade if self.error else None

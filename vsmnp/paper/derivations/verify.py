@@ -36,12 +36,9 @@ def judge_all(
 
 def _rejections(statement: Statement) -> dict[str, tuple[int, ...]]:
     """Run every check on every mutation, with the usual effort, and return the places of those that fail."""
-    wrong: dict[str, Claim] = dict(statement.mutations)
-    if statement.printed is not None:
-        wrong["as printed"] = statement.printed.claim
     return {
         name: tuple(place for place, check in enumerate(statement.checks) if _rejects(check, claim))
-        for name, claim in wrong.items()
+        for name, claim in statement.wrong.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Test conditions on differences of metrics, paired over the seeds: each is a claim's rule or a part of it.
+"""Test conditions on differences of metrics, paired over the seeds: the parts of a claim's rule.
 
 A condition states that one value exceeds another by more than a share of the scale of the metric: the
 distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
@@ -63,7 +63,7 @@ class Condition:
     @property
     def places(self) -> tuple[Hashable, ...]:
         """The places whose values are compared."""
-        return tuple(each for place in (self.above, self.below) for each in _methods(place))
+        return tuple(each for place in (self.above, self.below) for each in methods_of(place))
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,14 @@ class MetricValues:
 
     @cached_property
     def learned(self) -> bool:
-        """Whether some method has learned, and the scale is a scale."""
-        return self.scale > 0 and any(map(self.has_learned, self.nll))
+        """Whether some method has learned."""
+        return any(map(self.has_learned, self.nll))
+
+    @property
+    def better(self) -> str:
+        """The words by which a method that has learned is described."""
+        margin = f" by {self.gain:g} nats" if self.gain else ""
+        return f"better than one Gaussian{margin}"
 
     @cached_property
     def noise(self) -> float:
@@ -190,6 +196,8 @@ def judge(condition: Condition, case: MetricValues) -> RuleOutcome:
     difference = f"{_name(above)} - {_name(below)}: {_shown(found, case.gaps(above, below))}"
     if {above, below} in map(set, case.identical):
         return RuleOutcome(Answer.UNDECIDED, f"{difference}, of methods that compute the same: noise")
+    if condition.share and not case.scale > 0:
+        return RuleOutcome(Answer.UNDECIDED, f"{difference}, of a metric without a scale", asked=False)
     answer = Answer.UNDECIDED
     if found.exceeds(margin + case.noise) is Answer.AGREES:
         answer = Answer.AGREES
@@ -201,36 +209,8 @@ def judge(condition: Condition, case: MetricValues) -> RuleOutcome:
     return RuleOutcome(answer, f"{difference}, asked > {margin:.3g}{noise}")
 
 
-def judge_all(
-    conditions: Sequence[Condition], case: MetricValues, learners: Sequence[Hashable] = ()
-) -> RuleOutcome:
-    """Test conditions that have to hold together: agree if all do, differ if any does.
-
-    The numbers are those of the condition that decides: the first of the least favourable answer. Every one
-    of ``learners`` has to have learned; without them some method has to.
-    """
-    wanted = dict.fromkeys(place for each in conditions for place in each.places)
-    absent = [str(place) for place in wanted if not case.values.get(place)]
-    if absent:
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        return RuleOutcome(Answer.MISSING, f"no {absent[0]}{more}")
-    if not conditions:
-        return RuleOutcome(Answer.MISSING, "only one J, or only one K")
-    if not case.learned:
-        return RuleOutcome(Answer.UNDECIDED, "no method is better than one Gaussian", asked=False)
-    for place in learners:
-        if not case.has_learned(place):
-            return RuleOutcome(Answer.UNDECIDED, f"{place} is no better than one Gaussian", asked=False)
-    found = [judge(each, case) for each in conditions]
-    for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
-        deciding = [each for each in found if each.answer is answer]
-        if deciding:
-            others = len(deciding) - 1 if answer is not Answer.AGREES else 0
-            return RuleOutcome(answer, deciding[0].numbers + (f" (and {others} more)" if others else ""))
-    raise AssertionError
-
-
-def _methods(place: Place) -> tuple[Hashable, ...]:
+def methods_of(place: Place) -> tuple[Hashable, ...]:
+    """Return the methods of a place: several of a mean, none of a level or of one Gaussian."""
     if isinstance(place, Mean):
         return place.of
     return () if place is None or isinstance(place, Level) else (place,)

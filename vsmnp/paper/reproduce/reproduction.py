@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,9 +53,12 @@ class Table:
 
 
 def read_records(
-    path: Path, columns: Mapping[str, Callable[[str], Any]], fault: str, remedy: str
-) -> list[dict[str, Any]]:
+    path: Path, columns: Mapping[str, Callable[[str], Any]], fault: str, remedy: str,
+    added: Collection[str] = (),
+) -> list[dict[str, Any]]:  # fmt: skip
     """Read the records of a file that :meth:`Table.write` wrote, with a converter for each column in order.
+
+    Columns that were ``added`` since are None in records that were written without them.
 
     Raises
     ------
@@ -65,9 +68,14 @@ def read_records(
     try:
         with path.open(newline="") as file:
             reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != tuple(columns):
+            names = tuple(reader.fieldnames or ())
+            absent = [name for name in added if name not in names]
+            if names != tuple(name for name in columns if name not in absent):
                 raise ValueError(f"its columns are {reader.fieldnames}")
-            return [{name: columns[name](text) for name, text in row.items()} for row in reader]
+            return [
+                {**{name: columns[name](text) for name, text in row.items()}, **dict.fromkeys(absent)}
+                for row in reader
+            ]
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise DataError(f"{path} {fault} ({error}): {remedy}.") from error
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..answers import Answer
-from ..conditions import MetricValues, RuleOutcome, judge_all
+from ..conditions import SMALL, MetricValues
 from ..reproduction import Table
+from ..rules import Rule, judge_rule
+from ..training_end import how_far, last_quarter
 from .claims import ImageClaim
 from .printed import PrintedValues
 from .records import REFERENCE, Row
@@ -56,7 +58,7 @@ def table(name: str, found: Sequence[ImageVerdict], printed: Sequence[ImageVerdi
     rows = [
         (
             v.claim.text, v.claim.source, v.dataset, v.metric, str(v.answer),
-            known.get((v.claim, v.dataset, v.metric)), v.numbers, v.claim.rule.words,
+            known.get((v.claim, v.dataset, v.metric)), v.numbers, v.claim.words,
         )
         for v in found
     ]  # fmt: skip
@@ -64,13 +66,29 @@ def table(name: str, found: Sequence[ImageVerdict], printed: Sequence[ImageVerdi
 
 
 def _verdict(claim: ImageClaim, dataset: str, metric: str, rows: Sequence[Row], samples: int) -> ImageVerdict:
+    """Test the rules of a claim, which have to hold together; the least favourable answer decides."""
+    parts = [(metric, claim.rule), *claim.also]
+    answers = [(name, *_outcome(claim, rule, name, rows, samples)) for name, rule in parts]
+    decisive = _together([answer for _, answer, _ in answers])
+    name, answer, numbers = next(each for each in answers if each[1] is decisive)
+    return ImageVerdict(claim, dataset, metric, answer, numbers if name == metric else f"{name}: {numbers}")
+
+
+def _outcome(
+    claim: ImageClaim, rule: Rule, metric: str, rows: Sequence[Row], samples: int
+) -> tuple[Answer, str]:
+    """Test one rule of a claim on a metric, and return the answer with the numbers that decide it."""
     moments = list(_moments(rows, metric, samples))
-    complete = [case for case in moments if set(claim.rule.needs) <= set(case.values)]
+    complete = [case for case in moments if set(rule.needs) <= set(case.values)]
     if not complete:
-        absent = [name for name in claim.rule.needs if not any(name in case.values for case in moments)]
-        numbers = f"no {metric} of {', '.join(absent)}" if absent else f"no epoch at which all have {metric}"
-        return ImageVerdict(claim, dataset, metric, Answer.MISSING, numbers)
-    asked = [_judged(claim, case) for case in (complete if claim.throughout else complete[-1:])]
+        absent = [name for name in rule.needs if not any(name in case.values for case in moments)]
+        numbers = (
+            f"no {metric} of {', '.join(map(str, absent))}"
+            if absent
+            else f"no epoch at which all have {metric}"
+        )
+        return Answer.MISSING, numbers
+    asked = [judge_rule(rule, case) for case in (complete if claim.throughout else complete[-1:])]
     # the first evaluations are of models that have not learned yet
     found = [each for each in asked if each.asked] or asked[-1:]
     numbers = found[-1].numbers
@@ -78,12 +96,8 @@ def _verdict(claim: ImageClaim, dataset: str, metric: str, rows: Sequence[Row], 
         agreeing = sum(each.answer is Answer.AGREES for each in found)
         numbers += f"; holds at {agreeing} of {len(found)} evaluations"
     if len(complete) > 1:
-        numbers += f"; {_drift(claim, complete)}"
-    return ImageVerdict(claim, dataset, metric, _together([each.answer for each in found]), numbers)
-
-
-def _judged(claim: ImageClaim, case: MetricValues) -> RuleOutcome:
-    return judge_all(claim.rule.conditions(case), case, claim.rule.learners(case))
+        numbers += f"; {_drift(rule, complete)}"
+    return _together([each.answer for each in found]), numbers
 
 
 def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[MetricValues]:
@@ -108,20 +122,19 @@ def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
     return found
 
 
-def _drift(claim: ImageClaim, cases: Sequence[MetricValues]) -> str:
+def _drift(rule: Rule, cases: Sequence[MetricValues]) -> str:
     """Describe how much the compared methods changed in the last quarter of the evaluations, at most."""
-    last, before = cases[-1], cases[max(3 * len(cases) // 4 - 1, 0)]
+    last, before = cases[-1], cases[last_quarter(len(cases))]
     changes = {}
-    for name in claim.rule.needs:
+    for name in rule.needs:
         end, start = (statistics.median(case.values[name].values()) for case in (last, before))
-        changes[name] = end - start if math.isfinite(end - start) else math.inf
-    most = max(changes, key=lambda name: abs(changes[name]))
-    return f"{most} changed most in the last quarter of the training, by {changes[most]:.2g}"
+        changes[name] = end - start
+    return how_far(changes, SMALL * last.scale)
 
 
 def _together(answers: Sequence[Answer]) -> Answer:
-    """Combine the answers over evaluations: agree only if all agree, differ if any differs."""
-    for answer in (Answer.DIFFERS, Answer.UNDECIDED):
+    """Combine answers that have to hold together: agree only if all agree, differ if any differs."""
+    for answer in (Answer.DIFFERS, Answer.MISSING, Answer.UNDECIDED):
         if answer in answers:
             return answer
     return Answer.AGREES

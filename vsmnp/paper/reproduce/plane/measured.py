@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import ConfigError
+from ....errors import CheckpointError, ConfigError
 from ....metrics import prior_estimate
 from ....runs import checkpoint
+from ....runs.folder import CHECKPOINT
 from ....runs.session import Run, Session
 from ....settings.resolve import from_stored
 from ....settings.settings import Settings
+from ....training.history import History, stored_history
 from ....types import Array
 from ..measured_cells import read_sealed
+from ..training_end import last_quarter
 from .budgets import PlaneBudget
 
 MEASURED = "measured.h5"
@@ -44,6 +47,8 @@ class MeasuredPlaneRun:
     precision: tuple[int, int]
     #: For each of :data:`METRICS` one number a model, ``(R,)``.
     figures: Mapping[str, Array]
+    #: Change of ``D/2 log gamma`` in the last quarter of the training, nats ``(R,)``; nan of a single row.
+    drift: Array
     #: ``(1000, D)`` samples of the model with the lowest nll, and test data.
     samples: Array
     data: Array
@@ -54,6 +59,7 @@ class MeasuredPlaneRun:
             {
                 **self.labels, "seed": seed, "step": self.step,
                 **{name: float(self.figures[name][model]) for name in METRICS},
+                "drift": float(self.drift[model]),
             }
             for model, seed in enumerate(self.settings.seeds)
         ]  # fmt: skip
@@ -95,22 +101,39 @@ def measure(
         "step": run.step, "points": budget.points, "draws": budget.draws,
     }  # fmt: skip
     checkpoint.save(run.folder / MEASURED, arrays, attributes)
-    return _measured(arrays, attributes), run
+    return _measured(arrays, attributes, run.history), run
 
 
 def read(folder: Path, budget: PlaneBudget) -> MeasuredPlaneRun | None:
     """Read the measurements of a run's present state with the budget's precision; None if there are none."""
     found = read_sealed(folder, MEASURED)
     try:
-        known = None if found is None else _measured(*found)
-    except (ConfigError, KeyError, TypeError):
+        known = None if found is None else _measured(*found, _history(folder / CHECKPOINT))
+    except (CheckpointError, ConfigError, KeyError, TypeError):
         return None
     return known if known and known.precision == (budget.points, budget.draws) else None
 
 
-def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredPlaneRun:
+def _measured(
+    arrays: Mapping[str, Array], attributes: Mapping[str, Any], history: History
+) -> MeasuredPlaneRun:
     return MeasuredPlaneRun(
         attributes["labels"], from_stored(attributes["settings"]), attributes["finished"],
         attributes["step"], (attributes["points"], attributes["draws"]),
-        {name: arrays[f"figures/{name}"] for name in METRICS}, arrays["samples"], arrays["data"],
+        {name: arrays[f"figures/{name}"] for name in METRICS},
+        _drift(history, len(arrays["figures/nll"]), arrays["data"].shape[-1]),
+        arrays["samples"], arrays["data"],
     )  # fmt: skip
+
+
+def _history(path: Path) -> History:
+    return stored_history(*checkpoint.load(path), path)
+
+
+def _drift(history: History, models: int, d: int) -> Array:
+    """Compute the change of ``d/2 log gamma`` in the last quarter of the rows, ``(models,)``."""
+    if len(history.steps) < 2:
+        return np.full(models, np.nan)
+    gamma = history.column("gamma")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(0.5 * d * (np.log(gamma[-1]) - np.log(gamma[last_quarter(len(gamma))])))

@@ -17,8 +17,11 @@ LABELS: Mapping[str, Callable[[str], Any]] = {
     "dataset": str, "method": str, "encoder_steps": int, "bilevel_steps": int, "optimizer": str,
     "estimator": str,
 }  # fmt: skip
+#: Change in the last quarter of the training, :attr:`.measured.MeasuredPlaneRun.drift`; records of earlier
+#: versions lack it.
+DRIFT = "drift"
 COLUMNS: Mapping[str, Callable[[str], Any]] = {
-    **LABELS, "seed": int, "step": int, **dict.fromkeys(METRICS, float),
+    **LABELS, "seed": int, "step": int, **dict.fromkeys(METRICS, float), DRIFT: float,
 }  # fmt: skip
 #: Headers of the printed summary; each metric has its mean, standard error and median.
 _PRINTED = {
@@ -43,7 +46,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         If the file is missing or has other content.
     """
     return read_records(
-        path, COLUMNS, "is no record of runs in the plane", "run 'vsmnp reproduce fig3' first"
+        path, COLUMNS, "is no record of runs in the plane", "run 'vsmnp reproduce fig3' first", (DRIFT,)
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,19 @@ import numpy as np
 
 from ....data import load_data
 from ..answers import Answer
-from ..conditions import BySeed, MetricValues, judge_all
+from ..conditions import SMALL, BySeed, MetricValues
 from ..one_gaussian import one_gaussian
 from ..reproduction import Table
+from ..rules import judge_rule
+from ..training_end import how_far
 from .claims import At, Axes, PlaneClaim
 from .variants import belongs, combinations
 
 Row = Mapping[str, Any]
+
+#: Nats by which the likelihood of a model that has learned is better than one Gaussian's: a hundredth of a
+#: nat for each dimension, as for images.
+GAIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class PlaneVerdict:
     metric: str
     answer: Answer
     numbers: str
+    #: The rule in words.
+    rule: str
 
     @property
     def dataset(self) -> str:
@@ -61,7 +70,7 @@ def table(name: str, found: Sequence[PlaneVerdict]) -> Table:
     return Table(name, header, [
         (
             v.claim.text, v.claim.source, *v.place, v.metric, str(v.answer), v.numbers, v.claim.sentence,
-            v.claim.rule,
+            v.rule,
         )
         for v in found
     ])  # fmt: skip
@@ -88,13 +97,29 @@ def _verdict(
     known: Mapping[str, float],
 ) -> PlaneVerdict:
     axes = Axes(*(tuple(sorted({row[name] for row in rows})) for name in ("encoder_steps", "bilevel_steps")))
-    case = MetricValues(_values(rows, metric), known[metric], _values(rows, "nll"), known["nll"])
-    found = judge_all(claim.conditions(axes), case)
-    return PlaneVerdict(claim, place, metric, found.answer, found.numbers)
+    rule, nll = claim.rule(axes), _values(rows, "nll")
+    case = MetricValues(_values(rows, metric), known[metric], nll, known["nll"], GAIN)
+    found = judge_rule(rule, case)
+    numbers = found.numbers
+    if found.answer is not Answer.MISSING:
+        numbers += f"; {_drift(rule.needs, rows, MetricValues(nll, known['nll'], nll, known['nll']))}"
+    return PlaneVerdict(claim, place, metric, found.answer, numbers, rule.words)
 
 
-def _values(rows: Sequence[Row], metric: str) -> dict[At, BySeed]:
-    values: dict[At, dict[int, float]] = {}
+def _drift(places: Sequence[Hashable], rows: Sequence[Row], likelihoods: MetricValues) -> str:
+    """Describe how far the compared methods are from the end of their training, in nats.
+
+    The change of ``D/2 log gamma`` is that of the likelihood where gamma is the mean square of the residuals.
+    """
+    if any(row["drift"] is None for row in rows):
+        return f"after {min(row['step'] for row in rows):,} steps, whose changes are not in the record"
+    drifts = _values(rows, "drift")
+    changes = {place: statistics.median(drifts[place].values()) for place in places}
+    return how_far(changes, SMALL * likelihoods.scale, " nats")
+
+
+def _values(rows: Sequence[Row], metric: str) -> dict[Hashable, BySeed]:
+    values: dict[Hashable, dict[int, float]] = {}
     for row in rows:
         at = At(row["method"], row["encoder_steps"], row["bilevel_steps"])
         values.setdefault(at, {})[row["seed"]] = row[metric]
