@@ -99,6 +99,14 @@ def full_disk(patch: pytest.MonkeyPatch, *arguments: str) -> Iterator[Step]:
     yield command(*arguments)
 
 
+@remedy("is no file of its own: remove it")
+def a_lock_that_is_a_link(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    Path("run/.lock").symlink_to("t.csv")
+    yield command(*RESUME)
+    Path("run/.lock").unlink()
+    yield command(*RESUME)
+
+
 @remedy("set the variable XDG_CACHE_HOME to the absolute path of a folder")
 def a_user_without_a_home(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     import pwd
