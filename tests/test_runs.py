@@ -249,7 +249,7 @@ def test_an_interrupted_run_resumes_bit_for_bit(tmp_path: Path, choice: dict[str
         folder = tmp_path / str(first)
         interrupted(folder, settings, first)
         session = Session.resumed(folder)
-        assert session.state.step == first // settings.log_every * settings.log_every
+        assert session.state.step == first
         done: list[int] = []
         with contextlib.suppress(Interrupted):
             session.train(Watch(on_step=done.append, stop=lambda done=done: len(done) == 3))
