@@ -14,7 +14,7 @@ from vsmnp.cli import main
 from vsmnp.errors import LockedError, StorageError
 from vsmnp.runs.lock import LOCK, lock_folder
 
-OPTIONS = "--quiet --kernels reference --hidden 3 --batch-size 10 --samples 2".split()
+OPTIONS = ["--quiet", "--kernels", "reference", "--hidden", "3", "--batch-size", "10", "--samples", "2"]
 WRITTEN = (
     "checkpoint.h5", "config.toml", "metrics.csv", "evaluation.csv", "validation.csv", "samples.png",
     "curves.png", "evaluation.json",
