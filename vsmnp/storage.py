@@ -178,12 +178,57 @@ def check_space(path: Path, n_bytes: int, remedy: str = ELSEWHERE) -> None:
         )
 
 
+def _temporary(target: Path) -> Path:
+    """Create a file beside ``target`` that no other program names, by O_EXCL and O_NOFOLLOW."""
+    handle, name = tempfile.mkstemp(_TEMPORARY, f".{target.name}.", target.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _flush(path: Path) -> None:
+    """Write the content of a file to the disk, where its file system can; Windows needs one open to write.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails.
+    """
+    with open(path, "r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _UNSYNCED:
+                raise
+
+
+def _second_name(target: Path) -> Path | None:
+    """Give a file a second, temporary name, or copy it where there are no hard links; None if it is gone."""
+    if target.is_symlink() or not target.is_file():
+        return None
+    copy = _temporary(target)
+    try:
+        os.unlink(copy)
+        os.link(target, copy)
+    except OSError:
+        try:
+            shutil.copyfile(target, copy)
+            _flush(copy)
+        except OSError:  # the new file matters, and this one is lost
+            with contextlib.suppress(OSError):
+                os.unlink(copy)
+            return None
+    return copy
+
+
 @contextlib.contextmanager
-def replacing(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) -> Iterator[Path]:
+def replacing(
+    path: Path, remedy: str = ELSEWHERE, follow_link: bool = False, former: Path | None = None
+) -> Iterator[Path]:
     """Yield a temporary file beside ``path`` that durably replaces it if the block succeeds.
 
     A symbolic link of that name is replaced by the file, and its target is left alone; ``follow_link``
-    replaces the target instead, for a file that the user has named.
+    replaces the target instead, for a file that the user has named. ``former`` is a name in the same folder
+    that the replaced file takes afterwards: at every instant one of both names has a whole file.
 
     Raises
     ------
@@ -191,28 +236,35 @@ def replacing(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) ->
         If the disk is full, the folder cannot be written or ``path`` is not a file; it is then unchanged, as
         it is when the block fails. ``remedy`` ends the message.
     """
-    temporary = None
+    temporaries: list[Path] = []
     try:
         target = _target(path, follow_link)
-        handle, temporary = tempfile.mkstemp(_TEMPORARY, f".{target.name}.", target.parent)
-        os.close(handle)
-        yield Path(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        temporary = _temporary(target)
+        temporaries.append(temporary)
+        yield temporary
+        _flush(temporary)
         os.chmod(temporary, 0o644)
+        replaced = None if former is None else _second_name(target)
+        if replaced is not None:
+            temporaries.append(replaced)
         os.replace(temporary, target)
-        temporary = None
+        temporaries.remove(temporary)
+        if former is not None and replaced is not None:
+            os.replace(replaced, former)
+            temporaries.remove(replaced)
         sync_folder(target.parent)
     except OSError as error:
         raise _refused(path, error, remedy) from error
     finally:
-        if temporary is not None:
+        for left in temporaries:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                os.unlink(left)
 
 
-def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link: bool = False) -> None:
-    """Replace ``path`` by ``content``, atomically and durably; a link as in :func:`replacing`.
+def write_whole(
+    path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link: bool = False, former: Path | None = None
+) -> None:
+    """Replace ``path`` by ``content``, atomically and durably; links and ``former`` as in :func:`replacing`.
 
     Raises
     ------
@@ -220,7 +272,7 @@ def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link
         If the disk is full or the folder cannot be written; ``path`` is then unchanged. ``remedy`` ends the
         message.
     """
-    with replacing(path, remedy, follow_link) as temporary:
+    with replacing(path, remedy, follow_link, former) as temporary:
         temporary.write_bytes(content)
 
 

@@ -3,13 +3,12 @@
 Numba checks the file of a loop alone, and misses a change of a formula that the loop calls: here machine
 code is valid for as long as no source of the kernels changes. Numba also numbers the files of machine code in
 an index, and of two processes that write it at the same time one loses its entry: here a file is named by a
-digest of its key, and there is no index. If a file is damaged or cannot be written, the loop is compiled again.
+digest of its key, and there is no index. A loop whose file is damaged or cannot be written is compiled again.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
@@ -23,9 +22,9 @@ from numba.core.caching import (
     _CacheLocator,
     _SourceFileBackedLocatorMixin,
 )
+from numba.core.serialize import loads
 
 from .machine_code_folder import SOURCES, claim, code_folder, digest, sources
-
 
 #: Bytes of the SHA-256 before the machine code.
 _SEAL = 32
@@ -85,7 +84,7 @@ class _Files(IndexDataCacheFile):
         seal, content = whole[:_SEAL], whole[_SEAL:]
         if sha256(content).digest() == seal:
             with suppress(Exception):  # it refers to classes of an older version
-                stamp, of, data = pickle.loads(content)
+                stamp, of, data = loads(content)
                 if (stamp, of) == (self._source_stamp, key):
                     return data
         with suppress(OSError):

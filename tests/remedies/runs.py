@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -249,3 +250,12 @@ def pixels_of_other_integers(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield encode(x, "pictures")
     yield encode(x.astype(np.uint8), "pictures")
     yield encode(x / 255, "pictures")
+
+
+@remedy("and no file is read that is not named: write it with 'vsmnp encode'")
+def latents_in_another_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    with h5py.File("z.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("there.h5", "/x")
+    yield command("decode", "run", "--latents", "z.h5", "--out", "x.npy")
+    command("encode", "run", "--out", "z.h5")()
+    yield command("decode", "run", "--latents", "z.h5", "--out", "x.npy")

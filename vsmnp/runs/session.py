@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,11 @@ from ..training.history import History
 from ..training.loop import Watch, run_loop
 from ..training.state import State
 from ..training.trainer import Trainer
-from . import checkpoint, last_row
+from . import last_row
 from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, RunFolder, folder_of
+from .folder import RunFolder, checkpoint_in, folder_of
 from .run import Run as Run
 from .stored_data import to_attributes
 from .stored_run import read_run
@@ -58,6 +57,8 @@ class Session:
     best: BestState = field(default_factory=BestState)
     #: The state of the last row; None before the first training of a session whose state is a row.
     last: State | None = None
+    #: SHA-256 of the data of a stored run; empty before it is computed.
+    digest: str = ""
     _saved: float = field(default_factory=time.monotonic, init=False)
     _saved_step: int = field(default=-1, init=False)
 
@@ -132,19 +133,21 @@ class Session:
         StorageError
             If the folder cannot be locked.
         """
-        checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
+        checkpoint_in(folder)  # lock only a folder that has a run
         place = RunFolder.resumed(folder, locked=not (to_read or dry))
         with place.released_on_failure():
             found = read_run(folder, changes or {}, to_read, dataset)
             place.seal = found.seal
             return cls(
-                found.trainer, found.state, found.history, place, found.evaluations, found.best, found.last
-            )
+                found.trainer, found.state, found.history, place, found.evaluations, found.best, found.last,
+                found.digest,
+            )  # fmt: skip
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of the training data."""
-        return fingerprint(self.dataset, self.trainer.settings.data_seed)
+        """SHA-256 of the training data as they were when the run began."""
+        self.digest = self.digest or fingerprint(self.dataset, self.trainer.settings.data_seed)
+        return self.digest
 
     @property
     def dataset(self) -> Dataset:

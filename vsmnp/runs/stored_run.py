@@ -15,15 +15,18 @@ from ..settings.resolve import place_of, stored, with_allowed_changes
 from ..training.history import History, stored_history
 from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
-from . import checkpoint, last_row
+from . import last_row
 from .best import BestState
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT
-from .stored_data import StoredData, prepared_from_arrays
+from .folder import newest_checkpoint
+from .stored_data import DIGEST, StoredData, prepared_from_arrays
 
 
 class StoredRun(NamedTuple):
-    """The content of a checkpoint; ``last`` is the last row, None if the state is that row."""
+    """The content of a checkpoint; ``last`` is the last row, None if the state is that row.
+
+    ``seal`` is that of the checkpoint, and ``digest`` the SHA-256 of the data.
+    """
 
     trainer: Trainer
     state: State
@@ -32,15 +35,14 @@ class StoredRun(NamedTuple):
     best: BestState
     last: State | None
     seal: str
+    digest: str
 
 
 def read_run(
     folder: Path, changes: Mapping[str, Any], to_read: bool, given: Given | Dataset = None
 ) -> StoredRun:
     """Read the run in a folder; parameters and exceptions are those of ``Session.resumed``."""
-    path = folder / CHECKPOINT
-    seal = checkpoint.seal(path)  # read first, so that a newer checkpoint is noticed
-    arrays, attributes = checkpoint.load(path)
+    path, (arrays, attributes, seal) = newest_checkpoint(folder)
     settings = stored(attributes, path)
     if not to_read:
         settings = with_allowed_changes(settings, changes, folder)
@@ -68,4 +70,4 @@ def read_run(
         )
     history = stored_history(arrays, attributes, path)
     evaluations, best = Evaluations.from_arrays(arrays), BestState.from_arrays(trainer, state, arrays)
-    return StoredRun(trainer, state, history, evaluations, best, last, seal)
+    return StoredRun(trainer, state, history, evaluations, best, last, seal, str(attributes.get(DIGEST) or ""))

@@ -20,7 +20,8 @@ import numpy as np
 from ...errors import StorageError
 from ...storage import make_folder, remove_leftovers, replacing, user_cache
 from ...types import Array, Shape
-from ..rows import fits, mapped
+from ..mapped import mapped
+from ..rows import fits
 from .reader import Listing, Reader
 
 #: Remedy for a cache that cannot be written.
@@ -90,7 +91,7 @@ def _open(path: Path, key: str, memory_budget: float) -> Decoded | None:
         pixels = mapped(str(path), np.uint8, offset, shape)
         if not fits(pixels.nbytes, memory_budget):
             return _decoded(pixels, facts, path) if _digest(pixels) == facts["sha256"] else None
-        held = np.array(pixels)
+        held = np.array(pixels[:])
         return _decoded(held, facts, path) if _digest(held) == facts["sha256"] else None
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError):
         return None
