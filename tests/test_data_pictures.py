@@ -367,7 +367,7 @@ def test_nothing_but_broken_pictures(tmp_path: Path, cache: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(path: object) -> None:
+    def forbidden(path: object, **options: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     folder = fill(tmp_path / "x", 2)
@@ -376,7 +376,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch:
 
 
 def test_a_picture_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(path: object) -> None:
+    def forbidden(path: object, **options: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     folder = fill(tmp_path / "x", 2)
@@ -387,7 +387,7 @@ def test_a_picture_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch
 def test_a_failing_disk_is_no_broken_picture(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(path: object) -> None:
+    def failing(path: object, **options: object) -> None:
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     folder = fill(tmp_path / "x", 2)

@@ -1,4 +1,4 @@
-"""Write files atomically and durably; vsmnp writes every file through these functions.
+"""Write files atomically and durably, and read those that have an end: vsmnp writes every file here.
 
 A file has either its old or its new content, never a part: bytes go to a temporary file in the same folder,
 are flushed to the disk, and take the final name in one rename.
@@ -11,10 +11,12 @@ import errno
 import glob
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import StorageError
 
@@ -24,6 +26,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNSYNCED = (
     errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR,
 )  # fmt: skip
+#: Most bytes of a text that is read whole, such as settings.
+MOST_TEXT = 2**24
 #: Age in seconds at which a temporary file counts as abandoned, if no lock shows it.
 ABANDONED = 86_400.0
 #: End of the names of temporary files; other hidden files beside a file belong to other programs.
@@ -59,6 +63,45 @@ def user_cache() -> Path:
             "XDG_CACHE_HOME to the absolute path of a folder."
         )
     return folder
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, if its content has an end: a pipe may give nothing, and a device all for ever.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a folder, a pipe or a device.
+    """
+    # Without O_NONBLOCK a pipe blocks in open(), before it can be seen to be one.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device")
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
+    """Read a text in UTF-8 of a bounded length.
+
+    Raises
+    ------
+    OSError
+        As :func:`open_regular`, or if it is longer than ``most`` bytes.
+    ValueError
+        If it is not UTF-8.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes")
+    return content.decode()
 
 
 def make_folder(path: Path, remedy: str = "choose another with --out") -> Path:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..data.hdf5_reach import file_behind
 from ..errors import CheckpointError, DamagedError
-from ..storage import ELSEWHERE, write_whole
+from ..storage import ELSEWHERE, open_regular, write_whole
 from ..types import Array
 
 #: The arrays of a checkpoint by name, its attributes and its seal.
@@ -199,8 +199,10 @@ def _read(path: Path, size: int = -1) -> bytes:
         If there is no such file, or it is not a checkpoint.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(size)
+        with open_regular(path) as file:
+            content = file.read(_BLOCK)
+            if size < 0 and content.startswith(_MAGIC):
+                content += file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DamagedError(
             f"There is no run in {path.parent}, which holds no {path.name}: name the folder of a run."

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, StorageError
-from ..storage import ELSEWHERE
+from ..storage import ELSEWHERE, open_regular
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -169,7 +169,8 @@ def _sign(path: Path, descriptor: int) -> None:
 def _holder(path: Path) -> str:
     """Read the holder's description from a lock file; empty if there is none yet or it has been killed."""
     try:
-        about: Any = json.loads(path.read_bytes()[:4096])
+        with open_regular(path) as file:
+            about: Any = json.loads(file.read(4096))
         pid = int(about["pid"])
         host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
     except (OSError, ValueError, TypeError, KeyError):

@@ -70,4 +70,6 @@ def read_run(
         )
     history = stored_history(arrays, attributes, path)
     evaluations, best = Evaluations.from_arrays(arrays), BestState.from_arrays(trainer, state, arrays)
-    return StoredRun(trainer, state, history, evaluations, best, last, seal, str(attributes.get(DIGEST) or ""))
+    return StoredRun(
+        trainer, state, history, evaluations, best, last, seal, str(attributes.get(DIGEST) or "")
+    )
