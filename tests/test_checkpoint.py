@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
@@ -113,6 +114,62 @@ def test_any_hdf5_tool_reads_it(run: Path) -> None:
             assert file[network]["t"][()].tolist() == [TINY.steps] * 2
         assert file["encoder/parameters/net.0.w"].shape == (2, 3, 2)
         assert file["decoder/parameters/log_sd"].shape == (2,)
+
+
+def _sealed(path: Path, content: bytes) -> None:
+    seal = hashlib.sha256(content[BLOCK:]).hexdigest()
+    path.write_bytes(f"vsmnp checkpoint 1\nsha256 {seal}\n".encode().ljust(BLOCK, b"\0") + content[BLOCK:])
+
+
+@pytest.mark.parametrize("length", [10, 59_990, 60_000, 1_000_000])
+def test_no_text_lies_in_the_heap(scratch: Path, length: int) -> None:
+    """Damage of HDF5's heap is an endless loop of HDF5; bytes of a fixed length do not lie in it."""
+    attributes = {"text": "x" * length}
+    save(scratch / "any.h5", {"x": np.zeros(2)}, attributes)
+    assert b"GCOL" not in (scratch / "any.h5").read_bytes()
+    arrays, again = load(scratch / "any.h5")
+    assert again == attributes
+    assert list(arrays) == ["x"]
+
+
+def test_a_heap_of_zeros_in_a_file_of_an_earlier_version_ends(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sealed by whoever made it: HDF5 loops for ever, which only the end of its process stops."""
+    path, image = scratch / "old.h5", io.BytesIO()
+    with h5py.File(image, "w", userblock_size=BLOCK) as file:
+        file["x"] = np.arange(3)
+        file.attrs["vsmnp"] = json.dumps({"text": "as in an earlier version"})
+    content = image.getvalue()
+    _sealed(path, content)
+    assert load(path)[1] == {"text": "as in an earlier version"}
+    heap = content.index(b"GCOL")
+    _sealed(path, content[: heap + 16] + bytes(16) + content[heap + 32 :])
+    monkeypatch.setattr(checkpoint, "_LONGEST", 2.0)
+    with pytest.raises(CheckpointError, match="HDF5 does not read its attributes"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.array(["a", "b"], object), np.zeros((2, 3)), np.zeros(10**9, np.uint8)],
+    ids=["text", "numbers", "large"],
+)
+def test_an_array_that_the_file_does_not_contain_is_refused(scratch: Path, values: Array) -> None:
+    """Of texts in the heap, or of a shape that no bytes of the file fill."""
+    path, image = scratch / "odd.h5", io.BytesIO()
+    with h5py.File(image, "w", userblock_size=BLOCK) as file:
+        if values.dtype == object:
+            file.create_dataset("x", data=values, dtype=h5py.string_dtype())
+        else:
+            file.create_dataset("x", values.shape, values.dtype, chunks=True if values.ndim == 1 else None)
+        file.attrs["vsmnp"] = np.bytes_(b"{}")
+    _sealed(path, image.getvalue())
+    if values.ndim == 2:
+        assert load(path)[0]["x"].tolist() == values.tolist()
+    else:
+        with pytest.raises(CheckpointError, match="more values than the file, or values that are no numbers"):
+            load(path)
 
 
 def test_the_seal_is_the_sha256_of_the_payload(run: Path) -> None:
@@ -303,6 +360,24 @@ def test_a_link_that_the_user_names_is_followed(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
+def test_a_file_that_cannot_be_flushed_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Some drives flush nothing on request: that is no failure of the write, and a failing disk is."""
+
+    def refusing(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    if code == errno.EIO:
+        with pytest.raises(StorageError, match="Input/output error"):
+            storage.write_whole(tmp_path / "file", b"new")
+    else:
+        storage.write_whole(tmp_path / "file", b"new")
+        assert (tmp_path / "file").read_bytes() == b"new"
+
+
 @pytest.mark.parametrize("call", ["open", "fsync"])
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EACCES, errno.ENOTSUP, errno.EIO])
 def test_a_folder_that_cannot_be_flushed_loses_nothing(
@@ -359,8 +434,10 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_module_writes_through_storage_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint is written by :func:`vsmnp.storage.write_whole` and in no other way."""
-    written = {}
-    monkeypatch.setattr(checkpoint, "write_whole", lambda path, content, _: written.update({path: content}))
+    written: dict[Path, int] = {}
+    monkeypatch.setattr(
+        checkpoint, "write_whole", lambda path, content, *_, **__: written.update({path: content})
+    )
     save(tmp_path / "checkpoint.h5", {"x": np.zeros(2)}, {})
     assert list(written) == [tmp_path / "checkpoint.h5"]
     assert os.listdir(tmp_path) == []

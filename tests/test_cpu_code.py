@@ -136,7 +136,7 @@ def test_files_of_one_name_in_two_folders_keep_apart(sources: Path) -> None:
     here, there = _loop_of(sources / "step.py", 1), _loop_of(sources / "deeper" / "step.py", 2)
     assert compilation.compiled(here)(1.0) == 2.0
     assert compilation.compiled(there)(1.0) == 3.0
-    assert len(list((sources.parent / "cache").rglob("*.nbi"))) == 2
+    assert len(list((sources.parent / "cache").rglob("*.nbc"))) == 2
 
 
 def test_a_copy_of_the_sources_finds_the_machine_code(

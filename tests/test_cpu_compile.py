@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import numba
@@ -32,7 +32,7 @@ def test_another_file_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     machine_code_folder.sources.cache_clear()
 
 
-def test_an_index_that_names_what_is_gone_is_no_index(
+def test_machine_code_that_names_what_is_gone_is_compiled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
@@ -40,17 +40,17 @@ def test_an_index_that_names_what_is_gone_is_no_index(
     def loop(x: float) -> float:
         return x + 2
 
-    file = compilation.compiled(loop)._cache._cache_file  # type: ignore[attr-defined]
-    gone = b"cvsmnp.kernels.no_such_module\nThing\n."  # an index is a version and the bytes of the rest
-    Path(file._index_path).parent.mkdir(parents=True, exist_ok=True)
-    Path(file._index_path).write_bytes(pickle.dumps(numba.__version__) + gone)
+    assert compilation.compiled(loop)(1.0) == 3.0
+    (file,) = tmp_path.rglob("*.nbc")
+    gone = b"cvsmnp.kernels.no_such_module\nThing\n."
+    file.write_bytes(sha256(gone).digest() + gone)
     assert compilation.compiled(loop)(1.0) == 3.0
 
 
 def test_machine_code_of_two_types_never_shares_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes that both find an empty index write to two files, and a third finds the right one."""
+    """Two processes write to two files, without an index in which one could lose its entry."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
 
     def loop(x: float) -> float:
@@ -58,12 +58,50 @@ def test_machine_code_of_two_types_never_shares_a_file(
 
     for one in (3.0, 3):
         assert compilation.compiled(loop)(one) == 1.5
-        for index in tmp_path.rglob("*.nbi"):
-            kept = index.read_bytes()
-            index.unlink()
     assert len(list(tmp_path.rglob("*.nbc"))) == 2
-    index.write_bytes(kept)
+    assert not list(tmp_path.rglob("*.nbi"))
+    for one in (3.0, 3):
+        made = compilation.compiled(loop)
+        assert made(one) == 1.5
+        assert sum(made.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]
+
+
+def test_machine_code_of_another_key_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key in the file counts, not its name: that of the first loop lies under the second's."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def loop(x: float) -> float:
+        return x / 2
+
+    assert compilation.compiled(loop)(3.0) == 1.5
+    (of_float,) = tmp_path.rglob("*.nbc")
     assert compilation.compiled(loop)(3) == 1.5
+    (of_int,) = set(tmp_path.rglob("*.nbc")) - {of_float}
+    of_int.write_bytes(of_float.read_bytes())
+    made = compilation.compiled(loop)
+    assert made(3) == 1.5
+    assert sum(made.stats.cache_hits.values()) == 0  # type: ignore[attr-defined]
+
+
+def test_a_changed_bit_of_machine_code_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the bit lies: executed, it would end the process or change a number."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def loop(x: float) -> float:
+        return x * 3
+
+    assert compilation.compiled(loop)(1.0) == 3.0
+    (file,) = tmp_path.rglob("*.nbc")
+    whole = file.read_bytes()
+    for place in range(0, len(whole), len(whole) // 20):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        made = compilation.compiled(loop)
+        assert made(1.0) == 3.0
+        assert sum(made.stats.cache_hits.values()) == 0  # type: ignore[attr-defined]
 
 
 def test_machine_code_that_was_cut_short_is_compiled_again(

@@ -1,13 +1,20 @@
-"""Test an HDF5 file with links to nothing; what HDF5 refuses is in ``tests/remedies/hdf5.py``."""
+"""Test HDF5 files with links, and that no other file is read; ``tests/remedies`` has what HDF5 refuses."""
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 
 from vsmnp.data import load_data
+from vsmnp.data.hdf5_reach import file_behind
+from vsmnp.errors import CheckpointError, DataError
+from vsmnp.runs import checkpoint
 
 
 def test_broken_links_beside_good_data_are_reported(tmp_path: Path) -> None:
@@ -17,4 +24,97 @@ def test_broken_links_beside_good_data_are_reported(tmp_path: Path) -> None:
         file["gone"] = h5py.ExternalLink("gone.h5", "/x")
     data = load_data(str(tmp_path / "x.h5"))
     assert data.n_train == 18
-    assert data.notes == ("2 link(s) in x.h5 lead to nothing and were left out: dead, gone.",)
+    assert data.notes == (
+        "2 link(s) in x.h5 lead to nothing or to other files and were left out: dead, gone.",
+    )
+
+
+def _stored_outside(file: Any, secret: Path) -> None:
+    file.create_dataset("x", (20, 3), "u1", external=[(str(secret), 0, 60)])
+
+
+def _linked_outside(file: Any, secret: Path) -> None:
+    file["x"] = h5py.ExternalLink(str(secret.with_suffix(".h5")), "/x")
+
+
+def _linked_by_a_group(file: Any, secret: Path) -> None:
+    file["away"] = h5py.ExternalLink(str(secret.with_suffix(".h5")), "/")
+    file["x"] = h5py.SoftLink("/away/x")
+
+
+def _made_of_outside(file: Any, secret: Path) -> None:
+    layout = h5py.VirtualLayout((20, 3), "u1")
+    layout[:] = h5py.VirtualSource(str(secret.with_suffix(".h5")), "x", (20, 3))
+    file.create_virtual_dataset("x", layout)
+
+
+def _made_of_what_is_outside(file: Any, secret: Path) -> None:
+    file.create_dataset("inner", (20, 3), "u1", external=[(str(secret), 0, 60)])
+    layout = h5py.VirtualLayout((20, 3), "u1")
+    layout[:] = h5py.VirtualSource(".", "inner", (20, 3))
+    file.create_virtual_dataset("x", layout)
+
+
+WAYS_OUT: list[Callable[[Any, Path], None]] = [
+    _stored_outside, _linked_outside, _linked_by_a_group, _made_of_outside, _made_of_what_is_outside,
+]  # fmt: skip
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """Write a file that no data may be read from, as bytes and as an HDF5 file."""
+    values = np.arange(60, dtype=np.uint8).reshape(20, 3)
+    (tmp_path / "secret").write_bytes(values.tobytes())
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["x"] = values
+    return tmp_path / "secret"
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_no_other_file_becomes_data(tmp_path: Path, secret: Path, way: Callable[[Any, Path], None]) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        way(file, secret)
+    with pytest.raises(DataError, match=r"'x' in .* lies in the file .*secret.*store the array itself"):
+        load_data(str(tmp_path / "x.h5"))
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_no_other_file_becomes_a_part_of_a_checkpoint(
+    tmp_path: Path, secret: Path, way: Callable[[Any, Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seal is right, as whoever makes such a file can make the seal too."""
+    create = h5py.File
+
+    class Made(create):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            way(self, secret)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py, "File", Made)
+        checkpoint.save(tmp_path / "checkpoint.h5", {}, {})
+    opened: list[str] = []
+    really = builtins.open
+    monkeypatch.setattr(builtins, "open", lambda *a, **b: opened.append(str(a[0])) or really(*a, **b))
+    if way in (_linked_outside, _linked_by_a_group):
+        assert checkpoint.load(tmp_path / "checkpoint.h5")[0] == {}, "links are not arrays"
+    else:
+        with pytest.raises(CheckpointError, match="lies in the file"):
+            checkpoint.load(tmp_path / "checkpoint.h5")
+    assert not [name for name in opened if "secret" in name]
+
+
+def test_a_virtual_dataset_within_its_file_is_read(tmp_path: Path) -> None:
+    values = np.arange(60.0).reshape(20, 3)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["inner"] = values
+        layout = h5py.VirtualLayout((20, 3), "f8")
+        layout[:] = h5py.VirtualSource(".", "inner", (20, 3))
+        file.create_virtual_dataset("x", layout)
+        file["here/there"] = values
+        file["link"] = h5py.SoftLink("here/there")
+        file["circle"] = h5py.SoftLink("/circle")
+    assert load_data(str(tmp_path / "x.h5")).n_train == 18
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert [file_behind(file, name) for name in ("x", "link", "gone", "here")] == [""] * 4
+        assert file_behind(file, "circle") == "a chain of links without an end"

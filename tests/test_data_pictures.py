@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,6 +18,7 @@ from PIL import Image
 from vsmnp.data import Dataset, load_data
 from vsmnp.data.batches import Batches
 from vsmnp.data.dataset import fingerprint
+from vsmnp.data.pictures import cache as cache_of_pictures
 from vsmnp.data.pictures.celeba import CROP, ORIGINAL
 from vsmnp.data.pictures.reader import Reader
 from vsmnp.data.rows import MEMORY_BUDGET
@@ -367,7 +371,7 @@ def test_nothing_but_broken_pictures(tmp_path: Path, cache: Path) -> None:
 
 
 def test_a_folder_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(path: object) -> None:
+    def forbidden(path: object, **options: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     folder = fill(tmp_path / "x", 2)
@@ -376,7 +380,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch:
 
 
 def test_a_picture_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(path: object) -> None:
+    def forbidden(path: object, **options: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     folder = fill(tmp_path / "x", 2)
@@ -387,7 +391,7 @@ def test_a_picture_that_may_not_be_read(tmp_path: Path, cache: Path, monkeypatch
 def test_a_failing_disk_is_no_broken_picture(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(path: object) -> None:
+    def failing(path: object, **options: object) -> None:
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     folder = fill(tmp_path / "x", 2)
@@ -449,7 +453,11 @@ def test_a_changed_folder_is_read_again(tmp_path: Path, reads: list[int], change
     assert len(reads) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "foreign", "empty", "text"])
+#: Places of a bit that is flipped: in the head, in the pixels, and in what is known of them.
+FLIPS = {"head": 3, "seal": 40, "pixels": 4196, "facts": -5}
+
+
+@pytest.mark.parametrize("damage", ["cut", *FLIPS, "foreign", "empty", "text"])
 def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path, reads: list[int], damage: str) -> None:
     folder = fill(tmp_path / "x")
     expected = pixels(load_data(str(folder)))
@@ -458,15 +466,33 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path, reads: list[
     if damage == "foreign":
         with h5py.File(path, "w") as file:
             file["pixels"] = np.zeros((3, 3))
-    elif damage == "flip":
-        with h5py.File(path) as file:
-            content[file["pixels"].id.get_offset() + 100] ^= 1
+    elif damage in FLIPS:
+        content[FLIPS[damage]] ^= 1
         path.write_bytes(content)
     else:
         path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"text"}[damage])
     assert pixels(load_data(str(folder))) == expected
     assert len(reads) == 2
     assert [each.name for each in cache.iterdir()] == [path.name]
+
+
+def test_two_that_make_the_cache_at_once_have_a_whole_one(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have found none, both decode, and one replaces the file of the other, which that one has open."""
+    folder, barrier = fill(tmp_path / "x"), threading.Barrier(2)
+    make = cache_of_pictures._make
+
+    def together(*arguments: Any) -> None:
+        barrier.wait(30)
+        make(*arguments)
+        barrier.wait(30)
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(cache_of_pictures, "_make", together)
+        one, other = pool.map(lambda _: pixels(load_data(str(folder), memory_budget=0.0)), range(2))
+    assert one == other == pixels(load_data(str(folder)))
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_what_a_killed_writer_left_is_never_used(tmp_path: Path, cache: Path, reads: list[int]) -> None:

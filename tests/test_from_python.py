@@ -138,9 +138,9 @@ def test_an_interrupt_returns_what_is_trained() -> None:
 
 
 def test_an_interrupt_keeps_the_run_on_disk(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match=r"has 2 of 4 steps: go on with vsmnp.resume\('"):
+    with pytest.warns(UserWarning, match=r"has 3 of 4 steps: go on with vsmnp.resume\('"):
         run = vsmnp.train(X, watch=stopping(3), out=tmp_path / "run", **TINY)
-    assert (run.step, run.folder) == (2, tmp_path / "run")
+    assert (run.step, run.folder) == (3, tmp_path / "run")
     whole = vsmnp.train(X, **TINY)
     assert vsmnp.resume(tmp_path / "run", X).vae.theta.tobytes() == whole.vae.theta.tobytes()
 

@@ -339,17 +339,20 @@ def test_a_gamma_that_overflows_is_reported_and_not_warned_about() -> None:
 
 
 @pytest.mark.parametrize("stop", range(6))
-def test_a_stop_goes_back_to_the_last_row(stop: int) -> None:
-    """No step begins after the request, and the last row is the state that can be resumed."""
+def test_a_stop_leaves_the_state_between_two_steps(stop: int) -> None:
+    """No step begins after the request; the state and the last row are those that can be resumed."""
     done: list[int] = []
     kept: list[State] = []
+    seen: list[tuple[int, int]] = []
     watch = Watch(
-        on_step=done.append, on_row=lambda state, history: kept.append(state), stop=lambda: len(done) == stop
-    )
-    with pytest.raises(Interrupted, match=f"after step {stop // 2 * 2} of 6"):
+        on_step=done.append, on_row=lambda state, history: kept.append(state), stop=lambda: len(done) == stop,
+        on_state=lambda state, snapshot: seen.append((state.step, snapshot.step)),
+    )  # fmt: skip
+    with pytest.raises(Interrupted, match=f"after step {stop} of 6"):
         trained(TINY, watch)
     assert done == list(range(1, stop + 1))
     assert [state.step for state in kept] == list(range(2, stop + 1, 2))
+    assert seen == [(step, step // 2 * 2) for step in range(stop + 1)]
 
 
 def test_a_snapshot_is_a_copy_of_the_state() -> None:

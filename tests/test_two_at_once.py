@@ -47,7 +47,7 @@ from vsmnp.runs.session import Session, load_run
 from vsmnp.settings import toml
 from vsmnp.training.loop import Watch
 
-FILES = ["checkpoint.h5", "config.toml", "metrics.csv"]
+FILES = ["checkpoint.h5", "checkpoint.previous.h5", "config.toml", "metrics.csv"]
 #: A function that runs a job in both processes.
 AtOnce: TypeAlias = Callable[[Job, Path], list[Outcome]]
 #: Seconds in which two threads meet, if both can reach the same line.
@@ -237,7 +237,7 @@ def test_of_two_threads_with_one_folder_one_has_it(
     assert sorted(os.listdir(folder)) == FILES
 
 
-@pytest.mark.parametrize("name", ["load", "seal"])
+@pytest.mark.parametrize("name", ["glance", "seal"])
 def test_of_two_threads_that_resume_a_run_one_does(
     tmp_path: Path, half: Path, whole: bytes, name: str
 ) -> None:

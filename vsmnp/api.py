@@ -140,10 +140,7 @@ def _trained(session: Session, watch: Watch | None, progress: bool | None) -> Ru
         except Interrupted:
             if not stop.came:
                 raise
-            # On disk, the run is that of its checkpoint; otherwise the steps since the last row count too.
-            last = session.state if session.folder is None and session.is_finite() else session.last
-            assert last is not None
-            run = session.run(last)
+            run = session.run(session.settled())
             how = f"go on with vsmnp.resume({str(run.folder)!r})" if run.folder else "it is on no disk"
             warnings.warn(
                 f"The training was interrupted; the run has {run.step} of {total} steps: {how}.",

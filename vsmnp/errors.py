@@ -41,6 +41,10 @@ class CheckpointError(VsmnpError):
     """A checkpoint that is truncated, was not written by vsmnp, or does not match the settings."""
 
 
+class DamagedError(CheckpointError):
+    """A checkpoint whose bytes are gone, or are not those that were written."""
+
+
 class DeviceError(VsmnpError):
     """A device or kernel set that this machine does not have."""
 

@@ -1,4 +1,4 @@
-"""Write files atomically and durably; vsmnp writes every file through these functions.
+"""Write files atomically and durably, and read those that have an end: vsmnp writes every file here.
 
 A file has either its old or its new content, never a part: bytes go to a temporary file in the same folder,
 are flushed to the disk, and take the final name in one rename.
@@ -11,10 +11,12 @@ import errno
 import glob
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import StorageError
 
@@ -24,6 +26,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNSYNCED = (
     errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR,
 )  # fmt: skip
+#: Most bytes of a text that is read whole, such as settings.
+MOST_TEXT = 2**24
 #: Age in seconds at which a temporary file counts as abandoned, if no lock shows it.
 ABANDONED = 86_400.0
 #: End of the names of temporary files; other hidden files beside a file belong to other programs.
@@ -59,6 +63,45 @@ def user_cache() -> Path:
             "XDG_CACHE_HOME to the absolute path of a folder."
         )
     return folder
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, if its content has an end: a pipe may give nothing, and a device all for ever.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a folder, a pipe or a device.
+    """
+    # Without O_NONBLOCK a pipe blocks in open(), before it can be seen to be one.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device")
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
+    """Read a text in UTF-8 of a bounded length.
+
+    Raises
+    ------
+    OSError
+        As :func:`open_regular`, or if it is longer than ``most`` bytes.
+    ValueError
+        If it is not UTF-8.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes")
+    return content.decode()
 
 
 def make_folder(path: Path, remedy: str = "choose another with --out") -> Path:
@@ -178,12 +221,57 @@ def check_space(path: Path, n_bytes: int, remedy: str = ELSEWHERE) -> None:
         )
 
 
+def _temporary(target: Path) -> Path:
+    """Create a file beside ``target`` that no other program names, by O_EXCL and O_NOFOLLOW."""
+    handle, name = tempfile.mkstemp(_TEMPORARY, f".{target.name}.", target.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _flush(path: Path) -> None:
+    """Write the content of a file to the disk, where its file system can; Windows needs one open to write.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails.
+    """
+    with open(path, "r+b") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _UNSYNCED:
+                raise
+
+
+def _second_name(target: Path) -> Path | None:
+    """Give a file a second, temporary name, or copy it where there are no hard links; None if it is gone."""
+    if target.is_symlink() or not target.is_file():
+        return None
+    copy = _temporary(target)
+    try:
+        os.unlink(copy)
+        os.link(target, copy)
+    except OSError:
+        try:
+            shutil.copyfile(target, copy)
+            _flush(copy)
+        except OSError:  # the new file matters, and this one is lost
+            with contextlib.suppress(OSError):
+                os.unlink(copy)
+            return None
+    return copy
+
+
 @contextlib.contextmanager
-def replacing(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) -> Iterator[Path]:
+def replacing(
+    path: Path, remedy: str = ELSEWHERE, follow_link: bool = False, former: Path | None = None
+) -> Iterator[Path]:
     """Yield a temporary file beside ``path`` that durably replaces it if the block succeeds.
 
     A symbolic link of that name is replaced by the file, and its target is left alone; ``follow_link``
-    replaces the target instead, for a file that the user has named.
+    replaces the target instead, for a file that the user has named. ``former`` is a name in the same folder
+    that the replaced file takes afterwards: at every instant one of both names has a whole file.
 
     Raises
     ------
@@ -191,28 +279,35 @@ def replacing(path: Path, remedy: str = ELSEWHERE, follow_link: bool = False) ->
         If the disk is full, the folder cannot be written or ``path`` is not a file; it is then unchanged, as
         it is when the block fails. ``remedy`` ends the message.
     """
-    temporary = None
+    temporaries: list[Path] = []
     try:
         target = _target(path, follow_link)
-        handle, temporary = tempfile.mkstemp(_TEMPORARY, f".{target.name}.", target.parent)
-        os.close(handle)
-        yield Path(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        temporary = _temporary(target)
+        temporaries.append(temporary)
+        yield temporary
+        _flush(temporary)
         os.chmod(temporary, 0o644)
+        replaced = None if former is None else _second_name(target)
+        if replaced is not None:
+            temporaries.append(replaced)
         os.replace(temporary, target)
-        temporary = None
+        temporaries.remove(temporary)
+        if former is not None and replaced is not None:
+            os.replace(replaced, former)
+            temporaries.remove(replaced)
         sync_folder(target.parent)
     except OSError as error:
         raise _refused(path, error, remedy) from error
     finally:
-        if temporary is not None:
+        for left in temporaries:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                os.unlink(left)
 
 
-def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link: bool = False) -> None:
-    """Replace ``path`` by ``content``, atomically and durably; a link as in :func:`replacing`.
+def write_whole(
+    path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link: bool = False, former: Path | None = None
+) -> None:
+    """Replace ``path`` by ``content``, atomically and durably; links and ``former`` as in :func:`replacing`.
 
     Raises
     ------
@@ -220,7 +315,7 @@ def write_whole(path: Path, content: bytes, remedy: str = ELSEWHERE, follow_link
         If the disk is full or the folder cannot be written; ``path`` is then unchanged. ``remedy`` ends the
         message.
     """
-    with replacing(path, remedy, follow_link) as temporary:
+    with replacing(path, remedy, follow_link, former) as temporary:
         temporary.write_bytes(content)
 
 

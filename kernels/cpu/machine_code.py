@@ -1,9 +1,9 @@
 """Cache the machine code of the ``cpu`` set on disk: Numba's cache with other validity and file names.
 
 Numba checks the file of a loop alone, and misses a change of a formula that the loop calls: here machine
-code is valid for as long as no source of the kernels changes. Numba also numbers the files of machine code,
-and two processes that take a number at the same time would overwrite each other's file: here a file is named
-by a digest of its key. If a file is truncated or cannot be written, the loop is compiled again.
+code is valid for as long as no source of the kernels changes. Numba also numbers the files of machine code in
+an index, and of two processes that write it at the same time one loses its entry: here a file is named by a
+digest of its key, and there is no index. A loop whose file is damaged or cannot be written is compiled again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ from numba.core.caching import (
     _CacheLocator,
     _SourceFileBackedLocatorMixin,
 )
+from numba.core.serialize import loads
 
 from .machine_code_folder import SOURCES, claim, code_folder, digest, sources
+
+#: Bytes of the SHA-256 before the machine code.
+_SEAL = 32
 
 
 class _Place(_SourceFileBackedLocatorMixin, _CacheLocator):
@@ -59,26 +64,38 @@ class _Loop(CompileResultCacheImpl):
 
 
 class _Files(IndexDataCacheFile):
-    """The index file of a loop, and one file of machine code for each signature and processor."""
+    """One file of machine code for each signature and processor of a loop, sealed by a SHA-256."""
 
     def save(self, key: Any, data: Any) -> None:
-        name = f"{Path(self._index_name).stem}.{digest(key, self._source_stamp)}.nbc"
-        overloads = self._load_index()
-        overloads[key] = name
-        self._save_data(name, data)
-        self._save_index(overloads)
+        content = self._dump((self._source_stamp, key, data))
+        with self._open_for_write(str(self._path(key))) as file:
+            file.write(sha256(content).digest() + content)
 
-    def _load_index(self) -> Any:
-        try:
-            return super()._load_index()
-        except Exception:  # it refers to classes of an older version
-            return {}
+    def load(self, key: Any) -> Any:
+        """Return the machine code of a key, or None; a file that is damaged or of other sources is removed.
 
-    def _load_data(self, name: str) -> Any:
+        Machine code with a changed bit would end the process at each start.
+        """
+        path = self._path(key)
         try:
-            return super()._load_data(name)
-        except Exception as error:  # treated as a missing file
-            raise OSError(f"{name} cannot be read") from error
+            whole = path.read_bytes()
+        except OSError:
+            return None
+        seal, content = whole[:_SEAL], whole[_SEAL:]
+        if sha256(content).digest() == seal:
+            with suppress(Exception):  # it refers to classes of an older version
+                stamp, of, data = loads(content)
+                if (stamp, of) == (self._source_stamp, key):
+                    return data
+        with suppress(OSError):
+            path.unlink()
+        return None
+
+    def flush(self) -> None:
+        """Do nothing: there is no index to empty."""
+
+    def _path(self, key: Any) -> Path:
+        return Path(self._cache_path, f"{Path(self._index_name).stem}.{digest(key, self._source_stamp)}.nbc")
 
 
 class _Kept(FunctionCache):

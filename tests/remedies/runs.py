@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -97,6 +98,14 @@ def full_disk(patch: pytest.MonkeyPatch, *arguments: str) -> Iterator[Step]:
         disk.setattr(os, "fsync", full)
         yield command(*arguments)
     yield command(*arguments)
+
+
+@remedy("is no file of its own: remove it")
+def a_lock_that_is_a_link(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    Path("run/.lock").symlink_to("t.csv")
+    yield command(*RESUME)
+    Path("run/.lock").unlink()
+    yield command(*RESUME)
 
 
 @remedy("set the variable XDG_CACHE_HOME to the absolute path of a folder")
@@ -241,3 +250,12 @@ def pixels_of_other_integers(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield encode(x, "pictures")
     yield encode(x.astype(np.uint8), "pictures")
     yield encode(x / 255, "pictures")
+
+
+@remedy("and no file is read that is not named: write it with 'vsmnp encode'")
+def latents_in_another_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    with h5py.File("z.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("there.h5", "/x")
+    yield command("decode", "run", "--latents", "z.h5", "--out", "x.npy")
+    command("encode", "run", "--out", "z.h5")()
+    yield command("decode", "run", "--latents", "z.h5", "--out", "x.npy")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
+from ..storage import read_text
 from .row import BenchRow
 
 #: What two rows of one measurement have in common.
@@ -39,7 +40,7 @@ def read_rows(path: Path) -> list[BenchRow]:
     """
     known = {field.name for field in fields(BenchRow)}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(read_text(path))
         if not isinstance(rows, list):
             raise TypeError
         return [BenchRow(**{name: value for name, value in row.items() if name in known}) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ def reading(path: Path, kind: str, remedy: str) -> Iterator[None]:
     remedy : str
         Remedy for the user, such as "save it again with numpy.save".
     """
+    with contextlib.suppress(OSError):  # whoever opens it says what is wrong
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            raise DataError(f"{path} is a pipe or a device: write its content to a file.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ..types import Array, DType
+from .mapped import Mapped, require_finite
 from .preprocessing import NONE, Preprocessing
 
 #: Default limit in GiB of samples held in memory; larger data stay on disk.
@@ -44,6 +45,9 @@ class Stored:
         Rows of ``values`` to read, ``(n,)``; by default all in stored order.
     preprocessing : Preprocessing
         Map of the numbers, in float64, to the units of the model.
+    checked : bool
+        Whether numbers of a mapped file are checked to be finite, as they were when it was opened; not for
+        rows that are no samples.
     """
 
     values: Array
@@ -51,13 +55,24 @@ class Stored:
     divisor: float = 1.0
     order: Array | None = None
     preprocessing: Preprocessing = NONE
+    checked: bool = True
 
     def __len__(self) -> int:
         return len(self.values if self.order is None else self.order)
 
     def __getitem__(self, rows: slice) -> Array:
-        found: Array = self.values[rows if self.order is None else self.order[rows]]
+        """Return the numbers of some samples, ``(n, D)``.
+
+        Raises
+        ------
+        DataError
+            If the values are mapped from a file that has become shorter or holds other values now.
+        """
+        index = rows if self.order is None else self.order[rows]
+        found: Array = np.asarray(self.values[index])
         numbers = found.reshape(len(found), -1)
+        if self.checked and isinstance(self.values, Mapped) and numbers.dtype.kind == "f":
+            require_finite(numbers, self.values, index)
         if self.preprocessing:
             numbers = numbers.astype(np.float64) / self.divisor
             return self.preprocessing.to_model(numbers).astype(self.dtype)
@@ -98,8 +113,3 @@ def pieces(n: int, dim: int) -> Iterator[slice]:
     size = max(1, _PIECE // max(1, dim))
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
-
-
-def mapped(path: str, dtype: DType, offset: int, shape: tuple[int, ...]) -> Array:
-    """Map an array in a file without reading it."""
-    return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape))

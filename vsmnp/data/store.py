@@ -95,9 +95,9 @@ class Store:
         self._order = k.asarray(np.arange(self._slots * self._used, dtype=np.int32).reshape(self._slots, -1))
         if stored is not None:
             self._divisor = stored.divisor if pixels else 1.0
-            numbers = replace(stored, order=None)
+            numbers = replace(stored, order=None, checked=False)
             for piece in pieces(count, dim):
-                here = stored.values[piece].reshape(-1, dim) if pixels else numbers[piece]
+                here = np.asarray(stored.values[piece]).reshape(-1, dim) if pixels else numbers[piece]
                 self._table[piece] = k.asarray(here)
 
     def _fill(self, slot: int, rows: Rows) -> None:

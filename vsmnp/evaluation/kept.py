@@ -15,7 +15,7 @@ from ..metrics import metric
 from ..runs.machine import machine
 from ..runs.session import Run
 from ..settings.draws import POSTERIOR_SAMPLES
-from ..storage import remove_leftovers, write_text
+from ..storage import read_text, remove_leftovers, write_text
 from ..version import VERSION
 from .floors import floors
 
@@ -122,7 +122,7 @@ def _entry(name: str, values: list[float | None], floor: float | None) -> dict[s
 def kept(folder: Path, best: bool = False) -> KeptEvaluation | None:
     """Read the kept evaluation of a run, or that of its best state; None if none is readable."""
     try:
-        document = json.loads((folder / (BEST_EVALUATION if best else EVALUATION)).read_text("utf-8"))
+        document = json.loads(read_text(folder / (BEST_EVALUATION if best else EVALUATION)))
         if document["format"] != _FORMAT:
             return None
         figures: Figures = {}

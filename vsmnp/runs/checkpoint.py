@@ -2,7 +2,8 @@
 
 The first 512 bytes are an HDF5 user block that holds a magic line and the SHA-256 of everything after
 it. The checksum is verified before the HDF5 library reads a byte, so a truncated, damaged or foreign
-file gives one sentence. Any HDF5 tool can open the file. Nothing in it is ever executed.
+file gives one sentence. Any HDF5 tool can open the file. Nothing in it is ever executed, and no other file
+is opened for it.
 """
 
 from __future__ import annotations
@@ -10,26 +11,44 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import CheckpointError
-from ..storage import ELSEWHERE, write_whole
+from ..data.hdf5_reach import file_behind
+from ..errors import CheckpointError, DamagedError
+from ..storage import ELSEWHERE, open_regular, write_whole
 from ..types import Array
+
+#: The arrays of a checkpoint by name, its attributes and its seal.
+Content: TypeAlias = tuple[dict[str, Array], dict[str, Any], str]
 
 _BLOCK = 512
 _MAGIC = b"vsmnp checkpoint 1\n"
+#: Name of the HDF5 attribute, or where it is too long of the dataset, whose bytes are the JSON attributes.
+_ATTRIBUTES = "vsmnp"
+#: Most bytes of an HDF5 attribute, which share 64 KiB with its name and its type.
+_LARGEST_ATTRIBUTE = 60_000
+#: Program that prints the attributes of a file of an earlier version, and the seconds that it may take.
+_READER = (
+    "import io, sys, h5py; file = h5py.File(io.BytesIO(sys.stdin.buffer.read()), 'r'); "
+    f"sys.stdout.buffer.write(file.attrs['{_ATTRIBUTES}'].encode())"
+)
+_LONGEST = 30.0
 
 
 def save(
-    path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any], remedy: str = ELSEWHERE
-) -> str:
+    path: Path, arrays: Mapping[str, Array], attributes: Mapping[str, Any], remedy: str = ELSEWHERE,
+    former: Path | None = None, known: str = "",
+) -> str:  # fmt: skip
     """Write arrays and JSON attributes atomically, and return the :func:`seal` of the checkpoint.
 
-    Array names with ``/`` become groups.
+    Array names with ``/`` become groups. If the file that is replaced has the seal ``known``, it takes the
+    name ``former``, unless it is the same checkpoint.
 
     Raises
     ------
@@ -43,11 +62,25 @@ def save(
     with h5py.File(image, "w", userblock_size=_BLOCK) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=np.asarray(array))
-        file.attrs["vsmnp"] = json.dumps(attributes)
+        text = np.bytes_(json.dumps(attributes))
+        if len(text) <= _LARGEST_ATTRIBUTE:
+            file.attrs[_ATTRIBUTES] = text
+        else:
+            file.create_dataset(_ATTRIBUTES, data=np.frombuffer(text, np.uint8))
     payload = image.getvalue()[_BLOCK:]
-    seal = hashlib.sha256(payload).hexdigest()
-    write_whole(path, _header(seal) + payload, remedy)
-    return seal
+    new = hashlib.sha256(payload).hexdigest()
+    write_whole(
+        path, _header(new) + payload, remedy, former=former if new != known and _has(path, known) else None
+    )
+    return new
+
+
+def _has(path: Path, known: str) -> bool:
+    """Return whether there is a checkpoint with this seal in its header."""
+    try:
+        return seal(path) == known
+    except CheckpointError:
+        return False
 
 
 def seal(path: Path) -> str:
@@ -58,8 +91,11 @@ def seal(path: Path) -> str:
     CheckpointError
         If there is no such file, or it is not a checkpoint.
     """
-    header = _read(path, _BLOCK)[len(_MAGIC) :]
-    return header.rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
+    return _seal_in(_read(path, _BLOCK))
+
+
+def _seal_in(header: bytes) -> str:
+    return header[len(_MAGIC) : _BLOCK].rstrip(b"\0\n").decode("ascii", "replace").removeprefix("sha256 ")
 
 
 def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -70,11 +106,17 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     CheckpointError
         If there is no such file, it is not a checkpoint, or it is damaged.
     """
+    arrays, attributes, _ = glance(path)
+    return arrays, attributes
+
+
+def glance(path: Path, names: Sequence[str] | None = None) -> Content:
+    """Read the arrays of these names or all, the attributes and the :func:`seal`; raises as :func:`load`."""
     import h5py
 
     content = _read(path)
     if content[:_BLOCK] != _header(hashlib.sha256(content[_BLOCK:]).hexdigest()):
-        raise CheckpointError(
+        raise DamagedError(
             f"The checkpoint {path} is damaged or truncated, its SHA-256 does not match: "
             "restore it from a copy or start a new run."
         )
@@ -83,33 +125,57 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         with h5py.File(io.BytesIO(content), "r") as file:
 
             def visit(name: str, node: Any) -> None:
-                if isinstance(node, h5py.Dataset):
-                    arrays[name] = node[()]
+                if isinstance(node, h5py.Dataset) and (names is None or name in (*names, _ATTRIBUTES)):
+                    arrays[name] = _array(file, name, len(content))
 
             file.visititems(visit)
-            attributes = json.loads(file.attrs["vsmnp"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+            attributes = json.loads(_text(file, arrays.pop(_ATTRIBUTES, None), content))
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, RecursionError) as error:
         raise _foreign(path, error) from error
-    return arrays, attributes
+    return arrays, attributes, _seal_in(content)
 
 
-def glance(path: Path, names: Sequence[str]) -> tuple[dict[str, Array], dict[str, Any], str]:
-    """Read some arrays, the attributes and the :func:`seal` without reading and verifying the whole file.
+def _array(file: Any, name: str, most: int) -> Array:
+    """Read a dataset as :func:`save` writes it: of plain numbers or bytes, all of which the file contains.
 
     Raises
     ------
-    CheckpointError
-        As :func:`load`, but damage of other arrays is not noticed.
+    ValueError
+        If it is another.
+    """
+    node = file[name]
+    if behind := file_behind(file, name):
+        raise ValueError(f"'{name}' lies in {behind}")
+    if node.dtype.kind not in "biufcS" or node.shape is None or node.nbytes > most:
+        raise ValueError(f"'{name}' has more values than the file, or values that are no numbers")
+    return np.asarray(node[()])
+
+
+def _text(file: Any, stored: Array | None, content: bytes) -> bytes:
+    """Return the JSON text of the attributes, which are bytes of a fixed length.
+
+    In files of earlier versions the text lies in HDF5's heap. Zeros in that heap are an endless loop of HDF5,
+    which only the end of a process stops: the text of such a file is read in another one.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If there is none, or it cannot be read.
     """
     import h5py
 
-    found = seal(path)
+    if stored is not None:
+        return stored.tobytes()
+    kind = h5py.h5a.open(file.id, _ATTRIBUTES.encode()).get_type()
+    if isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str():
+        return bytes(file.attrs[_ATTRIBUTES])
     try:
-        with path.open("rb") as stream, h5py.File(stream, "r") as file:
-            arrays = {name: np.asarray(file[name][()]) for name in names if name in file}
-            return arrays, json.loads(file.attrs["vsmnp"]), found
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise _foreign(path, error) from error
+        done = subprocess.run(
+            [sys.executable, "-c", _READER], input=content, capture_output=True, timeout=_LONGEST, check=True
+        )
+    except subprocess.SubprocessError as error:
+        raise ValueError("HDF5 does not read its attributes") from error
+    return done.stdout
 
 
 def _foreign(path: Path, error: Exception) -> CheckpointError:
@@ -133,17 +199,20 @@ def _read(path: Path, size: int = -1) -> bytes:
         If there is no such file, or it is not a checkpoint.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(size)
+        with open_regular(path) as file:
+            content = file.read(_BLOCK)
+            if size < 0 and content.startswith(_MAGIC):
+                content += file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise CheckpointError(
+        raise DamagedError(
             f"There is no run in {path.parent}, which holds no {path.name}: name the folder of a run."
         ) from error
     except OSError as error:
-        raise CheckpointError(
+        kind = CheckpointError if isinstance(error, PermissionError) else DamagedError
+        raise kind(
             f"The checkpoint {path} cannot be read ({error.strerror}): change its permissions or restore it "
             "from a copy."
         ) from error
     if not content.startswith(_MAGIC):
-        raise CheckpointError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
+        raise DamagedError(f"{path} is not a vsmnp checkpoint: name the checkpoint.h5 of a run.")
     return content

@@ -10,6 +10,7 @@ from ..training.history import History
 from ..training.state import State, to_arrays
 from ..training.trainer import Trainer
 from ..types import Array
+from . import last_row
 from .best import BestState
 from .evaluation_log import Evaluations
 from .folder import CONFIG, EVALUATION, METRICS, VALIDATION
@@ -26,13 +27,17 @@ class Contents(NamedTuple):
 
 def contents_of(
     trainer: Trainer, state: State, history: History, evaluations: Evaluations, best: BestState,
-    about: Mapping[str, Any],
+    about: Mapping[str, Any], last: State | None = None,
 ) -> Contents:  # fmt: skip
-    """Return the contents of a run in a state; ``about`` are the attributes that state its data."""
+    """Return the contents of a run in a state.
+
+    ``about`` are the attributes that state its data, and ``last`` is the last row of a state after it.
+    """
     settings = trainer.settings
     arrays = {
         **to_arrays(trainer.k, trainer.model, state), **history.to_arrays(), **evaluations.to_arrays(),
-        **best.to_arrays(trainer), **prepared_to_arrays(trainer.prepared),
+        **last_row.to_arrays(trainer.k, trainer.model, state, last), **best.to_arrays(trainer),
+        **prepared_to_arrays(trainer.prepared),
     }  # fmt: skip
     attributes = {
         "settings": settings.to_mapping(),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ..errors import LockedError, StorageError
+import numpy as np
+
+from ..errors import CheckpointError, DamagedError, LockedError, StorageError
 from ..settings.settings import Settings
 from ..storage import ABANDONED, COPY, ELSEWHERE, make_folder, make_new_folder, remove_leftovers, write_text
 from ..types import Array
@@ -18,7 +21,11 @@ from . import checkpoint
 from .lock import FolderLock, lock_folder
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
+#: The checkpoint before the last, which is read if the last is damaged.
+PREVIOUS = "checkpoint.previous.h5"
 EVALUATION, VALIDATION = "evaluation.csv", "validation.csv"
+_log = logging.getLogger(__name__)
+
 #: Parent folder of runs for which no folder is given.
 RUNS = Path("runs")
 
@@ -87,9 +94,64 @@ def hold(folder: Path) -> FolderLock:
     return lock
 
 
+def checkpoint_in(folder: Path) -> Path:
+    """Return the last checkpoint of a run, or the one before where the last is gone or its head is damaged.
+
+    Raises
+    ------
+    CheckpointError
+        If there is neither.
+    """
+    try:
+        checkpoint.seal(folder / CHECKPOINT)
+    except DamagedError:
+        with suppress(CheckpointError):
+            checkpoint.seal(folder / PREVIOUS)
+            return folder / PREVIOUS
+        raise
+    return folder / CHECKPOINT
+
+
+def newest_checkpoint(folder: Path, names: Sequence[str] | None = None) -> tuple[Path, checkpoint.Content]:
+    """Read the last checkpoint of a run, or with a warning the one before where the last is damaged.
+
+    Returns
+    -------
+    path : Path
+        The file that was read.
+    content : tuple
+        Its content, as :func:`vsmnp.runs.checkpoint.glance` returns it.
+
+    Raises
+    ------
+    CheckpointError
+        If neither can be read; the error is that of the last.
+    """
+    path, previous = folder / CHECKPOINT, folder / PREVIOUS
+    try:
+        return path, checkpoint.glance(path, names)
+    except DamagedError as error:
+        try:
+            found = checkpoint.glance(previous, names)
+        except CheckpointError:
+            raise error from None
+        step = np.ravel(found[0].get("step", "?"))[0]
+        _log.warning(
+            "%s is damaged or gone: the run is read as it was at step %s, from %s.", path, step, previous
+        )
+        return previous, found
+
+
 def _remove_leftovers(lock: FolderLock) -> None:
     """Remove the temporary files of killed processes from a locked folder."""
-    for name in (CHECKPOINT, CONFIG, METRICS, EVALUATION, VALIDATION):  # only the lock holder writes these
+    for name in (
+        CHECKPOINT,
+        PREVIOUS,
+        CONFIG,
+        METRICS,
+        EVALUATION,
+        VALIDATION,
+    ):  # only the lock holder writes these
         remove_leftovers(lock.folder / name, 0.0 if lock.firm else ABANDONED)
 
 
@@ -207,6 +269,8 @@ class RunFolder:
     ) -> None:
         """Write the checkpoint, then ``texts`` by file name; each file is replaced completely or not at all.
 
+        The checkpoint that was last read or written stays as :data:`PREVIOUS`.
+
         Raises
         ------
         StorageError
@@ -215,6 +279,8 @@ class RunFolder:
         self.hold()
         if self.folder is None:
             return
-        self.seal = checkpoint.save(self.folder / CHECKPOINT, arrays, attributes, self.remedy)
+        self.seal = checkpoint.save(
+            self.folder / CHECKPOINT, arrays, attributes, self.remedy, self.folder / PREVIOUS, self.seal
+        )
         for name, text in texts.items():
             write_text(self.folder / name, text, self.remedy)

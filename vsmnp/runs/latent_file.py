@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.hdf5_reach import file_behind
+from ..data.mapped import guarded, mapped
 from ..data.parse_errors import reading
-from ..data.rows import mapped
 from ..errors import DataError
 from ..types import Array
 
@@ -26,11 +27,16 @@ def read_latents(path: Path, d_z: int, models: int) -> Array:
     """
     with reading(path, "a file of latents", "write it with 'vsmnp encode'"):
         if path.suffix == ".npy":
-            z: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+            z: Array = guarded(np.load(path, mmap_mode="r", allow_pickle=False), path)
         elif path.suffix == ".h5":
             import h5py
 
             with h5py.File(path) as file:
+                if behind := file_behind(file, "x"):
+                    raise DataError(
+                        f"The latents of {path} lie in {behind}, and no file is read that is not named: "
+                        "write it with 'vsmnp encode'."
+                    )
                 x = file["x"]
                 offset = x.id.get_offset()  # None unless its values lie in one piece, which is then mapped
                 z = x[...] if offset is None else mapped(str(path), x.dtype, offset, x.shape)

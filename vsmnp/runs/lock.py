@@ -13,6 +13,7 @@ import logging
 import os
 import platform
 import shlex
+import stat
 import sys
 import time
 import weakref
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, StorageError
-from ..storage import ELSEWHERE
+from ..storage import ELSEWHERE, open_regular
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -82,7 +83,7 @@ def lock_folder(
     LockedError
         If another process, or another session of this process, holds the lock.
     StorageError
-        If the lock file cannot be written.
+        If the lock file cannot be written, or is a link.
     """
     from filelock import FileLock, Timeout
 
@@ -90,6 +91,7 @@ def lock_folder(
     while True:
         if not folder.is_dir():  # the library would create it
             raise StorageError(f"There is no folder {folder}: {elsewhere}.")
+        _check_own(path)
         lock = FileLock(
             path,
             thread_local=False,
@@ -120,6 +122,22 @@ def lock_folder(
             ) from error
 
 
+def _check_own(path: Path, descriptor: int | None = None) -> None:
+    """Check that the lock file, if it exists, is no link by which the holder's name overwrites another file.
+
+    Raises
+    ------
+    StorageError
+        If it is a link, has several names, or is no file.
+    """
+    try:
+        found = os.lstat(path) if descriptor is None else os.fstat(descriptor)
+    except OSError:  # there is none yet
+        return
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise StorageError(f"{path} is no file of its own: remove it.")
+
+
 def holder(folder: Path) -> str:
     """Describe the process that has locked a folder, as far as its lock file tells; empty if none has."""
     return _holder(folder.absolute() / LOCK)
@@ -137,6 +155,7 @@ def _sign(path: Path, descriptor: int) -> None:
                 raise _ReplacedError
     except FileNotFoundError as error:
         raise _ReplacedError from error
+    _check_own(path, descriptor)
     name, *arguments = sys.argv or [""]
     about = {
         "pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -150,7 +169,8 @@ def _sign(path: Path, descriptor: int) -> None:
 def _holder(path: Path) -> str:
     """Read the holder's description from a lock file; empty if there is none yet or it has been killed."""
     try:
-        about: Any = json.loads(path.read_bytes()[:4096])
+        with open_regular(path) as file:
+            about: Any = json.loads(file.read(4096))
         pid = int(about["pid"])
         host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
     except (OSError, ValueError, TypeError, KeyError):

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,29 @@ from ..data.dataset import fingerprint
 from ..data.held_out import training_part
 from ..data.standardize import prepare
 from ..data.views import in_data_units
-from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
-from ..kernels import load, stand_in
+from ..errors import DivergenceError, Interrupted
+from ..kernels import load
 from ..settings.in_effect import has_sigmoid
-from ..settings.resolve import place_of, resolved, sized, stored, with_allowed_changes, with_data
+from ..settings.resolve import resolved, sized, with_data
 from ..settings.settings import Settings
 from ..training.build import advice
-from ..training.history import History, stored_history
+from ..training.history import History
 from ..training.loop import Watch, run_loop
-from ..training.state import State, from_arrays
+from ..training.state import State
 from ..training.trainer import Trainer
-from . import checkpoint
+from . import last_row
 from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
-from .folder import CHECKPOINT, RunFolder, folder_of
+from .folder import RunFolder, checkpoint_in, folder_of
 from .run import Run as Run
-from .stored_data import StoredData, prepared_from_arrays, to_attributes
+from .stored_data import to_attributes
+from .stored_run import read_run
 from .trained import TrainedVAE
 
 _log = logging.getLogger(__name__)
 
-#: Minimum seconds between checkpoints, which are written after rows of the metrics.
+#: Most seconds between checkpoints, which are written between two steps.
 SAVE_EVERY = 10.0
 _ROWS = 200
 
@@ -54,10 +54,16 @@ class Session:
     history: History
     place: RunFolder = field(default_factory=RunFolder)
     evaluations: Evaluations = field(default_factory=Evaluations)
-    #: The state of the last row, once a training has ended or was stopped.
-    last: State | None = field(default=None, init=False)
     best: BestState = field(default_factory=BestState)
+    #: The state of the last row; None before the first training of a session whose state is a row.
+    last: State | None = None
+    #: SHA-256 of the data of a stored run; empty before it is computed.
+    digest: str = ""
     _saved: float = field(default_factory=time.monotonic, init=False)
+    _saved_step: int = field(default=-1, init=False)
+
+    def __post_init__(self) -> None:
+        self._saved_step = self.state.step
 
     @classmethod
     def new(
@@ -127,52 +133,21 @@ class Session:
         StorageError
             If the folder cannot be locked.
         """
-        checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
+        checkpoint_in(folder)  # lock only a folder that has a run
         place = RunFolder.resumed(folder, locked=not (to_read or dry))
         with place.released_on_failure():
-            return cls._from_checkpoint(folder, place, changes or {}, to_read, dataset)
+            found = read_run(folder, changes or {}, to_read, dataset)
+            place.seal = found.seal
+            return cls(
+                found.trainer, found.state, found.history, place, found.evaluations, found.best, found.last,
+                found.digest,
+            )  # fmt: skip
 
-    @classmethod
-    def _from_checkpoint(
-        cls, folder: Path, place: RunFolder, changes: Mapping[str, Any], to_read: bool,
-        given: Given | Dataset,
-    ) -> Session:  # fmt: skip
-        place.seal = checkpoint.seal(folder / CHECKPOINT)  # read first, so that a newer checkpoint is noticed
-        arrays, attributes = checkpoint.load(folder / CHECKPOINT)
-        settings = stored(attributes, folder / CHECKPOINT)
-        if not to_read:
-            settings = with_allowed_changes(settings, changes, folder)
-        elif "dataset" in changes:
-            settings = replace(settings, dataset=place_of(changes["dataset"]))
-        data = StoredData(settings, attributes, folder, moved="dataset" in changes, given=given)
-        dataset = data.dataset(at_once=not to_read)
-        prepared = prepared_from_arrays(settings, dataset, arrays, folder / CHECKPOINT)
-        kernels = stand_in(settings.kernels) if to_read else settings.kernels
-        k = load(kernels, settings.tf32 and kernels == settings.kernels)
-        trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared)
-        try:
-            state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
-        except CheckpointError as error:
-            raise CheckpointError(
-                f"{folder / CHECKPOINT} does not fit its settings: {str(error).rstrip('.')}. Start a new run."
-            ) from error
-        if state.step < 0:
-            raise CheckpointError(
-                f"{folder / CHECKPOINT} says that {state.step} steps are done: start a new run."
-            )
-        if changes and trainer.total_steps < state.step:
-            raise ConfigError(
-                f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "
-                "for: raise --steps or --epochs."
-            )
-        history = stored_history(arrays, attributes, folder / CHECKPOINT)
-        evaluations, best = Evaluations.from_arrays(arrays), BestState.from_arrays(trainer, state, arrays)
-        return cls(trainer, state, history, place, evaluations, best)
-
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of the training data."""
-        return fingerprint(self.dataset, self.trainer.settings.data_seed)
+        """SHA-256 of the training data as they were when the run began."""
+        self.digest = self.digest or fingerprint(self.dataset, self.trainer.settings.data_seed)
+        return self.digest
 
     @property
     def dataset(self) -> Dataset:
@@ -200,11 +175,9 @@ class Session:
         """Time a step on a copy of the state; see :meth:`vsmnp.training.trainer.Trainer.seconds_per_step`."""
         return self.trainer.seconds_per_step(self.state.copy(), repeats)
 
-    def is_finite(self) -> bool:
-        """Return whether no model of the current state has diverged since the last row."""
-        k, state, last = self.trainer.k, self.state, self.last
-        fine = k.finite(state.phi) & k.finite(state.theta) & state.alive
-        return bool(k.to_host(fine | ~last.alive if last is not None else fine).all())
+    def settled(self) -> State:
+        """Return the state, with models that have diverged since the last row as they were there."""
+        return last_row.settled(self.trainer.k, self.state, self.last)
 
     def train(self, watch: Watch | None = None) -> Run:
         """Train the run to its end, and save it regularly.
@@ -214,7 +187,7 @@ class Session:
         DivergenceError
             If all models have diverged; the last finite state was saved.
         Interrupted
-            If the watch requested a stop; the state of the last row was saved.
+            If the watch requested a stop; the state was saved.
         StorageError
             If a file could not be written.
         LockedError
@@ -229,7 +202,16 @@ class Session:
                 f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
                 "run."
             )
-        trainer, last = self.trainer, self.state.copy()
+        trainer = self.trainer
+        if self.last is not None and self.state.step >= trainer.total_steps:  # the last step is a row
+            self.state = self.last.copy()
+        self.last = self.last or self.state.copy()
+        stopped = ended = False
+
+        def stop() -> bool:
+            nonlocal stopped
+            stopped = watch.stop()
+            return stopped
 
         def evaluate(snapshot: State) -> bool:
             """Evaluate if that is due; also called on resumption, before the first step."""
@@ -239,26 +221,52 @@ class Session:
             return self.best.add(trainer, snapshot) or added
 
         def on_row(snapshot: State, history: History) -> None:
-            nonlocal last
-            last = snapshot
-            if evaluate(snapshot) or time.monotonic() - self._saved > SAVE_EVERY:
+            self.last = snapshot
+            if evaluate(snapshot) or self._is_due():
                 self.save(snapshot)
             watch.on_row(snapshot, history)
 
+        def on_state(state: State, snapshot: State) -> None:
+            if state.step > self._saved_step and self._is_due():
+                self.save(state)
+            watch.on_state(state, snapshot)
+
         try:
-            evaluate(last)
-            last = run_loop(
+            evaluate(self.last)
+            self.last = run_loop(
                 trainer, self.state, self.history, trainer.total_steps, trainer.settings.log_every,
-                replace(watch, on_row=on_row), lambda: self.best.is_final(trainer.settings.patience),
+                replace(watch, on_row=on_row, on_state=on_state, stop=stop),
+                lambda: self.best.is_final(trainer.settings.patience), self.last,
             )  # fmt: skip
-        except Interrupted as stop:
+            ended = True
+        except DivergenceError:
+            ended = True
+            raise
+        except Interrupted as request:
             if self.folder is None:
                 raise
-            raise Interrupted(f"{stop} Go on with: vsmnp train --resume {self.folder}") from stop
+            raise Interrupted(f"{request} Go on with: vsmnp train --resume {self.folder}") from request
         finally:
-            self.save(last)
-            self.last = last
-        return self.run(last)
+            self._end(ended, stopped)
+        return self.run(self.last)
+
+    def _end(self, ended: bool, stopped: bool) -> None:
+        """Save the state of a training that was stopped between two steps, else its last row.
+
+        A failure may have left the state within a step: it is then that of the last row.
+        """
+        assert self.last is not None
+        if stopped:
+            self.save(self.state)
+            return
+        if ended or self._saved_step <= self.last.step:  # nothing later is saved
+            self.save(self.last)
+        if not ended:
+            self.state = self.last.copy()
+
+    def _is_due(self) -> bool:
+        """Return whether the last checkpoint is older than :data:`SAVE_EVERY`."""
+        return time.monotonic() - self._saved > SAVE_EVERY
 
     def run(self, state: State) -> Run:
         """Return the run with the models of a state."""
@@ -279,8 +287,8 @@ class Session:
             return
         parts = state, self.history, self.evaluations, self.best
         about = to_attributes(self.dataset, self.fingerprint)
-        self.place.write(*contents_of(self.trainer, *parts, about))
-        self._saved = time.monotonic()
+        self.place.write(*contents_of(self.trainer, *parts, about, self.last))
+        self._saved, self._saved_step = time.monotonic(), state.step
 
     def close(self) -> None:
         """Release the lock of the folder."""
@@ -308,4 +316,4 @@ def load_run(folder: str | Path, dataset: Given | Dataset = None, best: bool = F
     """
     changes, given = ({"dataset": str(dataset)}, None) if is_name(dataset) else (None, dataset)
     session = Session.resumed(folder_of(folder), changes, to_read=True, dataset=given)
-    return session.best_run() if best else session.run(session.state)
+    return session.best_run() if best else session.run(session.settled())

@@ -10,8 +10,7 @@ from pathlib import Path
 from ..errors import CheckpointError
 from ..settings.resolve import stored
 from ..settings.settings import Settings
-from . import checkpoint
-from .folder import CHECKPOINT
+from .folder import CHECKPOINT, newest_checkpoint
 from .lock import holder
 
 
@@ -69,7 +68,7 @@ def survey(folder: Path) -> Iterator[RunSummary]:
 
 
 def _summary(path: Path) -> RunSummary:
-    arrays, attributes, state = checkpoint.glance(path, ("step", "alive"))
+    path, (arrays, attributes, state) = newest_checkpoint(path.parent, ("step", "alive"))
     settings = stored(attributes, path)
     try:
         step, alive, steps = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..storage import read_text
 from .settings import Settings
 
 
@@ -35,7 +36,7 @@ def load(path: Path) -> dict[str, Any]:
         If the file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise ConfigError(
             f"The settings file {path} cannot be read ({error.strerror}): check its name and its permissions."

@@ -34,6 +34,9 @@ class Watch:
         ``on_divergence(sentence)`` when a model of an ensemble has diverged and is stopped.
     stop : callable
         Called before every step; true ends the loop with :class:`~vsmnp.errors.Interrupted`.
+    on_state : callable
+        ``on_state(state, snapshot)`` before every step, with the state and that of the last row; both may be
+        saved, and the next step changes the first.
     """
 
     on_step: Callable[[int], None] = field(default=lambda step: None)
@@ -41,11 +44,12 @@ class Watch:
     on_evaluation: Progress = field(default=lambda done, total: None)
     on_divergence: Callable[[str], None] = field(default=lambda sentence: None)
     stop: Stop = field(default=lambda: False)
+    on_state: Callable[[State, State], None] = field(default=lambda state, snapshot: None)
 
 
 def run_loop(
     trainer: Trainer, state: State, history: History, steps: int, every: int, watch: Watch,
-    is_enough: Stop = lambda: False,
+    is_enough: Stop = lambda: False, snapshot: State | None = None,
 ) -> State:  # fmt: skip
     """Train until ``steps`` decoder updates are done, and return the last state, which is also a row.
 
@@ -53,19 +57,21 @@ def run_loop(
 
     A row is added every ``every`` steps, where an evaluation is due, and at the end. The state of the last
     row is kept as a snapshot: a model whose loss is not finite is reset to it and is not updated any further.
+    ``snapshot`` is that of a state between two rows, which is not changed; by default the state is a row.
 
     Raises
     ------
     DivergenceError
         If all models have diverged; ``on_row`` was called with the last finite state before.
     Interrupted
-        If ``watch.stop`` returned true; the run can be resumed from the last row.
+        If ``watch.stop`` returned true; the state is whole, between two steps.
     """
     k = trainer.k
-    snapshot = state.copy()
+    snapshot = snapshot or state.copy()
     while state.step < steps and not is_enough():
+        watch.on_state(state, snapshot)
         if watch.stop():
-            raise Interrupted(f"Stopped after step {snapshot.step} of {steps}.")
+            raise Interrupted(f"Stopped after step {state.step} of {steps}.")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # flagged instead of warned about
             info = trainer.step(state)
         watch.on_step(state.step)

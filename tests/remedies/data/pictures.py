@@ -74,7 +74,7 @@ def a_folder_that_may_not_be_read(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 def opened(error: OSError) -> Iterator[Step]:
     """Yield the step that reads pictures whose files cannot be opened, and then one that can."""
 
-    def refuse(path: object) -> None:
+    def refuse(path: object, **options: object) -> None:
         raise error
 
     fill()
@@ -190,12 +190,14 @@ def a_cache_on_a_full_disk(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 @remedy("free some space there, or set XDG_CACHE_HOME to a folder on another disk")
 def a_cache_that_is_too_large_for_the_system(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield from cached(patch, "h5py.Group.create_dataset", RuntimeError("unable to extend the file"))
+    yield from cached(patch, "os.posix_fallocate", OSError(errno.EFBIG, "File too large"))
 
 
 @remedy("was written but cannot be read back: free some space there, or set XDG_CACHE_HOME")
 def a_cache_that_cannot_be_read_back(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield from cached(patch, "vsmnp.data.pictures.cache.mapped", OSError(errno.EIO, "Input/output error"))
+    yield from cached(
+        patch, "vsmnp.data.pictures.cache.open_regular", OSError(errno.EIO, "Input/output error")
+    )
 
 
 # --- CelebA ---------------------------------------------------------------------------------------

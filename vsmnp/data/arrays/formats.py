@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...types import Array
+from ..mapped import guarded
 from ..parse_errors import reading
 from ..rows import fits
 from .columnar import read_arrow, read_feather, read_parquet
@@ -27,7 +28,9 @@ def read_npy(path: Path, memory_budget: float) -> Arrays:
         _refuse_objects(path)
         values = np.lib.format.open_memmap(path, mode="r")
         plain = _plain(values, str(path))
-        return Arrays(np.array(plain) if fits(plain.nbytes, memory_budget) else np.asarray(plain))
+        if fits(plain.nbytes, memory_budget):
+            return Arrays(_plain(np.load(path, allow_pickle=False), str(path)))
+        return Arrays(guarded(np.asarray(plain), path))
 
 
 def read_npz(path: Path, memory_budget: float) -> Arrays:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,10 @@ import numpy as np
 
 from ...errors import DataError
 from ...types import Array
+from ..hdf5_reach import file_behind
+from ..mapped import mapped
 from ..parse_errors import MOST_BYTES_PER_BYTE, reading
-from ..rows import fits, mapped
+from ..rows import fits
 from .table import Arrays, chosen_array, require_numbers
 
 #: What HDF5 says, and what is true then: the first line that contains the text counts.
@@ -40,10 +41,6 @@ _DIAGNOSES = (
     ),
     ("bad superblock version", "is damaged, or of a version newer than this HDF5 library: write it again"),
     (
-        "unable to open external raw data file",
-        "keeps its values in another file, which is missing: put that file back beside it",
-    ),
-    (
         "filter returned failure",
         "has values that do not pass their checksum or do not unpack: write it again",
     ),
@@ -54,28 +51,33 @@ def read_h5(path: Path, memory_budget: float) -> Arrays:
     """Read dataset ``x``, ``data`` or the only one of an HDF5 file, and ``test`` if present.
 
     A dataset above the budget (in GiB) is mapped from its file if it is stored contiguously. Links that
-    lead to nothing are left out with a note.
+    lead to nothing or to other files are left out with a note: no file is read that is not named.
 
     Raises
     ------
     DataError
-        If HDF5 refuses the file; the message says why.
+        If HDF5 refuses the file, or the values lie in another one; the message says why.
     """
     import h5py
 
     with reading(path, "an HDF5 file", "write it again"), _diagnosed(path), h5py.File(path, "r") as file:
-        dead = [name for name in file if file.get(name) is None]
-        names = [name for name in file if name not in dead and isinstance(file[name], h5py.Dataset)]
-        for name in ("x", "data", "test"):
+        away = {name: behind for name in file if (behind := file_behind(file, name))}
+        dead = [name for name in file if name not in away and file.get(name) is None]
+        left_out = [name for name in file if name in away or name in dead]
+        names = [name for name in file if name not in left_out and isinstance(file[name], h5py.Dataset)]
+        for name in ("x", "data", "test", *(left_out if not names else ())):
+            if name in away:
+                raise DataError(
+                    f"'{name}' in {path} lies in {away[name]}, and no file is read that is not named: store "
+                    "the array itself, in one file."
+                )
             if name in dead:
                 raise _dead_link(file.get(name, getlink=True), name, path)
-        if dead and not names:
-            raise _dead_link(file.get(dead[0], getlink=True), dead[0], path)
         found = chosen_array(names, lambda name: _read_dataset(file[name], path, memory_budget), path)
-        if not dead:
+        if not left_out:
             return found
-        note = f"{len(dead)} link(s) in {path.name} lead to nothing and were left out: {', '.join(dead[:5])}."
-        return found._replace(notes=(note,))
+        what = f"{len(left_out)} link(s) in {path.name} lead to nothing or to other files"
+        return found._replace(notes=(f"{what} and were left out: {', '.join(left_out[:5])}.",))
 
 
 @contextmanager
@@ -102,11 +104,9 @@ def _diagnosed(path: Path) -> Iterator[None]:
 
 def _dead_link(link: Any, name: str, path: Path) -> DataError:
     """Build the error for a link that leads to nothing."""
-    file = getattr(link, "filename", None)
-    target = f"{link.path} in the file {file}" if file else link.path
     return DataError(
-        f"'{name}' in {path} is a link to {target}, which does not exist: put it there, or store the array "
-        "itself."
+        f"'{name}' in {path} is a link to {link.path}, which does not exist: put it there, or store the "
+        "array itself."
     )
 
 
@@ -117,7 +117,6 @@ def _read_dataset(dataset: Any, path: Path, memory_budget: float) -> Array:
     if dataset.shape is None:
         raise DataError(f"{where} is empty: write an array of shape (N, D).")
     if dataset.is_virtual:
-        _require_sources(dataset, where, path)
         return np.asarray(dataset[()])
     _require_filters(dataset, where)
     stored = dataset.id.get_storage_size()
@@ -131,16 +130,6 @@ def _read_dataset(dataset: Any, path: Path, memory_budget: float) -> Array:
     if offset is not None and not fits(dataset.nbytes, memory_budget):
         return mapped(str(path), dataset.dtype, offset, dataset.shape)
     return np.asarray(dataset[()])
-
-
-def _require_sources(dataset: Any, where: str, path: Path) -> None:
-    """Require the files that a virtual dataset is made of: HDF5 puts zeros for what is missing."""
-    for source in dataset.virtual_sources():
-        file = source.file_name
-        if file != "." and not any(os.path.isfile(place) for place in (path.parent / file, file)):
-            raise DataError(
-                f"{where} is made of the file {file}, which is missing: put it beside {path.name}."
-            )
 
 
 def _require_filters(dataset: Any, where: str) -> None:

@@ -13,6 +13,7 @@ from ...kernels import load
 from ...rng import Key, Stream
 from ...types import Array
 from ..fixed import CHANNELS, FixedDataset, channels_first, framed
+from ..mapped import guarded
 from ..rows import MEMORY_BUDGET, fits
 from .formats import SUFFIXES, is_readable, read_file
 from .given import FROM_PYTHON, Given, arrays_given
@@ -88,8 +89,10 @@ def load_given(
 
 def _own(values: Array, given: Given) -> Array:
     """Copy values that may share their memory with the user's, unless they are mapped from a file."""
-    mapped = isinstance(values, np.memmap) or isinstance(given, np.memmap)
-    return values if mapped else np.array(values, order="C")
+    mapped = values if isinstance(values, np.memmap) else given
+    if not isinstance(mapped, np.memmap):
+        return np.array(values, order="C")
+    return values if mapped.filename is None else guarded(np.asarray(values), mapped.filename)
 
 
 def _dataset(

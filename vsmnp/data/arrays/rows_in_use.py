@@ -56,7 +56,7 @@ def rows_in_use(
     largest = np.empty(len(values))
     for rows in pieces(len(values), values.size // len(values)):
         with np.errstate(over="ignore", invalid="ignore"):
-            numbers = values[rows].reshape(rows.stop - rows.start, -1).astype(np.float64)
+            numbers = np.asarray(values[rows]).reshape(rows.stop - rows.start, -1).astype(np.float64)
         largest[rows] = np.abs(numbers).max(axis=1)  # NaN stays NaN
     lacking = np.isnan(largest)
     infinite = np.isinf(largest)

@@ -1,7 +1,9 @@
-"""A cache of decoded pictures: an HDF5 file in the user's cache, named after a hash of its inputs.
+"""A cache of decoded pictures: a file in the user's cache, named after a hash of its inputs.
 
-The file is written under a temporary name and renamed when it is complete, and the SHA-256 of its pixels is
-checked before they are used: an invalid cache is written again.
+The file has a head of one page, the pixels, and what is known of them as JSON. It is written under a
+temporary name and renamed when it is complete, so that of two processes that write it each has a whole one.
+The SHA-256 of the JSON is in the head and that of the pixels in the JSON, and both are checked before they
+are used: an invalid cache is written again.
 """
 
 from __future__ import annotations
@@ -9,20 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ...errors import StorageError
-from ...storage import make_folder, remove_leftovers, replacing, user_cache
+from ...storage import MOST_TEXT, make_folder, open_regular, remove_leftovers, replacing, user_cache
 from ...types import Array, Shape
-from ..rows import fits, mapped
+from ..mapped import mapped
+from ..rows import fits
 from .reader import Listing, Reader
 
+#: Bytes before the pixels: a head, which has the SHA-256, the place and the length of the JSON behind them.
+_PAGE = 4096
+_HEAD = re.compile(rb"vsmnp pictures 1\nsha256 ([0-9a-f]{64})\nfacts (\d{1,18}) (\d{1,18})\n")
 #: Remedy for a cache that cannot be written.
 _CURE = "free some space there, or set XDG_CACHE_HOME to a folder on another disk"
 
@@ -64,7 +71,7 @@ def decoded(listing: Listing, name: str, memory_budget: float) -> Decoded:
         If the cache cannot be written.
     """
     key = listing.key
-    path = user_cache() / "pictures" / f"{name}-{key[:16]}.h5"
+    path = user_cache() / "pictures" / f"{name}-{key[:16]}.pixels"
     found = _open(path, key, memory_budget)
     if found is None:
         make_folder(path.parent, _CURE)
@@ -78,21 +85,29 @@ def decoded(listing: Listing, name: str, memory_budget: float) -> Decoded:
 
 def _open(path: Path, key: str, memory_budget: float) -> Decoded | None:
     """Open a complete cache of this key; return None if there is none."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
-            facts = json.loads(file.attrs["vsmnp"])
-            shape = (file["pixels"].shape[0], int(np.prod(facts["image"])))
-            offset = file["pixels"].id.get_offset()
-        if facts["key"] != key:
-            return None
-        pixels = mapped(str(path), np.uint8, offset, shape)
-        if not fits(pixels.nbytes, memory_budget):
-            return _decoded(pixels, facts, path) if _digest(pixels) == facts["sha256"] else None
-        held = np.array(pixels)
-        return _decoded(held, facts, path) if _digest(held) == facts["sha256"] else None
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError):
+        with open_regular(path) as file:
+            found = _HEAD.fullmatch(file.read(_PAGE).rstrip(b"\0"))
+            if found is None or int(found[3]) > MOST_TEXT:
+                return None
+            file.seek(int(found[2]))
+            text = file.read(int(found[3]))
+            if hashlib.sha256(text).hexdigest().encode() != found[1]:
+                return None
+            facts = json.loads(text)
+            size = int(np.prod(facts["image"]))
+            shape = ((int(found[2]) - _PAGE) // size, size)
+            if facts["key"] != key:
+                return None
+            file.seek(_PAGE)
+            if fits(shape[0] * size, memory_budget):
+                pixels: Array = np.fromfile(file, np.uint8, shape[0] * size).reshape(shape)
+                digest = hashlib.sha256(pixels.data).hexdigest()
+            else:
+                digest = _digest(file, shape[0] * size)
+                pixels = mapped(str(path), np.uint8, _PAGE, shape)
+        return _decoded(pixels, facts, path) if digest == facts["sha256"] else None
+    except (OSError, KeyError, ValueError, TypeError, ArithmeticError):
         return None
 
 
@@ -102,13 +117,17 @@ def _decoded(pixels: Array, facts: dict[str, Any], path: Path) -> Decoded:
     return Decoded(pixels[:split], pixels[split:end], tuple(facts["image"]), facts["sha256"], notes, path)
 
 
-def _digest(pixels: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
+def _digest(file: BinaryIO, size: int) -> str:
+    """Compute the SHA-256 of the next bytes of a file, which are not held in memory."""
+    digest = hashlib.sha256()
+    while size > 0 and (piece := file.read(min(size, 2**22))):
+        digest.update(piece)
+        size -= len(piece)
+    return digest.hexdigest()
 
 
 def _make(path: Path, listing: Listing, key: str) -> None:
     """Decode all pictures into a new cache; on failure no file is left."""
-    import h5py
     from tqdm import tqdm
 
     n_files = len(listing.train) + len(listing.test)
@@ -123,14 +142,9 @@ def _make(path: Path, listing: Listing, key: str) -> None:
         if first is None:
             raise reader.nothing()
         with replacing(path, _CURE) as temporary:
-            try:
-                with h5py.File(temporary, "w") as file:
-                    shape, where = (n_files, first.size), _in_one_piece()
-                    offset = file.create_dataset("pixels", shape, np.uint8, dcpl=where).id.get_offset()
-            except RuntimeError as error:  # HDF5's error if the system refuses so large a file
-                raise OSError(str(error)) from error
-            _reserve(temporary, offset + n_files * first.size)
-            pixels = np.memmap(temporary, np.uint8, "r+", offset, (n_files, first.size))
+            end = _PAGE + n_files * first.size
+            _reserve(temporary, end)
+            pixels = np.memmap(temporary, np.uint8, "r+", _PAGE, (n_files, first.size))
             counts: list[int] = []
             for part in (chain((first,), reader.train), reader.test):
                 start = sum(counts)
@@ -141,24 +155,19 @@ def _make(path: Path, listing: Listing, key: str) -> None:
             if not counts[1]:
                 raise reader.nothing()
             pixels.flush()
-            facts = {
-                "key": key, "image": first.shape, "n_train": counts[0], "n_test": counts[1],
-                "notes": reader.notes(), "sha256": _digest(pixels),
-            }  # fmt: skip
             del pixels
-            with h5py.File(temporary, "r+") as file:
-                file.attrs["vsmnp"] = json.dumps(facts)
-
-
-def _in_one_piece() -> Any:
-    """Return HDF5 properties of a contiguous table that is allocated before data are written."""
-    import h5py
-
-    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    properties.set_layout(h5py.h5d.CONTIGUOUS)
-    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    return properties
+            with temporary.open("r+b") as file:
+                file.seek(_PAGE)
+                facts = {
+                    "key": key, "image": first.shape, "n_train": counts[0], "n_test": counts[1],
+                    "notes": reader.notes(), "sha256": _digest(file, end - _PAGE),
+                }  # fmt: skip
+                text = json.dumps(facts).encode()
+                file.seek(end)
+                file.write(text)
+                file.seek(0)
+                seal = hashlib.sha256(text).hexdigest()
+                file.write(f"vsmnp pictures 1\nsha256 {seal}\nfacts {end} {len(text)}\n".encode())
 
 
 def _reserve(path: Path, size: int) -> None:

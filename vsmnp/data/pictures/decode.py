@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ...errors import DataError
+from ...storage import open_regular
 from ...types import Array
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ Channels: TypeAlias = Literal["auto", "1", "3"]
 
 #: Suffixes of picture files in a folder.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
+#: Pillow's formats of these: some that it knows beside them start a program or read other files.
+_FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "WEBP")
 #: Most pixels of a picture that is opened; a small file that claims more is not decoded.
 MOST_PIXELS = 2**26
 #: Pillow's modes that hold one and three channels of bytes without conversion.
@@ -89,10 +92,10 @@ def read_picture(path: Path, options: PictureOptions) -> Picture | Broken:
     DataError
         If the file is a valid picture that does not match the options, cannot be read, or is gone.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
+        with open_regular(path) as file, Image.open(file, formats=_FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS:
                 return Broken(f"claims {width} x {height} pixels")
@@ -106,6 +109,8 @@ def read_picture(path: Path, options: PictureOptions) -> Picture | Broken:
             return _decode(picture, path, options)
     except DataError:
         raise
+    except UnidentifiedImageError:
+        return Broken(f"is of none of the formats {', '.join(_FORMATS)}")
     except PermissionError as error:
         raise DataError(f"{path} may not be read: change its permissions.") from error
     except FileNotFoundError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import DataError
+from ...storage import open_regular
 from ...types import Array, Shape
 
 
@@ -40,7 +41,7 @@ def sha256_of(path: Path) -> str:
         If the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise DataError(f"The file {path} does not exist: check its name.") from error

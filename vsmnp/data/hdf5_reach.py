@@ -1,0 +1,56 @@
+"""Find what of an HDF5 file lies in other files, so that no file is read that the user has not named.
+
+A link may lead to another file, the values of a dataset may be stored in one, and a virtual dataset may be
+made of some: HDF5 follows all three without asking.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Most links and virtual datasets that are followed from one name.
+_LONGEST = 32
+
+
+def file_behind(file: Any, name: str) -> str:
+    """Return the other file that lies behind a name in an open HDF5 file; empty if there is none.
+
+    A name that leads to nothing within the file has none. No value is read, and no other file is opened.
+    """
+    return _behind(file, name, [_LONGEST])
+
+
+def _behind(file: Any, name: str, left: list[int]) -> str:
+    import h5py
+
+    at, rest = "", [part for part in name.split("/") if part not in ("", ".")]
+    while rest:
+        group = file[at or "/"]
+        at, here = f"{at}/{rest.pop(0)}", at
+        left[0] -= 1
+        if left[0] < 0:
+            return "a chain of links without an end"
+        if not isinstance(group, h5py.Group):
+            return ""
+        try:
+            link = group.get(at.rpartition("/")[2], getlink=True)
+        except TypeError:  # a link of a kind that a program defines for itself
+            return "a place that only its writer knows"
+        if isinstance(link, h5py.ExternalLink):
+            return f"the file {link.filename}"
+        if isinstance(link, h5py.SoftLink):
+            start = "" if link.path.startswith("/") else here
+            return _behind(file, "/".join((start, link.path, *rest)), left)
+        if link is None:
+            return ""
+    node = file[at or "/"]
+    if not isinstance(node, h5py.Dataset):
+        return ""
+    if node.external:
+        return f"the file {node.external[0][0]}"
+    for source in node.virtual_sources() if node.is_virtual else ():
+        if source.file_name != ".":
+            return f"the file {source.file_name}"
+        if found := _behind(file, source.dset_name, left):
+            return found
+    return ""

@@ -1,0 +1,75 @@
+"""Read a run from its checkpoint: settings, trainer, state, history and evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..data import Dataset
+from ..data.arrays.given import Given
+from ..errors import CheckpointError, ConfigError
+from ..kernels import load, stand_in
+from ..settings.resolve import place_of, stored, with_allowed_changes
+from ..training.history import History, stored_history
+from ..training.state import State, from_arrays
+from ..training.trainer import Trainer
+from . import last_row
+from .best import BestState
+from .evaluation_log import Evaluations
+from .folder import newest_checkpoint
+from .stored_data import DIGEST, StoredData, prepared_from_arrays
+
+
+class StoredRun(NamedTuple):
+    """The content of a checkpoint; ``last`` is the last row, None if the state is that row.
+
+    ``seal`` is that of the checkpoint, and ``digest`` the SHA-256 of the data.
+    """
+
+    trainer: Trainer
+    state: State
+    history: History
+    evaluations: Evaluations
+    best: BestState
+    last: State | None
+    seal: str
+    digest: str
+
+
+def read_run(
+    folder: Path, changes: Mapping[str, Any], to_read: bool, given: Given | Dataset = None
+) -> StoredRun:
+    """Read the run in a folder; parameters and exceptions are those of ``Session.resumed``."""
+    path, (arrays, attributes, seal) = newest_checkpoint(folder)
+    settings = stored(attributes, path)
+    if not to_read:
+        settings = with_allowed_changes(settings, changes, folder)
+    elif "dataset" in changes:
+        settings = replace(settings, dataset=place_of(changes["dataset"]))
+    data = StoredData(settings, attributes, folder, moved="dataset" in changes, given=given)
+    dataset = data.dataset(at_once=not to_read)
+    prepared = prepared_from_arrays(settings, dataset, arrays, path)
+    kernels = stand_in(settings.kernels) if to_read else settings.kernels
+    k = load(kernels, settings.tf32 and kernels == settings.kernels)
+    trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared)
+    try:
+        state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
+        last = last_row.from_arrays(trainer.k, trainer.model, state, arrays)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path} does not fit its settings: {str(error).rstrip('.')}. Start a new run."
+        ) from error
+    if state.step < 0:
+        raise CheckpointError(f"{path} says that {state.step} steps are done: start a new run.")
+    if changes and trainer.total_steps < state.step:
+        raise ConfigError(
+            f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "
+            "for: raise --steps or --epochs."
+        )
+    history = stored_history(arrays, attributes, path)
+    evaluations, best = Evaluations.from_arrays(arrays), BestState.from_arrays(trainer, state, arrays)
+    return StoredRun(
+        trainer, state, history, evaluations, best, last, seal, str(attributes.get(DIGEST) or "")
+    )
