@@ -22,19 +22,23 @@ from ..llvm import call_with_records
 from ..views import row_of
 from .packed_records import held, packed
 from .records import CHOOSING, Accumulators, L, ModelArrays, NoiseKey, StepInputs, UpdatePlan
-from .tile import Tile
+from .tile import Slots, tile_in
 
 #: A batch is cut into at most so many parts.
 PARTS = 8
 
 
 class Work(NamedTuple):
-    """The arrays and constants of an update in one thread, the same in every step."""
+    """The arrays and constants of an update in one thread, the same in every step.
 
-    tile: Tile
+    ``kept`` is the slot of the first tile of the batch where the tiles of the update are kept, else 0.
+    """
+
+    slots: Slots
     accumulators: Accumulators
     arrays: ModelArrays
     plan: UpdatePlan
+    kept: int
 
 
 @formula
@@ -49,7 +53,8 @@ def _update(
     pass_index: int, end: int, computes: int, finishes: int,
 ) -> None:  # fmt: skip
     """Do passes ``pass_index .. end`` of models ``low .. high``: compute parts ``first .. last``, finish."""
-    tile, accumulators, arrays, plan = held(work)
+    slots, accumulators, arrays, plan, kept = held(work)
+    tile = tile_in(slots, 0)
     inputs = StepInputs(carray(data, (batch, tile.at[0].d_x), tile.planes.dtype), noise, step)
     width = tile.at[0].width
     for r in range(low, high):
@@ -74,11 +79,12 @@ def _update(
                     clear(sums)
                     start = p * plan.tiles * width
                     for row in range(start, min(batch, start + plan.tiles * width), width):
+                        own = tile_in(slots, kept + row // width if kept else 0)
                         rows = min(width, batch - row)
                         where = place, tau, row, rows, plan, each, want_phi
                         results = row_of(arrays.bilevel.adjoint, r), row_of(arrays.means, r), g, other, sums
                         call_with_records(
-                            tile.inner_loops[plan.share], (tile, phi, theta, inputs.x, *where, *results)
+                            tile.inner_loops[plan.share], (own, phi, theta, inputs.x, *where, *results)
                         )
             if finishes:
                 stage = tile, accumulators, arrays, inputs, plan, r, each

@@ -16,16 +16,25 @@ from ...formulas.activations import ACTIVATIONS
 from ...formulas.elementary import Formula
 from .bilevel import finish_along, finish_inner, finish_outer
 from .finish import finish
-from .gradients.along import decoder_along, encoder_along, fisher_along, kl_along, q_along
+from .gradients.along import encoder_along, fisher_along, kl_along, q_along
 from .gradients.as_published import as_published, published_score, through_published_score
-from .gradients.inference import curvature, fisher, gap_gradient, gaps, kl, pathwise
+from .gradients.inference import (
+    curvature,
+    fisher,
+    gap_cotangent,
+    gap_cotangents,
+    gaps,
+    kl,
+    kl_cotangents,
+    pathwise,
+)
 from .gradients.joint_fisher import joint_inference, joint_learning, score_norm
 from .gradients.quadratic import mix, quadratic, scores
 from .gradients.score_gradient import score_gradient
 from .gradients.through_q import through_q
 from .perceptron import backward, backward_along, forward, forward_along
-from .sample import clear_padding, decode, encode, kl_sum, sample_z, scale
-from .weight_tangents import add_planes, backward_along_weights, forward_along_weights
+from .sample import clear_padding, decode, encode, kl_sum, residuals, sample_z, scale
+from .weight_tangents import add_planes, forward_along_weights, tangent_of_backward
 
 
 class Term(NamedTuple):
@@ -83,16 +92,17 @@ class Loss(NamedTuple):
         return spec.learning.samples * spec.encoder.widths[0] if self.has_means else 0
 
 
-_EVERY = forward, backward, encode, sample_z, decode, clear_padding, scale
+_EVERY = forward, backward, encode, sample_z, residuals, decode, clear_padding, scale
 _TANGENTS = forward_along, backward_along
-_ALONG = (
-    *_TANGENTS, add_planes, forward_along_weights, backward_along_weights, q_along, decoder_along,
-    encoder_along,
-)  # fmt: skip
+_ALONG = forward_along, add_planes, forward_along_weights, tangent_of_backward, q_along, encoder_along
 
 
 def _gaps(loss: InferenceSpec) -> tuple[Formula, ...]:
-    return (gaps, gap_gradient, curvature, *_TANGENTS) if loss.follows else (gaps, gap_gradient)
+    return (gaps, gap_cotangent, curvature, *_TANGENTS) if loss.follows else (gaps, gap_cotangent)
+
+
+def _fisher(loss: InferenceSpec) -> tuple[Formula, ...]:
+    return (*_gaps(loss), gap_cotangents)
 
 
 def _quadratic(loss: LearningSpec) -> tuple[Formula, ...]:
@@ -138,10 +148,10 @@ def _joint_terms(n: Scope) -> list[Term]:
 INFERENCE: Mapping[StepLoss, Loss] = MappingProxyType({
     StepLoss.KL: Loss(
         kl,
-        lambda loss: (kl_sum, pathwise),
+        lambda loss: (kl_sum, pathwise, kl_cotangents),
         lambda n: [_reconstruction(n, 1 / n.rows), Term(1, 1 / n.batch)],
     ),
-    StepLoss.FISHER: Loss(fisher, _gaps, lambda n: [Term(0, 0.5 * n.weight / n.rows)]),
+    StepLoss.FISHER: Loss(fisher, _fisher, lambda n: [Term(0, 0.5 * n.weight / n.rows)]),
     StepLoss.JOINT: Loss(
         joint_inference, lambda loss: (*_gaps(loss), score_norm, score_gradient, *_TANGENTS), _joint_terms
     ),
@@ -149,9 +159,11 @@ INFERENCE: Mapping[StepLoss, Loss] = MappingProxyType({
 
 #: The derivatives of the gradients of these losses along a direction of phi, for bi-level updates.
 ALONG: Mapping[StepLoss, Loss] = MappingProxyType({
-    StepLoss.KL: Loss(kl_along, lambda loss: _ALONG, lambda n: [Term(0, -2 / n.rows, 1)]),
+    StepLoss.KL: Loss(
+        kl_along, lambda loss: (*_ALONG, pathwise, kl_cotangents), lambda n: [Term(0, -2.0)]
+    ),
     StepLoss.FISHER: Loss(
-        fisher_along, lambda loss: (*_ALONG, gaps), lambda n: [Term(0, 2 * n.weight / n.rows)]
+        fisher_along, lambda loss: (*_ALONG, *_fisher(loss)), lambda n: [Term(0, -2.0)]
     ),
 })  # fmt: skip
 
@@ -204,7 +216,7 @@ class Role(NamedTuple):
 
     def needs_tangents(self, loss: InferenceSpec | LearningSpec) -> bool:
         """Return whether an update with this loss needs tangents of the networks."""
-        return backward_along in self.stages(loss)
+        return forward_along in self.stages(loss)
 
 
 #: The updates of a step: of the encoder; K bi-level ones of a copy of it; of the decoder; with bi-level

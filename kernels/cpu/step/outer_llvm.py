@@ -17,7 +17,8 @@ from numba.extending import intrinsic
 
 from ..llvm import REGISTERS, VECTOR_BYTES, WORD, Formula, Writer
 
-#: Inputs and outputs of a full block: three quarters of the registers hold sums.
+#: Inputs and outputs of a full block: three quarters of the registers hold sums; the smaller side of the
+#: block and one vector of the other are in the rest.
 INPUTS, OUTPUTS = 4, 3 * REGISTERS // 16
 #: Outputs of a block of the last few inputs and the bias, by the number of these inputs.
 LAST_OUTPUTS = {inputs: most * REGISTERS // 32 for inputs, most in enumerate((12, 12, 8, 6))}
@@ -41,13 +42,23 @@ class _Outer:
         x_planes = [at.times(at.plus(i, n), self.stride) for n in range(inputs)]
 
         def add(r: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-            kept = [at.load(self.x, at.plus(plane, r), lanes) for plane in x_planes]
-            updated: list[ir.Value] = []
-            for n, plane in enumerate(y_planes):  # one register for the outputs, one after the other
-                passing, row = at.load(self.y, at.plus(plane, r), lanes), sums[n * each : (n + 1) * each]
-                updated += [at.fma(passing, x, total) for x, total in zip(kept, row, strict=False)]
-                updated += [at.builder.fadd(passing, total) for total in row[inputs:]]
-            return updated
+            rows = [sums[n * each : (n + 1) * each] for n in range(outputs)]
+            if inputs <= outputs:  # the smaller side is kept in registers, the other passes through one
+                kept = [at.load(self.x, at.plus(plane, r), lanes) for plane in x_planes]
+                for row, plane in zip(rows, y_planes, strict=True):
+                    y = at.load(self.y, at.plus(plane, r), lanes)
+                    row[:inputs] = [at.fma(y, x, total) for x, total in zip(kept, row, strict=False)]
+                    row[inputs:] = [at.builder.fadd(y, total) for total in row[inputs:]]
+            else:
+                kept = [at.load(self.y, at.plus(plane, r), lanes) for plane in y_planes]
+                for m, plane in enumerate(x_planes):
+                    x = at.load(self.x, at.plus(plane, r), lanes)
+                    for y, row in zip(kept, rows, strict=True):
+                        row[m] = at.fma(y, x, row[m])
+                if last:
+                    for y, row in zip(kept, rows, strict=True):
+                        row[inputs] = at.builder.fadd(y, row[inputs])
+            return [total for row in rows for total in row]
 
         each = inputs + last
         sums = at.count(self.zero, self.rows, lanes, [at.all(0.0, lanes)] * (outputs * each), add)

@@ -18,7 +18,7 @@ from ..views import beyond, row_of
 from .affine_llvm import MASKED, PLAIN, RELU
 from .inner_loops import AFFINE, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 from .stages import stage
-from .tile import IN, OUT, PLANE, TANGENT, B, W
+from .tile import COTANGENT, IN, OUT, PLANE, SLOPED, TANGENT, B, W
 
 RELU_CODE = CODES["relu"]
 
@@ -85,9 +85,9 @@ def outputs_along(table: Any) -> Any:
 
 
 @formula
-def input_cotangent(tile: Any, table: Any) -> Any:
+def input_cotangent(table: Any) -> Any:
     """Return the first plane of the input's cotangent, computed by ``backward``."""
-    return tile.at[0].even if table.shape[0] % 2 == 0 else tile.at[0].odd
+    return table[0, COTANGENT]
 
 
 @formula
@@ -121,8 +121,9 @@ def backward(
 ) -> None:
     """Propagate the cotangent ``gy`` of the output back through the network.
 
-    ``want_g`` adds the gradients of the weights to ``g``, a flat vector. Where the output has an activation,
-    ``gy`` is overwritten.
+    ``want_g`` adds the gradients of the weights to ``g``, a flat vector. The cotangents of the layers' inputs
+    are those after a relu and before any other activation. Where the output has an activation, ``gy`` is
+    overwritten.
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
@@ -136,15 +137,16 @@ def backward(
         if want_g:
             weight_vjp(tile, table, layer, gy, table[layer, PLANE], g, True, cols)
         if layer > 0 or want_x:
-            gx = tile.at[0].even if step % 2 == 0 else tile.at[0].odd
+            gx = table[layer, COTANGENT]
             input_vjp(tile, table, layer, vector, gy, gx, cols)
+            gy = gx
             if layer > 0 and table[layers, IN] != RELU_CODE:
+                gy = table[layer, SLOPED]
                 x, n = row_of(planes, table[layer, PLANE]), table[layer, IN]
                 call_with_pointers(
                     loop_of(tile, table[layers, IN], SLOPE),
-                    (x, row_of(planes, gx), row_of(planes, gx), n, cols, stride),
+                    (x, row_of(planes, gx), row_of(planes, gy), n, cols, stride),
                 )
-            gy = gx
 
 
 @stage
@@ -171,9 +173,9 @@ def backward_along(
 ) -> None:  # fmt: skip
     """Compute the tangent of ``backward`` along the tangents that ``forward_along`` computed.
 
-    ``want_g`` adds the gradients of the weights to ``g``, ``want_dg`` their tangents to ``dg``. The tangent
-    of the input's cotangent is computed if ``want_x`` is 1, the cotangent too if it is 2. Where the output
-    has an activation, ``gy`` and ``dgy`` are overwritten.
+    ``want_g`` adds the gradients of the weights to ``g``, ``want_dg`` their tangents to ``dg``, ``want_x``
+    computes the tangent of the input's cotangent. Where the output has an activation, ``gy`` and ``dgy`` are
+    overwritten.
     """
     layers, planes, stride = table.shape[0] - 1, tile.planes, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
@@ -195,9 +197,8 @@ def backward_along(
             weight_vjp(tile, table, layer, dgy, x, dg, True, cols)
             weight_vjp(tile, table, layer, gy, dx, dg, False, cols)
         if layer > 0 or want_x:
-            gx = tile.at[0].even if step % 2 == 0 else tile.at[0].odd
-            dgx = tile.at[0].d_even if step % 2 == 0 else tile.at[0].d_odd
-            if layer > 0 or want_x == 2:
+            gx, dgx = table[layer, COTANGENT], tile.at[0].d_even if step % 2 == 0 else tile.at[0].d_odd
+            if layer > 0:
                 input_vjp(tile, table, layer, vector, gy, gx, cols)
             input_vjp(tile, table, layer, vector, dgy, dgx, cols)
             if layer > 0 and table[layers, IN] != RELU_CODE:

@@ -11,13 +11,25 @@ import numpy as np
 
 from vsmnp.types.arrays import Array, QuadraticForm
 from vsmnp.types.kl_weight import WEIGHTING
-from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, InferenceSpec, LearningSpec, StepLoss, StepSpec
+from vsmnp.types.step_spec import (
+    GAMMA_CODES,
+    LOSS_CODES,
+    BilevelSpec,
+    InferenceSpec,
+    LearningSpec,
+    StepLoss,
+    StepSpec,
+)
 
 from .loop import PARTS, Loop, UpdateInputs, Work
 from .losses import BACK, DECODER, ENCODER, INNER, OUTER, Role, Scope
 from .records import CHOOSING, SUMS, TRAINING, Accumulators, ModelArrays, StepInputs, UpdatePlan
 from .stages import place_of, ready
-from .tile import Tile, blocks, tile
+from .tile import Needs, Slots, blocks, kept_bytes, slots, tile_in, tile_width
+
+#: Memory of a thread for the tiles of bi-level updates. An update whose tiles are not kept, because the later
+#: ones fill this memory, is computed again on the way back.
+KEPT_BYTES = 1 << 23
 
 
 def _forms(*forms: QuadraticForm) -> Array:
@@ -68,23 +80,33 @@ class Update:
         The loss of the update.
     batch : int
         Number of rows N of a batch.
+    kept : int
+        Number of bi-level updates whose tiles are kept.
+    other : Update, optional
+        The update whose memory of tiles this one uses too: it reads what this one has computed.
     """
 
-    def __init__(self, spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int) -> None:
-        self._stages, tangents = role.stages(loss), role.needs_tangents(loss)
+    def __init__(
+        self, spec: StepSpec, role: Role, loss: InferenceSpec | LearningSpec, batch: int, kept: int = 0,
+        other: Update | None = None,
+    ) -> None:  # fmt: skip
+        self._stages, self.kept = role.stages(loss), kept
         dtype, size = np.dtype(spec.dtype), (spec.decoder if role.of_decoder else spec.encoder).size
         adam = (spec.decoder_optimizer if role.of_decoder else spec.encoder_optimizer).adam
-        self._tiles: list[Tile] = [
-            tile(spec, loss.samples, batch, tangents, adam) for _ in range(spec.threads)
-        ]
-        count = blocks(batch, int(self._tiles[0].at["width"][0]))
-        self._plan = _plan(spec, role, loss, batch, blocks(count, PARTS))
-        self._parts = blocks(count, self._plan.tiles)
+        self._count = blocks(batch, tile_width(batch, loss.samples, dtype))
+        needs = Needs(role.needs_tangents(loss), role is BACK, kept * self._count)
+        self._slots: list[Slots] = (
+            [each._replace(inner_loops=each.inner_loops.copy()) for each in other._slots]
+            if other
+            else [slots(spec, loss.samples, batch, adam, needs) for _ in range(spec.threads)]
+        )
+        self._plan = _plan(spec, role, loss, batch, blocks(self._count, PARTS))
+        self._parts = blocks(self._count, self._plan.tiles)
         is_joint = role.of_decoder and loss.loss is StepLoss.JOINT
-        other = spec.encoder.size if role.of_both else size if is_joint else 0
+        second = spec.encoder.size if role.of_both else size if is_joint else 0
         self._accumulators = [
             Accumulators(
-                np.zeros((self._parts, size), dtype), np.zeros((self._parts, other), dtype),
+                np.zeros((self._parts, size), dtype), np.zeros((self._parts, second), dtype),
                 np.zeros(size, dtype), np.zeros((self._parts, SUMS + role.losses[loss.loss].means(spec))),
             )
             for _ in range(spec.threads)
@@ -102,21 +124,32 @@ class Update:
             return
         accumulators, plan = self._accumulators, self._plan
         example = StepInputs(np.zeros((1, 1), accumulators[0].g.dtype), 0, 0)
-        for each in self._tiles:
-            ready(
-                each, self._stages, accumulators=accumulators[0], arrays=arrays[0], inputs=example, plan=plan
-            )
-        pairs = list(zip(self._tiles, accumulators, strict=True))
-        self._own = [[Loop(Work(each, own, some, plan)) for each, own in pairs] for some in arrays]
+        records = {"accumulators": accumulators[0], "arrays": arrays[0], "inputs": example, "plan": plan}
+        for each in self._slots:
+            ready(tile_in(each, 0), self._stages, **records)
+        pairs = list(zip(self._slots, accumulators, strict=True))
+        first = [self._first_slot(which, len(arrays)) for which in range(len(arrays))]
+        places = list(zip(arrays, first, strict=True))
+        self._own = [[Loop(Work(each, own, some, plan, at)) for each, own in pairs] for some, at in places]
         self._shared = [
-            [Loop(Work(each, accumulators[0], some, plan)) for each in self._tiles] for some in arrays
+            [Loop(Work(each, accumulators[0], some, plan, at)) for each in self._slots] for some, at in places
         ]
         self._arrays = arrays
+
+    def _first_slot(self, which: int, updates: int) -> int:
+        """Return the first slot of an update: 0, or that of its kept tiles if it is one of the last."""
+        place = which - (updates - self.kept)
+        return 1 + place * self._count if place >= 0 and self.kept else 0
+
+    @property
+    def tile_bytes(self) -> int:
+        """The memory of all tiles of a thread, in bytes."""
+        return int(self._slots[0].planes.nbytes)
 
     @property
     def tables(self) -> list[Array]:
         """Addresses of the loops and stages of this update, one table for each thread."""
-        return [each.inner_loops for each in self._tiles]
+        return [each.inner_loops for each in self._slots]
 
     def models(self, which: int, thread: int, inputs: UpdateInputs, low: int, high: int) -> None:
         """Update models ``low .. high`` in the memory of a thread."""
@@ -124,7 +157,7 @@ class Update:
 
     def shared(self, which: int, pool: Executor, inputs: UpdateInputs) -> None:
         """Update a single model, whose parts are shared among the threads of a pool."""
-        sharers, loops = min(len(self._tiles), self._parts), self._shared[which]
+        sharers, loops = min(len(self._slots), self._parts), self._shared[which]
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
         for pass_index in (CHOOSING, TRAINING):
             passes = pass_index, pass_index + 1
@@ -154,8 +187,16 @@ def updates(spec: StepSpec, batch: int) -> Updates:
     encoder, bilevel = Update(spec, ENCODER, spec.inference, batch), spec.bilevel
     if bilevel is None:
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch))
-    inner = Update(spec, INNER, bilevel.inner, batch)
     if not bilevel.keeps_dependence:
+        inner = Update(spec, INNER, bilevel.inner, batch)
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch), inner)
-    outer, back = Update(spec, OUTER, spec.learning, batch), Update(spec, BACK, bilevel.inner, batch)
-    return Updates(encoder, outer, inner, back)
+    back = Update(spec, BACK, bilevel.inner, batch, _updates_kept(spec, bilevel, batch))
+    inner = Update(spec, INNER, bilevel.inner, batch, back.kept, back)
+    return Updates(encoder, Update(spec, OUTER, spec.learning, batch), inner, back)
+
+
+def _updates_kept(spec: StepSpec, bilevel: BilevelSpec, batch: int) -> int:
+    """Return the number of bi-level updates whose tiles fit into the memory for them."""
+    samples = bilevel.inner.samples
+    tiles = blocks(batch, tile_width(batch, samples, spec.dtype))
+    return min(bilevel.steps, KEPT_BYTES // (tiles * kept_bytes(spec, samples, batch)))

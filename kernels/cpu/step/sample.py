@@ -114,12 +114,10 @@ def kl_sum(tile: Any, rows: int) -> None:
 
 
 @stage
-def decode(tile: Any, theta: Array, rows: int) -> None:
-    """Decode all samples; write ``g - x`` to its planes and the sum of its squares to ``found``."""
+def residuals(tile: Any, rows: int) -> None:
+    """Write ``g - x`` of all samples to its planes, from the output of the decoder."""
     at, planes = tile.at[0], tile.planes
-    width = at.width
-    forward(tile, tile.decoder, theta, at.samples * width)
-    out = outputs(tile.decoder)
+    width, out = at.width, outputs(tile.decoder)
     for d in range(at.d_x):
         x = row_of(planes, tile.encoder[0, PLANE] + d)
         for j in range(at.samples):
@@ -127,7 +125,15 @@ def decode(tile: Any, theta: Array, rows: int) -> None:
             for i in range(rows):
                 e[i] = g[i] - x[i]
     clear_padding(tile, at.residual, at.d_x, rows, at.samples)
+
+
+@stage
+def decode(tile: Any, theta: Array, rows: int) -> None:
+    """Decode all samples; write ``g - x`` to its planes and the sum of its squares to ``found``."""
+    at = tile.at[0]
+    forward(tile, tile.decoder, theta, at.samples * at.width)
+    residuals(tile, rows)
     result = 0.0
     for d in range(at.d_x):
-        result += total_squares(run_of(planes, at.residual + d, 0, at.samples * width))
+        result += total_squares(run_of(tile.planes, at.residual + d, 0, at.samples * at.width))
     tile.found[0] = result

@@ -29,6 +29,8 @@ Body: TypeAlias = Callable[..., None]
 #: and ``means`` are those of g - x over the batch, if the loss has any (see ``records.py``). A derivative is
 #: taken along ``dphi``.
 _SHARE = "vector vector data noise real word word plan word word vector sums vector vector sums"
+#: Those of a stage that computes the cotangents of an inference loss: ``phi .. plan``.
+_LOSS = "vector vector data noise real word word plan"
 #: Arguments of a stage that finishes a pass of model r: ``accumulators, arrays, inputs, plan, r,
 #: pass_index``.
 _FINISH = "accumulators arrays inputs plan word word"
@@ -44,24 +46,26 @@ STAGES: Mapping[str, str] = MappingProxyType({
     # weight_tangents.py: the tangents of a network along a direction of its weights
     "add_planes": "word word word word",
     "forward_along_weights": "table vector vector word",
-    "backward_along_weights": "table vector vector word word vector word",
+    "tangent_of_backward": "table vector vector word word word vector word word",
     # sample.py: from the data to the residuals
     "clear_padding": "word word word word",
     "scale": "word word real word",
     "encode": "vector data word word",
     "sample_z": "noise word word word",
     "kl_sum": "word",
+    "residuals": "word",
     "decode": "vector word",
     # gradients/inference.py: the KL and the posterior Fisher divergence
     "pathwise": "word real real word",
+    "kl_cotangents": _LOSS,
     "kl": _SHARE,
     "gaps": "vector word real word",
     "curvature": "vector real",
-    "gap_gradient": "vector word real real word word vector",
+    "gap_cotangent": "word real real word word",
+    "gap_cotangents": _LOSS,
     "fisher": _SHARE,
     # gradients/along.py: the derivatives of these gradients along a direction of phi
     "q_along": "vector vector",
-    "decoder_along": "vector real word vector",
     "encoder_along": "vector vector word vector",
     "kl_along": _SHARE,
     "fisher_along": _SHARE,

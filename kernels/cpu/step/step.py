@@ -97,13 +97,18 @@ class CpuStep:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
     def _run(self, work: Sequence[Work], models: int) -> None:
-        """Run all updates, with models divided among the threads, or the parts of the batch for one model."""
+        """Run all updates, with models divided among the threads, or the parts of the batch for one model.
+
+        A thread takes the models one after the other if the memory for what an update keeps is that of one.
+        """
         threads = min(self.spec.threads, models)
+        at_once = 1 if any(update.kept for update, _, _ in work) else models
 
         def some(thread: int) -> None:
             low, high = models * thread // threads, models * (thread + 1) // threads
-            for update, which, inputs in work:
-                update.models(which, thread, inputs, low, high)
+            for first in range(low, high, at_once):
+                for update, which, inputs in work:
+                    update.models(which, thread, inputs, first, min(high, first + at_once))
 
         if self.spec.threads > 1 and models == 1:
             for update, which, inputs in work:

@@ -14,6 +14,7 @@ import numpy as np
 from vsmnp.types.arrays import Array
 from vsmnp.types.step_spec import NetworkSpec, StepSpec
 
+from ...formulas.elementary import formula
 from ...reference.activations import CODES
 from ..allocator import empty_at
 from ..philox_llvm import BLOCKS
@@ -24,21 +25,24 @@ from .stages import STAGES
 #: Approximate number of columns of the decoder's planes in a tile.
 COLUMNS = 256
 
-#: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S.
-_NUMBERS = "width", "samples", "d_z", "d_x", "scale"
-#: First planes of the variables of a tile: mu, S(rho), S'(rho); a cotangent of (mu, rho); of all samples eps,
-#: d, b, g - x, s^q, a cotangent of g (or of the encoder's output); three work rows; two pairs of buffers for
-#: cotangents and their tangents, each pair alternating by layer; and buffers for random words, for the
-#: numbers computed from them, and for these numbers in order.
-_VARIABLES = (
-    "mu", "s", "ds", "features", "eps", "gap", "score", "residual", "s_q", "cotangent", "work", "even",
-    "odd", "d_even", "d_odd", "words", "numbers", "ordered",
+#: Numbers of a tile: columns of one sample, samples, latent and data dimensions, the code of S, and whether
+#: the tile is kept.
+_NUMBERS = "width", "samples", "d_z", "d_x", "scale", "kept"
+#: First planes of the variables of a tile that the derivative of an update reads: mu, S(rho), S'(rho); a
+#: cotangent of (mu, rho); of all samples eps, d, b.
+_READ = "mu", "s", "ds", "features", "eps", "gap", "score"
+#: First planes of the other variables: of all samples g - x, s^q, a cotangent of g (or of the encoder's
+#: output); work rows; two pairs of buffers for cotangents and their tangents, each pair alternating by layer;
+#: and buffers for random words, for the numbers computed from them, and for these numbers in order.
+_OTHERS = (
+    "residual", "s_q", "cotangent", "work", "even", "odd", "d_even", "d_odd", "words", "numbers", "ordered",
 )  # fmt: skip
-_PLACES = np.dtype([(name, np.int64) for name in (*_NUMBERS, *_VARIABLES)])
+_PLACES = np.dtype([(name, np.int64) for name in (*_NUMBERS, *_READ, *_OTHERS)])
 #: Columns of a network's table, with one row per layer and one for the output: widths, offsets of weights and
-#: bias in the flat vector, first planes of the input and of its tangent. Instead of widths, the last row
-#: holds the codes of the activations between the layers and after the last one.
-IN, OUT, W, B, PLANE, TANGENT = range(6)
+#: bias in the flat vector, first planes of the input, of its tangent, of the cotangent of the input, and of
+#: the cotangent times the slope of the activation before the input. Instead of widths, the last row holds the
+#: codes of the activations between the layers and after the last one.
+IN, OUT, W, B, PLANE, TANGENT, COTANGENT, SLOPED = range(8)
 
 
 class Tile(NamedTuple):
@@ -49,7 +53,7 @@ class Tile(NamedTuple):
     planes : Array
         ``(planes, stride)``, one feature a plane.
     encoder, decoder : Array
-        Tables of the networks, with the columns ``IN .. TANGENT``.
+        Tables of the networks, with the columns ``IN .. SLOPED``.
     at : Array
         ``(1,)``, a record of numbers and first planes, ``width .. ordered``.
     inner_loops : Array
@@ -66,6 +70,28 @@ class Tile(NamedTuple):
     found: Array
 
 
+class Slots(NamedTuple):
+    """The memory of the tiles of an update: slot 0 for all tiles in turn, the others for kept tiles.
+
+    The attributes are those of :class:`Tile`, where ``encoder``, ``decoder`` and ``at`` have one more axis
+    in front, the slots. What the derivative of an update reads has planes of its own in every slot.
+    """
+
+    planes: Array
+    encoder: Array
+    decoder: Array
+    at: Array
+    inner_loops: Array
+    found: Array
+
+
+@formula
+def tile_in(slots: Any, slot: int) -> Any:
+    """Return the tile of a slot."""
+    tables = slots.encoder[slot], slots.decoder[slot], slots.at[slot]
+    return Tile(slots.planes, *tables, slots.inner_loops, slots.found)
+
+
 def blocks(count: int, size: int) -> int:
     """Return the number of blocks of ``size`` that cover ``count``."""
     return -(-count // size)
@@ -79,50 +105,108 @@ def tile_width(batch: int, samples: int, dtype: Any) -> int:
     return width
 
 
-def _table(spec: NetworkSpec, planes: int, tangents: int) -> Array:
-    """Build the table of a network: a row per layer, and one for the output with the activations' codes."""
-    starts = np.concatenate([[0], np.cumsum(spec.widths)])[:-1]
-    table = np.zeros((len(spec.widths), 6), np.int64)
-    table[:-1, IN], table[:-1, OUT], table[:-1, W], table[:-1, B] = (
+def _network(spec: NetworkSpec, first: Array, tangents: Array, cotangents: Array, sloped: Array) -> Array:
+    """Build the tables of a network for some slots, from the first planes of each slot.
+
+    ``cotangents`` and ``sloped`` are the first planes of each layer, ``(slots, layers)``.
+    """
+    table = np.zeros((len(first), len(spec.widths), 8), np.int64)
+    table[:, :-1, IN], table[:, :-1, OUT], table[:, :-1, W], table[:, :-1, B] = (
         spec.widths[:-1], spec.widths[1:], spec.weights, spec.biases,
     )  # fmt: skip
-    table[-1, IN] = CODES[spec.activation]
-    table[-1, OUT] = NONE if spec.output is None else CODES[spec.output]
-    table[:, PLANE], table[:, TANGENT] = planes + starts, tangents + starts
+    table[:, -1, IN] = CODES[spec.activation]
+    table[:, -1, OUT] = NONE if spec.output is None else CODES[spec.output]
+    table[:, :, PLANE], table[:, :, TANGENT] = _in_order(first, spec), _in_order(tangents, spec)
+    table[:, :-1, COTANGENT], table[:, :-1, SLOPED] = cotangents, sloped
     return table
 
 
-def _planes(count: int, stride: int, dtype: np.dtype[Any]) -> Array:
-    """Allocate planes of zeros aligned to a block, so that no vector straddles two cache lines."""
-    planes = empty_at(ROW_BYTES, (count, stride), dtype)
-    planes.fill(0)
-    return planes
+def _in_order(first: Array, spec: NetworkSpec) -> Array:
+    """Return the first planes of each layer's input and of the output, if they follow one another."""
+    return first[:, None] + np.cumsum([0, *spec.widths])[:-1]
 
 
-def tile(spec: StepSpec, samples: int, batch: int, second_order: bool, adam: bool) -> Tile:
-    """Allocate the memory of a tile for a batch size, with tangents only if a gradient is of second order."""
+def _alternating(even: Array, odd: Array, spec: NetworkSpec) -> Array:
+    """Return the first planes of each layer in two buffers; a sweep back begins with the even one."""
+    layers = len(spec.widths) - 1
+    return np.stack([odd if (layers - layer) % 2 == 0 else even for layer in range(layers)], 1)
+
+
+def _sizes_read(spec: StepSpec, cotangents: bool) -> dict[str, int]:
+    """Return the number of planes of each variable that the derivative of an update reads."""
+    networks = {"encoder": spec.encoder.widths, "decoder": spec.decoder.widths}
+    values = {name: sum(widths) for name, widths in networks.items()}
+    back = {f"g_{name}": cotangents * sum(widths[:-1]) for name, widths in networks.items()}
+    return {**values, **back, **dict.fromkeys(_READ, spec.d_z), "features": 2 * spec.d_z}
+
+
+def _stride(spec: StepSpec, samples: int, batch: int) -> int:
+    """Return the distance of planes: an odd number of cache lines spreads a column over the cache's sets."""
+    lanes = ROW_BYTES // np.dtype(spec.dtype).itemsize
+    return (tile_width(batch, samples, spec.dtype) * samples // lanes | 1) * lanes
+
+
+def kept_bytes(spec: StepSpec, samples: int, batch: int) -> int:
+    """Return the memory of a kept tile."""
+    planes = sum(_sizes_read(spec, cotangents=True).values())
+    return planes * _stride(spec, samples, batch) * np.dtype(spec.dtype).itemsize
+
+
+class Needs(NamedTuple):
+    """What the memory of the tiles is needed for.
+
+    Attributes
+    ----------
+    tangents : bool
+        Whether the networks have tangents, for a gradient of second order.
+    cotangents : bool
+        Whether the cotangents of all layers are read after the sweep that computes them.
+    kept : int
+        Number of kept tiles.
+    """
+
+    tangents: bool
+    cotangents: bool = False
+    kept: int = 0
+
+
+def slots(spec: StepSpec, samples: int, batch: int, adam: bool, needs: Needs) -> Slots:
+    """Allocate the memory of the tiles of a batch."""
     dtype, width = np.dtype(spec.dtype), tile_width(batch, samples, spec.dtype)
-    d_x, d_z = spec.encoder.widths[0], spec.d_z
+    d_x, d_z, count, tangents = spec.encoder.widths[0], spec.d_z, 1 + needs.kept, int(needs.tangents)
     widest = max(*spec.encoder.widths, *spec.decoder.widths)
-    encoder, decoder = sum(spec.encoder.widths), sum(spec.decoder.widths)
-    buffers = 4 if second_order else 2
     # for each sample at most 2 d_z numbers a row (probes), rounded up to blocks of the generator
     random = blocks(samples * (width * 2 * d_z + 4 * (BLOCKS + 1)), width * samples)
-    sizes = [
-        encoder, decoder, *((encoder, decoder) if second_order else (0, 0)),
-        d_z, d_z, d_z, 2 * d_z, d_z, d_z, d_z, d_x, d_x, max(d_x, 2 * d_z), 3,
-        *[widest] * buffers, *[0] * (4 - buffers), *[random] * 3,
-    ]  # fmt: skip
+    read = _sizes_read(spec, needs.cotangents)
+    sizes = {
+        "d_encoder": tangents * read["encoder"], "d_decoder": tangents * read["decoder"], "residual": d_x,
+        "s_q": d_x, "cotangent": max(d_x, 2 * d_z), "work": max(3, d_z), "even": widest, "odd": widest,
+        "d_even": tangents * widest, "d_odd": tangents * widest, "words": random, "numbers": random,
+        "ordered": random,
+    }  # fmt: skip
+    ends = np.cumsum([0, *sizes.values(), *read.values()])
+    first: dict[str, Array] = {name: np.full(count, start) for name, start in zip(sizes, ends, strict=False)}
+    for name, start in zip(read, ends[len(sizes) :], strict=False):
+        first[name] = start + np.arange(count) * sum(read.values())
+
+    at = np.zeros((count, 1), _PLACES)
+    numbers = dict(
+        zip(_NUMBERS, (width, samples, d_z, d_x, CODES[spec.scale], np.arange(count) > 0), strict=True)
+    )
+    for name, value in (*numbers.items(), *((name, first[name]) for name in (*_READ, *_OTHERS))):
+        at[name][:, 0] = value
+    tables = []
+    for name, network in (("encoder", spec.encoder), ("decoder", spec.decoder)):
+        sloped = _alternating(first["even"], first["odd"], network)
+        back = _in_order(first[f"g_{name}"], network)[:, :-1] if needs.cotangents else sloped
+        tables.append(_network(network, first[name], first[f"d_{name}"], back, sloped))
+
     used = {spec.scale, spec.decoder.output or spec.scale}
     used |= {spec.encoder.activation, spec.decoder.activation} - {"relu"}  # computed within the products
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    at = np.array([(width, samples, d_z, d_x, CODES[spec.scale], *starts[4:-1])], _PLACES)
     places = np.zeros(INNER_LOOPS + len(STAGES), np.int64)
-    places[:INNER_LOOPS] = addresses(dtype, used, second_order, adam)
-    # an odd number of cache lines, so that the elements of a column are spread over the sets of the cache
-    lanes = ROW_BYTES // dtype.itemsize
-    stride = (width * samples // lanes | 1) * lanes
-    return Tile(
-        _planes(int(starts[-1]), stride, dtype), _table(spec.encoder, starts[0], starts[2]),
-        _table(spec.decoder, starts[1], starts[3]), at, places, np.zeros(1),
-    )  # fmt: skip
+    places[:INNER_LOOPS] = addresses(dtype, used, needs.tangents, adam)
+    # aligned to a block, so that no vector straddles two cache lines
+    shape = int(ends[-1]) + needs.kept * sum(read.values()), _stride(spec, samples, batch)
+    planes = empty_at(ROW_BYTES, shape, dtype)
+    planes.fill(0)
+    return Slots(planes, *tables, at, places, np.zeros(1))

@@ -1,7 +1,8 @@
 """The tangents of a perceptron on a tile along a direction of its weights, with the input held fixed.
 
 The direction is a flat vector of the layout of the weights. Along it a layer ``y = W x + b`` has the tangent
-``dW x + db + W dx``, and its cotangents ``gx = W' gy`` have ``W' dgy + dW' gy``: two products each.
+``dW x + db + W dx``, and its cotangents ``gx = W' gy`` have ``W' dgy + dW' gy``: two products each. The
+tangent of a backward sweep whose cotangents are known is that along a direction of the input as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .affine_llvm import MASKED, PLAIN
 from .inner_loops import CURVE, NONE, SLOPE
 from .perceptron import RELU_CODE, code_after, input_vjp, loop_of, product, weight_vjp
 from .stages import stage
-from .tile import IN, OUT, PLANE, TANGENT, B, W
+from .tile import COTANGENT, IN, OUT, PLANE, TANGENT, B, W
 
 
 @stage
@@ -50,28 +51,39 @@ def forward_along_weights(tile: Any, table: Array, vector: Array, dvector: Array
 
 
 @stage
-def backward_along_weights(
-    tile: Any, table: Array, vector: Array, dvector: Array, gy: int, dgy: int, dg: Array, cols: int
-) -> None:
-    """Add the tangents of the weights' gradients along the tangents of ``forward_along_weights`` to ``dg``.
+def tangent_of_backward(
+    tile: Any, table: Array, vector: Array, dvector: Array, moves: int, gy: int, dgy: int, dg: Array,
+    want_x: int, cols: int,
+) -> None:  # fmt: skip
+    """Add the tangents of the weights' gradients to ``dg``, where ``backward`` computed all cotangents.
 
-    The network has no activation after its last layer.
+    The tangents are those of ``forward_along``, or of ``forward_along_weights`` if the weights move along
+    ``dvector``. ``want_x`` computes the tangent of the input's cotangent. The cotangents before an activation
+    are replaced by those after it, and ``gy`` and ``dgy`` where the output has one.
     """
-    planes, at = tile.planes, tile.at[0]
-    stride, layers = planes.shape[1], table.shape[0] - 1
+    planes, layers, stride = tile.planes, table.shape[0] - 1, tile.planes.shape[1]
+    if table[layers, OUT] != NONE:
+        ends = row_of(planes, table[layers, PLANE]), row_of(planes, table[layers, TANGENT])
+        both = row_of(planes, gy), row_of(planes, dgy)
+        call_with_pointers(
+            loop_of(tile, table[layers, OUT], CURVE), (*ends, *both, table[layers - 1, OUT], cols, stride)
+        )
     for step in range(layers):
         layer = layers - 1 - step
         x, dx, n_in = table[layer, PLANE], table[layer, TANGENT], table[layer, IN]
         weight_vjp(tile, table, layer, dgy, x, dg, True, cols)
-        if layer > 0:
+        if layer > 0 or not moves:
             weight_vjp(tile, table, layer, gy, dx, dg, False, cols)
-            gx = at.even if step % 2 == 0 else at.odd
-            dgx = at.d_even if step % 2 == 0 else at.d_odd
-            input_vjp(tile, table, layer, dvector, gy, dgx, cols)
-            input_vjp(tile, table, layer, vector, dgy, gx, cols)
-            add_planes(tile, gx, n_in, cols, dgx)
-            input_vjp(tile, table, layer, vector, gy, gx, cols)
-            if table[layers, IN] != RELU_CODE:
-                ends = row_of(planes, x), row_of(planes, dx), row_of(planes, gx), row_of(planes, dgx)
-                call_with_pointers(loop_of(tile, table[layers, IN], CURVE), (*ends, n_in, cols, stride))
-            gy, dgy = gx, dgx
+        if layer > 0 or want_x:
+            dgx = tile.at[0].d_even if step % 2 == 0 else tile.at[0].d_odd
+            input_vjp(tile, table, layer, vector, dgy, dgx, cols)
+            if moves:
+                input_vjp(tile, table, layer, dvector, gy, tile.at[0].even, cols)
+                add_planes(tile, tile.at[0].even, n_in, cols, dgx)
+            gy, dgy = table[layer, COTANGENT], dgx
+            if layer > 0 and table[layers, IN] != RELU_CODE:
+                ends = row_of(planes, x), row_of(planes, dx)
+                both = row_of(planes, gy), row_of(planes, dgy)
+                call_with_pointers(
+                    loop_of(tile, table[layers, IN], CURVE), (*ends, *both, n_in, cols, stride)
+                )

@@ -39,7 +39,7 @@ def published_score(tile: Any, phi: Array, rows: int) -> None:
     _fill(w, -1.0)
     score_features(tile, u, w, rows)
     backward(tile, tile.encoder, phi, at.features, phi, False, True, at.width)
-    score = input_cotangent(tile, tile.encoder)
+    score = input_cotangent(tile.encoder)
     for d in range(at.d_x):
         source, target = row_of(planes, score + d), row_of(planes, at.s_q + d)
         for i in range(at.width):
@@ -117,7 +117,7 @@ def as_published(
     clear_padding(tile, at.cotangent, d_x, rows, samples)
     backward(tile, tile.decoder, theta, at.cotangent, g, True, want_phi, samples * width)
     if want_phi:
-        pathwise(tile, input_cotangent(tile, tile.decoder), 1.0, 0.0, rows)
+        pathwise(tile, input_cotangent(tile.decoder), 1.0, 0.0, rows)
         backward(tile, tile.encoder, phi, at.features, other, True, False, width)
         if crosses:
             through_published_score(tile, phi, rows, to_cross * form[2], other)

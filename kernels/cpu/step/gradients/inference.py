@@ -51,22 +51,33 @@ def pathwise(tile: Any, gz: int, to_sample: float, kl_weight: float, rows: int) 
 
 
 @stage
+def kl_cotangents(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any
+) -> None:
+    """Compute the cotangent of ``(mu, rho)`` of the loss of :func:`kl`, and the sum of ``|g - x|^2``.
+
+    The cotangents of the decoder's layers are those of the loss times gamma and the number of samples.
+    """
+    at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
+    encode(tile, phi, x, row, rows)
+    sample_z(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    backward(tile, tile.decoder, theta, at.residual, theta, False, True, samples * at.width)
+    weight = weight_at(plan.kl_weight, plan.kl_warmup, noise.step)
+    pathwise(tile, input_cotangent(tile.decoder), tau / (batch * samples), weight / batch, rows)
+
+
+@stage
 def kl(
     tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any,
     pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``tau A/2 + weight KL[q || p]``, and sums of ``|g - x|^2`` and of KL."""
-    at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
-    encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
-    decode(tile, theta, rows)
+    at = tile.at[0]
+    kl_cotangents(tile, phi, theta, x, noise, tau, row, rows, plan)
     sums[0] += tile.found[0]
     kl_sum(tile, rows)
     sums[1] += tile.found[0]
-    backward(tile, tile.decoder, theta, at.residual, g, False, True, samples * at.width)
-    gz = input_cotangent(tile, tile.decoder)  # times gamma and the number of samples
-    weight = weight_at(plan.kl_weight, plan.kl_warmup, noise.step)
-    pathwise(tile, gz, tau / (batch * samples), weight / batch, rows)
     backward(tile, tile.encoder, phi, at.features, g, True, False, at.width)
 
 
@@ -82,7 +93,7 @@ def gaps(tile: Any, theta: Array, rows: int, tau: float, covariance: int) -> Non
     real = work.dtype.type
     scale(tile, at.residual, at.d_x, -tau, at.cotangent)
     backward(tile, tile.decoder, theta, at.cotangent, theta, False, True, samples * width)
-    scale(tile, input_cotangent(tile, tile.decoder), d_z, 1.0, at.score)
+    scale(tile, input_cotangent(tile.decoder), d_z, 1.0, at.score)
     result, one = 0.0, real(1)
     for z in range(d_z):
         s = row_of(planes, at.s + z)
@@ -117,11 +128,10 @@ def curvature(tile: Any, theta: Array, tau: float) -> None:
 
 
 @stage
-def gap_gradient(
-    tile: Any, phi: Array, rows: int, share: float, score_weight: float, follows: int, covariance: int,
-    g: Array,
-) -> None:  # fmt: skip
-    """Add the encoder's gradient of ``share |d|^2/2``: z held fixed, or with ``H d`` if z follows phi.
+def gap_cotangent(
+    tile: Any, rows: int, share: float, score_weight: float, follows: int, covariance: int
+) -> None:
+    """Write the cotangent of ``(mu, rho)`` of ``share |d|^2/2``: z held fixed, or with ``H d`` if z follows.
 
     If z follows phi, ``score_weight b`` is subtracted from the cotangent of z, the contribution of M1 to the
     joint divergence. With the weight by the ``covariance`` of q, z and the weight are held fixed.
@@ -157,7 +167,22 @@ def gap_gradient(
             gmu[i] *= weight
             grho[i] *= weight * ds[i]
     clear_padding(tile, at.features, 2 * d_z, rows, 1)
-    backward(tile, tile.encoder, phi, at.features, g, True, False, width)
+
+
+@stage
+def gap_cotangents(
+    tile: Any, phi: Array, theta: Array, x: Array, noise: Any, tau: float, row: int, rows: int, plan: Any
+) -> None:
+    """Compute the cotangent of ``(mu, rho)`` of the loss of :func:`fisher`, and the sum of its squares."""
+    batch = x.shape[0]
+    encode(tile, phi, x, row, rows)
+    sample_z(tile, noise, batch, row, rows)
+    decode(tile, theta, rows)
+    gaps(tile, theta, rows, tau, plan.covariance)
+    if plan.follows:
+        curvature(tile, theta, tau)
+    share = plan.weight / (batch * tile.at[0].samples)
+    gap_cotangent(tile, rows, share, 0.0, plan.follows, plan.covariance)
 
 
 @stage
@@ -166,13 +191,6 @@ def fisher(
     pass_index: int, want_phi: int, dphi: Array, means: Array, g: Array, other: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and its sum (see :func:`gaps`)."""
-    batch = x.shape[0]
-    encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
-    decode(tile, theta, rows)
-    gaps(tile, theta, rows, tau, plan.covariance)
+    gap_cotangents(tile, phi, theta, x, noise, tau, row, rows, plan)
     sums[0] += tile.found[0]
-    if plan.follows:
-        curvature(tile, theta, tau)
-    share = plan.weight / (batch * tile.at[0].samples)
-    gap_gradient(tile, phi, rows, share, 0.0, plan.follows, plan.covariance, g)
+    backward(tile, tile.encoder, phi, tile.at[0].features, g, True, False, tile.at[0].width)

@@ -21,7 +21,7 @@ from ..records import NoiseKey
 from ..sample import clear_padding, decode, draw, encode, sample_z, scale
 from ..stages import stage
 from ..tile import TANGENT
-from .inference import curvature, gap_gradient, gaps
+from .inference import curvature, gap_cotangent, gaps
 from .score_gradient import score_features, score_gradient
 
 
@@ -64,7 +64,7 @@ def score_norm(
         _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
         score_features(tile, u, w, rows)
         backward(tile, tile.encoder, phi, at.features, g, False, True, width)
-        s_q = input_cotangent(tile, tile.encoder)
+        s_q = input_cotangent(tile.encoder)
         for d in range(d_x):
             score = row_of(planes, s_q + d)
             for i in range(rows):
@@ -91,7 +91,8 @@ def joint_inference(
     sums[0] += tile.found[0]
     if plan.follows:
         curvature(tile, theta, tau)
-    gap_gradient(tile, phi, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False, g)
+    gap_cotangent(tile, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False)
+    backward(tile, tile.encoder, phi, tile.at[0].features, g, True, False, tile.at[0].width)
     probe = NoiseKey(noise.seed, plan.probe, noise.step)
     score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
     sums[2] += tile.found[0]

@@ -35,7 +35,7 @@ def scores(tile: Any, phi: Array) -> None:
                 amu[i] = eps[i] * inverse
                 arho[i] = (eps[i] * eps[i] - one) * inverse * ds[i]
         backward(tile, tile.encoder, phi, at.features, phi, False, True, width)
-        score = input_cotangent(tile, tile.encoder)
+        score = input_cotangent(tile.encoder)
         for d in range(at.d_x):
             source, target = row_of(planes, score + d), run_of(planes, at.s_q + d, j * width, width)
             for i in range(width):

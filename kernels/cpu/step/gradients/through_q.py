@@ -26,7 +26,7 @@ def through_q(
     """
     at, planes, real = tile.at[0], tile.planes, tile.planes.dtype.type
     width, d_z, d_x, samples = at.width, at.d_z, at.d_x, at.samples
-    pathwise(tile, input_cotangent(tile, tile.decoder), 1.0, kl_weight, rows)
+    pathwise(tile, input_cotangent(tile.decoder), 1.0, kl_weight, rows)
     backward(tile, tile.encoder, phi, at.features, g, True, False, width)
     if form[2] == 0.0 and form[3] == 0.0:
         return
