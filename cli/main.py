@@ -8,10 +8,11 @@ from typing import IO, Any
 import click
 
 from vsmnp import __version__
-from vsmnp.errors import Interrupted, VsmnpError, suggestion
+from vsmnp.errors import Interrupted, StorageError, VsmnpError, suggestion
 
 from .command import note_unknown_variables
-from .streams import streams_of_any_text
+from .process import interrupts_without_traceback
+from .streams import stdout_works, streams_of_any_text
 
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
@@ -62,7 +63,7 @@ class _Commands(click.Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with streams_of_any_text():
+        with interrupts_without_traceback(), streams_of_any_text():
             return super().main(*args, **extra)
 
     def resolve_command(
@@ -84,6 +85,16 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except VsmnpError as error:
             raise _Failure(error) from error
+        except OSError as error:
+            if error.filename is None and not stdout_works():
+                raise
+            what = "A file" if error.filename is None else error.filename
+            raise _Failure(
+                StorageError(
+                    f"{what} could not be read or written ({error.strerror or error}): see to its disk and "
+                    "its permissions."
+                )
+            ) from error
 
 
 @click.group(

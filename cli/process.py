@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from vsmnp.errors import Interrupted
 from vsmnp.settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 
 
@@ -33,14 +36,58 @@ class StopRequest:
         return self.arrived
 
 
+class _Interrupts:
+    """The number of SIGINTs that were to end the command, of which the second ends the process at once."""
+
+    came = 0
+
+
+def _end() -> None:
+    """Raise KeyboardInterrupt the first time, and then end the process: it may be within its clean-up."""
+    _Interrupts.came += 1
+    if _Interrupts.came > 1:
+        os._exit(Interrupted.exit_code)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def interrupts_without_traceback() -> Iterator[None]:
+    """Let the first SIGINT raise KeyboardInterrupt, and each later one end the process without a word.
+
+    Files are whole at every instant, so that nothing is lost. Once one came, the handler stays: Python would
+    print a traceback of one that comes while the process ends.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous, hook = signal.signal(signal.SIGINT, lambda number, frame: _end()), sys.unraisablehook
+
+    def unraisable(found: sys.UnraisableHookArgs) -> None:
+        if found.exc_type is KeyboardInterrupt:  # raised where Python can only print it
+            os._exit(Interrupted.exit_code)
+        hook(found)
+
+    sys.unraisablehook = unraisable
+    _Interrupts.came = 0
+    try:
+        yield
+    finally:
+        if not _Interrupts.came:
+            signal.signal(signal.SIGINT, previous)
+        sys.unraisablehook = hook
+
+
 @contextmanager
 def catch_signals() -> Iterator[StopRequest]:
-    """Yield a request to stop and save, which SIGINT and SIGTERM set; a second SIGINT aborts the process."""
+    """Yield a request to stop and save, which SIGINT and SIGTERM set.
+
+    A second SIGINT aborts the command, and a third ends the process at once.
+    """
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if request.arrived and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            _end()
         request.arrived = True
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

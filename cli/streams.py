@@ -34,6 +34,15 @@ def streams_of_any_text() -> Iterator[None]:
         sys.exit(1)
 
 
+def stdout_works() -> bool:
+    """Return whether stdout takes what was printed: after a failure its remaining text fails again."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _discard_stdout() -> None:
     """Replace stdout by nothing, so that its remaining text causes no second error at exit."""
     with suppress(OSError, ValueError):

@@ -262,6 +262,18 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
         load_images(tiny(), tmp_path, download=False)
 
 
+@pytest.mark.parametrize("place", [0, 17, -1])
+def test_other_values_of_the_same_shape_are_refused(tmp_path: Path, place: int) -> None:
+    """The checksum of each set is known, so that nothing else passes under its name."""
+    folder = put(tmp_path / "files", packed=False)
+    path = folder / tiny().train.file.removesuffix(".gz")
+    content = bytearray(path.read_bytes())
+    content[16 + place if place >= 0 else place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="has the shape of tiny and other values, as its checksum"):
+        load_images(tiny(), folder, download=False)
+
+
 def test_the_images_of_another_set_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path)
     twin = tiny()

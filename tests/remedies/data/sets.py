@@ -147,6 +147,15 @@ def half_a_packed_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield from got_again(gzip.compress(GOOD)[:30])
 
 
+@remedy("has the shape of tiny and other values, as its checksum says: delete it and get it again")
+def images_of_no_set(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    put(Path("x"))
+    Path("x/test.gz").write_bytes(gzip.compress(GOOD[:-1] + bytes([GOOD[-1] ^ 1])))
+    yield images("x")
+    put(Path("x"))
+    yield images("x")
+
+
 @remedy("not the (3, 4, 4) of tiny: replace it")
 def a_file_of_another_shape(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     put(Path("x"))

@@ -155,7 +155,7 @@ def load_images(images: ImageSet, data_dir: Path | None, download: bool, size: i
     ------
     DataError
         If the files are missing and may not or cannot be downloaded, if one is corrupt, of another shape, or
-        has the pixels of another set (MNIST and Fashion-MNIST use the same file names), or if the side is too
+        has other pixels than the set (MNIST and Fashion-MNIST use the same file names), or if the side is too
         small.
     """
     train, test = _read_parts(images, images.files, images.shape, data_dir, download)
@@ -250,4 +250,9 @@ def _read(path: Path, part: IdxFile, shape: Shape, images: ImageSet) -> Array:
                 f"{path} holds the {what} of {other.name}, not of {images.name}: keep each set "
                 f"in a folder of its own, {images.name}/ and {other.name}/."
             )
+    if crc32 != part.crc32:
+        raise DataError(
+            f"{path} has the shape of {images.name} and other values, as its checksum says: delete it and "
+            "get it again."
+        )
     return values
