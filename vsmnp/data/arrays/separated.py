@@ -152,9 +152,7 @@ def _read(path: Path, encoding: str, choice: ColumnChoice) -> Arrays:
     if encoding == "cp1252":
         notes += (f"{path.name} is not UTF-8 text: its names were read as Windows-1252.",)
     if not _ends_a_line(path):
-        notes += (
-            f"The last line of {path.name} has no end, as in a file that was cut: check its last number.",
-        )
+        notes += (f"The last line of {path.name} has no end: if the file was cut, so is its last number.",)
     columns = tuple(names) if layout.named else ()
     return Arrays(values, columns=columns, size=size, notes=notes, place=_place_in(table))
 
