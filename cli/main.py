@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import IO, Any
 
@@ -82,7 +83,9 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         note_unknown_variables(self, ctx)
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():  # a number that is not finite is seen as such in the results
+                warnings.simplefilter("ignore", RuntimeWarning)
+                return super().invoke(ctx)
         except VsmnpError as error:
             raise _Failure(error) from error
         except OSError as error:

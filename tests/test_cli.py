@@ -702,8 +702,8 @@ def test_a_loss_that_overflows_is_one_sentence(tmp_path: Path, choice: list[str]
 
 
 def test_a_request_beyond_the_memory_is_one_sentence(one: Path) -> None:
-    assert "memory" in fails(1, "train", *TINY, "--hidden", "1000000,1000000", "--dry-run", "--quiet")
-    assert "memory" in fails(1, "train", *TINY, "--samples", str(10**17), "--dry-run", "--json")
+    assert "memory" in fails(2, "train", *TINY, "--hidden", "1000000,1000000", "--dry-run", "--quiet")
+    assert "memory" in fails(2, "train", *TINY, "--samples", str(10**17), "--dry-run", "--json")
 
 
 def test_an_interrupted_run_names_the_command_to_resume(

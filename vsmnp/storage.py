@@ -15,8 +15,8 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from .errors import StorageError
 
@@ -65,7 +65,7 @@ def user_cache() -> Path:
     return folder
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, if its content has an end: a pipe may give nothing, and a device all for ever.
 
     Raises

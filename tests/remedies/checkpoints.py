@@ -60,6 +60,11 @@ def foreign(change: Change) -> Iterator[Step]:
     yield anew()
 
 
+@remedy("which no version writes: start a new run")
+def a_step_that_is_no_number(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield from foreign(lambda arrays, attributes: arrays.update(step=np.array(np.nan)))
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 
@@ -68,6 +73,7 @@ def a_damaged_checkpoint(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     path = Path("run/checkpoint.h5")
     shutil.copy(path, "copy.h5")
     path.write_bytes(path.read_bytes()[:-1])
+    Path("run/checkpoint.previous.h5").unlink()
     yield sampled()
     yield anew()
     shutil.copy("copy.h5", path)
@@ -84,11 +90,11 @@ def another_file_of_that_name(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 @remedy("change its permissions or restore it from a copy")
 def a_checkpoint_that_may_not_be_read(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    def forbidden(self: Path, *arguments: object, **options: object) -> None:
+    def forbidden(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     with pytest.MonkeyPatch.context() as closed:
-        closed.setattr(Path, "open", forbidden)
+        closed.setattr(checkpoint, "open_regular", forbidden)
         yield sampled()
     yield sampled()
 

@@ -184,3 +184,15 @@ def a_gpu_that_is_full(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     library.status = 0
     yield connect
     yield command(*DRY, "--device", "cpu")
+
+
+@remedy("lower one of --hidden, --latent, --width or --seeds")
+def a_network_beyond_the_memory(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield trains("--hidden", "1000000,1000000")
+    yield trains("--hidden", "3")
+
+
+@remedy("lower one of --samples, --batch-size or --seeds")
+def samples_beyond_the_memory(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield trains("--samples", "1000000000000000000")
+    yield trains("--samples", "2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 
@@ -22,11 +23,15 @@ def import_matplotlib() -> None:
         If Matplotlib is not installed.
     """
     named = os.environ.pop(_VARIABLE, None)
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)  # where its folder cannot be written it says so in several lines, and goes on
     try:
         import matplotlib
     except ImportError as error:
         raise LibraryError("Pictures are drawn by Matplotlib: pip install matplotlib.") from error
     finally:
+        log.setLevel(level)
         if named is not None:
             os.environ[_VARIABLE] = named
     if named and not _is_set():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..data.views import FACTS
+from ..errors import CheckpointError
 from ..settings import toml
 from ..training.history import History
 from ..training.state import State, to_arrays
@@ -14,7 +18,54 @@ from . import last_row
 from .best import BestState
 from .evaluation_log import Evaluations
 from .folder import CONFIG, EVALUATION, METRICS, VALIDATION
-from .stored_data import prepared_to_arrays
+from .stored_data import ABOUT, prepared_to_arrays
+
+#: Types of attributes of a checkpoint and of the facts of its data, where they are there.
+_TYPES: dict[str, type] = {
+    "data": str, "fused": bool, "steps": int, "stopped_early": bool, "name": str, "source": str, "dim": int,
+    "n_train": int, "n_test": int, "divisor": float, "is_image": bool,
+}  # fmt: skip
+#: Characters of a value that a message shows.
+_SHOWN = 60
+#: Kinds of NumPy's types by the last part of an array's name, and by the first, where it is fixed.
+_KINDS = {"step": "iu", "alive": "b", "steps": "iu", "t": "iuf"}
+_NUMBERS = ("history", "evaluations", "validation")
+
+
+def require_contents(arrays: Mapping[str, Array], attributes: Mapping[str, Any], path: Path) -> None:
+    """Check the types of what was read from the checkpoint ``path``, before it is used.
+
+    Raises
+    ------
+    CheckpointError
+        If one is another; the message names it, and of its value no more than a few characters.
+    """
+    for name, array in arrays.items():
+        parts = name.split("/")
+        kinds = _KINDS.get(parts[-1], "biuf" if parts[0] in _NUMBERS else "")
+        if kinds and array.dtype.kind not in kinds:
+            raise _wrong(path, name, array.dtype)
+        if parts[-1] == "step" and (array.shape or not 0 <= int(array) < 2**32):
+            raise _wrong(path, name, array.tolist())
+    about = attributes.get(ABOUT)
+    facts = about if isinstance(about, dict) else {}
+    for name, kind in _TYPES.items():
+        value = facts.get(name) if name in FACTS else attributes.get(name)
+        if value is not None and not (type(value) is kind or (kind is float and type(value) is int)):
+            raise _wrong(path, name, value)
+    for name, kind in (("columns", str), ("shape", int), ("image", int)):
+        for values in (attributes.get(name), facts.get(name)):
+            if values is not None and not (isinstance(values, list) and all(type(v) is kind for v in values)):
+                raise _wrong(path, name, values)
+    if "shape" in facts and math.prod(facts["shape"]) != facts.get("dim"):
+        raise _wrong(path, "dim", facts.get("dim"))
+
+
+def _wrong(path: Path, name: str, value: object) -> CheckpointError:
+    """Build the error for a value of a checkpoint that cannot be what was written."""
+    shown = str(value)
+    shown = shown if len(shown) < _SHOWN else f"{shown[:_SHOWN]}..."
+    return CheckpointError(f"'{name}' in {path} is {shown}, which no version writes: start a new run.")
 
 
 class Contents(NamedTuple):

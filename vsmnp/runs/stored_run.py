@@ -17,6 +17,7 @@ from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
 from . import last_row
 from .best import BestState
+from .contents import require_contents
 from .evaluation_log import Evaluations
 from .folder import newest_checkpoint
 from .stored_data import DIGEST, StoredData, prepared_from_arrays
@@ -44,6 +45,7 @@ def read_run(
     """Read the run in a folder; parameters and exceptions are those of ``Session.resumed``."""
     path, (arrays, attributes, seal) = newest_checkpoint(folder)
     settings = stored(attributes, path)
+    require_contents(arrays, attributes, path)
     if not to_read:
         settings = with_allowed_changes(settings, changes, folder)
     elif "dataset" in changes:

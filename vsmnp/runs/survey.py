@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import CheckpointError
 from ..settings.resolve import stored
 from ..settings.settings import Settings
+from .contents import require_contents
 from .folder import CHECKPOINT, newest_checkpoint
 from .lock import holder
 
@@ -70,6 +71,7 @@ def survey(folder: Path) -> Iterator[RunSummary]:
 def _summary(path: Path) -> RunSummary:
     path, (arrays, attributes, state) = newest_checkpoint(path.parent, ("step", "alive"))
     settings = stored(attributes, path)
+    require_contents(arrays, attributes, path)
     try:
         step, alive, steps = (
             int(arrays["step"]),

@@ -28,6 +28,7 @@ from ..types.step_spec import StepSizes
 from .build import build_bilevel, build_inference, build_learning, build_model
 from .fuse import outcome, step_spec
 from .info import Info
+from .memory import require_memory
 from .optimizers import Optimizer, optimizer
 from .replayed_step import ReplayedStep
 from .schedule import Schedule, step_sizes
@@ -66,7 +67,7 @@ class Trainer:
         Raises
         ------
         ConfigError
-            If the settings do not match the data.
+            If the settings do not match the data, or need more memory than the machine has.
         """
         dtype = np.dtype(settings.dtype)
         dataset = prepared.view(dataset)
@@ -76,11 +77,13 @@ class Trainer:
         if settings.bilevel_steps:
             lr = step_sizes(k, settings).bilevel
             learning = build_bilevel(settings, cast(LearningObjective, learning), lr, warmup)
-        return cls(
+        made = cls(
             k, settings, build_model(settings, dataset), batches, learning,
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
             optimizer(settings.optimizer), may_fuse, prepared,
         )  # fmt: skip
+        require_memory(settings, made.model, not k.data_memory(), lambda: made.fused is not None)
+        return made
 
     @cached_property
     def fused(self) -> FusedStep | None:

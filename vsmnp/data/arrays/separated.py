@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -120,6 +121,14 @@ def _encodings(path: Path) -> tuple[str, ...]:
     return ("utf-8-sig", "cp1252")
 
 
+def _ends_a_line(path: Path) -> bool:
+    """Return whether the last character of a file ends a line: a number that was cut may still be one."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(-min(file.tell(), 2), os.SEEK_CUR)
+        return bool(set(file.read()) & set(b"\r\n"))
+
+
 def _read(path: Path, encoding: str, choice: ColumnChoice) -> Arrays:
     with path.open(encoding=encoding) as file:
         head = file.readlines(_HEAD)
@@ -142,6 +151,8 @@ def _read(path: Path, encoding: str, choice: ColumnChoice) -> Arrays:
     notes = layout.notes
     if encoding == "cp1252":
         notes += (f"{path.name} is not UTF-8 text: its names were read as Windows-1252.",)
+    if not _ends_a_line(path):
+        notes += (f"The last line of {path.name} has no end: if the file was cut, so is its last number.",)
     columns = tuple(names) if layout.named else ()
     return Arrays(values, columns=columns, size=size, notes=notes, place=_place_in(table))
 
