@@ -96,6 +96,8 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def glance(path: Path, names: Sequence[str]) -> tuple[dict[str, Array], dict[str, Any], str]:
     """Read some arrays, the attributes and the :func:`seal` without reading and verifying the whole file.
 
+    A name is that of an array, or of a group, of which all arrays are read.
+
     Raises
     ------
     CheckpointError
@@ -106,7 +108,13 @@ def glance(path: Path, names: Sequence[str]) -> tuple[dict[str, Array], dict[str
     found = seal(path)
     try:
         with path.open("rb") as stream, h5py.File(stream, "r") as file:
-            arrays = {name: np.asarray(file[name][()]) for name in names if name in file}
+            arrays: dict[str, Array] = {}
+            for name in names:
+                node = file.get(name)
+                if isinstance(node, h5py.Group):
+                    arrays |= {f"{name}/{leaf}": np.asarray(node[leaf][()]) for leaf in node}
+                elif node is not None:
+                    arrays[name] = np.asarray(node[()])
             return arrays, json.loads(file.attrs["vsmnp"]), found
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise _foreign(path, error) from error

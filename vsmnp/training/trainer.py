@@ -47,11 +47,13 @@ class Trainer:
     decoder_optimizer: Optimizer
     may_fuse: bool = True
     prepared: Prepared = AS_THEY_ARE
+    #: Settings of each model, where they differ in what a model may have for itself; else empty.
+    members: tuple[Settings, ...] = ()
 
     @classmethod
     def build(
         cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True,
-        prepared: Prepared = AS_THEY_ARE,
+        prepared: Prepared = AS_THEY_ARE, members: tuple[Settings, ...] = (),
     ) -> Trainer:  # fmt: skip
         """Build the trainer of these settings for the dataset.
 
@@ -61,6 +63,9 @@ class Trainer:
             Whether a fused step may be used where the kernel set has one.
         prepared : Prepared
             The map of the data to the model's units; by default none.
+        members : tuple of Settings
+            Settings of each model, which may differ in :data:`~vsmnp.settings.in_effect.OF_A_MODEL`; by
+            default all models have ``settings``.
 
         Raises
         ------
@@ -74,12 +79,12 @@ class Trainer:
         warmup = settings.kl_warmup * batches.per_epoch / used
         learning = build_learning(settings, warmup)
         if settings.bilevel_steps:
-            lr = step_sizes(k, settings).bilevel
+            lr = step_sizes(k, settings, members).bilevel
             learning = build_bilevel(settings, cast(LearningObjective, learning), lr, warmup)
         return cls(
             k, settings, build_model(settings, dataset), batches, learning,
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
-            optimizer(settings.optimizer), may_fuse, prepared,
+            optimizer(settings.optimizer), may_fuse, prepared, members,
         )  # fmt: skip
 
     @cached_property
@@ -99,13 +104,18 @@ class Trainer:
     @cached_property
     def step_sizes(self) -> StepSizes:
         """Step sizes of every model."""
-        return step_sizes(self.k, self.settings)
+        return step_sizes(self.k, self.settings, self.members)
 
     @cached_property
     def store(self) -> Store | None:
         """The training data in the memory of the device; None if the kernels compute on the host."""
         memory = self.k.data_memory()
         return Store(self.batches, self.batches_per_step, memory) if memory else None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seed of every model; those of ``members``, unlike those of an ensemble, may be equal."""
+        return tuple(each.seeds[0] for each in self.members) or self.settings.seeds
 
     @property
     def batches_per_step(self) -> int:
@@ -145,7 +155,8 @@ class Trainer:
         """Draw the parameters from the seeds, with new optimiser states."""
         settings = self.settings
         dtype = np.dtype(settings.dtype)
-        host = initial_parameters(self.model, settings.seeds, settings.initial, initial_sd(settings), dtype)
+        sds = [initial_sd(each) for each in self.members or (settings,)]
+        host = initial_parameters(self.model, self.seeds, settings.initial, sds, dtype)
         phi, theta = (self.k.asarray(vector) for vector in host)
         phi_memory = self.encoder_optimizer.remember(self.k, phi)
         return new_state(self.k, phi, theta, phi_memory, self.decoder_optimizer.remember(self.k, theta))
@@ -196,12 +207,12 @@ class Trainer:
             return self._composed(state, t, minibatch)
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
         at_t = state if state.step is t else replace(state, step=t)  # in a recording, t is a ReplayedInt
-        return self.fused(at_t, xs, self.settings.seeds, self.step_sizes)
+        return self.fused(at_t, xs, self.seeds, self.step_sizes)
 
     def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
         """Run step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, J the decoder's."""
         k, settings = self.k, self.settings
-        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
+        key, encoder_steps = Key(self.seeds), settings.encoder_steps
         sizes = self.step_sizes
         for j in range(encoder_steps):
             x = minibatch(j)
@@ -267,11 +278,11 @@ class Trainer:
         return (time.perf_counter() - start) / repeats
 
 
-def step_sizes(k: Kernels, settings: Settings) -> StepSizes:
-    """Return the step sizes of the settings for every model, in the memory of ``k``."""
-    sizes = settings.encoder_lr, settings.lr, bilevel_step_size(settings)
-    models, dtype = len(settings.seeds), np.dtype(settings.dtype)
-    return StepSizes(*(k.asarray(np.full(models, size, dtype)) for size in sizes))
+def step_sizes(k: Kernels, settings: Settings, members: Sequence[Settings] = ()) -> StepSizes:
+    """Return the step sizes of every model, in the memory of ``k``; ``members`` are as in the trainer."""
+    each = members or [settings] * len(settings.seeds)
+    sizes = zip(*((one.encoder_lr, one.lr, bilevel_step_size(one)) for one in each), strict=True)
+    return StepSizes(*(k.asarray(np.asarray(size, settings.dtype)) for size in sizes))
 
 
 def _mark(state: State, fine: Array, place: int) -> None:
