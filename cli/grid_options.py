@@ -15,9 +15,10 @@ from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.settings.choices import ARCHITECTURES
 from vsmnp.types.progress import Progress, Stop
 
+from .engine_options import chosen_engine, engine_options
 from .evaluation_options import EXTRACTORS, feature_choice, onnx_options
 from .options import with_options
-from .values import COUNT, FOLDER, IntegerList, NameChoice
+from .values import FOLDER, IntegerList, NameChoice
 
 if TYPE_CHECKING:
     from vsmnp.paper.reproduce import Result
@@ -80,8 +81,7 @@ _common_options = with_options(
     click.option("--epochs", type=click.FloatRange(min=0, min_open=True),
                  help="Number of epochs; runs that have fewer are resumed; default: that of the budget."),
     click.option("--runs", type=FOLDER, default=Path("reproduce/runs"), help="Folder of the runs."),
-    click.option("--jobs", type=COUNT, default=1,
-                 help="Number of runs that are trained at the same time, each in its own process."),
+    engine_options(default_jobs=1),
     click.option("--no-train", is_flag=True, help="Draw the runs that exist, as far as they are trained."),
 )  # fmt: skip
 
@@ -167,7 +167,8 @@ def plan_of(ctx: click.Context, name: str, quick: bool, values: Mapping[str, Any
     if quick and "budget" in named and values["budget"] != "quick":
         raise click.UsageError(f"Give --quick or --budget {values['budget']}, not both.")
     budget = "quick" if quick else values["budget"]
-    common = {each: values[each] for each in ("runs", "datasets", "seeds", "methods", "jobs")}
+    common = {each: values[each] for each in ("datasets", "seeds", "methods")}
+    common["runs"], common["engine"] = values["runs"].absolute(), chosen_engine(values).engine()
     common["train"] = not values["no_train"]
     if package == "images":
         return _image_plan(budget, values, common)

@@ -18,6 +18,7 @@ from .streams import stdout_works, streams_of_any_text
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
     "train",
+    "sweep",
     "evaluate",
     "compare",
     "list",

@@ -20,7 +20,7 @@ LAW = """
     layers  data  <  settings
     model  <  objectives  metrics
     training  <  runs
-    evaluation  api  <  figures
+    evaluation  api  <  figures  <  sweeps
     paper  bench  estimator
     vsmnp  <  cli  <  __main__
 """

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from vsmnp.cli.main import main
 from vsmnp.errors import ConfigError, DataError, Interrupted
-from vsmnp.paper.reproduce import grid
 from vsmnp.paper.reproduce.failure import cells, measures, tables, training
 from vsmnp.paper.reproduce.failure import experiment as failure
 from vsmnp.paper.reproduce.failure.cells import BUDGETS, GRIDS, FailureBudget, cell_of, wanted
@@ -21,6 +20,9 @@ from vsmnp.paper.reproduce.failure.verdicts import FailureAnswer
 from vsmnp.runs.session import Run, Session, load_run
 from vsmnp.settings.in_effect import bilevel_step_size
 from vsmnp.settings.settings import Settings
+from vsmnp.sweeps.cell_session import open_cell
+from vsmnp.sweeps.engines.engine import WorkEngine
+from vsmnp.sweeps.engines.local import THIS_PROCESS, LocalProcesses
 
 TINY = FailureBudget("quick", 8, (0, 1), 50, 30, 21)
 CENTRE = Factors("mixture", "kl", "m1")
@@ -52,7 +54,7 @@ def _ignore(done: int, total: int) -> None:
 
 
 def _finish(run: Factors, folder: Path) -> Run:
-    training.finish_all([run], TINY, folder, _ignore, lambda: False, 1)
+    training.finish_all([run], TINY, folder, _ignore, lambda: False, THIS_PROCESS)
     return load_run(folder / run.name)
 
 
@@ -120,10 +122,10 @@ def test_an_untrained_model_never_passes(tmp_path: Path) -> None:
     assert str(FailureAnswer.DOES_NOT_FAIL) not in {row["verdict"] for row in result.data["verdicts"]}
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_stop_is_one_sentence_and_keeps_the_runs(jobs: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", [THIS_PROCESS, LocalProcesses(2)])
+def test_a_stop_is_one_sentence_and_keeps_the_runs(engine: WorkEngine, tmp_path: Path) -> None:
     with pytest.raises(Interrupted, match="the same command goes on from there"):
-        training.finish_all([CENTRE], TINY, tmp_path, _ignore, lambda: True, jobs)
+        training.finish_all([CENTRE], TINY, tmp_path, _ignore, lambda: True, engine)
 
 
 def test_a_half_trained_cell_resumes_where_it_stopped(tmp_path: Path) -> None:
@@ -146,14 +148,14 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     cell = cell_of(CENTRE, TINY)
     other = replace(cell, settings=replace(cell.settings, lr=1.0))
     with pytest.raises(ConfigError, match=r"holds a run with lr = .*, not 1\.0"):
-        grid.open_cell(other, tmp_path)
+        open_cell(other, tmp_path)
 
 
 def test_a_start_from_the_elbo_is_its_trained_model(tmp_path: Path) -> None:
     moved = replace(CENTRE, start="elbo")
     assert moved.origin is not None
     origin = _finish(moved.origin, tmp_path)
-    with grid.open_cell(cell_of(moved, TINY), tmp_path) as session:
+    with open_cell(cell_of(moved, TINY), tmp_path) as session:
         training._prepare(session, moved, TINY, tmp_path)
         np.testing.assert_array_equal(session.state.theta, origin.vae.theta)
         np.testing.assert_array_equal(session.state.phi, origin.vae.phi)

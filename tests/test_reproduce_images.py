@@ -44,6 +44,7 @@ from vsmnp.paper.reproduce.methods import METHODS
 from vsmnp.paper.reproduce.methods import NAMES as METHOD_NAMES
 from vsmnp.runs.evaluation_log import Evaluations
 from vsmnp.runs.session import Session
+from vsmnp.sweeps.engines.local import LocalProcesses
 from vsmnp.types import Array, Shape
 
 #: Three steps an epoch of 15 minibatches, five of them a step.
@@ -320,7 +321,9 @@ def test_processes_side_by_side_make_the_same_runs(trained: ImageGridPlan, tmp_p
     told: list[int] = []
     alone = load(GRID).reproduce(tmp_path, trained, _ignore)
     beside = load(GRID).reproduce(
-        tmp_path, replace(trained, runs=tmp_path / "other", jobs=2), lambda done, total: told.append(done)
+        tmp_path,
+        replace(trained, runs=tmp_path / "other", engine=LocalProcesses(2)),
+        lambda done, total: told.append(done),
     )
     assert beside.data == alone.data
     assert told == sorted(told)
@@ -332,21 +335,22 @@ def test_a_failure_in_a_process_is_one_sentence(plan: ImageGridPlan, tmp_path: P
     place.mkdir(parents=True)
     (place / "precious").write_text("somebody else's")
     with pytest.raises(StorageError, match="is not empty"):
-        training.finish_all(wanted, replace(plan, jobs=2), _ignore)
+        training.finish_all(wanted, replace(plan, engine=LocalProcesses(2)), _ignore)
     assert (place / "precious").exists()
 
 
 def test_stopping_processes_is_no_failure(plan: ImageGridPlan) -> None:
     wanted = cells(replace(plan, budget=TINY.lasting(1e6), methods=FEW), "mlp", METHOD_NAMES)
     with pytest.raises(Interrupted, match="the same command goes on"):
-        training.finish_all(wanted, replace(plan, jobs=2), _ignore, lambda: True)
+        training.finish_all(wanted, replace(plan, engine=LocalProcesses(2)), _ignore, lambda: True)
 
 
 _ENDLESS = """
 from pathlib import Path
-from test_reproduce_images import METHOD_NAMES, TINY, ImageGridPlan, cells, training
+from test_reproduce_images import METHOD_NAMES, TINY, ImageGridPlan, LocalProcesses, cells, training
 
-plan = ImageGridPlan(TINY.lasting(1e6), Path({runs!r}), ({images!r},), methods=("K-ELBO", "K-M1"), jobs=2)
+plan = ImageGridPlan(TINY.lasting(1e6), Path({runs!r}), ({images!r},), methods=("K-ELBO", "K-M1"),
+                     engine=LocalProcesses(2))
 training.finish_all(cells(plan, "mlp", METHOD_NAMES), plan, lambda done, total: print(done, flush=True))
 """
 

@@ -22,6 +22,7 @@ from vsmnp.paper.reproduce.plane.budgets import BUDGETS
 from vsmnp.paper.reproduce.plane.cells import cells
 from vsmnp.paper.reproduce.plane.variants import BILEVEL
 from vsmnp.runs.session import Session
+from vsmnp.sweeps.engines.local import LocalProcesses
 
 FEW = ("K-ELBO", "K-M1", "F-M2")
 
@@ -129,7 +130,9 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(
     assert half.data["unfinished"] == [cell.name]
     assert [row["step"] for row in half.data["rows"]] == [1, 1]
     gone_on = load("fig3").reproduce(tmp_path, plan, _ignore)
-    whole = load("fig3").reproduce(tmp_path, replace(plan, runs=tmp_path / "other", jobs=2), _ignore)
+    whole = load("fig3").reproduce(
+        tmp_path, replace(plan, runs=tmp_path / "other", engine=LocalProcesses(2)), _ignore
+    )
     assert gone_on.data == whole.data
     assert gone_on.data["unfinished"] == []
     with pytest.raises(DataError, match=r"There is no run of fig3 in .*leave out --no-train"):

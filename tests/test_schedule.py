@@ -56,7 +56,7 @@ def test_a_warm_up_longer_than_the_run_never_ends() -> None:
 @pytest.mark.parametrize("kernels", ON_HOST)
 @pytest.mark.parametrize("name", LR_SCHEDULES)
 def test_each_step_is_one_with_that_step_size(name: str, kernels: str, fuse: bool) -> None:
-    """A step of a schedule is one whose constant step sizes are those of the formula, up to their rounding."""
+    """A step of a schedule is one with constant step sizes by the formula, up to their rounding."""
     k, data = load(kernels), load_data("mixture")
     per_epoch = Trainer.build(k, TINY, data).batches.per_epoch
     settings = replace(TINY, lr_schedule=name, lr_warmup=4 / per_epoch, bilevel_steps=1)
@@ -76,7 +76,7 @@ def test_each_step_is_one_with_that_step_size(name: str, kernels: str, fuse: boo
 @pytest.mark.parametrize("encoder_data", ["same", "fresh"])
 def test_the_warm_up_counts_epochs_of_the_training_data(encoder_data: str) -> None:
     trainer = Session.new(replace(TINY, lr_warmup=3.0, encoder_data=encoder_data)).trainer
-    assert trainer.schedule.warmup == 3 * trainer.batches.per_epoch / (2 if encoder_data == "fresh" else 1)
+    assert trainer.scheduled.schedule.warmup == 3 * trainer.batches.per_epoch / (2 if encoder_data == "fresh" else 1)
 
 
 def test_a_schedule_that_ends_with_the_run_keeps_its_length(tmp_path: Path) -> None:

@@ -38,13 +38,14 @@ from small_data import smaller_sets
 from vsmnp import storage
 from vsmnp.cli import main
 from vsmnp.errors import LockedError, StorageError, VsmnpError
-from vsmnp.paper.reproduce import grid
 from vsmnp.runs import checkpoint
 from vsmnp.runs import lock as locks
 from vsmnp.runs.folder import claim, hold
 from vsmnp.runs.lock import LOCK, lock_folder
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings import toml
+from vsmnp.sweeps.cell_session import open_cell
+from vsmnp.sweeps.cells import Cell
 from vsmnp.training.loop import Watch
 
 FILES = ["checkpoint.h5", "checkpoint.previous.h5", "config.toml", "metrics.csv"]
@@ -377,7 +378,7 @@ def test_a_cell_of_a_grid_that_is_trained_elsewhere_is_refused(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     with pytest.raises(LockedError, match=f"in use by process {holder.pid} on"):
-        grid.open_cell(grid.Cell("run", TINY, {}), tmp_path)
+        open_cell(Cell("run", TINY, {}), tmp_path)
     assert holder.poll() is None
 
 
@@ -474,7 +475,7 @@ def test_a_run_that_cannot_begin_holds_nothing(tmp_path: Path, half: Path) -> No
             Session.resumed(folder, changes)
         kept.append(refusal)
     with pytest.raises(VsmnpError) as refusal:
-        grid.open_cell(grid.Cell("run", replace(TINY, lr=1.0), {}), tmp_path)
+        open_cell(Cell("run", replace(TINY, lr=1.0), {}), tmp_path)
     kept.append(refusal)
     with pytest.raises(StorageError) as refusal:
         claim(folder)

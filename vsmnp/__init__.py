@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .model.vae import GaussianVAE
     from .runs.session import load_run
     from .settings.settings import Settings
+    from .sweeps.sweep import sweep
 
 _MODULES = {
     "GaussianVAE": "model.vae",
@@ -41,10 +42,21 @@ _MODULES = {
     "load_data": "data",
     "load_run": "runs.session",
     "resume": "api",
+    "sweep": "sweeps.sweep",
     "train": "api",
 }
 
-__all__ = ["GaussianVAE", "Settings", "__version__", "evaluate", "load_data", "load_run", "resume", "train"]
+__all__ = [
+    "GaussianVAE",
+    "Settings",
+    "__version__",
+    "evaluate",
+    "load_data",
+    "load_run",
+    "resume",
+    "sweep",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -11,6 +11,7 @@ from vsmnp.paper.reproduce import NAMES, OPTIONS, load
 
 from ..command import with_examples
 from ..console import ProgressLine, json_text, say, table
+from ..engine_options import ENGINE_PARAMETERS, chosen_engine
 from ..grid_options import GRID_NAMES, grid_options, plan_of, reproduce_grid
 from ..options import output_options
 from ..process import catch_signals, prepare_process
@@ -48,8 +49,8 @@ def command(
 
     fig1: parameter recovery by joint divergences. fig2: inference on toy posteriors from a grid of starts.
     fig5: mixtures fitted by the Fisher divergence. laplace: the family whose biased gradient vanishes.
-    failure: an experiment on which objectives fail, and why (with --budget, --datasets, --jobs, --no-train,
-    --records).
+    failure: an experiment on which objectives fail, and why (with --budget, --datasets, --on, --jobs,
+    --no-train, --records).
 
     The others are drawn from grids of runs, which are trained or resumed as far as needed. Each states which
     of the paper's claims agree with the runs.
@@ -78,9 +79,10 @@ def _reproduce(
     ctx: click.Context, name: str, folder: Path, quick: bool, progress: ProgressLine, values: dict[str, Any]
 ) -> Result:
     """Compute a figure without a plan, with those options of the grid that it takes."""
-    taken = {option: values[option] for option in OPTIONS.get(name, ())}
+    taken = {option: values[option] for option in OPTIONS.get(name, ()) if option not in ENGINE_PARAMETERS}
     if not taken:
         return load(name).reproduce(folder, quick, progress.part)
+    taken["engine"] = chosen_engine(values).engine()
     given = ctx.get_parameter_source("budget") is not click.core.ParameterSource.DEFAULT
     if quick and given and taken.get("budget") != "quick":
         raise click.UsageError(f"Give --quick or --budget {taken['budget']}, not both.")

@@ -20,16 +20,20 @@ from tiny_plane import TINY
 from vsmnp.evaluation.classifier.store import SHIPPED
 from vsmnp.objectives.gamma import LearnedGamma, OptimalGamma
 from vsmnp.paper.derivations.examples import kernel_set
-from vsmnp.paper.reproduce import grid, images
+from vsmnp.paper.reproduce import images
 from vsmnp.paper.reproduce.failure import cells, earlier, experiment, tables, training
 from vsmnp.paper.reproduce.failure.exact import ExactPosteriorLearning
 from vsmnp.paper.reproduce.failure.factors import Factors
-from vsmnp.paper.reproduce.grid import Cell, finish_cells
+from vsmnp.paper.reproduce.grid import finish_cells
 from vsmnp.paper.reproduce.images import records as image_records
 from vsmnp.paper.reproduce.plane import records as plane_records
 from vsmnp.paper.reproduce.plane.budgets import PlaneBudget
 from vsmnp.runs.session import Session
 from vsmnp.settings.settings import Settings
+from vsmnp.sweeps.cell_session import WHOLE
+from vsmnp.sweeps.cells import Cell
+from vsmnp.sweeps.engines.catalogue import EngineChoice
+from vsmnp.sweeps.engines.local import THIS_PROCESS
 
 from .follow import Case, Step, commands, remedy
 from .follow import vsmnp as command
@@ -252,14 +256,14 @@ def a_start_that_is_not_trained(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     for name in (origin.name, moved.name):
         shutil.rmtree(name)
     yield lambda: training.finish_all(
-        [moved.origin, moved], FEW_STEPS, Path(), lambda done, total: None, lambda: False, 1
+        [moved.origin, moved], FEW_STEPS, Path(), lambda done, total: None, lambda: False, THIS_PROCESS
     )
 
 
 # --- folders and processes ------------------------------------------------------------------------
 
 
-@remedy("remove it, or choose another folder by --runs (for failure by --out)")
+@remedy("remove it, or choose another folder by --out (for a figure with a grid by --runs)")
 def a_grid_of_other_settings(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     plane("--runs", "some")()
     (run,) = Path("some").rglob("checkpoint.h5")
@@ -280,11 +284,12 @@ def die(cell: Cell, report: Callable[[int], None], stop: Callable[[], bool]) -> 
 
 def work(cell: Cell, report: Callable[[int], None], stop: Callable[[], bool]) -> None:
     """Report that the work is done."""
-    report(grid.WHOLE)
+    report(WHOLE)
 
 
 def finished(what: Callable[..., None], jobs: int, stop: Callable[[], bool] = lambda: False) -> Step:
-    return lambda: finish_cells(CELLS, what, lambda done, total: None, stop, jobs)
+    engine = EngineChoice(jobs=jobs).engine()
+    return lambda: finish_cells(CELLS, what, Path(), lambda done, total: None, stop, engine)
 
 
 @remedy("the same command goes on from there, and fewer --jobs need less")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -56,7 +56,7 @@ _ONE = ("scale", "variance")
 
 
 def initial_parameters(
-    model: GaussianVAE, seeds: tuple[int, ...], rule: str, sd: float, dtype: DType
+    model: GaussianVAE, seeds: tuple[int, ...], rule: str, sd: float | Sequence[float], dtype: DType
 ) -> tuple[Array, Array]:
     """Draw the initial ``phi (R, P_e)`` and ``theta (R, P_d)`` as NumPy arrays.
 
@@ -66,8 +66,8 @@ def initial_parameters(
         One seed per model; member r of an ensemble has the initial values of a single run with its seed.
     rule : str
         Distribution of weights and biases, a name in :data:`vsmnp.settings.choices.INITIAL`.
-    sd : float
-        Initial ``sqrt(gamma)``.
+    sd : float or sequence of float
+        Initial ``sqrt(gamma)``, of all models or of each.
 
     Raises
     ------

@@ -111,7 +111,10 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def glance(path: Path, names: Sequence[str] | None = None) -> Content:
-    """Read the arrays of these names or all, the attributes and the :func:`seal`; raises as :func:`load`."""
+    """Read the arrays of these names and groups, or all, the attributes and the :func:`seal`.
+
+    Raises what :func:`load` raises.
+    """
     import h5py
 
     content = _read(path)
@@ -125,7 +128,8 @@ def glance(path: Path, names: Sequence[str] | None = None) -> Content:
         with h5py.File(io.BytesIO(content), "r") as file:
 
             def visit(name: str, node: Any) -> None:
-                if isinstance(node, h5py.Dataset) and (names is None or name in (*names, _ATTRIBUTES)):
+                wanted = names is None or not {name, name.split("/")[0]}.isdisjoint((*names, _ATTRIBUTES))
+                if isinstance(node, h5py.Dataset) and wanted:
                     arrays[name] = _array(file, name, len(content))
 
             file.visititems(visit)

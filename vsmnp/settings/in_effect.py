@@ -8,6 +8,9 @@ from typing import cast
 from .choices import ARCHITECTURES, INFERENCES, BatchNormRule
 from .settings import Settings
 
+#: The settings that a model of an ensemble may have for itself; all others are those of the ensemble.
+OF_A_MODEL = ("seeds", "lr", "encoder_lr", "bilevel_lr", "sd_init")
+
 
 def estimators(settings: Settings) -> tuple[str, str]:
     """Choose the estimator of ``|E s|^2`` and the baseline of M3.

@@ -16,7 +16,7 @@ The cosine is that of Loshchilov & Hutter (ICLR 2017), without restarts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,40 @@ class Schedule:
         return growth * self.decay(share)
 
 
-def step_sizes(k: Kernels, settings: Settings) -> StepSizes:
-    """Return the step sizes of the settings for every model, in the memory of ``k``."""
-    sizes = settings.encoder_lr, settings.lr, bilevel_step_size(settings)
-    models, dtype = len(settings.seeds), np.dtype(settings.dtype)
-    return StepSizes(*(k.asarray(np.full(models, size, dtype)) for size in sizes))
+@dataclass(frozen=True)
+class ScheduledStepSizes:
+    """The step sizes of every model, those of both networks times the factor of a schedule.
+
+    Attributes
+    ----------
+    schedule : Schedule
+        The factor of each step.
+    whole, current : StepSizes
+        Step sizes where the factor is 1, and in the current step, in arrays that stay at their addresses.
+    """
+
+    schedule: Schedule
+    whole: StepSizes
+    current: StepSizes
+
+    @classmethod
+    def of(
+        cls, k: Kernels, settings: Settings, members: Sequence[Settings], per_epoch: float, total: int
+    ) -> ScheduledStepSizes:
+        """Return the step sizes of a run of ``total`` steps, ``per_epoch`` of which are an epoch."""
+        schedule = Schedule.named(settings.lr_schedule, settings.lr_warmup * per_epoch, total)
+        return cls(schedule, *(step_sizes(k, settings, members) for _ in range(2)))
+
+    def place(self, t: int) -> None:
+        """Write the step sizes of step t in place: a recorded step reads them at their addresses."""
+        if not self.schedule.is_constant:
+            factor = self.schedule.factor(t)
+            self.current.encoder[:] = factor * self.whole.encoder
+            self.current.decoder[:] = factor * self.whole.decoder
+
+
+def step_sizes(k: Kernels, settings: Settings, members: Sequence[Settings] = ()) -> StepSizes:
+    """Return the step sizes of every model, in the memory of ``k``; ``members`` are as in the trainer."""
+    each = members or [settings] * len(settings.seeds)
+    sizes = zip(*((one.encoder_lr, one.lr, bilevel_step_size(one)) for one in each), strict=True)
+    return StepSizes(*(k.asarray(np.asarray(size, settings.dtype)) for size in sizes))

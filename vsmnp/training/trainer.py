@@ -31,7 +31,7 @@ from .info import Info
 from .memory import require_memory
 from .optimizers import Optimizer, optimizer
 from .replayed_step import ReplayedStep
-from .schedule import Schedule, step_sizes
+from .schedule import ScheduledStepSizes, step_sizes
 from .state import State, new_state
 
 
@@ -49,11 +49,13 @@ class Trainer:
     decoder_optimizer: Optimizer
     may_fuse: bool = True
     prepared: Prepared = AS_THEY_ARE
+    #: Settings of each model, where they differ in what a model may have for itself; else empty.
+    members: tuple[Settings, ...] = ()
 
     @classmethod
     def build(
         cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True,
-        prepared: Prepared = AS_THEY_ARE,
+        prepared: Prepared = AS_THEY_ARE, members: tuple[Settings, ...] = (),
     ) -> Trainer:  # fmt: skip
         """Build the trainer of these settings for the dataset.
 
@@ -63,6 +65,9 @@ class Trainer:
             Whether a fused step may be used where the kernel set has one.
         prepared : Prepared
             The map of the data to the model's units; by default none.
+        members : tuple of Settings
+            Settings of each model, which may differ in :data:`~vsmnp.settings.in_effect.OF_A_MODEL`; by
+            default all models have ``settings``.
 
         Raises
         ------
@@ -75,12 +80,12 @@ class Trainer:
         warmup = settings.kl_warmup * _steps_per_epoch(settings, batches)
         learning = build_learning(settings, warmup)
         if settings.bilevel_steps:
-            lr = step_sizes(k, settings).bilevel
+            lr = step_sizes(k, settings, members).bilevel
             learning = build_bilevel(settings, cast(LearningObjective, learning), lr, warmup)
         made = cls(
             k, settings, build_model(settings, dataset), batches, learning,
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
-            optimizer(settings.optimizer), may_fuse, prepared,
+            optimizer(settings.optimizer), may_fuse, prepared, members,
         )  # fmt: skip
         require_memory(settings, made.model, not k.data_memory(), lambda: made.fused is not None)
         return made
@@ -100,22 +105,26 @@ class Trainer:
         )  # fmt: skip
 
     @cached_property
+    def scheduled(self) -> ScheduledStepSizes:
+        """The schedule of the step sizes of both networks; bi-level updates keep theirs."""
+        per_epoch = _steps_per_epoch(self.settings, self.batches)
+        return ScheduledStepSizes.of(self.k, self.settings, self.members, per_epoch, self.total_steps)
+
+    @property
     def step_sizes(self) -> StepSizes:
         """Step sizes of every model in the current step, in arrays that stay at their addresses."""
-        return step_sizes(self.k, self.settings)
-
-    @cached_property
-    def schedule(self) -> Schedule:
-        """The factor of the step sizes of both networks in each step; bi-level updates keep theirs."""
-        settings = self.settings
-        warmup = settings.lr_warmup * _steps_per_epoch(settings, self.batches)
-        return Schedule.named(settings.lr_schedule, warmup, self.total_steps)
+        return self.scheduled.current
 
     @cached_property
     def store(self) -> Store | None:
         """The training data in the memory of the device; None if the kernels compute on the host."""
         memory = self.k.data_memory()
         return Store(self.batches, self.batches_per_step, memory) if memory else None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seed of every model; those of ``members``, unlike those of an ensemble, may be equal."""
+        return tuple(each.seeds[0] for each in self.members) or self.settings.seeds
 
     @property
     def batches_per_step(self) -> int:
@@ -155,7 +164,8 @@ class Trainer:
         """Draw the parameters from the seeds, with new optimiser states."""
         settings = self.settings
         dtype = np.dtype(settings.dtype)
-        host = initial_parameters(self.model, settings.seeds, settings.initial, initial_sd(settings), dtype)
+        sds = [initial_sd(each) for each in self.members or (settings,)]
+        host = initial_parameters(self.model, self.seeds, settings.initial, sds, dtype)
         phi, theta = (self.k.asarray(vector) for vector in host)
         phi_memory = self.encoder_optimizer.remember(self.k, phi)
         return new_state(self.k, phi, theta, phi_memory, self.decoder_optimizer.remember(self.k, theta))
@@ -171,17 +181,10 @@ class Trainer:
         indices = range(first, first + self.batches_per_step)
         gathered = self.store is not None and self.store.bring(first)
         clean = [] if gathered else [self.k.asarray(self.batches.clean(index)) for index in indices]
-        self._schedule_step_sizes(t)
+        self.scheduled.place(t)  # before the work, which may be recorded
         seen = self._work(state, t, clean) if self.recorded is None else self.recorded(state, clean)
         state.step += 1
         return Info(partial(self._outcomes, seen), self.settings.bilevel_steps > 0)
-
-    def _schedule_step_sizes(self, t: int) -> None:
-        """Write the step sizes of step t, in place: a recorded step reads them at their addresses."""
-        if not self.schedule.is_constant:
-            factor = self.schedule.factor(t)
-            self.step_sizes.encoder.fill(factor * self.settings.encoder_lr)
-            self.step_sizes.decoder.fill(factor * self.settings.lr)
 
     def _outcomes(self, seen: StepTerms | tuple[Outcome, Outcome]) -> tuple[Outcome, Outcome]:
         """Return the outcomes of a fused or composed step, before a replayed step overwrites them."""
@@ -214,12 +217,12 @@ class Trainer:
             return self._composed(state, t, minibatch)
         xs = [minibatch(use) for use in range(self.settings.encoder_steps + 1)]
         at_t = state if state.step is t else replace(state, step=t)  # in a recording, t is a ReplayedInt
-        return self.fused(at_t, xs, self.settings.seeds, self.step_sizes)
+        return self.fused(at_t, xs, self.seeds, self.step_sizes)
 
     def _composed(self, state: State, t: int, minibatch: Callable[[int], Array]) -> tuple[Outcome, Outcome]:
         """Run step t kernel by kernel; ``minibatch(use)`` is that of update ``0 .. J``, J the decoder's."""
         k, settings = self.k, self.settings
-        key, encoder_steps = Key(settings.seeds), settings.encoder_steps
+        key, encoder_steps = Key(self.seeds), settings.encoder_steps
         sizes = self.step_sizes
         for j in range(encoder_steps):
             x = minibatch(j)

@@ -10,9 +10,10 @@ from ...errors import member_of
 from .reproduction import Reproduction
 
 NAMES = ("fig1", "fig2", "fig5", "laplace", "failure")
-#: Options of the command that a reproduction takes as keywords of the same names, with ``stop``.
+#: Options of the command that a reproduction takes as keywords of the same names, with ``stop``; those that
+#: choose an engine make its keyword ``engine``.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "failure": ("budget", "datasets", "jobs", "no_train", "records"),
+    "failure": ("budget", "datasets", "on", "jobs", "partition", "no_train", "records"),
 }  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from ...sweeps.engines.engine import WorkEngine
+from ...sweeps.engines.local import THIS_PROCESS
 from .methods import NAMES
 
 
@@ -43,8 +45,8 @@ class GridPlan:
     seeds: tuple[int, ...] = ()
     #: Methods of a figure that are wanted.
     methods: tuple[str, ...] = NAMES
-    #: Number of processes that train at a time.
-    jobs: int = 1
+    #: Where the runs are trained.
+    engine: WorkEngine = THIS_PROCESS
     #: Whether missing runs are trained, or left out.
     train: bool = True
 

@@ -12,10 +12,11 @@ from ...runs.folder import CHECKPOINT
 from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings
+from ...sweeps.cell_session import check_same, finish_session, is_finished, open_cell
+from ...sweeps.cells import Cell
+from ...sweeps.engines.engine import Report
 from ...types import Array
 from ...types.progress import Stop
-from .grid import Cell, check_same, finish_session, is_finished, open_cell
-from .workers import Report
 
 #: Thousandths of a cell's progress that its training makes; the rest is its measurement.
 _TRAINED = 900
@@ -51,7 +52,7 @@ def finish_measured(
     measure : callable
         Measures a session's present state, given the cell's labels and whether no steps are left.
     report, stop : callable
-        As in :func:`.grid.finish_session`.
+        As in :func:`~vsmnp.sweeps.cell_session.finish_session`.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ....errors import ConfigError, member_of
-from ..grid import Cell
+from ....sweeps.cells import Cell
 from .factors import EXACT_OBJECTIVES, Factors
 
 PLANE = ("star", "mixture", "ring", "banana", "pinwheel")

@@ -16,6 +16,8 @@ from typing import Any
 from ....errors import DataError
 from ....runs.folder import CHECKPOINT
 from ....runs.session import load_run
+from ....sweeps.engines.engine import WorkEngine
+from ....sweeps.engines.local import THIS_PROCESS
 from ....types.progress import Progress, Stop
 from ..reproduction import Result, Table
 from . import earlier, measures, tables, verdicts
@@ -34,7 +36,7 @@ _TRAINED = Factors("mixture", "kl", "m1")
 
 def reproduce(
     out: Path, quick: bool, progress: Progress, *, budget: str = "laptop", datasets: Sequence[str] = (),
-    jobs: int = 1, no_train: bool = False, records: Sequence[Path] = (),
+    engine: WorkEngine = THIS_PROCESS, no_train: bool = False, records: Sequence[Path] = (),
     stop: Stop = lambda: False,
 ) -> Result:  # fmt: skip
     """Train the grids, or resume them, then judge, draw and conclude; see the module and the protocol.
@@ -45,8 +47,8 @@ def reproduce(
         A name of :data:`.cells.BUDGETS`; ``quick`` stands for the first.
     datasets : sequence of str
         Data sets to run; empty for those of the budget.
-    jobs : int
-        Number of processes that train at a time.
+    engine : WorkEngine
+        Where the runs are trained.
     no_train : bool
         Whether only finished runs are shown.
     records : sequence of Path
@@ -64,7 +66,7 @@ def reproduce(
     wished, folder = wanted(size, tuple(datasets)), out / "runs" / size.name
     known, variances = earlier.read_all(records, size)
     if not no_train:
-        finish_all(earlier.missing(wished, known), size, folder, progress, stop, jobs)
+        finish_all(earlier.missing(wished, known), size, folder, progress, stop, engine)
     found = {run: row_of(run, size, folder) for run in wished}
     rows = [row for run in wanted(size) if (row := found.get(run) or known.get(run)) is not None]
     if not rows:

@@ -11,13 +11,15 @@ from typing import cast
 from ....errors import DataError, DivergenceError
 from ....runs.session import Run, Session, load_run
 from ....storage import make_folder
+from ....sweeps.cell_session import WHOLE, is_finished, open_cell
+from ....sweeps.cells import Cell
+from ....sweeps.engines.engine import Report, WorkEngine
 from ....training.build import gamma_rule
 from ....training.history import History
 from ....training.loop import Watch
 from ....training.state import State
 from ....types.progress import Progress, Stop
-from ..grid import WHOLE, Cell, finish_cells, is_finished, open_cell
-from ..workers import Report
+from ..grid import finish_cells
 from .cells import FailureBudget, at_once, cell_of, factors_of
 from .exact import ExactPosteriorLearning, Name, NoInference
 from .factors import Factors
@@ -26,9 +28,14 @@ from .tables import MeasuredRun, rounded
 
 
 def finish_all(
-    runs: Sequence[Factors], budget: FailureBudget, folder: Path, progress: Progress, stop: Stop, jobs: int
+    runs: Sequence[Factors],
+    budget: FailureBudget,
+    folder: Path,
+    progress: Progress,
+    stop: Stop,
+    engine: WorkEngine,
 ) -> None:
-    """Train and measure the runs, ``jobs`` at a time: first those that need no other run.
+    """Train and measure the runs on an engine: first those that need no other run.
 
     Raises what :func:`~vsmnp.paper.reproduce.grid.finish_cells` raises.
     """
@@ -38,7 +45,7 @@ def finish_all(
     before = 0
     for part, size in zip(parts, sizes, strict=True):
         shown = partial(_shifted, progress, before, sum(sizes))
-        finish_cells(part, partial(finish, budget=budget, folder=folder), shown, stop, jobs)
+        finish_cells(part, partial(finish, budget=budget, folder=folder), folder, shown, stop, engine)
         before += size
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ....settings.presets import preset
 from ....settings.settings import Settings
-from ..grid import Cell
+from ....sweeps.cells import Cell
 from ..methods import Method, methods
 from .plan import ImageGridPlan
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ....sweeps.cells import Cell
 from ....types.progress import Progress, Stop
 from ..answers import sentences
-from ..grid import Cell
 from ..measured_cells import check_any, gaps
 from ..methods import NAMES
 from ..reproduction import Result, Table

@@ -11,10 +11,12 @@ from typing import Any
 
 from ....runs.session import Run, Session
 from ....storage import make_folder
+from ....sweeps.cell_session import WHOLE
+from ....sweeps.cells import Cell
+from ....sweeps.engines.engine import Report
 from ....types.progress import Progress, Stop
-from ..grid import WHOLE, Cell, finish_cells
+from ..grid import finish_cells
 from ..measured_cells import finish_measured
-from ..workers import Report
 from .distances import measure_distances
 from .measured import MeasuredImageRun, measure, read
 from .plan import ImageGridPlan
@@ -29,7 +31,7 @@ def finish_all(
     The other parameters and the errors are those of :func:`~vsmnp.paper.reproduce.grid.finish_cells`.
     """
     make_folder(plan.folder)
-    finish_cells(cells, partial(finish, plan=plan, quality=quality), progress, stop, plan.jobs)
+    finish_cells(cells, partial(finish, plan=plan, quality=quality), plan.folder, progress, stop, plan.engine)
 
 
 def finish(cell: Cell, report: Report, stop: Stop, plan: ImageGridPlan, quality: bool) -> None:

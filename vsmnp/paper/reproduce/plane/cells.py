@@ -8,7 +8,7 @@ from itertools import product
 from ....errors import ConfigError
 from ....settings.presets import preset
 from ....settings.settings import Settings
-from ..grid import Cell
+from ....sweeps.cells import Cell
 from ..methods import Method, methods
 from .plan import PlaneGridPlan
 from .variants import BILEVEL, ONLY, changes

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ....metrics import prior_estimate
 from ....runs.session import Session
+from ....sweeps.cells import Cell
+from ....sweeps.cost import core_seconds
 from ....types.progress import Progress, Stop
-from ..grid import Cell
 from ..reproduction import Result, Table
 from .measured import read
 from .plan import PlaneGridPlan
@@ -67,14 +67,7 @@ def _timed(cell: Cell, plan: PlaneGridPlan) -> tuple[int, float, float]:
         subject = run.vae.on(run.test_set[:points])
         prior_estimate(subject, 1)  # what is done once is not timed
         session.seconds_per_step(1)
-        part = _core_seconds(lambda: prior_estimate(subject, draws))
+        part = core_seconds(lambda: prior_estimate(subject, draws))
         measured = part * (budget.points / points) * (budget.draws / draws)
-        step = _core_seconds(lambda: session.seconds_per_step(_STEPS)) / (1 + _STEPS)
+        step = core_seconds(lambda: session.seconds_per_step(_STEPS)) / (1 + _STEPS)
         return session.total_steps, step, measured
-
-
-def _core_seconds(work: Callable[[], object]) -> float:
-    """Return the processor time of some work, on which other programs have little influence."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin

@@ -10,12 +10,14 @@ from typing import Any
 
 from ....data import load_data
 from ....storage import make_folder
+from ....sweeps.cell_session import WHOLE
+from ....sweeps.cells import Cell
+from ....sweeps.engines.engine import Report
 from ....types.progress import Progress, Stop
 from ..answers import sentences
-from ..grid import WHOLE, Cell, finish_cells
+from ..grid import finish_cells
 from ..measured_cells import check_any, finish_measured, gaps
 from ..reproduction import Result
-from ..workers import Report
 from . import picture, records, verdicts
 from .cells import cells
 from .claims import PlaneClaim
@@ -74,7 +76,7 @@ class PlaneFigure:
         if plan.dry_run:
             return estimate(self.name, grid, plan, progress, stop)
         make_folder(plan.folder)
-        finish_cells(grid, partial(finish, plan=plan), progress, stop, plan.jobs)
+        finish_cells(grid, partial(finish, plan=plan), plan.folder, progress, stop, plan.engine)
         runs = _measured(grid, plan)
         check_any(runs, self.name, plan.folder)
         rows = [row for run in runs.values() for row in run.rows()]

@@ -1,0 +1,32 @@
+"""Options of commands that work on an engine: which one, and how many items at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
+
+from .options import F, with_options
+
+#: The parameters of the options.
+ENGINE_PARAMETERS = ("on", "jobs", "partition")
+
+
+def engine_options(default_jobs: int) -> Callable[[F], F]:
+    """Return a decorator that gives a command the options of engines."""
+    forms = ", ".join(row.form for row in ENGINES.values())
+    zero = "; 0: one for each core, and 100 with slurm" if not default_jobs else "; 0: one for each core"
+    return with_options(
+        click.option("--on", default="local", help=f"Where the runs are trained: {forms}."),
+        click.option("--jobs", type=click.IntRange(min=0), default=default_jobs,
+                     help=f"Number of processes or jobs that train at the same time{zero}."),
+        click.option("--partition", default="", show_default=False, help="Partition of the jobs of Slurm."),
+    )  # fmt: skip
+
+
+def chosen_engine(values: Mapping[str, Any], threads: int = 0) -> EngineChoice:
+    """Return the choice of an engine by the values of the options."""
+    return EngineChoice(**{name: values[name] for name in ENGINE_PARAMETERS}, threads=threads)

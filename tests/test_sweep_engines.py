@@ -1,0 +1,347 @@
+"""Test the engines: workers that are killed, schedulers that are stopped, and the bytes of a serial run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError
+from vsmnp.runs import checkpoint
+from vsmnp.sweeps.cells import Cell, cells_of
+from vsmnp.sweeps.driver import Driver
+from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
+from vsmnp.sweeps.engines.completed import LOSSES, completed
+from vsmnp.sweeps.engines.dask import DaskCluster
+from vsmnp.sweeps.engines.driver_file import DriverFile
+from vsmnp.sweeps.engines.engine import EngineLostError, Order, Report, WorkEngine, WorkerLostError
+from vsmnp.sweeps.engines.local import THIS_PROCESS, LocalProcesses, ThisProcess
+from vsmnp.sweeps.engines.remote import Failed, check_worker, work_remotely
+from vsmnp.sweeps.engines.slurm import SlurmJobs
+from vsmnp.types.progress import Stop
+from vsmnp.version import VERSION
+
+#: Small runs, long enough that a worker can be killed in the middle of one.
+BASE = {"hidden": (8,), "steps": 40, "log_every": 5, "batch_size": 200, "kernels": "reference"}
+AXES = [{"seed": seed, "lr": lr} for seed in range(4) for lr in (1e-3, 1e-2)]
+
+
+def cells(**base: Any) -> list[Any]:
+    return cells_of({**BASE, **base}, AXES)
+
+
+def arrays_of(folder: Path) -> dict[str, dict[str, bytes]]:
+    """Return the bytes of every array of every cell."""
+    return {
+        path.parent.name: {name: array.tobytes() for name, array in checkpoint.load(path)[0].items()}
+        for path in sorted(folder.glob("*/checkpoint.h5"))
+    }
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
+    """The arrays of the sweep, trained in this process."""
+    folder = tmp_path_factory.mktemp("serial")
+    found = Driver(folder, THIS_PROCESS, pack=4).train(cells())
+    assert {row["status"] for row in found.rows} == {"finished"}
+    return arrays_of(folder)
+
+
+# --- work that the engines are given ---------------------------------------------------------------
+
+
+def double(item: int, report: Report, stop: Stop) -> int:
+    report(1000)
+    return 2 * item
+
+
+def fail(item: int, report: Report, stop: Stop) -> int:
+    raise ConfigError(f"Item {item} fails.")
+
+
+def end_once(item: tuple[int, Path], report: Report, stop: Stop) -> int:
+    """End the process of the first call for an odd number, as the system does where memory is short."""
+    number, folder = item
+    mark = folder / f"{number}"
+    if number % 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def end_always(item: int, report: Report, stop: Stop) -> int:
+    if item == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
+    while not stop():
+        report(1)
+        time.sleep(0.05)
+    raise Interrupted("Stopped.")
+
+
+def results(items: Any, work: Any, engine: WorkEngine, order: Order) -> dict[int, Any]:
+    with closing(completed(items, work, engine, order)) as found:
+        return dict(found)
+
+
+LOCAL = [THIS_PROCESS, LocalProcesses(2), SlurmJobs(2, cluster="local")]
+KINDS = [type(engine).__name__ for engine in LOCAL]
+
+
+@pytest.mark.parametrize("engine", LOCAL, ids=KINDS)
+def test_every_item_is_done_once(engine: WorkEngine, tmp_path: Path) -> None:
+    assert results(range(5), double, engine, Order(tmp_path)) == {i: 2 * i for i in range(5)}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("engine", LOCAL, ids=KINDS)
+def test_an_error_of_the_work_is_its_result(engine: WorkEngine, tmp_path: Path) -> None:
+    (error,) = results([7], fail, engine, Order(tmp_path)).values()
+    assert isinstance(error, ConfigError)
+    assert str(error) == "Item 7 fails."
+
+
+@pytest.mark.parametrize("engine", LOCAL[1:], ids=KINDS[1:])
+def test_the_item_of_a_killed_worker_is_given_to_another(engine: WorkEngine, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    found = results([(i, marks) for i in range(4)], end_once, engine, Order(tmp_path))
+    assert found == {i: i for i in range(4)}
+
+
+def test_an_item_that_ends_its_workers_is_their_cause_and_no_other(tmp_path: Path) -> None:
+    found = results(range(4), end_always, LocalProcesses(2), Order(tmp_path))
+    assert isinstance(error := found.pop(1), WorkerLostError)
+    assert f"{LOSSES} times in a row" in str(error)
+    assert found == {0: 0, 2: 2, 3: 3}
+
+
+@pytest.mark.parametrize("engine", LOCAL[1:], ids=KINDS[1:])
+def test_a_stop_reaches_the_workers(engine: WorkEngine, tmp_path: Path) -> None:
+    begin = time.monotonic()
+    order = Order(tmp_path, stop=lambda: time.monotonic() > begin + 3)
+    with pytest.raises(Interrupted):
+        results(range(4), wait_for_stop, engine, order)
+
+
+def test_items_are_taken_one_by_one(tmp_path: Path) -> None:
+    """No more of them are in memory than the engine has in work."""
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for number in range(20):
+            taken += 1
+            yield number
+
+    with closing(completed(items(), double, LocalProcesses(2), Order(tmp_path))) as found:
+        for done, _ in enumerate(found):
+            assert taken <= done + 1 + 2
+
+
+# --- workers on other machines ---------------------------------------------------------------------
+
+
+def test_a_worker_of_another_version_or_folder_is_one_sentence(tmp_path: Path) -> None:
+    file = DriverFile.below(tmp_path)
+    with pytest.raises(ConfigError, match="does not see the folder"):
+        check_worker(VERSION, file)
+    file.write()
+    check_worker(VERSION, file)
+    with pytest.raises(ConfigError, match=r"and this process has 0\.0\.0: install the same version"):
+        check_worker("0.0.0", file)
+    found = work_remotely(double, 1, "0.0.0", file)
+    assert isinstance(found, Failed)
+    assert work_remotely(double, 1, VERSION, file) == 2
+
+
+def test_a_worker_stops_when_its_driver_ends_or_another_begins(tmp_path: Path) -> None:
+    first = DriverFile.below(tmp_path)
+    first.write()
+    assert not first.is_withdrawn()
+    second = DriverFile.below(tmp_path)
+    second.write()
+    first._looked = 0.0
+    assert first.is_withdrawn()
+    first.remove()
+    assert second.is_seen()
+    second.remove()
+    assert not second.path.exists()
+
+
+def test_an_engine_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"There is no engine 'dusk' \(did you mean 'dask'\?\)"):
+        EngineChoice("dusk").engine()
+    with pytest.raises(ConfigError, match="is no engine: write local"):
+        EngineChoice("local://host").engine()
+    with pytest.raises(ConfigError, match="--partition is an option of --on slurm"):
+        EngineChoice("local", partition="cpu").engine()
+    with pytest.raises(DeviceError, match="There is no Slurm on this machine"):
+        results([1], double, EngineChoice("slurm").engine(), Order(tmp_path))
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(LibraryError, match=r"pip install 'vsmnp\[slurm\]'"):
+        results([1], double, EngineChoice("slurm").engine(), Order(tmp_path))
+    with pytest.raises(LibraryError, match=r"pip install 'vsmnp\[dask\]'"):
+        results([1], double, EngineChoice("dask").engine(), Order(tmp_path))
+
+
+def test_the_table_has_every_engine() -> None:
+    kinds = {type(EngineChoice(name, jobs=2).engine()) for name in ENGINES}
+    assert kinds == {LocalProcesses, DaskCluster, SlurmJobs}
+    assert isinstance(EngineChoice(jobs=1).engine(), ThisProcess)
+
+
+def test_submitit_makes_the_bytes_of_a_serial_run(tmp_path: Path, serial: Any) -> None:
+    found = Driver(tmp_path, SlurmJobs(2, cluster="local"), pack=4).train(cells())
+    assert {row["status"] for row in found.rows} == {"finished"}
+    assert arrays_of(tmp_path) == serial
+    assert not (tmp_path / ".jobs").exists()
+
+
+# --- a driver that is killed -----------------------------------------------------------------------
+
+_DRIVER = """
+import sys
+from pathlib import Path
+from test_sweep_engines import cells
+from vsmnp.sweeps.driver import Driver
+from vsmnp.sweeps.engines.local import LocalProcesses
+Driver(Path({folder!r}), LocalProcesses(2), pack=4).train(cells(steps=400))
+"""
+
+
+def test_a_killed_driver_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    script = _DRIVER.format(folder=str(tmp_path / "killed"))
+    driver = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parent)
+    wait_until(lambda: any((tmp_path / "killed").glob(".packs/*/checkpoint.h5")))
+    driver.kill()
+    driver.wait()
+    assert not (tmp_path / "killed" / "sweep.csv").exists()
+    found = Driver(tmp_path / "killed", THIS_PROCESS, pack=1).train(cells(steps=400))
+    assert {row["status"] for row in found.rows} == {"finished"}
+    Driver(tmp_path / "whole", THIS_PROCESS, pack=4).train(cells(steps=400))
+    assert arrays_of(tmp_path / "killed") == arrays_of(tmp_path / "whole")
+    assert not (tmp_path / "killed" / ".packs").exists()
+
+
+# --- Dask, as a user starts it ---------------------------------------------------------------------
+
+
+def wait_until(condition: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Cluster:
+    """A scheduler of Dask and workers on the loopback, each a process that can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", f"{self.port}", "--no-dashboard"
+        )
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", *arguments]
+        process = subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        return self._start(
+            "worker", f"tcp://{self.address}", "--nthreads", "1", "--no-nanny", "--no-dashboard",
+            "--local-directory", str(self.folder),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        for process in self.processes:
+            with suppress(OSError):
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    found = Cluster(tmp_path_factory.mktemp("dask"))
+    yield found
+    found.close()
+
+
+def trained(folder: Path, cluster: Cluster, on_outcome: Any = lambda cell, outcome: None) -> Any:
+    engine = EngineChoice(f"dask://{cluster.address}").engine()
+    return Driver(folder, engine, pack=2, on_outcome=on_outcome).train(cells())
+
+
+def test_a_sweep_survives_killed_workers_and_a_killed_scheduler(
+    cluster: Cluster, tmp_path: Path, serial: Any
+) -> None:
+    """A worker is killed after the first pack and the scheduler after the second; the sweep is repeated."""
+    workers = [cluster.worker(), cluster.worker()]
+    done = 0
+
+    def kill(cell: Cell, outcome: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == 2:
+            workers[0].kill()
+        if done == 4:
+            cluster.scheduler.kill()
+
+    with pytest.raises(EngineLostError, match="what was done is kept, and the same command goes on"):
+        trained(tmp_path / "sweep", cluster, kill)
+    cluster.close()
+    again = Cluster(cluster.folder)
+    try:
+        again.worker()
+        found = trained(tmp_path / "sweep", again)
+    finally:
+        again.close()
+    assert {row["status"] for row in found.rows} == {"finished"}
+    assert arrays_of(tmp_path / "sweep") == serial
+    assert not (tmp_path / "sweep" / ".packs").exists()
+    assert not (tmp_path / "sweep" / ".driver").exists()
+
+
+def test_dask_without_a_scheduler_or_workers_is_one_sentence(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vsmnp.sweeps.engines.dask._PATIENCE", 4.0)
+    nowhere = EngineChoice(f"dask://127.0.0.1:{free_port()}").engine()
+    with pytest.raises(DeviceError, match="No Dask scheduler answers at"):
+        Driver(tmp_path, nowhere).train(cells())
+    wait_until(lambda: _listens(cluster.port))
+    with pytest.raises(DeviceError, match="has no workers: start some with 'dask worker"):
+        trained(tmp_path, cluster)
+    assert list(tmp_path.glob("*/checkpoint.h5")) == []
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,138 @@
+"""Drive a sweep: take stock, form packs, give them to an engine, and keep the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ..errors import Interrupted
+from ..runs.lock import lock_folder
+from ..storage import make_folder, write_text
+from ..types.progress import Progress, Stop
+from .cell_session import WHOLE
+from .cells import Cell, RefusedCell
+from .engines.completed import completed
+from .engines.engine import Order, WorkEngine, WorkerLostError
+from .inventory import take_inventory
+from .packs import PACKS, Pack, largest_pack, packs_of
+from .table import TABLE, SweepTable
+from .work import CellOutcome, Status, train_pack
+
+
+@dataclass
+class Driver:
+    """Train the cells of a sweep that are not finished.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder of the sweep, which all workers share.
+    engine : WorkEngine
+        Where the packs are trained.
+    pack : int
+        Most models of a pack; 0: as many as keep all workers busy, and 64 at most.
+    retries : int
+        How often a cell that fails is given to a worker again.
+    progress : callable
+        Called with the work done and the whole work.
+    on_outcome : callable
+        Called with each cell and what became of it.
+    stop : callable
+        Returns true to save what is trained and stop.
+    """
+
+    folder: Path
+    engine: WorkEngine
+    pack: int = 0
+    retries: int = 0
+    progress: Progress = field(default=lambda done, total: None)
+    on_outcome: Callable[[Cell, CellOutcome], None] = field(default=lambda cell, outcome: None)
+    stop: Stop = field(default=lambda: False)
+
+    def train(self, cells: Sequence[Cell | RefusedCell]) -> SweepTable:
+        """Train the cells, write ``sweep.csv`` and return its table.
+
+        Raises
+        ------
+        ConfigError
+            If a folder of a cell holds a run with other settings, or a worker has another version or does not
+            share the folder.
+        LockedError
+            If another process trains a sweep in the folder.
+        Interrupted
+            If ``stop`` returned true; the same sweep then goes on from there.
+        DeviceError
+            If the engine cannot be reached.
+        StorageError
+            If the folder cannot be written.
+        """
+        self.folder = make_folder(self.folder).absolute()
+        lock = lock_folder(self.folder)
+        try:
+            return self._train(cells)
+        finally:
+            lock.release()
+
+    def _train(self, cells: Sequence[Cell | RefusedCell]) -> SweepTable:
+        found = take_inventory(cells, self.folder)
+        table = SweepTable(self.folder, cells, found.outcomes)
+        packs = [*found.begun, *self.packs(found.new)]
+        try:
+            for attempt in range(self.retries + 1):
+                packs = self._round(packs, found.outcomes, is_last=attempt == self.retries)
+        except Interrupted as stopped:
+            raise Interrupted(
+                "Stopped; what was done is kept, and the same command goes on from there."
+            ) from stopped
+        finally:
+            write_text(self.folder / TABLE, table.to_csv())
+        _remove_if_empty(self.folder / PACKS)
+        return table
+
+    def packs(self, cells: Sequence[Cell]) -> list[Pack]:
+        """Divide new cells into packs."""
+        return list(packs_of(cells, self.pack or largest_pack(len(cells), self.engine.workers)))
+
+    def _round(self, packs: Sequence[Pack], outcomes: dict[str, CellOutcome], is_last: bool) -> list[Pack]:
+        """Train packs, note what became of their cells, and return the packs that failed."""
+        done, failed = [0] * len(packs), []
+        whole = WHOLE * sum(pack.size for pack in packs)
+        total = 0
+
+        def report(index: int, parts: int) -> None:
+            nonlocal total
+            size = parts * packs[index].size
+            total += size - done[index]
+            done[index] = size
+            self.progress(total, whole)
+
+        if not packs:
+            return []
+        order = Order(self.folder, report, self.stop)
+        with closing(completed(packs, partial(train_pack, sweep=self.folder), self.engine, order)) as results:
+            for index, result in results:
+                pack = packs[index]
+                if isinstance(result, WorkerLostError):
+                    result = [CellOutcome(Status.FAILED, error=str(result))] * len(pack.cells)
+                if isinstance(result, Exception):
+                    raise result
+                report(index, WHOLE)
+                if any(outcome.status is Status.FAILED for outcome in result):
+                    failed.append(pack)
+                    if not is_last:
+                        continue
+                for cell, outcome in zip(pack.cells, result, strict=True):
+                    outcomes[cell.name] = outcome
+                    self.on_outcome(cell, outcome)
+        return failed
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder that has nothing in it."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return

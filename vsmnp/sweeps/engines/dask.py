@@ -1,0 +1,140 @@
+"""Work by the workers of a Dask scheduler, or of a cluster of Dask on this machine."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ...errors import DeviceError, LibraryError
+from ...version import VERSION
+from .driver_file import DriverFile
+from .engine import EngineLostError, Order, Pool
+from .remote import ExecutorPool, check_worker
+
+_log = logging.getLogger(__name__)
+#: Seconds to wait for the scheduler, and for its first worker.
+_PATIENCE = 15.0
+#: Seconds between two questions for the number of workers, which may change.
+_EVERY = 5.0
+#: Items that wait with the scheduler for each that is worked on, so that no worker waits for this process.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class DaskCluster:
+    """The engine of the workers of a Dask scheduler.
+
+    Attributes
+    ----------
+    address : str
+        Such as ``tcp://host:8786``; empty for a cluster on this machine with ``workers`` processes.
+    workers : int
+        The number of processes of a cluster on this machine.
+    """
+
+    address: str = ""
+    workers: int = 1
+
+    @contextmanager
+    def started(self, order: Order) -> Iterator[Pool]:
+        """Connect to the scheduler, check its workers, and yield their pool; as engines do."""
+        file = DriverFile.below(order.folder)
+        file.write()
+        client = _client(self, order.stop)
+        try:
+            _check_workers(client, self.address, file)
+            pool = _DaskPool(client, self.address, file)
+            yield pool
+            pool.executor.shutdown(wait=False)
+        finally:
+            file.remove()
+            _close(client)
+
+
+class _DaskPool(ExecutorPool):
+    """The pool of a client's executor; its capacity follows the number of workers."""
+
+    def __init__(self, client: Any, address: str, file: DriverFile) -> None:
+        super().__init__(client.get_executor(pure=False), file, 1)
+        self._client, self._address, self._asked = client, address, 0.0
+
+    @property
+    def capacity(self) -> int:
+        now = time.monotonic()
+        if now - self._asked > _EVERY and self._client.status == "running":
+            self._asked = now
+            workers = self._client.scheduler_info()["workers"].values()
+            self._capacity = max(1, _AHEAD * sum(worker["nthreads"] for worker in workers))
+        return self._capacity
+
+    def is_loss(self, error: BaseException) -> bool:
+        if isinstance(error, CancelledError) or self._client.status != "running":
+            raise EngineLostError(
+                f"The Dask scheduler {self._address} was stopped: what was done is kept, and the same "
+                "command goes on from there when a scheduler runs."
+            )
+        return super().is_loss(error)
+
+
+def _client(engine: DaskCluster, stop: Any) -> Any:
+    """Connect to the scheduler of an engine.
+
+    Raises
+    ------
+    LibraryError
+        If Dask distributed is not installed.
+    DeviceError
+        If there is no scheduler at the address.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError as error:
+        raise LibraryError(
+            "--on dask needs Dask distributed, which is not installed: pip install 'vsmnp[dask]'."
+        ) from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a sentence
+    if not engine.address:
+        cluster = distributed.LocalCluster(n_workers=engine.workers, threads_per_worker=1)
+        client = distributed.Client(cluster)
+        _log.info(f"Dask shows its work on {client.dashboard_link}.")
+        return client
+    try:
+        return distributed.Client(engine.address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise DeviceError(
+            f"No Dask scheduler answers at {engine.address}: start one with 'dask scheduler', or correct the "
+            "address of --on."
+        ) from error
+
+
+def _check_workers(client: Any, address: str, file: DriverFile) -> None:
+    """Check that there are workers, and that each has this version and reads the driver's file.
+
+    Raises
+    ------
+    DeviceError
+        If there are none.
+    ConfigError
+        If one has another version, or does not share the folder.
+    """
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+    except TimeoutError as error:
+        raise DeviceError(
+            f"The Dask scheduler {address} has no workers: start some with 'dask worker {address}'."
+        ) from error
+    client.run(check_worker, VERSION, file)
+
+
+def _close(client: Any) -> None:
+    """Close a client and the cluster that it started."""
+    cluster = client.cluster
+    client.close()
+    if cluster is not None:
+        cluster.close()

@@ -1,0 +1,149 @@
+"""What a worker does with a pack: train it, split it, and say what became of its cells."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+from ..errors import Interrupted, LockedError, VsmnpError
+from ..runs.folder import CHECKPOINT
+from ..runs.session import Session
+from ..settings.resolve import resolved
+from ..training.trainer import Trainer
+from ..types.progress import Stop
+from .cell_session import WHOLE, check_same, finish_session, open_cell
+from .cells import Cell
+from .engines.engine import Report
+from .packs import Pack
+from .split import member_history, member_state, write_members
+
+#: Seconds to wait for the lock of a folder, which a worker that was lost may still hold.
+_PATIENCE = 60.0
+
+
+class Status(Enum):
+    """What became of a cell."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """What became of a cell: its status, its last step and row of metrics, or the sentence of its failure."""
+
+    status: Status
+    step: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+
+def train_pack(pack: Pack, report: Report, stop: Stop, sweep: Path) -> list[CellOutcome]:
+    """Train the cells of a pack to their end, and return what became of each.
+
+    Raises
+    ------
+    Interrupted
+        If ``stop`` returned true; the progress so far is saved.
+    """
+    try:
+        outcomes = (
+            _single(pack.cells[0], sweep, report, stop)
+            if len(pack.cells) == 1
+            else _together(pack, sweep, report, stop)
+        )
+    except Interrupted:
+        raise
+    except VsmnpError as error:
+        outcomes = [CellOutcome(Status.FAILED, error=str(error))] * len(pack.cells)
+    except (MemoryError, OverflowError):
+        sentence = "This needs more memory than the machine has: lower --batch-size, --samples or --hidden."
+        outcomes = [CellOutcome(Status.FAILED, error=sentence)] * len(pack.cells)
+    report(WHOLE)
+    return outcomes
+
+
+def _single(cell: Cell, sweep: Path, report: Report, stop: Stop) -> list[CellOutcome]:
+    """Train one cell in its folder."""
+    with _when_free(lambda: open_cell(cell, sweep, may_extend=True), stop) as session:
+        finish_session(session, report, stop)
+        return [outcome_of(session, 0)]
+
+
+def _together(pack: Pack, sweep: Path, report: Report, stop: Stop) -> list[CellOutcome]:
+    """Train cells as one ensemble in the folder of the pack, then write the run of each and remove it."""
+    folder = pack.folder(sweep)
+    pack.write_members(sweep)
+    with _when_free(lambda: open_pack(pack, folder), stop) as session:
+        finish_session(session, report, stop)
+        members = session.trainer.members
+        write_members(session, members, tuple(sweep / cell.name for cell in pack.cells))
+        outcomes = [outcome_of(session, model) for model in range(len(members))]
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcomes
+
+
+def _when_free(opened: Callable[[], Session], stop: Stop) -> Session:
+    """Open a session; wait while a worker that was lost holds the lock of its folder.
+
+    Raises
+    ------
+    LockedError
+        If the folder is not free after a minute.
+    Interrupted
+        If ``stop`` returned true meanwhile.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return opened()
+        except LockedError:
+            if time.monotonic() > end:
+                raise
+            if stop():
+                raise Interrupted("Stopped.") from None
+            time.sleep(0.2)
+
+
+def open_pack(pack: Pack, folder: Path) -> Session:
+    """Open the session of a pack: a new one, or the one resumed from its folder.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds a pack with other settings.
+    VsmnpError
+        As :class:`~vsmnp.runs.session.Session` does.
+    """
+    wanted = pack.settings
+    if (folder / CHECKPOINT).exists():
+        session = Session.resumed(
+            folder, {"steps": wanted.steps} if wanted.steps else {"epochs": wanted.epochs}
+        )
+    else:
+        session = Session.new(wanted, folder=folder)
+    with session.place.released_on_failure():
+        check_same(session.trainer.settings, resolved(wanted), folder)
+        trainer = session.trainer
+        members = tuple(resolved(cell.settings) for cell in pack.cells)
+        members = tuple(replace(each, standardize=trainer.settings.standardize) for each in members)
+        session.trainer = Trainer.build(
+            trainer.k, trainer.settings, session.dataset, trainer.may_fuse, trainer.prepared, members
+        )
+        if session.state.step == 0:
+            session.state = session.trainer.initial_state()
+    return session
+
+
+def outcome_of(session: Session, model: int) -> CellOutcome:
+    """Return what became of one model of a session at its end."""
+    state = member_state(session.last or session.state, model)
+    history = member_history(session.history, model, state.step)
+    figures = {name: float(column[-1][0]) for name, column in history.columns.items() if column}
+    return CellOutcome(Status.FINISHED if state.alive[0] else Status.DIVERGED, state.step, figures)
