@@ -76,7 +76,8 @@ def test_each_step_is_one_with_that_step_size(name: str, kernels: str, fuse: boo
 @pytest.mark.parametrize("encoder_data", ["same", "fresh"])
 def test_the_warm_up_counts_epochs_of_the_training_data(encoder_data: str) -> None:
     trainer = Session.new(replace(TINY, lr_warmup=3.0, encoder_data=encoder_data)).trainer
-    assert trainer.scheduled.schedule.warmup == 3 * trainer.batches.per_epoch / (2 if encoder_data == "fresh" else 1)
+    uses = 2 if encoder_data == "fresh" else 1
+    assert trainer.scheduled.schedule.warmup == 3 * trainer.batches.per_epoch / uses
 
 
 def test_a_schedule_that_ends_with_the_run_keeps_its_length(tmp_path: Path) -> None:
