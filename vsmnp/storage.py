@@ -66,13 +66,7 @@ def user_cache() -> Path:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading, if its content has an end: a pipe may give nothing, and a device all for ever.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, or is a folder, a pipe or a device.
-    """
+    """Open a file whose content has an end; raise an OSError also for a folder, a pipe or a device."""
     # Without O_NONBLOCK a pipe blocks in open(), before it can be seen to be one.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
@@ -88,15 +82,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_text(path: Path, most: int = MOST_TEXT) -> str:
-    """Read a text in UTF-8 of a bounded length.
-
-    Raises
-    ------
-    OSError
-        As :func:`open_regular`, or if it is longer than ``most`` bytes.
-    ValueError
-        If it is not UTF-8.
-    """
+    """Read a text; raises as :func:`open_regular`, or if it is longer than ``most`` bytes or not UTF-8."""
     with open_regular(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -172,12 +158,18 @@ def sync_folder(folder: Path) -> None:
             return
         raise
     try:
+        _fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fsync(handle: int) -> None:
+    """Write a file or the entries of a folder to the disk, where the file system can."""
+    try:
         os.fsync(handle)
     except OSError as error:
         if error.errno not in _UNSYNCED:
             raise
-    finally:
-        os.close(handle)
 
 
 def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
@@ -229,19 +221,9 @@ def _temporary(target: Path) -> Path:
 
 
 def _flush(path: Path) -> None:
-    """Write the content of a file to the disk, where its file system can; Windows needs one open to write.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or fails.
-    """
+    """Write the content of a file to the disk, where its file system can; Windows needs one open to write."""
     with open(path, "r+b") as file:
-        try:
-            os.fsync(file.fileno())
-        except OSError as error:
-            if error.errno not in _UNSYNCED:
-                raise
+        _fsync(file.fileno())
 
 
 def _second_name(target: Path) -> Path | None:

@@ -43,7 +43,7 @@ commands(__name__, {
 
 @remedy("lower --samples or --hidden or --batch-size")
 def a_system_that_gives_no_memory(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    """The machine would have enough, and the process gets less of it."""
+    """Give the process less memory than the machine would have."""
     patch.setattr("vsmnp.training.trainer.require_memory", lambda *arguments: None)
     yield command(*more("--hidden", "1000000,1000000"))
     yield command(*more("--hidden", "4"))
