@@ -13,6 +13,7 @@ cotangent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from llvmlite import ir
@@ -40,8 +41,9 @@ PLAIN, RELU, MASKED = range(3)
 class _Affine:
     """The generated loops of one affine product."""
 
-    def __init__(self, builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
-        self.w, self.w_o, self.w_i, self.b, biased, self.x, self.y, self.mask, mode, *sizes = given
+    def __init__(self, builder: ir.IRBuilder, dtype: Any, factors: Sequence[Any], given: Any) -> None:
+        self.factors = factors  # pairs of w and x, whose products are added
+        self.w_o, self.w_i, self.b, biased, self.y, self.mask, mode, *sizes = given
         self.n_out, self.n_in, self.rows, self.stride = sizes
         self.at = Writer(builder, dtype)
         self.lanes = ROW_BYTES // self.at.size
@@ -94,28 +96,34 @@ class _Affine:
         start = [self.start(at.plus(o, n), lanes) for n in range(outputs)]
         first = [at.times(at.plus(o, n), self.w_o) for n in range(outputs)]
 
-        def add(i: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-            rows, column = self.plane(self.x, i, r, lanes), at.times(i, self.w_i)
-            weights = [at.splat(at.load(self.w, at.plus(place, column)), lanes) for place in first]
-            return [at.fma(weight, rows, total) for weight, total in zip(weights, sums, strict=True)]
+        def adding(w: ir.Value, x: ir.Value) -> Formula:
+            def add(i: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+                rows, column = self.plane(x, i, r, lanes), at.times(i, self.w_i)
+                weights = [at.splat(at.load(w, at.plus(place, column)), lanes) for place in first]
+                return [at.fma(weight, rows, total) for weight, total in zip(weights, sums, strict=True)]
 
-        self.finish(at.count(self.zero, self.n_in, 1, start, add), o, r, lanes)
+            return add
+
+        sums = start
+        for w, x in self.factors:
+            sums = at.count(self.zero, self.n_in, 1, sums, adding(w, x))
+        self.finish(sums, o, r, lanes)
 
     def few_inputs(self, inputs: int) -> None:
         """Compute all rows and outputs, with the inputs of a block of rows kept in registers."""
-        at, lanes = self.at, self.lanes
+        at, lanes, ((w, x),) = self.at, self.lanes, self.factors
         whole = at.whole(self.n_out, PASSING)
         columns = [at.times(ir.Constant(WORD, i), self.w_i) for i in range(inputs)]
 
         def across(r: ir.Value) -> None:
-            planes = [self.plane(self.x, ir.Constant(WORD, i), r, lanes) for i in range(inputs)]
+            planes = [self.plane(x, ir.Constant(WORD, i), r, lanes) for i in range(inputs)]
 
             def each(first: ir.Value, outputs: int) -> None:
                 sums = []
                 for o in [at.plus(first, n) for n in range(outputs)]:
                     total, row = self.start(o, lanes), at.times(o, self.w_o)
                     for column, plane in zip(columns, planes, strict=True):
-                        total = at.fma(at.splat(at.load(self.w, at.plus(row, column)), lanes), plane, total)
+                        total = at.fma(at.splat(at.load(w, at.plus(row, column)), lanes), plane, total)
                     sums.append(total)
                 self.finish(sums, first, r, lanes)
 
@@ -145,7 +153,10 @@ class _Affine:
         at.remainders(rest, OUTPUTS, left)
 
     def write(self) -> None:
-        self.at.remainders(self.n_in, FEW_INPUTS + 1, self.few_inputs, self.many_inputs)
+        if len(self.factors) == 1:
+            self.at.remainders(self.n_in, FEW_INPUTS + 1, self.few_inputs, self.many_inputs)
+        else:
+            self.many_inputs()
 
 
 def _affine(
@@ -153,7 +164,8 @@ def _affine(
     n_out: Any, n_in: Any, rows: Any, stride: Any,
 ) -> Any:  # fmt: skip
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        _Affine(builder, y.dtype, arguments).write()
+        w, w_o, w_i, b, biased, x, *others = arguments
+        _Affine(builder, y.dtype, [(w, x)], (w_o, w_i, b, biased, *others)).write()
         return context.get_dummy_value()
 
     word = types.int64
@@ -163,3 +175,21 @@ def _affine(
 #: Compute ``y[o] = b[o] (if biased) + sum_i w[o w_o + i w_i] x[i]`` and apply the operation of the mode.
 #: Arrays are given as pointers, planes are ``stride`` apart, and ``rows`` must be whole blocks.
 affine: Formula = cast(Formula, intrinsic(_affine))
+
+
+def _affine_sum(
+    context: Any, w: Any, v: Any, w_o: Any, w_i: Any, b: Any, biased: Any, x: Any, u: Any, y: Any, mask: Any,
+    mode: Any, n_out: Any, n_in: Any, rows: Any, stride: Any,
+) -> Any:  # fmt: skip
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        w, v, w_o, w_i, b, biased, x, u, *others = arguments
+        _Affine(builder, y.dtype, [(w, x), (v, u)], (w_o, w_i, b, biased, *others)).write()
+        return context.get_dummy_value()
+
+    word = types.int64
+    return types.void(w, v, word, word, b, word, x, u, y, mask, word, word, word, word, word), generate
+
+
+#: Compute the sum of two products, ``y = b (if biased) + w x + v u``, like :data:`affine`: the sums of the
+#: first stay in registers for the second.
+affine_sum: Formula = cast(Formula, intrinsic(_affine_sum))

@@ -26,15 +26,15 @@ from ..optimizers import adam_row, sgd_row
 from ..philox_llvm import BLOCKS
 from ..random import normals_loop, words_loop
 from ..views import beyond, run_of
-from .affine_llvm import affine
-from .outer_llvm import outer
+from .affine_llvm import affine, affine_sum
+from .outer_llvm import outer, outer_sum
 
 InnerLoop: TypeAlias = Callable[..., None]
 
 #: The code of the identity in place of an activation.
 NONE = -1
 #: Indices into the array of addresses; an activation has three, from ``FIRST + 3 code``.
-AFFINE, OUTER, DRAW, WORDS, NORMALS, MOVE, FIRST = range(7)
+AFFINE, OUTER, DRAW, AFFINE_SUM, OUTER_SUM, WORDS, NORMALS, MOVE, FIRST = range(9)
 VALUE, SLOPE, CURVE = range(3)
 #: Length of the array of addresses.
 INNER_LOOPS = FIRST + 3 * len(CODES)
@@ -52,6 +52,21 @@ def _outer(
 ) -> None:  # fmt: skip
     """Add ``w += gy x'``, and ``b += sum gy`` if there is a bias."""
     outer(gy, x, w, b, biased, n_in, n_out, n_in, rows, stride)
+
+
+def _affine_sum(
+    w: Any, v: Any, w_o: int, w_i: int, b: Any, biased: int, x: Any, u: Any, y: Any, mask: Any, mode: int,
+    n_out: int, n_in: int, rows: int, stride: int,
+) -> None:  # fmt: skip
+    affine_sum(w, v, w_o, w_i, b, biased, x, u, y, mask, mode, n_out, n_in, rows, stride)
+
+
+def _outer_sum(
+    gy: Any, x: Any, dgy: Any, dx: Any, w: Any, b: Any, biased: int, n_out: int, n_in: int, rows: int,
+    stride: int,
+) -> None:  # fmt: skip
+    """Add ``w += gy x' + dgy dx'``, and ``b += sum gy`` if there is a bias."""
+    outer_sum(gy, x, dgy, dx, w, b, biased, n_in, n_out, n_in, rows, stride)
 
 
 def _value_loop(f: Formula) -> InnerLoop:
@@ -151,6 +166,8 @@ def _sgd(
 
 
 _FIRST = ((_affine, "pwwpwpppwwwww"), (_outer, "ppppwwwww"), (_draw, "wwwwwwwwwpwwippww"))
+#: The loops of gradients of second order, which follow.
+_SUMS = ((_affine_sum, "ppwwpwppppwwwww"), (_outer_sum, "ppppppwwwww"))
 
 #: The types of the arguments of loops of one signature for every activation and optimiser.
 LETTERS = {DRAW: _FIRST[DRAW][1], MOVE: "ppppwrrrrrr"}
@@ -182,7 +199,8 @@ def _activation(name: str) -> tuple[tuple[InnerLoop, str], ...]:
 def addresses(dtype: np.dtype[Any], activations: Iterable[str], curved: bool, adam: bool) -> Array:
     """Compile the loops in use and return their addresses, which are valid until the process ends."""
     found = np.zeros(INNER_LOOPS, np.int64)
-    found[: len(_FIRST)] = [_compiled(loop, letters, dtype).address for loop, letters in _FIRST]
+    used = (*_FIRST, *_SUMS) if curved else _FIRST
+    found[: len(used)] = [_compiled(loop, letters, dtype).address for loop, letters in used]
     found[WORDS], found[NORMALS] = words_loop().address, normals_loop(dtype).address
     found[MOVE] = _compiled(_adam if adam else _sgd, LETTERS[MOVE], dtype).address
     for name in set(activations):

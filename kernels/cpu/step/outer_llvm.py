@@ -9,6 +9,8 @@ input of ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from llvmlite import ir
@@ -27,10 +29,9 @@ LAST_OUTPUTS = {inputs: most * REGISTERS // 32 for inputs, most in enumerate((12
 class _Outer:
     """The generated loops of one outer product."""
 
-    def __init__(self, builder: ir.IRBuilder, dtype: Any, given: Any) -> None:
-        self.y, self.x, self.g, self.b, biased, self.g_o, self.n_out, self.n_in, self.rows, self.stride = (
-            given
-        )
+    def __init__(self, builder: ir.IRBuilder, dtype: Any, factors: Sequence[Any], given: Any) -> None:
+        self.factors = factors  # pairs of y and x, whose products are added; the bias is that of the first
+        self.g, self.b, biased, self.g_o, self.n_out, self.n_in, self.rows, self.stride = given
         self.at = Writer(builder, dtype)
         self.lanes, self.zero = VECTOR_BYTES // self.at.size, ir.Constant(WORD, 0)
         self.has_bias = builder.icmp_signed("!=", biased, self.zero)
@@ -41,27 +42,34 @@ class _Outer:
         y_planes = [at.times(at.plus(o, n), self.stride) for n in range(outputs)]
         x_planes = [at.times(at.plus(i, n), self.stride) for n in range(inputs)]
 
-        def add(r: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+        def add(y: ir.Value, x: ir.Value, biased: bool, r: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
             rows = [sums[n * each : (n + 1) * each] for n in range(outputs)]
+            ys, xs = (
+                [(base, at.plus(plane, r)) for plane in planes]
+                for base, planes in ((y, y_planes), (x, x_planes))
+            )
             if inputs <= outputs:  # the smaller side is kept in registers, the other passes through one
-                kept = [at.load(self.x, at.plus(plane, r), lanes) for plane in x_planes]
-                for row, plane in zip(rows, y_planes, strict=True):
-                    y = at.load(self.y, at.plus(plane, r), lanes)
-                    row[:inputs] = [at.fma(y, x, total) for x, total in zip(kept, row, strict=False)]
-                    row[inputs:] = [at.builder.fadd(y, total) for total in row[inputs:]]
+                kept = [at.load(*place, lanes) for place in xs]
+                for row, place in zip(rows, ys, strict=True):
+                    passing = at.load(*place, lanes)
+                    row[:inputs] = [at.fma(passing, x, total) for x, total in zip(kept, row, strict=False)]
+                    if biased:
+                        row[inputs] = at.builder.fadd(passing, row[inputs])
             else:
-                kept = [at.load(self.y, at.plus(plane, r), lanes) for plane in y_planes]
-                for m, plane in enumerate(x_planes):
-                    x = at.load(self.x, at.plus(plane, r), lanes)
+                kept = [at.load(*place, lanes) for place in ys]
+                for m, place in enumerate(xs):
+                    passing = at.load(*place, lanes)
                     for y, row in zip(kept, rows, strict=True):
-                        row[m] = at.fma(y, x, row[m])
-                if last:
+                        row[m] = at.fma(y, passing, row[m])
+                if biased:
                     for y, row in zip(kept, rows, strict=True):
                         row[inputs] = at.builder.fadd(y, row[inputs])
             return [total for row in rows for total in row]
 
         each = inputs + last
-        sums = at.count(self.zero, self.rows, lanes, [at.all(0.0, lanes)] * (outputs * each), add)
+        sums = [at.all(0.0, lanes)] * (outputs * each)
+        for place, (y, x) in enumerate(self.factors):
+            sums = at.count(self.zero, self.rows, lanes, sums, partial(add, y, x, last and place == 0))
         for n in range(outputs):
             row = at.plus(at.times(at.plus(o, n), self.g_o), i)
             self._gather(sums[n * each : n * each + inputs], row)
@@ -109,7 +117,8 @@ def _outer(
     stride: Any,
 ) -> Any:  # fmt: skip
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        _Outer(builder, g.dtype, arguments).write()
+        y, x, *others = arguments
+        _Outer(builder, g.dtype, [(y, x)], others).write()
         return context.get_dummy_value()
 
     word = types.int64
@@ -119,3 +128,21 @@ def _outer(
 #: Add ``g[o g_o + i] += sum_r y[o, r] x[i, r]`` and, if biased, ``b[o] += sum_r y[o, r]``. Arrays are given
 #: as pointers, planes are ``stride`` apart, and ``rows`` must be whole vectors.
 outer: Formula = cast(Formula, intrinsic(_outer))
+
+
+def _outer_sum(
+    context: Any, y: Any, x: Any, v: Any, u: Any, g: Any, b: Any, biased: Any, g_o: Any, n_out: Any,
+    n_in: Any, rows: Any, stride: Any,
+) -> Any:  # fmt: skip
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        y, x, v, u, *others = arguments
+        _Outer(builder, g.dtype, [(y, x), (v, u)], others).write()
+        return context.get_dummy_value()
+
+    word = types.int64
+    return types.void(y, x, v, u, g, b, word, word, word, word, word, word), generate
+
+
+#: Add the sum of two products, ``g += y x' + v u'`` and, if biased, ``b += sum y``, like :data:`outer`: their
+#: lanes are reduced once.
+outer_sum: Formula = cast(Formula, intrinsic(_outer_sum))

@@ -44,7 +44,6 @@ STAGES: Mapping[str, str] = MappingProxyType({
     "forward_along": "table vector word",
     "backward_along": "table vector word word vector vector word word word word",
     # weight_tangents.py: the tangents of a network along a direction of its weights
-    "add_planes": "word word word word",
     "forward_along_weights": "table vector vector word",
     "tangent_of_backward": "table vector vector word word word vector word word",
     # sample.py: from the data to the residuals

@@ -123,7 +123,8 @@ def _network(spec: NetworkSpec, first: Array, tangents: Array, cotangents: Array
 
 def _in_order(first: Array, spec: NetworkSpec) -> Array:
     """Return the first planes of each layer's input and of the output, if they follow one another."""
-    return first[:, None] + np.cumsum([0, *spec.widths])[:-1]
+    places: Array = first[:, None] + np.cumsum([0, *spec.widths])[:-1]
+    return places
 
 
 def _alternating(even: Array, odd: Array, spec: NetworkSpec) -> Array:
@@ -195,11 +196,11 @@ def slots(spec: StepSpec, samples: int, batch: int, adam: bool, needs: Needs) ->
     )
     for name, value in (*numbers.items(), *((name, first[name]) for name in (*_READ, *_OTHERS))):
         at[name][:, 0] = value
-    tables = []
-    for name, network in (("encoder", spec.encoder), ("decoder", spec.decoder)):
+
+    def table(name: str, network: NetworkSpec) -> Array:
         sloped = _alternating(first["even"], first["odd"], network)
         back = _in_order(first[f"g_{name}"], network)[:, :-1] if needs.cotangents else sloped
-        tables.append(_network(network, first[name], first[f"d_{name}"], back, sloped))
+        return _network(network, first[name], first[f"d_{name}"], back, sloped)
 
     used = {spec.scale, spec.decoder.output or spec.scale}
     used |= {spec.encoder.activation, spec.decoder.activation} - {"relu"}  # computed within the products
@@ -209,4 +210,5 @@ def slots(spec: StepSpec, samples: int, batch: int, adam: bool, needs: Needs) ->
     shape = int(ends[-1]) + needs.kept * sum(read.values()), _stride(spec, samples, batch)
     planes = empty_at(ROW_BYTES, shape, dtype)
     planes.fill(0)
-    return Slots(planes, *tables, at, places, np.zeros(1))
+    encoder, decoder = table("encoder", spec.encoder), table("decoder", spec.decoder)
+    return Slots(planes, encoder, decoder, at, places, np.zeros(1))

@@ -11,22 +11,38 @@ from typing import Any
 
 from vsmnp.types.arrays import Array
 
+from ...formulas.elementary import formula
 from ..llvm import call_with_pointers
 from ..views import beyond, row_of
 from .affine_llvm import MASKED, PLAIN
-from .inner_loops import CURVE, NONE, SLOPE
+from .inner_loops import AFFINE_SUM, CURVE, NONE, OUTER_SUM, SLOPE
 from .perceptron import RELU_CODE, code_after, input_vjp, loop_of, product, weight_vjp
 from .stages import stage
 from .tile import COTANGENT, IN, OUT, PLANE, TANGENT, B, W
 
 
-@stage
-def add_planes(tile: Any, source: int, n: int, cols: int, target: int) -> None:
-    """Compute ``target += source`` for n planes."""
-    for p in range(n):
-        x, y = row_of(tile.planes, source + p), row_of(tile.planes, target + p)
-        for i in range(cols):
-            y[i] += x[i]
+@formula
+def _product_sum(
+    tile: Any, w: Any, dw: Any, w_o: int, w_i: int, b: Any, biased: int, dx: int, x: int, y: int, mask: int,
+    mode: int, n_out: int, n_in: int, cols: int,
+) -> None:  # fmt: skip
+    """Compute ``y = w dx + dw x``, plus b if ``biased``, of planes, as ``product`` does."""
+    planes = tile.planes
+    ends = row_of(planes, dx), row_of(planes, x), row_of(planes, y), row_of(planes, mask)
+    sizes = n_out, n_in, cols, planes.shape[1]
+    call_with_pointers(tile.inner_loops[AFFINE_SUM], (w, dw, w_o, w_i, b, biased, *ends, mode, *sizes))
+
+
+@formula
+def _weight_vjp_along(
+    tile: Any, table: Any, layer: int, dgy: int, x: int, gy: int, dx: int, dg: Any, cols: int
+) -> None:
+    """Add to the tangent of a layer's gradient: ``dw += dgy x' + gy dx'``, and ``db += sum dgy``."""
+    planes = tile.planes
+    ends = row_of(planes, dgy), row_of(planes, x), row_of(planes, gy), row_of(planes, dx)
+    to = beyond(dg, table[layer, W]), beyond(dg, table[layer, B])
+    sizes = table[layer, OUT], table[layer, IN], cols, planes.shape[1]
+    call_with_pointers(tile.inner_loops[OUTER_SUM], (*ends, *to, True, *sizes))
 
 
 @stage
@@ -40,11 +56,11 @@ def forward_along_weights(tile: Any, table: Array, vector: Array, dvector: Array
         direct = code in (RELU_CODE, NONE)
         mode = MASKED if code == RELU_CODE else PLAIN
         to = dy if direct else at.even
-        product(tile, dw, n_in, 1, db, 1, x, to, y, mode, n_out, n_in, cols)
-        if layer > 0:
+        if layer == 0:
+            product(tile, dw, n_in, 1, db, 1, x, to, y, mode, n_out, n_in, cols)
+        else:
             w = beyond(vector, table[layer, W])
-            product(tile, w, n_in, 1, vector, 0, dx, at.odd, y, mode, n_out, n_in, cols)
-            add_planes(tile, at.odd, n_out, cols, to)
+            _product_sum(tile, w, dw, n_in, 1, db, 1, dx, x, to, y, mode, n_out, n_in, cols)
         if not direct:
             ends = row_of(planes, y), row_of(planes, to), row_of(planes, dy)
             call_with_pointers(loop_of(tile, code, SLOPE), (*ends, n_out, cols, planes.shape[1]))
@@ -71,15 +87,19 @@ def tangent_of_backward(
     for step in range(layers):
         layer = layers - 1 - step
         x, dx, n_in = table[layer, PLANE], table[layer, TANGENT], table[layer, IN]
-        weight_vjp(tile, table, layer, dgy, x, dg, True, cols)
         if layer > 0 or not moves:
-            weight_vjp(tile, table, layer, gy, dx, dg, False, cols)
+            _weight_vjp_along(tile, table, layer, dgy, x, gy, dx, dg, cols)
+        else:
+            weight_vjp(tile, table, layer, dgy, x, dg, True, cols)
         if layer > 0 or want_x:
             dgx = tile.at[0].d_even if step % 2 == 0 else tile.at[0].d_odd
-            input_vjp(tile, table, layer, vector, dgy, dgx, cols)
             if moves:
-                input_vjp(tile, table, layer, dvector, gy, tile.at[0].even, cols)
-                add_planes(tile, tile.at[0].even, n_in, cols, dgx)
+                w, dw = beyond(vector, table[layer, W]), beyond(dvector, table[layer, W])
+                mode = MASKED if layer > 0 and code_after(table, layer - 1) == RELU_CODE else PLAIN
+                sizes = table[layer, OUT], cols
+                _product_sum(tile, w, dw, 1, n_in, vector, 0, dgy, gy, dgx, x, mode, n_in, *sizes)
+            else:
+                input_vjp(tile, table, layer, vector, dgy, dgx, cols)
             gy, dgy = table[layer, COTANGENT], dgx
             if layer > 0 and table[layers, IN] != RELU_CODE:
                 ends = row_of(planes, x), row_of(planes, dx)
