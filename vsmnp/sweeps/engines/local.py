@@ -21,7 +21,6 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, TypeAlias
 
-from ...kernels.cpu.allocator import keep_freed_memory
 from ...settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 from .engine import Order, Pool, Work
 
@@ -188,6 +187,10 @@ def _begin(progress: SimpleQueue[Count], parent: int, stopped: Event) -> None:
     global _progress, _parent, _stopped
     _progress, _parent, _stopped = progress, parent, stopped
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from ...kernels.cpu.allocator import (
+        keep_freed_memory,
+    )  # help pages, which name the engines, load no NumPy
+
     keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
