@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import IO, Any
 
@@ -9,9 +10,10 @@ import click
 
 from vsmnp import __version__
 from vsmnp.errors import Interrupted, VsmnpError, suggestion
+from vsmnp.parallel.launch import place
 
 from .command import note_unknown_variables
-from .streams import streams_of_any_text
+from .streams import silent_unless, streams_of_any_text
 
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
@@ -62,7 +64,8 @@ class _Commands(click.Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with streams_of_any_text():
+        words = args[0] if args and args[0] is not None else sys.argv[1:]
+        with streams_of_any_text(), silent_unless(place()[0] == 0 or list(words[:1]) != ["train"]):
             return super().main(*args, **extra)
 
     def resolve_command(

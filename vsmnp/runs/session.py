@@ -18,6 +18,7 @@ from ..data.standardize import prepare
 from ..data.views import in_data_units
 from ..errors import CheckpointError, ConfigError, DivergenceError, Interrupted
 from ..kernels import load, stand_in
+from ..parallel.single import ALONE
 from ..settings.in_effect import has_sigmoid
 from ..settings.resolve import place_of, resolved, sized, stored, with_allowed_changes, with_data
 from ..settings.settings import Settings
@@ -26,11 +27,13 @@ from ..training.history import History, stored_history
 from ..training.loop import Watch, run_loop
 from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
+from ..types.division import Communicator
 from . import checkpoint
 from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
 from .folder import CHECKPOINT, RunFolder, folder_of
+from .ranks import agreed, check_alike, with_parts
 from .run import Run as Run
 from .stored_data import StoredData, prepared_from_arrays, to_attributes
 from .trained import TrainedVAE
@@ -62,7 +65,7 @@ class Session:
     @classmethod
     def new(
         cls, settings: Settings, dataset: Given | Dataset = None, folder: Path | None = None,
-        named: bool = False,
+        named: bool = False, ranks: Communicator = ALONE,
     ) -> Session:  # fmt: skip
         """Resolve the settings, load the data and claim the folder.
 
@@ -72,35 +75,38 @@ class Session:
             An empty folder, or one to be created.
         named : bool
             Whether a run without a folder gets one under ``runs/``; otherwise nothing is written.
+        ranks : Communicator
+            The processes that train the run together; rank 0 alone has its folder.
 
         Raises
         ------
         ConfigError, DataError, DeviceError, StorageError
             If a setting, the data, the device or the folder is invalid.
         """
-        asked, settings = settings, resolved(settings)
+        asked, settings = settings, with_parts(resolved(settings), ranks.size)
         settings, dataset = with_data(settings, dataset)
         dataset = training_part(dataset, settings.validation, settings.data_seed)
         settings = sized(settings, dataset)
         prepared = prepare(dataset, settings.standardize, has_sigmoid(settings), settings.data_seed)
         settings = replace(settings, standardize=prepared.preprocessing.kind)
         k = load(settings.kernels, settings.tf32)
-        trainer = Trainer.build(k, settings, dataset, prepared=prepared)
+        trainer = Trainer.build(k, settings, dataset, prepared=prepared, ranks=ranks)
         if prepared.told:
             _log.info(prepared.told)
         if not settings.log_every:
             settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
             trainer = replace(trainer, settings=settings)
-        place = RunFolder.claimed(asked, folder, named)
-        with place.released_on_failure():
-            session = cls(trainer, trainer.initial_state(), History(), place)
+        session = cls(trainer, trainer.initial_state(), History())
+        check_alike(trainer, session.state, lambda: session.fingerprint)
+        session.place = RunFolder() if ranks.rank else RunFolder.claimed(asked, folder, named)
+        with session.place.released_on_failure():
             session.save(session.state)
         return session
 
     @classmethod
     def resumed(
         cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False, dry: bool = False,
-        dataset: Given | Dataset = None,
+        dataset: Given | Dataset = None, ranks: Communicator = ALONE,
     ) -> Session:  # fmt: skip
         """Resume a run from its last checkpoint.
 
@@ -109,12 +115,13 @@ class Session:
         changes : mapping, optional
             Settings to change from this point on; ``dataset`` is a new place of the same data.
         to_read : bool
-            Whether the run is only read: a GPU run can then be read on a machine without a GPU, and a run
-            that is being trained can be read up to its last checkpoint.
+            Whether the run is only read: on a machine without its GPU too, and while it is trained.
         dry : bool
             Whether only the settings of a resumed run are wanted; its folder is then not locked.
         dataset : Dataset or array_like, optional
             The data of the run, where they are not at the place that its settings name.
+        ranks : Communicator
+            As in :meth:`new`; all of them read the checkpoint.
 
         Raises
         ------
@@ -128,14 +135,14 @@ class Session:
             If the folder cannot be locked.
         """
         checkpoint.seal(folder / CHECKPOINT)  # lock only a folder that has a run
-        place = RunFolder.resumed(folder, locked=not (to_read or dry))
+        place = RunFolder() if ranks.rank else RunFolder.resumed(folder, locked=not (to_read or dry))
         with place.released_on_failure():
-            return cls._from_checkpoint(folder, place, changes or {}, to_read, dataset)
+            return cls._from_checkpoint(folder, place, changes or {}, to_read, dataset, ranks)
 
     @classmethod
     def _from_checkpoint(
         cls, folder: Path, place: RunFolder, changes: Mapping[str, Any], to_read: bool,
-        given: Given | Dataset,
+        given: Given | Dataset, ranks: Communicator,
     ) -> Session:  # fmt: skip
         place.seal = checkpoint.seal(folder / CHECKPOINT)  # read first, so that a newer checkpoint is noticed
         arrays, attributes = checkpoint.load(folder / CHECKPOINT)
@@ -149,7 +156,7 @@ class Session:
         prepared = prepared_from_arrays(settings, dataset, arrays, folder / CHECKPOINT)
         kernels = stand_in(settings.kernels) if to_read else settings.kernels
         k = load(kernels, settings.tf32 and kernels == settings.kernels)
-        trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared)
+        trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared, ranks)
         try:
             state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         except CheckpointError as error:
@@ -167,7 +174,9 @@ class Session:
             )
         history = stored_history(arrays, attributes, folder / CHECKPOINT)
         evaluations, best = Evaluations.from_arrays(arrays), BestState.from_arrays(trainer, state, arrays)
-        return cls(trainer, state, history, place, evaluations, best)
+        session = cls(trainer, state, history, place, evaluations, best)
+        check_alike(trainer, state, lambda: session.fingerprint)
+        return session
 
     @cached_property
     def fingerprint(self) -> str:
@@ -233,7 +242,7 @@ class Session:
 
         def evaluate(snapshot: State) -> bool:
             """Evaluate if that is due; also called on resumption, before the first step."""
-            if not trainer.evaluates_at(snapshot.step):
+            if trainer.ranks.rank or not trainer.evaluates_at(snapshot.step):
                 return False
             added = self.evaluations.add(trainer, snapshot, watch.on_evaluation)
             return self.best.add(trainer, snapshot) or added
@@ -245,12 +254,12 @@ class Session:
                 self.save(snapshot)
             watch.on_row(snapshot, history)
 
+        watched = agreed(replace(watch, on_row=on_row), trainer, self.best)
         try:
             evaluate(last)
             last = run_loop(
-                trainer, self.state, self.history, trainer.total_steps, trainer.settings.log_every,
-                replace(watch, on_row=on_row), lambda: self.best.is_final(trainer.settings.patience),
-            )  # fmt: skip
+                trainer, self.state, self.history, trainer.total_steps, trainer.settings.log_every, *watched
+            )
         except Interrupted as stop:
             if self.folder is None:
                 raise

@@ -20,12 +20,17 @@ from ..model.initial import initial_parameters
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..objectives.objective import LearningObjective
+from ..parallel.devices import on_device
+from ..parallel.division import DividedBatch
+from ..parallel.single import ALONE
 from ..rng import Key, Stream
 from ..settings.in_effect import bilevel_step_size, initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
+from ..types.division import Communicator
 from ..types.step_spec import StepSizes
 from .build import build_bilevel, build_inference, build_learning, build_model
+from .divided import over_parts
 from .fuse import outcome, step_spec
 from .info import Info
 from .optimizers import Optimizer, optimizer
@@ -47,11 +52,12 @@ class Trainer:
     decoder_optimizer: Optimizer
     may_fuse: bool = True
     prepared: Prepared = AS_THEY_ARE
+    division: DividedBatch | None = None
 
     @classmethod
     def build(
         cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True,
-        prepared: Prepared = AS_THEY_ARE,
+        prepared: Prepared = AS_THEY_ARE, ranks: Communicator = ALONE,
     ) -> Trainer:  # fmt: skip
         """Build the trainer of these settings for the dataset.
 
@@ -61,15 +67,20 @@ class Trainer:
             Whether a fused step may be used where the kernel set has one.
         prepared : Prepared
             The map of the data to the model's units; by default none.
+        ranks : Communicator
+            The processes that share the parts of each minibatch.
 
         Raises
         ------
         ConfigError
-            If the settings do not match the data.
+            If the settings do not match the data, or the ranks or the minibatch do not match the parts.
         """
         dtype = np.dtype(settings.dtype)
         dataset = prepared.view(dataset)
-        batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
+        is_divided = settings.parts > 1 or ranks.size > 1
+        division = DividedBatch(settings.parts, on_device(ranks, settings.device)) if is_divided else None
+        own = division.rows(settings.batch_size) if division else None
+        batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype, own)
         used = settings.encoder_steps if settings.encoder_data == "fresh" else 1  # minibatches per step
         warmup = settings.kl_warmup * batches.per_epoch / used
         learning = build_learning(settings, warmup)
@@ -79,13 +90,15 @@ class Trainer:
         return cls(
             k, settings, build_model(settings, dataset), batches, learning,
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
-            optimizer(settings.optimizer), may_fuse, prepared,
+            optimizer(settings.optimizer), may_fuse, prepared, division,
         )  # fmt: skip
 
     @cached_property
     def fused(self) -> FusedStep | None:
         """A function that runs the whole step in one call, if the kernel set has one for these settings."""
-        return self.k.fused_step(self.spec) if self.may_fuse and self.spec is not None else None
+        if not self.may_fuse or self.spec is None:
+            return None
+        return self.k.fused_step(self.spec, self.division)
 
     @cached_property
     def spec(self) -> StepSpec | None:
@@ -96,6 +109,11 @@ class Trainer:
             settings.encoder_steps, settings.threads, settings.dtype,
         )  # fmt: skip
 
+    @property
+    def ranks(self) -> Communicator:
+        """The processes that train together."""
+        return self.division.ranks if self.division else ALONE
+
     @cached_property
     def step_sizes(self) -> StepSizes:
         """Step sizes of every model."""
@@ -103,8 +121,11 @@ class Trainer:
 
     @cached_property
     def store(self) -> Store | None:
-        """The training data in the memory of the device; None if the kernels compute on the host."""
-        memory = self.k.data_memory()
+        """The training data in the memory of the device; None if the kernels compute on the host.
+
+        The own rows of divided minibatches are sent step by step.
+        """
+        memory = 0 if self.division else self.k.data_memory()
         return Store(self.batches, self.batches_per_step, memory) if memory else None
 
     @property
@@ -174,8 +195,11 @@ class Trainer:
 
     @cached_property
     def recorded(self) -> ReplayedStep[StepTerms | tuple[Outcome, Outcome]] | None:
-        """The recorded step, if the kernel set has a recorder; a weight that changes cannot be recorded."""
-        recorder = None if self.settings.kl_warmup else self.k.recorder()
+        """The recorded step, if the kernel set has a recorder.
+
+        A weight that changes cannot be recorded, nor can what ranks exchange.
+        """
+        recorder = None if self.settings.kl_warmup or self.division else self.k.recorder()
         return None if recorder is None else ReplayedStep(recorder, self._work)
 
     def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
@@ -206,7 +230,9 @@ class Trainer:
         for j in range(encoder_steps):
             x = minibatch(j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
-            inferred = self.inference(k, self.model, state.phi, state.theta, x, noise)
+            inferred = over_parts(
+                self.division, self.inference, k, self.model, state.phi, state.theta, x, noise
+            )
             assert inferred.g_phi is not None
             self._stop_diverged(state, inferred, inferred.g_phi, 0)
             self.encoder_optimizer.update(
@@ -214,7 +240,8 @@ class Trainer:
             )
             self._place_statistics(state, inferred)
         x = minibatch(encoder_steps)
-        learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
+        noise = key.on(Stream.LEARNING, t)
+        learned = over_parts(self.division, self.learning, k, self.model, state.phi, state.theta, x, noise)
         assert learned.g_theta is not None
         first = len(inferred.terms) + 1
         if learned.updates_finite is not None:

@@ -83,7 +83,7 @@ def kl_along(
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
     width, d_z, samples = at.width, at.d_z, at.samples
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     q_along(tile, phi, dphi)
     q_dot, z_dot = outputs_along(tile.encoder), tile.decoder[0, TANGENT]
@@ -141,7 +141,7 @@ def fisher_along(
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
     width, d_z, samples = at.width, at.d_z, at.samples
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     gaps(tile, theta, rows, tau, False)
     q_along(tile, phi, dphi)

@@ -58,7 +58,7 @@ def kl(
     """Add the gradient of ``tau A/2 + weight KL[q || p]``, and sums of ``|g - x|^2`` and of KL."""
     at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     sums[0] += tile.found[0]
     kl_sum(tile, rows)
@@ -168,7 +168,7 @@ def fisher(
     """Add the gradient of ``weight |d|^2/2``, z fixed or following phi, and its sum (see :func:`gaps`)."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     gaps(tile, theta, rows, tau, plan.covariance)
     sums[0] += tile.found[0]
