@@ -26,7 +26,7 @@ _DATA, _FAILURE, _SENTENCE = range(1, 4)
 _PATIENCE, _LONGEST_SLEEP = 0.002, 0.01
 #: Lets other processes use the core, where the system can.
 _yield_core: Callable[[], object] = getattr(os, "sched_yield", partial(time.sleep, 0))
-#: Seconds after which a rank that fails no longer waits until all others have learnt of it.
+#: Seconds after rank 0 has failed in which the others learn of it.
 _GRACE = 30.0
 
 
@@ -87,6 +87,7 @@ class MpiRanks:
     def fail(self, error: BaseException) -> None:
         """Tell all ranks that this one fails, and wait until all others fail as well.
 
+        Rank 0 may write a checkpoint before it fails: the launcher would end it if another rank left first.
         Rank 0 returns, so that it prints the sentence; the others leave the process.
         """
         sentence = str(error)
@@ -101,9 +102,10 @@ class MpiRanks:
         for other in self._others:
             self._world.Isend(b"", other, _FAILURE)
             self._world.Isend(text, other, _SENTENCE)
+        _until(lambda: self._all_have_failed() or self.rank == 0 or 0 in self._failed)
         end = time.monotonic() + _GRACE
         _until(lambda: self._all_have_failed() or time.monotonic() > end)
-        if time.monotonic() < end:
+        if self._all_have_failed():
             self._mpi.Finalize()
         if self.rank:
             sys.exit(about["code"])
