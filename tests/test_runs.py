@@ -317,6 +317,7 @@ OTHER: dict[str, Any] = {
     "standardize": "whiten",
     "posterior": "bernoulli",
     "fisher_weight": "covariance",
+    "parts": 2,
     "bilevel_lr": 0.5,
 }
 #: Settings that contradict the change.
