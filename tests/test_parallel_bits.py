@@ -57,8 +57,17 @@ def trained(count: int, name: str, kernels: str) -> list[list[Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("kernels", ["reference", "cpu"])
-@pytest.mark.parametrize("name", ["mlp", "pictures", pytest.param("slow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "kernels"),
+    [
+        ("mlp", "reference"),
+        ("mlp", "cpu"),
+        ("pictures", "cpu"),
+        pytest.param("pictures", "reference", marks=pytest.mark.slow),
+        pytest.param("slow", "reference", marks=pytest.mark.slow),
+        pytest.param("slow", "cpu", marks=pytest.mark.slow),
+    ],
+)
 def test_ranks_have_the_bits_of_one_process(name: str, kernels: str) -> None:
     one = trained(1, name, kernels)
     assert len({bits for bits, _, _ in one}) == len(one)
