@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from importlib import import_module
 from typing import IO, Any
@@ -10,10 +11,11 @@ import click
 
 from vsmnp import __version__
 from vsmnp.errors import Interrupted, StorageError, VsmnpError, suggestion
+from vsmnp.parallel.launch import place
 
 from .command import note_unknown_variables
 from .process import interrupts_without_traceback
-from .streams import stdout_works, streams_of_any_text
+from .streams import silent_unless, stdout_works, streams_of_any_text
 
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
@@ -65,7 +67,9 @@ class _Commands(click.Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with interrupts_without_traceback(), streams_of_any_text():
+        words = args[0] if args and args[0] is not None else sys.argv[1:]
+        speaks = place()[0] == 0 or list(words[:1]) != ["train"]
+        with interrupts_without_traceback(), streams_of_any_text(), silent_unless(speaks):
             return super().main(*args, **extra)
 
     def resolve_command(

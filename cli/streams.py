@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 
 
 @contextmanager
@@ -41,6 +41,20 @@ def stdout_works() -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+@contextmanager
+def silent_unless(speaks: bool) -> Iterator[None]:
+    """Discard what is printed in the block, unless this process speaks for all ranks of a training."""
+    if speaks:
+        yield
+        return
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        yield
 
 
 def _discard_stdout() -> None:

@@ -15,7 +15,7 @@ from import_graph import FOLDERS, MODULES, PACKAGES, ROOT, imports, tree
 #: closes.
 LAW = """
     types  errors  version
-    storage  kernels.formulas  kernels.reference  <  kernels.cpu  kernels.cuda
+    storage  parallel  kernels.formulas  kernels.reference  <  kernels.cpu  kernels.cuda
     kernels.numba_cuda  kernels  rng
     layers  data  <  settings
     model  <  objectives  metrics

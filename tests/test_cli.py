@@ -280,7 +280,7 @@ def test_json_is_one_object(tmp_path: Path) -> None:
 def test_what_a_kernel_set_says_of_a_step_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     log = logging.getLogger("vsmnp.kernels.some")
     monkeypatch.setattr(
-        "vsmnp.kernels.reference.kernel_set.fused_step", lambda spec: log.info("It is composed.")
+        "vsmnp.kernels.reference.kernel_set.fused_step", lambda *step: log.info("It is composed.")
     )
     assert "Note: It is composed.\n" in vsmnp("train", *TINY, "--dry-run").stderr
     assert "composed" not in vsmnp("train", *TINY, "--dry-run", "--quiet").stderr

@@ -11,17 +11,17 @@ from import_graph import FOLDERS, ROOT
 _VERBS = """
 Accumulate Add Advance Allocate Append Apply Arrange Ask Assemble Average Block Bound Broadcast Build Call
 Capture Cast Check Choose Claim Clear Close Collect Combine Compare Compile Complete Compose Compute Convert
-Convolve Copy Count Create Cut Decide Decode Delete Derive Descend Describe Detect Differentiate Divide Do
-Download Draw Encode End Escape Estimate Evaluate Execute Expand Explain Extract Fetch Fill Find Finish
-Fit Flag Flatten Fold Format Free Fuse Gather Generate Get Give Group Handle Hash Hold Import Initialise
-Insert Integrate Invert Iterate Join Keep Label Launch Let Limit Link List Load Lock Look Lower Make Map
-Mark Mask Match Measure Merge Minimise Move Multiply Name Normalise Open Optimise Order Pack Pad Parse
-Pass Permute Pick Place Plot Point Predict Prepare Print Process Project Propagate Pull Push Put Raise
-Rank Read Rebuild Record Reduce Refuse Register Reinterpret Release Remove Rename Repeat Replace Replay
-Report Require Reset Reshape Resize Resolve Restore Restrict Resume Return Reverse Run Sample Save Scale
-Scatter Search Select Send Separate Set Share Show Skip Solve Sort Split Start Step Stop Store Subtract
-Sum Summarise Swap Synchronise Tabulate Take Test Time Train Transform Transpose Truncate Turn Undo Unpack
-Update Use Verify Wait Walk Warn Weight Wrap Write Yield
+Convolve Copy Count Create Cut Decide Decode Delete Derive Descend Describe Detect Differentiate Discard
+Divide Do Download Draw Encode End Escape Estimate Evaluate Exchange Execute Expand Explain Extract Fetch
+Fill Find Finish Fit Flag Flatten Fold Format Free Fuse Gather Generate Get Give Group Handle Hash Hold
+Import Initialise Insert Integrate Invert Iterate Join Keep Label Launch Let Limit Link List Load Lock Look
+Lower Make Map Mark Mask Match Measure Meet Merge Minimise Move Multiply Name Normalise Open Optimise Order
+Pack Pad Parse Pass Permute Pick Place Plot Point Predict Prepare Print Process Project Propagate Pull Push
+Put Raise Rank Read Rebuild Record Reduce Refuse Register Reinterpret Release Remove Rename Repeat Replace
+Replay Report Require Reset Reshape Resize Resolve Restore Restrict Resume Return Reverse Run Sample Save
+Scale Scatter Search Select Send Separate Set Share Show Skip Solve Sort Split Start Step Stop Store
+Subtract Sum Summarise Swap Synchronise Tabulate Take Tell Test Time Train Transform Transpose Truncate Turn
+Undo Unpack Update Use Verify Wait Walk Warn Weight Wrap Write Yield
 """
 VERBS = frozenset(_VERBS.split())
 #: Words with which no docstring begins, because it would be a fragment or a riddle.

@@ -320,6 +320,7 @@ OTHER: dict[str, Any] = {
     "standardize": "whiten",
     "posterior": "bernoulli",
     "fisher_weight": "covariance",
+    "parts": 2,
     "bilevel_lr": 0.5,
 }
 #: Settings that contradict the change.

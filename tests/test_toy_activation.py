@@ -127,7 +127,7 @@ def test_the_sources_of_a_card_compute_it(
     tree: ExtendedTree, inference: str, objective: str, tmp_path: Path
 ) -> None:
     """Fused and composed, by the CUDA sources run on this machine."""
-    composed = "type(k).fused_step = lambda self, spec: None"
+    composed = "type(k).fused_step = lambda self, spec, division=None: None"
     tree.python(
         f"{TRAINED}\nsys.path.insert(0, {str(ROOT / 'tests')!r})\n"
         "from pathlib import Path\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Self, TypeVar
 
 T = TypeVar("T")
 
@@ -51,6 +51,17 @@ class DeviceError(VsmnpError):
 
 class LibraryError(VsmnpError):
     """A library that a part of vsmnp needs and this installation lacks."""
+
+
+class RankError(VsmnpError):
+    """Ranks of one training that do not fit together, or the failure of another rank."""
+
+    @classmethod
+    def relayed(cls, sentence: str, exit_code: int) -> Self:
+        """Return the failure of another rank, with its sentence and its exit code."""
+        error = cls(sentence)
+        error.exit_code = exit_code
+        return error
 
 
 class DivergenceError(VsmnpError):

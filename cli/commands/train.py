@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsmnp.errors import ConfigError
+from vsmnp.parallel.launch import joined
 from vsmnp.settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from vsmnp.settings.presets import PRESETS
 from vsmnp.settings.presets import preset as preset_values
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vsmnp.runs.session import Run, Session
     from vsmnp.training.history import History
     from vsmnp.training.state import State
+    from vsmnp.types.division import Communicator
 
 
 @with_examples("""
@@ -65,29 +67,31 @@ def command(
     """
     ctx.with_resource(notes_of("vsmnp", quiet or as_json))
     chosen = chosen_settings(ctx, environment=resume is None)
-    session = ctx.with_resource(
-        _resumed(resume, chosen, preset, config, out, dry_run)
-        if resume
-        else _started(chosen, preset, config, out, dry_run)
-    )
-    if not quiet:
-        _advise(session)
-    quiet = quiet or as_json
-    if dry_run:
-        if as_json:
+    with joined() as ranks:
+        session = ctx.with_resource(
+            _resumed(resume, chosen, preset, config, out, dry_run, ranks)
+            if resume
+            else _started(chosen, preset, config, out, dry_run, ranks)
+        )
+        if not quiet:
+            _advise(session)
+        quiet = quiet or as_json
+        if dry_run and as_json:
             click.echo(json_text({"settings": session.trainer.settings.to_mapping(), **_size(session)}))
-        else:
+        elif dry_run:
             _explain(session, click.echo, show_settings=True)
-        return
-    if not quiet:
-        _explain(session, say, show_settings=resume is None)
-    run = _train(session, quiet)
-    _report(run, as_json, quiet)
+        elif not quiet:
+            _explain(session, say, show_settings=resume is None)
+        run = None if dry_run else _train(session, quiet)
+        ranks.close()
+    if run is not None and ranks.rank == 0:
+        _report(run, as_json, quiet)
 
 
 def _started(
-    chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None, dry_run: bool
-) -> Session:
+    chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None, dry_run: bool,
+    ranks: Communicator,
+) -> Session:  # fmt: skip
     if config is not None and preset is not None:
         raise click.UsageError("Give --preset or --config: a config.toml already holds every setting.")
     if "steps" in chosen and "epochs" in chosen:
@@ -102,12 +106,12 @@ def _started(
     prepare_process(settings.threads)
     from vsmnp.runs.session import Session
 
-    return Session.new(settings, folder=None if dry_run else out, named=not dry_run)
+    return Session.new(settings, folder=None if dry_run else out, named=not dry_run, ranks=ranks)
 
 
 def _resumed(
     folder: Path, chosen: dict[str, Any], preset: str | None, config: Path | None, out: Path | None,
-    dry_run: bool,
+    dry_run: bool, ranks: Communicator,
 ) -> Session:  # fmt: skip
     folder = folder.parent if folder.name == "checkpoint.h5" else folder
     for option, value in (("--preset", preset), ("--config", config), ("--out", out)):
@@ -119,7 +123,7 @@ def _resumed(
         prepare_process(chosen.get("threads", settings.threads))
     from vsmnp.runs.session import Session
 
-    return Session.resumed(folder, chosen, dry=dry_run)
+    return Session.resumed(folder, chosen, dry=dry_run, ranks=ranks)
 
 
 def _size(session: Session) -> dict[str, Any]:
@@ -152,6 +156,11 @@ def _advise(session: Session) -> None:
     """Print notes on this choice of settings and on the data."""
     for sentence in session.notes():
         note(sentence)
+    if session.trainer.ranks.size > 1 and session.folder is not None:
+        note(
+            f"{session.trainer.ranks.size} ranks train this run. If one is lost, mpiexec ends the others: go "
+            f"on from the last checkpoint by mpiexec with vsmnp train --resume {session.folder}."
+        )
 
 
 def _train(session: Session, quiet: bool) -> Run:

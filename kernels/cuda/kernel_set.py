@@ -41,6 +41,14 @@ class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Stepping, Gather
         """Allocate an array of zeros on the machine."""
         return self.machine.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
 
+    def parts(self) -> int:
+        """Return 1: the minibatch is whole."""
+        return 1
+
+    def mean_over_parts(self, *values: Array) -> tuple[Array, ...]:
+        """Return the values: the only part is the whole minibatch."""
+        return values
+
     def recorder(self) -> Recorder | None:
         """Return the launcher's recorder, which captures training steps as CUDA graphs."""
         return self.machine.launcher.recorder()

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from vsmnp.types.arrays import Array
+from vsmnp.types.division import Division
 from vsmnp.types.step_spec import FusedStep, StepSizes, StepSpec, StepTerms
 
 from .launching import Launching, blocks
@@ -77,8 +78,13 @@ def part_size(batch: int, tile: int, models: int, many: int) -> int:
 class Stepping(Launching):
     """The kernel ``fused_step`` of the set."""
 
-    def fused_step(self, spec: StepSpec) -> FusedStep | None:
-        """Return the step in shared memory; None, with the reason in the log, if it does not fit."""
+    def fused_step(self, spec: StepSpec, division: Division | None = None) -> FusedStep | None:
+        """Return the step in shared memory; None, with the reason in the log, if it does not fit.
+
+        A step on parts of a minibatch is composed.
+        """
+        if division is not None:
+            return None
         shared_memory = self.machine.launcher.shared_memory()
         reason = obstacle(spec, shared_memory)
         if reason is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from numba import cuda
 
 from vsmnp.types import Array, DType, Recorder, Shape
+from vsmnp.types.division import Division
 from vsmnp.types.step_spec import FusedStep, StepSpec
 
 from ..cuda.kernel_set import CudaKernels
@@ -44,7 +45,7 @@ class NumbaCudaKernels(CudaKernels):
             *(cuda.as_cuda_array(a, sync=False) if cuda.is_cuda_array(a) else a for a in arguments)
         )
 
-    def fused_step(self, spec: StepSpec) -> FusedStep | None:
+    def fused_step(self, spec: StepSpec, division: Division | None = None) -> FusedStep | None:
         """Return None: steps are composed, as a fused step would use CUDA C alone."""
         return None
 

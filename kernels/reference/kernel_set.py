@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from vsmnp.types import ActivationName, Array, DType, FusedStep, QuadraticForm, Recorder, Shape, StepSpec
+from vsmnp.types.division import Division
 
 from .activations import ACTIVATIONS
 from .conv import activation_sums as activation_sums
@@ -233,7 +234,17 @@ def finite(g: Array) -> Array:
 # --- fusion ---------------------------------------------------------------------------------------
 
 
-def fused_step(spec: StepSpec) -> FusedStep | None:
+def parts() -> int:
+    """Return 1: the minibatch is whole."""
+    return 1
+
+
+def mean_over_parts(*values: Array) -> tuple[Array, ...]:
+    """Return the values: the only part is the whole minibatch."""
+    return values
+
+
+def fused_step(spec: StepSpec, division: Division | None = None) -> FusedStep | None:
     """Return None: this set has no fused step, a step is composed of its kernels."""
     return None
 

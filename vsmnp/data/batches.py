@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ..errors import ConfigError
 from ..rng import Key, Stream
 from ..types import Array, DType, Kernels
+from ..types.division import RowRange
 from .dataset import Dataset
 from .rows import Rows
 
@@ -29,6 +30,8 @@ class Batches:
         Standard deviation of the noise added to every input, drawn anew for each use.
     dtype : dtype
         Type of the batches.
+    own : RowRange, optional
+        Rows of each minibatch that this process reads, if not all.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class Batches:
     data_seed: int
     noise_sd: float
     dtype: DType
+    own: RowRange | None = None
     _epoch: int = field(default=-1, init=False)
     _rows: Rows | None = field(default=None, init=False)
 
@@ -58,9 +62,11 @@ class Batches:
         return self.dataset.n_train // self.batch_size
 
     def clean(self, index: int) -> Array:
-        """Return minibatch ``index``, ``(1, 1, N, D)``, without noise."""
+        """Return minibatch ``index``, ``(1, 1, N, D)``, or its own rows, without noise."""
         epoch, place = divmod(index, self.per_epoch)
-        return self.rows(epoch)[place * self.batch_size : (place + 1) * self.batch_size][None, None]
+        own = self.own or RowRange(0, self.batch_size, self.batch_size)
+        first = place * self.batch_size + own.first
+        return self.rows(epoch)[first : first + own.count][None, None]
 
     def rows(self, epoch: int) -> Rows:
         """Return the samples of an epoch in order; the first ``per_epoch`` N of them make its minibatches."""
@@ -77,5 +83,5 @@ class Batches:
         """Add the input noise of the ``use``-th use in the run to a clean minibatch."""
         if self.noise_sd == 0:
             return x
-        key = Key((self.data_seed,), Stream.INPUT_NOISE, use)
+        key = Key((self.data_seed,), Stream.INPUT_NOISE, use, self.own)
         return x + self.noise_sd * key.normal(self.k, x.shape[1:], x.dtype)

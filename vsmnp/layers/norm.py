@@ -96,15 +96,19 @@ def _count(x: Array) -> int:
     return math.prod(x.shape[1:-1])
 
 
-def _unbiased(mean: Array, variance: Array, x: Array) -> Params:
+def _unbiased(k: Kernels, mean: Array, variance: Array, x: Array) -> Params:
     """Return statistics ``(R, C)`` with unbiased variance from moments ``(R, 1, C)``."""
-    n = _count(x)
+    n = _count(x) * k.parts()
     return {"mean": mean[:, 0], "variance": variance[:, 0] * (n / max(1, n - 1))}
 
 
-def _means(x: Array, *sums: Array) -> list[Array]:
-    """Divide sums ``(R, S, C)`` by the count of the statistics of x; sum over S first if x has several S."""
-    return [(v.sum(1, keepdims=True) if x.shape[1] > 1 else v) / _count(x) for v in sums]
+def _means(k: Kernels, x: Array, *sums: Array) -> tuple[Array, ...]:
+    """Divide sums ``(R, S, C)`` by the count of the statistics of x; sum over S first if x has several S.
+
+    The means are those of all parts of the minibatch.
+    """
+    own = [(v.sum(1, keepdims=True) if x.shape[1] > 1 else v) / _count(x) for v in sums]
+    return k.mean_over_parts(*own)
 
 
 def _summed(
@@ -139,7 +143,7 @@ class BatchNorm(Normalisation):
 
     def statistics(self, k: Kernels, c: Cache) -> Params:
         x, mean, variance = c
-        return _unbiased(mean, variance, x)
+        return _unbiased(k, mean, variance, x)
 
     def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         if dx is None and dp is None:
@@ -151,7 +155,7 @@ class BatchNorm(Normalisation):
         along_x, shift = r * 0, r * 0
         if dx is not None:
             slope = p["scale"][:, None] * r
-            dmean, together = _means(x, *_summed(k, Following(), dx, x, mean)[1:])
+            dmean, together = _means(k, x, *_summed(k, Following(), dx, x, mean)[1:])
             dc = (dx, dmean, 2 * together)
             parts = [(dx, slope)]
             along_x, shift = -slope * r * r * together, -slope * dmean
@@ -167,7 +171,7 @@ class BatchNorm(Normalisation):
         r = _rate(variance)
         u, total, cross = _summed(k, following, gy, x, mean)
         slope = p["scale"][:, None] * r
-        mean_u, q = _means(x, total, cross)
+        mean_u, q = _means(k, x, total, cross)
         in_place = following.f is not None
         if gp is not None:
             gp["shift"][...] += total.sum(1)
@@ -186,7 +190,7 @@ class BatchNorm(Normalisation):
                 dgp["scale"][...] += (r * dcross + dr * cross).sum(1)
             if want_x:  # dgx = slope de + dslope e, by its coefficients of du, u, x and dx, and a constant
                 dslope = p["scale"][:, None] * dr + (0 if d.dp is None else d.dp["scale"][:, None] * r)
-                dmean_u, dq = _means(x, dtotal, dcross)
+                dmean_u, dq = _means(k, x, dtotal, dcross)
                 along_x = -r * (r * (slope * dq + dslope * q) + 2 * slope * dr * q)
                 shift = -slope * dmean_u - dslope * mean_u - along_x * mean
                 parts = [] if d.dgy is None else [(d.dgy, slope)]
@@ -219,7 +223,7 @@ class FrozenNorm(Normalisation):
         return slope, q["shift"][:, None] - p["mean"][:, None] * slope
 
     def statistics(self, k: Kernels, c: Cache) -> Params:
-        return _unbiased(*k.channel_moments(c), c)
+        return _unbiased(k, *k.channel_moments(c), c)
 
     def jvp(self, k: Kernels, p: Params, c: Cache, dp: Params | None, dx: Array | None) -> OutputTangents:
         parts = [] if dx is None else [(dx, self._coefficients(p, p)[0])]

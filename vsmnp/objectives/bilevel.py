@@ -85,7 +85,8 @@ class Bilevel:
         for each in noise:
             inferred = self.inner(k, model, phis[-1], theta, x, each)
             assert inferred.g_phi is not None
-            phis.append(phis[-1] - lr * inferred.g_phi)
+            (g_phi,) = k.mean_over_parts(inferred.g_phi)
+            phis.append(phis[-1] - lr * g_phi)
             statistics = statistics or inferred.statistics
         assert statistics is not None
         evaluate = self.outer.with_g_phi if self.keeps_dependence else self.outer
@@ -101,6 +102,7 @@ class Bilevel:
         g_theta, adjoint = learned.g_theta, learned.g_phi
         assert g_theta is not None
         assert adjoint is not None
+        (adjoint,) = k.mean_over_parts(adjoint)
         for each in reversed(noise):
             at, want_phi = phis.pop(), bool(phis)  # nothing follows the first update
             h, m = self.inner.gradient_along(k, model, at, theta, x, each, adjoint, want_phi)
@@ -108,5 +110,6 @@ class Bilevel:
                 model.log_sd(m)[:] = 0
             g_theta = g_theta - lr * m
             if h is not None:
+                (h,) = k.mean_over_parts(h)
                 adjoint = adjoint - lr * h
         return replace(learned, g_phi=None, g_theta=g_theta)

@@ -65,7 +65,8 @@ class JointFisher:
         if self.gamma.closed_form:
             square_b0 = (minus_b0 * minus_b0).sum(-1).mean((1, 2))
             alignment = -(c0 * minus_b0).sum(-1).mean((1, 2))
-            choice = self.gamma.choose(log_sd, square_b0 + square_e, alignment + model.d_x)
+            whole, aligned = k.mean_over_parts(square_b0 + square_e, alignment)
+            choice = self.gamma.choose(log_sd, whole, aligned + model.d_x)
             log_sd = choice.log_sd
         tau = precision(log_sd)
         tau4 = tau[:, None, None, None]

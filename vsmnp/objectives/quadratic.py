@@ -127,6 +127,7 @@ class Learning(ABC):
         if self.gamma.closed_form:
             form = self.form_for_gamma()
             a, h, _ = self.apply(k, form, x, g, s_q, precision(log_sd), want_gradient=False)
+            a, h = k.mean_over_parts(a, h)
             choice = self.gamma.choose(log_sd, *self.optimum(a, h, model.d_x))
             log_sd = choice.log_sd
         tau = precision(log_sd)

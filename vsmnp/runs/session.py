@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,34 +11,31 @@ from typing import Any
 from ..data import Dataset
 from ..data.arrays.given import Given, is_name
 from ..data.dataset import fingerprint
-from ..data.held_out import training_part
-from ..data.standardize import prepare
 from ..data.views import in_data_units
 from ..errors import DivergenceError, Interrupted
-from ..kernels import load
+from ..parallel.single import ALONE
 from ..settings.in_effect import has_sigmoid
-from ..settings.resolve import resolved, sized, with_data
 from ..settings.settings import Settings
 from ..training.build import advice
 from ..training.history import History
 from ..training.loop import Watch, run_loop
 from ..training.state import State
 from ..training.trainer import Trainer
+from ..types.division import Communicator
 from . import last_row
 from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
 from .folder import RunFolder, checkpoint_in, folder_of
+from .new_run import new_trainer
+from .ranks import agreed, check_alike
 from .run import Run as Run
 from .stored_data import to_attributes
 from .stored_run import read_run
 from .trained import TrainedVAE
 
-_log = logging.getLogger(__name__)
-
 #: Most seconds between checkpoints, which are written between two steps.
 SAVE_EVERY = 10.0
-_ROWS = 200
 
 
 @dataclass
@@ -68,7 +64,7 @@ class Session:
     @classmethod
     def new(
         cls, settings: Settings, dataset: Given | Dataset = None, folder: Path | None = None,
-        named: bool = False,
+        named: bool = False, ranks: Communicator = ALONE,
     ) -> Session:  # fmt: skip
         """Resolve the settings, load the data and claim the folder.
 
@@ -78,35 +74,26 @@ class Session:
             An empty folder, or one to be created.
         named : bool
             Whether a run without a folder gets one under ``runs/``; otherwise nothing is written.
+        ranks : Communicator
+            The processes that train the run together; rank 0 alone has its folder.
 
         Raises
         ------
         ConfigError, DataError, DeviceError, StorageError
             If a setting, the data, the device or the folder is invalid.
         """
-        asked, settings = settings, resolved(settings)
-        settings, dataset = with_data(settings, dataset)
-        dataset = training_part(dataset, settings.validation, settings.data_seed)
-        settings = sized(settings, dataset)
-        prepared = prepare(dataset, settings.standardize, has_sigmoid(settings), settings.data_seed)
-        settings = replace(settings, standardize=prepared.preprocessing.kind)
-        k = load(settings.kernels, settings.tf32)
-        trainer = Trainer.build(k, settings, dataset, prepared=prepared)
-        if prepared.told:
-            _log.info(prepared.told)
-        if not settings.log_every:
-            settings = replace(settings, log_every=max(1, trainer.total_steps // _ROWS))
-            trainer = replace(trainer, settings=settings)
-        place = RunFolder.claimed(asked, folder, named)
-        with place.released_on_failure():
-            session = cls(trainer, trainer.initial_state(), History(), place)
+        trainer = new_trainer(settings, dataset, ranks)
+        session = cls(trainer, trainer.initial_state(), History())
+        check_alike(trainer, session.state, lambda: session.fingerprint)
+        session.place = RunFolder() if ranks.rank else RunFolder.claimed(settings, folder, named)
+        with session.place.released_on_failure():
             session.save(session.state)
         return session
 
     @classmethod
     def resumed(
         cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False, dry: bool = False,
-        dataset: Given | Dataset = None,
+        dataset: Given | Dataset = None, ranks: Communicator = ALONE,
     ) -> Session:  # fmt: skip
         """Resume a run from its last checkpoint.
 
@@ -115,12 +102,13 @@ class Session:
         changes : mapping, optional
             Settings to change from this point on; ``dataset`` is a new place of the same data.
         to_read : bool
-            Whether the run is only read: a GPU run can then be read on a machine without a GPU, and a run
-            that is being trained can be read up to its last checkpoint.
+            Whether the run is only read: on a machine without its GPU too, and while it is trained.
         dry : bool
             Whether only the settings of a resumed run are wanted; its folder is then not locked.
         dataset : Dataset or array_like, optional
             The data of the run, where they are not at the place that its settings name.
+        ranks : Communicator
+            As in :meth:`new`; all of them read the checkpoint.
 
         Raises
         ------
@@ -134,14 +122,16 @@ class Session:
             If the folder cannot be locked.
         """
         checkpoint_in(folder)  # lock only a folder that has a run
-        place = RunFolder.resumed(folder, locked=not (to_read or dry))
+        place = RunFolder() if ranks.rank else RunFolder.resumed(folder, locked=not (to_read or dry))
         with place.released_on_failure():
-            found = read_run(folder, changes or {}, to_read, dataset)
+            found = read_run(folder, changes or {}, to_read, dataset, ranks)
             place.seal = found.seal
-            return cls(
+            session = cls(
                 found.trainer, found.state, found.history, place, found.evaluations, found.best, found.last,
                 found.digest,
             )  # fmt: skip
+            check_alike(found.trainer, found.state, lambda: session.fingerprint)
+            return session
 
     @property
     def fingerprint(self) -> str:
@@ -208,14 +198,9 @@ class Session:
         self.last = self.last or self.state.copy()
         stopped = ended = False
 
-        def stop() -> bool:
-            nonlocal stopped
-            stopped = watch.stop()
-            return stopped
-
         def evaluate(snapshot: State) -> bool:
             """Evaluate if that is due; also called on resumption, before the first step."""
-            if not trainer.evaluates_at(snapshot.step):
+            if trainer.ranks.rank or not trainer.evaluates_at(snapshot.step):
                 return False
             added = self.evaluations.add(trainer, snapshot, watch.on_evaluation)
             return self.best.add(trainer, snapshot) or added
@@ -231,12 +216,18 @@ class Session:
                 self.save(state)
             watch.on_state(state, snapshot)
 
+        shared, is_final = agreed(replace(watch, on_row=on_row, on_state=on_state), trainer, self.best)
+
+        def stop() -> bool:
+            nonlocal stopped
+            stopped = shared.stop()
+            return stopped
+
         try:
             evaluate(self.last)
             self.last = run_loop(
                 trainer, self.state, self.history, trainer.total_steps, trainer.settings.log_every,
-                replace(watch, on_row=on_row, on_state=on_state, stop=stop),
-                lambda: self.best.is_final(trainer.settings.patience), self.last,
+                replace(shared, stop=stop), is_final, self.last,
             )  # fmt: skip
             ended = True
         except DivergenceError:

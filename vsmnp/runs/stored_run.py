@@ -11,10 +11,12 @@ from ..data import Dataset
 from ..data.arrays.given import Given
 from ..errors import CheckpointError, ConfigError
 from ..kernels import load, stand_in
+from ..parallel.single import ALONE
 from ..settings.resolve import place_of, stored, with_allowed_changes
 from ..training.history import History, stored_history
 from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
+from ..types.division import Communicator
 from . import last_row
 from .best import BestState
 from .contents import require_contents
@@ -40,8 +42,9 @@ class StoredRun(NamedTuple):
 
 
 def read_run(
-    folder: Path, changes: Mapping[str, Any], to_read: bool, given: Given | Dataset = None
-) -> StoredRun:
+    folder: Path, changes: Mapping[str, Any], to_read: bool, given: Given | Dataset = None,
+    ranks: Communicator = ALONE,
+) -> StoredRun:  # fmt: skip
     """Read the run in a folder; parameters and exceptions are those of ``Session.resumed``."""
     path, (arrays, attributes, seal) = newest_checkpoint(folder)
     settings = stored(attributes, path)
@@ -55,7 +58,7 @@ def read_run(
     prepared = prepared_from_arrays(settings, dataset, arrays, path)
     kernels = stand_in(settings.kernels) if to_read else settings.kernels
     k = load(kernels, settings.tf32 and kernels == settings.kernels)
-    trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared)
+    trainer = Trainer.build(k, settings, dataset, bool(attributes.get("fused")), prepared, ranks=ranks)
     try:
         state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         last = last_row.from_arrays(trainer.k, trainer.model, state, arrays)

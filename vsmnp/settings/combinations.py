@@ -25,6 +25,8 @@ def check_ranges(settings: Any) -> None:
         raise ConfigError(f"--validation is a share below 1, such as 0.1, not {settings.validation:g}.")
     if settings.patience and not settings.validation:
         raise ConfigError("--patience counts evaluations on a validation part: add --validation 0.1.")
+    if settings.parts & (settings.parts - 1):
+        raise ConfigError(f"--parts must be a power of two such as 2, 4 or 8, not {settings.parts}.")
     settings.fixed_gamma()
 
 
@@ -101,6 +103,11 @@ def check_combinations(settings: Any) -> None:
         raise ConfigError("--tf32 is a mode of a GPU's products: add --device gpu or leave it out.")
     if settings.tf32 and settings.dtype != "float32":
         raise ConfigError(f"--tf32 is a mode of float32 products, not of {settings.dtype}: leave it out.")
+    if settings.parts > 1 and settings.as_published:
+        raise ConfigError(
+            f"--as-published takes means over the whole minibatch inside its losses, so it cannot be divided "
+            f"into {settings.parts} parts: train it in one process, without --parts."
+        )
     check_bilevel(settings)
     if settings.samples < 2 and (
         settings.squared_mean == "u-statistic" or settings.baseline == "leave-one-out"

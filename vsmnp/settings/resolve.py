@@ -54,19 +54,23 @@ def place_of(dataset: str) -> str:
 
 
 def sized(settings: Settings, dataset: Dataset) -> Settings:
-    """Return the settings with a minibatch size for the training data, and an interval of validations."""
+    """Return the settings with a minibatch size for the training data, and an interval of validations.
+
+    A size that is not chosen is a multiple of the parts of a minibatch.
+    """
     every = settings.evaluate_every or (1.0 if settings.validation else 0.0)
-    size = settings.batch_size or min(BATCH_SIZE, dataset.n_train)
+    parts = max(settings.parts, 1)
+    size = settings.batch_size or max(min(BATCH_SIZE, dataset.n_train) // parts, 1) * parts
     return replace(settings, batch_size=size, evaluate_every=every)
 
 
-#: Settings that a run decides from its data, with the values that leave them to the data.
-_LEFT_TO_DATA = {"standardize": "auto", "batch_size": 0, "image_size": 0}
+#: Settings that a run decides from its data or its ranks, with the values that leave them to the data.
+_LEFT_OPEN = {"standardize": "auto", "batch_size": 0, "image_size": 0, "parts": 0}
 
 
 def as_decided(wanted: Settings, run: Settings) -> Settings:
-    """Return the settings with what the run decided from its data, where they leave it to the data."""
-    left = [name for name, value in _LEFT_TO_DATA.items() if getattr(wanted, name) == value]
+    """Return the settings with what the run decided, where they leave it to the data or the ranks."""
+    left = [name for name, value in _LEFT_OPEN.items() if getattr(wanted, name) == value]
     return replace(wanted, **{name: getattr(run, name) for name in left})
 
 
@@ -107,7 +111,7 @@ def _check_length(run: Settings, wanted: Settings, folder: Path) -> None:
 
 def from_stored(values: Mapping[str, Any]) -> Settings:
     """Return the settings of a run from the values that a version wrote."""
-    values = {"standardize": "none", **values}  # runs of versions without standardisation have none
+    values = {"standardize": "none", "parts": 1, **values}  # versions without these settings did the same
     if not values.get("bilevel_steps"):  # some versions wrote the step size of updates that were not done
         values["bilevel_lr"] = Settings.bilevel_lr
     return _with_step_size(Settings.from_mapping(values))

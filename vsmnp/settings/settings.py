@@ -127,8 +127,7 @@ class Settings(ShownByChanges):
         "auto", "u-statistic", "biased", part=BelongsTo("objective"),
     )  # fmt: skip
     baseline: str = _objective(
-        "auto",
-        "Baseline in the cross term of M3; auto: leave-one-out if S > 1.",
+        "auto", "Baseline in the cross term of M3; auto: leave-one-out if S > 1.",
         "auto", "leave-one-out", "none", part=BelongsTo("objective"),
     )  # fmt: skip
     as_published: bool = _objective(
@@ -155,11 +154,9 @@ class Settings(ShownByChanges):
         "mlp", "Architecture: perceptrons, or convolutional or residual networks for images.", *ARCHITECTURES
     )
     width: float = _network(
-        1.0,
-        "Factor of every number of channels of dcgan and resnet18.",
-        positive=True,
+        1.0, "Factor of every number of channels of dcgan and resnet18.", positive=True,
         part=BelongsTo("arch"),
-    )
+    )  # fmt: skip
     batch_norm: str = _network(
         "auto",
         "Batch normalisation by statistics of the batch (coupled), by running ones (frozen), or off; "
@@ -232,6 +229,12 @@ class Settings(ShownByChanges):
         "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
         least=1,
         free=True,
+    )
+    parts: int = _machine(
+        0,
+        "Parts, a power of two, into which each minibatch is divided; ranks of mpiexec share them, and the "
+        "bits depend on them alone; 0: as many as ranks.",
+        least=0,
     )
     log_every: int = _run(
         0, "Number of steps between rows of metrics.csv; 0: about 200 rows per run.", least=0, free=True

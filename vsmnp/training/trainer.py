@@ -20,12 +20,18 @@ from ..model.initial import initial_parameters
 from ..model.vae import GaussianVAE
 from ..objectives import Objective, Outcome
 from ..objectives.objective import LearningObjective
+from ..parallel.devices import on_device
+from ..parallel.division import DividedBatch
+from ..parallel.single import ALONE
 from ..rng import Key, Stream
 from ..settings.in_effect import initial_sd
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
+from ..types.division import Communicator
 from ..types.step_spec import StepSizes
 from .build import build_bilevel, build_inference, build_learning, build_model
+from .divergence import mark, stop_diverged
+from .divided import over_parts
 from .fuse import outcome, step_spec
 from .info import Info
 from .memory import require_memory
@@ -51,11 +57,12 @@ class Trainer:
     prepared: Prepared = AS_THEY_ARE
     #: Settings of each model, where they differ in what a model may have for itself; else empty.
     members: tuple[Settings, ...] = ()
+    division: DividedBatch | None = None
 
     @classmethod
     def build(
         cls, k: Kernels, settings: Settings, dataset: Dataset, may_fuse: bool = True,
-        prepared: Prepared = AS_THEY_ARE, members: tuple[Settings, ...] = (),
+        prepared: Prepared = AS_THEY_ARE, members: tuple[Settings, ...] = (), ranks: Communicator = ALONE,
     ) -> Trainer:  # fmt: skip
         """Build the trainer of these settings for the dataset.
 
@@ -68,15 +75,21 @@ class Trainer:
         members : tuple of Settings
             Settings of each model, which may differ in :data:`~vsmnp.settings.in_effect.OF_A_MODEL`; by
             default all models have ``settings``.
+        ranks : Communicator
+            The processes that share the parts of each minibatch.
 
         Raises
         ------
         ConfigError
-            If the settings do not match the data, or need more memory than the machine has.
+            If the settings do not match the data, or need more memory than the machine has, or the ranks or
+            the minibatch do not match the parts.
         """
         dtype = np.dtype(settings.dtype)
         dataset = prepared.view(dataset)
-        batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype)
+        is_divided = settings.parts > 1 or ranks.size > 1
+        division = DividedBatch(settings.parts, on_device(ranks, settings.device)) if is_divided else None
+        own = division.rows(settings.batch_size) if division else None
+        batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype, own)
         warmup = settings.kl_warmup * _steps_per_epoch(settings, batches)
         learning = build_learning(settings, warmup)
         if settings.bilevel_steps:
@@ -85,7 +98,7 @@ class Trainer:
         made = cls(
             k, settings, build_model(settings, dataset), batches, learning,
             build_inference(settings, warmup), optimizer(settings.encoder_optimizer),
-            optimizer(settings.optimizer), may_fuse, prepared, members,
+            optimizer(settings.optimizer), may_fuse, prepared, members, division,
         )  # fmt: skip
         require_memory(settings, made.model, not k.data_memory(), lambda: made.fused is not None)
         return made
@@ -93,7 +106,9 @@ class Trainer:
     @cached_property
     def fused(self) -> FusedStep | None:
         """A function that runs the whole step in one call, if the kernel set has one for these settings."""
-        return self.k.fused_step(self.spec) if self.may_fuse and self.spec is not None else None
+        if not self.may_fuse or self.spec is None:
+            return None
+        return self.k.fused_step(self.spec, self.division)
 
     @cached_property
     def spec(self) -> StepSpec | None:
@@ -103,6 +118,11 @@ class Trainer:
             self.model, self.inference, self.learning, self.encoder_optimizer, self.decoder_optimizer,
             settings.encoder_steps, settings.threads, settings.dtype,
         )  # fmt: skip
+
+    @property
+    def ranks(self) -> Communicator:
+        """The processes that train together."""
+        return self.division.ranks if self.division else ALONE
 
     @cached_property
     def scheduled(self) -> ScheduledStepSizes:
@@ -117,8 +137,11 @@ class Trainer:
 
     @cached_property
     def store(self) -> Store | None:
-        """The training data in the memory of the device; None if the kernels compute on the host."""
-        memory = self.k.data_memory()
+        """The training data in the memory of the device; None if the kernels compute on the host.
+
+        The own rows of divided minibatches are sent step by step.
+        """
+        memory = 0 if self.division else self.k.data_memory()
         return Store(self.batches, self.batches_per_step, memory) if memory else None
 
     @property
@@ -195,8 +218,11 @@ class Trainer:
 
     @cached_property
     def recorded(self) -> ReplayedStep[StepTerms | tuple[Outcome, Outcome]] | None:
-        """The recorded step, if the kernel set has a recorder; a weight that changes cannot be recorded."""
-        recorder = None if self.settings.kl_warmup else self.k.recorder()
+        """The recorded step, if the kernel set has a recorder.
+
+        A weight that changes cannot be recorded, nor can what ranks exchange.
+        """
+        recorder = None if self.settings.kl_warmup or self.division else self.k.recorder()
         return None if recorder is None else ReplayedStep(recorder, self._work)
 
     def _work(self, state: State, t: int, clean: Sequence[Array]) -> StepTerms | tuple[Outcome, Outcome]:
@@ -227,21 +253,23 @@ class Trainer:
         for j in range(encoder_steps):
             x = minibatch(j)
             noise = key.on(Stream.INFERENCE, t * encoder_steps + j)
-            inferred = self.inference(k, self.model, state.phi, state.theta, x, noise)
+            arguments = k, self.model, state.phi, state.theta, x, noise
+            inferred = over_parts(self.division, self.inference, *arguments)
             assert inferred.g_phi is not None
-            self._stop_diverged(state, inferred, inferred.g_phi, 0)
+            stop_diverged(k, state, inferred, inferred.g_phi, 0)
             self.encoder_optimizer.update(
                 k, state.phi, inferred.g_phi, state.phi_memory, sizes.encoder, state.alive
             )
             self._place_statistics(state, inferred)
         x = minibatch(encoder_steps)
-        learned = self.learning(k, self.model, state.phi, state.theta, x, key.on(Stream.LEARNING, t))
+        noise = key.on(Stream.LEARNING, t)
+        learned = over_parts(self.division, self.learning, k, self.model, state.phi, state.theta, x, noise)
         assert learned.g_theta is not None
         first = len(inferred.terms) + 1
         if learned.updates_finite is not None:
-            _mark(state, learned.updates_finite, first)
+            mark(state, learned.updates_finite, first)
             first += 1
-        self._stop_diverged(state, learned, learned.g_theta, first)
+        stop_diverged(k, state, learned, learned.g_theta, first)
         self._place_gamma(state, learned)
         self.decoder_optimizer.update(
             k, state.theta, learned.g_theta, state.theta_memory, sizes.decoder, state.alive
@@ -254,13 +282,7 @@ class Trainer:
     def audit(self, state: State, info: Info) -> None:
         """Stop models whose parameters are not finite; their loss would show it only in the next step."""
         fine = self.k.finite(state.phi) & self.k.finite(state.theta)
-        _mark(state, fine, len(info.causes()) - 1)
-
-    def _stop_diverged(self, state: State, outcome: Outcome, g: Array, first: int) -> None:
-        """Stop models with a term or a gradient that is not finite."""
-        for place, term in enumerate(outcome.terms.values()):
-            _mark(state, self.k.finite(term[:, None]), first + place)
-        _mark(state, self.k.finite(outcome.loss[:, None]) & self.k.finite(g), first + len(outcome.terms))
+        mark(state, fine, len(info.causes()) - 1)
 
     def _place_statistics(self, state: State, outcome: Outcome) -> None:
         """Update the running statistics of both networks with those of the batch."""
@@ -296,11 +318,3 @@ def _batches_per_step(settings: Settings) -> int:
 def _steps_per_epoch(settings: Settings, batches: Batches) -> float:
     """Return the number of steps in which the training data are read once."""
     return batches.per_epoch / _batches_per_step(settings)
-
-
-def _mark(state: State, fine: Array, place: int) -> None:
-    """Record the cause and step of divergence; models still alive have done all decoder updates so far."""
-    broke = state.alive & ~fine
-    state.cause[:] = np.where(broke, place + 1, state.cause)
-    state.died_at[:] = np.where(broke, state.theta_memory.t + 1, state.died_at)
-    state.alive &= fine

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .arrays import ActivationName, Array, DType, QuadraticForm, Shape, Window
+from .division import Division
 from .replay import Recorder
 from .step_spec import FusedStep, StepSpec
 
@@ -167,8 +168,17 @@ class Kernels(Protocol):
     def finite(self, g: Array) -> Array:
         """Return flags ``(R,)``: whether every entry of ``g[r]`` is finite."""
 
-    def fused_step(self, spec: StepSpec) -> FusedStep | None:
-        """Return a function that runs a whole training step, or None where this set has none for ``spec``."""
+    def parts(self) -> int:
+        """Return P, the number of parts of a minibatch that are computed apart: 1 unless it is divided."""
+
+    def mean_over_parts(self, *values: Array) -> tuple[Array, ...]:
+        """Average values of this part of a minibatch over all of its parts; one part's are its own."""
+
+    def fused_step(self, spec: StepSpec, division: Division | None = None) -> FusedStep | None:
+        """Return a function that runs a whole training step, or None where this set has none for ``spec``.
+
+        With a ``division`` its minibatches are the rows of this process.
+        """
 
     def recorder(self) -> Recorder | None:
         """Return a recorder that replays a composed step by one call, or None where launches cost nothing."""

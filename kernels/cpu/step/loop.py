@@ -49,13 +49,14 @@ def clear(v: Array) -> None:
 
 
 def _update(
-    work: Any, data: Any, batch: int, noise: int, step: int, low: int, high: int, first: int, last: int,
-    pass_index: int, end: int, computes: int, finishes: int,
+    work: Any, data: Any, batch: int, start: int, total: int, noise: int, step: int, low: int, high: int,
+    first: int, last: int, pass_index: int, end: int, computes: int, finishes: int,
 ) -> None:  # fmt: skip
     """Do passes ``pass_index .. end`` of models ``low .. high``: compute parts ``first .. last``, finish."""
     slots, accumulators, arrays, plan, kept = held(work)
     tile = tile_in(slots, 0)
-    inputs = StepInputs(carray(data, (batch, tile.at[0].d_x), tile.planes.dtype), noise, step)
+    x = carray(data, (batch, tile.at[0].d_x), tile.planes.dtype)
+    inputs = StepInputs(x, start, total, noise, step)
     width = tile.at[0].width
     for r in range(low, high):
         phi, theta = row_of(arrays.phi, r), row_of(arrays.theta, r)
@@ -67,7 +68,7 @@ def _update(
                     continue
             if computes:
                 tau = math.exp(-2 * arrays.chosen[r, L])
-                place = NoiseKey(arrays.seeds[r], plan.stream, inputs.noise)
+                place = NoiseKey(arrays.seeds[r], plan.stream, inputs.noise, start, total)
                 for p in range(first, last):
                     g, other, sums = (
                         row_of(accumulators.parts, p),
@@ -77,8 +78,8 @@ def _update(
                     clear(g)
                     clear(other)
                     clear(sums)
-                    start = p * plan.tiles * width
-                    for row in range(start, min(batch, start + plan.tiles * width), width):
+                    row_of_part = p * plan.tiles * width
+                    for row in range(row_of_part, min(batch, row_of_part + plan.tiles * width), width):
                         own = tile_in(slots, kept + row // width if kept else 0)
                         rows = min(width, batch - row)
                         where = place, tau, row, rows, plan, each, want_phi
@@ -93,7 +94,7 @@ def _update(
 
 @cache
 def _compiled(work: Any) -> Callable[..., None]:
-    signature = types.void(types.CPointer(work), types.voidptr, *[types.int64] * 11)
+    signature = types.void(types.CPointer(work), types.voidptr, *[types.int64] * 13)
     return callback(_update, signature).ctypes  # type: ignore[no-any-return]
 
 
@@ -104,12 +105,16 @@ class UpdateInputs(NamedTuple):
     ----------
     x, batch : int
         The address of the minibatch ``(N, D)``, C-contiguous, to which the caller keeps a reference; and N.
+    first, total : int
+        The first row and all rows of the minibatch of which this is a part: 0 and N if it is whole.
     noise, step : int
         The step counter of the noise, and the step of the run.
     """
 
     x: int
     batch: int
+    first: int
+    total: int
     noise: int
     step: int
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsmnp.types.arrays import Array, QuadraticForm
+from vsmnp.types.division import Division
 from vsmnp.types.kl_weight import WEIGHTING
 from vsmnp.types.step_spec import (
     GAMMA_CODES,
@@ -123,7 +124,7 @@ class Update:
         if arrays is self._arrays:
             return
         accumulators, plan = self._accumulators, self._plan
-        example = StepInputs(np.zeros((1, 1), accumulators[0].g.dtype), 0, 0)
+        example = StepInputs(np.zeros((1, 1), accumulators[0].g.dtype), 0, 1, 0, 0)
         records = {"accumulators": accumulators[0], "arrays": arrays[0], "inputs": example, "plan": plan}
         for each in self._slots:
             ready(tile_in(each, 0), self._stages, **records)
@@ -157,17 +158,66 @@ class Update:
 
     def shared(self, which: int, pool: Executor, inputs: UpdateInputs) -> None:
         """Update a single model, whose parts are shared among the threads of a pool."""
+        for pass_index in (CHOOSING, TRAINING):
+            self._compute(which, pool, inputs, 0, pass_index)
+            self._finish(which, inputs, 0, pass_index)
+
+    def divided(
+        self, which: int, pool: Executor, parts: Sequence[UpdateInputs], models: int, division: Division
+    ) -> None:
+        """Update all models, given the own parts of a divided minibatch.
+
+        A part is a batch of its own: its gradients and sums are averaged over all parts of the minibatch, and
+        are then those of the whole.
+        """
+        for pass_index in (CHOOSING, TRAINING):
+            if pass_index == TRAINING or self._plan.first_pass:
+                means = self._means(which, pool, parts, models, division, pass_index)
+            for r in range(models):
+                if pass_index == TRAINING or self._plan.first_pass:
+                    for accumulator, mean in zip(self._summed, means, strict=True):
+                        accumulator[:] = 0
+                        accumulator[0] = mean[r]
+                self._finish(which, parts[0], r, pass_index)
+
+    @property
+    def _summed(self) -> tuple[Array, Array, Array]:
+        """The accumulators whose rows, one for each part, are summed to finish an update of one model."""
+        first = self._accumulators[0]
+        return first.sums, first.parts, first.others
+
+    def _means(
+        self, which: int, pool: Executor, parts: Sequence[UpdateInputs], models: int, division: Division,
+        pass_index: int,
+    ) -> tuple[Array, ...]:  # fmt: skip
+        """Compute the sums and both gradients of all models, averaged over the parts of the minibatch."""
+        found = []
+        for part in parts:
+            of_models = []
+            for r in range(models):
+                self._compute(which, pool, part, r, pass_index)
+                of_models.append([accumulator.sum(0) for accumulator in self._summed])
+            found.append([np.stack(each) for each in zip(*of_models, strict=True)])
+        sums = division.means([each[:1] for each in found])
+        return *sums, *division.means([each[1:] for each in found])
+
+    def _compute(self, which: int, pool: Executor, inputs: UpdateInputs, r: int, pass_index: int) -> None:
+        """Do a pass of model r, whose work is shared among the threads of a pool and this one."""
         sharers, loops = min(len(self._slots), self._parts), self._shared[which]
         cuts = [self._parts * i // sharers for i in range(sharers + 1)]
-        for pass_index in (CHOOSING, TRAINING):
-            passes = pass_index, pass_index + 1
-            jobs = [
-                pool.submit(loop, inputs, (0, 1), parts, passes, finishes=False)
-                for loop, parts in zip(loops, pairwise(cuts), strict=False)
-            ]
-            for job in jobs:
-                job.result()
-            loops[0](inputs, (0, 1), (0, 0), passes, computes=False)
+        model, passes, (own, *others) = (r, r + 1), (pass_index, pass_index + 1), pairwise(cuts)
+        jobs = [
+            pool.submit(loop, inputs, model, some, passes, finishes=False)
+            for loop, some in zip(loops[1:], others, strict=False)
+        ]
+        loops[0](inputs, model, own, passes, finishes=False)
+        for job in jobs:
+            job.result()
+
+    def _finish(self, which: int, inputs: UpdateInputs, r: int, pass_index: int) -> None:
+        """Finish a pass of model r, whose gradients and sums are computed."""
+        passes = pass_index, pass_index + 1
+        self._shared[which][0](inputs, (r, r + 1), (0, 0), passes, computes=False)
 
 
 class Updates(NamedTuple):
@@ -182,15 +232,18 @@ class Updates(NamedTuple):
     back: Update | None = None
 
 
-def updates(spec: StepSpec, batch: int) -> Updates:
-    """Return the updates of a step."""
+def updates(spec: StepSpec, batch: int, keeps: bool = True) -> Updates:
+    """Return the updates of a step; ``keeps`` allows the tiles of bi-level updates to be kept.
+
+    A divided step does an update of all its parts before the next update, so that one would overwrite them.
+    """
     encoder, bilevel = Update(spec, ENCODER, spec.inference, batch), spec.bilevel
     if bilevel is None:
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch))
     if not bilevel.keeps_dependence:
         inner = Update(spec, INNER, bilevel.inner, batch)
         return Updates(encoder, Update(spec, DECODER, spec.learning, batch), inner)
-    back = Update(spec, BACK, bilevel.inner, batch, _updates_kept(spec, bilevel, batch))
+    back = Update(spec, BACK, bilevel.inner, batch, _updates_kept(spec, bilevel, batch) if keeps else 0)
     inner = Update(spec, INNER, bilevel.inner, batch, back.kept, back)
     return Updates(encoder, Update(spec, OUTER, spec.learning, batch), inner, back)
 

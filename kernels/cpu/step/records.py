@@ -193,9 +193,14 @@ class ModelArrays(NamedTuple):
 
 
 class StepInputs(NamedTuple):
-    """Inputs of an update in one step: the minibatch ``x (N, D)``, the counter of its noise, the step."""
+    """Inputs of an update in one step: the minibatch ``x (N, D)``, the counter of its noise, the step.
+
+    If x is a part of a minibatch of ``total`` rows, ``first`` is its first row in there.
+    """
 
     x: Array
+    first: int
+    total: int
     noise: int
     step: int
 
@@ -214,8 +219,14 @@ class Accumulators(NamedTuple):
 
 
 class NoiseKey(NamedTuple):
-    """The key of the noise of an update: seed, stream and step."""
+    """The key of the noise of an update: seed, stream and step, and the rows that it is drawn for.
+
+    ``first`` is the first of these rows in a minibatch of ``batch`` rows, which has one run of numbers for
+    each sample.
+    """
 
     seed: int
     stream: int
     step: int
+    first: int
+    batch: int

@@ -44,11 +44,11 @@ def scale(tile: Any, source: int, n: int, factor: float, target: int) -> None:
 
 @formula
 def draw(
-    tile: Any, noise: Any, row: int, rows: int, batch: int, width: int, signs: bool, first: int, samples: int
+    tile: Any, noise: Any, row: int, rows: int, width: int, signs: bool, first: int, samples: int
 ) -> None:
     """Draw the numbers of rows ``row ..`` of some samples, ``width`` a row, into planes ``first ..``."""
     out, stride = row_of(tile.planes, first), tile.planes.shape[1]
-    place = noise.seed, noise.stream, noise.step, row, batch
+    place = noise.seed, noise.stream, noise.step, noise.first + row, noise.batch
     buffers = row_of(tile.planes, tile.at[0].words), row_of(tile.planes, tile.at[0].numbers)
     ends = row_of(tile.planes, tile.at[0].ordered), tile.inner_loops[WORDS], tile.inner_loops[NORMALS]
     call_with_pointers(
@@ -83,11 +83,11 @@ def encode(tile: Any, phi: Array, x: Array, low: int, rows: int) -> None:
 
 
 @stage
-def sample_z(tile: Any, noise: Any, batch: int, low: int, rows: int) -> None:
+def sample_z(tile: Any, noise: Any, low: int, rows: int) -> None:
     """Draw the noise of the tile, and write ``z = mu + s eps`` to the decoder's input."""
     at, planes = tile.at[0], tile.planes
     width, d_z = at.width, at.d_z
-    draw(tile, noise, low, rows, batch, d_z, False, at.eps, at.samples)
+    draw(tile, noise, low, rows, d_z, False, at.eps, at.samples)
     clear_padding(tile, at.eps, d_z, rows, at.samples)
     for z in range(d_z):
         mu, s = row_of(planes, at.mu + z), row_of(planes, at.s + z)

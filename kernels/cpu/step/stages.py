@@ -50,7 +50,7 @@ STAGES: Mapping[str, str] = MappingProxyType({
     "clear_padding": "word word word word",
     "scale": "word word real word",
     "encode": "vector data word word",
-    "sample_z": "noise word word word",
+    "sample_z": "noise word word",
     "kl_sum": "word",
     "residuals": "word",
     "decode": "vector word",
@@ -117,7 +117,7 @@ def ready(tile: Any, stages: Iterable[Formula], **records: Any) -> None:
     kinds = {
         "table": types.Array(types.int64, 2, "C"), "vector": types.Array(real, 1, "C"),
         "data": types.Array(real, 2, "C"), "sums": types.Array(types.float64, 1, "C"),
-        "noise": numba.typeof(NoiseKey(0, 0, 0)), "word": types.int64, "real": types.float64,
+        "noise": numba.typeof(NoiseKey(0, 0, 0, 0, 0)), "word": types.int64, "real": types.float64,
         **{name: numba.typeof(record) for name, record in records.items()},
     }  # fmt: skip
     for called in stages:

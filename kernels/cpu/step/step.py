@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from vsmnp.types.arrays import Array
+from vsmnp.types.division import Division
 from vsmnp.types.step_spec import FusedStep, StepSizes, StepSpec, StepTerms
 
 from .loop import UpdateInputs
@@ -37,17 +38,23 @@ def _signed(seeds: tuple[int, ...]) -> Array:
 
 
 class CpuStep:
-    """The fused step of one :class:`~vsmnp.types.StepSpec`, with separate memory for each batch size."""
+    """The fused step of one :class:`~vsmnp.types.StepSpec`, with separate memory for each batch size.
 
-    def __init__(self, spec: StepSpec) -> None:
-        self.spec = spec
+    With a division, the minibatches are the rows of the own parts, and a batch is one part.
+    """
+
+    def __init__(self, spec: StepSpec, division: Division | None = None) -> None:
+        self.spec, self._division = spec, division
+        self._own = division.own if division else range(1)
         self._used: tuple[Array, ...] = ()
         self._arrays: tuple[Sequence[ModelArrays], ...] = ()
 
     def __call__(self, state: Any, xs: Sequence[Array], seeds: Sequence[int], sizes: StepSizes) -> StepTerms:
         """Do one training step; see :class:`~vsmnp.types.step_spec.FusedStep`."""
         self._use(state, sizes, _signed(tuple(seeds)))
-        updates = self.updates(xs[0].shape[2])
+        batch = xs[0].shape[2] // len(self._own)
+        total = batch * (self._division.parts if self._division else 1)
+        updates = self.updates(batch)
         kept: list[Array] = []  # the minibatches, as long as their addresses are used
         for update, arrays in zip(updates, self._arrays, strict=True):
             if update is not None:
@@ -56,12 +63,12 @@ class CpuStep:
         for j, x in enumerate(xs):
             if j == 0 or x is not xs[j - 1]:
                 kept.append(np.ascontiguousarray(x.reshape(x.shape[2:]), self.spec.dtype))
-            data.append((kept[-1].ctypes.data, len(kept[-1])))
+            data.append((kept[-1].ctypes.data, batch, self._own.start * batch, total))
         self._run(list(self._work(updates, data, state.step)), state.phi.shape[0])
         inferred, learned = (arrays[0].terms.astype(self.spec.dtype) for arrays in self._arrays[:2])
         return StepTerms(inferred, learned)
 
-    def _work(self, updates: Updates, data: Sequence[tuple[int, int]], step: int) -> Iterator[Work]:
+    def _work(self, updates: Updates, data: Sequence[tuple[int, int, int, int]], step: int) -> Iterator[Work]:
         """Yield the updates of a step in order: each with the index of its arrays, and its inputs."""
         count = self.spec.encoder_steps
         for j in range(count):
@@ -90,7 +97,8 @@ class CpuStep:
     @cached_property
     def updates(self) -> Callable[[int], Updates]:
         """Return the updates for batches of a size."""
-        return lru_cache(maxsize=4)(lambda batch: updates(self.spec, batch))
+        keeps = self._division is None
+        return lru_cache(maxsize=4)(lambda batch: updates(self.spec, batch, keeps))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -110,6 +118,10 @@ class CpuStep:
                 for update, which, inputs in work:
                     update.models(which, thread, inputs, first, min(high, first + at_once))
 
+        if self._division is not None:
+            for update, which, inputs in work:
+                update.divided(which, self._pool, self._parts(inputs), models, self._division)
+            return
         if self.spec.threads > 1 and models == 1:
             for update, which, inputs in work:
                 update.shared(which, self._pool, inputs)
@@ -119,7 +131,15 @@ class CpuStep:
         for job in jobs:
             job.result()
 
+    def _parts(self, first: UpdateInputs) -> list[UpdateInputs]:
+        """Return the inputs of all own parts, given those of the first, which the others follow in memory."""
+        size = self.spec.encoder.widths[0] * np.dtype(self.spec.dtype).itemsize
+        rows = [place * first.batch for place in range(len(self._own))]
+        return [first._replace(x=first.x + n * size, first=first.first + n) for n in rows]
 
-def fused_step(spec: StepSpec) -> FusedStep | None:
+
+def fused_step(spec: StepSpec, division: Division | None = None) -> FusedStep | None:
     """Return the fused step; None if it lacks a loss or an activation, or if BLAS is faster."""
-    return CpuStep(spec) if known(spec) and spec.encoder.size + spec.decoder.size <= MOST_PARAMETERS else None
+    if not known(spec) or spec.encoder.size + spec.decoder.size > MOST_PARAMETERS:
+        return None
+    return CpuStep(spec, division)

@@ -80,7 +80,7 @@ def as_published(
     trains = pass_index == TRAINING
     crosses = form[2] != 0.0 and (trains or plan.gamma == OPTIMAL)
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     if crosses:
         published_score(tile, phi, rows)
     decode(tile, theta, rows)

@@ -60,7 +60,7 @@ def kl_cotangents(
     """
     at, batch, samples = tile.at[0], x.shape[0], tile.at[0].samples
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     backward(tile, tile.decoder, theta, at.residual, theta, False, True, samples * at.width)
     weight = weight_at(plan.kl_weight, plan.kl_warmup, noise.step)
@@ -176,7 +176,7 @@ def gap_cotangents(
     """Compute the cotangent of ``(mu, rho)`` of the loss of :func:`fisher`, and the sum of its squares."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     gaps(tile, theta, rows, tau, plan.covariance)
     if plan.follows:

@@ -27,13 +27,13 @@ from .score_gradient import score_features, score_gradient
 
 @formula
 def _directions(
-    tile: Any, probe: Any, by_probe: bool, low: int, rows: int, batch: int, j: int, u: Array, w: Array
+    tile: Any, probe: Any, by_probe: bool, low: int, rows: int, j: int, u: Array, w: Array
 ) -> None:
     """Write ``(u, w)`` of sample j, ``(Z, .)``: ``(eps, eps^2 - 1)``, or signs ``(eta_1, sqrt(2) eta_2)``."""
     at, planes = tile.at[0], tile.planes
     width, d_z, real = at.width, at.d_z, planes.dtype.type
     if by_probe:
-        draw(tile, probe, j * batch + low, rows, batch, 2 * d_z, True, at.even, 1)
+        draw(tile, probe, j * probe.batch + low, rows, 2 * d_z, True, at.even, 1)
         clear_padding(tile, at.even, 2 * d_z, rows, 1)
         root = real(math.sqrt(2.0))
         for z in range(d_z):
@@ -61,7 +61,7 @@ def score_norm(
     work = run_of(planes, at.work, 0, rows)
     result = 0.0
     for j in range(at.samples):
-        _directions(tile, probe, by_probe, low, rows, batch, j, u, w)
+        _directions(tile, probe, by_probe, low, rows, j, u, w)
         score_features(tile, u, w, rows)
         backward(tile, tile.encoder, phi, at.features, g, False, True, width)
         s_q = input_cotangent(tile.encoder)
@@ -84,7 +84,7 @@ def joint_inference(
     """Add the gradient in phi, and sums of ``|d|^2``, ``|e|^2`` and ``|s^q|^2`` over the samples."""
     batch = x.shape[0]
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
     gaps(tile, theta, rows, tau, False)
@@ -93,7 +93,7 @@ def joint_inference(
         curvature(tile, theta, tau)
     gap_cotangent(tile, rows, 1.0 / (batch * tile.at[0].samples), tau, plan.follows, False)
     backward(tile, tile.encoder, phi, tile.at[0].features, g, True, False, tile.at[0].width)
-    probe = NoiseKey(noise.seed, plan.probe, noise.step)
+    probe = NoiseKey(noise.seed, plan.probe, noise.step, noise.first, noise.batch)
     score_norm(tile, phi, probe, plan.by_probe, plan.follows, row, rows, batch, True, g)
     sums[2] += tile.found[0]
 
@@ -110,7 +110,7 @@ def joint_learning(
     at, planes, batch = tile.at[0], tile.planes, x.shape[0]
     width, samples = at.width, at.samples
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     decode(tile, theta, rows)
     sums[1] += tile.found[0]
     gaps(tile, theta, rows, tau, False)
@@ -133,6 +133,6 @@ def joint_learning(
     backward_along(
         tile, tile.decoder, theta, at.cotangent, at.s_q, other, g, True, True, False, samples * width
     )
-    probe = NoiseKey(noise.seed, plan.probe, noise.step)
+    probe = NoiseKey(noise.seed, plan.probe, noise.step, noise.first, noise.batch)
     score_norm(tile, phi, probe, plan.by_probe, False, row, rows, batch, False, phi)
     sums[2] += tile.found[0]

@@ -100,7 +100,7 @@ def quadratic(
     crosses = form[2] != 0.0 or form[3] != 0.0
     w_square, w_cross = (tau, 0.0) if plan.kind == ELBO else (tau * tau, tau)
     encode(tile, phi, x, row, rows)
-    sample_z(tile, noise, batch, row, rows)
+    sample_z(tile, noise, row, rows)
     if plan.kind == ELBO:
         kl_sum(tile, rows)
         sums[2] += tile.found[0]

@@ -1,0 +1,1 @@
+"""Share the training of a model among processes: who they are, what they exchange, how parts are summed."""

@@ -1,0 +1,93 @@
+"""Run functions in turns, each until it needs the values of all others.
+
+The parts of a minibatch that one process computes meet where a layer or an objective needs a mean over the
+whole minibatch. Each part runs in a thread of its own, but only one at a time, in the order of the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from threading import Semaphore, Thread
+from typing import Any, Generic, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+#: Called by a function with its value where all meet; returns what is made of the values of all.
+Meeting: TypeAlias = Callable[[Any], Any]
+
+
+class _Abandoned(BaseException):
+    """Another function has failed: this one is ended where it waits."""
+
+
+class _Turn(Generic[T]):
+    """A function in a thread that runs between :meth:`resume` and its next meeting, or its end."""
+
+    def __init__(self, work: Callable[[Meeting], T]) -> None:
+        self._work, self._go, self._paused = work, Semaphore(0), Semaphore(0)
+        self._answer: Any = None
+        self._abandoned = False
+        self._error: BaseException | None = None
+        self.value: Any = None
+        self.ended = False
+        self.result: T | None = None
+        context = copy_context()  # how NumPy treats floating-point errors belongs to the context
+        self._thread = Thread(target=lambda: context.run(self._run), daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._go.acquire()
+        try:
+            if not self._abandoned:
+                self.result = self._work(self._meet)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.ended = True
+            self._paused.release()
+
+    def _meet(self, value: Any) -> Any:
+        self.value = value
+        self._paused.release()
+        self._go.acquire()
+        if self._abandoned:
+            raise _Abandoned
+        return self._answer
+
+    def resume(self, answer: Any) -> None:
+        """Resume with the answer of the last meeting, and return at the next one, or at the end."""
+        self._answer = answer
+        self._go.release()
+        self._paused.acquire()
+        if self._error is not None:
+            raise self._error
+
+    def abandon(self) -> None:
+        """End the function where it waits."""
+        self._abandoned = True
+        self._go.release()
+        self._thread.join()
+
+
+def in_turns(works: Sequence[Callable[[Meeting], T]], meet: Callable[[Sequence[Any]], Any]) -> list[T]:
+    """Run all functions and return their results; ``meet`` makes an answer for all of the values of all.
+
+    All functions have the same number of meetings. An exception of one ends the others, and is raised.
+    """
+    if len(works) == 1:
+        return [works[0](lambda value: meet([value]))]
+    turns = [_Turn(work) for work in works]
+    answer = None
+    try:
+        while True:
+            for turn in turns:
+                turn.resume(answer)
+            if any(turn.ended for turn in turns):
+                break
+            answer = meet([turn.value for turn in turns])
+        assert all(turn.ended for turn in turns), "all have the same number of meetings"
+    finally:
+        for turn in turns:
+            turn.abandon()
+    return [turn.result for turn in turns]  # type: ignore[misc]
