@@ -32,7 +32,7 @@ from .gradients.joint_fisher import joint_inference, joint_learning, score_norm
 from .gradients.quadratic import mix, quadratic, scores
 from .gradients.score_gradient import score_gradient
 from .gradients.through_q import through_q
-from .perceptron import backward, backward_along, forward, forward_along
+from .perceptron import backward, backward_along, forward, forward_again, forward_along
 from .sample import clear_padding, decode, encode, kl_sum, residuals, sample_z, scale
 from .weight_tangents import forward_along_weights, tangent_of_backward
 
@@ -94,7 +94,7 @@ class Loss(NamedTuple):
 
 _EVERY = forward, backward, encode, sample_z, residuals, decode, clear_padding, scale
 _TANGENTS = forward_along, backward_along
-_ALONG = forward_along, forward_along_weights, tangent_of_backward, q_along, encoder_along
+_ALONG = forward_again, forward_along, forward_along_weights, tangent_of_backward, q_along, encoder_along
 
 
 def _gaps(loss: InferenceSpec) -> tuple[Formula, ...]:

@@ -15,7 +15,7 @@ from ...formulas.elementary import formula
 from ...reference.activations import CODES
 from ..llvm import call_with_pointers
 from ..views import beyond, row_of
-from .affine_llvm import MASKED, PLAIN, RELU
+from .affine_llvm import FEW_INPUTS, MASKED, PLAIN, RELU
 from .inner_loops import AFFINE, CURVE, FIRST, NONE, OUTER, SLOPE, VALUE
 from .stages import stage
 from .tile import COTANGENT, IN, OUT, PLANE, SLOPED, TANGENT, B, W
@@ -96,23 +96,37 @@ def input_cotangent_along(tile: Any, table: Any) -> Any:
     return tile.at[0].d_even if table.shape[0] % 2 == 0 else tile.at[0].d_odd
 
 
+@formula
+def _layer(tile: Any, table: Any, layer: int, vector: Any, cols: int) -> None:
+    """Evaluate a layer and the activation after it."""
+    planes, buffer = tile.planes, tile.at[0].even
+    n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
+    w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
+    y, code = table[layer + 1, PLANE], code_after(table, layer)
+    if code in (RELU_CODE, NONE):
+        mode = RELU if code == RELU_CODE else PLAIN
+        product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
+    else:
+        product(tile, w, n_in, 1, b, 1, x, buffer, buffer, PLAIN, n_out, n_in, cols)
+        call_with_pointers(
+            loop_of(tile, code, VALUE),
+            (row_of(planes, buffer), row_of(planes, y), n_out, cols, planes.shape[1]),
+        )
+
+
 @stage
 def forward(tile: Any, table: Array, vector: Array, cols: int) -> None:
     """Evaluate the network from the planes of its input to those of its output."""
-    planes, buffer = tile.planes, tile.at[0].even
     for layer in range(table.shape[0] - 1):
-        n_in, n_out, x = table[layer, IN], table[layer, OUT], table[layer, PLANE]
-        w, b = beyond(vector, table[layer, W]), beyond(vector, table[layer, B])
-        y, code = table[layer + 1, PLANE], code_after(table, layer)
-        if code in (RELU_CODE, NONE):
-            mode = RELU if code == RELU_CODE else PLAIN
-            product(tile, w, n_in, 1, b, 1, x, y, y, mode, n_out, n_in, cols)
-        else:
-            product(tile, w, n_in, 1, b, 1, x, buffer, buffer, PLAIN, n_out, n_in, cols)
-            call_with_pointers(
-                loop_of(tile, code, VALUE),
-                (row_of(planes, buffer), row_of(planes, y), n_out, cols, planes.shape[1]),
-            )
+        _layer(tile, table, layer, vector, cols)
+
+
+@stage
+def forward_again(tile: Any, table: Array, vector: Array, cols: int) -> None:
+    """Evaluate the hidden layers that a kept tile lacks: those of few inputs."""
+    for layer in range(table.shape[0] - 2):
+        if table[layer, IN] <= FEW_INPUTS:
+            _layer(tile, table, layer, vector, cols)
 
 
 @stage

@@ -40,6 +40,7 @@ _FINISH = "accumulators arrays inputs plan word word"
 STAGES: Mapping[str, str] = MappingProxyType({
     # perceptron.py: a network, its reverse sweep, and the tangents of both
     "forward": "table vector word",
+    "forward_again": "table vector word",
     "backward": "table vector word vector word word word",
     "forward_along": "table vector word",
     "backward_along": "table vector word word vector vector word word word word",

@@ -18,7 +18,7 @@ from ...formulas.elementary import formula
 from ...reference.activations import CODES
 from ..allocator import empty_at
 from ..philox_llvm import BLOCKS
-from .affine_llvm import ROW_BYTES
+from .affine_llvm import FEW_INPUTS, ROW_BYTES
 from .inner_loops import INNER_LOOPS, NONE, addresses
 from .stages import STAGES
 
@@ -74,7 +74,8 @@ class Slots(NamedTuple):
     """The memory of the tiles of an update: slot 0 for all tiles in turn, the others for kept tiles.
 
     The attributes are those of :class:`Tile`, where ``encoder``, ``decoder`` and ``at`` have one more axis
-    in front, the slots. What the derivative of an update reads has planes of its own in every slot.
+    in front, the slots. What the derivative of an update reads has planes of its own in every slot, except
+    the results of products of few inputs, which are computed again in those of slot 0.
     """
 
     planes: Array
@@ -105,56 +106,8 @@ def tile_width(batch: int, samples: int, dtype: Any) -> int:
     return width
 
 
-def _network(spec: NetworkSpec, first: Array, tangents: Array, cotangents: Array, sloped: Array) -> Array:
-    """Build the tables of a network for some slots, from the first planes of each slot.
-
-    ``cotangents`` and ``sloped`` are the first planes of each layer, ``(slots, layers)``.
-    """
-    table = np.zeros((len(first), len(spec.widths), 8), np.int64)
-    table[:, :-1, IN], table[:, :-1, OUT], table[:, :-1, W], table[:, :-1, B] = (
-        spec.widths[:-1], spec.widths[1:], spec.weights, spec.biases,
-    )  # fmt: skip
-    table[:, -1, IN] = CODES[spec.activation]
-    table[:, -1, OUT] = NONE if spec.output is None else CODES[spec.output]
-    table[:, :, PLANE], table[:, :, TANGENT] = _in_order(first, spec), _in_order(tangents, spec)
-    table[:, :-1, COTANGENT], table[:, :-1, SLOPED] = cotangents, sloped
-    return table
-
-
-def _in_order(first: Array, spec: NetworkSpec) -> Array:
-    """Return the first planes of each layer's input and of the output, if they follow one another."""
-    places: Array = first[:, None] + np.cumsum([0, *spec.widths])[:-1]
-    return places
-
-
-def _alternating(even: Array, odd: Array, spec: NetworkSpec) -> Array:
-    """Return the first planes of each layer in two buffers; a sweep back begins with the even one."""
-    layers = len(spec.widths) - 1
-    return np.stack([odd if (layers - layer) % 2 == 0 else even for layer in range(layers)], 1)
-
-
-def _sizes_read(spec: StepSpec, cotangents: bool) -> dict[str, int]:
-    """Return the number of planes of each variable that the derivative of an update reads."""
-    networks = {"encoder": spec.encoder.widths, "decoder": spec.decoder.widths}
-    values = {name: sum(widths) for name, widths in networks.items()}
-    back = {f"g_{name}": cotangents * sum(widths[:-1]) for name, widths in networks.items()}
-    return {**values, **back, **dict.fromkeys(_READ, spec.d_z), "features": 2 * spec.d_z}
-
-
-def _stride(spec: StepSpec, samples: int, batch: int) -> int:
-    """Return the distance of planes: an odd number of cache lines spreads a column over the cache's sets."""
-    lanes = ROW_BYTES // np.dtype(spec.dtype).itemsize
-    return (tile_width(batch, samples, spec.dtype) * samples // lanes | 1) * lanes
-
-
-def kept_bytes(spec: StepSpec, samples: int, batch: int) -> int:
-    """Return the memory of a kept tile."""
-    planes = sum(_sizes_read(spec, cotangents=True).values())
-    return planes * _stride(spec, samples, batch) * np.dtype(spec.dtype).itemsize
-
-
 class Needs(NamedTuple):
-    """What the memory of the tiles is needed for.
+    """The parts that the memory of the tiles needs besides values.
 
     Attributes
     ----------
@@ -171,6 +124,85 @@ class Needs(NamedTuple):
     kept: int = 0
 
 
+def _network(spec: NetworkSpec, places: Array, tangents: Array, cotangents: Array, sloped: Array) -> Array:
+    """Build the tables of a network for some slots, from the first planes ``(slots, .)`` of each layer."""
+    table = np.zeros((len(places), len(spec.widths), 8), np.int64)
+    table[:, :-1, IN], table[:, :-1, OUT], table[:, :-1, W], table[:, :-1, B] = (
+        spec.widths[:-1], spec.widths[1:], spec.weights, spec.biases,
+    )  # fmt: skip
+    table[:, -1, IN] = CODES[spec.activation]
+    table[:, -1, OUT] = NONE if spec.output is None else CODES[spec.output]
+    table[:, :, PLANE], table[:, :, TANGENT] = places, tangents
+    table[:, :, COTANGENT], table[:, :, SLOPED] = cotangents, sloped
+    return table
+
+
+def _alternating(even: int, odd: int, spec: NetworkSpec) -> Array:
+    """Return the first planes of each layer in two buffers; a sweep back begins with the even one."""
+    layers = len(spec.widths) - 1
+    return np.array([odd if (layers - layer) % 2 == 0 else even for layer in range(layers + 1)])
+
+
+def _in_order(sizes: dict[str, Array], start: int) -> dict[str, Array]:
+    """Return the first planes of variables that follow one another, each some planes for every layer."""
+    found = {}
+    for name, each in sizes.items():
+        found[name], start = start + np.cumsum(each) - each, start + int(each.sum())
+    return found
+
+
+def _networks(spec: StepSpec) -> tuple[tuple[str, NetworkSpec], ...]:
+    """Return the networks with their names."""
+    return ("encoder", spec.encoder), ("decoder", spec.decoder)
+
+
+def _sizes_read(spec: StepSpec, cotangents: bool) -> dict[str, Array]:
+    """Return the numbers of planes of what the derivative of an update reads, for every layer."""
+    sizes = {name: np.array(network.widths) for name, network in _networks(spec)}
+    back = {f"g_{name}": widths * cotangents for name, widths in sizes.items()}
+    one = np.array([spec.d_z])
+    return {**sizes, **back, **dict.fromkeys(_READ, one), "features": 2 * one}
+
+
+def _sizes_kept(spec: StepSpec) -> dict[str, Array]:
+    """Return those numbers for a kept tile.
+
+    Products of few inputs take less time than their results from memory: they are made again.
+    """
+    sizes = {name: each.copy() for name, each in _sizes_read(spec, cotangents=True).items()}
+    for name, network in _networks(spec):
+        few = np.array(network.widths) <= FEW_INPUTS
+        sizes[name][1:-1][few[:-2]] = 0
+        sizes[f"g_{name}"][1:-1][few[2:]] = 0
+        sizes[f"g_{name}"][-1] = 0  # that of the output is given
+    return sizes
+
+
+def _places(spec: StepSpec, needs: Needs, start: int) -> tuple[dict[str, Array], int]:
+    """Return the first planes ``(slots, .)`` of what the derivative of an update reads, and their end."""
+    read, kept = _sizes_read(spec, needs.cotangents), _sizes_kept(spec)
+    first, size = _in_order(read, start), sum(int(each.sum()) for each in kept.values())
+    start += sum(int(each.sum()) for each in read.values())
+    others = [_in_order(kept, start + size * slot) for slot in range(needs.kept)]
+    places = {
+        name: np.stack([own, *(np.where(kept[name] > 0, each[name], own) for each in others)])
+        for name, own in first.items()
+    }
+    return places, start + size * needs.kept
+
+
+def _stride(spec: StepSpec, samples: int, batch: int) -> int:
+    """Return the distance of planes: an odd number of cache lines spreads a column over the cache's sets."""
+    lanes = ROW_BYTES // np.dtype(spec.dtype).itemsize
+    return (tile_width(batch, samples, spec.dtype) * samples // lanes | 1) * lanes
+
+
+def kept_bytes(spec: StepSpec, samples: int, batch: int) -> int:
+    """Return the memory of a kept tile."""
+    planes = sum(int(each.sum()) for each in _sizes_kept(spec).values())
+    return planes * _stride(spec, samples, batch) * np.dtype(spec.dtype).itemsize
+
+
 def slots(spec: StepSpec, samples: int, batch: int, adam: bool, needs: Needs) -> Slots:
     """Allocate the memory of the tiles of a batch."""
     dtype, width = np.dtype(spec.dtype), tile_width(batch, samples, spec.dtype)
@@ -178,37 +210,36 @@ def slots(spec: StepSpec, samples: int, batch: int, adam: bool, needs: Needs) ->
     widest = max(*spec.encoder.widths, *spec.decoder.widths)
     # for each sample at most 2 d_z numbers a row (probes), rounded up to blocks of the generator
     random = blocks(samples * (width * 2 * d_z + 4 * (BLOCKS + 1)), width * samples)
-    read = _sizes_read(spec, needs.cotangents)
-    sizes = {
-        "d_encoder": tangents * read["encoder"], "d_decoder": tangents * read["decoder"], "residual": d_x,
-        "s_q": d_x, "cotangent": max(d_x, 2 * d_z), "work": max(3, d_z), "even": widest, "odd": widest,
-        "d_even": tangents * widest, "d_odd": tangents * widest, "words": random, "numbers": random,
-        "ordered": random,
+    sizes: dict[str, Array] = {
+        f"d_{name}": tangents * np.array(network.widths) for name, network in _networks(spec)
+    }
+    buffers = {
+        "residual": d_x, "s_q": d_x, "cotangent": max(d_x, 2 * d_z), "work": max(3, d_z), "even": widest,
+        "odd": widest, "d_even": tangents * widest, "d_odd": tangents * widest, "words": random,
+        "numbers": random, "ordered": random,
     }  # fmt: skip
-    ends = np.cumsum([0, *sizes.values(), *read.values()])
-    first: dict[str, Array] = {name: np.full(count, start) for name, start in zip(sizes, ends, strict=False)}
-    for name, start in zip(read, ends[len(sizes) :], strict=False):
-        first[name] = start + np.arange(count) * sum(read.values())
+    sizes |= {name: np.array([size]) for name, size in buffers.items()}
+    shared = _in_order(sizes, 0)
+    read, end = _places(spec, needs, sum(int(size.sum()) for size in sizes.values()))
 
     at = np.zeros((count, 1), _PLACES)
-    numbers = dict(
-        zip(_NUMBERS, (width, samples, d_z, d_x, CODES[spec.scale], np.arange(count) > 0), strict=True)
-    )
-    for name, value in (*numbers.items(), *((name, first[name]) for name in (*_READ, *_OTHERS))):
+    numbers = width, samples, d_z, d_x, CODES[spec.scale], np.arange(count) > 0
+    for name, value in zip(_NUMBERS, numbers, strict=True):
         at[name][:, 0] = value
+    for name in (*_READ, *_OTHERS):
+        at[name] = read[name] if name in read else shared[name]
 
     def table(name: str, network: NetworkSpec) -> Array:
-        sloped = _alternating(first["even"], first["odd"], network)
-        back = _in_order(first[f"g_{name}"], network)[:, :-1] if needs.cotangents else sloped
-        return _network(network, first[name], first[f"d_{name}"], back, sloped)
+        sloped = _alternating(int(shared["even"][0]), int(shared["odd"][0]), network)
+        back = read[f"g_{name}"] if needs.cotangents else sloped
+        return _network(network, read[name], shared[f"d_{name}"], back, sloped)
 
     used = {spec.scale, spec.decoder.output or spec.scale}
     used |= {spec.encoder.activation, spec.decoder.activation} - {"relu"}  # computed within the products
-    places = np.zeros(INNER_LOOPS + len(STAGES), np.int64)
-    places[:INNER_LOOPS] = addresses(dtype, used, needs.tangents, adam)
+    loops = np.zeros(INNER_LOOPS + len(STAGES), np.int64)
+    loops[:INNER_LOOPS] = addresses(dtype, used, needs.tangents, adam)
     # aligned to a block, so that no vector straddles two cache lines
-    shape = int(ends[-1]) + needs.kept * sum(read.values()), _stride(spec, samples, batch)
-    planes = empty_at(ROW_BYTES, shape, dtype)
+    planes = empty_at(ROW_BYTES, (end, _stride(spec, samples, batch)), dtype)
     planes.fill(0)
-    encoder, decoder = table("encoder", spec.encoder), table("decoder", spec.decoder)
-    return Slots(planes, encoder, decoder, at, places, np.zeros(1))
+    tables = table("encoder", spec.encoder), table("decoder", spec.decoder)
+    return Slots(planes, tables[0], tables[1], at, loops, np.zeros(1))

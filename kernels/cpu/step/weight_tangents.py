@@ -14,7 +14,7 @@ from vsmnp.types.arrays import Array
 from ...formulas.elementary import formula
 from ..llvm import call_with_pointers
 from ..views import beyond, row_of
-from .affine_llvm import MASKED, PLAIN
+from .affine_llvm import FEW_INPUTS, MASKED, PLAIN
 from .inner_loops import AFFINE_SUM, CURVE, NONE, OUTER_SUM, SLOPE
 from .perceptron import RELU_CODE, code_after, input_vjp, loop_of, product, weight_vjp
 from .stages import stage
@@ -73,9 +73,10 @@ def tangent_of_backward(
 ) -> None:  # fmt: skip
     """Add the tangents of the weights' gradients to ``dg``, where ``backward`` computed all cotangents.
 
-    The tangents are those of ``forward_along``, or of ``forward_along_weights`` if the weights move along
-    ``dvector``. ``want_x`` computes the tangent of the input's cotangent. The cotangents before an activation
-    are replaced by those after it, and ``gy`` and ``dgy`` where the output has one.
+    Those that a kept tile lacks, of layers with few outputs, are computed again. The tangents are those of
+    ``forward_along``, or of ``forward_along_weights`` if the weights move along ``dvector``. ``want_x``
+    computes the tangent of the input's cotangent. The cotangents before an activation are replaced by those
+    after it, and ``gy`` and ``dgy`` where the output has one.
     """
     planes, layers, stride = tile.planes, table.shape[0] - 1, tile.planes.shape[1]
     if table[layers, OUT] != NONE:
@@ -100,7 +101,10 @@ def tangent_of_backward(
                 _product_sum(tile, w, dw, 1, n_in, vector, 0, dgy, gy, dgx, x, mode, n_in, *sizes)
             else:
                 input_vjp(tile, table, layer, vector, dgy, dgx, cols)
-            gy, dgy = table[layer, COTANGENT], dgx
+            gx = table[layer, COTANGENT]
+            if tile.at[0].kept and layer > 0 and table[layer, OUT] <= FEW_INPUTS:
+                input_vjp(tile, table, layer, vector, gy, gx, cols)
+            gy, dgy = gx, dgx
             if layer > 0 and table[layers, IN] != RELU_CODE:
                 ends = row_of(planes, x), row_of(planes, dx)
                 both = row_of(planes, gy), row_of(planes, dgy)

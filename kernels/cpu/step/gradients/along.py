@@ -3,7 +3,8 @@
 They are those of ``gradient_along`` in ``vsmnp/objectives/kl.py`` and ``posterior_fisher.py``. The derivative
 of the gradient in theta is added to ``g``, that of the gradient in phi, if it is wanted, to ``other``; the
 arguments are explained in ``stages.py``. What the update has computed is read where its tile is kept, and is
-computed again where it is not: the values and the cotangents of all layers.
+computed again where it is not: the values and the cotangents of all layers. Results of products of few
+inputs are always computed again.
 
 The cotangents of the decoder's layers are those of the loss times a constant. The direction of z is divided
 by that constant, so that the tangents of these cotangents are those of the loss itself.
@@ -22,6 +23,7 @@ from ...views import row_of, run_of
 from ..inner_loops import CURVE
 from ..perceptron import (
     backward,
+    forward_again,
     forward_along,
     input_cotangent,
     input_cotangent_along,
@@ -71,7 +73,10 @@ def kl_along(
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
     width, d_z, samples = at.width, at.d_z, at.samples
     cols, share = samples * width, real(tau / (batch * samples))
-    if not at.kept:
+    if at.kept:
+        forward_again(tile, tile.encoder, phi, width)
+        forward_again(tile, tile.decoder, theta, cols)
+    else:
         kl_cotangents(tile, phi, theta, x, noise, tau, row, rows, plan)
         if want_phi:
             backward(tile, tile.encoder, phi, at.features, phi, False, False, width)
@@ -134,7 +139,10 @@ def fisher_along(
     at, planes, batch, real = tile.at[0], tile.planes, x.shape[0], x.dtype.type
     width, d_z, samples = at.width, at.d_z, at.samples
     cols, share = samples * width, real(plan.weight / (batch * samples))
-    if not at.kept:
+    if at.kept:
+        forward_again(tile, tile.encoder, phi, width)
+        forward_again(tile, tile.decoder, theta, cols)
+    else:
         gap_cotangents(tile, phi, theta, x, noise, tau, row, rows, plan)
         if want_phi:
             backward(tile, tile.encoder, phi, at.features, phi, False, False, width)
