@@ -13,7 +13,7 @@ from vsmnp.errors import Interrupted, StorageError, VsmnpError, suggestion
 
 from .command import note_unknown_variables
 from .process import interrupts_without_traceback
-from .streams import stdout_works, streams_of_any_text
+from .streams import is_of_output, streams_of_any_text
 
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
@@ -89,7 +89,7 @@ class _Commands(click.Group):
         except VsmnpError as error:
             raise _Failure(error) from error
         except OSError as error:
-            if error.filename is None and not stdout_works():
+            if is_of_output(error):
                 raise
             what = "A file" if error.filename is None else error.filename
             raise _Failure(
