@@ -15,7 +15,7 @@ from vsmnp.parallel.launch import place
 
 from .command import note_unknown_variables
 from .process import interrupts_without_traceback
-from .streams import silent_unless, stdout_works, streams_of_any_text
+from .streams import is_of_output, silent_unless, streams_of_any_text
 
 #: Names of the commands; each is in the module of its name, which is imported when the command is used.
 COMMANDS = (
@@ -94,7 +94,7 @@ class _Commands(click.Group):
         except VsmnpError as error:
             raise _Failure(error) from error
         except OSError as error:
-            if error.filename is None and not stdout_works():
+            if is_of_output(error):
                 raise
             what = "A file" if error.filename is None else error.filename
             raise _Failure(

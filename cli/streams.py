@@ -8,6 +8,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from traceback import walk_tb
+
+import click
+
+#: Codes of errors of a write: a full disk, a file too large, and a pipe that nobody reads.
+_OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
 
 @contextmanager
@@ -34,13 +40,11 @@ def streams_of_any_text() -> Iterator[None]:
         sys.exit(1)
 
 
-def stdout_works() -> bool:
-    """Return whether stdout takes what was printed: after a failure its remaining text fails again."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        return False
-    return True
+def is_of_output(error: OSError) -> bool:
+    """Return whether an error of the system was raised while text was printed; files name themselves."""
+    if error.filename is None and error.errno in _OF_WRITES:
+        return True
+    return any(frame.f_code is click.echo.__code__ for frame, _ in walk_tb(error.__traceback__))
 
 
 @contextmanager

@@ -228,6 +228,7 @@ def test_train_explains_writes_and_evaluates(tmp_path: Path, monkeypatch: pytest
     assert result.exit_code == 0
     assert sorted(os.listdir(folder)) == [
         "checkpoint.h5",
+        "checkpoint.previous.h5",
         "config.toml",
         "curves.png",
         "evaluation.json",

@@ -41,6 +41,17 @@ commands(__name__, {
 })  # fmt: skip
 
 
+@remedy("see to its disk and its permissions")
+def a_folder_on_a_failing_disk(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    def failing(path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with pytest.MonkeyPatch.context() as disk:
+        disk.setattr(os, "scandir", failing)
+        yield command("list", ".")
+    yield command("list", ".")
+
+
 @remedy("lower --samples or --hidden or --batch-size")
 def a_system_that_gives_no_memory(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     """Give the process less memory than the machine would have."""

@@ -74,12 +74,12 @@ def a_network_that_does_not_exist(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 @remedy("change its permissions")
 def a_network_that_may_not_be_read(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    def forbidden(self: Path, *arguments: object, **options: object) -> None:
+    def forbidden(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     runtime(patch)
     with pytest.MonkeyPatch.context() as closed:
-        closed.setattr(Path, "open", forbidden)
+        closed.setattr("vsmnp.evaluation.features.extractor.open_regular", forbidden)
         yield lambda: OnnxFeatures(Path("net.onnx"))
     yield lambda: OnnxFeatures(Path("net.onnx"))
 

@@ -66,8 +66,6 @@ def read_run(
         raise CheckpointError(
             f"{path} does not fit its settings: {str(error).rstrip('.')}. Start a new run."
         ) from error
-    if state.step < 0:
-        raise CheckpointError(f"{path} says that {state.step} steps are done: start a new run.")
     if changes and trainer.total_steps < state.step:
         raise ConfigError(
             f"The run in {folder} has done {state.step} steps, more than the {trainer.total_steps} asked "

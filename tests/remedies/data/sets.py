@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -168,7 +169,8 @@ def a_file_of_another_shape(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 @remedy("holds the images of tiny, not of twin: keep each set in a folder of its own, twin/ and tiny/")
 def the_images_of_another_set(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     one = tiny()
-    twin = replace(one, name="twin")
+    train, test = (replace(each, crc32=crc32(255 - PIXELS[each.file])) for each in one.files)
+    twin = replace(one, name="twin", train=train, test=test)
     patch.setattr(mnist, "SETS", (one,))
     put(Path("x"))
     yield images(of=twin)
