@@ -182,7 +182,7 @@ def test_a_divergence_is_told_once(folder: Path) -> None:
          "Rank 1 has other data than rank 0"),
         ("sys = __import__('sys'); sys.argv[1] = sys.argv[1].replace('16', '32')",
          "Rank 1 was started with --batch-size 32 and rank 0 with 16"),
-        ("import vsmnp.runs.ranks; vsmnp.runs.ranks.VERSION = '0.0.1'", "Rank 1 has vsmnp 0.0.1"),
+        ("import vsmnp.training.ranks; vsmnp.training.ranks.VERSION = '0.0.1'", "Rank 1 has vsmnp 0.0.1"),
         ("sys = __import__('sys'); sys.argv[1] = sys.argv[1].replace('points', 'none')",
          "none.npy does not exist: check its name (in rank 1)"),
         ("import vsmnp.training.trainer as t; first = t.Trainer.initial_state\n"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from importlib.metadata import entry_points
+from itertools import dropwhile
 
 from vsmnp.cli import main
 
 
 def parse(line: str) -> None:
-    """Check that the program accepts the command line.
+    """Check that vsmnp, or Dask for its scheduler and workers, accepts the command line.
 
     A command parsed alone would cache ``--help`` as its only help option; ``-h`` is set by the program.
     """
-    program, name, *arguments = shlex.split(line)
+    program, name, *arguments = dropwhile(lambda word: "=" in word, shlex.split(line))  # variables come first
+    if program == "dask":
+        (entry,) = entry_points(group="dask_cli", name=name)
+        entry.load().make_context(name, arguments)
+        return
     assert program == "vsmnp", line
     whole = main.make_context(program, [name, *arguments])
     command = main.get_command(whole, name)

@@ -19,6 +19,7 @@ from ..settings.settings import Settings
 from ..training.build import advice
 from ..training.history import History
 from ..training.loop import Watch, run_loop
+from ..training.ranks import agreed, check_alike
 from ..training.state import State
 from ..training.trainer import Trainer
 from ..types.division import Communicator
@@ -27,11 +28,9 @@ from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
 from .folder import RunFolder, checkpoint_in, folder_of
-from .new_run import new_trainer
-from .ranks import agreed, check_alike
+from .opening import new_trainer, read_run
 from .run import Run as Run
 from .stored_data import to_attributes
-from .stored_run import read_run
 from .trained import TrainedVAE
 
 #: Most seconds between checkpoints, which are written between two steps.
@@ -216,7 +215,8 @@ class Session:
                 self.save(state)
             watch.on_state(state, snapshot)
 
-        shared, is_final = agreed(replace(watch, on_row=on_row, on_state=on_state), trainer, self.best)
+        own = replace(watch, on_row=on_row, on_state=on_state)
+        shared, is_final = agreed(own, trainer, lambda: self.best.is_final(trainer.settings.patience))
 
         def stop() -> bool:
             nonlocal stopped

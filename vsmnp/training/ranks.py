@@ -11,14 +11,13 @@ from ..errors import RankError
 from ..parallel.tree import any_of, texts_of
 from ..settings.settings import FREE_TO_CHANGE, Settings
 from ..settings.values import option_name
-from ..training.history import History
-from ..training.loop import Watch
-from ..training.state import State
-from ..training.trainer import Trainer
 from ..types import Array
 from ..types.progress import Stop
 from ..version import VERSION
-from .best import BestState
+from .history import History
+from .loop import Watch
+from .state import State
+from .trainer import Trainer
 
 #: Settings whose values may differ between ranks: what is free to change, and the name of the data.
 _OWN = {*FREE_TO_CHANGE, "dataset"}
@@ -65,22 +64,22 @@ def check_alike(trainer: Trainer, state: State, fingerprint: Callable[[], str]) 
     _check_parameters(trainer, state)
 
 
-def agreed(watch: Watch, trainer: Trainer, best: BestState) -> tuple[Watch, Stop]:
+def agreed(watch: Watch, trainer: Trainer, is_final: Stop) -> tuple[Watch, Stop]:
     """Return the watch and the early end of a training, agreed among its ranks.
 
-    A signal to any rank stops all at the same step; rank 0, which evaluates, decides whether the training is
-    long enough; and at every row all must have the same parameters.
+    A signal to any rank stops all at the same step; rank 0, which evaluates, decides by ``is_final`` whether
+    the training is long enough; and at every row all must have the same parameters.
     """
     ranks, patience = trainer.ranks, trainer.settings.patience
     if ranks.size == 1:
-        return watch, lambda: best.is_final(patience)
+        return watch, is_final
 
     def on_row(state: State, history: History) -> None:
         _check_parameters(trainer, state)
         watch.on_row(state, history)
 
     together = replace(watch, on_row=on_row, stop=lambda: any_of(ranks, watch.stop()))
-    return together, lambda: patience > 0 and any_of(ranks, ranks.rank == 0 and best.is_final(patience))
+    return together, lambda: patience > 0 and any_of(ranks, ranks.rank == 0 and is_final())
 
 
 def _check_parameters(trainer: Trainer, state: State) -> None:

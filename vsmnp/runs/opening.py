@@ -1,7 +1,8 @@
-"""Read a run from its checkpoint: settings, trainer, state, history and evaluations."""
+"""Open a run: build the trainer of a new one, or read a stored one from its checkpoint."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any, NamedTuple
 
 from ..data import Dataset
 from ..data.arrays.given import Given
+from ..data.held_out import training_part
+from ..data.standardize import prepare
 from ..errors import CheckpointError, ConfigError
 from ..kernels import load, stand_in
 from ..parallel.single import ALONE
-from ..settings.resolve import place_of, stored, with_allowed_changes
+from ..settings.in_effect import has_sigmoid
+from ..settings.resolve import place_of, resolved, sized, stored, with_allowed_changes, with_data
+from ..settings.settings import Settings
 from ..training.history import History, stored_history
+from ..training.ranks import with_parts
 from ..training.state import State, from_arrays
 from ..training.trainer import Trainer
 from ..types.division import Communicator
@@ -23,6 +29,26 @@ from .contents import require_contents
 from .evaluation_log import Evaluations
 from .folder import newest_checkpoint
 from .stored_data import DIGEST, StoredData, prepared_from_arrays
+
+_log = logging.getLogger(__name__)
+#: Number of rows of a run's metrics, unless the settings say how often one is written.
+_ROWS = 200
+
+
+def new_trainer(settings: Settings, dataset: Given | Dataset, ranks: Communicator) -> Trainer:
+    """Return the trainer of a new run; parameters and exceptions are those of ``Session.new``."""
+    settings, dataset = with_data(with_parts(resolved(settings), ranks.size), dataset)
+    dataset = training_part(dataset, settings.validation, settings.data_seed)
+    settings = sized(settings, dataset)
+    prepared = prepare(dataset, settings.standardize, has_sigmoid(settings), settings.data_seed)
+    settings = replace(settings, standardize=prepared.preprocessing.kind)
+    k = load(settings.kernels, settings.tf32)
+    trainer = Trainer.build(k, settings, dataset, prepared=prepared, ranks=ranks)
+    if prepared.told:
+        _log.info(prepared.told)
+    if settings.log_every:
+        return trainer
+    return replace(trainer, settings=replace(settings, log_every=max(1, trainer.total_steps // _ROWS)))
 
 
 class StoredRun(NamedTuple):
