@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ import pytest
 
 from vsmnp.paper.reproduce.answers import Answer, sentences
 from vsmnp.paper.reproduce.conditions import Condition, Level, Mean, MetricValues, judge
-from vsmnp.paper.reproduce.images import printed, records
+from vsmnp.paper.reproduce.images import ImageGridPlan, printed, records
+from vsmnp.paper.reproduce.images.budgets import budget
+from vsmnp.paper.reproduce.images.cells import cells
 from vsmnp.paper.reproduce.images.claims import (
     ALL_RESNETS,
     CONVNETS,
@@ -22,6 +26,7 @@ from vsmnp.paper.reproduce.images.claims import (
     FIG11,
     ImageClaim,
 )
+from vsmnp.paper.reproduce.images.figure import FigurePart, verdicts_of
 from vsmnp.paper.reproduce.images.rules import at_least, best, highest, worse_on_average
 from vsmnp.paper.reproduce.images.verdicts import ImageVerdict, verdicts
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
@@ -348,6 +353,28 @@ def test_at_one_posterior_sample_no_claim_tells_m1_from_m2() -> None:
     changed = {claim for (claim, _, _), answer in at_one.items() if answer is Answer.UNDECIDED}
     assert changed >= {"F-M2 is best", "M2 is best"}
     assert set(at_five.values()) == {Answer.AGREES}
+
+
+def test_each_architecture_is_judged_by_its_own_number_of_posterior_samples() -> None:
+    """The ConvNets have five, and what differs there between M1 and M2 is no noise; the ResNets have one."""
+    parts = (FigurePart("dcgan", CONVNETS), FigurePart("resnet18", ALL_RESNETS))
+    plan = ImageGridPlan(budget("paper"), Path("runs"), ("mnist",))
+    grid = {part.architecture: cells(plan, part.architecture, part.methods) for part in parts}
+    rows = [
+        {**row, "architecture": architecture}
+        for architecture, name in (("dcgan", "CONVNETS"), ("resnet18", "ALL_RESNETS"))
+        for row in _as_the_paper_says(name)
+    ]
+    found = verdicts_of(parts, grid, rows, ["mnist"])
+    assert {v.answer for v in found if v.claim in CONVNETS} == {Answer.AGREES}
+    assert {v.answer for v in found if v.claim.text == "M2 is best"} == {Answer.UNDECIDED}
+    few = {
+        name: [replace(cell, settings=replace(cell.settings, samples=1)) for cell in each]
+        for name, each in grid.items()
+    }
+    as_one = verdicts_of(parts, few, rows, ["mnist"])
+    assert Answer.UNDECIDED in {v.answer for v in as_one if v.claim in CONVNETS}
+    assert verdicts_of(parts, {"dcgan": ()}, rows, ["mnist"]) == found  # the paper's numbers
 
 
 # --- the paper's tables -----------------------------------------------------------------------------
