@@ -186,10 +186,26 @@ def test_a_claim_throughout_is_asked_at_every_evaluation_of_models_that_learned(
 
     found = _asked(claim, [*early(True), *late])
     assert found.answer is Answer.DIFFERS
-    assert "holds at 1 of 2 evaluations" in found.numbers
+    assert found.numbers.startswith("K-ELBO - K-M1: -8.06 \N{PLUS-MINUS SIGN} 0.056, asked > 0, at epoch 1; ")
+    assert "; holds at 1 of 2 evaluations" in found.numbers
     assert _asked(claim, [*early(False), *late]).answer is Answer.AGREES
     assert _asked(claim, late).answer is Answer.AGREES
     assert _asked(claim, early(False)).answer is Answer.UNDECIDED
+
+
+@pytest.mark.parametrize("lost", [2, 3])
+def test_a_claim_throughout_is_undecided_by_models_that_are_lost_after_they_have_learned(lost: int) -> None:
+    """Only evaluations before the first of models that have learned are left out."""
+    claim = replace(BETTER, throughout=True)
+    rows = [
+        row
+        for epoch in range(4) for seed in (0, 1)
+        for row in _rows({A: 5 + seed / 9, B: 4}, epoch=epoch, seed=seed, learned=epoch not in (0, lost))
+    ]  # fmt: skip
+    found = _asked(claim, rows)
+    assert found.answer is Answer.UNDECIDED
+    assert found.numbers.startswith("no method is")
+    assert f", at epoch {lost}; holds at 2 of 3 evaluations" in found.numbers
 
 
 def test_claims_keep_to_their_datasets() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from ..answers import Answer
-from ..conditions import SMALL, MetricValues
+from ..conditions import SMALL, MetricValues, RuleOutcome
 from ..reproduction import Table
 from ..rules import Rule, judge_rule
 from ..training_end import how_far, last_quarter
@@ -78,40 +79,58 @@ def _outcome(
     claim: ImageClaim, rule: Rule, metric: str, rows: Sequence[Row], samples: int
 ) -> tuple[Answer, str]:
     """Test one rule of a claim on a metric, and return the answer with the numbers that decide it."""
-    moments = list(_moments(rows, metric, samples))
-    complete = [case for case in moments if set(rule.needs) <= set(case.values)]
+    moments = dict(_moments(rows, metric, samples))
+    complete = {epoch: case for epoch, case in moments.items() if set(rule.needs) <= set(case.values)}
     if not complete:
-        absent = [name for name in rule.needs if not any(name in case.values for case in moments)]
+        absent = [name for name in rule.needs if not any(name in case.values for case in moments.values())]
         numbers = (
             f"no {metric} of {', '.join(map(str, absent))}"
             if absent
             else f"no epoch at which all have {metric}"
         )
         return Answer.MISSING, numbers
-    asked = [judge_rule(rule, case) for case in (complete if claim.throughout else complete[-1:])]
-    # the first evaluations are of models that have not learned yet
-    found = [each for each in asked if each.asked] or asked[-1:]
-    numbers = found[-1].numbers
-    if len(found) > 1:
-        agreeing = sum(each.answer is Answer.AGREES for each in found)
-        numbers += f"; holds at {agreeing} of {len(found)} evaluations"
+    asked = {epoch: judge_rule(rule, case) for epoch, case in complete.items()}
+    answer, numbers = _at_every(asked) if claim.throughout else _at_last(asked)
     if len(complete) > 1:
-        numbers += f"; {_drift(rule, complete)}"
-    return _together([each.answer for each in found]), numbers
+        numbers += f"; {_drift(rule, list(complete.values()))}"
+    return answer, numbers
 
 
-def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[MetricValues]:
-    """Yield the values at each evaluation; methods are compared at equal epochs."""
+def _at_last(asked: Mapping[float, RuleOutcome]) -> tuple[Answer, str]:
+    """Return the outcome of the last epoch."""
+    *_, last = asked.values()
+    return last.answer, last.numbers
+
+
+def _at_every(asked: Mapping[float, RuleOutcome]) -> tuple[Answer, str]:
+    """Combine the outcomes of all epochs from the first at which the models have learned.
+
+    The numbers are those of the last epoch with the answer.
+    """
+    found = dict(dropwhile(lambda each: not each[1].asked, asked.items()))
+    if not found:
+        return _at_last(asked)
+    answer = _together([each.answer for each in found.values()])
+    epoch = max(epoch for epoch, each in found.items() if each.answer is answer)
+    numbers = found[epoch].numbers
+    if len(found) > 1:
+        agreeing = sum(each.answer is Answer.AGREES for each in found.values())
+        numbers += f", at epoch {epoch:g}; holds at {agreeing} of {len(found)} evaluations"
+    return answer, numbers
+
+
+def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[tuple[float, MetricValues]]:
+    """Yield the epoch and the values of each evaluation; methods are compared at equal epochs."""
     for epoch in sorted({row["epoch"] for row in rows}):
         here = [row for row in rows if row["epoch"] == epoch]
         values = _by_method(here, metric)
         identical = _SAME_AT_ONE_SAMPLE if samples == 1 else ()
         if all(row["seed"] is None for row in here):
-            yield PrintedValues(values, None, {}, math.nan, identical=identical)
+            yield epoch, PrintedValues(values, None, {}, math.nan, identical=identical)
         else:
             bound = here[0].get(REFERENCE)
             bound = -math.inf if bound is None else bound
-            yield MetricValues(values, None, _by_method(here, "neg_elbo"), bound, GAIN, identical)
+            yield epoch, MetricValues(values, None, _by_method(here, "neg_elbo"), bound, GAIN, identical)
 
 
 def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
