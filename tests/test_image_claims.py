@@ -71,6 +71,7 @@ def _ask(rule: Rule, case: MetricValues) -> Answer:
         (alike(A, B, (A, B, C)), {"K_ELBO": (1, 1), "K_M1": (1.19, 1.19), "F_M1": (3, 3)}, Answer.AGREES),
         (alike(A, B, (A, B, C)), {"K_ELBO": (1, 1), "K_M1": (1.21, 1.21), "F_M1": (3, 3)}, Answer.DIFFERS),
         (alike(A, B, (A, B, C)), {"K_ELBO": (1, 1), "K_M1": (1.9, 0.2), "F_M1": (3, 3)}, Answer.UNDECIDED),
+        (alike(A, B), {"K_ELBO": (1, 1), "K_M1": (1.1, 1.1)}, Answer.UNDECIDED),  # two make no scale
         (worse_on_average((A, B), (C,)), {"K_ELBO": (9, 9), "K_M1": (1, 1), "F_M1": (2, 2)}, Answer.AGREES),
         (worse_on_average((A, B), (C,)), {"K_ELBO": (2, 2), "K_M1": (1, 1), "F_M1": (2, 2)}, Answer.DIFFERS),
         (at_least((A, B), 0.8), {"K_ELBO": (0.81, 0.82), "K_M1": (0.9, 0.91)}, Answer.AGREES),
@@ -85,7 +86,7 @@ def test_rules_judge_as_they_say(rule: Rule, values: Mapping[str, Sequence[float
 
 
 def test_a_method_that_is_called_better_or_described_has_to_have_learned() -> None:
-    values = {"K_ELBO": (1.0, 1.0), "K_M1": (2.0, 2.1)}
+    values = {"K_ELBO": (1.0, 1.0), "K_M1": (2.0, 2.1), "F_M1": (2.0, 2.1)}
     for rule in (worse((B,), (A,)), at_least((A,), 0.5), alike(A, B, (A, B)), worse_on_average((B,), (A,))):
         case = _case(**values)
         poor = MetricValues(case.values, None, {**case.nll, A: {0: -9.0, 1: -9.1}}, CONSTANT, 10.0)
@@ -96,6 +97,15 @@ def test_a_method_that_is_called_better_or_described_has_to_have_learned() -> No
     assert _ask(worse((B,), (A,)), _case(nll=-9.0, **values)) is Answer.UNDECIDED
     assert _ask(worse_on_average((B,), (A,)), _case(nll=-9.0, **values)) is Answer.UNDECIDED
     assert _ask(worse_on_average((B,), (A,)), _case(**values)) is Answer.AGREES
+
+
+def test_methods_that_have_not_learned_make_no_scale() -> None:
+    """A method that is far off would make all others alike."""
+    case = _case(K_ELBO=(1, 1), K_M1=(1.3, 1.3), F_M1=(3, 3), K_M3=(99, 99), F_M3=(math.inf, math.inf))
+    assert _ask(alike(A, B, (A, B, C)), case) is Answer.AGREES
+    poor = replace(case, nll={**case.nll, "K-M3": {0: -9.0, 1: -9.1}})
+    assert poor.scale == 2.0
+    assert _ask(alike(A, B, (A, B, C)), poor) is Answer.DIFFERS
 
 
 def test_the_difference_of_equal_methods_is_noise() -> None:
@@ -151,15 +161,15 @@ BETTER = ImageClaim("K-M1 is better", "nowhere", ("fid",), worse((A,), (B,)))
 
 def test_the_last_evaluation_decides_and_differences_are_paired() -> None:
     rows = [
-        *_rows({A: 1, B: 9}, epoch=1),
-        *_rows({A: 5, B: 4}, epoch=2),
-        *_rows({A: 9.2, B: 8}, epoch=2, seed=1),
+        *_rows({A: 1, B: 9, C: 0}, epoch=1),
+        *_rows({A: 5, B: 4, C: 0}, epoch=2),
+        *_rows({A: 9.2, B: 8, C: 0}, epoch=2, seed=1),
     ]
     found = _asked(BETTER, rows)
     assert found.answer is Answer.AGREES
     assert found.numbers == (
         "K-ELBO - K-M1: 1.1 \N{PLUS-MINUS SIGN} 0.1, asked > 0; "
-        "K-ELBO changed most in the last quarter of the training, by 6.1, beyond the tolerance of 0.11"
+        "K-ELBO changed most in the last quarter of the training, by 6.1, beyond the tolerance of 0.71"
     )
     assert list(sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
 

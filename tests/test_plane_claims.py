@@ -44,13 +44,35 @@ def _case(**values: Sequence[float]) -> MetricValues:
         ((3.0,), Answer.UNDECIDED),
         ((1.0, 3.0), Answer.UNDECIDED),  # the mean is two standard errors
         ((1.0, 2.9), Answer.AGREES),
-        ((math.inf, 0.1), Answer.AGREES),
+        ((math.inf, math.inf), Answer.AGREES),
+        ((math.inf,), Answer.UNDECIDED),
+        ((math.inf, -math.inf), Answer.UNDECIDED),
+        ((math.inf, 0.1), Answer.UNDECIDED),  # one seed decides nothing
         ((math.inf, -0.1), Answer.UNDECIDED),
         ((math.nan, 0.1), Answer.UNDECIDED),
     ],
 )
 def test_two_standard_errors_decide(differences: Sequence[float], answer: Answer) -> None:
     assert estimate(differences).exceeds() is answer
+
+
+@pytest.mark.parametrize(
+    ("margin", "answer"),
+    [
+        (0.5, Answer.AGREES),
+        (0.95, Answer.UNDECIDED),  # the finite mean exceeds it, but not all the values do
+        (1.05, Answer.UNDECIDED),
+        (2.0, Answer.UNDECIDED),
+    ],
+)
+def test_a_margin_holds_for_the_seeds_that_did_not_diverge(margin: float, answer: Answer) -> None:
+    gaps = (1.0, 1.1, 0.9, 1.0, 1.0, 1.02, 1.01, 1.0)
+    assert estimate((*gaps, math.inf)).exceeds(margin) is answer
+    opposite = Answer.DIFFERS if answer is Answer.AGREES else answer
+    assert estimate((*(-gap for gap in gaps), -math.inf)).exceeds(-margin) is opposite
+    assert estimate((*gaps, -math.inf)).exceeds(margin) is (
+        Answer.DIFFERS if margin == 2.0 else Answer.UNDECIDED
+    )
 
 
 def test_differences_are_paired_over_the_seeds_and_against_a_share_of_the_scale() -> None:

@@ -2,9 +2,10 @@
 
 A condition states that one value exceeds another by more than a share of the scale of the metric: the
 distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
-does not have, the range over the methods. A difference within two standard errors of its mean over the seeds
-decides nothing, and one seed has no standard error. If two methods compute the same thing, the difference
-between them is noise from run to run, and every other difference has to exceed its margin by as much.
+does not have, the range over the methods that have learned, three at least. A difference within two standard
+errors of its mean over the seeds decides nothing, and one seed has no standard error. If two methods compute
+the same thing, the difference between them is noise from run to run, and every other difference has to exceed
+its margin by as much.
 """
 
 from __future__ import annotations
@@ -72,10 +73,18 @@ class Estimate:
 
     mean: float
     error: float = math.nan
+    #: The finite values, if others of one sign are infinite and so is the mean.
+    finite: tuple[float, ...] = ()
 
     def exceeds(self, margin: float = 0.0) -> Answer:
-        """Return whether it lies above a margin by two standard errors, or below it by as much."""
+        """Return whether it lies above a margin by two standard errors, or below it by as much.
+
+        If some values are infinite, all finite ones have to lie on the same side and to decide themselves.
+        """
         gap = self.mean - margin
+        if self.finite:
+            same_side = all((value - margin) * gap > 0 for value in self.finite)
+            return estimate(self.finite).exceeds(margin) if same_side else Answer.UNDECIDED
         if gap > ERRORS * self.error:
             return Answer.AGREES
         return Answer.DIFFERS if gap < -ERRORS * self.error else Answer.UNDECIDED
@@ -101,9 +110,10 @@ class MetricValues:
     def scale(self) -> float:
         """The unit in which margins are stated; see the module."""
         if self.gaussian is None:
-            medians = [statistics.median(each.values()) for each in self.values.values()]
-            known = [each for each in medians if math.isfinite(each)]
-            return max(known, default=0.0) - min(known, default=0.0)
+            learned = [each for place, each in self.values.items() if self.has_learned(place)]
+            known = list(filter(math.isfinite, (statistics.median(each.values()) for each in learned)))
+            # the range of two methods is their own difference, which is all of it
+            return max(known) - min(known) if len(known) > 2 else 0.0
         best = min(self.values, key=lambda place: statistics.median(self.nll[place].values()))
         return self.gaussian - statistics.median(self.values[best].values())
 
@@ -177,12 +187,12 @@ class RuleOutcome:
 def estimate(values: Sequence[float]) -> Estimate:
     """Compute the mean over seeds and its standard error.
 
-    If a model has diverged the mean has no error: a sign that all values share decides.
+    If models have diverged, always in the same of two methods, the mean is infinite and has no error.
     """
-    if len(values) > 1 and not all(map(math.isfinite, values)):
-        if all(each > 0 for each in values):
-            return Estimate(math.inf, 0.0)
-        return Estimate(-math.inf, 0.0) if all(each < 0 for each in values) else Estimate(math.nan)
+    finite = tuple(filter(math.isfinite, values))
+    if len(values) > 1 and len(finite) < len(values):
+        infinite = set(values) - set(finite)
+        return Estimate(infinite.pop(), 0.0, finite) if len(infinite) == 1 else Estimate(math.nan)
     if len(values) < 2:
         return Estimate(values[0] if values else math.nan)
     return Estimate(statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)))
