@@ -63,7 +63,7 @@ def _ask(rule: Rule, case: MetricValues) -> Answer:
         (worse((B,), (A,)), {"K_ELBO": (1, 1), "K_M1": (2, 0.9)}, Answer.UNDECIDED),
         (worse((B,), (A,)), {"K_ELBO": (1,), "K_M1": (2,)}, Answer.UNDECIDED),
         (worse((B,), (A,)), {"K_ELBO": (1, 1), "K_M1": (math.inf, math.inf), "F_M1": (2, 2)}, Answer.AGREES),
-        (worse((B, C), (A,)), {"K_ELBO": (1, 1), "K_M1": (2, 2), "F_M1": (0.5, 0.4)}, Answer.DIFFERS),
+        (worse((B, C), (A,)), {"K_ELBO": (1, 1), "K_M1": (2, 2), "F_M1": (0.5, 0.49)}, Answer.DIFFERS),
         (highest((C,), (A, B, C)), {"K_ELBO": (1, 1), "K_M1": (2, 2), "F_M1": (3, 3.1)}, Answer.AGREES),
         (best((A,), (A, B, C)), {"K_ELBO": (1, 1), "K_M1": (2, 2), "F_M1": (3, 3)}, Answer.AGREES),
         (best((A, C), (A, B, C)), {"K_ELBO": (3, 3), "K_M1": (2, 2), "F_M1": (1, 1)}, Answer.AGREES),
@@ -74,7 +74,7 @@ def _ask(rule: Rule, case: MetricValues) -> Answer:
         (alike(A, B), {"K_ELBO": (1, 1), "K_M1": (1.1, 1.1)}, Answer.UNDECIDED),  # two make no scale
         (worse_on_average((A, B), (C,)), {"K_ELBO": (9, 9), "K_M1": (1, 1), "F_M1": (2, 2)}, Answer.AGREES),
         (worse_on_average((A, B), (C,)), {"K_ELBO": (2, 2), "K_M1": (1, 1), "F_M1": (2, 2)}, Answer.DIFFERS),
-        (at_least((A, B), 0.8), {"K_ELBO": (0.81, 0.82), "K_M1": (0.9, 0.91)}, Answer.AGREES),
+        (at_least((A, B), 0.8), {"K_ELBO": (0.81, 0.811), "K_M1": (0.9, 0.901)}, Answer.AGREES),
         (at_least((A, B), 0.8), {"K_ELBO": (0.7, 0.71), "K_M1": (0.9, 0.91)}, Answer.DIFFERS),
         (at_least((A, B), 0.8), {"K_ELBO": (0.7, 0.91), "K_M1": (0.9, 0.91)}, Answer.UNDECIDED),
     ],
@@ -163,12 +163,12 @@ def test_the_last_evaluation_decides_and_differences_are_paired() -> None:
     rows = [
         *_rows({A: 1, B: 9, C: 0}, epoch=1),
         *_rows({A: 5, B: 4, C: 0}, epoch=2),
-        *_rows({A: 9.2, B: 8, C: 0}, epoch=2, seed=1),
+        *_rows({A: 9.2, B: 8.1, C: 0}, epoch=2, seed=1),
     ]
     found = _asked(BETTER, rows)
     assert found.answer is Answer.AGREES
     assert found.numbers == (
-        "K-ELBO - K-M1: 1.1 \N{PLUS-MINUS SIGN} 0.1, asked > 0; "
+        "K-ELBO - K-M1: 1.05 \N{PLUS-MINUS SIGN} 0.05, asked > 0; "
         "K-ELBO changed most in the last quarter of the training, by 6.1, beyond the tolerance of 0.71"
     )
     assert list(sentences([found])) == ["K-M1 is better (nowhere): this run agrees in 1 of 1."]
@@ -354,7 +354,7 @@ def test_a_share_of_a_scale_that_is_none_decides_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["FIG4", "FIG8", "CONVNETS", "ALL_RESNETS"])
 def test_no_claim_agrees_with_shuffled_labels(name: str) -> None:
-    """Of a hundred permutations in few, as chance gives at two standard errors of five seeds: 5.8 percent."""
+    """Of a hundred permutations in few, as chance gives: 2.5 percent on a side."""
     rows, rng = _as_the_paper_says(name), np.random.default_rng(0)
     count = dict.fromkeys(_answers(name, rows), 0)
     for _ in range(100):
@@ -368,8 +368,8 @@ def test_no_claim_agrees_with_shuffled_labels(name: str) -> None:
                 ]
         for key, answer in _answers(name, shuffled).items():
             count[key] += answer is Answer.AGREES
-    assert np.mean(list(count.values())) < 5.8
-    assert max(count.values()) <= 13  # four of a thousand binomials with that probability exceed it
+    assert np.mean(list(count.values())) < 2.5
+    assert max(count.values()) <= 7  # four of a thousand binomials with that probability exceed it
 
 
 def test_at_one_posterior_sample_no_claim_tells_m1_from_m2() -> None:

@@ -2,10 +2,10 @@
 
 A condition states that one value exceeds another by more than a share of the scale of the metric: the
 distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
-does not have, the range over the methods that have learned, three at least. A difference within two standard
-errors of its mean over the seeds decides nothing, and one seed has no standard error. If two methods compute
-the same thing, the difference between them is noise from run to run, and every other difference has to exceed
-its margin by as much.
+does not have, the range over the methods that have learned, three at least. A difference
+decides only if Student's 95 % interval of its mean over the seeds lies on one side of the margin; one seed
+has no interval. If two methods compute the same thing, the difference between them is noise from run to run,
+and every other difference has to exceed its margin by as much.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from .answers import Answer
+from .paired import student_quantile
 
-#: Number of standard errors within which a difference decides nothing.
-ERRORS = 2.0
 #: Differences below this share of the scale are small; the paper gives no number.
 SMALL = 0.1
 
@@ -58,7 +57,7 @@ class Condition:
     above: Place
     below: Place
     share: float = 0.0
-    #: Whether it holds unless a difference of two standard errors contradicts it.
+    #: Whether it holds unless the interval of the difference contradicts it.
     unless_contradicted: bool = False
 
     @property
@@ -73,11 +72,13 @@ class Estimate:
 
     mean: float
     error: float = math.nan
+    #: Degrees of freedom of the error.
+    freedom: int = 0
     #: The finite values, if others of one sign are infinite and so is the mean.
     finite: tuple[float, ...] = ()
 
     def exceeds(self, margin: float = 0.0) -> Answer:
-        """Return whether it lies above a margin by two standard errors, or below it by as much.
+        """Return whether it and its 95 % interval lie above a margin, or below it.
 
         If some values are infinite, all finite ones have to lie on the same side and to decide themselves.
         """
@@ -85,9 +86,12 @@ class Estimate:
         if self.finite:
             same_side = all((value - margin) * gap > 0 for value in self.finite)
             return estimate(self.finite).exceeds(margin) if same_side else Answer.UNDECIDED
-        if gap > ERRORS * self.error:
+        if math.isnan(self.error):
+            return Answer.UNDECIDED
+        half = student_quantile(self.freedom) * self.error if self.error else 0.0
+        if gap > half:
             return Answer.AGREES
-        return Answer.DIFFERS if gap < -ERRORS * self.error else Answer.UNDECIDED
+        return Answer.DIFFERS if gap < -half else Answer.UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class MetricValues:
         return max((abs(self.difference(*pair).mean) for pair in known), default=0.0)
 
     def has_learned(self, place: Hashable) -> bool:
-        """Return whether a method is better than one Gaussian in likelihood, by two standard errors.
+        """Return whether a method is better than one Gaussian in likelihood, by the interval over its seeds.
 
         Of a single seed it is enough to be better: no difference of one seed decides anything else.
         """
@@ -192,10 +196,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     finite = tuple(filter(math.isfinite, values))
     if len(values) > 1 and len(finite) < len(values):
         infinite = set(values) - set(finite)
-        return Estimate(infinite.pop(), 0.0, finite) if len(infinite) == 1 else Estimate(math.nan)
+        return Estimate(infinite.pop(), 0.0, finite=finite) if len(infinite) == 1 else Estimate(math.nan)
     if len(values) < 2:
         return Estimate(values[0] if values else math.nan)
-    return Estimate(statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)))
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(statistics.fmean(values), error, len(values) - 1)
 
 
 def judge(condition: Condition, case: MetricValues) -> RuleOutcome:
