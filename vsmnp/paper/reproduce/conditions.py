@@ -118,8 +118,18 @@ class MetricValues:
             known = list(filter(math.isfinite, (statistics.median(each.values()) for each in learned)))
             # the range of two methods is their own difference, which is all of it
             return max(known) - min(known) if len(known) > 2 else 0.0
-        best = min(self.values, key=lambda place: statistics.median(self.nll[place].values()))
-        return self.gaussian - statistics.median(self.values[best].values())
+        return self.gaussian - statistics.median(self.values[self._best].values())
+
+    @property
+    def nll_scale(self) -> float:
+        """The distance of the best likelihood from that of one Gaussian, nats."""
+        return self.nll_gaussian - statistics.median(self.nll[self._best].values())
+
+    @cached_property
+    def _best(self) -> Hashable:
+        """The place with the best likelihood."""
+        known: list[Hashable] = [place for place in self.values if self.nll.get(place)]
+        return min(known, key=lambda place: statistics.median(self.nll[place].values()))
 
     @cached_property
     def learned(self) -> bool:

@@ -7,11 +7,12 @@ so has one that it describes; a model that has not learned is worse than others,
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from .answers import Answer
-from .conditions import SMALL, Condition, Level, MetricValues, Place, RuleOutcome, judge, methods_of
+from .conditions import SMALL, Condition, MetricValues, Place, RuleOutcome, judge, methods_of
+from .training_end import TrainingEnd
 
 Conditions: TypeAlias = Callable[[MetricValues], tuple[Condition, ...]]
 
@@ -31,7 +32,7 @@ class Rule:
 
     def learners(self, condition: Condition) -> tuple[Hashable, ...]:
         """Return the methods that a condition calls better or alike, or describes."""
-        described = self.describes or condition.share < 0 or isinstance(condition.below, Level)
+        described = self.describes or condition.share < 0
         return (*methods_of(condition.below), *(methods_of(condition.above) if described else ()))
 
 
@@ -93,6 +94,16 @@ def judge_rule(rule: Rule, case: MetricValues) -> RuleOutcome:
             numbers = deciding[0].numbers + (f" (and {others} more)" if others else "")
             return RuleOutcome(answer, numbers, deciding[0].asked)
     raise AssertionError
+
+
+def at_the_end(rule: Rule, found: RuleOutcome, end: TrainingEnd) -> RuleOutcome:
+    """Add how far the training is from its end; what describes methods is undecided before it.
+
+    A difference between methods of equal training is one of this training; what a method is like is said of
+    the trained method.
+    """
+    answer = Answer.UNDECIDED if rule.describes and not end.reached else found.answer
+    return replace(found, answer=answer, numbers=f"{found.numbers}; {end.words}")
 
 
 def _judged(rule: Rule, condition: Condition, case: MetricValues) -> RuleOutcome:

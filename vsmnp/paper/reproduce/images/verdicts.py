@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 
 from ..answers import Answer
 from ..conditions import SMALL, MetricValues, RuleOutcome
 from ..reproduction import Table
-from ..rules import Rule, judge_rule
-from ..training_end import how_far, last_quarter
+from ..rules import Rule, at_the_end, judge_rule
+from ..training_end import UNKNOWN, TrainingEnd, how_far, last_quarter, median_change
 from .claims import ImageClaim
 from .printed import PrintedValues
 from .records import REFERENCE, Row
@@ -90,33 +89,27 @@ def _outcome(
         )
         return Answer.MISSING, numbers
     asked = {epoch: judge_rule(rule, case) for epoch, case in complete.items()}
-    answer, numbers = _at_every(asked) if claim.throughout else _at_last(asked)
-    if len(complete) > 1:
-        numbers += f"; {_drift(rule, list(complete.values()))}"
-    return answer, numbers
+    found = _at_every(asked) if claim.throughout else asked[max(asked)]
+    if not all(row["seed"] is None for row in rows):  # the paper's are trained to their end
+        found = at_the_end(rule, found, _training_end(rule, moments, complete))
+    return found.answer, found.numbers
 
 
-def _at_last(asked: Mapping[float, RuleOutcome]) -> tuple[Answer, str]:
-    """Return the outcome of the last epoch."""
-    *_, last = asked.values()
-    return last.answer, last.numbers
-
-
-def _at_every(asked: Mapping[float, RuleOutcome]) -> tuple[Answer, str]:
+def _at_every(asked: Mapping[float, RuleOutcome]) -> RuleOutcome:
     """Combine the outcomes of all epochs from the first at which the models have learned.
 
     The numbers are those of the last epoch with the answer.
     """
     found = dict(dropwhile(lambda each: not each[1].asked, asked.items()))
     if not found:
-        return _at_last(asked)
+        return asked[max(asked)]
     answer = _together([each.answer for each in found.values()])
     epoch = max(epoch for epoch, each in found.items() if each.answer is answer)
     numbers = found[epoch].numbers
     if len(found) > 1:
         agreeing = sum(each.answer is Answer.AGREES for each in found.values())
         numbers += f", at epoch {epoch:g}; holds at {agreeing} of {len(found)} evaluations"
-    return answer, numbers
+    return RuleOutcome(answer, numbers)
 
 
 def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[tuple[float, MetricValues]]:
@@ -141,14 +134,33 @@ def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
     return found
 
 
-def _drift(rule: Rule, cases: Sequence[MetricValues]) -> str:
-    """Describe how much the compared methods changed in the last quarter of the evaluations, at most."""
-    last, before = cases[-1], cases[last_quarter(len(cases))]
-    changes = {}
+def _training_end(
+    rule: Rule, moments: Mapping[float, MetricValues], complete: Mapping[float, MetricValues]
+) -> TrainingEnd:
+    """Describe how much the compared methods changed in the last quarter of the training, at most.
+
+    The change is that of the metric. That of the negative ELBO takes its place, beside the distance from the
+    constant decoder, if the metric has a single evaluation or no scale, or describes methods.
+    """
+    end = max(complete)
+    values, tolerance = {epoch: case.values for epoch, case in complete.items()}, complete[end].scale
+    unit = ""
+    if rule.describes or len(complete) < 2 or not tolerance > 0:
+        values = {epoch: case.nll for epoch, case in moments.items() if epoch <= end}
+        tolerance, unit = complete[end].nll_scale, " nats of the negative ELBO"
+    known = {epoch: each for epoch, each in values.items() if set(rule.needs) <= set(each)}
+    epochs = sorted(known)
+    start = last_quarter(epochs)
+    if start is None or epochs[-1] < end:
+        return UNKNOWN
+    last, before = known[end], known[epochs[start]]
+    changes: dict[Hashable, float] = {}
     for name in rule.needs:
-        end, start = (statistics.median(case.values[name].values()) for case in (last, before))
-        changes[name] = end - start
-    return how_far(changes, SMALL * last.scale)
+        seeds = set(last[name]) & set(before[name])
+        if not seeds:
+            return UNKNOWN
+        changes[name] = median_change(last[name][seed] - before[name][seed] for seed in seeds)
+    return how_far(changes, SMALL * tolerance, unit)
 
 
 def _together(answers: Sequence[Answer]) -> Answer:
