@@ -145,7 +145,11 @@ def test_a_margin_says_what_has_learned() -> None:
     assert one.has_learned(A)
     assert not replace(one, gain=0.82).has_learned(A)
     found = judge_rule(worse((B,), (C,)), case)
-    assert found.numbers == "K-M2 (J=5, K=2) is not better than one Gaussian by 0.75 nats"
+    assert found.numbers == (
+        "K-M2 (J=5, K=2) is not shown by its 95 % interval to be better than one Gaussian by 0.75 nats"
+    )
+    few = replace(case, nll={**case.nll, C: {0: 0.3}})
+    assert few.not_learned(C) == "K-M2 (J=5, K=2) is not better than one Gaussian by 0.75 nats"
 
 
 def test_the_largest_change_in_the_last_quarter_is_named_beside_its_tolerance() -> None:
@@ -294,7 +298,9 @@ def test_one_untrained_method_beside_trained_ones_leaves_its_claims_undecided(
             ]
             for found in verdicts.verdicts([claim], poor, 5000):
                 assert found.answer is Answer.UNDECIDED, (claim.text, at)
-                assert found.numbers.startswith(f"{at} is not better than one Gaussian by 0.02 nats")
+                assert found.numbers.startswith(
+                    f"{at} is not shown by its 95 % interval to be better than one Gaussian by 0.02 nats"
+                )
                 asked += 1
     assert asked > 20
 

@@ -109,6 +109,8 @@ class MetricValues:
     gain: float = 0.0
     #: Pairs of places that compute the same thing.
     identical: tuple[tuple[Hashable, Hashable], ...] = ()
+    #: The model that a method has to be better than, in words.
+    constant: str = "one Gaussian"
 
     @cached_property
     def scale(self) -> float:
@@ -140,7 +142,13 @@ class MetricValues:
     def better(self) -> str:
         """The words by which a method that has learned is described."""
         margin = f" by {self.gain:g} nats" if self.gain else ""
-        return f"better than one Gaussian{margin}"
+        return f"better than {self.constant}{margin}"
+
+    def not_learned(self, place: Hashable) -> str:
+        """Say that a method has not learned."""
+        several = len(self.nll.get(place, {})) > 1
+        shown = " shown by its 95 % interval to be" if several else ""
+        return f"{place} is not{shown} {self.better}"
 
     @cached_property
     def noise(self) -> float:

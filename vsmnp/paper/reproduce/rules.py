@@ -85,7 +85,7 @@ def judge_rule(rule: Rule, case: MetricValues) -> RuleOutcome:
     if not conditions:
         return RuleOutcome(Answer.MISSING, "only one J, or only one K")
     if not case.learned:
-        return RuleOutcome(Answer.UNDECIDED, f"no method is {case.better}", asked=False)
+        return RuleOutcome(Answer.UNDECIDED, f"no method is shown to be {case.better}", asked=False)
     found = sorted((_judged(rule, each, case) for each in conditions), key=lambda each: each.asked)
     for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
         deciding = [each for each in found if each.answer is answer]
@@ -114,7 +114,7 @@ def _judged(rule: Rule, condition: Condition, case: MetricValues) -> RuleOutcome
         needed = (*needed, *methods_of(condition.above))
     for place in needed:
         if not case.has_learned(place):
-            return RuleOutcome(Answer.UNDECIDED, f"{place} is not {case.better}", asked=False)
+            return RuleOutcome(Answer.UNDECIDED, case.not_learned(place), asked=False)
     return found
 
 

@@ -19,6 +19,7 @@ from .records import REFERENCE, Row
 #: Nats by which the negative ELBO of a model that has learned is below the best constant decoder's. The
 #: images have 1,024 and more dimensions: a hundredth of a nat for each.
 GAIN = 10.0
+_CONSTANT = "the best constant decoder"
 #: Methods that compute the same with one posterior sample, where the squared mean of M2 is the mean square.
 _SAME_AT_ONE_SAMPLE = (("K-M1", "K-M2"), ("F-M1", "F-M2"))
 
@@ -123,7 +124,8 @@ def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[tuple[f
         else:
             bound = here[0].get(REFERENCE)
             bound = -math.inf if bound is None else bound
-            yield epoch, MetricValues(values, None, _by_method(here, "neg_elbo"), bound, GAIN, identical)
+            likelihoods = _by_method(here, "neg_elbo")
+            yield epoch, MetricValues(values, None, likelihoods, bound, GAIN, identical, _CONSTANT)
 
 
 def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
