@@ -324,6 +324,13 @@ def test_what_methods_are_like_is_undecided_before_the_end_of_their_training(
                 assert found.numbers.endswith("; how far the training is from its end is not known")
 
 
+def test_rows_without_a_negative_elbo_decide_nothing() -> None:
+    rows = [{**row, "neg_elbo": None} for seed in (0, 1) for row in _rows({A: 2, B: 1}, seed=seed)]
+    found = _asked(BETTER, rows)
+    assert found.answer is Answer.UNDECIDED
+    assert found.numbers.endswith("; how far the training is from its end is not known")
+
+
 def test_a_metric_of_a_single_evaluation_has_the_drift_of_the_negative_elbo() -> None:
     rows = _after_others([row for seed in (0, 1) for row in _rows({A: 2, B: 1}, seed=seed)], 0.5)
     found = _asked(BETTER, rows)

@@ -2,10 +2,10 @@
 
 A condition states that one value exceeds another by more than a share of the scale of the metric: the
 distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
-does not have, the range over the methods that have learned, three at least. A difference
-decides only if Student's 95 % interval of its mean over the seeds lies on one side of the margin; one seed
-has no interval. If two methods compute the same thing, the difference between them is noise from run to run,
-and every other difference has to exceed its margin by as much.
+does not have, the range over the methods that have learned, three at least. A difference decides only if
+Student's 95 % interval of its mean over the seeds lies on one side of the margin; one seed has no interval.
+If two methods compute the same thing, the difference between them is noise from run to run, and every other
+difference has to exceed its margin by as much.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class MetricValues:
         return f"better than {self.constant}{margin}"
 
     def not_learned(self, place: Hashable) -> str:
-        """Say that a method has not learned."""
+        """Describe a method that has not learned."""
         several = len(self.nll.get(place, {})) > 1
         shown = " shown by its 95 % interval to be" if several else ""
         return f"{place} is not{shown} {self.better}"

@@ -1,4 +1,4 @@
-"""Say how far a training is from its end: what changed in its last quarter, beside what counts as small."""
+"""Describe how far a training is from its end: what changed in its last quarter, beside what counts as small."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainingEnd:
-    """How far a training is from its end."""
+    """The distance of a training from its end."""
 
     #: Words for it.
     words: str

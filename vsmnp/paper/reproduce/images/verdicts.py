@@ -145,11 +145,11 @@ def _training_end(
     constant decoder, if the metric has a single evaluation or no scale, or describes methods.
     """
     end = max(complete)
-    values, tolerance = {epoch: case.values for epoch, case in complete.items()}, complete[end].scale
-    unit = ""
-    if rule.describes or len(complete) < 2 or not tolerance > 0:
+    of_elbo = rule.describes or len(complete) < 2 or not complete[end].scale > 0
+    if of_elbo:
         values = {epoch: case.nll for epoch, case in moments.items() if epoch <= end}
-        tolerance, unit = complete[end].nll_scale, " nats of the negative ELBO"
+    else:
+        values = {epoch: case.values for epoch, case in complete.items()}
     known = {epoch: each for epoch, each in values.items() if set(rule.needs) <= set(each)}
     epochs = sorted(known)
     start = last_quarter(epochs)
@@ -162,7 +162,9 @@ def _training_end(
         if not seeds:
             return UNKNOWN
         changes[name] = median_change(last[name][seed] - before[name][seed] for seed in seeds)
-    return how_far(changes, SMALL * tolerance, unit)
+    if of_elbo:
+        return how_far(changes, SMALL * complete[end].nll_scale, " nats of the negative ELBO")
+    return how_far(changes, SMALL * complete[end].scale)
 
 
 def _together(answers: Sequence[Answer]) -> Answer:
