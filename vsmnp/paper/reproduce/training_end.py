@@ -1,4 +1,4 @@
-"""Describe how far a training is from its end: what changed in its last quarter, beside what counts as small."""
+"""Describe how far a training is from its end: its changes in the last quarter, beside what is small."""
 
 from __future__ import annotations
 
