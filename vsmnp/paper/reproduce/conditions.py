@@ -2,9 +2,10 @@
 
 A condition states that one value exceeds another by more than a share of the scale of the metric: the
 distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
-does not have, the range over the methods. A difference within two standard errors of its mean over the seeds
-decides nothing, and one seed has no standard error. If two methods compute the same thing, the difference
-between them is noise from run to run, and every other difference has to exceed its margin by as much.
+does not have, the range over the methods that have learned, three at least. A difference decides only if
+Student's 95 % interval of its mean over the seeds lies on one side of the margin; one seed has no interval.
+If two methods compute the same thing, the difference between them is noise from run to run, and every other
+difference has to exceed its margin by as much.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from .answers import Answer
+from .paired import student_quantile
 
-#: Number of standard errors within which a difference decides nothing.
-ERRORS = 2.0
 #: Differences below this share of the scale are small; the paper gives no number.
 SMALL = 0.1
 
@@ -57,7 +57,7 @@ class Condition:
     above: Place
     below: Place
     share: float = 0.0
-    #: Whether it holds unless a difference of two standard errors contradicts it.
+    #: Whether it holds unless the interval of the difference contradicts it.
     unless_contradicted: bool = False
 
     @property
@@ -72,13 +72,26 @@ class Estimate:
 
     mean: float
     error: float = math.nan
+    #: Degrees of freedom of the error.
+    freedom: int = 0
+    #: The finite values, if others of one sign are infinite and so is the mean.
+    finite: tuple[float, ...] = ()
 
     def exceeds(self, margin: float = 0.0) -> Answer:
-        """Return whether it lies above a margin by two standard errors, or below it by as much."""
+        """Return whether it and its 95 % interval lie above a margin, or below it.
+
+        If some values are infinite, all finite ones have to lie on the same side and to decide themselves.
+        """
         gap = self.mean - margin
-        if gap > ERRORS * self.error:
+        if self.finite:
+            same_side = all((value - margin) * gap > 0 for value in self.finite)
+            return estimate(self.finite).exceeds(margin) if same_side else Answer.UNDECIDED
+        if math.isnan(self.error):
+            return Answer.UNDECIDED
+        half = student_quantile(self.freedom) * self.error if self.error else 0.0
+        if gap > half:
             return Answer.AGREES
-        return Answer.DIFFERS if gap < -ERRORS * self.error else Answer.UNDECIDED
+        return Answer.DIFFERS if gap < -half else Answer.UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -96,16 +109,29 @@ class MetricValues:
     gain: float = 0.0
     #: Pairs of places that compute the same thing.
     identical: tuple[tuple[Hashable, Hashable], ...] = ()
+    #: The model that a method has to be better than, in words.
+    constant: str = "one Gaussian"
 
     @cached_property
     def scale(self) -> float:
         """The unit in which margins are stated; see the module."""
         if self.gaussian is None:
-            medians = [statistics.median(each.values()) for each in self.values.values()]
-            known = [each for each in medians if math.isfinite(each)]
-            return max(known, default=0.0) - min(known, default=0.0)
-        best = min(self.values, key=lambda place: statistics.median(self.nll[place].values()))
-        return self.gaussian - statistics.median(self.values[best].values())
+            learned = [each for place, each in self.values.items() if self.has_learned(place)]
+            known = list(filter(math.isfinite, (statistics.median(each.values()) for each in learned)))
+            # the range of two methods is their own difference, which is all of it
+            return max(known) - min(known) if len(known) > 2 else 0.0
+        return self.gaussian - statistics.median(self.values[self._best].values())
+
+    @property
+    def nll_scale(self) -> float:
+        """The distance of the best likelihood from that of one Gaussian, nats."""
+        return self.nll_gaussian - statistics.median(self.nll[self._best].values())
+
+    @cached_property
+    def _best(self) -> Hashable:
+        """The place with the best likelihood."""
+        known: list[Hashable] = [place for place in self.values if self.nll.get(place)]
+        return min(known, key=lambda place: statistics.median(self.nll[place].values()))
 
     @cached_property
     def learned(self) -> bool:
@@ -116,7 +142,13 @@ class MetricValues:
     def better(self) -> str:
         """The words by which a method that has learned is described."""
         margin = f" by {self.gain:g} nats" if self.gain else ""
-        return f"better than one Gaussian{margin}"
+        return f"better than {self.constant}{margin}"
+
+    def not_learned(self, place: Hashable) -> str:
+        """Describe a method that has not learned."""
+        several = len(self.nll.get(place, {})) > 1
+        shown = " shown by its 95 % interval to be" if several else ""
+        return f"{place} is not{shown} {self.better}"
 
     @cached_property
     def noise(self) -> float:
@@ -125,7 +157,7 @@ class MetricValues:
         return max((abs(self.difference(*pair).mean) for pair in known), default=0.0)
 
     def has_learned(self, place: Hashable) -> bool:
-        """Return whether a method is better than one Gaussian in likelihood, by two standard errors.
+        """Return whether a method is better than one Gaussian in likelihood, by the interval over its seeds.
 
         Of a single seed it is enough to be better: no difference of one seed decides anything else.
         """
@@ -177,15 +209,16 @@ class RuleOutcome:
 def estimate(values: Sequence[float]) -> Estimate:
     """Compute the mean over seeds and its standard error.
 
-    If a model has diverged the mean has no error: a sign that all values share decides.
+    If models have diverged, always in the same of two methods, the mean is infinite and has no error.
     """
-    if len(values) > 1 and not all(map(math.isfinite, values)):
-        if all(each > 0 for each in values):
-            return Estimate(math.inf, 0.0)
-        return Estimate(-math.inf, 0.0) if all(each < 0 for each in values) else Estimate(math.nan)
+    finite = tuple(filter(math.isfinite, values))
+    if len(values) > 1 and len(finite) < len(values):
+        infinite = set(values) - set(finite)
+        return Estimate(infinite.pop(), 0.0, finite=finite) if len(infinite) == 1 else Estimate(math.nan)
     if len(values) < 2:
         return Estimate(values[0] if values else math.nan)
-    return Estimate(statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values)))
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(statistics.fmean(values), error, len(values) - 1)
 
 
 def judge(condition: Condition, case: MetricValues) -> RuleOutcome:

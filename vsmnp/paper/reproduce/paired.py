@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -102,6 +103,17 @@ def intervals(families: Sequence[Array], margin: float, level: float = LEVEL) ->
     return [_interval(y, each, alpha, margin) for y, each, alpha in zip(scaled, p, alphas, strict=True)]
 
 
+@cache
+def student_quantile(freedom: float, alpha: float = LEVEL) -> float:
+    """Return the half width, in standard errors, of the two-sided interval of level ``1 - alpha``.
+
+    ``freedom`` are the degrees of freedom of the standard error, one less than the number of values.
+    """
+    from scipy.stats import t
+
+    return float(t.isf(alpha / 2, freedom))
+
+
 def _holm_levels(p: Sequence[float], level: float) -> list[float]:
     """Return the level of each test: ``level / (m - rank)`` until one is not rejected, then that of this."""
     alphas, alpha = [0.0] * len(p), 0.0
@@ -126,13 +138,11 @@ def _p_value(y: Array, hypothesis: float) -> float:
 
 
 def _interval(y: Array, p: float, alpha: float, margin: float) -> Interval:
-    from scipy.stats import t
-
     if len(y) < 2:
         centre = margin * float(np.sinh(y[0])) if len(y) else np.nan
         return Interval(centre, -np.inf, np.inf, p, alpha)
     centre, error = _moments(y)
-    half = float(t.isf(alpha / 2, len(y) - 1)) * error
+    half = student_quantile(len(y) - 1, alpha) * error
     ends = margin * np.sinh(np.clip([centre, centre - half, centre + half], -50, 50))
     return Interval(float(ends[0]), float(ends[1]), float(ends[2]), p, alpha)
 

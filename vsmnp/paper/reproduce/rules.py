@@ -7,11 +7,12 @@ so has one that it describes; a model that has not learned is worse than others,
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from .answers import Answer
-from .conditions import SMALL, Condition, Level, MetricValues, Place, RuleOutcome, judge, methods_of
+from .conditions import SMALL, Condition, MetricValues, Place, RuleOutcome, judge, methods_of
+from .training_end import TrainingEnd
 
 Conditions: TypeAlias = Callable[[MetricValues], tuple[Condition, ...]]
 
@@ -31,7 +32,7 @@ class Rule:
 
     def learners(self, condition: Condition) -> tuple[Hashable, ...]:
         """Return the methods that a condition calls better or alike, or describes."""
-        described = self.describes or condition.share < 0 or isinstance(condition.below, Level)
+        described = self.describes or condition.share < 0
         return (*methods_of(condition.below), *(methods_of(condition.above) if described else ()))
 
 
@@ -84,7 +85,7 @@ def judge_rule(rule: Rule, case: MetricValues) -> RuleOutcome:
     if not conditions:
         return RuleOutcome(Answer.MISSING, "only one J, or only one K")
     if not case.learned:
-        return RuleOutcome(Answer.UNDECIDED, f"no method is {case.better}", asked=False)
+        return RuleOutcome(Answer.UNDECIDED, f"no method is shown to be {case.better}", asked=False)
     found = sorted((_judged(rule, each, case) for each in conditions), key=lambda each: each.asked)
     for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
         deciding = [each for each in found if each.answer is answer]
@@ -95,6 +96,16 @@ def judge_rule(rule: Rule, case: MetricValues) -> RuleOutcome:
     raise AssertionError
 
 
+def at_the_end(rule: Rule, found: RuleOutcome, end: TrainingEnd) -> RuleOutcome:
+    """Add how far the training is from its end; what describes methods is undecided before it.
+
+    A difference between methods of equal training is one of this training; what a method is like is said of
+    the trained method.
+    """
+    answer = Answer.UNDECIDED if rule.describes and not end.reached else found.answer
+    return replace(found, answer=answer, numbers=f"{found.numbers}; {end.words}")
+
+
 def _judged(rule: Rule, condition: Condition, case: MetricValues) -> RuleOutcome:
     """Test a condition, if the methods have learned that have to have learned."""
     found = judge(condition, case)
@@ -103,7 +114,7 @@ def _judged(rule: Rule, condition: Condition, case: MetricValues) -> RuleOutcome
         needed = (*needed, *methods_of(condition.above))
     for place in needed:
         if not case.has_learned(place):
-            return RuleOutcome(Answer.UNDECIDED, f"{place} is not {case.better}", asked=False)
+            return RuleOutcome(Answer.UNDECIDED, case.not_learned(place), asked=False)
     return found
 
 

@@ -1,17 +1,39 @@
-"""Say how far a training is from its end: what changed in its last quarter, beside what counts as small."""
+"""Describe how far a training is from its end: its changes in the last quarter, beside what is small."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+import statistics
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 
-def last_quarter(rows: int) -> int:
-    """Return the index of the row after which the last quarter of the rows begins; 0 if they are few."""
-    return max(3 * rows // 4 - 1, 0)
+@dataclass(frozen=True)
+class TrainingEnd:
+    """The distance of a training from its end."""
+
+    #: Words for it.
+    words: str
+    #: Whether the changes in the last quarter are known and small.
+    reached: bool
 
 
-def how_far(changes: Mapping[Hashable, float], tolerance: float, unit: str = "") -> str:
+#: The end of a training whose changes are not known.
+UNKNOWN = TrainingEnd("how far the training is from its end is not known", False)
+
+
+def last_quarter(places: Sequence[float]) -> int | None:
+    """Return the index of the last of ascending steps or epochs before the last quarter; None without one."""
+    before = [index for index, place in enumerate(places) if place <= 0.75 * places[-1]]
+    return before[-1] if before else None
+
+
+def median_change(changes: Iterable[float]) -> float:
+    """Compute the median of the changes of several seeds; one that is not a number counts as infinite."""
+    return statistics.median(math.inf if math.isnan(change) else change for change in changes)
+
+
+def how_far(changes: Mapping[Hashable, float], tolerance: float, unit: str = "") -> TrainingEnd:
     """Describe the largest change in the last quarter of the training, of one method among those compared.
 
     Parameters
@@ -26,8 +48,9 @@ def how_far(changes: Mapping[Hashable, float], tolerance: float, unit: str = "")
     sizes = {place: abs(change) if math.isfinite(change) else math.inf for place, change in changes.items()}
     most = max(sizes, key=lambda place: sizes[place])
     shown = changes[most] if math.isfinite(changes[most]) else math.inf
-    position = "within" if sizes[most] < tolerance else "beyond"
-    return (
-        f"{most} changed most in the last quarter of the training, by {shown:.2g}{unit}, {position} the "
-        f"tolerance of {max(tolerance, 0.0):.2g}{unit}"
+    reached = sizes[most] < tolerance
+    return TrainingEnd(
+        f"{most} changed most in the last quarter of the training, by {shown:.2g}{unit}, "
+        f"{'within' if reached else 'beyond'} the tolerance of {max(tolerance, 0.0):.2g}{unit}",
+        reached,
     )

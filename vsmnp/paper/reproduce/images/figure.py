@@ -122,12 +122,8 @@ class ImageFigure:
         check_any([run for each in runs.values() for run in each], self.name, plan.folder)
         rows = [row for each in runs.values() for run in each.values() for row in run.rows]
         datasets = list(dict.fromkeys(cell.labels["dataset"] for cell in everything))
-        found = [v for part in parts for v in _verdicts(part, rows, datasets, _samples(everything))]
-        theirs = [
-            v
-            for part in parts
-            for v in _verdicts(part, list(printed.rows()), datasets, samples_of(part.architecture))
-        ]
+        found = verdicts_of(parts, grid, rows, datasets)
+        theirs = verdicts_of(parts, {}, list(printed.rows()), datasets)
         pictures = [
             path for name, each in runs.items() for path in self._draw(list(each.values()), name, out)
         ]
@@ -180,17 +176,21 @@ def _measured(grid: Sequence[Cell], plan: ImageGridPlan) -> dict[str, MeasuredIm
     return found
 
 
-def _verdicts(
-    part: FigurePart, rows: Sequence[Row], datasets: Sequence[str], samples: int
-) -> list[ImageVerdict]:
-    """Test a part's claims on the rows of its architecture, trained with ``samples`` posterior samples."""
-    here = [row for row in rows if row["architecture"] == part.architecture]
-    return verdicts(part.claims, here, datasets, samples)
+def verdicts_of(
+    parts: Sequence[FigurePart], grid: Mapping[str, Sequence[Cell]], rows: Sequence[Row],
+    datasets: Sequence[str],
+) -> list[ImageVerdict]:  # fmt: skip
+    """Test the claims of each part on the rows of its architecture, with its number of posterior samples.
 
-
-def _samples(grid: Sequence[Cell]) -> int:
-    """Return the number of posterior samples of the runs of a grid; the smallest, if there are several."""
-    return min(cell.settings.samples for cell in grid)
+    That is the number of the part's cells in ``grid``, by architecture, or the paper's if it has none there.
+    """
+    found = []
+    for part in parts:
+        here = [row for row in rows if row["architecture"] == part.architecture]
+        cells_here = grid.get(part.architecture)
+        samples = cells_here[0].settings.samples if cells_here else samples_of(part.architecture)
+        found += verdicts(part.claims, here, datasets, samples)
+    return found
 
 
 def _plain(verdict: ImageVerdict) -> dict[str, str]:

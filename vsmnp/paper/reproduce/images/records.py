@@ -65,4 +65,4 @@ def mean_over_seeds(rows: Sequence[Row], metric: str) -> Estimate | None:
         return Estimate(mean)
     deviations = [value - mean for value in values]
     variance = math.fsum(d * d for d in deviations) / (len(values) - 1)  # a power would raise on overflow
-    return Estimate(mean, math.sqrt(variance / len(values)))
+    return Estimate(mean, math.sqrt(variance / len(values)), len(values) - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..conditions import Condition, Level, Mean, MetricValues
 from ..methods import NAMES
@@ -35,8 +36,8 @@ def worse_on_average(these: Sequence[str], those: Sequence[str]) -> Rule:
 
 
 def at_least(methods: Sequence[str], level: float) -> Rule:
-    """Make the rule that every one of ``methods`` exceeds a level."""
-    return worse(methods, (Level(level),))
+    """Make the rule that every one of ``methods``, which it describes, exceeds a level."""
+    return replace(worse(methods, (Level(level),)), describes=True)
 
 
 def _median(case: MetricValues, name: str) -> float:

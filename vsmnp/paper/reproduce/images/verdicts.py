@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from ..answers import Answer
-from ..conditions import SMALL, MetricValues
+from ..conditions import SMALL, MetricValues, RuleOutcome
 from ..reproduction import Table
-from ..rules import Rule, judge_rule
-from ..training_end import how_far, last_quarter
+from ..rules import Rule, at_the_end, judge_rule
+from ..training_end import UNKNOWN, TrainingEnd, how_far, last_quarter, median_change
 from .claims import ImageClaim
 from .printed import PrintedValues
 from .records import REFERENCE, Row
@@ -19,6 +19,7 @@ from .records import REFERENCE, Row
 #: Nats by which the negative ELBO of a model that has learned is below the best constant decoder's. The
 #: images have 1,024 and more dimensions: a hundredth of a nat for each.
 GAIN = 10.0
+_CONSTANT = "the best constant decoder"
 #: Methods that compute the same with one posterior sample, where the squared mean of M2 is the mean square.
 _SAME_AT_ONE_SAMPLE = (("K-M1", "K-M2"), ("F-M1", "F-M2"))
 
@@ -78,40 +79,53 @@ def _outcome(
     claim: ImageClaim, rule: Rule, metric: str, rows: Sequence[Row], samples: int
 ) -> tuple[Answer, str]:
     """Test one rule of a claim on a metric, and return the answer with the numbers that decide it."""
-    moments = list(_moments(rows, metric, samples))
-    complete = [case for case in moments if set(rule.needs) <= set(case.values)]
+    moments = dict(_moments(rows, metric, samples))
+    complete = {epoch: case for epoch, case in moments.items() if set(rule.needs) <= set(case.values)}
     if not complete:
-        absent = [name for name in rule.needs if not any(name in case.values for case in moments)]
+        absent = [name for name in rule.needs if not any(name in case.values for case in moments.values())]
         numbers = (
             f"no {metric} of {', '.join(map(str, absent))}"
             if absent
             else f"no epoch at which all have {metric}"
         )
         return Answer.MISSING, numbers
-    asked = [judge_rule(rule, case) for case in (complete if claim.throughout else complete[-1:])]
-    # the first evaluations are of models that have not learned yet
-    found = [each for each in asked if each.asked] or asked[-1:]
-    numbers = found[-1].numbers
+    asked = {epoch: judge_rule(rule, case) for epoch, case in complete.items()}
+    found = _at_every(asked) if claim.throughout else asked[max(asked)]
+    if not all(row["seed"] is None for row in rows):  # the paper's are trained to their end
+        found = at_the_end(rule, found, _training_end(rule, moments, complete))
+    return found.answer, found.numbers
+
+
+def _at_every(asked: Mapping[float, RuleOutcome]) -> RuleOutcome:
+    """Combine the outcomes of all epochs from the first at which the models have learned.
+
+    The numbers are those of the last epoch with the answer.
+    """
+    found = dict(dropwhile(lambda each: not each[1].asked, asked.items()))
+    if not found:
+        return asked[max(asked)]
+    answer = _together([each.answer for each in found.values()])
+    epoch = max(epoch for epoch, each in found.items() if each.answer is answer)
+    numbers = found[epoch].numbers
     if len(found) > 1:
-        agreeing = sum(each.answer is Answer.AGREES for each in found)
-        numbers += f"; holds at {agreeing} of {len(found)} evaluations"
-    if len(complete) > 1:
-        numbers += f"; {_drift(rule, complete)}"
-    return _together([each.answer for each in found]), numbers
+        agreeing = sum(each.answer is Answer.AGREES for each in found.values())
+        numbers += f", at epoch {epoch:g}; holds at {agreeing} of {len(found)} evaluations"
+    return RuleOutcome(answer, numbers)
 
 
-def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[MetricValues]:
-    """Yield the values at each evaluation; methods are compared at equal epochs."""
+def _moments(rows: Sequence[Row], metric: str, samples: int) -> Iterator[tuple[float, MetricValues]]:
+    """Yield the epoch and the values of each evaluation; methods are compared at equal epochs."""
     for epoch in sorted({row["epoch"] for row in rows}):
         here = [row for row in rows if row["epoch"] == epoch]
         values = _by_method(here, metric)
         identical = _SAME_AT_ONE_SAMPLE if samples == 1 else ()
         if all(row["seed"] is None for row in here):
-            yield PrintedValues(values, None, {}, math.nan, identical=identical)
+            yield epoch, PrintedValues(values, None, {}, math.nan, identical=identical)
         else:
             bound = here[0].get(REFERENCE)
             bound = -math.inf if bound is None else bound
-            yield MetricValues(values, None, _by_method(here, "neg_elbo"), bound, GAIN, identical)
+            likelihoods = _by_method(here, "neg_elbo")
+            yield epoch, MetricValues(values, None, likelihoods, bound, GAIN, identical, _CONSTANT)
 
 
 def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
@@ -122,14 +136,35 @@ def _by_method(rows: Sequence[Row], metric: str) -> dict[str, dict[int, float]]:
     return found
 
 
-def _drift(rule: Rule, cases: Sequence[MetricValues]) -> str:
-    """Describe how much the compared methods changed in the last quarter of the evaluations, at most."""
-    last, before = cases[-1], cases[last_quarter(len(cases))]
-    changes = {}
+def _training_end(
+    rule: Rule, moments: Mapping[float, MetricValues], complete: Mapping[float, MetricValues]
+) -> TrainingEnd:
+    """Describe how much the compared methods changed in the last quarter of the training, at most.
+
+    The change is that of the metric. That of the negative ELBO takes its place, beside the distance from the
+    constant decoder, if the metric has a single evaluation or no scale, or describes methods.
+    """
+    end = max(complete)
+    of_elbo = rule.describes or len(complete) < 2 or not complete[end].scale > 0
+    if of_elbo:
+        values = {epoch: case.nll for epoch, case in moments.items() if epoch <= end}
+    else:
+        values = {epoch: case.values for epoch, case in complete.items()}
+    known = {epoch: each for epoch, each in values.items() if set(rule.needs) <= set(each)}
+    epochs = sorted(known)
+    start = last_quarter(epochs)
+    if start is None or epochs[-1] < end:
+        return UNKNOWN
+    last, before = known[end], known[epochs[start]]
+    changes: dict[Hashable, float] = {}
     for name in rule.needs:
-        end, start = (statistics.median(case.values[name].values()) for case in (last, before))
-        changes[name] = end - start
-    return how_far(changes, SMALL * last.scale)
+        seeds = set(last[name]) & set(before[name])
+        if not seeds:
+            return UNKNOWN
+        changes[name] = median_change(last[name][seed] - before[name][seed] for seed in seeds)
+    if of_elbo:
+        return how_far(changes, SMALL * complete[end].nll_scale, " nats of the negative ELBO")
+    return how_far(changes, SMALL * complete[end].scale)
 
 
 def _together(answers: Sequence[Answer]) -> Answer:

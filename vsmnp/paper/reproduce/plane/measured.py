@@ -47,7 +47,8 @@ class MeasuredPlaneRun:
     precision: tuple[int, int]
     #: For each of :data:`METRICS` one number a model, ``(R,)``.
     figures: Mapping[str, Array]
-    #: Change of ``D/2 log gamma`` in the last quarter of the training, nats ``(R,)``; nan of a single row.
+    #: Change of ``D/2 log gamma`` in the last quarter of the training, nats ``(R,)``; nan if its
+    #: history has no row before that.
     drift: Array
     #: ``(1000, D)`` samples of the model with the lowest nll, and test data.
     samples: Array
@@ -131,9 +132,10 @@ def _history(path: Path) -> History:
 
 
 def _drift(history: History, models: int, d: int) -> Array:
-    """Compute the change of ``d/2 log gamma`` in the last quarter of the rows, ``(models,)``."""
-    if len(history.steps) < 2:
+    """Compute the change of ``d/2 log gamma`` in the last quarter of the training, ``(models,)``."""
+    start = last_quarter(history.steps) if history.steps else None
+    if start is None:
         return np.full(models, np.nan)
     gamma = history.column("gamma")
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(0.5 * d * (np.log(gamma[-1]) - np.log(gamma[last_quarter(len(gamma))])))
+        return np.asarray(0.5 * d * (np.log(gamma[-1]) - np.log(gamma[start])))

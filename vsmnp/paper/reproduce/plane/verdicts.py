@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,8 @@ from ..answers import Answer
 from ..conditions import SMALL, BySeed, MetricValues
 from ..one_gaussian import one_gaussian
 from ..reproduction import Table
-from ..rules import judge_rule
-from ..training_end import how_far
+from ..rules import at_the_end, judge_rule
+from ..training_end import TrainingEnd, how_far, median_change
 from .claims import At, Axes, PlaneClaim
 from .variants import belongs, combinations
 
@@ -100,22 +99,22 @@ def _verdict(
     rule, nll = claim.rule(axes), _values(rows, "nll")
     case = MetricValues(_values(rows, metric), known[metric], nll, known["nll"], GAIN)
     found = judge_rule(rule, case)
-    numbers = found.numbers
     if found.answer is not Answer.MISSING:
-        numbers += f"; {_drift(rule.needs, rows, MetricValues(nll, known['nll'], nll, known['nll']))}"
-    return PlaneVerdict(claim, place, metric, found.answer, numbers, rule.words)
+        found = at_the_end(rule, found, _training_end(rule.needs, rows, case.nll_scale))
+    return PlaneVerdict(claim, place, metric, found.answer, found.numbers, rule.words)
 
 
-def _drift(places: Sequence[Hashable], rows: Sequence[Row], likelihoods: MetricValues) -> str:
+def _training_end(places: Sequence[Hashable], rows: Sequence[Row], scale: float) -> TrainingEnd:
     """Describe how far the compared methods are from the end of their training, in nats.
 
     The change of ``D/2 log gamma`` is that of the likelihood where gamma is the mean square of the residuals.
     """
     if any(row["drift"] is None for row in rows):
-        return f"after {min(row['step'] for row in rows):,} steps, whose changes are not in the record"
+        steps = min(row["step"] for row in rows)
+        return TrainingEnd(f"after {steps:,} steps, whose changes are not in the record", False)
     drifts = _values(rows, "drift")
-    changes = {place: statistics.median(drifts[place].values()) for place in places}
-    return how_far(changes, SMALL * likelihoods.scale, " nats")
+    changes = {place: median_change(drifts[place].values()) for place in places}
+    return how_far(changes, SMALL * scale, " nats")
 
 
 def _values(rows: Sequence[Row], metric: str) -> dict[Hashable, BySeed]:
