@@ -58,7 +58,7 @@ class Instant:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the driver and print its costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", type=int)
     parser.add_argument("--train", action="store_true", help="also train the cells, in two processes")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import SimpleNamespace
@@ -197,7 +198,7 @@ def test_a_folder_of_other_runs_is_refused(plan: ImageGridPlan, tmp_path: Path) 
 
 
 def test_being_stopped_keeps_what_was_done(plan: ImageGridPlan, tmp_path: Path) -> None:
-    answers = iter([False] * 4 + [True])
+    answers = chain([False] * 4, repeat(True))
     plan = replace(plan, methods=FEW)
     with pytest.raises(Interrupted, match="the same command goes on"):
         load(GRID).reproduce(tmp_path, plan, _ignore, lambda: next(answers))

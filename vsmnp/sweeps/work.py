@@ -1,4 +1,4 @@
-"""What a worker does with a pack: train it, split it, and say what became of its cells."""
+"""Train a pack in a worker, split it, and return the outcomes of its cells."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATIENCE = 60.0
 
 
 class Status(Enum):
-    """What became of a cell."""
+    """The outcomes that a cell can have."""
 
     FINISHED = "finished"
     DIVERGED = "diverged"
@@ -36,7 +36,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What became of a cell: its status, its last step and row of metrics, or the sentence of its failure."""
+    """The outcome of a cell: its status, its last step and row of metrics, or the sentence of its failure."""
 
     status: Status
     step: int = 0

@@ -40,7 +40,7 @@ class EngineChoice:
         return f"tcp://{place}" if sign else ""
 
     def engine(self) -> WorkEngine:
-        """Return the engine.
+        """Return the engine of this row.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class EngineChoice:
 
 @dataclass(frozen=True)
 class EngineRow:
-    """What is known of an engine: how it is written, what it is, how it is made, and what it is told."""
+    """The row of an engine: how it is written, what it is, how it is made, and what it is told."""
 
     form: str
     about: str

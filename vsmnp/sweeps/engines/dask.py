@@ -43,7 +43,7 @@ class DaskCluster:
 
     @contextmanager
     def started(self, order: Order) -> Iterator[Pool]:
-        """Connect to the scheduler, check its workers, and yield their pool; as engines do."""
+        """Yield the pool of the workers, after the scheduler and the workers were checked; as engines do."""
         file = DriverFile.below(order.folder)
         file.write()
         client = _client(self, order.stop)
@@ -83,7 +83,7 @@ class _DaskPool(ExecutorPool):
 
 
 def _client(engine: DaskCluster, stop: Any) -> Any:
-    """Connect to the scheduler of an engine.
+    """Return a client that is connected to the scheduler of an engine.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class DriverFile:
         return cls(folder.absolute() / ".driver")
 
     def write(self) -> None:
-        """Write the file.
+        """Write the file of the driver.
 
         Raises
         ------

@@ -64,7 +64,7 @@ class Pool(ABC):
 
 @dataclass(frozen=True)
 class Order:
-    """What an engine is told by those who use it.
+    """The choices of an engine that its users make.
 
     Attributes
     ----------

@@ -205,7 +205,7 @@ def _end_with_parent() -> None:
 
 
 def _finish(work: Work[Any, Any], index: int, item: Any) -> Any:
-    """Work on an item in this process; stop when requested or when the parent process has ended."""
+    """Finish an item in this process; stop when requested or when the parent process has ended."""
     reported = -1
 
     def report(parts: int) -> None:

@@ -41,7 +41,7 @@ def check_worker(version: str, file: DriverFile) -> None:
 
 
 def work_remotely(work: Work[Any, Any], item: Any, version: str, file: DriverFile) -> Any:
-    """Work on an item in a worker; return its result, or a :class:`Failed`."""
+    """Finish an item in a worker; return its result, or a :class:`Failed`."""
     try:
         check_worker(version, file)
         return work(item, lambda parts: None, file.is_withdrawn)

@@ -84,7 +84,7 @@ class JobExecutor(Executor):
         self._thread.start()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        """Submit a call as a job; raises a DeviceError if the cluster refuses it."""
+        """Start a call as a job; raises a DeviceError if the cluster refuses it."""
         future: Future[Any] = Future()
         try:
             job = self._submit(Resumed(function), *arguments, **named)
@@ -116,7 +116,7 @@ class JobExecutor(Executor):
                 threading.Event().wait(_INTERVAL)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Cancel the jobs that wait, and wait until those that run have saved and ended."""
+        """End the jobs that wait, and wait until those that run have saved and ended."""
         with self._lock:
             for job in self._jobs.values():
                 if job.state.upper() in ("PENDING", "UNKNOWN"):
@@ -133,7 +133,7 @@ class Resumed:
         self.function = function
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Make the call."""
+        """Call the function in the job."""
         return self.function(*arguments, **named)
 
     def checkpoint(self, *arguments: Any, **named: Any) -> Any:
