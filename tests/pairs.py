@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from vsmnp.errors import VsmnpError
+from vsmnp.parallel.single import ALONE
 from vsmnp.runs.session import Session
 from vsmnp.settings.settings import Settings
 
@@ -60,7 +61,7 @@ def by_default_name(which: int, meet: Meet, place: Path) -> Outcome:
 
     os.chdir(place)
     chosen = {**CHOSEN, "lr": RATES[which]}
-    return _attempt(meet, lambda: train._started(chosen, None, None, None, False))
+    return _attempt(meet, lambda: train._started(chosen, None, None, None, False, ALONE))
 
 
 def by_one_name(which: int, meet: Meet, place: Path) -> Outcome:

@@ -69,7 +69,17 @@ def test_a_figure_is_returned(run: Run, tmp_path: Path) -> None:
 
 
 def test_completion_and_help_name_the_functions() -> None:
-    public = {"GaussianVAE", "Settings", "VAE", "evaluate", "load_data", "load_run", "resume", "train"}
+    public = {
+        "GaussianVAE",
+        "Settings",
+        "VAE",
+        "evaluate",
+        "load_data",
+        "load_run",
+        "resume",
+        "sweep",
+        "train",
+    }
     assert {name for name in dir(vsmnp) if not name.startswith("_")} == public
     text = pydoc.render_doc(vsmnp, renderer=pydoc.plaintext)
     assert all(f"vsmnp.{name}" in text for name in ("train", "evaluate", "load_data", "resume", "VAE"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_work import double, end_always, end_once, fail, wait_for_stop
 
 from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError
 from vsmnp.runs import checkpoint
@@ -23,11 +23,10 @@ from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
 from vsmnp.sweeps.engines.completed import LOSSES, completed
 from vsmnp.sweeps.engines.dask import DaskCluster
 from vsmnp.sweeps.engines.driver_file import DriverFile
-from vsmnp.sweeps.engines.engine import EngineLostError, Order, Report, WorkEngine, WorkerLostError
+from vsmnp.sweeps.engines.engine import EngineLostError, Order, WorkEngine, WorkerLostError
 from vsmnp.sweeps.engines.local import THIS_PROCESS, LocalProcesses, ThisProcess
 from vsmnp.sweeps.engines.remote import Failed, check_worker, work_remotely
 from vsmnp.sweeps.engines.slurm import SlurmJobs
-from vsmnp.types.progress import Stop
 from vsmnp.version import VERSION
 
 #: Small runs, long enough that a worker can be killed in the middle of one.
@@ -47,6 +46,12 @@ def arrays_of(folder: Path) -> dict[str, dict[str, bytes]]:
     }
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes that an engine starts import ``engine_work``."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+
+
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     """The arrays of the sweep, trained in this process."""
@@ -57,38 +62,6 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, byte
 
 
 # --- work that the engines are given ---------------------------------------------------------------
-
-
-def double(item: int, report: Report, stop: Stop) -> int:
-    report(1000)
-    return 2 * item
-
-
-def fail(item: int, report: Report, stop: Stop) -> int:
-    raise ConfigError(f"Item {item} fails.")
-
-
-def end_once(item: tuple[int, Path], report: Report, stop: Stop) -> int:
-    """End the process of the first call for an odd number, as the system does where memory is short."""
-    number, folder = item
-    mark = folder / f"{number}"
-    if number % 2 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def end_always(item: int, report: Report, stop: Stop) -> int:
-    if item == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return item
-
-
-def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
-    while not stop():
-        report(1)
-        time.sleep(0.05)
-    raise Interrupted("Stopped.")
 
 
 def results(items: Any, work: Any, engine: WorkEngine, order: Order) -> dict[int, Any]:

@@ -20,9 +20,9 @@ from vsmnp.parallel import launch, mpi
 from vsmnp.parallel.division import DividedBatch
 from vsmnp.parallel.nccl import CardRanks
 from vsmnp.parallel.single import ALONE
-from vsmnp.runs import ranks as agreement
 from vsmnp.runs.session import Session
 from vsmnp.settings.settings import Settings
+from vsmnp.training import ranks as agreement
 from vsmnp.training.trainer import Trainer
 
 from .follow import Case, Step, commands, declared, remedy

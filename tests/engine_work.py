@@ -1,0 +1,44 @@
+"""Work that the tests of engines give to other processes, which import it from here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from vsmnp.errors import ConfigError, Interrupted
+from vsmnp.sweeps.engines.engine import Report
+from vsmnp.types.progress import Stop
+
+
+def double(item: int, report: Report, stop: Stop) -> int:
+    report(1000)
+    return 2 * item
+
+
+def fail(item: int, report: Report, stop: Stop) -> int:
+    raise ConfigError(f"Item {item} fails.")
+
+
+def end_once(item: tuple[int, Path], report: Report, stop: Stop) -> int:
+    """End the process of the first call for an odd number, as the system does where memory is short."""
+    number, folder = item
+    mark = folder / f"{number}"
+    if number % 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def end_always(item: int, report: Report, stop: Stop) -> int:
+    if item == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
+    while not stop():
+        report(1)
+        time.sleep(0.05)
+    raise Interrupted("Stopped.")
