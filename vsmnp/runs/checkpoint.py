@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from ..data.hdf5_reach import file_behind
 from ..errors import CheckpointError, DamagedError
 from ..storage import ELSEWHERE, open_regular, write_whole
 from ..types import Array
-
-#: The arrays of a checkpoint by name, its attributes and its seal.
-Content: TypeAlias = tuple[dict[str, Array], dict[str, Any], str]
 
 _BLOCK = 512
 _MAGIC = b"vsmnp checkpoint 1\n"
@@ -39,6 +36,14 @@ _READER = (
     f"sys.stdout.buffer.write(file.attrs['{_ATTRIBUTES}'].encode())"
 )
 _LONGEST = 30.0
+
+
+class CheckpointContent(NamedTuple):
+    """The arrays of a checkpoint by name, its attributes and its :func:`seal`."""
+
+    arrays: dict[str, Array]
+    attributes: dict[str, Any]
+    seal: str
 
 
 def save(
@@ -110,7 +115,7 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, attributes
 
 
-def glance(path: Path, names: Sequence[str] | None = None) -> Content:
+def glance(path: Path, names: Sequence[str] | None = None) -> CheckpointContent:
     """Read the arrays of these names and groups, or all, the attributes and the :func:`seal`.
 
     Raises what :func:`load` raises.
@@ -136,7 +141,7 @@ def glance(path: Path, names: Sequence[str] | None = None) -> Content:
             attributes = json.loads(_text(file, arrays.pop(_ATTRIBUTES, None), content))
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, RecursionError) as error:
         raise _foreign(path, error) from error
-    return arrays, attributes, _seal_in(content)
+    return CheckpointContent(arrays, attributes, _seal_in(content))
 
 
 def _array(file: Any, name: str, most: int) -> Array:

@@ -112,7 +112,9 @@ def checkpoint_in(folder: Path) -> Path:
     return folder / CHECKPOINT
 
 
-def newest_checkpoint(folder: Path, names: Sequence[str] | None = None) -> tuple[Path, checkpoint.Content]:
+def newest_checkpoint(
+    folder: Path, names: Sequence[str] | None = None
+) -> tuple[Path, checkpoint.CheckpointContent]:
     """Read the last checkpoint of a run, or with a warning the one before where the last is damaged.
 
     Returns
