@@ -135,7 +135,7 @@ def test_no_text_lies_in_the_heap(scratch: Path, length: int) -> None:
 def test_a_heap_of_zeros_in_a_file_of_an_earlier_version_ends(
     scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sealed by whoever made it: HDF5 loops for ever, which only the end of its process stops."""
+    """Test a damaged file with a valid seal: HDF5 loops until its process is ended."""
     path, image = scratch / "old.h5", io.BytesIO()
     with h5py.File(image, "w", userblock_size=BLOCK) as file:
         file["x"] = np.arange(3)

@@ -82,7 +82,7 @@ def test_no_other_file_becomes_data(tmp_path: Path, secret: Path, way: Callable[
 def test_no_other_file_becomes_a_part_of_a_checkpoint(
     tmp_path: Path, secret: Path, way: Callable[[Any, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its seal is right, as whoever makes such a file can make the seal too."""
+    """Test a file with a valid seal, which a program that writes such a file can write as well."""
     create = h5py.File
 
     class Made(create):  # type: ignore[misc, valid-type]

@@ -61,7 +61,7 @@ class Mapped(np.ndarray[Any, Any]):
 
     @property
     def path(self) -> str:
-        """Path of the file."""
+        """Path of the file that is mapped to memory."""
         return "" if self._file is None else self._file.path
 
 

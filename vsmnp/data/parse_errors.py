@@ -31,7 +31,7 @@ def reading(path: Path, kind: str, remedy: str) -> Iterator[None]:
     remedy : str
         Remedy for the user, such as "save it again with numpy.save".
     """
-    with contextlib.suppress(OSError):  # whoever opens it says what is wrong
+    with contextlib.suppress(OSError):  # the parser that opens it raises the error
         if not (path.is_file() or path.is_dir()) and path.exists():
             raise DataError(f"{path} is a pipe or a device: write its content to a file.")
     try:

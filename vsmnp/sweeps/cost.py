@@ -49,7 +49,7 @@ class SweepCost:
 
     @property
     def packs(self) -> int:
-        """The number of packs."""
+        """Number of packs that remain to be trained."""
         return sum(row[1] for row in self.rows)
 
     def sentence(self) -> str:

@@ -23,7 +23,7 @@ class Communicator(Protocol):
 
     @property
     def rank(self) -> int:
-        """Index of this process."""
+        """Index of this process among those of the training, from 0."""
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ from .local import LocalProcesses, ThisProcess
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The user's choice of an engine, and what it is told.
+    """The user's choice of an engine and of its workers.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class EngineChoice:
         return f"tcp://{place}" if sign else ""
 
     def engine(self) -> WorkEngine:
-        """Return the engine of this row.
+        """Return the engine that is chosen.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class EngineChoice:
 
 @dataclass(frozen=True)
 class EngineRow:
-    """The row of an engine: how it is written, what it is, how it is made, and what it is told."""
+    """The row of an engine: its form on the command line, a description, and the options that it takes."""
 
     form: str
     about: str
