@@ -70,6 +70,21 @@ def chosen_settings(ctx: click.Context, environment: bool = True) -> dict[str, A
     return named
 
 
+def with_length(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the length of a run in epochs, if it is chosen, in place of a file's steps.
+
+    Raises
+    ------
+    UsageError
+        If steps and epochs are both chosen.
+    """
+    if "epochs" not in chosen:
+        return chosen
+    if "steps" in chosen:
+        raise click.UsageError("Give --steps or --epochs, not both.")
+    return {**chosen, "steps": 0}
+
+
 place_option = click.option("--dataset", type=PATH, help="The data of RUN, if they are not where they were.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print results only, without progress.")

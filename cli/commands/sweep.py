@@ -16,7 +16,7 @@ from vsmnp.settings.toml import load as load_toml
 from ..command import with_examples
 from ..console import ProgressLine, json_text, note, notes_of, optional, say, table
 from ..engine_options import chosen_engine, engine_options
-from ..options import chosen_settings, output_options, settings_options
+from ..options import chosen_settings, output_options, settings_options, with_length
 from ..process import catch_signals, prepare_process
 from ..values import FILE, PATH, PRESET, NameChoice
 
@@ -106,11 +106,7 @@ def command(
     from vsmnp.sweeps.sweep_file import SweepPlan
 
     ctx.with_resource(notes_of("vsmnp", quiet or as_json))
-    chosen = chosen_settings(ctx)
-    if "steps" in chosen and "epochs" in chosen:
-        raise click.UsageError("Give --steps or --epochs, not both.")
-    if "epochs" in chosen:  # overrides the steps of a file
-        chosen = {**chosen, "steps": 0}
+    chosen = with_length(chosen_settings(ctx))
     plan = SweepPlan.from_file(file) if file is not None else SweepPlan()
     base = {**(load_toml(config) if config is not None else {}), **plan.base, **chosen}
     if preset is not None:

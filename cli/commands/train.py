@@ -19,7 +19,7 @@ from vsmnp.settings.toml import load as load_toml
 
 from ..command import with_examples
 from ..console import ProgressLine, json_text, note, notes_of, optional, say, table
-from ..options import chosen_settings, output_options, settings_options
+from ..options import chosen_settings, output_options, settings_options, with_length
 from ..process import catch_signals, prepare_process
 from ..results import evaluate_with_progress, evaluation_json, evaluation_table
 from ..values import FILE, PATH, PRESET, RUN
@@ -94,10 +94,7 @@ def _started(
 ) -> Session:  # fmt: skip
     if config is not None and preset is not None:
         raise click.UsageError("Give --preset or --config: a config.toml already holds every setting.")
-    if "steps" in chosen and "epochs" in chosen:
-        raise click.UsageError("Give --steps or --epochs, not both.")
-    if "epochs" in chosen:  # overrides the steps of a file
-        chosen = {**chosen, "steps": 0}
+    chosen = with_length(chosen)
     if config is not None:
         chosen = {**load_toml(config), **chosen}
     if preset is not None:
