@@ -18,11 +18,11 @@ ENGINE_PARAMETERS = ("on", "jobs", "partition")
 def engine_options(default_jobs: int) -> Callable[[F], F]:
     """Return a decorator that gives a command the options of engines."""
     forms = ", ".join(row.form for row in ENGINES.values())
-    zero = "; 0: one for each core, and 100 with slurm" if not default_jobs else "; 0: one for each core"
     return with_options(
         click.option("--on", default="local", help=f"Where the runs are trained: {forms}."),
         click.option("--jobs", type=click.IntRange(min=0), default=default_jobs,
-                     help=f"Number of processes or jobs that train at the same time{zero}."),
+                     help="Number of processes or jobs that train at the same time; 0: one for each core, "
+                     "and 100 with slurm."),
         click.option("--partition", default="", show_default=False, help="Partition of the jobs of Slurm."),
     )  # fmt: skip
 

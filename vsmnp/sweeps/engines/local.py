@@ -187,9 +187,8 @@ def _begin(progress: SimpleQueue[Count], parent: int, stopped: Event) -> None:
     global _progress, _parent, _stopped
     _progress, _parent, _stopped = progress, parent, stopped
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from ...kernels.cpu.allocator import (
-        keep_freed_memory,
-    )  # help pages, which name the engines, load no NumPy
+    # help pages, which name the engines, load no NumPy
+    from ...kernels.cpu.allocator import keep_freed_memory
 
     keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
