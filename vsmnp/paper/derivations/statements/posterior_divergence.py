@@ -226,6 +226,6 @@ STATEMENTS = (
         },
         consequence="Its sign is the opposite of the difference in the display before, which the square "
             "does not see.",
-        code="vsmnp.objectives.PosteriorFisher",
+        code="vsmnp.kernels.reference.kernel_set.posterior_fisher",
     ),
 )  # fmt: skip
