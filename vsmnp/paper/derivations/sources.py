@@ -40,7 +40,7 @@ def file_of(path: str) -> str:
 
 @cache
 def tree_of(path: str) -> ast.Module:
-    """Parse a source."""
+    """Parse the source at a path."""
     return ast.parse("".join(linecache.getlines(path)))
 
 
