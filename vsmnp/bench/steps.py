@@ -42,8 +42,8 @@ class StepPart:
         limit = timing.Call(limit.step, mine.wait)
         peak, operations = multiply_adds(case.dtype)
         on_cpu = case.device == "cpu"
-        others = [limit, *([peak] if on_cpu else []), *agreed.values()]
-        times = timing.interleaved([mine, *others], bench.pace)
+        contenders: list[timing.Timed] = [mine, limit, *([peak] if on_cpu else []), *agreed.values()]
+        times = timing.interleaved(contenders, bench.pace)
         rates = {}
         if not case.bilevel_steps:  # a fused step keeps what the count has twice
             rate = step_flops(case) / times[0]
