@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from small_data import smaller_sets
 
 from vsmnp.errors import ConfigError, DivergenceError, Interrupted
 from vsmnp.runs import checkpoint
+from vsmnp.runs.lock import lock_folder
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings.in_effect import OF_A_MODEL
 from vsmnp.settings.settings import Settings
@@ -23,7 +25,16 @@ from vsmnp.sweeps.axes import grid
 from vsmnp.sweeps.cells import Cell, cells_of
 from vsmnp.sweeps.driver import Driver
 from vsmnp.sweeps.engines.local import THIS_PROCESS
-from vsmnp.sweeps.packs import LARGEST, Pack, largest_pack, may_be_packed, packs_of
+from vsmnp.sweeps.packs import (
+    LARGEST,
+    MEMBERS,
+    PACKS,
+    Pack,
+    largest_pack,
+    may_be_packed,
+    packs_of,
+    remove_spent_packs,
+)  # fmt: skip
 from vsmnp.sweeps.work import Status, open_pack, train_pack
 
 BASE = {"steps": 12, "hidden": (8,), "dtype": "float64", "log_every": 3, "batch_size": 40}
@@ -227,6 +238,31 @@ def test_what_an_ensemble_would_change_is_trained_alone(base: dict[str, Any]) ->
 
 def test_a_pack_keeps_all_workers_busy() -> None:
     assert [largest_pack(cells, 4) for cells in (1, 4, 5, 400)] == [1, 1, 2, LARGEST]
+
+
+def test_folders_of_packs_are_removed_when_no_training_goes_on_in_them(tmp_path: Path) -> None:
+    def touch(path: Path, text: str = "") -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    packs = tmp_path / PACKS
+    (packs / "empty").mkdir(parents=True)
+    touch(tmp_path / "seed=0" / "checkpoint.h5")
+    members = {"untrained": [1], "half-done": [0, 1], "divided": [0], "in-use": [0]}
+    for name, seeds in members.items():
+        touch(packs / name / MEMBERS, json.dumps([f"seed={seed}" for seed in seeds]))
+        if name != "untrained":
+            touch(packs / name / "checkpoint.h5")
+    touch(packs / "damaged" / MEMBERS, "[")
+    touch(packs / "damaged" / "checkpoint.h5")
+    lock = lock_folder(packs / "in-use")
+    remove_spent_packs(tmp_path)
+    assert {path.name for path in packs.iterdir()} == {"half-done", "damaged", "in-use"}
+    lock.release()
+    touch(tmp_path / "seed=1" / "checkpoint.h5")
+    touch(packs / "damaged" / MEMBERS, "[]")
+    remove_spent_packs(tmp_path)
+    assert not packs.exists()
 
 
 def test_a_setting_of_a_model_is_a_setting() -> None:
