@@ -237,7 +237,9 @@ def test_what_an_ensemble_would_change_is_trained_alone(base: dict[str, Any]) ->
 
 
 def test_a_pack_keeps_all_workers_busy() -> None:
-    assert [largest_pack(cells, 4) for cells in (1, 4, 5, 400)] == [1, 1, 2, LARGEST]
+    assert [largest_pack(cells, 4) for cells in (1, 4, 5, 400)] == [1, 1, 2, 50]
+    assert largest_pack(1_280_000, 2) == LARGEST
+    assert largest_pack(0, 2) == 1
 
 
 def test_folders_of_packs_are_removed_when_no_training_goes_on_in_them(tmp_path: Path) -> None:

@@ -87,9 +87,10 @@ def packs_of(cells: Iterable[Cell], largest: int) -> Iterator[Pack]:
             yield Pack(tuple(group[len(group) * part // parts : len(group) * (part + 1) // parts]))
 
 
-def largest_pack(cells: int, workers: int) -> int:
-    """Return the default size of a pack: every worker has one, and none has more than :data:`LARGEST`."""
-    return max(1, min(LARGEST, -(-cells // workers)))
+def largest_pack(cells: int, workers: int, most: int = LARGEST) -> int:
+    """Return the size of a pack, at most ``most``, with which all workers train equally many packs."""
+    rounds = max(1, -(-cells // (workers * most)))
+    return max(1, -(-cells // (workers * rounds)))
 
 
 def interrupted_packs(sweep: Path, cells: Sequence[Cell]) -> Iterator[Pack]:
