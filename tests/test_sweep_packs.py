@@ -165,6 +165,22 @@ def test_a_stopped_pack_goes_on_with_the_same_bits(stop_at: int, tmp_path: Path)
         compare(tmp_path / "stopped" / cell.name, tmp_path / "whole" / cell.name, 0)
 
 
+def test_a_cell_of_a_pack_takes_three_files_and_seven_flushes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They decide the load of a file system (docs/scale.md)."""
+    flushed: list[int] = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    counts = []
+    for number in (2, 5):
+        flushed.clear()
+        pack = Pack(cells({"steps": 1, "kernels": "reference"}, {"seed": list(range(number))}))
+        train_pack(pack, lambda parts: None, never, tmp_path / f"{number}")
+        counts.append(len(flushed))
+        assert all(len(list((tmp_path / f"{number}" / cell.name).iterdir())) == 3 for cell in pack.cells)
+    assert counts[1] - counts[0] == 3 * 7
+
+
 @pytest.mark.parametrize("place", range(9))
 def test_a_kill_during_the_split_loses_nothing(
     place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
