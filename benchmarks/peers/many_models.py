@@ -54,7 +54,9 @@ def measured(name: str, models: int, work: Any) -> dict[str, Any]:
     begin, before = time.perf_counter(), used()
     core_seconds = work() or used() - before
     wall = time.perf_counter() - begin
-    return {"way": name, "models": models, "core_s": core_seconds / models, "wall_s": wall / models}
+    row = {"way": name, "models": models, "core_s": core_seconds / models, "wall_s": wall / models}
+    print(row, file=sys.stderr, flush=True)
+    return row
 
 
 def peer_steps(peer: str, steps: int) -> float:

@@ -35,12 +35,12 @@ class SweepOverhead:
         Bytes of these files.
     """
 
-    start: float = 3.0
-    task: float = 0.002
-    cell: float = 0.01
-    driver_cell: float = 0.0004
+    start: float = 1.3
+    task: float = 0.004
+    cell: float = 0.008
+    driver_cell: float = 0.00036
     files: float = 3.0
-    size: float = 27_000.0
+    size: float = 27_100.0
 
 
 @dataclass(frozen=True)
