@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -139,20 +140,21 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
-    rows = [of_cells(options.cells, False, options.pack)]
+    rows = []
+
+    def show(row: dict[str, Any]) -> None:
+        rows.append(row)
+        values = (f"{key} {value}" if key == "what" else f"{key} {value:.4g}" for key, value in row.items())
+        print(", ".join(values), file=sys.stderr if options.json else sys.stdout, flush=True)
+
+    show(of_cells(options.cells, False, options.pack))
     if options.train:
-        rows.append(of_cells(options.cells, True, options.pack))
-    if options.tasks:
-        rows += [of_tasks(name, options.tasks) for name, library in OF_TASKS.items() if find_spec(library)]
+        show(of_cells(options.cells, True, options.pack))
+    for name, library in OF_TASKS.items():
+        if options.tasks and find_spec(library):
+            show(of_tasks(name, options.tasks))
     if options.json:
         print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        print(
-            ", ".join(
-                f"{key} {value}" if key == "what" else f"{key} {value:.4g}" for key, value in row.items()
-            )
-        )
 
 
 if __name__ == "__main__":
