@@ -2,8 +2,8 @@
 
 With one sample a step an end point fluctuates, by up to 0.13 in the full run, about the point at which the
 mean step is zero. Mean shift with a flat kernel finds the groups of end points: each point is moved to the
-mean of all end points within a radius of it, until it stays, and those that arrive at one place are a group. A
-group is at an optimum if its mean is.
+mean of all end points within a radius of it, until it stays, and those that arrive at one place are a group.
+A group is at an optimum if its mean is.
 
 References
 ----------
