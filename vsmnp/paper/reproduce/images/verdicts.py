@@ -40,8 +40,9 @@ def verdicts(
 ) -> list[ImageVerdict]:
     """Test every claim on the rows of one architecture, for those of the datasets that it refers to.
 
-    With one posterior sample (``samples``), M1 and M2 are the same objective, and the difference between them
-    is the noise from run to run that every other difference has to exceed.
+    With one posterior sample (``samples``), M1 and M2 are the same objective, and with equal seeds the same
+    run. In the paper's tables, whose seeds are not known, the difference between them is the noise from run
+    to run that every other difference has to exceed.
     """
     return [
         _verdict(claim, dataset, metric, [row for row in rows if row["dataset"] == dataset], samples)
