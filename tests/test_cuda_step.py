@@ -75,7 +75,7 @@ def constant_of(plan: step_plan.StepPlan, name: str) -> int:
 
 
 def plan_of(settings: Settings, kilobytes: int) -> step_plan.StepPlan:
-    """Plan the step of settings on a card that gives so much shared memory to a block of 256 threads."""
+    """Return the plan of a step on a card that gives so much shared memory to a block of 256 threads."""
     spec = Trainer.build(reference, settings, load_data("mixture")).spec
     assert spec is not None
     return step_plan.plan(spec, kilobytes * 1024, 256)

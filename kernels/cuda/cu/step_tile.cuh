@@ -4,7 +4,7 @@
 // is sample s of datum n. Products process GROUPS<MOST<S>> groups of 4 rows in the encoder, GROUPS<S * MOST<S>> in the
 // decoder, whatever `count` is: rows without a datum hold finite numbers, and their cotangents are zero.
 #include "philox.cuh"
-#include "step_products.cuh"
+#include "step_gather.cuh"
 
 template <int S>
 constexpr int MOST = ROWS / S;

@@ -29,7 +29,7 @@ from vsmnp.types.step_spec import StepSpec
 
 from .compiler import Usage, compiled, usage
 from .machine_code import Instruction, MachineCode, disassembled
-from .products import Product, Tile, network_backward, network_forward
+from .products import TileProduct, ProductShape, network_backward, network_forward
 
 
 class Card(NamedTuple):
@@ -70,7 +70,7 @@ class Forecast:
         Bytes of shared memory of a block.
     blocks : int
         Blocks of a multiprocessor.
-    products : list of Product
+    products : list of TileProduct
         Products of a tile.
     issued, wavefronts : float
         Instructions of warps, and wavefronts, of a tile in both updates.
@@ -82,7 +82,7 @@ class Forecast:
     usage: Usage
     shared: int
     blocks: int
-    products: Sequence[Product]
+    products: Sequence[TileProduct]
     issued: float
     wavefronts: int
     least: float
@@ -166,7 +166,7 @@ def forecast(spec: StepSpec, batch: int, threads: int = 256, card: Card = H100) 
                     speed / (cycles + tiles * waits / blocks), speed / cycles)  # fmt: skip
 
 
-def step_products(spec: StepSpec, plan: step_plan.StepPlan) -> tuple[list[Product], list[Product]]:
+def step_products(spec: StepSpec, plan: step_plan.StepPlan) -> tuple[list[TileProduct], list[TileProduct]]:
     """List the products of a tile of the encoder's updates and of the decoder's, of a step of first order."""
     found = []
     for side, encoder, decoder in (
@@ -174,7 +174,7 @@ def step_products(spec: StepSpec, plan: step_plan.StepPlan) -> tuple[list[Produc
         (spec.learning, None, (True, False)),
     ):
         data = plan.rows // side.samples
-        small, tile = (Tile(-(-rows // 4) * 4, plan.rows + PADDING, plan.threads)
+        small, tile = (ProductShape(-(-rows // 4) * 4, plan.rows + PADDING, plan.threads)
                        for rows in (data, data * side.samples))  # fmt: skip
         products = network_forward(small, spec.encoder) + network_forward(tile, spec.decoder)
         if side is spec.learning and spec.learning.form.crosses:
@@ -200,7 +200,7 @@ def _tile_loops(code: MachineCode) -> list[TileLoop]:
     return found
 
 
-def _issued(tiles: Sequence[TileLoop], products: Sequence[Product], threads: int) -> float:
+def _issued(tiles: Sequence[TileLoop], products: Sequence[TileProduct], threads: int) -> float:
     """Count the instructions of warps of one tile of both updates."""
     warps = threads // WARP
     inner = [i for _, loops in tiles for loop in loops for i in loop]

@@ -61,7 +61,7 @@ class MachineCode:
 
     @cached_property
     def loops(self) -> list[list[Instruction]]:
-        """The innermost loops."""
+        """The innermost loops of the kernel."""
         spans = [(loop[0].at, loop[-1].at) for loop in self.all_loops]
         return [
             loop

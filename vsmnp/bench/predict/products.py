@@ -1,6 +1,6 @@
 """Count what the matrix products of a fused step take: multiply-adds and wavefronts of shared memory.
 
-The lanes of a warp, and what each reads and writes, are those of ``kernels/cuda/cu/step_products.cuh``.
+The lanes of a warp, and what each reads and writes, are those of ``kernels/cuda/cu/step_products.cuh`` and ``step_gather.cuh``.
 Counts are of instructions of a warp, for one tile of rows.
 """
 
@@ -16,7 +16,7 @@ from vsmnp.types.step_spec import NetworkSpec
 from .wavefronts import WARP, wavefronts
 
 
-class Product(NamedTuple):
+class TileProduct(NamedTuple):
     """One product of a layer.
 
     Attributes
@@ -37,7 +37,7 @@ class Product(NamedTuple):
     steps: int
 
 
-class Tile(NamedTuple):
+class ProductShape(NamedTuple):
     """The rows of a product, the numbers from a feature to the next one, and the threads of a block."""
 
     rows: int
@@ -64,7 +64,7 @@ def _warps(items: int) -> Iterator[Sequence[int | None]]:
         yield [t if t < items else None for t in range(first, first + WARP)]
 
 
-def _placed(tile: Tile, tiles: int) -> Iterator[list[tuple[int, int] | None]]:
+def _placed(tile: ProductShape, tiles: int) -> Iterator[list[tuple[int, int] | None]]:
     """Yield the group and the tile of features of each lane, warp by warp, as ``Place`` does."""
     low = min(tile.groups, 8)
     high = -(-tile.groups // low)
@@ -84,7 +84,7 @@ def _fours_at(places: Sequence[tuple[int, int] | None], address: Callable[[int, 
     return wavefronts([None if place is None else address(*place) for place in places], 4)
 
 
-def forward(tile: Tile, n_in: int, n_out: int) -> Product:
+def forward(tile: ProductShape, n_in: int, n_out: int) -> TileProduct:
     """Count the forward product of a layer."""
     name, row, stride = f"forward {n_in}>{n_out}", padded_inputs(n_in), tile.stride
     ways = _power_up_to(tile.threads // tile.groups, 8) if n_out <= 4 and n_in >= 8 else 1
@@ -99,10 +99,10 @@ def forward(tile: Tile, n_in: int, n_out: int) -> Product:
             stored = [p if p is None or p[1] < n_out else None for p in outputs]
             waves += _fours_at(stored, lambda g, o: o * stride + 4 * g)
         adds += 16 * n_in
-    return Product(name, adds, waves, -(-n_in // 8))
+    return TileProduct(name, adds, waves, -(-n_in // 8))
 
 
-def backward(tile: Tile, n_in: int, n_out: int, masked: bool) -> Product:
+def backward(tile: ProductShape, n_in: int, n_out: int, masked: bool) -> TileProduct:
     """Count the backward product of a layer; ``masked`` if it reads the layer's input for its slope."""
     name, row, stride = f"backward {n_in}<{n_out}", padded_inputs(n_in), tile.stride
     ways = _power_up_to(tile.threads // tile.groups, 8) if n_in <= 4 and n_out >= 8 else 1
@@ -115,7 +115,7 @@ def backward(tile: Tile, n_in: int, n_out: int, masked: bool) -> Product:
             stored = [None if p is None or 4 * p[1] + j >= n_in else (p[0], 4 * p[1] + j) for p in places]
             waves += (1 + masked) * _fours_at(stored, lambda g, i: i * stride + 4 * g)
         adds += 16 * n_out
-    return Product(name, adds, waves, -(-n_out // 6))
+    return TileProduct(name, adds, waves, -(-n_out // 6))
 
 
 class _Sum(NamedTuple):
@@ -130,7 +130,7 @@ class _Sum(NamedTuple):
     words: int
 
 
-def _narrow(name: str, tile: Tile, of: _Sum, ways: int) -> Product:
+def _narrow(name: str, tile: ProductShape, of: _Sum, ways: int) -> TileProduct:
     """Count a product with few outputs: ``ways`` threads share the sum."""
     adds = waves = 0
     steps = -(-of.terms // ways)
@@ -142,7 +142,7 @@ def _narrow(name: str, tile: Tile, of: _Sum, ways: int) -> Product:
         stored = [None if t is None else t % ways * kept // 4 * tile.stride + t // ways * 4 for t in lanes]
         waves += exchanges + kept * wavefronts(stored)
         adds += 4 * of.outputs * steps
-    return Product(name, adds, waves, 1)
+    return TileProduct(name, adds, waves, 1)
 
 
 def _scattered(sums: int, ways: int) -> tuple[int, int]:
@@ -154,7 +154,7 @@ def _scattered(sums: int, ways: int) -> tuple[int, int]:
     return exchanges, sums
 
 
-def gather(tile: Tile, n_in: int, n_out: int) -> Product:
+def gather(tile: ProductShape, n_in: int, n_out: int) -> TileProduct:
     """Count the product of a layer's weight gradient, whose biases are the weights of an input that is 1."""
     outs, ins, row = _fours(n_out), _fours(n_in + 1), padded_inputs(n_in)
     low_o, low_i = min(outs, 2), min(ins, 2)
@@ -189,15 +189,17 @@ def gather(tile: Tile, n_in: int, n_out: int) -> Product:
             waves += 2 * wavefronts(stored)  # read, and written
         waves += exchanges
         adds += 16 * loads * steps
-    return Product(f"gather {n_out}x{n_in}", adds, waves, -(-steps // 2))
+    return TileProduct(f"gather {n_out}x{n_in}", adds, waves, -(-steps // 2))
 
 
-def network_forward(tile: Tile, network: NetworkSpec) -> list[Product]:
+def network_forward(tile: ProductShape, network: NetworkSpec) -> list[TileProduct]:
     """Count the evaluation of a network."""
     return [forward(tile, *widths) for widths in pairwise(network.widths)]
 
 
-def network_backward(tile: Tile, network: NetworkSpec, gathers: bool, to_input: bool) -> list[Product]:
+def network_backward(
+    tile: ProductShape, network: NetworkSpec, gathers: bool, to_input: bool
+) -> list[TileProduct]:
     """Count the propagation of a cotangent, with the gradients of the weights, or to the input, if wanted."""
     layers = list(enumerate(pairwise(network.widths)))
     found = [gather(tile, *widths) for _, widths in layers] if gathers else []
