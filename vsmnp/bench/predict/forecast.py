@@ -29,7 +29,7 @@ from vsmnp.types.step_spec import StepSpec
 
 from .compiler import Usage, compiled, usage
 from .machine_code import Instruction, MachineCode, disassembled
-from .products import TileProduct, ProductShape, network_backward, network_forward
+from .products import ProductShape, TileProduct, network_backward, network_forward
 
 
 class Card(NamedTuple):

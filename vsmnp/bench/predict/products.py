@@ -1,7 +1,7 @@
 """Count what the matrix products of a fused step take: multiply-adds and wavefronts of shared memory.
 
-The lanes of a warp, and what each reads and writes, are those of ``kernels/cuda/cu/step_products.cuh`` and ``step_gather.cuh``.
-Counts are of instructions of a warp, for one tile of rows.
+The lanes of a warp, and what each reads and writes, are those of ``step_products.cuh`` and
+``step_gather.cuh`` in ``kernels/cuda/cu``. Counts are of instructions of a warp, for one tile of rows.
 """
 
 from __future__ import annotations
