@@ -233,7 +233,7 @@ def a_peer_whose_memory_cannot_be_measured(patch: pytest.MonkeyPatch) -> Iterato
 
 # --- predictions ------------------------------------------------------------------------------------
 
-PREDICT = ("bench", "--predict", "--hidden", "4")
+PREDICT = ("bench", "--predict", "--hidden", "4", "--batch-size", "5")
 
 
 @remedy("choose --inference kl or fisher, and another --objective than fae")
