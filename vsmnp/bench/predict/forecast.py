@@ -49,7 +49,7 @@ class Card(NamedTuple):
     barrier_latency: int
 
 
-#: The GPU that is predicted. Latencies are from published microbenchmarks of its generation, rounded.
+#: The GPU that is predicted. Both latencies are assumptions, of the size usual for recent GPUs.
 H100 = Card("H100 SXM", "sm_90", 132, 1.755e9, 228 * 1024, 227 * 1024, 65536, 33, 30)
 WARP, ISSUED_A_CYCLE = 32, 4
 #: Bits of an access of a lane to shared memory.

@@ -4,8 +4,8 @@ Shared memory has 32 banks of 4 bytes; a wavefront serves one word of each bank,
 access of 4 bytes a lane takes as many wavefronts as the bank with the most different words. For 8 bytes the
 lanes are served in two halves of the warp, for 16 bytes in four quarters. Neighbouring parts are served
 together if every lane has the address of the lane whose number differs in the lowest bit, or if every lane
-has that of the lane whose number differs in the second bit. The last rule is not documented; it is one that
-measurements on earlier GPUs agree with.
+has that of the lane whose number differs in the second bit. The last rule is an assumption: the vendor does
+not document it, and it has not been measured on this generation.
 """
 
 from __future__ import annotations
