@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, StorageError
-from ..storage import ELSEWHERE, open_regular
+from ..settings.json_file import read_json
+from ..storage import ELSEWHERE
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -51,11 +52,11 @@ class FolderLock:
         Whether other processes are excluded; false on a file system without locks.
     """
 
-    def __init__(self, folder: Path, lock: BaseFileLock | None) -> None:
+    def __init__(self, folder: Path, lock: BaseFileLock | None, name: str = LOCK) -> None:
         self.folder = folder
         self.firm = lock is not None
         self._lock = lock
-        path = folder.absolute() / LOCK
+        path = folder.absolute() / name
         self._release = weakref.finalize(self, _release, lock, path, _identity(path), os.getpid())
 
     @property
@@ -72,11 +73,14 @@ def lock_folder(
     folder: Path,
     remedy: str = "wait until that has ended, or choose another folder with --out",
     elsewhere: str = ELSEWHERE,
+    name: str = LOCK,
+    patience: float = 0.0,
 ) -> FolderLock:
     """Lock an existing folder, or raise an error that names the holder of its lock.
 
     On a file system without locks a warning is logged, and other processes are not excluded. ``remedy`` ends
-    the message about a lock that is held, ``elsewhere`` that about a folder that cannot be locked.
+    the message about a lock that is held, ``elsewhere`` that about a folder that cannot be locked. ``name``
+    is that of the lock file, and ``patience`` the seconds to wait while the lock is held.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def lock_folder(
     """
     from filelock import FileLock, Timeout
 
-    path, end = folder.absolute() / LOCK, time.monotonic() + _PATIENCE
+    path, begun = folder.absolute() / name, time.monotonic()
     while True:
         if not folder.is_dir():  # the library would create it
             raise StorageError(f"There is no folder {folder}: {elsewhere}.")
@@ -101,12 +105,12 @@ def lock_folder(
         )
         try:
             lock.acquire(blocking=False)
-            return FolderLock(folder, lock)
+            return FolderLock(folder, lock, name)
         except _ReplacedError:
             continue
         except Timeout as error:
             holder = _holder(path)
-            if not holder and time.monotonic() < end:
+            if time.monotonic() - begun < (patience if holder else max(patience, _PATIENCE)):
                 time.sleep(0.005)
                 continue
             raise LockedError(
@@ -169,8 +173,7 @@ def _sign(path: Path, descriptor: int) -> None:
 def _holder(path: Path) -> str:
     """Read the holder's description from a lock file; empty if there is none yet or it has been killed."""
     try:
-        with open_regular(path) as file:
-            about: Any = json.loads(file.read(4096))
+        about: Any = read_json(path, 4096)
         pid = int(about["pid"])
         host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
     except (OSError, ValueError, TypeError, KeyError):

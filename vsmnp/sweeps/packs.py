@@ -11,6 +11,7 @@ from pathlib import Path
 from ..runs.folder import CHECKPOINT
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
+from ..settings.json_file import read_json
 from ..settings.settings import Settings
 from ..storage import make_folder, write_text
 from .cells import Cell
@@ -93,7 +94,7 @@ def interrupted_packs(sweep: Path, cells: Sequence[Cell]) -> Iterator[Pack]:
     by_name: dict[str, Cell] | None = None
     for path in sorted((sweep / PACKS).glob(f"*/{MEMBERS}")):
         try:
-            names = json.loads(path.read_text(encoding="utf-8"))
+            names = read_json(path)
         except (OSError, ValueError):
             continue
         by_name = by_name or {cell.name: cell for cell in cells}
