@@ -1,6 +1,6 @@
 """Run campaigns of faults in this process, which the library of ``shim.c`` was preloaded into.
 
-``python campaign.py PLACE NAME [NAME ...] [--part I --parts N --trials M --seconds S --only WHAT --plant FAULT]``
+``python campaign.py PLACE NAME [--part I --parts N --trials M --seconds S --only WHAT --plant FAULT]``
 prints the counts of each campaign as JSON. ``test_faults.py`` starts it.
 """
 
