@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from faults.commands import WORKS, Work, contents, copied
 from faults.counts import Counts
 from faults.share import Share
 from faults.shim import COUNT, FAIL, FAIL_ON, KILL, KINDS, SHORT, SHORTENED, Plan
+
+#: The signals by which a library ends the process when it gets no memory.
+_OF_LIBRARIES = (-signal.SIGSEGV, -signal.SIGABRT)
 
 
 def calls_of(work: Work, template: Path, folder: Path) -> dict[str, int]:
@@ -46,6 +50,8 @@ def judge(
     killed = plan.mode == KILL and ended.code == -9
     if ended.hung:
         counts.fault("hangs", said)
+    elif plan.kinds == ("allocate",) and ended.code in _OF_LIBRARIES:
+        counts.refused += 1
     elif ended.fault and not killed:
         counts.fault("tracebacks", f"{said}: {ended.fault}\n{ended.output[-1500:]}")
     again = work.finish(folder)

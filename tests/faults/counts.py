@@ -38,6 +38,8 @@ class Counts:
     hangs: int = 0
     outside: int = 0
     programs: int = 0
+    #: Ends by SIGSEGV or SIGABRT within a library that was refused memory; nothing on the disk may suffer.
+    refused: int = 0
     #: Trials that another process of the same campaign does, or that were left out of a sample.
     skipped: int = 0
     faults: list[str] = field(default_factory=list)
