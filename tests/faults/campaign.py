@@ -28,7 +28,7 @@ CAMPAIGNS = {
 
 
 def _unsynced() -> None:
-    """Flush nothing to the disk."""
+    """Skip each flush to the disk."""
     from vsmnp import storage
 
     storage._fsync = lambda handle: None

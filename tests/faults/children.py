@@ -98,7 +98,7 @@ def start(
     call: Callable[[], object], root: Path, plan: Plan | None = None, log: Path | None = None,
     canary: Path | None = None, armed: bool = True,
 ) -> Child:  # fmt: skip
-    """Fork a child that makes a call, while calls of the system on files below ``root`` are watched.
+    """Start a child that makes a call, while calls of the system on files below ``root`` are counted.
 
     The child ends as a script does: by the code of SystemExit, or with a traceback and 1.
     """

@@ -67,7 +67,7 @@ class Work:
 
 
 def resumed(first: list[str]) -> Callable[[Path], list[str]]:
-    """Go on with a run if there is one, and begin it otherwise."""
+    """Resume a run if there is one, and begin it otherwise."""
 
     def again(folder: Path) -> list[str]:
         there = any((folder / "run" / name).exists() for name in ("checkpoint.h5", "checkpoint.previous.h5"))

@@ -35,7 +35,7 @@ _WORDS = [b"nan", b"-inf", b"1e999", b"''", b"[" * 3000, b"\xff\xfe", b"\0" * 16
 
 
 def changed(content: bytes, chance: random.Random, others: list[bytes]) -> bytes:
-    """Change a file in one to eight places."""
+    """Replace bytes of a file in one to eight places."""
     found = bytearray(content)
     for _ in range(chance.choice((1, 1, 1, 2, 4, 8))):
         at = chance.randrange(len(found) + 1)

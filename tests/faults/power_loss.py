@@ -264,7 +264,7 @@ def _step(folder: Path) -> int:
 
 
 def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
-    """Crash a training and a resumed one after every change, in every way, and finish each.
+    """Stop a training and a resumed one after every change, in every way, and finish each.
 
     What is lost: a checkpoint that was acknowledged, or a file that has its name but not its content.
     """
