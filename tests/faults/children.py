@@ -23,7 +23,7 @@ LIMIT = 60.0
 
 @dataclass
 class Ended:
-    """How a child ended, and what the shim saw."""
+    """The end of a child: its code, its output, and the state of the library."""
 
     code: int
     output: str
@@ -32,7 +32,7 @@ class Ended:
 
     @property
     def fault(self) -> str:
-        """What is wrong with the end itself: a hang, a signal, a traceback or many words; else empty."""
+        """The fault of the end itself: a hang, a signal, a traceback or more than a sentence; else empty."""
         if self.hung:
             return "hang"
         if "Traceback" in self.output or "Exception ignored" in self.output:
