@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from faults import calls, fuzz, power_loss, races
-from faults.commands import warm
+from faults.commands import WORKS, warm
 from faults.share import Share
 
 CAMPAIGNS = {
@@ -91,7 +91,8 @@ def main() -> None:
     given = parser.parse_args()
     place = given.place.resolve()
     place.mkdir(parents=True, exist_ok=True)
-    warm(place, given.names != ["fuzz"])
+    chosen = {name for each in given.only for name in each.split(", ")} & set(WORKS)
+    warm(place, chosen or (() if given.names == ["fuzz"] else WORKS))
     if given.plant is not None:
         PLANTED[given.plant]()
     found = {}

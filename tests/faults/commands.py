@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -122,10 +122,10 @@ def copied(template: Path, folder: Path) -> Path:
     return folder
 
 
-def warm(place: Path, runs: bool = True) -> None:
+def warm(place: Path, names: Collection[str]) -> None:
     """Make the data sets small and the grids of figures tiny, and run each command once in this process.
 
-    What they import and compile is then inherited by every child. ``runs`` is whether they are run.
+    What they import and compile is then inherited by every child. ``names`` are those of the commands.
     """
     import click
     import matplotlib.backends.backend_agg
@@ -140,7 +140,7 @@ def warm(place: Path, runs: bool = True) -> None:
     plane.budget = lambda name, preset: replace(TINY, encoder_steps=(1,), bilevel_steps=(0,))
     for name in COMMANDS:
         main.get_command(click.Context(main), name)
-    for work in WORKS.values() if runs else ():
+    for work in (WORKS[name] for name in names):
         folder = work.template(place / "warm" / work.name)
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), suppress(SystemExit):
             command_line(work.words, folder)()

@@ -52,7 +52,7 @@ def check(found: dict[str, dict[str, Any]]) -> None:
 
 
 SMALL = {
-    "calls": ("calls", "--trials", 5, "--only", "train", "--only", "sweep"),
+    "calls": ("calls", "--trials", 4, "--only", "train", "--only", "sweep"),
     "kills": ("kills", "--trials", 3, "--only", "train", "--only", "pictures"),
     "power": ("power", "--trials", 8, "--only", "train"),
     "races": ("races", "--trials", 3, "--only", "train, train", "--only", "evaluate, evaluate"),
