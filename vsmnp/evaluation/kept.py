@@ -149,5 +149,5 @@ def kept(folder: Path, best: bool = False) -> KeptEvaluation | None:
         draws = {name: int(count) for name, count in document["draws"].items()}
         found = KeptEvaluation(str(document["state"]), draws, figures, document["quality"], document)
         return found if {"prior", "iwae"} <= draws.keys() and "vsmnp" in document else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, VsmnpError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, VsmnpError):
         return None

@@ -176,7 +176,7 @@ def _holder(path: Path) -> str:
         about: Any = read_json(path, 4096)
         pid = int(about["pid"])
         host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):  # the last of 1e999
         return ""
     if host == platform.node():
         if pid == os.getpid():
