@@ -46,24 +46,6 @@ def _in_place() -> None:
     folder.write_text = lambda path, text, *rest: path.write_text(text)
 
 
-def _uncaught() -> None:
-    """Let errors of the system through the command line."""
-    from vsmnp.cli import main
-
-    def not_found(error: OSError) -> bool:
-        raise error
-
-    main.invoke.__func__.__globals__["is_of_output"] = not_found  # type: ignore[attr-defined]
-
-
-def _unlocked() -> None:
-    """Lock no folder of a run."""
-    from vsmnp.runs import folder
-    from vsmnp.runs.lock import FolderLock
-
-    folder.lock_folder = lambda path, *rest: FolderLock(path, None)
-
-
 def _deep() -> None:
     """Read JSON without a look at how deep it is nested."""
     from vsmnp.paper.reproduce.failure import measures
@@ -72,9 +54,7 @@ def _deep() -> None:
 
 
 #: Faults that a campaign must find.
-PLANTED = {
-    "unsynced": _unsynced, "in-place": _in_place, "uncaught": _uncaught, "unlocked": _unlocked, "deep": _deep,
-}  # fmt: skip
+PLANTED = {"unsynced": _unsynced, "in-place": _in_place, "deep": _deep}
 
 
 def main() -> None:

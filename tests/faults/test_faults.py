@@ -70,8 +70,6 @@ PLANTED = {
     "unsynced": (("power", "--trials", 6, "--only", "train"), "lost"),
     "deep": (("fuzz", "--trials", 1000, "--only", "measures"), "tracebacks"),
     "in-place": (("kills", "--trials", 40, "--only", "resume"), "lost"),
-    "uncaught": (("calls", "--trials", 60, "--only", "evaluate"), "tracebacks"),
-    "unlocked": (("races", "--trials", 20, "--only", "train, train"), "differing"),
 }
 #: The plants that the ordinary suite looks for.
 QUICK = ("unsynced", "deep")
