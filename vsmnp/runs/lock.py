@@ -50,11 +50,16 @@ class FolderLock:
         The locked folder.
     firm : bool
         Whether other processes are excluded; false on a file system without locks.
+    descriptor : int or None
+        Descriptor of the locked file; a process that inherits it excludes others until it has ended.
     """
 
-    def __init__(self, folder: Path, lock: BaseFileLock | None, name: str = LOCK) -> None:
+    def __init__(
+        self, folder: Path, lock: BaseFileLock | None, descriptor: int | None = None, name: str = LOCK
+    ) -> None:
         self.folder = folder
         self.firm = lock is not None
+        self.descriptor = descriptor
         self._lock = lock
         path = folder.absolute() / name
         self._release = weakref.finalize(self, _release, lock, path, _identity(path), os.getpid())
@@ -96,16 +101,17 @@ def lock_folder(
         if not folder.is_dir():  # the library would create it
             raise StorageError(f"There is no folder {folder}: {elsewhere}.")
         _check_own(path)
+        descriptors: list[int] = []
         lock = FileLock(
             path,
             thread_local=False,
             fallback_to_soft=False,
             preserve_lock_file=True,
-            on_acquired=partial(_sign, path),
+            on_acquired=partial(_sign, path, descriptors),
         )
         try:
             lock.acquire(blocking=False)
-            return FolderLock(folder, lock, name)
+            return FolderLock(folder, lock, descriptors[-1], name)
         except _ReplacedError:
             continue
         except Timeout as error:
@@ -151,8 +157,12 @@ class _ReplacedError(Exception):
     """The lock file was removed by its last holder after it was opened here."""
 
 
-def _sign(path: Path, descriptor: int) -> None:
-    """Check that the locked file is the one in the folder, and write the holder's description to it."""
+def _sign(path: Path, descriptors: list[int], descriptor: int) -> None:
+    """Check that the locked file is the one in the folder, and write the holder's description to it.
+
+    The descriptor of the file is added to ``descriptors``.
+    """
+    descriptors.append(descriptor)
     try:
         with path.open("rb") as file:  # reopened, so that a network file system asks its server
             if not os.path.sameopenfile(file.fileno(), descriptor):

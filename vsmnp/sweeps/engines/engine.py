@@ -74,11 +74,15 @@ class Order:
         Called in this process with the progress of items, as far as the engine passes it on.
     stop : callable
         Returns true if the work is to be stopped.
+    lock : int or None
+        Descriptor of a locked file. Processes that the engine starts on this machine inherit it, so that the
+        file stays locked until they have ended, even if this process is killed.
     """
 
     folder: Path
     report: Counted = lambda index, parts: None
     stop: Stop = lambda: False
+    lock: int | None = None
 
 
 class WorkEngine(Protocol):
