@@ -15,6 +15,7 @@ from ..runs.folder import CHECKPOINT
 from ..runs.lock import lock_folder
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
+from ..settings.json_file import read_json
 from ..settings.settings import Settings
 from ..storage import make_folder, write_text
 from .cells import Cell
@@ -129,7 +130,7 @@ def _is_spent(folder: Path, sweep: Path) -> bool:
 def _members(path: Path) -> list[str] | None:
     """Read the names of the cells of a pack; None if they cannot be read."""
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = read_json(path)
     except (OSError, ValueError):
         return None
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
