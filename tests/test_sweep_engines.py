@@ -133,7 +133,7 @@ def test_items_are_taken_one_by_one(tmp_path: Path) -> None:
 
 def test_a_worker_of_another_version_or_folder_is_one_sentence(tmp_path: Path) -> None:
     file = DriverFile.below(tmp_path)
-    with pytest.raises(ConfigError, match="does not see the folder"):
+    with pytest.raises(ConfigError, match="does not find the folder"):
         check_worker(VERSION, file)
     file.write()
     check_worker(VERSION, file)
