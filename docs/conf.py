@@ -33,7 +33,15 @@ author = "the vsmnp developers"
 copyright = f"2026, {author}"
 release = version = installed_version("vsmnp")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "derivations", "notebooks"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "derivations",
+    "notebooks",
+    "sources",
+]
 exclude_patterns = ["_ext/**", "_static/**", "downloads/**"]
 
 # --- notebooks: every page is executed by every build ---

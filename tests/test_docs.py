@@ -161,13 +161,27 @@ def test_an_erratum_has_the_links_that_its_statement_has(monkeypatch: pytest.Mon
         assert label == f"statement-{statement.id}"
         assert label in labels
         assert f"-k '[{statement.id}]'" in part
-        for file, line in re.findall(r"\(`(vsmnp/.*?)`, line (\d+)", part):
-            lines = (DOCS.parent / file).read_text().splitlines()[int(line) - 1 :]  # a decorator comes first
-            assert statement.code.rpartition(".")[2] in "".join(lines[:2])
+        for file, line in re.findall(r"\{source\}`(vsmnp/.*?):(\d+)`", part):
+            at = (DOCS.parent / file).read_text().splitlines()[int(line) - 1]
+            assert statement.code.rpartition(".")[2] in at
             of_code += 1
+        ((file, line),) = re.findall(r"\{source\}`(tests/.*?):(\d+)`", part)
+        assert "def test_it_holds" in (DOCS.parent / file).read_text().splitlines()[int(line) - 1]
         for page in re.findall(r"\]\((\S+\.md)\)", part):
             assert (DOCS / page).is_file()
     assert of_code
+
+
+def test_a_statement_links_to_the_pages_that_quote_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every objective has a page, and the file of its class may have another name."""
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    derivations = import_module("derivations")
+    for name, page in {
+        "ELBO": "elbo", "KL": "kl", "M1": "m1", "M2": "m2", "M3": "m3", "JointFisher": "fisher-autoencoder",
+        "PosteriorFisher": "fisher", "bilevel.Bilevel": "bilevel", "score_norm.ScoreNormTerm":
+        "fisher-autoencoder",
+    }.items():  # fmt: skip
+        assert f"](../objectives/{page}.md)" in derivations._link(f"vsmnp.objectives.{name}", "..")
 
 
 # --- commands -------------------------------------------------------------------------------------

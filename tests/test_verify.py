@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from vsmnp.cli import main
 from vsmnp.errors import ConfigError
 from vsmnp.paper.derivations import Statement, all_statements, catalogue, judge, report, select, slips
-from vsmnp.paper.derivations.errata import Grade, summary
+from vsmnp.paper.derivations.errata import ERRATA, Grade, count, summary
 from vsmnp.paper.derivations.places import places_of
+from vsmnp.paper.derivations.proof import Step
 from vsmnp.paper.derivations.skeleton import SKELETON
 
 
@@ -53,6 +54,26 @@ def test_json_has_the_promised_shape() -> None:
         assert step["reason"].endswith(".")
         assert step["evidence"] is None or step["evidence"]["error"] <= step["evidence"]["tolerance"]
     assert any(step["evidence"] for step in row["steps"])
+    assert row["test"] == "pytest -n 0 tests/test_derivations.py -k '[22]'"
+
+
+def test_json_names_the_code_with_its_line_or_says_why_there_is_none() -> None:
+    _, out, _ = _verify("--equation", "22", "--json")
+    (row,) = json.loads(out)
+    assert row["without_code"] is None
+    assert row["code"]["name"] == "vsmnp.objectives.OptimalGamma"
+    root = Path(__file__).resolve().parent.parent
+    lines = (root / row["code"]["file"]).read_text(encoding="utf-8").splitlines()
+    assert lines[row["code"]["line"] - 1] == "class OptimalGamma:"
+    _, out, _ = _verify("--equation", "17", "--json")
+    (row,) = json.loads(out)
+    assert row["code"] is None
+    assert row["without_code"] == select("17")[0].without_code
+    for option in ("--markdown", "--html"):
+        _, page, _ = _verify("--equation", "17", option, "--quiet")
+        assert "No code computes it: the constant needs the score of pi" in page
+        _, page, _ = _verify("--equation", "22", option, "--quiet")
+        assert f"vsmnp/objectives/gamma.py{'`' * (option == '--markdown')}, line" in page
 
 
 def test_a_statement_that_does_not_hold_sets_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,11 +147,20 @@ def _named(x: float) -> float:
         (lambda x, y: max(x, y), lambda x, y: max(x, -y), [("y", "-y")]),
         (lambda x, y: x, _named, [("<lambda>", "_named")]),
         (_named, lambda x: _named(2 * x), [("_named", "_named(2 * x)")]),
-        (_named, partial(_named, 2, x=3), [("_named", "_named(2, x=3)")]),
+        (_named, partial(_named, 2), [("x", "x=2")]),
+        (partial(_named, x=3), partial(_named, x=2), [("x=3", "x=2")]),
+        (abs, partial(_named, 2), [("abs", "_named(2)")]),
+        (Step("a", "b", tolerance=1), Step("a", "c", tolerance=2), [("reason=b", "reason=c"),
+                                                                 ("tolerance=1", "tolerance=2")]),
+        (lambda x: max(x, key=x), lambda x: max(x, key=2 * x), [("x", "2 * x")]),
+        (lambda x: max(x, key=x), lambda x: max(x, default=x),
+         [("max(x, key=x)", "max(x, default=x)")]),
+        (lambda x: max(x, key=x), lambda x: max(x, default=2 * x),
+         [("max(x, key=x)", "max(x, default=2 * x)")]),
         (_of_number(1), _of_number(2), [("1", "2")]),
         (lambda x, n=1: x + n, lambda x, n=4: x + n, [("1", "4")]),
         ((_named, lambda x: x), (_named, lambda x: 2 * x), [("x", "2 * x")]),
-        ({"a": lambda x: x, "b": abs}, {"a": lambda x: -x, "b": max}, [("x", "-x"), ("abs", "max")]),
+        ({"a": lambda x: x, "b": abs}, {"a": lambda x: -x, "b": _named}, [("x", "-x"), ("abs", "_named")]),
         (SimpleNamespace(a=lambda x: (x,)[0]), SimpleNamespace(a=lambda x: (x,)[1]), [("0", "1")]),
         (
             lambda x: (
@@ -159,11 +189,10 @@ def test_the_line_of_a_place_is_that_of_what_is_put_there() -> None:
             for place in places:
                 assert place.replaced != place.by, (statement.id, name)
                 assert "<lambda>" not in place.by, (statement.id, name)
-                if place.file:
-                    lines = (root / place.file).read_text(encoding="utf-8").splitlines()[place.line - 1 :]
-                    (first, *_) = re.findall(r"\w+", place.by)
-                    assert first in "".join(lines[:2]), (statement.id, name)
-                    of_a_line += 1
+                lines = (root / place.file).read_text(encoding="utf-8").splitlines()[place.line - 1 :]
+                (first, *_) = re.findall(r"\w+", place.by)
+                assert first in "".join(lines[:2]), (statement.id, name)
+                of_a_line += 1
     assert of_a_line > 400
 
 
@@ -206,9 +235,10 @@ def test_brief_tells_kind_and_error() -> None:
 
 def test_the_summary_counts_statements_slips_and_errors() -> None:
     _, _, err = _verify("--section", "B", "--errata")
-    assert err.splitlines()[-1] == f"{len(slips('B'))} slips in the words. {summary(slips('B'))}"
+    assert err.splitlines()[-1] == f"{len(slips('B'))} slips in the words. {summary([], slips('B'))}"
     _, _, err = _verify("--equation", "22")
-    counted = "1 of 1 statements hold; 1 of them not as printed. 1 distinct errors: 1 needs an assumption."
+    counted = "1 of 1 statements hold; 1 of them not as printed. "
+    counted += "1 distinct error in formulas: 1 needs an assumption."
     assert err.splitlines()[-1] == counted
     _, _, err = _verify("--equation", "18")
     assert err.splitlines()[-1] == "1 of 1 statements hold; 0 of them not as printed."
@@ -237,4 +267,23 @@ def test_formulas_are_sound_latex(statement: Statement) -> None:
 def test_the_readme_counts_what_is_there() -> None:
     readme = " ".join((Path(__file__).resolve().parent.parent / "README.md").read_text().split())
     assert f"Each of {len(all_statements())} statements" in readme
-    assert summary([*all_statements(), *slips()]) in readme
+    assert summary(all_statements(), slips()) in readme
+
+
+def test_every_count_of_the_errata_is_of_one_table() -> None:
+    """The page, the last line of the command and the sentence of README count by the same function."""
+    formulas, words = count(all_statements()), count(slips())
+    rows = [line.strip("|").split("|") for line in report.grades(all_statements(), slips()).splitlines()[2:]]
+    found = {row[0].strip(): [int(cell) for cell in row[-3:]] for row in rows}
+    assert found == {
+        **{grade: [formulas[grade], words[grade], formulas[grade] + words[grade]] for grade in Grade},
+        "all": [len(ERRATA), len(slips()), len(ERRATA) + len(slips())],
+    }
+    sentence = summary(all_statements(), slips())
+    for where, counts in (("formulas", formulas), ("words", words)):
+        (part,) = re.findall(rf"(\d+) distinct errors in {where}: ([^.]*)\.", sentence)
+        assert int(part[0]) == sum(counts.values())
+        assert part[1] == ", ".join(f"{number} {grade}" for grade, number in counts.items() if number)
+    _, _, err = _verify("--section", "3.1", "--errata")
+    chosen = select(section="3.1", errata=True)
+    assert err.splitlines()[-1].endswith(summary(chosen, slips("3.1")))

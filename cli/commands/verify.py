@@ -98,14 +98,13 @@ def command(
 
 def _summary(verdicts: Sequence[Verdict], slips: Sequence[Textual]) -> str:
     """Count statements, slips, and distinct errors by grade."""
-    from vsmnp.paper.derivations.errata import Graded, summary
+    from vsmnp.paper.derivations.errata import summary
 
     held = sum(verdict.holds for verdict in verdicts)
     misprints = sum(verdict.as_printed == "fails" for verdict in verdicts)
     parts = [f"{held} of {len(verdicts)} statements hold; {misprints} of them not as printed"]
     said = "; ".join(parts[: len(verdicts)] + [f"{len(slips)} slips in the words"] * bool(slips)) + "."
-    entries: list[Graded] = [*(verdict.statement for verdict in verdicts), *slips]
-    return f"{said} {summary(entries)}" if any(entry.error for entry in entries) else said
+    return f"{said} {summary([verdict.statement for verdict in verdicts], slips)}".rstrip()
 
 
 def _cells(verdict: Verdict) -> tuple[str, ...]:

@@ -2,16 +2,16 @@
 
 ``derivations/index.md`` has a line for each statement, ``derivations/SECTION.md`` its formulas and its
 evidence, and ``errata.md`` the errata with their grades, in the words of
-``vsmnp.paper.derivations.report``.
+``vsmnp.paper.derivations.report``. Each statement links to its code and its test, which ``sources`` shows,
+and to the pages that quote its code.
 """
 
 from __future__ import annotations
 
-import inspect
+import ast
 import re
-from collections.abc import Sequence
-from functools import partial
-from importlib import import_module
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-    from vsmnp.paper.derivations import Verdict
+    from vsmnp.paper.derivations import Statement, Verdict
+
+#: The folder of the project, and the file of the tests of all statements in it.
+ROOT = Path(__file__).resolve().parents[2]
+TEST = "tests/test_derivations.py"
 
 _DERIVATIONS = """# Derivations
 
@@ -32,9 +36,9 @@ Each is derived in steps. Each check is also made of wrong forms (mutations), so
 _ERRATA = """# Errata
 
 Each formula that is not right as printed, with the counterexamples that it fails on, and as corrected,
-with the checks that it passes. Slips in the words are listed at the end. "As printed" means as in the text
-that was used here, which is a transcript of the page. Every error has a grade, and an error that appears in
-several formulas counts once:
+with the checks that it passes. Slips in the words, of which no formula can be evaluated, are listed at the
+end. "As printed" means as in the text that was used here, which is a transcript of the page. Every error has
+a grade, and an error that appears in several formulas counts once:
 """
 
 
@@ -61,7 +65,7 @@ def pages(verdicts: Sequence[Verdict]) -> dict[str, str]:
     for section, group in groupby(sorted(verdicts, key=_section), key=_section):
         sections.append(_file(section))
         parts = [
-            f"({_label(verdict)})=\n{markdown([verdict], link=partial(_link, docs='..'))}"
+            f"({_label(verdict)})=\n{markdown([verdict], link=partial(_link, docs='..'), test=_test)}"
             for verdict in group
         ]
         found[f"derivations/{sections[-1]}.md"] = "\n".join([f"# {_heading(section)}\n", *parts])
@@ -77,7 +81,7 @@ def _errata(verdicts: Sequence[Verdict]) -> str:
 
     wrong = [verdict for verdict in verdicts if verdict.statement.printed is not None]
     parts = [
-        f"{markdown([verdict], link=partial(_link, docs='.'))}\n"
+        f"{markdown([verdict], link=partial(_link, docs='.'), test=_test)}\n"
         f"Derivation: {{ref}}`the statement <{_label(verdict)}>`.\n"
         for verdict in wrong
     ]
@@ -99,21 +103,42 @@ def _table(verdicts: Sequence[Verdict]) -> str:
 
 
 def _link(code: str, docs: str) -> str:
-    """Write the name of code with its file, its line, and the page of the objective if it is one.
+    """Write the name of code with links to its line and to the pages of the objectives that quote it.
 
     ``docs`` is the way from the page to ``docs/``.
     """
-    module, _, name = code.rpartition(".")
-    found = inspect.unwrap(getattr(import_module(module), name))
-    root = Path(__file__).resolve().parent.parent
-    if not (inspect.isclass(found) or inspect.isroutine(found)):
-        return f"`{code}`"
-    source = Path(inspect.getsourcefile(found) or "")
-    line = inspect.getsourcelines(found)[1]
-    page = f"objectives/{source.stem.replace('_', '-')}"
-    about = f"; [its page]({docs}/{page}.md)" if (root / f"{page}.md").exists() else ""
-    package = source.as_posix().rpartition("/vsmnp/")[2]
-    return f"`{code}` (`vsmnp/{package}`, line {line}{about})"
+    from vsmnp.paper.derivations.sources import place_of_code
+
+    found = place_of_code(code)
+    quoting = [
+        f"[{page.partition('/')[2].removesuffix('.md')}]({docs}/{page})"
+        for page, quoted in quotations().items() if (found.file, code.rpartition(".")[2]) in quoted
+    ]  # fmt: skip
+    about = f"; explained on the page {' and '.join(quoting)}" if quoting else ""
+    return f"`{code}` ({{source}}`{found.file}:{found.line}`{about})"
+
+
+def _test(statement: Statement) -> str:
+    """Write the command of the tests of a statement, with a link to the test."""
+    from vsmnp.paper.derivations.report import command_of_tests
+
+    return f"`{command_of_tests(statement)}` ({{source}}`{TEST}:{line_of_test()}`)"
+
+
+@cache
+def line_of_test() -> int:
+    """Find the line of the test that every statement has to pass: the first with a case for each."""
+    tree = ast.parse((ROOT / TEST).read_text(encoding="utf-8"))
+    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    return next(node.lineno for node in tests if node.name.startswith("test_it_holds"))
+
+
+@cache
+def quotations() -> Mapping[str, set[tuple[str, str]]]:
+    """Return for each page of an objective the files and the names of the code that it quotes."""
+    quote = re.compile(r"^```\{literalinclude\} (?:\.\./)+(\S+)\n:pyobject: (\w+)", re.MULTILINE)
+    pages = sorted((ROOT / "docs/objectives").glob("*.md"))
+    return {f"objectives/{page.name}": set(quote.findall(page.read_text(encoding="utf-8"))) for page in pages}
 
 
 def _label(verdict: Verdict) -> str:

@@ -113,8 +113,16 @@ def count(entries: Iterable[Graded]) -> Mapping[Grade, int]:
     return {grade: sum(each is grade for each in grades.values()) for grade in Grade}
 
 
-def summary(entries: Iterable[Graded]) -> str:
-    """Write the number of distinct errors and of each grade as a sentence."""
-    counts = count(entries)
+def summary(statements: Iterable[Graded], slips: Iterable[Graded] = ()) -> str:
+    """Write the numbers of distinct errors, and of each grade, in formulas and in words as sentences.
+
+    An error in words is one of the slips, of which no formula can be evaluated.
+    """
+    found = [_counted("formulas", count(statements)), _counted("words", count(slips))]
+    return " ".join(sentence for sentence in found if sentence)
+
+
+def _counted(where: str, counts: Mapping[Grade, int]) -> str:
     parts = ", ".join(f"{number} {grade}" for grade, number in counts.items() if number)
-    return f"{sum(counts.values())} distinct errors: {parts}."
+    total = sum(counts.values())
+    return f"{total} distinct error{'s' * (total > 1)} in {where}: {parts}." if total else ""

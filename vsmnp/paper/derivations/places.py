@@ -2,21 +2,21 @@
 
 Both claims are read in their source, and the smallest expression outside of which they are equal is the
 place. A claim of several functions has a place for each that differs; a function with a name is written by
-its name, and what is no function by its value.
+its name. A function of which some arguments are given, or a record of numbers, has a place for each argument
+or field that differs: the line that declares it.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-import linecache
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache, partial
-from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
+from .sources import SourcePlace, file_of, place_of, place_of_parameter, tree_of
 from .statement import Claim
 
 
@@ -27,9 +27,9 @@ class MutationPlace:
     Attributes
     ----------
     file : str
-        File of the mutation, ``vsmnp/paper/...``; empty if it is no function.
+        File of the mutation, ``vsmnp/paper/...``.
     line : int
-        Line of what the mutation puts there; 0 if it is no function.
+        Line of what the mutation puts there.
     replaced : str
         Expression of the true claim.
     by : str
@@ -63,15 +63,49 @@ def _functions(claim: Claim) -> Mapping[Any, Claim] | None:
 
 
 def _differences(true: Claim, mutated: Claim) -> tuple[MutationPlace, ...]:
+    before, after = _given(true), _given(mutated)
+    if before is not None and after is not None and before[0] is after[0]:
+        return tuple(_of_arguments(after[0], before[1], after[1]))
     original, found = _source(true), _source(mutated)
     if found is None:
-        return (MutationPlace(*_defined(mutated), _name(true), _name(mutated)),)
+        return (_placed(_definition(mutated), _name(true), _name(mutated)),)
     node, file = found
-    before, after = _narrowed(original[0], node) if original else (None, node)
-    if before is not None and ast.dump(before) == ast.dump(after):
-        return places_of(_enclosed(true), _enclosed(mutated))
-    replaced = _name(true) if before is None else ast.unparse(before)
-    return (MutationPlace(file, after.lineno, replaced, ast.unparse(after)),)
+    old, new = _narrowed(original[0], node) if original else (None, node)
+    if old is not None and ast.dump(old) == ast.dump(new):
+        enclosed = places_of(_enclosed(true), _enclosed(mutated))
+        return tuple(each if each.file else replace(each, file=file, line=node.lineno) for each in enclosed)
+    replaced = _name(true) if old is None else ast.unparse(old)
+    return (_placed(SourcePlace(file, new.lineno), replaced, ast.unparse(new)),)
+
+
+def _placed(place: SourcePlace, replaced: str, by: str) -> MutationPlace:
+    return MutationPlace(place.file, place.line, replaced, by)
+
+
+def _given(claim: Claim) -> tuple[Any, Mapping[str, Any]] | None:
+    """Return a function with the arguments that a claim gives it, or a class with the fields of a record."""
+    if is_dataclass(claim) and not isinstance(claim, type):
+        return type(claim), {each.name: getattr(claim, each.name) for each in fields(claim)}
+    function = claim.func if isinstance(claim, partial) else claim
+    if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
+        return None
+    bound = inspect.signature(function).bind_partial(*getattr(claim, "args", ()), **_keywords(claim))
+    bound.apply_defaults()
+    return function, bound.arguments
+
+
+def _keywords(claim: Claim) -> Mapping[str, Any]:
+    return claim.keywords if isinstance(claim, partial) else {}
+
+
+def _of_arguments(
+    function: Any, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[MutationPlace]:
+    """Yield the declaration of each argument to which the two claims give another value."""
+    for name in {**before, **after}:
+        old, new = (f"{name}={_name(given[name])}" if name in given else name for given in (before, after))
+        if old != new:
+            yield _placed(place_of_parameter(function, name), old, new)
 
 
 def _narrowed(a: ast.expr, b: ast.expr) -> tuple[ast.expr, ast.expr]:
@@ -90,14 +124,13 @@ def _narrowed(a: ast.expr, b: ast.expr) -> tuple[ast.expr, ast.expr]:
 
 
 def _parts(node: ast.AST) -> Iterator[Any]:
-    """Yield the values of the fields of a node, those of lists one by one."""
+    """Yield the values of the fields of a node, those of lists one by one, names of arguments apart."""
     for _, value in ast.iter_fields(node):
-        if isinstance(value, list):
-            yield from value
-        elif isinstance(value, ast.keyword):
-            yield value.value
-        else:
-            yield value
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, ast.keyword):
+                yield from (each.arg, each.value)
+            else:
+                yield each
 
 
 def _differ(p: Any, q: Any) -> bool:
@@ -116,7 +149,7 @@ def _source(claim: Claim) -> tuple[ast.expr, str] | None:
     bodies = [node.body for node in _lambdas(code.co_filename) if node.lineno == code.co_firstlineno]
     whole = [each for each in bodies if _span(each) in spans]
     found = whole or [each for each in bodies if _span(each)[2:] in ends]
-    return (found[0], _file(code.co_filename)) if found else None
+    return (found[0], file_of(code.co_filename)) if found else None
 
 
 def _span(node: ast.expr) -> tuple[int, int, int | None, int | None]:
@@ -125,14 +158,7 @@ def _span(node: ast.expr) -> tuple[int, int, int | None, int | None]:
 
 @cache
 def _lambdas(path: str) -> tuple[ast.Lambda, ...]:
-    text = "".join(linecache.getlines(path))
-    return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Lambda))
-
-
-def _file(path: str) -> str:
-    parts = Path(path).parts
-    first = len(parts) - 1 - parts[::-1].index("vsmnp") if "vsmnp" in parts else len(parts) - 1
-    return "/".join(parts[first:])
+    return tuple(node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Lambda))
 
 
 def _enclosed(claim: FunctionType) -> dict[str, Any]:
@@ -142,11 +168,13 @@ def _enclosed(claim: FunctionType) -> dict[str, Any]:
     return {**inspect.getclosurevars(claim).nonlocals, **given}
 
 
-def _defined(claim: Claim) -> tuple[str, int]:
-    """Return the file and the line of a function that has a name."""
-    if not isinstance(claim, FunctionType):
-        return "", 0
-    return _file(claim.__code__.co_filename), claim.__code__.co_firstlineno
+def _definition(claim: Claim) -> SourcePlace:
+    """Return the place of a function that has a name, also where a claim gives it some arguments.
+
+    A value is not defined by itself: what contains it has the place.
+    """
+    function = claim.func if isinstance(claim, partial) else claim
+    return place_of(function) if isinstance(function, FunctionType | type) else SourcePlace("", 0)
 
 
 def _name(claim: Claim) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .errata import ERRATA, MEANING, Grade, count
 from .places import places_of
+from .sources import place_of_code
 from .statement import Evidence, Form, Statement
 from .textual import Textual
 from .verdict import StepVerdict, Verdict
@@ -41,7 +42,11 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "printed_literally": statement.printed is None or statement.printed.literal,
         "assumptions": statement.assumptions,
         "consequence": statement.consequence,
-        "code": statement.code,
+        "code": {"name": statement.code, **place_of_code(statement.code)._asdict()}
+        if statement.code
+        else None,
+        "without_code": statement.without_code or None,
+        "test": command_of_tests(statement),
     }
 
 
@@ -88,13 +93,19 @@ def command_of_tests(statement: Statement) -> str:
 
 
 def quoted(code: str) -> str:
-    """Write the dotted name of code as code."""
-    return f"`{code}`"
+    """Write the dotted name of code with its file and its line."""
+    found = place_of_code(code)
+    return f"`{code}` (`{found.file}`, line {found.line})"
+
+
+def without_code(statement: Statement) -> str:
+    """Write why no code computes a statement."""
+    return f"No code computes it: {statement.without_code[0].lower()}{statement.without_code[1:]}"
 
 
 def markdown(
     verdicts: Sequence[Verdict], slips: Sequence[Textual] = (), level: int = 2,
-    link: Callable[[str], str] = quoted,
+    link: Callable[[str], str] = quoted, test: Callable[[Statement], str] | None = None,
 ) -> str:  # fmt: skip
     """Write statements with their formulas and evidence in Markdown, math between dollar signs.
 
@@ -108,8 +119,10 @@ def markdown(
         Level of the headings.
     link : callable
         Writes the dotted name of code, perhaps with links.
+    test : callable, optional
+        Writes how a statement is tested, perhaps with links; the command, unless given.
     """
-    parts = [_markdown(verdict, "#" * level, link) for verdict in verdicts]
+    parts = [_markdown(verdict, "#" * level, link, test or _test) for verdict in verdicts]
     if slips:
         parts.append(f"{'#' * level} Slips in the words\n")
         parts += [
@@ -125,14 +138,22 @@ def by_grade(slips: Sequence[Textual]) -> Sequence[Textual]:
 
 
 def grades(statements: Sequence[Statement], slips: Sequence[Textual] = ()) -> str:
-    """Write a table of the grades in Markdown: meaning, and number of distinct errors."""
-    lines = ["| grade | meaning | errors |", "|---|---|---|"]
-    counts = count([*statements, *slips])
-    lines += [f"| {grade} | {MEANING[grade]} | {number} |" for grade, number in counts.items()]
-    return "\n".join(lines) + "\n"
+    """Write a table of the grades in Markdown: meaning, and distinct errors in formulas and in words."""
+    lines = ["| grade | meaning | in formulas | in words | together |", "|---|---|---|---|---|"]
+    formulas, words = count(statements), count(slips)
+    rows = [(grade, formulas[grade], words[grade]) for grade in Grade]
+    lines += [f"| {grade} | {MEANING[grade]} | {a} | {b} | {a + b} |" for grade, a, b in rows]
+    a, b = sum(formulas.values()), sum(words.values())
+    return "\n".join([*lines, f"| all | | {a} | {b} | {a + b} |"]) + "\n"
 
 
-def _markdown(verdict: Verdict, heading: str, link: Callable[[str], str]) -> str:
+def _test(statement: Statement) -> str:
+    return f"`{command_of_tests(statement)}`"
+
+
+def _markdown(
+    verdict: Verdict, heading: str, link: Callable[[str], str], test: Callable[[Statement], str]
+) -> str:
     statement = verdict.statement
     lines = [f"{heading} {name(statement)} {statement.title}\n", f"{standing(verdict)} {place(statement)}\n"]
     if statement.printed is not None:
@@ -151,9 +172,8 @@ def _markdown(verdict: Verdict, heading: str, link: Callable[[str], str]) -> str
         lines += ["", f"Within the paper's assumptions: {verdict.within.detail}."]
     if statement.consequence:
         lines += ["", f"**What it changes:** {statement.consequence}"]
-    if statement.code:
-        lines += ["", f"In the engine: {link(statement.code)}."]
-    lines += ["", f"Test: `{command_of_tests(statement)}`."]
+    lines += ["", f"Code: {link(statement.code)}." if statement.code else without_code(statement)]
+    lines += ["", f"Test: {test(statement)}."]
     return "\n".join(lines) + "\n"
 
 

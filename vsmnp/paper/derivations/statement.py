@@ -123,7 +123,15 @@ class Statement:
     consequence : str
         Where the paper is wrong: what that changes for its argument, in a sentence or two.
     code : str
-        Where the engine uses it, as ``"vsmnp.model.likelihood.precision"``; a dotted name that exists.
+        The code that computes it, as ``"vsmnp.model.likelihood.precision"``: a dotted name that exists and
+        that some check runs. Empty only where ``without_code`` says why.
+    without_code : str
+        Why no code computes it, in one sentence; empty where ``code`` names some.
+
+    Raises
+    ------
+    ValueError
+        If the statement has neither code nor a reason for having none, or both.
     """
 
     id: str
@@ -139,6 +147,11 @@ class Statement:
     within: Callable[[], Evidence] | None = None
     consequence: str = ""
     code: str = ""
+    without_code: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.code) == bool(self.without_code):
+            raise ValueError(f"{self.id} needs either the name of its code or a reason for having none.")
 
     @property
     def form(self) -> Form:

@@ -6,7 +6,8 @@ import html
 from collections.abc import Sequence
 
 from . import report
-from .statement import Evidence
+from .sources import place_of_code
+from .statement import Evidence, Statement
 from .textual import Textual
 from .verdict import StepVerdict, Verdict
 
@@ -63,10 +64,16 @@ def _section(verdict: Verdict) -> str:
         parts.append(f"<p>Within the paper's assumptions: {_text(verdict.within.detail)}.</p>")
     if statement.consequence:
         parts.append(f"<p><b>What it changes:</b> {_text(statement.consequence)}</p>")
-    if statement.code:
-        parts.append(f"<p>In the engine: <code>{_text(statement.code)}</code>.</p>")
+    parts.append(_code(statement))
     parts.append(f"<p>Test: <code>{_text(report.command_of_tests(statement))}</code>.</p>")
     return "\n".join(parts)
+
+
+def _code(statement: Statement) -> str:
+    if not statement.code:
+        return f"<p>{_text(report.without_code(statement))}</p>"
+    found = place_of_code(statement.code)
+    return f"<p>Code: <code>{_text(statement.code)}</code> ({_text(found.file)}, line {found.line}).</p>"
 
 
 def _step(each: StepVerdict) -> str:

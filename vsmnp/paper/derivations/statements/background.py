@@ -202,7 +202,7 @@ STATEMENTS = (
             "posterior alone": lambda posterior, marginal: posterior,
             "half": lambda posterior, marginal: posterior + marginal / 2,
         },
-        code="vsmnp.objectives.KL",
+        code="vsmnp.objectives.ELBO",
     ),
     Statement(
         id="3",

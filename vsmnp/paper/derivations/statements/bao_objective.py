@@ -127,6 +127,6 @@ STATEMENTS = (
             "is averaged over q before it is squared, as in (14). The published code of Bao et al. "
             "(github.com/baofff/BiSM, criterions/bism.py) squares the score of one sample. Its expectation "
             "is in theta M1, this paper's benchmark; the term in s^q counts in bi-level updates only.",
-        code="vsmnp.objectives.M3",
+        without_code="The engine has M1 to M3, and not the objective of Bao et al.",
     ),
 )  # fmt: skip

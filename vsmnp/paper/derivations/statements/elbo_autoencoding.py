@@ -235,7 +235,7 @@ STATEMENTS = (
         consequence="h_K in (4) has the slope d_x/2. The sum of log s is no constant: each latent that is "
             "used takes back half a nat for every factor e in A, which is what makes the representation "
             "sparse; with kappa = d_x nothing would drive A to zero.",
-        code="vsmnp.objectives.ELBO",
+        code="vsmnp.model.likelihood.log_likelihood",
     ),
     Statement(
         id="4-utility",

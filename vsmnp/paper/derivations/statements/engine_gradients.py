@@ -224,6 +224,6 @@ STATEMENTS = (
             "sign": lambda dg, v, gamma: dg / gamma,
             "no gamma": lambda dg, v, gamma: -dg,
         },
-        code="vsmnp.objectives.PosteriorFisher",
+        code="vsmnp.layers.compose.Chain",
     ),
 )  # fmt: skip

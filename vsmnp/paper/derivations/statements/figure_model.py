@@ -9,6 +9,7 @@ import numpy as np
 
 from ....objectives import ELBO
 from ....types import Array
+from ...reproduce.fig1.linear_gaussian import JointDivergence, JointFisherDivergence, JointKL
 from ..checks import both_sides, sampling_check, value_check
 from ..examples.linear_joint import LinearModel, engine_estimate, log_ratio, squared_gradient
 from ..statement import Form, Statement
@@ -29,6 +30,14 @@ def _divergences(of: Callable[[LinearModel], Any]) -> Callable[[], list[Any]]:
 
 def _claimed(claim: Any) -> Array:
     return np.array([claim(*case) for case in _CASES])
+
+
+def _of_figure_1(divergence: type[JointDivergence]) -> list[Array]:
+    """Compute the divergence of every case by the code of Figure 1."""
+    return [
+        divergence(alpha, gamma).value(theta, phi, theta_star)
+        for alpha, gamma, theta, phi, theta_star in _CASES
+    ]
 
 
 # --- the joint Fisher divergence, and the joint KL divergence ---
@@ -110,7 +119,7 @@ STATEMENTS = (
             "affine in x": lambda theta, z, x: theta * z + x / 2,
         },
         consequence="A misprint: the variance v* that follows, and Figure 1, are those of the mean theta z.",
-        code="vsmnp.paper.reproduce.fig1.linear_gaussian.JointDivergence",
+        code="vsmnp.model.vae.GaussianVAE",
     ),
     Statement(
         id="engine-closed-form-jfd",
@@ -125,6 +134,8 @@ STATEMENTS = (
                 _claimed, _divergences(LinearModel.joint_fisher)),
             value_check("quadrature", 1e-9, "joint FD by its definition, derivatives by differences",
                 _claimed, _divergences(lambda m: m.expect(lambda x, z: squared_gradient(m, x, z) / 2))),
+            value_check("closed form", 1e-12, "value of the code of Figure 1",
+                _claimed, lambda: _of_figure_1(JointFisherDivergence)),
             sampling_check(_SAMPLES,
                 "JointFisher's loss plus C_pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum",
                 lambda claim: claim(*_CASES[0]), engine_estimate("loss", _model(*_CASES[0]))),
@@ -148,6 +159,8 @@ STATEMENTS = (
                 _claimed, _divergences(LinearModel.joint_kl)),
             value_check("quadrature", 1e-11, "E log q pi / p(z, x)",
                 _claimed, _divergences(lambda m: m.expect(lambda x, z: log_ratio(m, x, z)))),
+            value_check("closed form", 1e-12, "value of the code of Figure 1",
+                _claimed, lambda: _of_figure_1(JointKL)),
             sampling_check(_SAMPLES,
                 "ELBO's loss plus E log pi at theta = 1.2, theta_* = 2, {samples:,} samples a datum",
                 lambda claim: claim(*_CASES[0]), _kl_of_the_engine),

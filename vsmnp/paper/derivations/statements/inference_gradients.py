@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ....objectives import KL, M1, Objective, PosteriorFisher
+from ....training.optimizers import SGD
 from ....types import Array
 from ..checks import both_sides, value_check
 from ..evidence import derivative, divergence_in, gradient, gradient_in
@@ -145,6 +146,16 @@ def _learning_step(claim: Any) -> tuple[Any, Any]:
     return derivative(lambda t: _m1(example.at(theta=example.theta + t * step)), 1e-5), -(g @ g)
 
 
+@both_sides("closed form", 1e-12, "step of the engine's SGD over its step size")
+def _step_of_sgd(claim: Any) -> tuple[Any, Any]:
+    k, rate = _EXAMPLE.k, np.array([0.3])
+    of_gamma = np.zeros(_EXAMPLE.theta.shape, bool)
+    _EXAMPLE.model.log_sd(of_gamma)[:] = True
+    g, theta = _gradients()[1].reshape(of_gamma.shape), _EXAMPLE.theta.copy()
+    SGD().update(k, theta, g, SGD().remember(k, theta), rate, np.array([True]))
+    return claim(g, of_gamma), (theta - _EXAMPLE.theta) / rate
+
+
 @both_sides("closed form", 1e-10, "phi and theta of a linear VAE after 150 steps")
 def _where_they_end(claim: Any) -> tuple[Any, Any]:
     """Compare the limits for linear models: inference reaches the posterior, learning the regression on z."""
@@ -242,11 +253,11 @@ STATEMENTS = (
             lambda g, of_gamma: g,
         ),
         error="ascent",
-        checks=(_inference_step, _learning_step, _where_they_end),
+        checks=(_inference_step, _learning_step, _step_of_sgd, _where_they_end),
         mutations={
             "gamma left where it is": lambda g, of_gamma: np.where(of_gamma, 0.0, -g),
         },
         consequence="Both losses would rise; the published code descends.",
-        code="vsmnp.training.optimizers.Adam",
+        code="vsmnp.training.optimizers.SGD",
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ....types import Array
+from ...reproduce.laplace.family import NormalTarget
 from ..checks import symbolic_sides, value_check
 from ..evidence import derivative
 from ..examples.expected import loss_of
@@ -37,6 +38,7 @@ def _shape_difference(claim: Any, q: Array) -> float:
 # the integrand where it is differentiable, as in A.5.1, then with the jump of the score counted ---
 
 _M, _S = 0.7, 0.6
+_AT = np.array(_M), np.array(_S)
 
 
 def _expect(m: float, f: Any) -> float:
@@ -142,12 +144,15 @@ STATEMENTS = (
             _almost_everywhere,
             value_check("finite differences", 1e-9, "mean derivative of |d|^2/2 at samples off m",
                 lambda claim: claim(_M, _S), _of_fixed_samples),
+            value_check("closed form", 1e-12, "gradient 'biased' of the code of A.5.3",
+                lambda claim: claim(_M, _S), lambda: NormalTarget().biased(*_AT).m),
         ),
         mutations={
             "the total one": lambda m, s: m,
             "with the jump of the score": lambda m, s: m / s**2,
         },
         consequence="Automatic differentiation returns this value, with which m is not learned.",
+        code="vsmnp.paper.reproduce.laplace.family.NormalTarget",
     ),
     Statement(
         id="engine-laplace-jump",
@@ -162,6 +167,8 @@ STATEMENTS = (
                 lambda claim: claim(_M, _S), _by_parts),
             value_check("quadrature", 1e-8, "the same gradient for a rounded score, as the rounding vanishes",
                 lambda claim: claim(_M, _S), _by_rounding),
+            value_check("closed form", 1e-12, "gradient 'biased, with jump' of the code of A.5.3",
+                lambda claim: claim(_M, _S), lambda: NormalTarget().with_jump(*_AT).m),
         ),
         mutations={
             "the total one": lambda m, s: m,
@@ -171,5 +178,6 @@ STATEMENTS = (
         consequence="With the samples held fixed, this term is the whole gradient, and a step against it "
             "moves m towards the optimum. `vsmnp reproduce laplace` calls the gradient without it 'biased' "
             "and with it 'biased, with jump'.",
+        code="vsmnp.paper.reproduce.laplace.family.NormalTarget",
     ),
 )  # fmt: skip

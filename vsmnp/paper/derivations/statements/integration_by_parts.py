@@ -124,6 +124,8 @@ STATEMENTS = (
             "expectations are infinite. Where they are finite, the printed condition suffices on the line, "
             "since a limit of pi f other than zero would make the expectation on the left infinite "
             "(engine-boundary-term). Nothing in the paper depends on it.",
+        without_code="The engine evaluates the result of the integration, the divergence of s^p, and neither "
+            "side of it.",
     ),
     Statement(
         id="engine-boundary-term",
@@ -138,5 +140,6 @@ STATEMENTS = (
             "sign": lambda limit, first, last, log: limit * log(first / last),
             "no limit": lambda limit, first, last, log: log(last / first),
         },
+        without_code="The statement is about densities of data, of which the engine has samples only.",
     ),
 )  # fmt: skip

@@ -178,6 +178,7 @@ STATEMENTS = (
             "its exact posterior": LinearModel(theta=0.5, gamma=0.05, variance=2.0).exact(),
             "the model of Figure 1": LinearModel(theta=1.2, gamma=0.5, phi=0.63, v=0.155, variance=4.5),
         },
+        without_code="The marginal divergence needs the score of pi, and the engine has samples of pi only.",
     ),
     Statement(
         id="7",

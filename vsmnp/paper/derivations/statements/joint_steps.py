@@ -116,7 +116,7 @@ STATEMENTS = (
             "square of the sum": lambda in_z, in_x: (in_z + in_x).sum(-1) ** 2 / 2,
             "half of one": lambda in_z, in_x: square(in_z) / 2 + square(in_x),
         },
-        code="vsmnp.objectives.JointFisher",
+        without_code="The ratio r contains the density pi of the data, of which the engine has samples only.",
     ),
     Statement(
         id="A.1-bayes",
@@ -130,7 +130,7 @@ STATEMENTS = (
             "quotient": lambda posterior, marginal: posterior - marginal,
             "marginal left out": lambda posterior, marginal: posterior,
         },
-        code="vsmnp.metrics.posterior_means.iwae_bound",
+        code="vsmnp.model.likelihood.log_likelihood",
     ),
     Statement(
         id="A.1-last-display",
@@ -221,5 +221,7 @@ STATEMENTS = (
         consequence="As printed the constant is zero for every pi, because a score has mean zero; the mean "
             "of M1, which is negative for good models, would then equal the mean of J, which cannot be. The "
             "constant depends on pi alone, so that nothing that is optimised changes.",
+        without_code="The constant needs the score of pi, and the engine has samples of pi only: JointFisher "
+            "leaves it out.",
     ),
 )  # fmt: skip

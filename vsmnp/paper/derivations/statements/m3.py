@@ -170,6 +170,8 @@ STATEMENTS = (
         mutations={"no half": lambda m3, of_mean, each: m3 + each},
         consequence="The mean of the score of pi is zero, and so is the constant as printed. That does not "
             "matter for training, but it is not the gap between the divergence and the loss.",
+        without_code="The constant needs the score of pi, and the engine has samples of pi only: M3 leaves "
+            "it out.",
     ),
     Statement(
         id="prop-4.2-score-trick",

@@ -90,7 +90,7 @@ STATEMENTS = (
         consequence="The paper's (13) has the divergence in x. As printed it has no meaning unless theta "
             "has as many entries as x; the counterexample takes theta to be the bias of g, where it has the "
             "wrong sign.",
-        code="vsmnp.objectives.M2",
+        without_code="The engine has no exact posterior: M2, equation (13), has q in its place.",
     ),
     Statement(
         id="13",

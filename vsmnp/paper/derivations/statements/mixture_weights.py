@@ -175,6 +175,6 @@ STATEMENTS = (
             "weighting is of the order of e^-4.5, at 6 s of e^-18, which a gradient of a few samples does "
             "not show. So arbitrary weightings, as in Figure 5, are to be expected of the objective, with "
             "any optimiser.",
-        code="vsmnp.paper.reproduce.fig5.mixture_posterior.GaussianMixture",
+        without_code="Figure 5 fits weights by samples; no code evaluates the divergence of separated modes.",
     ),
 )  # fmt: skip

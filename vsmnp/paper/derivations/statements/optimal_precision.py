@@ -100,5 +100,6 @@ STATEMENTS = (
         },
         consequence="With several latents there are more solutions than two, but none of the others is "
             "positive definite either, so the conclusion stands.",
+        without_code="The q of the engine has a diagonal covariance, and its precision is trained.",
     ),
 )  # fmt: skip

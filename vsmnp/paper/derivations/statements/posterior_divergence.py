@@ -225,6 +225,6 @@ STATEMENTS = (
             ),
         },
         consequence="It is minus the difference in the display before; the squares of the two are equal.",
-        code="vsmnp.objectives.PosteriorFisher",
+        code="vsmnp.kernels.reference.kernel_set.posterior_fisher",
     ),
 )  # fmt: skip

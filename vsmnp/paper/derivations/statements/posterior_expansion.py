@@ -154,7 +154,7 @@ STATEMENTS = (
             "transposed": lambda error, j, h: _bend(error, h) - j @ j.T,
             "no curvature": lambda error, j, h: -j.T @ j,
         },
-        code="vsmnp.objectives.PosteriorFisher",
+        code="vsmnp.model.vae.GaussianVAE",
     ),
     Statement(
         id="A.4-remainder",
@@ -172,6 +172,7 @@ STATEMENTS = (
         },
         consequence="The remainder is of second order, as the notation o_2 says elsewhere, and not smaller: "
             "over gamma it does not vanish with the variance of q.",
+        without_code="The engine evaluates the score of the decoder itself, and not its expansion.",
     ),
     Statement(
         id="A.4-d-expansion",
@@ -197,7 +198,7 @@ STATEMENTS = (
                 -mu + _excess(precision, bend) @ np.linalg.inv(root_of(precision)) @ eps
             ),
         },
-        code="vsmnp.objectives.PosteriorFisher",
+        code="vsmnp.kernels.reference.kernel_set.posterior_fisher",
     ),
     Statement(
         id="A.4-trace",

@@ -224,6 +224,6 @@ STATEMENTS = (
             "determinant missing": lambda log_s, mu: log_s.sum(1),
             "noise not centred": lambda log_s, mu: mu.sum(1),
         },
-        code="vsmnp.objectives.M3",
+        code="vsmnp.model.vae.GaussianVAE",
     ),
 )  # fmt: skip

@@ -131,6 +131,6 @@ STATEMENTS = (
             "likelihood alone": lambda x, gamma, sqrt: (sqrt(x), sqrt(x)),
             "opposite signs": lambda x, gamma, sqrt: (sqrt(x - gamma), -sqrt(x - gamma)),
         },
-        code="vsmnp.paper.toy_layers.Product",
+        without_code="The engine fits q to the posterior, and searches for no mode of it.",
     ),
 )  # fmt: skip

@@ -129,7 +129,7 @@ STATEMENTS = (
         },
         consequence="In the limit in which the paper expects the squared mean, the divergence at the optimum "
             "depends on the curvature of the decoder and not on the mean.",
-        code="vsmnp.objectives.PosteriorFisher",
+        without_code="The engine estimates D_F from samples at one gamma, and takes no limit.",
     ),
     Statement(
         id="A.4-dropped-term",
@@ -154,6 +154,6 @@ STATEMENTS = (
         consequence="The terms that are dropped are of order |z - mu|^2 / gamma, and q has a variance of "
             "order gamma, so they are of order one however tight q is. The approximation needs a locally "
             "linear g.",
-        code="vsmnp.objectives.PosteriorFisher",
+        without_code="The engine estimates D_F from samples at one gamma, and takes no limit.",
     ),
 )  # fmt: skip
