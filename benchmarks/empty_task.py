@@ -7,5 +7,5 @@ from vsmnp.types.progress import Stop
 
 
 def return_at_once(item: int, report: Report, stop: Stop) -> int:
-    """Return the item."""
+    """Return the item, without any work."""
     return item

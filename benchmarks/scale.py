@@ -59,7 +59,7 @@ def steps() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables of the sweep and of the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     if parser.parse_args().json:

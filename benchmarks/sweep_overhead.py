@@ -75,7 +75,7 @@ class Instant:
 
 
 def of_cells(count: int, trains: bool, pack: int) -> dict[str, Any]:
-    """Drive a sweep of ``count`` cells, and return what it costs a cell."""
+    """Run a sweep of ``count`` cells, and return what it costs a cell."""
     axes = {"lr": [1e-3, 2e-3], "seed": range(count // 2)}
     engine = LocalProcesses(2, 1) if trains else Instant()
     with tempfile.TemporaryDirectory() as place:

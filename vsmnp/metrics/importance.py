@@ -52,13 +52,14 @@ class WeightedSums:
     """
 
     def __init__(self, k: Kernels, x: Array, tau: Array) -> None:
-        self.k, self.x, self.tau, self.draws = k, x, tau, 0
+        self.k, self.tau, self.draws = k, tau, 0
+        self._x, self._tau = k.asarray(x), k.asarray(tau)
         shape = (len(tau), len(x))
         self._least, self._sums = np.full(shape, np.inf), np.zeros((*shape, x.shape[1] + 3))
 
     def add(self, g: Array) -> None:
         """Add a chunk of draws ``g (R, C, D)`` in the memory of the kernel set."""
-        found = self.k.likelihood_sums(self.x, g, self.tau)
+        found = self.k.likelihood_sums(self._x, g, self._tau)
         least, sums = (host(self.k, each) for each in found)
         low = np.minimum(self._least, least)
         self._sums = self._shrunk(self._sums, self._least, low) + self._shrunk(sums, least, low)

@@ -15,7 +15,7 @@ COLUMNS = ("workers", "hours", "core hours", "packs", "share of work", "files a 
 
 @dataclass(frozen=True)
 class SweepOverhead:
-    """What a sweep needs beside the steps, in seconds, files and bytes.
+    """Hold what a sweep needs beside the steps, in seconds, files and bytes.
 
     The times were measured by ``benchmarks/sweep_overhead.py`` (docs/scale.md).
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from ...errors import DeviceError
+from ...errors import DeviceError, Interrupted
 from ...types.progress import Stop
 
 Item = TypeVar("Item")
@@ -29,6 +29,18 @@ class WorkerLostError(DeviceError):
 
 class EngineLostError(DeviceError):
     """An engine that cannot be reached any more, such as a scheduler that was stopped."""
+
+
+def check_stop(stop: Stop) -> None:
+    """Refuse to begin work after a request to stop.
+
+    Raises
+    ------
+    Interrupted
+        If ``stop`` returns true.
+    """
+    if stop():
+        raise Interrupted("Stopped.")
 
 
 class Pool(ABC):

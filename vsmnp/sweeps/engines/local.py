@@ -22,9 +22,8 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, TypeAlias
 
-from ...errors import Interrupted
 from ...settings.thread_variables import LINEAR_ALGEBRA, NUMBA
-from .engine import Order, Pool, Work
+from .engine import Order, Pool, Work, check_stop
 
 #: The index of an item, and the parts of it that are done.
 Count: TypeAlias = tuple[int, int]
@@ -240,6 +239,5 @@ def _finish(work: Work[Any, Any], index: int, item: Any) -> Any:
         return _stopped.is_set() or os.getppid() != _parent
 
     with _busy:
-        if stop():  # it was requested while this process started
-            raise Interrupted("Stopped.")
+        check_stop(stop)  # it may have been requested while this process started
         return work(item, report, stop)
