@@ -14,7 +14,7 @@ import pytest
 
 from vsmnp.bench.contenders.contender import waiter
 from vsmnp.bench.kernels import KERNELS, PRODUCTS
-from vsmnp.bench.limits import product
+from vsmnp.bench.limits.large import product
 from vsmnp.kernels import NAMES, load
 from vsmnp.kernels.registry import device_of, gpu_obstacle
 from vsmnp.types import Window

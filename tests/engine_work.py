@@ -37,6 +37,15 @@ def end_always(item: int, report: Report, stop: Stop) -> int:
     return item
 
 
+def end_late(item: Path, report: Report, stop: Stop) -> None:
+    """Write a file at the begin, and another a while after a stop was requested."""
+    (item / "begun").touch()
+    while not stop():
+        time.sleep(0.02)
+    time.sleep(2)
+    (item / "ended").touch()
+
+
 def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
     while not stop():
         report(1)

@@ -338,11 +338,11 @@ def test_what_is_stopped_within_a_part_has_the_rows_so_far(
 
     def cut(contender: Any, repeats: int) -> float:
         turns.append(repeats)
-        if len(turns) == 2 * (warm_up + 14) - 10:
+        if len(turns) == 2 * (warm_up + 21) - 15:
             signal.raise_signal(number)
         return measure(contender, repeats)
 
-    warm_up = 8  # of the step and of the product that it is compared with
+    warm_up = 12  # of the step, of the product and of the multiply-adds that it is compared with
     monkeypatch.setattr(timing, "_measure", cut)
     file, text = tmp_path / "rows.json", tmp_path / "rows.md"
     objectives = [word for name in ("elbo", "m1", "m2") for word in ("--objective", name)]

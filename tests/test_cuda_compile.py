@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from cushim.nvrtc import build, usage
+from cushim.examples import example
 from cushim.runner import kernel_names
 
+from vsmnp.bench.predict.compiler import compiled, usage
 from vsmnp.kernels.cuda.machine import OPTIONS
-from vsmnp.kernels.cuda.source import FOLDER, REALS, TOPICS, joined
+from vsmnp.kernels.cuda.source import FOLDER, REALS, STEPS, TOPICS, joined
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 #: Registers of a thread: at least two blocks of 256 threads fit a multiprocessor.
 MOST_REGISTERS = {np.dtype(np.float32): 96, np.dtype(np.float64): 128}
-#: For the fused steps, which keep tiles of products in registers: two blocks, or one in double precision.
-MOST_REGISTERS_OF_A_STEP = {np.dtype(np.float32): 128, np.dtype(np.float64): 255}
-#: For the joint divergence, whose two blocks on a multiprocessor have 128 threads.
-MOST_REGISTERS_OF_A_JOINT_STEP = 255
+#: Registers of a multiprocessor, which the blocks that a fused step counts on must fit.
+REGISTERS = 65536
 #: Bytes of shared memory of a block that every card provides by default.
 MOST_SHARED = 48 * 1024
 
@@ -29,10 +29,18 @@ def _flags(architecture: str) -> tuple[str, ...]:
 
 
 def _marks(topic: str, dtype: np.dtype[Any], architecture: str) -> tuple[pytest.MarkDecorator, ...]:
-    """Mark slow cases: a fused step takes up to ten seconds; the one with the most registers always runs."""
-    of_second_order = topic.startswith(("step_second", "step_joint"))
-    long = of_second_order or (topic.startswith("step") and dtype == np.float64)
-    return (pytest.mark.slow,) if long and architecture != ARCHITECTURES[-1] else ()
+    """Mark slow cases: a fused step takes up to half a minute; on the newest card one dtype always runs."""
+    always = architecture == ARCHITECTURES[-1] and (dtype == np.float32 or topic == "step")
+    return (pytest.mark.slow,) if topic in STEPS and not always else ()
+
+
+def _most_registers_of_a_step(text: str) -> int:
+    """Compute the registers of a thread with which as many blocks fit as the plan of a step counts on."""
+    threads, resident = (re.search(rf"int {name} = (\d+);", text) for name in ("THREADS", "RESIDENT"))
+    assert threads is not None
+    assert resident is not None
+    assert int(threads[1]) == 128
+    return REGISTERS // (int(threads[1]) * int(resident[1]))
 
 
 @pytest.mark.parametrize(
@@ -41,16 +49,15 @@ def _marks(topic: str, dtype: np.dtype[Any], architecture: str) -> tuple[pytest.
     ids=str,
 )
 def test_kernels_compile_and_spill_nothing(topic: str, dtype: np.dtype[Any], architecture: str) -> None:
-    text = joined(topic, dtype)
-    log = build(text, *_flags(architecture))
+    text = example(topic, dtype, architecture)
+    log = compiled(text, *_flags(architecture)).log
     assert "warning" not in log, log
     found = usage(log)
     for kernel, taken in found.items():
         print(f"{architecture} {dtype} {topic}.cu {kernel}: {taken}")
     assert sorted(found) == sorted(kernel_names(text))
     assert {kernel: taken for kernel, taken in found.items() if taken.spilled or taken.stack} == {}
-    most = (MOST_REGISTERS_OF_A_STEP if topic.startswith("step") else MOST_REGISTERS)[dtype]
-    most = MOST_REGISTERS_OF_A_JOINT_STEP if topic.startswith("step_joint") else most
+    most = _most_registers_of_a_step(text) if topic in STEPS else MOST_REGISTERS[dtype]
     assert max(taken.registers for taken in found.values()) <= most
     assert max(taken.shared for taken in found.values()) <= MOST_SHARED
 
@@ -66,19 +73,19 @@ extern "C" __global__ void __launch_bounds__(1024, 2) greedy(float *p) {
 
 
 def test_a_spill_is_noticed() -> None:
-    taken = usage(build(GREEDY, *_flags("sm_80")))["greedy"]
+    taken = usage(compiled(GREEDY, *_flags("sm_80")).log)["greedy"]
     assert taken.spilled or taken.stack
 
 
 def test_a_mistake_is_reported_where_it_stands() -> None:
     text = joined("terms", np.float32).replace("sum_of_team(square", "sum_of_teams(square")
     with pytest.raises(RuntimeError, match=r"terms\.cu\(\d+\)"):
-        build(text, *_flags("sm_80"))
+        compiled(text, *_flags("sm_80"))
 
 
 def test_headers_are_joined_once_and_leave_no_include() -> None:
     for topic in TOPICS:
-        text = joined(topic, np.float64)
+        text = example(topic, np.float64)
         assert "#include" not in text
         for header in FOLDER.glob("*.cuh"):
             assert text.count(f'#line 1 "{header.name}"') <= 1

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from cushim import planted
 from cushim.device import DeviceLauncher, device
+from cushim.examples import example
 from cushim.runner import ShimLauncher, build, kernel_names
 from cushim.sets import libraries
 from cushim.tour import tour
 from cushim.watched import watch
 
-from vsmnp.kernels.cuda.source import TOPICS, joined
+from vsmnp.kernels.cuda.source import TOPICS
 from vsmnp.kernels.hosted import Hosted
 from vsmnp.types import Array
 
@@ -85,7 +86,7 @@ def test_the_tour_of_a_card_goes_through_every_kernel(folder: Path) -> None:
     """As for the sanitizer of a card: arrays and lists of arrays are on a device that alone opens them."""
     launcher = DeviceLauncher(folder)
     tour(Hosted(device(launcher)), [np.dtype(np.float32)])  # type: ignore[arg-type]
-    sources = [joined(topic, np.dtype(np.float32)) for topic in TOPICS]
+    sources = [example(topic, np.float32) for topic in TOPICS]
     missed = {name for source in sources for name in kernel_names(source)} - launcher.launched
     assert missed == set()
 

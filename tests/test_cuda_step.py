@@ -18,6 +18,7 @@ from strategies import few
 from vsmnp.data import load_data
 from vsmnp.kernels.cuda import source, step_plan
 from vsmnp.kernels.cuda.step import CudaStep, part_size
+from vsmnp.kernels.cuda.step_shape import PADDING
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.settings.settings import Settings
 from vsmnp.training.info import Info
@@ -58,16 +59,26 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> ShimLauncher:
     return ShimLauncher(libraries(tmp_path_factory))
 
 
-def names(kind: str) -> list[str]:
-    """Read the names of an enumeration in the kernels' source."""
-    found = re.search(rf"enum {kind} \{{(.*?)\}};", source.joined("step_tiled", np.dtype(np.float32)), re.S)
+def names(step: CudaStep, kind: str) -> list[str]:
+    """Read the names of an enumeration in the source of a step's kernels."""
+    text = source.joined("step_tiled", step.spec.dtype, step.plan.shape)
+    found = re.search(rf"enum {kind} \{{(.*?)\}};", text, re.S)
     assert found is not None
     return re.findall(r"\w+", found[1])
 
 
-def word_of(name: str) -> int:
-    """Return the index of a word in a plan."""
-    return names("PlanWord").index(name)
+def constant_of(plan: step_plan.StepPlan, name: str) -> int:
+    """Read a constant of the source of a step's kernels."""
+    found = re.search(rf"\b{name} = (-?\d+)\b", "\n".join(plan.shape))
+    assert found is not None
+    return int(found[1])
+
+
+def plan_of(settings: Settings, kilobytes: int) -> step_plan.StepPlan:
+    """Return the plan of a step on a card that gives so much shared memory to a block of 256 threads."""
+    spec = Trainer.build(reference, settings, load_data("mixture")).spec
+    assert spec is not None
+    return step_plan.plan(spec, kilobytes * 1024, 256)
 
 
 def trainer_of(k: Kernels, settings: Settings, many: int = ONE_BLOCK) -> Trainer:
@@ -238,9 +249,7 @@ def test_a_model_diverges_by_a_gradient_that_overflows_somewhere(launcher: ShimL
 def test_a_slice_of_a_gradient_is_small() -> None:
     """Computed, not measured: what one block of ``step_sum`` reads for two layers of 100, in kB."""
     wide = replace(TINY, hidden=(100, 100), samples=1, dtype="float32", batch_size=1000)
-    spec = Trainer.build(reference, wide, load_data("mixture")).spec
-    assert spec is not None
-    plan = step_plan.plan(spec, 227 * 1024)
+    plan = plan_of(wide, 227)
     parts, threads = -(-1000 // plan.rows), 256
     assert (plan.rows, parts, -(-plan.packed[0] // threads)) == (32, 32, 43)
     assert round(4 * plan.packed[0] * parts / 1e6, 1) == 1.4
@@ -249,9 +258,9 @@ def test_a_slice_of_a_gradient_is_small() -> None:
 
 def without_moments(step: CudaStep) -> CudaStep:
     """Build the same step with the encoder's moments left in memory."""
-    words = step.plan.words.copy()
-    words[word_of("MOMENTS")] = 0
-    return replace(step, plan=replace(step.plan, words=words, moments=0))
+    shape = tuple(line.replace("MOMENTS = 1", "MOMENTS = 0") for line in step.plan.shape)
+    assert shape != step.plan.shape
+    return replace(step, plan=replace(step.plan, shape=shape, moments=0))
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
@@ -292,11 +301,9 @@ def test_moments_are_in_shared_memory_where_occupancy_stays_the_same() -> None:
         (wide, 227, False),
         (replace(wide, hidden=(20, 20)), 227, True),
     ):
-        spec = Trainer.build(reference, settings, load_data("mixture")).spec
-        assert spec is not None
-        plan = step_plan.plan(spec, kilobytes * 1024)
+        plan = plan_of(settings, kilobytes)
         assert (plan.moments > 0) == held == ("moments" in str(plan))
-        assert plan.words[word_of("MOMENTS")] == held
+        assert constant_of(plan, "MOMENTS") == held
 
 
 @pytest.mark.parametrize("kilobytes", [227, 163, 99, 64])
@@ -307,9 +314,7 @@ def test_what_is_shared_is_enough_for_the_blocks_that_are_counted_on(kilobytes: 
     choices: tuple[dict[str, Any], ...] = ({"encoder_steps": 2}, {"hidden": (50, 50)}, {"hidden": (8,)})
     others = (replace(narrow, **choice) for choice in choices)
     for settings in (narrow, joint, *others):
-        spec = Trainer.build(reference, settings, load_data("mixture")).spec
-        assert spec is not None
-        plan = step_plan.plan(spec, kilobytes * 1024)
+        plan = plan_of(settings, kilobytes)
         block = 4 * (plan.shared_numbers + plan.moments) + step_plan.RESERVED
         most = 4 if settings.hidden[0] <= 32 else 2
         blocks = min(most // 2 if settings.objective == "fae" else most, kilobytes * 1024 // block)
@@ -341,14 +346,13 @@ def test_tangents_take_memory_only_in_steps_of_second_order() -> None:
     wide = replace(TINY, hidden=(30, 30), dtype="float32")
     steps = [replace(wide, inference=inference) for inference in ("fisher", "fisher-reparam")]
     steps += [replace(wide, objective="fae", inference="fisher")]
-    specs = [Trainer.build(reference, settings, load_data("mixture")).spec for settings in steps]
-    plans = [step_plan.plan(spec, 227 * 1024) for spec in specs if spec is not None]
+    plans = [plan_of(settings, 227) for settings in steps]
     decoder, encoder = 2 + 30 + 30 + 2, 2 + 30 + 30 + 4
-    stride = plans[0].rows + step_plan.PADDING
+    stride = plans[0].rows + PADDING
     assert plans[0].rows == plans[1].rows == plans[2].rows
     assert plans[1].shared_numbers - plans[0].shared_numbers == decoder * stride
     assert plans[2].shared_numbers - plans[1].shared_numbers == encoder * stride
-    assert [step_plan.plan(spec, 163 * 1024).rows for spec in specs if spec is not None] == [64, 32, 32]
+    assert [plan_of(settings, 163).rows for settings in steps] == [64, 32, 32]
 
 
 def test_float32_agrees(launcher: ShimLauncher) -> None:
@@ -391,19 +395,17 @@ def test_a_step_that_cannot_be_fused_is_logged_and_composed(launcher: ShimLaunch
 
 
 def test_the_plan_is_what_the_kernels_read(launcher: ShimLauncher) -> None:
-    """Both sides use the same index for each name."""
-    words, numbers = names("PlanWord"), names("PlanNumber")
+    """Both sides use the same constants, and the same index for each number."""
     trainer = trainer_of(kernel_set(launcher, GEOMETRIES[0]), TINY)
-    assert isinstance(trainer.fused, CudaStep)
-    plan, spec = trainer.fused.plan, trainer.fused.spec
-    assert len(plan.words) == words.index("PLAN_WORDS") + 8 * (
-        len(spec.encoder.widths) + len(spec.decoder.widths)
-    )
-    assert plan.words[words.index("ROWS")] == plan.rows
-    assert plan.words[words.index("LOG_SD")] == spec.log_sd
+    step = trainer.fused
+    assert isinstance(step, CudaStep)
+    plan, spec, numbers = step.plan, step.spec, names(step, "PlanNumber")
+    assert constant_of(plan, "ROWS") == plan.rows
+    assert constant_of(plan, "THREADS") == plan.threads == 64
+    assert constant_of(plan, "LOG_SD") == spec.log_sd
     assert len(plan.numbers) == len(numbers)
     assert plan.numbers[numbers.index("GAMMA_FLOOR")] == spec.learning.gamma_floor
-    assert names("Finding").index("FINDINGS") == step_plan.FINDINGS
+    assert names(step, "Finding").index("FINDINGS") == step_plan.FINDINGS
 
 
 def test_parts_of_a_minibatch_fill_the_card_and_no_more_memory() -> None:

@@ -7,7 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import _lru_cache_wrapper
+from functools import _lru_cache_wrapper, cached_property
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -74,6 +74,10 @@ def _runs(statement: Statement, told: Any) -> bool:
     for each in gc.get_objects():  # what was computed before is computed again
         if isinstance(each, _lru_cache_wrapper) and each.__module__.startswith("vsmnp.paper.derivations."):
             each.cache_clear()
+        elif str(type(each).__module__).startswith("vsmnp.paper.derivations.") and hasattr(each, "__dict__"):
+            for name, kept in vars(type(each)).items():
+                if isinstance(kept, cached_property):
+                    vars(each).pop(name, None)
     told(note)
     try:
         for check in sorted(statement.checks, key=lambda check: "symbolic" in check.__qualname__):

@@ -81,7 +81,7 @@ def show(name: str) -> None:
 def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Create an empty folder, plots that open no window, and the imports of a notebook's shell."""
     display = ModuleType("IPython.display")
-    vars(display).update(Image=show, Markdown=str)
+    vars(display).update(Image=show, Markdown=str, HTML=str)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -16,6 +16,13 @@ from vsmnp.data import load_data
 from vsmnp.data.arrays.formats import SUFFIXES
 from vsmnp.data.pictures import decode
 from vsmnp.errors import DataError
+from vsmnp.evaluation.feature_choice import FeatureChoice
+from vsmnp.paper.reproduce.failure.measures import read_measured
+from vsmnp.paper.reproduce.fig2 import trajectories
+from vsmnp.paper.reproduce.images import distances
+from vsmnp.paper.reproduce.reproduction import read_records
+from vsmnp.sweeps.engines.driver_file import DriverFile
+from vsmnp.sweeps.packs import MEMBERS, PACKS, interrupted_packs
 
 #: A process that reads without an end is ended, and its test fails.
 PATIENCE = 60.0
@@ -74,6 +81,27 @@ def test_inputs_of_commands_have_an_end(tmp_path: Path, make: Callable[[Path], N
         assert done.returncode in (0, 1, 2), done.stderr
         assert "Traceback" not in done.stderr
         assert done.returncode != 0 or command[0] == "list"
+
+
+@pytest.mark.parametrize("make", ENDLESS)
+def test_what_reproductions_and_sweeps_read_has_an_end(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Their own files count as missing; one of records is a sentence."""
+    (tmp_path / PACKS / "one").mkdir(parents=True)
+    for name in ("x.csv", "x.json", distances.DISTANCES, ".driver"):
+        make(tmp_path / name)
+    make(tmp_path / PACKS / "one" / MEMBERS)
+    with pytest.raises(DataError, match=r"x\.csv is damaged"):
+        read_records(tmp_path / "x.csv", {"seed": int}, "is damaged", "make it again")
+    assert trajectories._read(tmp_path / "x.csv", {}) is None
+    assert read_measured(tmp_path, "x.json") is None
+    assert distances.read(tmp_path, FeatureChoice("lenet")) == {}
+    assert not DriverFile.below(tmp_path).is_seen()
+    assert list(interrupted_packs(tmp_path, [])) == []
+
+
+def test_json_that_is_nested_deeply_is_no_measurement(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    assert read_measured(tmp_path, "x.json") is None
 
 
 @pytest.mark.parametrize("name", ["eps", "gif", "psd", "fits"])

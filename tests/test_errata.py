@@ -51,10 +51,10 @@ def test_only_what_is_called_wrong_shows_that_it_is_within_the_assumptions() -> 
 
 
 def test_the_optima_of_the_printed_second_likelihood_are_apart() -> None:
-    (basin,) = find_basins(PROBLEMS[1])
-    assert basin.fisher is not None
-    assert basin.kl is not None
-    fisher, kl = np.array(basin.fisher.mean), np.array(basin.kl.mean)
+    of_kl, of_fisher = find_basins(PROBLEMS[1])
+    assert of_fisher.fisher is not None
+    assert of_kl.kl is not None
+    fisher, kl = np.array(of_fisher.fisher.mean), np.array(of_kl.kl.mean)
     for quoted in (f"({fisher[0]:.3f}, {fisher[1]:.3f})", f"({kl[0]:.3f}, {kl[1]:.3f})"):
         assert quoted in SLIPS["text-p-two"].why
     assert f"{np.hypot(*(fisher - kl)):.2f} off" in SLIPS["text-p-two"].why

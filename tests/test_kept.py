@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from small_data import smaller_sets
 from vsmnp.cli import main
 from vsmnp.data.dataset import fingerprint
 from vsmnp.errors import StorageError
+from vsmnp.evaluation import kept as keeping
 from vsmnp.evaluation.evaluate import evaluate
 from vsmnp.evaluation.floors import floors
-from vsmnp.evaluation.kept import EVALUATION, kept
+from vsmnp.evaluation.kept import EVALUATION, keep, kept
 from vsmnp.metrics import MODEL_METRICS, metric
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings.settings import Settings
@@ -261,3 +263,26 @@ def test_list_of_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "There are no runs" in vsmnp("list", tmp_path).stderr
     missing = CliRunner().invoke(main, ["list", str(tmp_path / "none")])
     assert (missing.exit_code, "There is no folder" in missing.output) == (2, True)
+
+
+def test_of_two_evaluations_at_once_none_loses_the_figures_of_the_other(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One computes FID, and writes it after the other has read the file and before that replaces it."""
+    run, quality, write = load_run(runs / "a"), {"extractor": "mine"}, keeping.write_text
+    other = threading.Thread(target=lambda: keep(run, {"fid": [1.0, 2.0]}, 20, 2, quality))
+
+    def slowly(*arguments: object) -> None:
+        if not other.ident:
+            other.start()
+            other.join(0.5)  # without a lock it ends here
+        write(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(keeping, "write_text", slowly)
+    keep(run, {"nll": [3.0, 4.0]}, 20, 2)
+    other.join()
+    found = kept(runs / "a")
+    assert found is not None
+    assert found.quality == quality
+    assert found.figures["fid"] == [1.0, 2.0]
+    assert sorted(path.name for path in (runs / "a").glob(".*")) == []

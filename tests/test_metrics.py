@@ -13,8 +13,9 @@ import pytest
 from vsmnp import metrics
 from vsmnp.errors import ConfigError, DataError
 from vsmnp.kernels import load
+from vsmnp.kernels.reference import likelihood
 from vsmnp.layers.dense import Dense
-from vsmnp.metrics import Subject, batches, importance, reconstruction
+from vsmnp.metrics import Subject, batches, reconstruction
 from vsmnp.model.gaussian import DiagonalGaussian
 from vsmnp.model.vae import GaussianVAE
 from vsmnp.rng import Key, Stream
@@ -374,7 +375,7 @@ def test_no_figure_depends_on_how_the_data_are_cut(monkeypatch: pytest.MonkeyPat
     whole = figures(case)
     monkeypatch.setattr(batches, "ROWS", 17)
     monkeypatch.setattr(reconstruction, "ELEMENTS", 31)
-    monkeypatch.setattr(importance, "DATA_ROWS", 5)
+    monkeypatch.setattr(likelihood, "DATA_ROWS", 5)
     cut = figures(case)
     for name in NAMES:
         np.testing.assert_allclose(

@@ -324,7 +324,10 @@ def test_every_verdict_says_how_far_the_training_is() -> None:
         )
     bare = [{**row, "drift": None} for row in rows]
     for each in verdicts.verdicts(FIG3, bare, 5000):
-        assert each.numbers.endswith("; after 10,000 steps, whose changes are not in the record")
+        assert each.numbers.endswith(
+            "; how far the training is from its end after 10,000 steps is not known: the record lacks the "
+            "column drift"
+        )
     describing = ("K-M2 constrains the reconstruction", "decoder_variance")
     assert _answers(FIG3, _as_the_paper_says(False))[describing] is Answer.AGREES
     assert _answers(FIG3, rows)[describing] is _answers(FIG3, bare)[describing] is Answer.UNDECIDED

@@ -43,6 +43,7 @@ from vsmnp.paper.reproduce.images.budgets import BUDGETS, ImageBudget, budget
 from vsmnp.paper.reproduce.images.cells import cells
 from vsmnp.paper.reproduce.methods import METHODS
 from vsmnp.paper.reproduce.methods import NAMES as METHOD_NAMES
+from vsmnp.runs import checkpoint
 from vsmnp.runs.evaluation_log import Evaluations
 from vsmnp.runs.session import Session
 from vsmnp.sweeps.engines.local import LocalProcesses
@@ -231,6 +232,19 @@ def test_damaged_measurements_are_made_again(damage: bytes, plan: ImageGridPlan,
     expected = load(GRID).reproduce(tmp_path, plan, _ignore)
     (file,) = plan.runs.rglob(measured.MEASURED)
     file.write_bytes(damage)
+    assert load(GRID).reproduce(tmp_path, plan, _ignore).data == expected.data
+
+
+def test_measurements_of_an_earlier_version_are_made_again(plan: ImageGridPlan, tmp_path: Path) -> None:
+    """They lack the shares of the posterior standard deviations near 0 and near 1."""
+    plan = replace(plan, methods=("K-M1",))
+    expected = load(GRID).reproduce(tmp_path, plan, _ignore)
+    (file,) = plan.runs.rglob(measured.MEASURED)
+    arrays, attributes = checkpoint.load(file)
+    old = [{k: v for k, v in row.items() if not k.startswith("sds_near")} for row in attributes["rows"]]
+    assert old != attributes["rows"]
+    checkpoint.save(file, arrays, {**attributes, "rows": old})
+    assert measured.read(file.parent) is None
     assert load(GRID).reproduce(tmp_path, plan, _ignore).data == expected.data
 
 

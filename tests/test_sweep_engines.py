@@ -6,19 +6,22 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from engine_work import double, end_always, end_once, fail, wait_for_stop
 
-from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError
+from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError, LockedError
 from vsmnp.runs import checkpoint
 from vsmnp.sweeps.cells import Cell, cells_of
 from vsmnp.sweeps.driver import Driver
+from vsmnp.sweeps.engines import local
 from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
 from vsmnp.sweeps.engines.completed import LOSSES, completed
 from vsmnp.sweeps.engines.dask import DaskCluster
@@ -27,6 +30,7 @@ from vsmnp.sweeps.engines.engine import EngineLostError, Order, WorkEngine, Work
 from vsmnp.sweeps.engines.local import THIS_PROCESS, LocalProcesses, ThisProcess
 from vsmnp.sweeps.engines.remote import Failed, check_worker, work_remotely
 from vsmnp.sweeps.engines.slurm import SlurmJobs
+from vsmnp.sweeps.waiting import lock_sweep
 from vsmnp.version import VERSION
 
 #: Small runs, long enough that a worker can be killed in the middle of one.
@@ -129,7 +133,7 @@ def test_items_are_taken_one_by_one(tmp_path: Path) -> None:
 
 def test_a_worker_of_another_version_or_folder_is_one_sentence(tmp_path: Path) -> None:
     file = DriverFile.below(tmp_path)
-    with pytest.raises(ConfigError, match="does not see the folder"):
+    with pytest.raises(ConfigError, match="does not find the folder"):
         check_worker(VERSION, file)
     file.write()
     check_worker(VERSION, file)
@@ -208,6 +212,48 @@ def test_a_killed_driver_goes_on_where_it_stopped(tmp_path: Path) -> None:
     Driver(tmp_path / "whole", THIS_PROCESS, pack=4).train(cells(steps=400))
     assert arrays_of(tmp_path / "killed") == arrays_of(tmp_path / "whole")
     assert not (tmp_path / "killed" / ".packs").exists()
+
+
+_LATE = """
+from contextlib import closing
+from pathlib import Path
+from engine_work import end_late
+from vsmnp.runs.lock import lock_folder
+from vsmnp.sweeps.engines.completed import completed
+from vsmnp.sweeps.engines.engine import Order
+from vsmnp.sweeps.engines.local import LocalProcesses
+folder = Path({folder!r})
+lock = lock_folder(folder)
+with closing(completed([folder], end_late, LocalProcesses(1), Order(folder, lock=lock.descriptor))) as found:
+    dict(found)
+"""
+
+
+def test_the_processes_of_a_killed_driver_are_waited_for(tmp_path: Path) -> None:
+    """They keep the lock of the sweep, and may write until they have ended."""
+    driver = subprocess.Popen([sys.executable, "-c", _LATE.format(folder=str(tmp_path))])
+    wait_until((tmp_path / "begun").exists)
+    with pytest.raises(LockedError, match=f"process {driver.pid} on"):
+        lock_sweep(tmp_path, lambda: True)
+    driver.kill()
+    driver.wait()
+    with pytest.raises(Interrupted):
+        lock_sweep(tmp_path, lambda: True)
+    lock = lock_sweep(tmp_path, lambda: False)
+    assert (tmp_path / "ended").exists()
+    lock.release()
+
+
+def test_an_item_that_waited_for_its_process_is_not_begun_after_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_parent", os.getppid(), raising=False)
+    monkeypatch.setattr(local, "_stopped", stopped := threading.Event(), raising=False)
+    monkeypatch.setattr(local, "_progress", SimpleNamespace(put=lambda count: None), raising=False)
+    assert local._finish(double, 0, 3) == 6
+    stopped.set()
+    with pytest.raises(Interrupted):
+        local._finish(double, 0, 3)
 
 
 # --- Dask, as a user starts it ---------------------------------------------------------------------

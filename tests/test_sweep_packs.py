@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from small_data import smaller_sets
 
 from vsmnp.errors import ConfigError, DivergenceError, Interrupted
 from vsmnp.runs import checkpoint
+from vsmnp.runs.lock import lock_folder
 from vsmnp.runs.session import Session, load_run
 from vsmnp.settings.in_effect import OF_A_MODEL
 from vsmnp.settings.settings import Settings
@@ -23,7 +25,16 @@ from vsmnp.sweeps.axes import grid
 from vsmnp.sweeps.cells import Cell, cells_of
 from vsmnp.sweeps.driver import Driver
 from vsmnp.sweeps.engines.local import THIS_PROCESS
-from vsmnp.sweeps.packs import LARGEST, Pack, largest_pack, may_be_packed, packs_of
+from vsmnp.sweeps.packs import (
+    LARGEST,
+    MEMBERS,
+    PACKS,
+    Pack,
+    largest_pack,
+    may_be_packed,
+    packs_of,
+    remove_spent_packs,
+)  # fmt: skip
 from vsmnp.sweeps.work import Status, open_pack, train_pack
 
 BASE = {"steps": 12, "hidden": (8,), "dtype": "float64", "log_every": 3, "batch_size": 40}
@@ -154,6 +165,22 @@ def test_a_stopped_pack_goes_on_with_the_same_bits(stop_at: int, tmp_path: Path)
         compare(tmp_path / "stopped" / cell.name, tmp_path / "whole" / cell.name, 0)
 
 
+def test_a_cell_of_a_pack_takes_three_files_and_seven_flushes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They decide the load of a file system (docs/scale.md)."""
+    flushed: list[int] = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    counts = []
+    for number in (2, 5):
+        flushed.clear()
+        pack = Pack(cells({"steps": 1, "kernels": "reference"}, {"seed": list(range(number))}))
+        train_pack(pack, lambda parts: None, never, tmp_path / f"{number}")
+        counts.append(len(flushed))
+        assert all(len(list((tmp_path / f"{number}" / cell.name).iterdir())) == 3 for cell in pack.cells)
+    assert counts[1] - counts[0] == 3 * 7
+
+
 @pytest.mark.parametrize("place", range(9))
 def test_a_kill_during_the_split_loses_nothing(
     place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -226,7 +253,34 @@ def test_what_an_ensemble_would_change_is_trained_alone(base: dict[str, Any]) ->
 
 
 def test_a_pack_keeps_all_workers_busy() -> None:
-    assert [largest_pack(cells, 4) for cells in (1, 4, 5, 400)] == [1, 1, 2, LARGEST]
+    assert [largest_pack(cells, 4) for cells in (1, 4, 5, 400)] == [1, 1, 2, 50]
+    assert largest_pack(1_280_000, 2) == LARGEST
+    assert largest_pack(0, 2) == 1
+
+
+def test_folders_of_packs_are_removed_when_no_training_goes_on_in_them(tmp_path: Path) -> None:
+    def touch(path: Path, text: str = "") -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    packs = tmp_path / PACKS
+    (packs / "empty").mkdir(parents=True)
+    touch(tmp_path / "seed=0" / "checkpoint.h5")
+    members = {"untrained": [1], "half-done": [0, 1], "divided": [0], "in-use": [0]}
+    for name, seeds in members.items():
+        touch(packs / name / MEMBERS, json.dumps([f"seed={seed}" for seed in seeds]))
+        if name != "untrained":
+            touch(packs / name / "checkpoint.h5")
+    touch(packs / "damaged" / MEMBERS, "[")
+    touch(packs / "damaged" / "checkpoint.h5")
+    lock = lock_folder(packs / "in-use")
+    remove_spent_packs(tmp_path)
+    assert {path.name for path in packs.iterdir()} == {"half-done", "damaged", "in-use"}
+    lock.release()
+    touch(tmp_path / "seed=1" / "checkpoint.h5")
+    touch(packs / "damaged" / MEMBERS, "[]")
+    remove_spent_packs(tmp_path)
+    assert not packs.exists()
 
 
 def test_a_setting_of_a_model_is_a_setting() -> None:

@@ -528,6 +528,7 @@ def test_what_stands_in_a_lock_file_decides_nothing(tmp_path: Path) -> None:
         b"{",
         b"\xff\0",
         b'{"pid": 1, "host": "here", "since": "now", "command": "init"}',
+        b'{"pid": 1e999, "host": "here", "since": "now", "command": "init"}',
         b"[]",
     ):
         (tmp_path / LOCK).write_bytes(content)

@@ -11,12 +11,21 @@ from difflib import get_close_matches
 from typing import Self, TypeVar
 
 T = TypeVar("T")
+#: Longest sentence, in characters, that is shown whole.
+_LONGEST = 2000
 
 
 class VsmnpError(Exception):
     """The base class of every failure that vsmnp reports."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return the sentence; a long one, which quotes a file, is shortened in its middle."""
+        sentence = super().__str__()
+        if len(sentence) <= _LONGEST:
+            return sentence
+        return f"{sentence[: _LONGEST // 2]} ... {sentence[-_LONGEST // 4 :]}"
 
 
 class ConfigError(VsmnpError):

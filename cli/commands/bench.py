@@ -14,6 +14,7 @@ from vsmnp.types.progress import Stop
 from ..command import with_examples
 from ..console import ProgressLine, json_text, say, table
 from ..options import choices_of, quiet_option, settings_options
+from ..prediction import print_prediction
 from ..process import catch_signals, prepare_process
 from ..values import COUNT, FILE, FOLDER, IntegerList, NameChoice
 
@@ -28,6 +29,7 @@ _ANOTHER = "name another file"
   vsmnp bench --quick
   vsmnp bench --suite steps --objective m2 --hidden 100,100 --peer none
   vsmnp bench --suite images --arch dcgan --inference fisher
+  vsmnp bench --predict --objective m1 --inference kl
   vsmnp bench --suite summary --json summary.json --markdown summary.md --plot summary.png
 """)
 @click.option("--suite", type=NameChoice(tuple(SUITES)), default="summary",
@@ -51,6 +53,9 @@ _ANOTHER = "name another file"
 @click.option("--profile", is_flag=True,
               help="Time the parts of each step instead: networks, sampling, terms, optimiser; on a CPU also "
               "the stages of a fused step.")  # fmt: skip
+@click.option("--predict", is_flag=True,
+              help="Predict the fused step on a GPU instead, from its machine code: counts of instructions "
+              "and of wavefronts of shared memory, and steps a second. No GPU is needed.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Time fewer and smaller cases in shorter rounds.")
 @click.option("--repeats", type=click.IntRange(min=7), default=9, help="Number of rounds of a median.")
 @click.option("--peer", "peers", multiple=True, metavar="NAME",
@@ -67,7 +72,7 @@ _ANOTHER = "name another file"
 @quiet_option
 def command(
     repeats: int, peers: tuple[str, ...], folder: Path | None, json_file: str | None, markdown: Path | None,
-    old_file: Path | None, plot: Path | None, quiet: bool, **chosen: Any,
+    old_file: Path | None, plot: Path | None, predict: bool, quiet: bool, **chosen: Any,
 ) -> None:  # fmt: skip
     """Time training steps and kernels, in turn with peers that compute the same.
 
@@ -95,6 +100,9 @@ def command(
     template = Case(threads=threads or 1, **chosen)
     mine = choose_cores(template.threads)
     choice = SuiteChoice(template=template, threads=threads or len(everywhere), **cases)
+    if predict:
+        print_prediction(choice.first_case(), json_file == "-")
+        return
     parts = plan(choice)
     use_cores(mine)
     known = PeerFolder(folder or folder_of_checkout())

@@ -85,7 +85,8 @@ _SHOWN = 10
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print the cells, the packs and the estimated core hours without training.",
+    help="Print the packs, the estimated core hours and the time on 1, 100 and 10,000 workers without "
+    "training.",
 )
 @click.option("--plot", default="", metavar="NAME", help="Draw sweep.png, the metric over this axis.")
 @click.option("--metric", default="learning.loss", help="Metric of --plot: a column of sweep.csv.")
@@ -174,6 +175,7 @@ def _report(found: SweepTable, as_json: bool, quiet: bool) -> None:
 def _explain(cells: list[Cell | RefusedCell], driver: Driver, out: Path | None, as_json: bool) -> None:
     """Print the cells, their packs and the estimated time."""
     from vsmnp.sweeps.cost import estimate
+    from vsmnp.sweeps.scale import COLUMNS
 
     found = estimate(cells, driver, out)
     if as_json:
@@ -184,6 +186,8 @@ def _explain(cells: list[Cell | RefusedCell], driver: Driver, out: Path | None, 
     )
     for name, sentence in found.refused[:_SHOWN]:
         note(f"{name} would fail: {sentence}")
+    if scaled := found.scaled:
+        click.echo(table(COLUMNS, [each.row() for each in scaled]))
     say(found.sentence())
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from vsmnp.types import Kernels
 
 from ..reference import kernel_set as reference
-from . import channels, linear, optimizers, pointwise, random, terms
+from . import channels, likelihood, linear, optimizers, pointwise, random, terms
 from .conv import conv
 from .step import step
 
@@ -42,4 +42,6 @@ def _gathered(name: str, *modules: ModuleType) -> Kernels:
 
 
 #: The set; kernels that its modules lack are the reference's.
-KERNELS = _gathered("cpu", channels, conv, linear, optimizers, pointwise, random, step, terms, reference)
+KERNELS = _gathered(
+    "cpu", channels, conv, likelihood, linear, optimizers, pointwise, random, step, terms, reference
+)

@@ -13,6 +13,7 @@ import numpy as np
 
 from vsmnp.types import Array, DType, Recorder, Shape
 
+from ..reference.likelihood import likelihood_sums
 from .conv import Images
 from .gather import Gather
 from .machine import card
@@ -40,6 +41,11 @@ class CudaKernels(Images, Pointwise, Random, Terms, Optimisers, Stepping, Gather
     def zeros(self, shape: Shape, dtype: DType) -> Array:
         """Allocate an array of zeros on the machine."""
         return self.machine.xp.zeros(shape, dtype)  # type: ignore[no-any-return]
+
+    def likelihood_sums(self, x: Array, g: Array, tau: Array) -> tuple[Array, Array]:
+        """Compute the weighted sums on the host by NumPy, as the reference does."""
+        least, sums = likelihood_sums(*(self.to_host(each) for each in (x, g, tau)))
+        return self.asarray(least), self.asarray(sums)
 
     def parts(self) -> int:
         """Return 1: the minibatch is whole."""

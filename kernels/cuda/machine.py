@@ -86,12 +86,12 @@ class Machine:
         return self.load_arrays()
 
     @cached_property
-    def _module(self) -> Callable[[str, np.dtype[Any]], Module]:
-        return cache(lambda topic, dtype: self.launcher.compile(joined(topic, dtype)))
+    def _module(self) -> Callable[[str, np.dtype[Any], tuple[str, ...]], Module]:
+        return cache(lambda topic, dtype, shape: self.launcher.compile(joined(topic, dtype, shape)))
 
-    def module(self, topic: str, dtype: DType) -> Module:
-        """Return the kernels of ``<topic>.cu`` for a dtype, compiled once."""
-        return self._module(topic, np.dtype(dtype))
+    def module(self, topic: str, dtype: DType, shape: tuple[str, ...] = ()) -> Module:
+        """Return the kernels of ``<topic>.cu`` for a dtype and the shape of a step, compiled once."""
+        return self._module(topic, np.dtype(dtype), shape)
 
     @cached_property
     def _zero_ticks(self) -> Array:

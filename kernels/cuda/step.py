@@ -6,7 +6,7 @@ the parameters, each block a slice of them.
 
 Computed, not measured: two layers of 30, two-dimensional data, S = J = 1, batch 1000, KL and M1 in float32
 take 9,300 multiply-adds a datum, 18.6 MFLOP a model-step, so that a million model-steps a second are 18.6
-TFLOP/s. A block of 128 threads takes 68 kB of shared memory in tiles of 64 rows: three blocks on a
+TFLOP/s. A block of 128 threads takes 69 kB of shared memory in tiles of 64 rows: three blocks on a
 multiprocessor of 228 kB, two on one of 164 kB; if a block can have only 99 or 64 kB, tiles have 32 or 16
 rows. Two layers of 100 take 220 kB in tiles of 32 rows, one block on a multiprocessor of the largest GPUs; on
 others their step is composed. If z follows phi in a Fisher divergence, the decoder's tangents take one more
@@ -35,18 +35,8 @@ from vsmnp.types.division import Division
 from vsmnp.types.step_spec import FusedStep, StepSizes, StepSpec, StepTerms
 
 from .launching import Launching, blocks
-from .step_plan import (
-    FINDINGS,
-    NARROW_THREADS,
-    SUMS,
-    Side,
-    StepPlan,
-    joint,
-    narrow,
-    obstacle,
-    plan,
-    second_order,
-)
+from .source import joined
+from .step_plan import FINDINGS, SUMS, Side, StepPlan, obstacle, plan, topic_of
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +81,7 @@ class Stepping(Launching):
             _log.info(reason)
             return None
         many = MANY_A_MULTIPROCESSOR * self.machine.launcher.multiprocessors()
-        step = CudaStep(self, spec, plan(spec, shared_memory), many)
+        step = CudaStep(self, spec, plan(spec, shared_memory, self.threads), many)
         _log.info(step.plan)
         return step
 
@@ -142,7 +132,7 @@ class CudaStep:
             x = self.k.empty((len(xs), *x.shape[2:]), self._dtype)
             for place, other in enumerate(xs):
                 x[place] = other[0, 0]
-        self._launch("", "whole_step", (min(models, self.k.most_rows),), *self._constants,
+        self._launch("", "whole_step", (min(models, self.k.most_rows),), self._numbers, self._betas,
                      self.k.contiguous(x, self._dtype), 0 if shared else batch * x.shape[-1], batch, seeds,
                      *self.k.machine.step(now), *arrays,
                      numbers=self.plan.shared_numbers + self.plan.moments)  # fmt: skip
@@ -172,7 +162,7 @@ class CudaStep:
         optimal = side == Side.LEARNING and self.spec.learning.gamma == "optimal"
         for which, out in ((Side.GAMMA_SUMS, form_sums), (side, sums))[0 if optimal else 1 :]:
             self._launch("_tiled", "step_part", (parts, min(models, self.k.most_rows)),
-                         *self._constants[:2], x, batch, chunk, seeds, np.uint32(stream),
+                         self._numbers, x, batch, chunk, seeds, np.uint32(stream),
                          *self.k.machine.step(step), np.int32(which), state.phi, state.theta, models,
                          form_sums if which != Side.GAMMA_SUMS else sums, gradients, out,
                          numbers=self.plan.shared_numbers)  # fmt: skip
@@ -183,16 +173,17 @@ class CudaStep:
     ) -> None:
         """Sum the partial gradients of the blocks, and update the parameters slice by slice."""
         models, parts, packed = parted[0].shape
-        slices = min(blocks(packed, self._threads), self.k.most_blocks)
+        slices = min(blocks(packed, self.plan.threads), self.k.most_blocks)
         grid = slices, min(models, self.k.most_rows)
         totals, values = (self.k.empty((models, count), self._dtype) for count in (packed, FINDINGS))
         finite, updates = self.k.empty((models, slices), np.bool_), self.k.empty((models,), np.int64)
         memory = state.phi_memory if side == Side.INFERENCE else state.theta_memory
-        self._launch("_tiled", "step_sum", grid, *self._constants[:2], batch, np.int32(side), np.int32(parts),
+        self._launch("_tiled", "step_sum", grid, self._numbers, batch, np.int32(side), np.int32(parts),
                      *parted, state.theta, state.alive, memory.t, models, totals, finite, values,
                      updates)  # fmt: skip
-        self._launch("_tiled", "step_finish", grid, *self._constants, batch, np.int32(side), np.int32(slices),
-                     totals, finite, values, updates, *self.k.machine.step(state.step), *arrays)  # fmt: skip
+        self._launch("_tiled", "step_finish", grid, self._numbers, self._betas, batch, np.int32(side),
+                     np.int32(slices), totals, finite, values, updates, *self.k.machine.step(state.step),
+                     *arrays)  # fmt: skip
 
     def _vector(self, p: Array, memory: Any, lr: Array) -> tuple[Array, ...]:
         for array in (p, memory.m, memory.v):
@@ -203,26 +194,30 @@ class CudaStep:
         self, suffix: str, kernel: str, grid: tuple[int, ...], *arguments: Any, numbers: int = 0
     ) -> None:
         """Launch a kernel; ``numbers``, if any, is the size of its shared memory and its last argument."""
-        kind = "_joint" if joint(self.spec) else "_second" if second_order(self.spec) else ""
-        module = self.k.machine.module(f"step{kind}{suffix}", self._dtype)
+        module = self.k.machine.module(self._topic + suffix, self._dtype, self.plan.shape)
         given = (*arguments, numbers) if numbers else arguments
         module.launch(
-            kernel, grid, (self._threads,), given, numbers * self._dtype.itemsize, self.plan.carve_out
+            kernel, grid, (self.plan.threads,), given, numbers * self._dtype.itemsize, self.plan.carve_out
         )
+
+    def sources(self) -> list[str]:
+        """Return the sources of the kernels of this step: those of one launch, and those of many blocks."""
+        return [joined(self._topic + suffix, self._dtype, self.plan.shape) for suffix in ("", "_tiled")]
+
+    @cached_property
+    def _topic(self) -> str:
+        return topic_of(self.spec)
 
     @cached_property
     def _dtype(self) -> np.dtype[Any]:
         return np.dtype(self.spec.dtype)
 
     @cached_property
-    def _threads(self) -> int:
-        return min(self.k.threads, NARROW_THREADS) if narrow(self.spec) else self.k.threads
+    def _numbers(self) -> Array:
+        """The numbers of the plan on the machine."""
+        return self.k.machine.xp.asarray(self.plan.numbers)  # type: ignore[no-any-return]
 
     @cached_property
-    def _constants(self) -> tuple[Array, Array, Array]:
-        """Arrays of the plan on the machine."""
-        words, numbers, betas = (
-            self.k.machine.xp.asarray(array)
-            for array in (self.plan.words, self.plan.numbers, self.plan.betas)
-        )
-        return words, numbers, betas
+    def _betas(self) -> Array:
+        """The constants of both optimisers on the machine."""
+        return self.k.machine.xp.asarray(self.plan.betas)  # type: ignore[no-any-return]

@@ -1,40 +1,32 @@
-"""The plan of a fused step on a GPU: its constants as read by ``cu/step_plan.cuh``, and its memory.
-
-The enumerations of the constants in C are generated from the tables of this file; see ``source.py``.
-"""
+"""The plan of a fused step on a GPU: the rows of a tile, its memory, and the blocks of a multiprocessor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
-from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 
 from vsmnp.types.arrays import Array
 from vsmnp.types.kl_weight import is_weighted
-from vsmnp.types.step_spec import GAMMA_CODES, LOSS_CODES, NetworkSpec, StepLoss, StepSpec
+from vsmnp.types.step_spec import StepLoss, StepSpec
 
 from ..reference.activations import CODES
+from .step_shape import NUMBERS, PADDING, Parts, packed_network, shape_of
 
 #: The losses of phi and of theta that the kernels compute; a step with another one is composed.
 INFERENCE = StepLoss.KL, StepLoss.FISHER, StepLoss.JOINT
 LEARNING = StepLoss.ELBO, StepLoss.SCORE_MATCHING, StepLoss.JOINT
-#: The code of the identity in place of an activation.
-NO_ACTIVATION = -1
 
 #: Possible rows of a tile, the largest first. With fewer, there is too little work between two barriers.
 ROWS = (64, 32, 16)
-#: Padding of a feature's rows in elements.
-PADDING = 4
 #: Width up to which networks are narrow, and threads of a block for narrow networks.
 NARROW, NARROW_THREADS = 32, 128
 #: Blocks for which a multiprocessor has enough registers, for narrow networks and for others; half as many
 #: for the joint Fisher divergence.
 MOST_BLOCKS, MOST_WIDE_BLOCKS = 4, 2
+#: Registers of a multiprocessor.
+REGISTERS = 65536
 #: Bytes of a block's shared memory that kernels use besides the dynamic allocation.
 RESERVED = 2048
 
@@ -65,12 +57,16 @@ FINDINGS, SUMS = len(Finding), Finding.ALIGNED + 1
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The constants that the kernels of a step read, and the memory that they need.
+    """The shape of a step, the numbers that its kernels read, and the memory that they need.
 
     Attributes
     ----------
-    words, numbers, betas : Array
-        Constants in the layout of the kernels: int32, real, float64.
+    shape : tuple of str
+        Lines of ``step_shape.cuh``: the constants of the kernels' source.
+    numbers, betas : Array
+        Numbers in the layout of the kernels: real, float64.
+    threads : int
+        Number of threads of a block.
     shared_numbers : int
         Count of numbers in the shared memory of a block, without moments.
     moments : int
@@ -85,9 +81,10 @@ class StepPlan:
         number of blocks that the plan assumes. The remaining fast memory caches global memory.
     """
 
-    words: Array
+    shape: tuple[str, ...]
     numbers: Array
     betas: Array
+    threads: int
     shared_numbers: int
     moments: int
     packed: tuple[int, int]
@@ -102,29 +99,6 @@ class StepPlan:
             f"The fused step keeps {kept} in {size} bytes of shared memory a block, and takes {self.rows} "
             "rows of a minibatch at a time."
         )
-
-
-@dataclass(frozen=True)
-class _Network:
-    table: list[int]
-    packed: int
-    features: int
-    widest: int
-
-
-def _fours(width: int) -> int:
-    return -(-width // 4) * 4
-
-
-def _network(spec: NetworkSpec) -> _Network:
-    """Build the layer table: eight ints per layer, and a last row with the offset of the output."""
-    table, packed, at = [], 0, 0
-    for i, (n_in, n_out) in enumerate(pairwise(spec.widths)):
-        biases = packed + n_out * _fours(n_in)
-        table += [n_in, n_out, _fours(n_in), spec.weights[i], spec.biases[i], packed, biases, at]
-        packed, at = biases + _fours(n_out), at + n_in
-    table += [0] * 7 + [at]
-    return _Network(table, packed, at + spec.widths[-1], max(spec.widths))
 
 
 def _unsupported(spec: StepSpec) -> str | None:
@@ -171,8 +145,13 @@ def second_order(spec: StepSpec) -> bool:
     return spec.inference.loss is StepLoss.FISHER and spec.inference.follows
 
 
+def topic_of(spec: StepSpec) -> str:
+    """Return the name of the source of a step in one launch; that of many blocks ends in ``_tiled``."""
+    return "step_joint" if joint(spec) else "step_second" if second_order(spec) else "step"
+
+
 def _shared_numbers(spec: StepSpec, rows: int) -> int:
-    encoder, decoder = _network(spec.encoder), _network(spec.decoder)
+    encoder, decoder = packed_network(spec.encoder), packed_network(spec.decoder)
     parameters = encoder.packed + decoder.packed + max(encoder.packed, decoder.packed)
     features = encoder.features + decoder.features + 2 * max(encoder.widest, decoder.widest)
     scores = spec.encoder.widths[0] if spec.learning.form.crosses else 0
@@ -210,6 +189,16 @@ def _blocks(spec: StepSpec, rows: int, moments: int, shared_memory: int) -> int:
     return min(most, shared_memory // _bytes(spec, rows, moments))
 
 
+def _resident(spec: StepSpec, rows: int, moments: int, shared_memory: int, threads: int) -> int:
+    """Compute the blocks of a multiprocessor for which the compiler bounds the registers of a thread.
+
+    They bound a thread to 128 registers, or to 255 in double precision and for the joint divergence. If
+    shared memory has room for fewer blocks, a thread may have more.
+    """
+    most = REGISTERS // (threads * (255 if joint(spec) or spec.dtype == "float64" else 128))
+    return max(1, min(most, _blocks(spec, rows, moments, shared_memory)))
+
+
 def _carve_out(spec: StepSpec, rows: int, moments: int, shared_memory: int) -> int:
     need = _blocks(spec, rows, moments, shared_memory) * _bytes(spec, rows, moments)
     return -(-100 * need // shared_memory)
@@ -223,90 +212,35 @@ def _moments(spec: StepSpec, rows: int, shared_memory: int) -> int:
     """
     if spec.encoder_steps < 2 or not spec.encoder_optimizer.adam:
         return 0
-    moments = 2 * _network(spec.encoder).packed
+    moments = 2 * packed_network(spec.encoder).packed
     blocks, blocks_with = (_blocks(spec, rows, held, shared_memory) for held in (0, moments))
     return moments if blocks_with == blocks else 0
 
 
-class _Parts(NamedTuple):
-    """The arguments of the constants of a plan; ``moments`` is a count."""
+def plan(spec: StepSpec, shared_memory: int, threads: int) -> StepPlan:
+    """Compute the plan of a step that has no :func:`obstacle`.
 
-    spec: StepSpec
-    encoder: _Network
-    decoder: _Network
-    rows: int
-    moments: int
-
-
-def _code(name: str | None) -> int:
-    return NO_ACTIVATION if name is None else CODES[name]
-
-
-#: The words of a plan by their names in C.
-WORDS: Mapping[str, Callable[[_Parts], int]] = MappingProxyType({
-    "ENCODER_LAYERS": lambda p: len(p.spec.encoder.weights),
-    "DECODER_LAYERS": lambda p: len(p.spec.decoder.weights),
-    "ENCODER_ACTIVATION": lambda p: _code(p.spec.encoder.activation),
-    "DECODER_ACTIVATION": lambda p: _code(p.spec.decoder.activation),
-    "DECODER_OUTPUT": lambda p: _code(p.spec.decoder.output),
-    "SCALE": lambda p: _code(p.spec.scale),
-    "DATA": lambda p: p.spec.encoder.widths[0],
-    "LATENT": lambda p: p.spec.d_z,
-    "INFERENCE_LOSS": lambda p: LOSS_CODES[p.spec.inference.loss],
-    "INFERENCE_SAMPLES": lambda p: p.spec.inference.samples,
-    "LEARNING_LOSS": lambda p: LOSS_CODES[p.spec.learning.loss],
-    "LEARNING_SAMPLES": lambda p: p.spec.learning.samples,
-    "CROSSES": lambda p: p.spec.learning.form.crosses,
-    "GAMMA": lambda p: GAMMA_CODES[p.spec.learning.gamma],
-    "ENCODER_ADAM": lambda p: p.spec.encoder_optimizer.adam,
-    "DECODER_ADAM": lambda p: p.spec.decoder_optimizer.adam,
-    "ENCODER_STEPS": lambda p: p.spec.encoder_steps,
-    "INFERENCE_STREAM": lambda p: p.spec.streams[0],
-    "LEARNING_STREAM": lambda p: p.spec.streams[1],
-    "LOG_SD": lambda p: p.spec.log_sd,
-    "ENCODER_SIZE": lambda p: p.spec.encoder.size,
-    "DECODER_SIZE": lambda p: p.spec.decoder.size,
-    "ENCODER_PACKED": lambda p: p.encoder.packed,
-    "DECODER_PACKED": lambda p: p.decoder.packed,
-    "ENCODER_FEATURES": lambda p: p.encoder.features,
-    "DECODER_FEATURES": lambda p: p.decoder.features,
-    "WIDEST": lambda p: max(p.encoder.widest, p.decoder.widest),
-    "ROWS": lambda p: p.rows,
-    "MOMENTS": lambda p: p.moments > 0,
-    "FOLLOWS": lambda p: p.spec.inference.follows,
-    "BY_PROBE": lambda p: p.spec.inference.probe,
-    "PROBE_STREAM": lambda p: p.spec.streams[2],
-})  # fmt: skip
-#: The real constants of a plan by their names in C.
-NUMBERS: Mapping[str, Callable[[StepSpec], float]] = MappingProxyType({
-    "INFERENCE_WEIGHT": lambda spec: spec.inference.weight,
-    "C_EACH": lambda spec: spec.learning.form.c_each,
-    "C_MEAN": lambda spec: spec.learning.form.c_mean,
-    "D_EACH": lambda spec: spec.learning.form.d_each,
-    "D_MEAN": lambda spec: spec.learning.form.d_mean,
-    "GAMMA_C_EACH": lambda spec: spec.learning.form_for_gamma.c_each,
-    "GAMMA_C_MEAN": lambda spec: spec.learning.form_for_gamma.c_mean,
-    "GAMMA_D_EACH": lambda spec: spec.learning.form_for_gamma.d_each,
-    "GAMMA_D_MEAN": lambda spec: spec.learning.form_for_gamma.d_mean,
-    "GAMMA_FLOOR": lambda spec: spec.learning.gamma_floor,
-    "ENCODER_EPS": lambda spec: spec.encoder_optimizer.eps,
-    "DECODER_EPS": lambda spec: spec.decoder_optimizer.eps,
-})  # fmt: skip
-
-
-def plan(spec: StepSpec, shared_memory: int) -> StepPlan:
-    """Compute the plan of a step that has no :func:`obstacle`."""
+    Parameters
+    ----------
+    spec : StepSpec
+        The step.
+    shared_memory : int
+        The most bytes of shared memory that a block can have.
+    threads : int
+        Number of threads of a block, at most as many as :data:`NARROW_THREADS` if the networks are narrow.
+    """
     rows = _rows(spec, shared_memory)
     assert rows is not None
-    moments = _moments(spec, rows, shared_memory)
-    encoder, decoder = _network(spec.encoder), _network(spec.decoder)
-    parts = _Parts(spec, encoder, decoder, rows, moments)
-    words = [int(word(parts)) for word in WORDS.values()]
+    moments, threads = (
+        _moments(spec, rows, shared_memory),
+        min(threads, NARROW_THREADS) if narrow(spec) else threads,
+    )
+    parts = Parts(spec, packed_network(spec.encoder), packed_network(spec.decoder), rows, moments, threads,
+                   _resident(spec, rows, moments, shared_memory, threads))  # fmt: skip
     betas = [getattr(rule, name) for rule in (spec.encoder_optimizer, spec.decoder_optimizer)
              for name in ("beta1", "beta2")]  # fmt: skip
     return StepPlan(
-        np.array([*words, *encoder.table, *decoder.table], np.int32),
-        np.array([number(spec) for number in NUMBERS.values()], spec.dtype),
-        np.array(betas, np.float64), _shared_numbers(spec, rows), moments, (encoder.packed, decoder.packed),
-        rows, _carve_out(spec, rows, moments, shared_memory),
+        shape_of(parts), np.array([number(spec) for number in NUMBERS.values()], spec.dtype),
+        np.array(betas, np.float64), threads, _shared_numbers(spec, rows), moments,
+        (parts.encoder.packed, parts.decoder.packed), rows, _carve_out(spec, rows, moments, shared_memory),
     )  # fmt: skip

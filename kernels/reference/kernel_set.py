@@ -16,6 +16,7 @@ from .conv import channel_moments as channel_moments
 from .conv import conv as conv
 from .conv import conv_adjoint_w as conv_adjoint_w
 from .conv import conv_adjoint_x as conv_adjoint_x
+from .likelihood import likelihood_sums as likelihood_sums
 
 name = "reference"
 

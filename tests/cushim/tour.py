@@ -93,16 +93,27 @@ def _images(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
 
 
 def _steps(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
+    for settings in fused_settings(dtype):
+        trainer, fused = fused_trainer(k, settings)
+        state = trainer.initial_state()
+        for many in (1, 3):
+            object.__setattr__(trainer, "fused", replace(fused, many=many))
+            trainer.step(state)
+
+
+def fused_settings(dtype: np.dtype[np.floating]) -> list[Settings]:
+    """List the settings of the tour's fused steps: one for each kind of step."""
     settings = Settings(hidden=(5, 3), samples=2, batch_size=9, seeds=(0, 1), dtype=str(dtype), steps=1,
                         log_every=1, objective="m3", gamma="optimal", encoder_steps=2)  # fmt: skip
     joint = replace(settings, objective="fae", gamma="learn", inference="fisher", score_norm="probe")
     by_inference = [
         replace(settings, inference=inference) for inference in ("kl", "fisher", "fisher-reparam")
     ]
-    for chosen in (*by_inference, joint, replace(joint, inference="fisher-reparam", score_norm="pathwise")):
-        trainer = Trainer.build(k, chosen, load_data("mixture"))
-        fused, state = trainer.fused, trainer.initial_state()
-        assert isinstance(fused, CudaStep)
-        for many in (1, 3):
-            object.__setattr__(trainer, "fused", replace(fused, many=many))
-            trainer.step(state)
+    return [*by_inference, joint, replace(joint, inference="fisher-reparam", score_norm="pathwise")]
+
+
+def fused_trainer(k: CudaKernels, settings: Settings) -> tuple[Trainer, CudaStep]:
+    """Return the trainer of settings, and its fused step."""
+    trainer = Trainer.build(k, settings, load_data("mixture"))
+    assert isinstance(trainer.fused, CudaStep)
+    return trainer, trainer.fused

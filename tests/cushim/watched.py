@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from vsmnp.kernels.cuda.source import REALS, TOPICS, joined
+from vsmnp.kernels.cuda.source import REALS, STEPS, TOPICS, joined
 
 from .planted import WATCHED
 from .runner import FLAGS, MISSING, ShimLauncher, build
 from .sets import Geometry, kernel_set
-from .tour import tour
+from .tour import fused_settings, fused_trainer, tour
 
+#: The geometry of the tour.
+TOURED = Geometry(64, 2, 1, 1)
 RUNTIMES = {"thread": "libtsan.so", "address": "libasan.so"}
 
 
@@ -35,8 +37,7 @@ def watch(folder: Path, sanitizer: str, what: str) -> subprocess.CompletedProces
         )
     except FileNotFoundError:
         raise RuntimeError(MISSING) from None
-    pairs = product(TOPICS, _dtypes(sanitizer)) if what == "tour" else ()
-    for source in [joined(*pair) for pair in pairs] or [WATCHED[what]]:
+    for source in _sources(folder, sanitizer) if what == "tour" else [WATCHED[what]]:
         build(source, folder, _flags(sanitizer))  # here, so that the compiler itself is not watched
     environment = {
         **os.environ,
@@ -55,6 +56,17 @@ def _dtypes(sanitizer: str) -> tuple[np.dtype[Any], ...]:
     return tuple(REALS) if sanitizer == "address" else (np.dtype(np.float32),)
 
 
+def _sources(folder: Path, sanitizer: str) -> list[str]:
+    """List the sources of the tour: those of all topics, and those of its fused steps."""
+    topics = [topic for topic in TOPICS if topic not in STEPS]
+    found = [joined(*pair) for pair in product(topics, _dtypes(sanitizer))]
+    k = kernel_set(ShimLauncher(folder), TOURED)
+    for dtype in _dtypes(sanitizer):
+        steps = [fused_trainer(k, settings)[1] for settings in fused_settings(dtype)]
+        found += [source for step in steps for source in step.sources()]
+    return found
+
+
 def _flags(sanitizer: str) -> tuple[str, ...]:
     return (*FLAGS, "-g", f"-fsanitize={sanitizer}")
 
@@ -63,7 +75,7 @@ def main(folder: str, sanitizer: str, what: str) -> None:
     """Run the work under the sanitizer that this process was started with."""
     launcher = ShimLauncher(Path(folder), flags=_flags(sanitizer), guarded=False)
     if what == "tour":
-        tour(kernel_set(launcher, Geometry(64, 2, 1, 1)), _dtypes(sanitizer))
+        tour(kernel_set(launcher, TOURED), _dtypes(sanitizer))
     else:
         x, out = np.ones(64, np.float32), np.ones(64, np.float32)
         blocks = 2 if what == "collision" else 1

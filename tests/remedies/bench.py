@@ -229,3 +229,35 @@ def a_peer_whose_memory_cannot_be_measured(patch: pytest.MonkeyPatch) -> Iterato
     yield lambda: memory.measure(order)
     peer("other", *ENGINE)
     yield lambda: memory.measure({**order, "who": "other"})
+
+
+# --- predictions ------------------------------------------------------------------------------------
+
+PREDICT = ("bench", "--predict", "--hidden", "4", "--batch-size", "5")
+
+
+@remedy("choose --inference kl or fisher, and another --objective than fae")
+def a_prediction_of_second_order(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield command(*PREDICT, "--inference", "fisher-reparam", "--activation", "tanh")
+    yield command(*PREDICT, "--inference", "kl")
+
+
+@remedy("pip install nvidia-cuda-nvrtc")
+def a_prediction_without_a_compiler(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    from vsmnp.bench.predict import compiler
+
+    compiler._library.cache_clear()
+    with patch.context() as without:
+        without.setattr(compiler, "installed_folders", lambda kind: iter(()))
+        yield command(*PREDICT)
+    yield command(*PREDICT)
+
+
+@remedy("pip install nvidia-cuda-nvdisasm")
+def a_prediction_without_a_disassembler(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    from vsmnp.bench.predict import machine_code
+
+    with patch.context() as without:
+        without.setattr(machine_code, "installed_folders", lambda kind: iter(()))
+        yield command(*PREDICT)
+    yield command(*PREDICT)

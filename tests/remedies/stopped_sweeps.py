@@ -13,7 +13,6 @@ from engine_work import double
 from vsmnp.errors import LockedError
 from vsmnp.runs.session import Session
 from vsmnp.settings.settings import Settings
-from vsmnp.sweeps import work
 from vsmnp.sweeps.cells import cells_of
 from vsmnp.sweeps.driver import Driver
 from vsmnp.sweeps.engines import dask
@@ -21,6 +20,7 @@ from vsmnp.sweeps.engines.completed import completed
 from vsmnp.sweeps.engines.driver_file import DriverFile
 from vsmnp.sweeps.engines.engine import Order
 from vsmnp.sweeps.engines.local import THIS_PROCESS
+from vsmnp.sweeps.waiting import when_free
 
 from .follow import Case, Step, commands, remedy
 
@@ -58,9 +58,9 @@ def a_stop_while_a_folder_is_in_use(patch: pytest.MonkeyPatch) -> Iterator[Step]
     def in_use() -> Session:
         raise LockedError("The run is in use.")
 
-    yield lambda: work._when_free(in_use, lambda: True)
+    yield lambda: when_free(in_use, lambda: True)
     settings = Settings(kernels="reference", hidden=(4,), steps=2, batch_size=10)
-    yield lambda: work._when_free(lambda: Session.new(settings), lambda: True)
+    yield lambda: when_free(lambda: Session.new(settings), lambda: True)
 
 
 @remedy("when a scheduler runs")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
-from ..storage import read_text
+from ..settings.json_file import read_json
 from .row import BenchRow
 
 #: What two rows of one measurement have in common.
@@ -40,7 +39,7 @@ def read_rows(path: Path) -> list[BenchRow]:
     """
     known = {field.name for field in fields(BenchRow)}
     try:
-        rows = json.loads(read_text(path))
+        rows = read_json(path)
         if not isinstance(rows, list):
             raise TypeError
         return [BenchRow(**{name: value for name, value in row.items() if name in known}) for row in rows]

@@ -3,7 +3,8 @@
 A dense layer of I inputs and O outputs costs ``2 I O`` operations per row in each of three directions:
 forward (or a tangent forward), backward to its input, backward to its weights; a convolution as many for each
 tap at each position of its window. Elementwise operations are not counted, nor are the savings of minimal
-filtering and of what a fused step keeps of bi-level updates: ``cpu`` may be faster than these counts suggest.
+filtering and of what a fused step keeps of bi-level updates: ``cpu`` may be faster than these counts suggest,
+and a rate by the count of a bi-level step would exceed that of the processor; such steps have none.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from . import timing
 from .bench import Bench
 from .case import Case
 from .contenders.contender import waiter
-from .limits import copies, product
+from .limits.fma import multiply_adds
+from .limits.large import copies, product
 from .row import BenchRow
 
 #: The measured matrix products as (rows, width).
@@ -169,5 +170,10 @@ class ProductPart:
     def rows(self, bench: Bench) -> Iterator[BenchRow]:
         on = self.on
         call, flops = product(load(choose(on.device, on.kernels)), self.count, self.width, on.dtype)
-        (times,) = timing.interleaved([timing.Call(call.step, waiter(on.device))], bench.pace)
-        yield bench.row(self.title, on, times, gflops=1e-9 * timing.centre(flops / times), tf32=False)
+        peak, operations = multiply_adds(on.dtype)
+        on_cpu = on.device == "cpu"
+        timed = [timing.Call(call.step, waiter(on.device)), *([peak] if on_cpu else [])]
+        times = timing.interleaved(timed, bench.pace)
+        share = timing.centre(flops / times[0] * times[1] / (operations * on.threads)) if on_cpu else None
+        rate = 1e-9 * timing.centre(flops / times[0])
+        yield bench.row(self.title, on, times[0], gflops=rate, fraction_of_peak=share, tf32=False)

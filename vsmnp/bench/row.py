@@ -37,6 +37,10 @@ class BenchRow:
     bytes: int | None = None
     #: Share of the copy bandwidth (kernels) or of the rate of one large product (steps), measured with it.
     fraction_of_limit: float | None = None
+    #: Share of the arithmetic peak of the cores, a loop of fused multiply-adds measured with it (steps).
+    fraction_of_peak: float | None = None
+    #: Bytes read and written by a copy, in 1e9 per second.
+    bandwidth: float | None = None
     #: Peak resident memory of a fresh process, in 1e6 bytes.
     peak_mb: float | None = None
     #: Peak resident memory of the peer's process, in 1e6 bytes.
@@ -99,6 +103,8 @@ _FORMATS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "gflops": ("GFLOP/s", _number),
     "bytes": ("bytes", _as_it_is),
     "fraction_of_limit": ("of limit", _percent),
+    "fraction_of_peak": ("of FMA peak", _percent),
+    "bandwidth": ("GB/s", _number),
     "peak_mb": ("peak MB", _number),
 }
 COLUMNS = tuple(_FORMATS)
@@ -108,7 +114,7 @@ def markdown(rows: Sequence[BenchRow]) -> str:
     """Format the rows as one table, with the machine above it."""
     lines = [f"Measured on {machine}." for machine in sorted({row.machine for row in rows if row.machine})]
     header = [title for title, _ in _FORMATS.values()]
-    lines += ["", "| " + " | ".join(header) + " |", "|---|---|" + "---:|" * 3 + "---|" + "---:|" * 6]
+    lines += ["", "| " + " | ".join(header) + " |", "|---|---|" + "---:|" * 3 + "---|" + "---:|" * 8]
     for row in rows:
         cells = [show(getattr(row, name)) for name, (_, show) in _FORMATS.items()]
         lines.append("| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |")

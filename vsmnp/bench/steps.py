@@ -10,7 +10,8 @@ from .bench import Bench
 from .case import Case
 from .contenders.contender import Engine
 from .counts import step_bytes, step_flops
-from .limits import product
+from .limits.fma import multiply_adds
+from .limits.large import product
 from .problem import Problem
 from .row import BenchRow
 
@@ -39,17 +40,26 @@ class StepPart:
         shape = (case.batch_size, max(case.hidden)) if case.image is None else LARGE
         limit, flops = product(problem.k, *shape, case.dtype)
         limit = timing.Call(limit.step, mine.wait)
-        times = timing.interleaved([mine, limit, *agreed.values()], bench.pace)
-        best_rate = flops / times[1]
-        rate = step_flops(case) / times[0]
+        peak, operations = multiply_adds(case.dtype)
+        on_cpu = case.device == "cpu"
+        contenders: list[timing.Timed] = [mine, limit, *([peak] if on_cpu else []), *agreed.values()]
+        times = timing.interleaved(contenders, bench.pace)
+        rates = {}
+        if not case.bilevel_steps:  # a fused step keeps what the count has twice
+            rate = step_flops(case) / times[0]
+            rates = {
+                "gflops": 1e-9 * timing.centre(rate),
+                "fraction_of_limit": timing.centre(rate * times[1] / flops),
+            }
+            if on_cpu:
+                rates["fraction_of_peak"] = timing.centre(rate * times[2] / (operations * case.threads))
         row = bench.row(
-            case.name, case, times[0], gflops=1e-9 * timing.centre(rate), bytes=step_bytes(case),
-            fraction_of_limit=timing.centre(rate / best_rate), axis=self.axis, value=self.value,
-        )  # fmt: skip
+            case.name, case, times[0], bytes=step_bytes(case), axis=self.axis, value=self.value, **rates
+        )
         if not (agreed or different):
             yield row
         yield from (replace(row, peer=name) for name in different)
-        for name, theirs in zip(agreed, times[2:], strict=True):
+        for name, theirs in zip(agreed, times[2 + on_cpu :], strict=True):
             yield row.beside(name, theirs, times[0])
 
 

@@ -11,10 +11,13 @@ from typing import TypeAlias
 from ..errors import ConfigError, member_of
 from ..layers.activations import ACTIVATIONS
 from ..settings.choices import IMAGE_ARCHITECTURES, INFERENCES, OBJECTIVES, SUITES, is_second_order
+from ..settings.draws import PRIOR_DRAWS
 from .bench import SuitePart
 from .case import Case, paper_of
 from .ensembles import EnsemblePart
+from .evaluation import EvaluationPart
 from .kernels import KERNELS, PRODUCTS, KernelPart, ProductPart
+from .limits.part import LimitsPart
 from .memory import PeakPart
 from .profile import ProfilePart
 from .steps import EpochPart, StepPart
@@ -109,7 +112,7 @@ def plan(choice: SuiteChoice) -> list[SuitePart]:
             "--objective, --inference, --arch, --bilevel-steps and --profile."
         )
     for part in parts:
-        if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart | ProfilePart):
+        if isinstance(part, StepPart | EnsemblePart | PeakPart | EpochPart | ProfilePart | EvaluationPart):
             part.case.settings  # noqa: B018 - it raises for an invalid case
     return parts
 
@@ -170,7 +173,8 @@ def summary(choice: SuiteChoice) -> Iterator[SuitePart]:
         yield StepPart(case(objective, inference, 30, 1))
     yield from map(StepPart, _bilevel_cases(choice, 5))
     yield from ensemble(choice)
-    yield from (part for part in kernels(choice) if part.title.startswith(("terms", "posterior", "gemm")))
+    shown = ("limits", "terms", "posterior", "gemm", "evaluation")
+    yield from (part for part in kernels(choice) if part.title.startswith(shown))
     if choice.template.device == "cpu":
         for width, S in ((30, 1), (100, 5)):
             yield from (PeakPart(case(*names, width, S)) for names in (("m2", "kl"), ("m3", "fisher")))
@@ -178,8 +182,16 @@ def summary(choice: SuiteChoice) -> Iterator[SuitePart]:
 
 def kernels(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield single kernels beside plain NumPy and a plain copy."""
+    if choice.template.device == "cpu":
+        yield LimitsPart(choice.template)
     yield from (ProductPart(count, width, choice.template) for count, width in PRODUCTS)
     yield from (KernelPart(name, choice.template, 0.1 if choice.quick else 1.0) for name in KERNELS)
+    yield from evaluation(choice)
+
+
+def evaluation(choice: SuiteChoice) -> Iterator[SuitePart]:
+    """Yield the evaluation of a model of plane data by draws of its prior, beside plain NumPy."""
+    yield EvaluationPart(choice.first_case(), PRIOR_DRAWS // (10 if choice.quick else 1))
 
 
 def scaling(choice: SuiteChoice) -> Iterator[SuitePart]:
@@ -257,7 +269,7 @@ def peers_of(part: SuitePart, device: str) -> tuple[str, ...]:
     """Return the default peers of a part."""
     if isinstance(part, EnsemblePart):
         return ENSEMBLE_PEERS
-    if isinstance(part, KernelPart | ProductPart | EpochPart | ProfilePart):
+    if isinstance(part, KernelPart | ProductPart | EpochPart | ProfilePart | EvaluationPart | LimitsPart):
         return ()
     lean = IMAGE_PEERS if isinstance(part, StepPart | PeakPart) and part.case.image else PEERS[device]
     if isinstance(part, StepPart) and part.case.models > 1:

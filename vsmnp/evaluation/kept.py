@@ -12,10 +12,12 @@ from typing import Any
 from ..data.dataset import fingerprint
 from ..errors import VsmnpError
 from ..metrics import metric
+from ..runs.lock import lock_folder
 from ..runs.machine import machine
 from ..runs.session import Run
 from ..settings.draws import POSTERIOR_SAMPLES
-from ..storage import read_text, remove_leftovers, write_text
+from ..settings.json_file import read_json
+from ..storage import remove_leftovers, write_text
 from ..version import VERSION
 from .floors import floors
 
@@ -25,6 +27,10 @@ Figures = dict[str, list[float | None]]
 EVALUATION = "evaluation.json"
 #: The same of the best states on the validation part.
 BEST_EVALUATION = "evaluation-best.json"
+#: The file that locks both while one of them is read and replaced; a run in training has another lock.
+LOCK = ".evaluation.lock"
+#: Seconds to wait for another process that replaces an evaluation, which takes less than one.
+_PATIENCE = 10.0
 _FORMAT = 1
 _CURE = "copy the run to another folder and evaluate the copy"
 
@@ -74,8 +80,20 @@ def keep(
     """
     if run.folder is None or not run.seal:
         return
-    path, figures = run.folder / (BEST_EVALUATION if run.is_best else EVALUATION), dict(figures)
-    earlier = kept(run.folder, run.is_best)
+    lock = lock_folder(run.folder, "evaluate again", _CURE, LOCK, _PATIENCE)
+    try:
+        _replace(run, run.folder, dict(figures), prior_draws, iwae_samples, quality)
+    finally:
+        lock.release()
+
+
+def _replace(
+    run: Run, folder: Path, figures: Figures, prior_draws: int, iwae_samples: int,
+    quality: Mapping[str, Any] | None,
+) -> None:  # fmt: skip
+    """Write the evaluation, with FID and KID of an earlier one; the caller has locked the evaluations."""
+    path = folder / (BEST_EVALUATION if run.is_best else EVALUATION)
+    earlier = kept(folder, run.is_best)
     if quality is None and earlier is not None and earlier.fits(run.seal, prior_draws, iwae_samples):
         quality = earlier.quality
         figures = {**earlier.figures, **figures}
@@ -122,7 +140,7 @@ def _entry(name: str, values: list[float | None], floor: float | None) -> dict[s
 def kept(folder: Path, best: bool = False) -> KeptEvaluation | None:
     """Read the kept evaluation of a run, or that of its best state; None if none is readable."""
     try:
-        document = json.loads(read_text(folder / (BEST_EVALUATION if best else EVALUATION)))
+        document = read_json(folder / (BEST_EVALUATION if best else EVALUATION))
         if document["format"] != _FORMAT:
             return None
         figures: Figures = {}
@@ -131,5 +149,5 @@ def kept(folder: Path, best: bool = False) -> KeptEvaluation | None:
         draws = {name: int(count) for name, count in document["draws"].items()}
         found = KeptEvaluation(str(document["state"]), draws, figures, document["quality"], document)
         return found if {"prior", "iwae"} <= draws.keys() and "vsmnp" in document else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, VsmnpError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, VsmnpError):
         return None

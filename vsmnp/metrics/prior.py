@@ -23,7 +23,7 @@ from ..rng import Stream
 from ..settings.draws import PRIOR_DRAWS
 from ..types import Array
 from ..types.progress import Progress
-from .batches import Subject, check_count, host, spans
+from .batches import Subject, check_count, spans
 from .importance import Weighted, WeightedSums
 
 
@@ -68,16 +68,12 @@ def prior_estimate(
     ConfigError
         If there is no draw.
     """
-    d_x, log_p, loss, ess = subject.model.d_x, [], [], []
-    for sums, log_sd in _weighted(subject, draws, progress):
-        tau = precision(log_sd)
-        score = tau * sums.residual
-        log_p.append(_log_p(sums, log_sd, d_x))
-        loss.append(tau**2 * sums.square - tau * d_x - 0.5 * (score * score).sum(1))
-        ess.append(sums.ess.mean())
-    nll, nll_se = _mean_and_error(-np.stack(log_p))
-    sm_loss, sm_loss_se = _mean_and_error(np.stack(loss))
-    return PriorEstimate(nll, nll_se, np.array(ess), sm_loss, sm_loss_se)
+    sums, tau = _weighted(subject, draws, progress)
+    score = tau[..., None] * sums.residual
+    loss = tau**2 * sums.square - tau * subject.model.d_x - 0.5 * (score * score).sum(-1)
+    nll, nll_se = _mean_and_error(-_log_p(sums, subject))
+    sm_loss, sm_loss_se = _mean_and_error(loss)
+    return PriorEstimate(nll, nll_se, sums.ess.mean(1), sm_loss, sm_loss_se)
 
 
 def log_prob_and_score(subject: Subject, draws: int = PRIOR_DRAWS) -> tuple[Array, Array]:
@@ -85,33 +81,26 @@ def log_prob_and_score(subject: Subject, draws: int = PRIOR_DRAWS) -> tuple[Arra
 
     Parameters, errors and draws are those of :func:`prior_estimate`.
     """
-    log_p, score = [], []
-    for sums, log_sd in _weighted(subject, draws, None):
-        log_p.append(_log_p(sums, log_sd, subject.model.d_x))
-        score.append(precision(log_sd) * sums.residual)
-    return np.stack(log_p), np.stack(score)
+    sums, tau = _weighted(subject, draws, None)
+    return _log_p(sums, subject), tau[..., None] * sums.residual
 
 
-def _weighted(subject: Subject, draws: int, progress: Progress | None) -> list[tuple[Weighted, Array]]:
-    """Return for each model the sums over all draws and its ``log sqrt(gamma)``."""
+def _weighted(subject: Subject, draws: int, progress: Progress | None) -> tuple[Weighted, Array]:
+    """Return the sums over all draws and each model's precision ``(R, 1)``."""
     check_count("prior draws", draws)
-    k, model, theta = subject.k, subject.model, subject.theta
-    centre = subject.x.mean(0, dtype=np.float64)
-    centred = subject.x - centre
-    sums = [WeightedSums(centred, float(tau)) for tau in precision(subject.log_sd)]
+    k, model, theta, tau = subject.k, subject.model, subject.theta, precision(subject.log_sd)
+    sums = WeightedSums(k, subject.x, tau)
     for chunk in spans(draws, subject.rows_per_pass):
         shape, first = (1, chunk.stop - chunk.start, model.d_z), chunk.start * model.d_z
         z = model.posterior.prior(k, subject.key.on(Stream.PRIOR), shape, theta.dtype, first)
-        g = host(k, model.decode(k, theta, z)[0])[:, 0] - centre
-        for own, means in zip(sums, g, strict=True):
-            own.add(means)
+        sums.add(model.decode(k, theta, z)[0][:, 0])
         if progress is not None:
             progress(chunk.stop, draws)
-    return [(own.result(), log_sd) for own, log_sd in zip(sums, subject.log_sd, strict=True)]
+    return sums.result(), tau[:, None]
 
 
-def _log_p(sums: Weighted, log_sd: Array, d_x: int) -> Array:
-    return np.asarray(sums.log_mean - d_x * (log_sd + 0.5 * LOG_2PI))
+def _log_p(sums: Weighted, subject: Subject) -> Array:
+    return np.asarray(sums.log_mean - subject.model.d_x * (subject.log_sd[:, None] + 0.5 * LOG_2PI))
 
 
 def _mean_and_error(values: Array) -> tuple[Array, Array]:

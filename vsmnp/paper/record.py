@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: The folder of the records: CSV files that ``vsmnp reproduce`` wrote, each in hours on two cores.
+#: The folder of the records: CSV files that ``vsmnp reproduce`` wrote.
 RECORDS = Path(__file__).parent / "records"

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, StorageError
-from ..storage import ELSEWHERE, open_regular
+from ..settings.json_file import read_json
+from ..storage import ELSEWHERE
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -49,13 +50,18 @@ class FolderLock:
         The locked folder.
     firm : bool
         Whether other processes are excluded; false on a file system without locks.
+    descriptor : int or None
+        Descriptor of the locked file; a process that inherits it excludes others until it has ended.
     """
 
-    def __init__(self, folder: Path, lock: BaseFileLock | None) -> None:
+    def __init__(
+        self, folder: Path, lock: BaseFileLock | None, descriptor: int | None = None, name: str = LOCK
+    ) -> None:
         self.folder = folder
         self.firm = lock is not None
+        self.descriptor = descriptor
         self._lock = lock
-        path = folder.absolute() / LOCK
+        path = folder.absolute() / name
         self._release = weakref.finalize(self, _release, lock, path, _identity(path), os.getpid())
 
     @property
@@ -72,11 +78,14 @@ def lock_folder(
     folder: Path,
     remedy: str = "wait until that has ended, or choose another folder with --out",
     elsewhere: str = ELSEWHERE,
+    name: str = LOCK,
+    patience: float = 0.0,
 ) -> FolderLock:
     """Lock an existing folder, or raise an error that names the holder of its lock.
 
     On a file system without locks a warning is logged, and other processes are not excluded. ``remedy`` ends
-    the message about a lock that is held, ``elsewhere`` that about a folder that cannot be locked.
+    the message about a lock that is held, ``elsewhere`` that about a folder that cannot be locked. ``name``
+    is that of the lock file, and ``patience`` the seconds to wait while the lock is held.
 
     Raises
     ------
@@ -87,26 +96,27 @@ def lock_folder(
     """
     from filelock import FileLock, Timeout
 
-    path, end = folder.absolute() / LOCK, time.monotonic() + _PATIENCE
+    path, begun = folder.absolute() / name, time.monotonic()
     while True:
         if not folder.is_dir():  # the library would create it
             raise StorageError(f"There is no folder {folder}: {elsewhere}.")
         _check_own(path)
+        descriptors: list[int] = []
         lock = FileLock(
             path,
             thread_local=False,
             fallback_to_soft=False,
             preserve_lock_file=True,
-            on_acquired=partial(_sign, path),
+            on_acquired=partial(_sign, path, descriptors),
         )
         try:
             lock.acquire(blocking=False)
-            return FolderLock(folder, lock)
+            return FolderLock(folder, lock, descriptors[-1], name)
         except _ReplacedError:
             continue
         except Timeout as error:
             holder = _holder(path)
-            if not holder and time.monotonic() < end:
+            if time.monotonic() - begun < (patience if holder else max(patience, _PATIENCE)):
                 time.sleep(0.005)
                 continue
             raise LockedError(
@@ -147,8 +157,12 @@ class _ReplacedError(Exception):
     """The lock file was removed by its last holder after it was opened here."""
 
 
-def _sign(path: Path, descriptor: int) -> None:
-    """Check that the locked file is the one in the folder, and write the holder's description to it."""
+def _sign(path: Path, descriptors: list[int], descriptor: int) -> None:
+    """Check that the locked file is the one in the folder, and write the holder's description to it.
+
+    The descriptor of the file is added to ``descriptors``.
+    """
+    descriptors.append(descriptor)
     try:
         with path.open("rb") as file:  # reopened, so that a network file system asks its server
             if not os.path.sameopenfile(file.fileno(), descriptor):
@@ -169,11 +183,10 @@ def _sign(path: Path, descriptor: int) -> None:
 def _holder(path: Path) -> str:
     """Read the holder's description from a lock file; empty if there is none yet or it has been killed."""
     try:
-        with open_regular(path) as file:
-            about: Any = json.loads(file.read(4096))
+        about: Any = read_json(path, 4096)
         pid = int(about["pid"])
         host, since, command = (str(about[key])[:_LONGEST] for key in ("host", "since", "command"))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):  # the last of 1e999
         return ""
     if host == platform.node():
         if pid == os.getpid():

@@ -14,7 +14,8 @@ from ..settings.in_effect import OF_A_MODEL
 from .cells import Cell, RefusedCell, name_of
 from .driver import Driver
 from .inventory import take_inventory
-from .packs import Pack
+from .packs import LARGEST, Pack
+from .scale import WORKERS, ScaledSweep, SweepScale
 
 #: Steps that are timed after a first one, and most kinds of packs that are timed.
 _STEPS, _KINDS = 3, 20
@@ -33,12 +34,15 @@ class SweepCost:
         Cells of the sweep, and those of them that are to be trained.
     refused : list
         Name and sentence of the cells whose settings are invalid.
+    pack : int
+        Most models of a pack on any number of workers.
     """
 
     rows: list[tuple[str, int, int, int, int | None, float | None, float | None]]
     cells: int
     left: int
     refused: list[tuple[str, str]] = field(default_factory=list)
+    pack: int = LARGEST
 
     @property
     def core_hours(self) -> float:
@@ -51,6 +55,14 @@ class SweepCost:
     def packs(self) -> int:
         """Number of packs that remain to be trained."""
         return sum(row[1] for row in self.rows)
+
+    @property
+    def scaled(self) -> list[ScaledSweep]:
+        """The prediction of the time on other numbers of workers; empty if nothing is to be trained."""
+        if not self.left:
+            return []
+        scale = SweepScale(self.left, 3600 * self.core_hours / self.left, self.pack)
+        return [scale.on(workers) for workers in WORKERS]
 
     def sentence(self) -> str:
         """Write the estimate in a sentence."""
@@ -65,6 +77,7 @@ class SweepCost:
         return {
             "cells": self.cells, "left": self.left, "packs": self.packs, "core_hours": self.core_hours,
             "kinds": [dict(zip(names, row, strict=True)) for row in self.rows],
+            "scale": [each.to_json() for each in self.scaled],
             "refused": [{"cell": name, "error": error} for name, error in self.refused],
         }  # fmt: skip
 
@@ -104,7 +117,8 @@ def estimate(cells: Sequence[Cell | RefusedCell], driver: Driver, folder: Path |
         rows.append((kind, len(members), count, len(largest.cells), steps, seconds, hours))
     if problems and len(problems) == len(kinds):
         raise problems[0]
-    return SweepCost(rows, len(cells), sum(len(pack.cells) for pack in packs), refused)
+    left = sum(len(pack.cells) for pack in packs)
+    return SweepCost(rows, len(cells), left, refused, driver.pack or LARGEST)
 
 
 def core_seconds(work: Callable[[], object]) -> float:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import Interrupted
-from ..runs.lock import lock_folder
 from ..storage import make_folder, write_text
 from ..types.progress import Progress, Stop
 from .cell_session import WHOLE
@@ -17,8 +16,9 @@ from .cells import Cell, RefusedCell
 from .engines.completed import completed
 from .engines.engine import Order, WorkEngine, WorkerLostError
 from .inventory import take_inventory
-from .packs import PACKS, Pack, largest_pack, packs_of
+from .packs import Pack, largest_pack, packs_of, remove_spent_packs
 from .table import TABLE, SweepTable
+from .waiting import lock_sweep
 from .work import CellOutcome, Status, train_pack
 
 
@@ -61,7 +61,7 @@ class Driver:
             If a folder of a cell holds a run with other settings, or a worker has another version or does not
             share the folder.
         LockedError
-            If another process trains a sweep in the folder.
+            If another process trains a sweep in the folder; processes of a killed one are waited for.
         Interrupted
             If ``stop`` returned true; the same sweep then goes on from there.
         DeviceError
@@ -70,33 +70,36 @@ class Driver:
             If the folder cannot be written.
         """
         self.folder = make_folder(self.folder).absolute()
-        lock = lock_folder(self.folder)
+        lock = lock_sweep(self.folder, self.stop)
         try:
-            return self._train(cells)
+            return self._train(cells, lock.descriptor)
         finally:
             lock.release()
 
-    def _train(self, cells: Sequence[Cell | RefusedCell]) -> SweepTable:
+    def _train(self, cells: Sequence[Cell | RefusedCell], lock: int | None) -> SweepTable:
+        remove_spent_packs(self.folder)
         found = take_inventory(cells, self.folder)
         table = SweepTable(self.folder, cells, found.outcomes)
         packs = [*found.begun, *self.packs(found.new)]
         try:
             for attempt in range(self.retries + 1):
-                packs = self._round(packs, found.outcomes, is_last=attempt == self.retries)
+                packs = self._round(packs, found.outcomes, lock, is_last=attempt == self.retries)
         except Interrupted as stopped:
             raise Interrupted(
                 "Stopped; what was done is kept, and the same command goes on from there."
             ) from stopped
         finally:
             write_text(self.folder / TABLE, table.to_csv())
-        _remove_if_empty(self.folder / PACKS)
+        remove_spent_packs(self.folder)
         return table
 
     def packs(self, cells: Sequence[Cell]) -> list[Pack]:
         """Divide new cells into packs."""
         return list(packs_of(cells, self.pack or largest_pack(len(cells), self.engine.workers)))
 
-    def _round(self, packs: Sequence[Pack], outcomes: dict[str, CellOutcome], is_last: bool) -> list[Pack]:
+    def _round(
+        self, packs: Sequence[Pack], outcomes: dict[str, CellOutcome], lock: int | None, is_last: bool
+    ) -> list[Pack]:
         """Train packs, note what became of their cells, and return the packs that failed."""
         done, failed = [0] * len(packs), []
         whole = WHOLE * sum(pack.size for pack in packs)
@@ -111,7 +114,7 @@ class Driver:
 
         if not packs:
             return []
-        order = Order(self.folder, report, self.stop)
+        order = Order(self.folder, report, self.stop, lock)
         with closing(completed(packs, partial(train_pack, sweep=self.folder), self.engine, order)) as results:
             for index, result in results:
                 pack = packs[index]
@@ -128,11 +131,3 @@ class Driver:
                     outcomes[cell.name] = outcome
                     self.on_outcome(cell, outcome)
         return failed
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder that has nothing in it."""
-    try:
-        folder.rmdir()
-    except OSError:
-        return

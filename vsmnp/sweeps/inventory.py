@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,8 +60,6 @@ def take_inventory(cells: Sequence[Cell | RefusedCell], sweep: Path) -> Inventor
             found.begun.append(pack)
             for cell in pack.cells:
                 waiting.pop(cell.name, None)
-        else:  # it was split, and the process was killed before it removed the folder
-            shutil.rmtree(pack.folder(sweep), ignore_errors=True)
     found.new = list(waiting.values())
     return found
 

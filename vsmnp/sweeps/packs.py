@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..errors import LockedError, StorageError
 from ..runs.folder import CHECKPOINT
+from ..runs.lock import lock_folder
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
+from ..settings.json_file import read_json
 from ..settings.settings import Settings
 from ..storage import make_folder, write_text
 from .cells import Cell
@@ -83,19 +88,49 @@ def packs_of(cells: Iterable[Cell], largest: int) -> Iterator[Pack]:
             yield Pack(tuple(group[len(group) * part // parts : len(group) * (part + 1) // parts]))
 
 
-def largest_pack(cells: int, workers: int) -> int:
-    """Return the default size of a pack: every worker has one, and none has more than :data:`LARGEST`."""
-    return max(1, min(LARGEST, -(-cells // workers)))
+def largest_pack(cells: int, workers: int, most: int = LARGEST) -> int:
+    """Return the size of a pack, at most ``most``, with which all workers train equally many packs."""
+    rounds = max(1, -(-cells // (workers * most)))
+    return max(1, -(-cells // (workers * rounds)))
 
 
 def interrupted_packs(sweep: Path, cells: Sequence[Cell]) -> Iterator[Pack]:
     """Yield the packs in the folder of a sweep that are trained in part, or wait to be divided."""
     by_name: dict[str, Cell] | None = None
     for path in sorted((sweep / PACKS).glob(f"*/{MEMBERS}")):
-        try:
-            names = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
         by_name = by_name or {cell.name: cell for cell in cells}
-        if (path.parent / CHECKPOINT).exists() and isinstance(names, list) and set(names) <= set(by_name):
+        names = _members(path)
+        if names is not None and (path.parent / CHECKPOINT).exists() and set(names) <= set(by_name):
             yield Pack(tuple(by_name[name] for name in names))
+
+
+def remove_spent_packs(sweep: Path) -> None:
+    """Remove the folders of packs that were divided, or were lost before anything was trained.
+
+    A folder that a worker has locked is left alone.
+    """
+    for folder in sorted((sweep / PACKS).glob("*/")):
+        if _is_spent(folder, sweep):
+            with suppress(LockedError, StorageError):
+                lock = lock_folder(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.release()
+    with suppress(OSError):  # it does not exist, or has other folders
+        (sweep / PACKS).rmdir()
+
+
+def _is_spent(folder: Path, sweep: Path) -> bool:
+    """Return whether no training can go on in the folder of a pack."""
+    if not (folder / MEMBERS).exists() or not (folder / CHECKPOINT).exists():
+        return True
+    names = _members(folder / MEMBERS)
+    return names is not None and all((sweep / name / CHECKPOINT).exists() for name in names)
+
+
+def _members(path: Path) -> list[str] | None:
+    """Read the names of the cells of a pack; None if they cannot be read."""
+    try:
+        names = read_json(path)
+    except (OSError, ValueError):
+        return None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None

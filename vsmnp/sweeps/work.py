@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from ..errors import Interrupted, LockedError, VsmnpError
+from ..errors import Interrupted, VsmnpError
 from ..runs.folder import CHECKPOINT
 from ..runs.session import Session
 from ..settings.resolve import resolved
@@ -20,9 +19,7 @@ from .cells import Cell
 from .engines.engine import Report
 from .packs import Pack
 from .split import member_history, member_state, write_members
-
-#: Seconds to wait for the lock of a folder, which a worker that was lost may still hold.
-_PATIENCE = 60.0
+from .waiting import when_free
 
 
 class Status(Enum):
@@ -71,7 +68,7 @@ def train_pack(pack: Pack, report: Report, stop: Stop, sweep: Path) -> list[Cell
 
 def _single(cell: Cell, sweep: Path, report: Report, stop: Stop) -> list[CellOutcome]:
     """Train one cell in its folder."""
-    with _when_free(lambda: open_cell(cell, sweep, may_extend=True), stop) as session:
+    with when_free(lambda: open_cell(cell, sweep, may_extend=True), stop) as session:
         finish_session(session, report, stop)
         return [outcome_of(session, 0)]
 
@@ -80,35 +77,13 @@ def _together(pack: Pack, sweep: Path, report: Report, stop: Stop) -> list[CellO
     """Train cells as one ensemble in the folder of the pack, then write the run of each and remove it."""
     folder = pack.folder(sweep)
     pack.write_members(sweep)
-    with _when_free(lambda: open_pack(pack, folder), stop) as session:
+    with when_free(lambda: open_pack(pack, folder), stop) as session:
         finish_session(session, report, stop)
         members = session.trainer.members
         write_members(session, members, tuple(sweep / cell.name for cell in pack.cells))
         outcomes = [outcome_of(session, model) for model in range(len(members))]
         shutil.rmtree(folder, ignore_errors=True)
     return outcomes
-
-
-def _when_free(opened: Callable[[], Session], stop: Stop) -> Session:
-    """Open a session; wait while a worker that was lost holds the lock of its folder.
-
-    Raises
-    ------
-    LockedError
-        If the folder is not free after a minute.
-    Interrupted
-        If ``stop`` returned true meanwhile.
-    """
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return opened()
-        except LockedError:
-            if time.monotonic() > end:
-                raise
-            if stop():
-                raise Interrupted("Stopped.") from None
-            time.sleep(0.2)
 
 
 def open_pack(pack: Pack, folder: Path) -> Session:

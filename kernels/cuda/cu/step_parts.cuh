@@ -26,32 +26,32 @@ __device__ inline Sums joined_sums(const real *sums, Index r, int parts) {
 __device__ inline Gamma gamma_of(
     const Workspace &w, const real *theta, const real *form_sums, Index r, int parts, Index batch
 ) {
-    const real log_sd = theta[r * w.plan[DECODER_SIZE] + w.plan[LOG_SD]];
-    if (w.plan[GAMMA] != OPTIMAL_GAMMA) return Gamma{log_sd, 0, 0};
+    const real log_sd = theta[r * Decoder::SIZE + LOG_SD];
+    if (GAMMA != OPTIMAL_GAMMA) return Gamma{log_sd, 0, 0};
     return optimal_gamma(w, joined_sums(form_sums, r, parts), batch, log_sd);
 }
 
 // Compute gradients (R, parts, packed) of one side and sums (R, parts, SUMS); form_sums are those computed with side
 // GAMMA_SUMS. Grid: x over the parts of `chunk` data, y over models with a strided loop.
 STEP_KERNEL step_part(
-    const int *__restrict__ plan, const real *__restrict__ numbers, const real *__restrict__ x, Index batch,
+    const real *__restrict__ numbers, const real *__restrict__ x, Index batch,
     Index chunk, const wide *__restrict__ seeds, word stream, STEP_NOW, int side, const real *__restrict__ phi,
     const real *__restrict__ theta, Index models, const real *__restrict__ form_sums, real *__restrict__ gradients,
     real *__restrict__ sums, Index shared_numbers
 ) {
     DYNAMIC(real, memory, shared_numbers);
     SHARED(real, partial, MAX_THREADS / WARP);
-    const Workspace w = workspace_in(memory, plan, numbers);
-    const int parts = gridDim.x, packed = plan[side == INFERENCE ? ENCODER_PACKED : DECODER_PACKED];
+    const Workspace w = workspace_in(memory, numbers);
+    const int parts = gridDim.x, packed = side == INFERENCE ? Encoder::PACKED : Decoder::PACKED;
     const Index low = blockIdx.x * chunk, high = low + chunk < batch ? low + chunk : batch;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
-        pack(w.encoder, phi + r * plan[ENCODER_SIZE]);
-        pack(w.decoder, theta + r * plan[DECODER_SIZE]);
+        pack(w.encoder, phi + r * Encoder::SIZE);
+        pack(w.decoder, theta + r * Decoder::SIZE);
         EACH(i, packed) w.g[i] = 0;
         __syncthreads();
         const Minibatch m = {x, (int)batch, (int)low, (int)high, seeds[r], stream, step + rate * ticks[0]};
         const Gamma gamma = side == LEARNING ? gamma_of(w, theta, form_sums, r, parts, batch)
-                                          : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
+                                          : Gamma{theta[r * Decoder::SIZE + LOG_SD], 0, 0};
         const Sums found = side == INFERENCE ? gradient_in_phi(w, m, gamma.log_sd, partial)
                                          : gradient_in_theta(w, m, gamma.log_sd, side == LEARNING, partial);
         const Index place = r * parts + blockIdx.x;
@@ -70,13 +70,13 @@ STEP_KERNEL step_part(
 // FINDINGS); updates (R,): number of this update, 0 if the model has diverged. Grid: x over slices, y over models,
 // with strided loops in both.
 STEP_KERNEL step_sum(
-    const int *__restrict__ plan, const real *__restrict__ numbers, Index batch, int side, int parts,
+    const real *__restrict__ numbers, Index batch, int side, int parts,
     const real *__restrict__ gradients, const real *__restrict__ sums, const real *__restrict__ form_sums,
     const real *__restrict__ theta, const bool *__restrict__ alive, const Index *__restrict__ t, Index models,
     real *__restrict__ totals, bool *__restrict__ finite, real *__restrict__ found, Index *__restrict__ updates
 ) {
-    const Workspace w = workspace_of(plan, numbers);
-    const int packed = plan[side == INFERENCE ? ENCODER_PACKED : DECODER_PACKED];
+    const Workspace w = workspace_in(nullptr, numbers);
+    const int packed = side == INFERENCE ? Encoder::PACKED : Decoder::PACKED;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         int bad = 0;
         for (int i = BlocksAlongX::first(); i < packed; i += BlocksAlongX::size()) {
@@ -91,7 +91,7 @@ STEP_KERNEL step_sum(
         if (blockIdx.x) continue;
         const Sums all = joined_sums(sums, r, parts);
         const Gamma gamma = side == LEARNING ? gamma_of(w, theta, form_sums, r, parts, batch)
-                                          : Gamma{theta[r * plan[DECODER_SIZE] + plan[LOG_SD]], 0, 0};
+                                          : Gamma{theta[r * Decoder::SIZE + LOG_SD], 0, 0};
         real *const values = found + r * FINDINGS;
         values[SQUARE] = all.square;
         values[CROSS] = all.cross;
@@ -107,18 +107,17 @@ STEP_KERNEL step_sum(
 // Finish an update: write the terms, flag diverged models, and step the optimiser. Grid: x over slices of the
 // parameters, y over models, with strided loops in both.
 STEP_KERNEL step_finish(
-    const int *__restrict__ plan, const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
+    const real *__restrict__ numbers, const double *__restrict__ betas, Index batch,
     int side, int slices, const real *__restrict__ totals, const bool *__restrict__ finite,
     const real *__restrict__ found, const Index *__restrict__ updates, STEP_NOW, STEP_STATE
 ) {
-    const Workspace w = workspace_of(plan, numbers);
+    const Workspace w = workspace_in(nullptr, numbers);
     const bool of_encoder = side == INFERENCE;
     const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
     const Vector vector = of_encoder ? ENCODER_VECTOR : DECODER_VECTOR;
-    const Net net = of_encoder ? w.encoder : w.decoder;
-    const int packed = plan[of_encoder ? ENCODER_PACKED : DECODER_PACKED];
-    const int size = plan[of_encoder ? ENCODER_SIZE : DECODER_SIZE];
-    const int adam = plan[of_encoder ? ENCODER_ADAM : DECODER_ADAM];
+    const int packed = of_encoder ? Encoder::PACKED : Decoder::PACKED;
+    const int size = of_encoder ? Encoder::SIZE : Decoder::SIZE;
+    const int adam = of_encoder ? Encoder::ADAM : Decoder::ADAM;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
         const real *const values = found + r * FINDINGS;
         const Sums sums = {values[SQUARE], values[CROSS], values[DIVERGENCE], values[ALIGNED]};
@@ -142,9 +141,13 @@ STEP_KERNEL step_finish(
         real *const p = vector.p + r * size;
         const real *const g = totals + r * packed;
         const Moments moments = moments_of(vector, adam, r * size);
-        each_parameter<BlocksAlongX>(net, [&](int flat, int place) {
+        const auto visit = [&](int flat, int place) {
             p[flat] = plus(p[flat], -optimiser.step(g[place], moments.m + flat, moments.v + flat));
-        });
-        if (writer && !of_encoder) update_log_sd(optimiser, p, moments, plan[LOG_SD], result.slope);
+        };
+        if (of_encoder)
+            each_parameter<Encoder, BlocksAlongX>(visit);
+        else
+            each_parameter<Decoder, BlocksAlongX>(visit);
+        if (writer && !of_encoder) update_log_sd(optimiser, p, moments, LOG_SD, result.slope);
     }
 }

@@ -1,14 +1,14 @@
-// The plan of a fused step, and the layout of its shared memory.
+// The shapes of a fused step as constants, and the layout of its shared memory.
 //
-// A plan is a row of ints, written by `step_plan.py` in the order of `PlanWord`, followed by the layer tables of both
-// perceptrons. `PlanWord` and the other enumerations of a plan are generated from the tables of `step_plan.py`. Shared
-// memory holds the packed parameters of both networks, the gradient of one, a tile of rows of every activation and, in
-// a step of second order, of the decoder's tangents, for the joint Fisher divergence also of the encoder's; if the plan
-// has MOMENTS, also the moments of the encoder, packed like its parameters. Rows are the fast axis:
-// x[i * stride + row], so that neighbouring threads read neighbouring rows. The constants SECOND_ORDER and JOINT choose
-// the kind of step at compile time.
+// `step_shape.cuh` is generated for every plan by `step_shape.py`: the constants of the step, and a struct of constants
+// for each network, whose TABLE has a row for each layer. Shared memory holds the packed parameters of both networks,
+// the gradient of one, a tile of rows of every activation and, in a step of second order, of the decoder's tangents,
+// for the joint Fisher divergence also of the encoder's; with MOMENTS, also the moments of the encoder, packed like its
+// parameters. Rows are the fast axis: x[i * STRIDE + row], so that neighbouring threads read neighbouring rows. The
+// constants SECOND_ORDER and JOINT choose the kind of step.
 #include "activations.cuh"
 #include "step_codes.cuh"
+#include "step_shape.cuh"
 #include "sums.cuh"
 
 #ifndef DYNAMIC
@@ -17,92 +17,89 @@
     type *const name = reinterpret_cast<type *>(dynamic_memory)
 #endif
 
-// At least two blocks per multiprocessor, that is 128 registers a thread. Double precision and the joint divergence
-// need more registers and are bounded by one block; of the joint divergence's blocks with 128 threads and 103 kB (two
-// layers of 30), two still fit.
-constexpr int STEP_BLOCKS = sizeof(real) == sizeof(float) && !JOINT ? 2 : 1;
-#define STEP_KERNEL extern "C" __global__ void __launch_bounds__(MAX_THREADS, STEP_BLOCKS)
+#define STEP_KERNEL extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 
-// One dense layer: widths, inputs padded to a multiple of 4, offsets in the flat and in the packed vector, and the
-// first feature of its input in a tile.
+static_assert(THREADS % WARP == 0 && THREADS <= MAX_THREADS, "a block has whole warps");
+static_assert(ROWS % 4 == 0 && PADDING % 4 == 0, "rows are accessed in fours");
+
+// Loop over items 0 .. count, divided among the threads of a block; without a loop where each has at most one.
+#define EACH(item, count)                                                                                            \
+    for (int item = threadIdx.x; item < (count); item = (count) <= THREADS ? (count) : item + THREADS)
+
+// Numbers from a feature of a tile to the next one: more than ROWS, so that the same row of different features is in
+// different banks.
+constexpr int STRIDE = ROWS + PADDING;
+
+// One dense layer: widths, numbers from an output's weights to the next one's, offsets in the flat and in the packed
+// vector, and the first feature of its input in a tile.
+template <class N, int l>
 struct Layer {
-    int in, out, in_padded, w_flat, b_flat, w, b, at;
+    static constexpr int IN = N::TABLE[l][0], OUT = N::TABLE[l][1], IN_PADDED = N::TABLE[l][2];
+    static constexpr int W_FLAT = N::TABLE[l][3], B_FLAT = N::TABLE[l][4], W = N::TABLE[l][5], B = N::TABLE[l][6];
+    static_assert(IN_PADDED % 4 == 0 && W % 4 == 0 && IN_PADDED >= IN, "weights are read in fours");
 };
 
+template <class N>
 struct Net {
-    const int *table;
-    int layers, activation, output;  // between the layers, and after the last one
     real *p, *tile;
 
-    __device__ Layer layer(int l) const {
-        const int *row = table + 8 * l;
-        return Layer{row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]};
+    // The output is the input of index LAYERS: its first feature is in the additional last row of the table.
+    template <int l>
+    __device__ real *input() const {
+        return tile + N::TABLE[l][7] * STRIDE;
     }
-    __device__ real *input(int l, int stride) const { return tile + table[8 * l + 7] * stride; }
-    // The output is the input of index `layers`: its first feature is in the additional last row of the table.
-    __device__ real *result(int stride) const { return input(layers, stride); }
+    __device__ real *result() const { return input<N::LAYERS>(); }
 };
 
-// The plan, and pointers to all arrays in the shared memory of a block.
+// Pointers to all arrays in the shared memory of a block, and the real constants of the plan.
 struct Workspace {
-    const int *plan;
     const real *numbers;
-    int d_x, d_z, stride;
-    Net encoder, decoder;
-    Net decoder_tangent, encoder_tangent;  // tangents of both networks, in steps of second order
-    real *g;                               // gradient of the network that is updated, packed
-    real *cotangent, *spare;               // two buffers for cotangents, alternating by layer
+    Net<Encoder> encoder;
+    Net<Decoder> decoder;
+    Net<Decoder> decoder_tangent;  // tangents of both networks, in steps of second order
+    Net<Encoder> encoder_tangent;
+    real *g;                       // gradient of the network that is updated, packed
+    real *cotangent, *spare;       // two buffers for cotangents, alternating by layer
     real *eps, *sd, *s_q;
-    real *m, *v;                           // moments of the encoder, if the plan has MOMENTS
+    real *m, *v;                   // moments of the encoder, with MOMENTS
 
     __device__ real number(PlanNumber place) const { return numbers[place]; }
 };
 
-// Read the plan alone; the networks have no memory.
-__device__ inline Workspace workspace_of(const int *plan, const real *numbers) {
-    Workspace w = {};
-    w.plan = plan;
-    w.numbers = numbers;
-    w.d_x = plan[DATA];
-    w.d_z = plan[LATENT];
-    w.stride = plan[ROWS] + 4;  // four more than rows, so that the same row of different features is in different banks
-    const int *encoder = plan + PLAN_WORDS, *decoder = encoder + 8 * (plan[ENCODER_LAYERS] + 1);
-    w.encoder = Net{encoder, plan[ENCODER_LAYERS], plan[ENCODER_ACTIVATION], NO_ACTIVATION, nullptr, nullptr};
-    w.decoder = Net{decoder, plan[DECODER_LAYERS], plan[DECODER_ACTIVATION], plan[DECODER_OUTPUT], nullptr, nullptr};
-    return w;
-}
+static_assert(Encoder::PACKED % 4 == 0 && Decoder::PACKED % 4 == 0 && STRIDE % 4 == 0, "arrays begin at a four");
 
-__device__ inline Workspace workspace_in(real *memory, const int *plan, const real *numbers) {
-    Workspace w = workspace_of(plan, numbers);
+__device__ inline Workspace workspace_in(real *memory, const real *numbers) {
+    Workspace w = {};
+    w.numbers = numbers;
     real *next = memory;
     w.encoder.p = next;
-    next += plan[ENCODER_PACKED];
+    next += Encoder::PACKED;
     w.decoder.p = next;
-    next += plan[DECODER_PACKED];
+    next += Decoder::PACKED;
     w.g = next;
-    next += plan[ENCODER_PACKED] > plan[DECODER_PACKED] ? plan[ENCODER_PACKED] : plan[DECODER_PACKED];
+    next += Encoder::PACKED > Decoder::PACKED ? Encoder::PACKED : Decoder::PACKED;
     w.encoder.tile = next;
-    next += plan[ENCODER_FEATURES] * w.stride;
+    next += Encoder::FEATURES * STRIDE;
     w.decoder.tile = next;
-    next += plan[DECODER_FEATURES] * w.stride;
+    next += Decoder::FEATURES * STRIDE;
     w.cotangent = next;
-    next += plan[WIDEST] * w.stride;
+    next += WIDEST * STRIDE;
     w.spare = next;
-    next += plan[WIDEST] * w.stride;
+    next += WIDEST * STRIDE;
     w.eps = next;
-    next += w.d_z * w.stride;
+    next += LATENT * STRIDE;
     w.sd = next;
-    next += w.d_z * w.stride;
+    next += LATENT * STRIDE;
     w.s_q = next;
-    next += plan[CROSSES] ? w.d_x * w.stride : 0;
+    next += CROSSES ? DATA * STRIDE : 0;
     w.decoder_tangent = w.decoder;
     w.decoder_tangent.tile = next;
-    next += SECOND_ORDER ? plan[DECODER_FEATURES] * w.stride : 0;
+    next += SECOND_ORDER ? Decoder::FEATURES * STRIDE : 0;
     w.encoder_tangent = w.encoder;
     w.encoder_tangent.tile = next;
-    next += JOINT ? plan[ENCODER_FEATURES] * w.stride : 0;
+    next += JOINT ? Encoder::FEATURES * STRIDE : 0;
     w.m = next;
-    w.v = next + plan[ENCODER_PACKED];
+    w.v = next + Encoder::PACKED;
     return w;
 }
 
@@ -110,14 +107,16 @@ __device__ inline Workspace workspace_in(real *memory, const int *plan, const re
 #define SLOPE_OF(f, F, CODE) case CODE: return F::slope(y);
 #define CURVE_OF(f, F, CODE) case CODE: return F::curve(y);
 
-__device__ inline real value_of(int f, real x) {
+template <int f>
+__device__ inline real value_of(real x) {
     switch (f) {
         ACTIVATIONS(VALUE_OF)
         default: return x;
     }
 }
 
-__device__ inline real slope_of(int f, real y) {
+template <int f>
+__device__ inline real slope_of(real y) {
     switch (f) {
         ACTIVATIONS(SLOPE_OF)
         default: return 1;
@@ -125,7 +124,8 @@ __device__ inline real slope_of(int f, real y) {
 }
 
 // Compute f'' / f' from the output y.
-__device__ inline real curve_of(int f, real y) {
+template <int f>
+__device__ inline real curve_of(real y) {
     switch (f) {
         ACTIVATIONS(CURVE_OF)
         default: return 0;

@@ -1,7 +1,7 @@
 // Finish an update: compute the loss terms, flag diverged models, choose gamma and step the optimiser.
 //
 // Every thread evaluates the terms from the same numbers; one thread writes the results.
-#include "step_joint.cuh"
+#include "step_parameters.cuh"
 
 // The arrays of a run that a step reads and writes; (R, P) and (R,).
 struct Vector {
@@ -30,19 +30,6 @@ struct Flags {
 #define ENCODER_VECTOR (Vector{phi, phi_m, phi_v, phi_t, phi_lr})
 #define DECODER_VECTOR (Vector{theta, theta_m, theta_v, theta_t, theta_lr})
 
-// Copy the parameters of a model from its flat vector to shared memory, and pad their rows.
-__device__ inline void pack(const Net &net, const real *flat) {
-    for (int l = 0; l < net.layers; ++l) {
-        const Layer layer = net.layer(l);
-        EACH(item, layer.out * layer.in_padded) {
-            const int o = item / layer.in_padded, i = item % layer.in_padded;
-            net.p[layer.w + item] = i < layer.in ? flat[layer.w_flat + o * layer.in + i] : (real)0;
-        }
-        EACH(o, layer.out) net.p[layer.b + o] = flat[layer.b_flat + o];
-    }
-    __syncthreads();
-}
-
 __device__ inline bool all_finite(const real *g, int count, real slope) {
     int bad = !is_finite(slope);
     EACH(i, count) bad |= !is_finite(g[i]);
@@ -62,29 +49,6 @@ struct Optimiser {
     }
 };
 
-// The threads that share the parameters of a model: one block, or all blocks along x. Types without members, because
-// special registers have the values. EACH divides among one block.
-struct OneBlock {
-    __device__ static int first() { return (int)threadIdx.x; }
-    __device__ static int size() { return (int)blockDim.x; }
-};
-struct BlocksAlongX {
-    __device__ static int first() { return (int)(blockIdx.x * blockDim.x + threadIdx.x); }
-    __device__ static int size() { return (int)(gridDim.x * blockDim.x); }
-};
-
-// Visit every parameter of a network by its indices in the flat and in the packed vector; a thread visits the same
-// parameters in each call.
-template <class Threads, class Visit>
-__device__ inline void each_parameter(const Net &net, Visit visit) {
-    for (int l = 0; l < net.layers; ++l) {
-        const Layer layer = net.layer(l);
-        for (int item = Threads::first(); item < layer.out * layer.in; item += Threads::size())
-            visit(layer.w_flat + item, layer.w + item / layer.in * layer.in_padded + item % layer.in);
-        for (int o = Threads::first(); o < layer.out; o += Threads::size()) visit(layer.b_flat + o, layer.b + o);
-    }
-}
-
 // Pointers to moments, for those in shared memory packed like the parameters; null if there are none.
 struct Moments {
     real *m, *v;
@@ -93,16 +57,16 @@ struct Moments {
 // Load the moments to shared memory before the first update; `store_encoder` stores them and the parameters after the
 // last.
 __device__ inline void load_moments(const Workspace &w, const Vector &phi, Index r) {
-    const Index first = r * w.plan[ENCODER_SIZE];
-    each_parameter<OneBlock>(w.encoder, [&](int flat, int packed) {
+    const Index first = r * Encoder::SIZE;
+    each_parameter<Encoder, OneBlock>([&](int flat, int packed) {
         w.m[packed] = phi.m[first + flat];
         w.v[packed] = phi.v[first + flat];
     });
 }
 
 __device__ inline void store_encoder(const Workspace &w, const Vector &phi, Index r) {
-    const Index first = r * w.plan[ENCODER_SIZE];
-    each_parameter<OneBlock>(w.encoder, [&](int flat, int packed) {
+    const Index first = r * Encoder::SIZE;
+    each_parameter<Encoder, OneBlock>([&](int flat, int packed) {
         phi.p[first + flat] = w.encoder.p[packed];
         phi.m[first + flat] = w.m[packed];
         phi.v[first + flat] = w.v[packed];
@@ -131,21 +95,22 @@ __device__ inline void update_log_sd(
 // Step the parameters of a model that has not diverged: the packed copy, and those in global memory unless the moments
 // are `resident` in shared memory, in which case `store_encoder` stores all of them later. `slope` is the derivative in
 // log sqrt(gamma), which is not trained if `log_sd` is negative. Called by all threads of a block.
+template <class N>
 __device__ inline void update_parameters(
-    const Net &net, const real *g, const Moments &resident, const Vector &vector, Index r, int size, int adam,
+    const Net<N> &net, const real *g, const Moments &resident, const Vector &vector, Index r,
     const double *betas, real eps, int log_sd, real slope, bool alive
 ) {
     if (alive) {
-        const Optimiser optimiser = optimiser_at(adam, betas, eps, vector.t[r] + 1, vector.lr[r]);
-        real *const p = vector.p + r * size;
-        const Moments moments = moments_of(vector, adam, r * size);
+        const Optimiser optimiser = optimiser_at(N::ADAM, betas, eps, vector.t[r] + 1, vector.lr[r]);
+        real *const p = vector.p + r * N::SIZE;
+        const Moments moments = moments_of(vector, N::ADAM, r * N::SIZE);
         if (resident.m)
-            each_parameter<OneBlock>(net, [&](int, int packed) {
+            each_parameter<N, OneBlock>([&](int, int packed) {
                 net.p[packed] =
                     plus(net.p[packed], -optimiser.step(g[packed], resident.m + packed, resident.v + packed));
             });
         else
-            each_parameter<OneBlock>(net, [&](int flat, int packed) {
+            each_parameter<N, OneBlock>([&](int flat, int packed) {
                 net.p[packed] = p[flat] = plus(p[flat], -optimiser.step(g[packed], moments.m + flat, moments.v + flat));
             });
         if (log_sd >= 0 && threadIdx.x == 0) update_log_sd(optimiser, p, moments, log_sd, slope);
@@ -170,7 +135,7 @@ struct Terms {
 __device__ inline Terms terms_of_joint(const Workspace &w, const Sums &sums, real share, real tau) {
     const real half = (real)0.5 * share;
     return Terms{
-        {half * sums.square, half * tau * tau * sums.cross, -tau * (real)w.d_x, half * sums.divergence}, 15, 15
+        {half * sums.square, half * tau * tau * sums.cross, -tau * (real)DATA, half * sums.divergence}, 15, 15
     };
 }
 
@@ -205,10 +170,10 @@ __device__ inline void write_terms_and_flags(
 
 // Compute the terms of the inference objective, (2, R) or (4, R).
 __device__ inline Terms inference_terms(const Workspace &w, const Sums &sums, Index batch, real log_sd) {
-    const real share = (real)1 / ((real)batch * (real)w.plan[INFERENCE_SAMPLES]);
+    const real share = (real)1 / ((real)batch * (real)INFERENCE_SAMPLES);
     if (JOINT) return terms_of_joint(w, sums, share, precision(log_sd));
-    if (w.plan[INFERENCE_LOSS] == KL_LOSS)
-        return Terms{{reconstruction(sums.square * share, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
+    if (INFERENCE_LOSS == KL_LOSS)
+        return Terms{{reconstruction(sums.square * share, log_sd, DATA), sums.divergence / (real)batch, 0, 0}, 3, 3};
     return Terms{{(real)0.5 * w.number(INFERENCE_WEIGHT) * sums.square * share, 0, 0, 0}, 1, 1};
 }
 
@@ -218,14 +183,13 @@ __device__ inline void finish_inference(
     const Workspace &w, const Sums &sums, Index batch, real log_sd, bool resident, const Vector &phi,
     const Flags &flags, const double *betas, Index r, Index models, real *terms
 ) {
-    const bool alive = flags.alive[r], finite = all_finite(w.g, w.plan[ENCODER_PACKED], 0);
+    const bool alive = flags.alive[r], finite = all_finite(w.g, Encoder::PACKED, 0);
     const Terms found = inference_terms(w, sums, batch, log_sd);
     const int cause = first_nonfinite(found, finite, 0);
     if (threadIdx.x == 0) write_terms_and_flags(found, cause, alive, flags, r, models, terms);
     const Moments moments = {resident ? w.m : nullptr, w.v};
     update_parameters(
-        w.encoder, w.g, moments, phi, r, w.plan[ENCODER_SIZE], w.plan[ENCODER_ADAM], betas,
-        w.number(ENCODER_EPS), -1, 0, alive && !cause
+        w.encoder, w.g, moments, phi, r, betas, w.number(ENCODER_EPS), -1, 0, alive && !cause
     );
 }
 
@@ -237,7 +201,7 @@ struct Gamma {
 // Choose gamma = a / b if the loss has a minimum, but not below the floor; see objectives/gamma.py.
 __device__ inline Gamma optimal_gamma(const Workspace &w, const Sums &sums, Index batch, real log_sd) {
     const real a = sums.square / (real)batch, h = sums.cross / (real)batch;
-    const real b = w.plan[LEARNING_LOSS] == ELBO_LOSS ? (real)w.d_x : (real)w.d_x - h, floor = w.number(GAMMA_FLOOR);
+    const real b = LEARNING_LOSS == ELBO_LOSS ? (real)DATA : (real)DATA - h, floor = w.number(GAMMA_FLOOR);
     if (!(b > 0)) return Gamma{log_sd, 1, 0};
     const real gamma = a / b;
     return Gamma{(real)0.5 * log(gamma < floor ? floor : gamma), 0, gamma < floor};
@@ -252,19 +216,19 @@ struct LearningResult {
 };
 
 __device__ inline LearningResult learning_terms(const Workspace &w, const Sums &sums, Index batch, real log_sd) {
-    const bool elbo = w.plan[LEARNING_LOSS] == ELBO_LOSS, learns = w.plan[GAMMA] == LEARN_GAMMA;
-    const real share = (real)1 / ((real)batch * (real)w.plan[LEARNING_SAMPLES]);
-    const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(log_sd), d_x = w.d_x;
+    const bool elbo = LEARNING_LOSS == ELBO_LOSS, learns = GAMMA == LEARN_GAMMA;
+    const real share = (real)1 / ((real)batch * (real)LEARNING_SAMPLES);
+    const real a = sums.square / (real)batch, h = sums.cross / (real)batch, tau = precision(log_sd), d_x = DATA;
     if (JOINT) {
         const real slope = 2 * share * (sums.aligned - tau * tau * sums.cross) + 2 * tau * d_x;
         return LearningResult{terms_of_joint(w, sums, share, tau), 5, learns ? slope : (real)0};
     }
-    const int first = w.plan[INFERENCE_LOSS] == KL_LOSS ? 3 : 2;
+    const int first = INFERENCE_LOSS == KL_LOSS ? 3 : 2;
     if (elbo) {
-        const Terms terms = {{reconstruction(a, log_sd, w.d_x), sums.divergence / (real)batch, 0, 0}, 3, 3};
+        const Terms terms = {{reconstruction(a, log_sd, DATA), sums.divergence / (real)batch, 0, 0}, 3, 3};
         return LearningResult{terms, first, learns ? d_x - tau * a : (real)0};
     }
-    const Terms terms = {{(real)0.5 * tau * tau * a, tau * h, -tau * d_x, 0}, 7, w.plan[CROSSES] ? 7 : 5};
+    const Terms terms = {{(real)0.5 * tau * tau * a, tau * h, -tau * d_x, 0}, 7, CROSSES ? 7 : 5};
     return LearningResult{terms, first, learns ? -2 * tau * (tau * a + h - d_x) : (real)0};
 }
 
@@ -272,8 +236,8 @@ __device__ inline LearningResult learning_terms(const Workspace &w, const Sums &
 __device__ inline void store_gamma(
     const Workspace &w, const Gamma &gamma, const Vector &theta, const Flags &flags, Index r
 ) {
-    if (w.plan[GAMMA] != OPTIMAL_GAMMA) return;
-    theta.p[r * w.plan[DECODER_SIZE] + w.plan[LOG_SD]] = gamma.log_sd;
+    if (GAMMA != OPTIMAL_GAMMA) return;
+    theta.p[r * Decoder::SIZE + LOG_SD] = gamma.log_sd;
     flags.kept[r] += gamma.kept;
     flags.floored[r] += gamma.floored;
 }
@@ -285,14 +249,14 @@ __device__ inline void finish_learning(
     const double *betas, Index r, Index models, real *terms
 ) {
     const LearningResult found = learning_terms(w, sums, batch, gamma.log_sd);
-    const bool alive = flags.alive[r], finite = all_finite(w.g, w.plan[DECODER_PACKED], found.slope);
+    const bool alive = flags.alive[r], finite = all_finite(w.g, Decoder::PACKED, found.slope);
     const int cause = first_nonfinite(found.terms, finite, found.first);
     if (threadIdx.x == 0) {
         write_terms_and_flags(found.terms, cause, alive, flags, r, models, terms);
         if (alive && !cause) store_gamma(w, gamma, theta, flags, r);
     }
     update_parameters(
-        w.decoder, w.g, Moments{nullptr, nullptr}, theta, r, w.plan[DECODER_SIZE], w.plan[DECODER_ADAM], betas + 2,
-        w.number(DECODER_EPS), w.plan[LOG_SD], found.slope, alive && !cause
+        w.decoder, w.g, Moments{nullptr, nullptr}, theta, r, betas + 2, w.number(DECODER_EPS),
+        LOG_SD, found.slope, alive && !cause
     );
 }

@@ -107,7 +107,7 @@ def _open(path: Path, key: str, memory_budget: float) -> Decoded | None:
                 digest = _digest(file, shape[0] * size)
                 pixels = mapped(str(path), np.uint8, _PAGE, shape)
         return _decoded(pixels, facts, path) if digest == facts["sha256"] else None
-    except (OSError, KeyError, ValueError, TypeError, ArithmeticError):
+    except (OSError, KeyError, ValueError, TypeError, ArithmeticError, RecursionError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -27,10 +28,10 @@ MOST_PIXELS = 2**26
 _AS_THEY_ARE = {"1": 1, "L": 1, "RGB": 3}
 #: Modes whose conversion to grey or RGB loses only colour or transparency.
 _CONVERTIBLE = {*_AS_THEY_ARE, "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"}
-
-
 #: The EXIF tag of the orientation.
 _ORIENTATION = 0x0112
+#: A handler of what Pillow logs of a corrupt file, which Python would print if there were none.
+_SILENT = logging.NullHandler()
 
 
 def as_channels(name: str) -> Channels:
@@ -94,6 +95,7 @@ def read_picture(path: Path, options: PictureOptions) -> Picture | Broken:
     """
     from PIL import Image, UnidentifiedImageError
 
+    logging.getLogger("PIL").addHandler(_SILENT)  # what a decoder says is in the reason
     try:
         with open_regular(path) as file, Image.open(file, formats=_FORMATS) as picture:
             width, height = picture.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,12 @@ class Answer(StrEnum):
     DIFFERS = "differs"
     UNDECIDED = "undecided"
     MISSING = "missing"
+
+
+def conjunction(answers: Collection[Answer]) -> Answer:
+    """Combine answers that have to hold together: differ if any differs, agree only if all agree."""
+    least_favourable_first = (Answer.DIFFERS, Answer.MISSING, Answer.UNDECIDED)
+    return next((each for each in least_favourable_first if each in answers), Answer.AGREES)
 
 
 class Asked(Protocol):

@@ -4,8 +4,8 @@ A condition states that one value exceeds another by more than a share of the sc
 distance of the method with the best likelihood from the best single Gaussian, or, of a metric that a Gaussian
 does not have, the range over the methods that have learned, three at least. A difference decides only if
 Student's 95 % interval of its mean over the seeds lies on one side of the margin; one seed has no interval.
-If two methods compute the same thing, the difference between them is noise from run to run, and every other
-difference has to exceed its margin by as much.
+If two methods compute the same thing, the difference between them decides nothing: with equal seeds it is 0,
+and of printed numbers, whose seeds are not known, it is noise from run to run.
 """
 
 from __future__ import annotations
@@ -150,11 +150,14 @@ class MetricValues:
         shown = " shown by its 95 % interval to be" if several else ""
         return f"{place} is not{shown} {self.better}"
 
-    @cached_property
+    @property
     def noise(self) -> float:
-        """The largest difference between two methods that compute the same thing; 0 without such."""
-        known = [pair for pair in self.identical if set(pair) <= set(self.values)]
-        return max((abs(self.difference(*pair).mean) for pair in known), default=0.0)
+        """The noise from run to run that differences have to exceed besides their interval: none.
+
+        Two methods that compute the same thing are one run for each seed, whose difference is 0, and the
+        noise is in the interval over the seeds.
+        """
+        return 0.0
 
     def has_learned(self, place: Hashable) -> bool:
         """Return whether a method is better than one Gaussian in likelihood, by the interval over its seeds.
@@ -228,7 +231,7 @@ def judge(condition: Condition, case: MetricValues) -> RuleOutcome:
     found = case.difference(above, below)
     difference = f"{_name(above)} - {_name(below)}: {_shown(found, case.gaps(above, below))}"
     if {above, below} in map(set, case.identical):
-        return RuleOutcome(Answer.UNDECIDED, f"{difference}, of methods that compute the same: noise")
+        return RuleOutcome(Answer.UNDECIDED, f"{difference}, of methods that compute the same")
     if condition.share and not case.scale > 0:
         return RuleOutcome(Answer.UNDECIDED, f"{difference}, of a metric without a scale", asked=False)
     answer = Answer.UNDECIDED

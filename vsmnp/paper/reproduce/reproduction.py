@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import DataError
-from ...storage import write_whole
+from ...storage import open_regular, write_whole
 from ...types.progress import Progress
 
 
@@ -66,7 +66,7 @@ def read_records(
         If the file is missing or has other content; the message names its ``fault`` and the ``remedy``.
     """
     try:
-        with path.open(newline="") as file:
+        with open_regular(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             names = tuple(reader.fieldnames or ())
             absent = [name for name in added if name not in names]

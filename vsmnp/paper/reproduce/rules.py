@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from .answers import Answer
+from .answers import Answer, conjunction
 from .conditions import SMALL, Condition, MetricValues, Place, RuleOutcome, judge, methods_of
 from .training_end import TrainingEnd
 
@@ -87,13 +87,10 @@ def judge_rule(rule: Rule, case: MetricValues) -> RuleOutcome:
     if not case.learned:
         return RuleOutcome(Answer.UNDECIDED, f"no method is shown to be {case.better}", asked=False)
     found = sorted((_judged(rule, each, case) for each in conditions), key=lambda each: each.asked)
-    for answer in (Answer.DIFFERS, Answer.UNDECIDED, Answer.AGREES):
-        deciding = [each for each in found if each.answer is answer]
-        if deciding:
-            others = len(deciding) - 1 if answer is not Answer.AGREES else 0
-            numbers = deciding[0].numbers + (f" (and {others} more)" if others else "")
-            return RuleOutcome(answer, numbers, deciding[0].asked)
-    raise AssertionError
+    answer = conjunction([each.answer for each in found])
+    first, *others = (each for each in found if each.answer is answer)
+    more = f" (and {len(others)} more)" if others and answer is not Answer.AGREES else ""
+    return RuleOutcome(answer, first.numbers + more, first.asked)
 
 
 def at_the_end(rule: Rule, found: RuleOutcome, end: TrainingEnd) -> RuleOutcome:

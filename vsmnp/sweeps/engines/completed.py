@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any
 
 from ...errors import Interrupted
-from .engine import Completed, Item, Order, Pool, Result, Work, WorkEngine, WorkerLostError
+from .engine import Completed, Item, Order, Pool, Result, Work, WorkEngine, WorkerLostError, check_stop
 
 #: Seconds between two checks of progress and of requests to stop.
 _INTERVAL = 0.2
@@ -52,8 +52,7 @@ def _completed(
             if given is None:
                 break
             waiting[pool.submit(work, *given)] = given
-        if order.stop():
-            raise Interrupted("Stopped.")
+        check_stop(order.stop)
         if not waiting:
             return
         done, _ = wait(waiting, _INTERVAL, FIRST_COMPLETED)

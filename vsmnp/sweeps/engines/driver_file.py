@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...storage import write_text
+from ...storage import read_text, write_text
 
 #: Seconds between two looks at the file, whose server may be far away.
 _EVERY = 1.0
@@ -55,7 +55,7 @@ class DriverFile:
     def is_seen(self) -> bool:
         """Return whether this process reads the text in the file."""
         try:
-            return self.path.read_text(encoding="utf-8") == self.text
+            return read_text(self.path) == self.text
         except (OSError, ValueError):
             return False
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from ...errors import DeviceError
+from ...errors import DeviceError, Interrupted
 from ...types.progress import Stop
 
 Item = TypeVar("Item")
@@ -29,6 +29,18 @@ class WorkerLostError(DeviceError):
 
 class EngineLostError(DeviceError):
     """An engine that cannot be reached any more, such as a scheduler that was stopped."""
+
+
+def check_stop(stop: Stop) -> None:
+    """Refuse to begin work after a request to stop.
+
+    Raises
+    ------
+    Interrupted
+        If ``stop`` returns true.
+    """
+    if stop():
+        raise Interrupted("Stopped.")
 
 
 class Pool(ABC):
@@ -74,11 +86,15 @@ class Order:
         Called in this process with the progress of items, as far as the engine passes it on.
     stop : callable
         Returns true if the work is to be stopped.
+    lock : int or None
+        Descriptor of a locked file. Processes that the engine starts on this machine inherit it, so that the
+        file stays locked until they have ended, even if this process is killed.
     """
 
     folder: Path
     report: Counted = lambda index, parts: None
     stop: Stop = lambda: False
+    lock: int | None = None
 
 
 class WorkEngine(Protocol):

@@ -17,12 +17,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import reduction
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import Any, TypeAlias
 
 from ...settings.thread_variables import LINEAR_ALGEBRA, NUMBA
-from .engine import Order, Pool, Work
+from .engine import Order, Pool, Work, check_stop
 
 #: The index of an item, and the parts of it that are done.
 Count: TypeAlias = tuple[int, int]
@@ -129,7 +130,7 @@ class _Processes(Pool):
             pool.shutdown()
             pool = None
         if pool is None:
-            arguments = self._counts, os.getpid(), self._stopped
+            arguments = self._counts, os.getpid(), self._stopped, InheritedFile(self._order.lock)
             pool = self._pools[place] = ProcessPoolExecutor(1, self._context, _begin, arguments)
         with _spawning(self._environment(place)):
             future = self._futures[place] = pool.submit(_finish, work, index, item)
@@ -159,6 +160,24 @@ class _Processes(Pool):
         return isinstance(error, BrokenProcessPool)
 
 
+@dataclass
+class InheritedFile:
+    """An open file that a process inherits when it is started with this object as an argument, or none.
+
+    A lock of the file holds until all of these processes have closed it, which they do when they end.
+    """
+
+    descriptor: int | None = None
+
+    def __getstate__(self) -> Any:
+        if self.descriptor is None or os.name != "posix":
+            return None
+        return reduction.DupFd(self.descriptor)
+
+    def __setstate__(self, copy: Any) -> None:
+        self.descriptor = copy.detach()
+
+
 @contextmanager
 def _spawning(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables for the processes that start in the block, and do not run the user's script in them.
@@ -182,8 +201,11 @@ def _spawning(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin(progress: SimpleQueue[Count], parent: int, stopped: Event) -> None:
-    """Initialise a worker process; Ctrl-C of the terminal is left to the parent process."""
+def _begin(progress: SimpleQueue[Count], parent: int, stopped: Event, lock: InheritedFile) -> None:
+    """Initialise a worker process, which keeps ``lock`` open until it ends.
+
+    Ctrl-C of the terminal is left to the parent process.
+    """
     global _progress, _parent, _stopped
     _progress, _parent, _stopped = progress, parent, stopped
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -213,5 +235,9 @@ def _finish(work: Work[Any, Any], index: int, item: Any) -> Any:
             reported = parts
             _progress.put((index, parts))
 
+    def stop() -> bool:
+        return _stopped.is_set() or os.getppid() != _parent
+
     with _busy:
-        return work(item, report, lambda: _stopped.is_set() or os.getppid() != _parent)
+        check_stop(stop)  # it may have been requested while this process started
+        return work(item, report, stop)

@@ -35,7 +35,7 @@ def check_worker(version: str, file: DriverFile) -> None:
         )
     if not file.is_seen():
         raise ConfigError(
-            f"The worker on {platform.node()} does not see the folder {file.path.parent} of this process: "
+            f"The worker on {platform.node()} does not find the folder {file.path.parent} of this process: "
             "name a folder by --out that all machines share."
         )
 

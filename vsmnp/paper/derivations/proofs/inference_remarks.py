@@ -83,8 +83,8 @@ PROOFS: Proofs = {
         ),
         Step(
             r"\nabla_z \log (c \, p(z|x)) = \nabla_z \log p(z|x)",
-            "A constant factor has no gradient: the score sees the shape of a density near z, not its "
-            "height.",
+            "The logarithm of a constant factor has no gradient: the score depends on the shape of a density "
+            "near z and not on its height.",
             lambda: (
                 derivative(lambda t: np.log(7 * np.exp(LINEAR.log_posterior(_X, np.asarray(0.3 + t))))),
                 _of_posterior(_X, np.array(0.3)),

@@ -141,7 +141,7 @@ PROOFS: Proofs = {
         ),
         Step(
             r"|\nabla_x \log r|^2 = |\nabla_x \log\pi + s^q - s^p|^2 = |s^p - s^q - \nabla_x \log\pi|^2",
-            "The prior does not depend on x, and the norm does not see the sign.",
+            "The prior does not depend on x, and the norm does not depend on the sign.",
             lambda: (
                 derivative(lambda t: joint.log_ratio(LINEAR, _X + t, _Z)) ** 2,
                 square(LINEAR.score_p(_X, _Z) - LINEAR.score_q(_X, _Z) - LINEAR.score_pi(_X)),

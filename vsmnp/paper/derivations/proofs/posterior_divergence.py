@@ -105,7 +105,7 @@ PROOFS: Proofs = {
         Step(
             r"\nabla_z \log q - \nabla_z \log p(z) - \nabla_z \log p(x|z) = -\left( \Lambda (z - \mu) - z "
             r"+ J^T \tfrac{x - g(z)}{\gamma} \right)",
-            "The three lines together; the norm does not see the sign.",
+            "The three lines together; the norm does not depend on the sign.",
             lambda: (_slope(_log_ratio, _X, _Z), -_d(_X, _Z)),
             kind="finite differences",
         ),

@@ -258,7 +258,7 @@ PROOFS: Proofs = {
         Step(
             r"d(x) = \left| \tfrac{d}{dx} \log p_1 - \tfrac{d}{dx} \log p_2 \right|^2 "
             r"= \left[ \tfrac{x - m_1}{s_1^2} - \tfrac{x - m_2}{s_2^2} \right]^2",
-            "The square, which does not see the sign and which the paper leaves out on the right.",
+            "The square, which does not depend on the sign; the paper leaves it out on the right.",
             lambda: (derivative(lambda t: _log_ratio(_X + t)) ** 2, _of_slope(_X, POINT[:2])),
             kind="finite differences",
         ),

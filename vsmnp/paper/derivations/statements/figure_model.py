@@ -118,7 +118,7 @@ STATEMENTS = (
             "the roles of theta and its inverse": lambda theta, z, x: z / theta,
             "affine in x": lambda theta, z, x: theta * z + x / 2,
         },
-        consequence="A slip of the pen: the variance v* that follows, and Figure 1, are those of theta z.",
+        consequence="A misprint: the variance v* that follows, and Figure 1, are those of the mean theta z.",
         code="vsmnp.model.vae.GaussianVAE",
     ),
     Statement(

@@ -151,12 +151,12 @@ STATEMENTS = (
             "the total one": lambda m, s: m,
             "with the jump of the score": lambda m, s: m / s**2,
         },
-        consequence="This is what automatic differentiation returns, and m is indeed not learned that way.",
+        consequence="Automatic differentiation returns this value, with which m is not learned.",
         code="vsmnp.paper.reproduce.laplace.family.NormalTarget",
     ),
     Statement(
         id="engine-laplace-jump",
-        title="The part of that gradient that the jump of the score carries",
+        title="The term that the jump of the score of a Laplace q adds to the gradient in its location",
         assumptions="q = Lap(m, s), target N(0, 1); the 1/2 of (5) counts; the derivative of the score of q "
             "in m is taken as a distribution, which is another reading than that of A.5.3.",
         latex=r"\partial^b_m D_F = \tfrac{m}{s^2}",
@@ -175,8 +175,9 @@ STATEMENTS = (
             "density once more": lambda m, s: m / (2 * s**2),
             "sign": lambda m, s: -m / s**2,
         },
-        consequence="The jump of the score at m carries the whole gradient, and it points to the optimum. "
-            "`vsmnp reproduce laplace` calls the two 'biased' and 'biased, with jump'.",
+        consequence="With the samples held fixed, this term is the whole gradient, and a step against it "
+            "moves m towards the optimum. `vsmnp reproduce laplace` calls the gradient without it 'biased' "
+            "and with it 'biased, with jump'.",
         code="vsmnp.paper.reproduce.laplace.family.NormalTarget",
     ),
 )  # fmt: skip

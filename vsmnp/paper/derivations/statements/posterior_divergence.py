@@ -224,8 +224,7 @@ STATEMENTS = (
                 (z - mu) / s**2 - z - _pulled(j, error) / gamma
             ),
         },
-        consequence="Its sign is the opposite of the difference in the display before, which the square "
-            "does not see.",
+        consequence="It is minus the difference in the display before; the squares of the two are equal.",
         code="vsmnp.kernels.reference.kernel_set.posterior_fisher",
     ),
 )  # fmt: skip

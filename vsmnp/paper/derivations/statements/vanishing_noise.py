@@ -127,8 +127,8 @@ STATEMENTS = (
             "factor": lambda z0, g1, g2: 9 * (g2 / g1) ** 2 / 8,
             "not squared": lambda z0, g1, g2: 9 * (g2 / g1) / 4,
         },
-        consequence="In the limit in which the paper expects the squared mean, the optimum keeps a "
-            "divergence that measures how curved the decoder is and does not see the mean.",
+        consequence="In the limit in which the paper expects the squared mean, the divergence at the optimum "
+            "depends on the curvature of the decoder and not on the mean.",
         without_code="The engine estimates D_F from samples at one gamma, and takes no limit.",
     ),
     Statement(

@@ -15,6 +15,7 @@ from ....model.likelihood import log_likelihood
 from ....rng import Key, Stream
 from ....runs.machine import processor
 from ....runs.session import Run
+from ....settings.json_file import read_json
 from ....settings.settings import Settings
 from ....storage import write_text
 from ....training.build import build_learning
@@ -118,7 +119,7 @@ def read_measured(folder: Path, file: str) -> tuple[dict[str, list[float]], str]
 def _read(path: Path) -> dict[str, Any]:
     """Read earlier measurements; there are none if the file is missing or unreadable."""
     try:
-        known = json.loads(path.read_text())
+        known = read_json(path)
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -102,7 +102,7 @@ def _ends(rows: list[BasinRow], plan: TrajectoryPlan) -> Table:
 
 
 def _summary(rows: list[BasinRow]) -> Table:
-    """Make a row for each basin in which a start ended: the number of starts, their average mean and sd."""
+    """Make a row for each basin or group of end points: the number of starts, their average mean and sd."""
     header = (
         "likelihood", "method", "loss", "optimizer", "basin", "starts", "mean_1", "mean_2", "sd_1", "sd_2",
     )  # fmt: skip

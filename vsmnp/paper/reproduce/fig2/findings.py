@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from ....types import Array
-from .basins import DIVERGED, ELSEWHERE, Basin, point, share_of_mode
+from .basins import DIVERGED, NO_OPTIMUM, Basin, point, share_of_mode
 from .ensembles import LOSSES, OPTIMIZERS, Loss
 from .rows import BasinRow, Panel
 
@@ -74,7 +74,7 @@ def _agreement(rows: Sequence[BasinRow]) -> list[str]:
             kl, fisher = row.panel("kl", rule, loss), row.panel("fisher", rule, loss)
             for basin in row.basins:
                 if kl.count(basin.name) and fisher.count(basin.name):
-                    gaps.append(math.dist(_mean(kl, basin), _mean(fisher, basin)))
+                    gaps.append(math.dist(_mean(kl, basin.name), _mean(fisher, basin.name)))
     if not gaps:
         return []
     return [
@@ -84,29 +84,33 @@ def _agreement(rows: Sequence[BasinRow]) -> list[str]:
 
 
 def _printed(row: BasinRow) -> str:
-    """Report the optima of the likelihood of equation (11), which has no far one."""
-    alone, (basin, *_) = _alone(row), row.basins
-    if not alone:
-        gap = math.dist(*(optimum.mean for optimum in (basin.kl, basin.fisher) if optimum))
-        return (
-            "On p_II as printed each divergence has one optimum, of means "
-            f"{' and '.join(point(o.mean) for o in (basin.kl, basin.fisher) if o)}, {gap:.2f} apart: FD's "
-            "solution is another than KL's, and there is no other one for Adam to find."
-        )
-    return f"On p_II as printed FD has an optimum of its own at {', '.join(point(b.centre) for b in alone)}."
+    """Report the optima of the likelihood of equation (11), of which FD has no second, far one."""
+    of_kl, of_fisher = ([each for each in (basin.kl, basin.fisher) if each] for basin in row.basins)
+    (kl,), (fisher,) = of_kl, of_fisher
+    return (
+        f"On p_II as printed each divergence has one optimum: KL at {point(kl.mean)}, FD at "
+        f"{point(fisher.mean)}, {math.dist(kl.mean, fisher.mean):.2f} apart. FD's solution is another than "
+        "KL's, and there is no other one for Adam to find."
+    )
 
 
 def _kink(row: BasinRow) -> list[str]:
     """Show that the pathwise gradient of FD misses the score's jump where relu switches."""
-    (basin, *_) = row.basins
+    kl, fisher = row.basins
     panels = [(row.panel("fisher-reparam", rule), label) for rule, label in OPTIMIZERS.items()]
-    ends = [f"{point(_mean(panel, basin))} by {label}" for panel, label in panels if panel.count(basin.name)]
-    if not ends or basin.fisher is None:
+    ends = [
+        f"{panel.count(name)} starts of {label} end at {point(_mean(panel, name))}, "
+        f"{math.dist(_mean(panel, name), kl.centre):.2f} from KL's optimum and "
+        f"{math.dist(_mean(panel, name), fisher.centre):.2f} from FD's"
+        for panel, label in panels
+        for name in dict.fromkeys(panel.names)
+        if name.startswith(NO_OPTIMUM)
+    ]
+    if not ends:
         return []
     return [
         "There the score of the posterior jumps where relu switches, which a pathwise second-order gradient "
-        f"misses: reparametrised FD ends at {' and '.join(ends)} on average, whereas the divergence itself "
-        f"is least at {point(basin.fisher.mean)}."
+        f"misses, and reparametrised FD ends at neither optimum: {'; '.join(ends)}."
     ]
 
 
@@ -140,17 +144,16 @@ def _published(row: BasinRow, loss: Loss) -> str:
 
 
 def _diverged(rows: Sequence[BasinRow]) -> list[str]:
+    """Report the starts that diverged, and how many others ended at no optimum."""
     lost = [
         f"{panel.count(DIVERGED)} on {row.problem.name} with {panel.title}, {LOSSES[panel.loss]}"
         for row in rows
         for panel in row.panels
         if panel.count(DIVERGED)
     ]
-    settled = sum(panel.count(ELSEWHERE) for row in rows for panel in row.panels)
-    return [
-        f"Starts whose steps diverged: {'; '.join(lost) or 'none'}; "
-        f"{settled} ended further than a basin's radius from any optimum."
-    ]
+    named = {basin.name for row in rows for basin in row.basins} | {DIVERGED}
+    off = sum(name not in named for row in rows for panel in row.panels for name in panel.names)
+    return [f"Starts whose steps diverged: {'; '.join(lost) or 'none'}; {off} others ended at no optimum."]
 
 
 def _alone(row: BasinRow) -> list[Basin]:
@@ -162,9 +165,9 @@ def _reached(panel: Panel, basins: Sequence[Basin]) -> int:
     return sum(panel.count(basin.name) > 0 for basin in basins)
 
 
-def _mean(panel: Panel, basin: Basin) -> Array:
-    """Compute the mean end point of the starts that ended in a basin; there must be at least one."""
-    return np.asarray(panel.ends_in(basin.name)[:, :2].mean(0))
+def _mean(panel: Panel, name: str) -> Array:
+    """Compute the mean end point of the starts with this name; there must be at least one."""
+    return np.asarray(panel.ends_in(name)[:, :2].mean(0))
 
 
 def _is(found: bool) -> str:

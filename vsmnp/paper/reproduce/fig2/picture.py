@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ _LEVELS = (0.003, 0.03, 0.1, 0.25, 0.5, 0.75, 1.001)
 def picture(rows: Sequence[BasinRow], path: Path, title: str) -> None:
     """Draw the trajectories of the means, for the published loss, over the posteriors' contours, as PNG.
 
-    Dots are initial means, crosses final ones; the colour shows the basin in which a start ended.
+    Dots are initial means, crosses final ones; the colour shows the optimum at which a start ended, if any.
 
     Raises
     ------
@@ -78,10 +79,10 @@ def _trajectories(axes: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
         axes.plot(*mean[0], "o", markersize=3, color=colour, markeredgewidth=0)
     end = panel.trajectory.end[[name != DIVERGED for name in panel.names]]
     axes.plot(*end[:, :2].T, "x", markersize=4.5, color="black", markeredgewidth=0.9, zorder=5)
-    counts = [(name, panel.names.count(name)) for name in colours if name in panel.names]
-    for place, (name, count) in enumerate(counts):
+    counts = Counter(colours[name] for name in colours for _ in range(panel.count(name)))
+    for place, (colour, count) in enumerate(counts.items()):
         across, look = 0.97 - 0.13 * (len(counts) - 1 - place), {"fontsize": 7.5, "fontweight": "bold"}
-        text_inside(axes, across, 0.03, f"{count}", ha="right", color=colours[name], **look)
+        text_inside(axes, across, 0.03, f"{count}", ha="right", color=colour, **look)
 
 
 def _legend(figure: Figure) -> None:
@@ -93,7 +94,7 @@ def _legend(figure: Figure) -> None:
     entries: dict[str, Any] = {
         "ends at an optimum of KL (and FD)": (dot(OF_KL[0]), dot(OF_KL[1])),
         "at an optimum of FD alone": (dot(OF_FISHER[0]), dot(OF_FISHER[1])),
-        "elsewhere": dot(DATA),
+        "at no optimum": dot(DATA),
         "diverged": dot(INK, linestyle="none", markerfacecolor="white"),
         "end": legend_line(color="black", marker="x", markersize=5, linestyle="none"),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ....figures.style import DATA, INK, SERIES
 from ....types import Array
-from .basins import DIVERGED, ELSEWHERE, Basin
+from .basins import DIVERGED, ELSEWHERE, NO_OPTIMUM, Basin
 from .ensembles import OPTIMIZERS, Divergence, Loss, Trajectory
 from .problems import ToyProblem
 
@@ -17,7 +17,7 @@ OF_KL, OF_FISHER = (SERIES[0], SERIES[2]), (SERIES[1], SERIES[3])
 
 @dataclass(frozen=True)
 class Panel:
-    """The result of one method, loss and optimiser: trajectories, and the basin in which each start ended."""
+    """The result of one method, loss and optimiser: trajectories, and the name of each end point."""
 
     method: Divergence
     loss: Loss
@@ -31,11 +31,11 @@ class Panel:
         return f"{self.method.label}, {OPTIMIZERS[self.rule]}"
 
     def ends_in(self, name: str) -> Array:
-        """Return the final parameters of the starts that ended in a basin, ``(n, 4)``."""
+        """Return the final parameters of the starts whose end points have a name, ``(n, 4)``."""
         return self.trajectory.end[[each == name for each in self.names]]
 
     def count(self, *names: str) -> int:
-        """Count the starts that ended in any of these basins."""
+        """Count the starts whose end points have any of these names."""
         return sum(name in names for name in self.names)
 
 
@@ -49,11 +49,12 @@ class BasinRow:
 
     @property
     def colours(self) -> Mapping[str, str]:
-        """The colour of each basin, then of the end points in none, in the order of the tables."""
+        """The colour of each basin, then of the end points at none, in the order of the tables."""
         cold = [basin.name for basin in self.basins if basin.kl is not None]
         warm = [basin.name for basin in self.basins if basin.kl is None]
         colours = zip([*cold, *warm], [*OF_KL[: len(cold)], *OF_FISHER[: len(warm)]], strict=True)
-        return {**dict(colours), ELSEWHERE: DATA, DIVERGED: INK}
+        settled = sorted({n for each in self.panels for n in each.names if n.startswith(NO_OPTIMUM)})
+        return {**dict(colours), **dict.fromkeys([*settled, ELSEWHERE], DATA), DIVERGED: INK}
 
     def of_loss(self, loss: Loss) -> Sequence[Panel]:
         """Return the panels of one loss, a method after the other."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ....storage import write_whole
+from ....storage import open_regular, write_whole
 from ....training.optimizers import optimizer
 from .ensembles import Divergence, Loss, Trajectory, TrajectoryPlan
 from .problems import ToyProblem
@@ -91,7 +91,8 @@ def _comment(given: Mapping[str, object], content: bytes) -> bytes:
 
 def _read(path: Path, given: Mapping[str, object]) -> Trajectory | None:
     try:
-        comment, _, content = path.read_bytes().partition(b"\n")
+        with open_regular(path) as file:
+            comment, _, content = file.read().partition(b"\n")
     except OSError:
         return None
     if comment + b"\n" != _comment(given, content):

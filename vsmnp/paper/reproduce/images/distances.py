@@ -16,6 +16,7 @@ from ....evaluation.sample_quality import sample_quality
 from ....runs import checkpoint
 from ....runs.folder import CHECKPOINT
 from ....runs.session import Run, load_run
+from ....settings.json_file import read_json
 from ....storage import write_text
 from .records import QUALITY
 
@@ -53,7 +54,7 @@ def read(folder: Path, features: FeatureChoice) -> Mapping[str, Any]:
     If the file of the features is missing, the saved ones are taken to be of those features.
     """
     try:
-        known = json.loads((folder / DISTANCES).read_text())
+        known = read_json(folder / DISTANCES)
         if known["of"] != checkpoint.seal(folder / CHECKPOINT) or known["features"] != features.label:
             return {}
         return known if features.sha256 in ("", known["file"]) else {}

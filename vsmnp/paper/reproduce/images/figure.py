@@ -59,7 +59,7 @@ class FigurePart:
     methods: tuple[str, ...] = NAMES
     #: Settings that differ from the preset's.
     changes: Mapping[str, Any] = field(default_factory=dict)
-    #: FigurePart of the folders' names that distinguishes these runs from others.
+    #: Part of the folders' names that distinguishes these runs from others.
     mark: str = ""
 
 
@@ -92,7 +92,7 @@ class ImageFigure:
         out : Path
             An existing folder for pictures and CSV files.
         plan : ImageGridPlan
-            FigurePart of the grid to run, and how to run it.
+            Part of the grid to run, and how to run it.
         progress : callable
             Called with the work done and the whole work.
         stop : callable

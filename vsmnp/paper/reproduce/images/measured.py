@@ -20,7 +20,7 @@ from ....types import Array
 from ..measured_cells import read_sealed
 from ..one_gaussian import one_gaussian
 from .latents import latents
-from .records import METRICS, REFERENCE, Row
+from .records import MEANS, METRICS, REFERENCE, SDS, Row
 
 MEASURED = "measured.h5"
 #: Number of samples that a picture can show.
@@ -82,12 +82,17 @@ def measure(run: Run, labels: Mapping[str, Any], finished: bool) -> MeasuredImag
 
 
 def read(folder: Path) -> MeasuredImageRun | None:
-    """Read the measurements of the run in ``folder`` in its present state; None if none are readable."""
+    """Read the measurements of the run in ``folder`` in its present state; None if none are readable.
+
+    Those of earlier versions, which lack shares of the latents, count as not readable.
+    """
     found = read_sealed(folder, MEASURED)
     try:
-        return None if found is None else _measured(*found)
-    except (ConfigError, KeyError, TypeError):
+        known = None if found is None else _measured(*found)
+        complete = known and any(set(shares) <= set(known.rows[-1]) for shares in (SDS, MEANS))
+    except (ConfigError, KeyError, TypeError, IndexError):
         return None
+    return known if complete else None
 
 
 def _measured(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> MeasuredImageRun:

@@ -72,6 +72,12 @@ class PrintedValues(MetricValues):
         """Whether some method has learned: the paper's have."""
         return True
 
+    @property
+    def noise(self) -> float:
+        """The largest difference between two methods that compute the same thing, of unlike seeds; or 0."""
+        known = [pair for pair in self.identical if set(pair) <= set(self.values)]
+        return max((abs(self.difference(*pair).mean) for pair in known), default=0.0)
+
     def difference(self, above: Place, below: Place) -> Estimate:
         """Subtract two independent means; the error has at least the degrees of freedom of one of them."""
         first, second = (self.values[place][0] for place in (above, below))

@@ -19,8 +19,9 @@ METRICS = ("neg_elbo", "mse", "mmd", "posterior_fd", "gamma")
 #: The negative ELBO of the best constant decoder on the same test set; that of a trained model is lower.
 REFERENCE = "gaussian_neg_elbo"
 QUALITY = ("fid", "kid")
-LATENTS = ("decided_sds", "sds_near_0", "sds_near_1", "idle_means")
-COLUMNS = (*LABELS, "epoch", "step", *METRICS, REFERENCE, *QUALITY, *LATENTS)
+#: Shares of the posterior standard deviations, or of binary latents; see :func:`.latents.latents`.
+SDS, MEANS = ("decided_sds", "sds_near_0", "sds_near_1"), ("idle_means",)
+COLUMNS = (*LABELS, "epoch", "step", *METRICS, REFERENCE, *QUALITY, *SDS, *MEANS)
 
 
 def record(name: str, rows: Iterable[Row]) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..methods import NAMES
 from ..reproduction import Table
 from .printed import QUALITY
-from .records import METRICS, Row, last, mean_over_seeds
+from .records import MEANS, METRICS, SDS, Row, last, mean_over_seeds
 
 _KEYS = ("dataset", "architecture", "method")
 
@@ -32,13 +32,13 @@ def sample_quality(rows: Sequence[Row]) -> Table:
 
 
 def decided_latents(rows: Sequence[Row]) -> Table:
-    """Make the table of the share of posterior standard deviations near 0 or 1."""
-    return _table("latents", rows, ("decided_sds",))
+    """Make the table of the shares of posterior standard deviations near 0 or 1, near 0, and near 1."""
+    return _table("latents", rows, SDS)
 
 
 def idle_latents(rows: Sequence[Row]) -> Table:
     """Make the table of the share of binary latents whose posterior mean stays near one half."""
-    return _table("latents", rows, ("idle_means",))
+    return _table("latents", rows, MEANS)
 
 
 def _table(name: str, rows: Sequence[Row], metrics: Sequence[str]) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 
-from ..answers import Answer
+from ..answers import Answer, conjunction
 from ..conditions import SMALL, MetricValues, RuleOutcome
 from ..reproduction import Table
 from ..rules import Rule, at_the_end, judge_rule
@@ -40,8 +40,9 @@ def verdicts(
 ) -> list[ImageVerdict]:
     """Test every claim on the rows of one architecture, for those of the datasets that it refers to.
 
-    With one posterior sample (``samples``), M1 and M2 are the same objective, and the difference between them
-    is the noise from run to run that every other difference has to exceed.
+    With one posterior sample (``samples``), M1 and M2 are the same objective, and with equal seeds the same
+    run. In the paper's tables, whose seeds are not known, the difference between them is the noise from run
+    to run that every other difference has to exceed.
     """
     return [
         _verdict(claim, dataset, metric, [row for row in rows if row["dataset"] == dataset], samples)
@@ -70,7 +71,7 @@ def _verdict(claim: ImageClaim, dataset: str, metric: str, rows: Sequence[Row], 
     """Test the rules of a claim, which have to hold together; the least favourable answer decides."""
     parts = [(metric, claim.rule), *claim.also]
     answers = [(name, *_outcome(claim, rule, name, rows, samples)) for name, rule in parts]
-    decisive = _together([answer for _, answer, _ in answers])
+    decisive = conjunction([answer for _, answer, _ in answers])
     name, answer, numbers = next(each for each in answers if each[1] is decisive)
     return ImageVerdict(claim, dataset, metric, answer, numbers if name == metric else f"{name}: {numbers}")
 
@@ -104,7 +105,7 @@ def _at_every(asked: Mapping[float, RuleOutcome]) -> RuleOutcome:
     found = dict(dropwhile(lambda each: not each[1].asked, asked.items()))
     if not found:
         return asked[max(asked)]
-    answer = _together([each.answer for each in found.values()])
+    answer = conjunction([each.answer for each in found.values()])
     epoch = max(epoch for epoch, each in found.items() if each.answer is answer)
     numbers = found[epoch].numbers
     if len(found) > 1:
@@ -165,11 +166,3 @@ def _training_end(
     if of_elbo:
         return how_far(changes, SMALL * complete[end].nll_scale, " nats of the negative ELBO")
     return how_far(changes, SMALL * complete[end].scale)
-
-
-def _together(answers: Sequence[Answer]) -> Answer:
-    """Combine answers that have to hold together: agree only if all agree, differ if any differs."""
-    for answer in (Answer.DIFFERS, Answer.MISSING, Answer.UNDECIDED):
-        if answer in answers:
-            return answer
-    return Answer.AGREES

@@ -39,26 +39,30 @@ _QUICK: Mapping[str, Any] = {
     "optimizers": ("tuned",), "points": 1_000, "draws": 10_000, "settings": _FAST,
 }  # fmt: skip
 _LARGE = "paper-2d-large"
+#: The paper does not print S. Two samples are the fewest with which M2 by its definition differs from M1; the
+#: author's script draws one, and the preset five, which would cost twice as much here.
+_SAMPLES: Mapping[str, Any] = {"samples": 2}
 
 #: Budgets of Figures 3 and 7, then those of Figure 6. The paper does not print its J and K; of those of its
 #: Figure 6 it says that they are larger.
 BUDGETS: tuple[PlaneBudget, ...] = (
     PlaneBudget("quick", "2 minutes on two cores", 1, (), _FOUR, "paper-2d", (1, 5), (0, 2), **_QUICK),
     PlaneBudget(
-        "laptop", "2 hours on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
+        "laptop", "an hour on two cores", 100, (), _FIVE, "paper-2d", (1, 5), (0, 5), estimators=_DEFINITION,
         points=1_000,
     ),
-    PlaneBudget("paper", "two days on two cores", 100, (), _TEN),
+    PlaneBudget("paper", "half a day on two cores", 100, (), _TEN),
     PlaneBudget(
         "quick", "2 minutes on two cores", 0.5, (), _FOUR, _LARGE, (5, 10), (0, 2), estimators=_DEFINITION,
-        **_QUICK,
+        **{**_QUICK, "settings": {**_FAST, **_SAMPLES}},
     ),
     PlaneBudget(
-        "laptop", "2 hours on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
-        points=1_000,
+        "laptop", "an hour on two cores", 20, (), _FIVE, _LARGE, (5, 10), (0, 10), ("tuned",), _DEFINITION,
+        points=1_000, settings=_SAMPLES,
     ),
     PlaneBudget(
-        "paper", "nine days on two cores", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION
+        "paper", "two days on two cores", 1000, (), _TEN, _LARGE, (5, 10), (0, 10), estimators=_DEFINITION,
+        settings=_SAMPLES,
     ),
 )  # fmt: skip
 NAMES = tuple(dict.fromkeys(budget.name for budget in BUDGETS))

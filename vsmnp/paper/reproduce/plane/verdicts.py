@@ -111,7 +111,11 @@ def _training_end(places: Sequence[Hashable], rows: Sequence[Row], scale: float)
     """
     if any(row["drift"] is None for row in rows):
         steps = min(row["step"] for row in rows)
-        return TrainingEnd(f"after {steps:,} steps, whose changes are not in the record", False)
+        return TrainingEnd(
+            f"how far the training is from its end after {steps:,} steps is not known: the record lacks the "
+            "column drift",
+            False,
+        )
     drifts = _values(rows, "drift")
     changes = {place: median_change(drifts[place].values()) for place in places}
     return how_far(changes, SMALL * scale, " nats")

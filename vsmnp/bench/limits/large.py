@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..types import Array, Kernels
-from .timing import Call
+from ...types import Array, Kernels
+from ..timing import Call
 
 
 def product(k: Kernels, rows: int, width: int, dtype: str) -> tuple[Call, int]:

@@ -1,4 +1,4 @@
-"""Compile CUDA C for absent cards: NVRTC needs no driver, and ptxas reports the resources of a kernel."""
+"""Compile CUDA C for an absent GPU: NVRTC needs no driver, and ptxas reports the resources of a kernel."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from vsmnp.errors import ConfigError
+
 MISSING = (
-    "NVRTC was not found, so the CUDA sources cannot be checked: pip install nvidia-cuda-nvrtc (it is in the "
-    "extra [test]) or install a CUDA toolkit."
+    "NVRTC was not found, so CUDA sources cannot be compiled without a GPU: pip install nvidia-cuda-nvrtc "
+    "(it is in the extra [test]) or install a CUDA toolkit."
 )
 
 
 class Usage(NamedTuple):
-    """The resources of a card that one kernel needs."""
+    """The resources of a multiprocessor that one kernel needs: registers of a thread, bytes of the rest."""
 
     registers: int
     stack: int
@@ -26,53 +28,69 @@ class Usage(NamedTuple):
     shared: int
 
 
-def _folders() -> Iterator[Path]:
-    """List the folders where the wheel or a toolkit keeps its libraries."""
+class Compiled(NamedTuple):
+    """The machine code of a source, and the compiler's log."""
+
+    code: bytes
+    log: str
+
+
+def installed_folders(kind: str) -> Iterator[Path]:
+    """List the folders ``kind`` (``lib`` or ``bin``) of NVIDIA's wheels and of CUDA toolkits.
+
+    Parameters
+    ----------
+    kind : str
+        The last part of the path of a folder.
+    """
     spec = importlib.util.find_spec("nvidia")
-    for root in (spec.submodule_search_locations or ()) if spec else ():
-        yield from sorted(Path(root).glob("*/lib"))
+    for wheels in (spec.submodule_search_locations or ()) if spec else ():
+        yield from sorted(Path(wheels).glob(f"*/{kind}"))
     compiler = shutil.which("nvcc")
     roots = [Path(compiler).resolve().parent.parent] if compiler else []
     for root in (*roots, *sorted(Path("/usr/local").glob("cuda*"), reverse=True)):
-        yield root / "lib64"
+        yield root / ("lib64" if kind == "lib" else kind)
 
 
 @cache
 def _library() -> ctypes.CDLL:
-    for folder in _folders():
+    for folder in installed_folders("lib"):
         found = sorted(folder.glob("libnvrtc.so*"))
         if found:
             for builtins in sorted(folder.glob("libnvrtc-builtins.so*"))[:1]:
                 ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)  # NVRTC itself searches other folders for it
             return ctypes.CDLL(str(found[0]))
-    raise RuntimeError(MISSING)
+    raise ConfigError(MISSING)
 
 
-def _text(size: str, content: str, program: ctypes.c_void_p) -> str:
+def _bytes(size: str, content: str, program: ctypes.c_void_p) -> bytes:
     length = ctypes.c_size_t()
     getattr(_library(), size)(program, ctypes.byref(length))
     text = ctypes.create_string_buffer(length.value)
     getattr(_library(), content)(program, text)
-    return text.value.decode()
+    return text.raw
 
 
-def build(source: str, *options: str) -> str:
-    """Compile a source to machine code and return the log.
+def compiled(source: str, *options: str) -> Compiled:
+    """Compile a source to machine code.
 
     Raises
     ------
+    ConfigError
+        With a remedy, if there is no NVRTC.
     RuntimeError
-        With the log, if the source is not valid, or with a hint, if there is no NVRTC.
+        With the log, if the source is not valid.
     """
     nvrtc, program = _library(), ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"joined.cu", 0, None, None)
     flags = [option.encode() for option in options]
     failed = nvrtc.nvrtcCompileProgram(program, len(flags), (ctypes.c_char_p * len(flags))(*flags))
-    log = _text("nvrtcGetProgramLogSize", "nvrtcGetProgramLog", program)
+    log = _bytes("nvrtcGetProgramLogSize", "nvrtcGetProgramLog", program).rstrip(b"\0").decode()
+    code = b"" if failed else _bytes("nvrtcGetCUBINSize", "nvrtcGetCUBIN", program)
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
     if failed:
         raise RuntimeError(log)
-    return log
+    return Compiled(code, log)
 
 
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for 'sm_\d+'")

@@ -1,0 +1,81 @@
+"""Fail every call of the system that a command makes on its files, one at a time, and finish its work."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from faults.children import Ended, run
+from faults.commands import WORKS, Work, contents, copied
+from faults.counts import Counts
+from faults.share import Share
+from faults.shim import COUNT, FAIL, FAIL_ON, KILL, KINDS, SHORT, SHORTENED, Plan
+
+#: The signals by which a library ends the process when it gets no memory.
+_OF_LIBRARIES = (-signal.SIGSEGV, -signal.SIGABRT)
+
+
+def calls_of(work: Work, template: Path, folder: Path) -> dict[str, int]:
+    """Count the calls of each kind in an undisturbed run of a command."""
+    ended = run(work.words, copied(template, folder), Plan(tuple(KINDS), -1, COUNT))
+    assert ended.code == 0, ended.output
+    assert not ended.fault, ended.output
+    return dict(zip(KINDS, ended.state.counts, strict=True))
+
+
+def plans(calls: dict[str, int]) -> Iterator[Plan]:
+    """Yield every failure of every call: once with each error, from there on with the first, and in part."""
+    for kind, count in calls.items():
+        for k in range(count):
+            for code in KINDS[kind]:
+                yield Plan((kind,), k, FAIL, code)
+            yield Plan((kind,), k, FAIL_ON, KINDS[kind][0])
+            if kind in SHORTENED:
+                yield Plan((kind,), k, SHORT)
+
+
+def kill_plans(calls: dict[str, int]) -> Iterator[Plan]:
+    """Yield a kill before each call of any kind that changes or reads a file."""
+    kinds = tuple(kind for kind in KINDS if kind not in ("stat", "allocate"))
+    for k in range(sum(calls[kind] for kind in kinds)):
+        yield Plan(kinds, k, KILL)
+
+
+def judge(
+    work: Work, plan: Plan, ended: Ended, folder: Path, wanted: dict[str, bytes], counts: Counts
+) -> None:
+    """Count what is wrong with the end of a command under a fault, and with its work done again."""
+    said = f"{work.name}, {plan}, at {ended.state.last.decode()}"
+    killed = plan.mode == KILL and ended.code == -9
+    if ended.hung:
+        counts.fault("hangs", said)
+    elif plan.kinds == ("allocate",) and ended.code in _OF_LIBRARIES:
+        counts.refused += 1
+    elif ended.fault and not killed:
+        counts.fault("tracebacks", f"{said}: {ended.fault}\n{ended.output[-1500:]}")
+    again = work.finish(folder)
+    if again.code or again.fault:
+        counts.fault("lost", f"{said}: then {again.fault or again.code}: {again.output[-1500:]}")
+        return
+    found = contents(folder)
+    if found != wanted:
+        differing = [name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)]
+        counts.fault("differing", f"{said}: {sorted(differing)[:5]}")
+
+
+def campaign(place: Path, share: Share, kills: bool, names: tuple[str, ...] = ()) -> Counts:
+    """Run the trials of all commands that are in this share."""
+    counts = Counts()
+    chosen = [work for work in WORKS.values() if not names or work.name in names]
+    for index, work in enumerate(chosen):
+        template = work.template(place / "templates" / work.name)
+        folder = place / "work"
+        calls = calls_of(work, template, folder)
+        wanted = contents(folder)
+        until = (index + 1) / len(chosen)
+        for plan in share.of(list((kill_plans if kills else plans)(calls)), until):
+            ended = run(work.words, copied(template, folder), plan)
+            counts.tried += 1
+            judge(work, plan, ended, folder, wanted, counts)
+    return counts

@@ -1,0 +1,161 @@
+"""Give changed files to every reader: bytes of valid files are flipped, cut, repeated and exchanged.
+
+A child reads many inputs, each within ten seconds and all within a limit of memory; one that dies or hangs
+is counted, and another goes on with the next input. Readers may raise the errors of the package and no other.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import struct
+import sys
+import traceback
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+from faults.children import Child, start
+from faults.counts import Counts
+from faults.readers import READERS, Reader
+from faults.share import Share
+
+#: Seconds for one input, and bytes of memory of a child.
+SECONDS, MEMORY = 10, 6 * 2**30
+#: Inputs of a whole campaign, as many for each reader.
+INPUTS = 1_000_000
+#: Inputs of one child.
+BATCH = 2_000
+#: Values that lengths and offsets are set to.
+_NUMBERS = (0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1)
+_EXTREME = [struct.pack("<Q", number) for number in _NUMBERS]
+_WORDS = [b"nan", b"-inf", b"1e999", b"''", b"[" * 3000, b"\xff\xfe", b"\0" * 16, b"9" * 2400, b"{}"]
+
+
+def changed(content: bytes, chance: random.Random, others: list[bytes]) -> bytes:
+    """Replace bytes of a file in one to eight places."""
+    found = bytearray(content)
+    for _ in range(chance.choice((1, 1, 1, 2, 4, 8))):
+        at = chance.randrange(len(found) + 1)
+        size = chance.choice((1, 2, 4, 8, 16, 64, 512))
+        how = chance.randrange(8)
+        if how == 0 and found:
+            found[at % len(found)] ^= 1 << chance.randrange(8)
+        elif how == 1:
+            found[at : at + size] = chance.randbytes(size)
+        elif how == 2:
+            found[at : at + size] = bytes(min(size, len(found) - at))
+        elif how == 3:
+            value = chance.choice(_EXTREME)[: chance.choice((1, 2, 4, 8))]
+            found[at : at + len(value)] = value if chance.randrange(2) else value[::-1]
+        elif how == 4:
+            del found[at : at + size]
+        elif how == 5:
+            found[at:at] = found[at : at + size] * chance.choice((1, 2, 100))
+        elif how == 6:
+            found[at:at] = chance.choice(_WORDS)
+        else:
+            other = chance.choice(others)
+            place = chance.randrange(len(other) + 1)
+            found[at : at + size] = other[place : place + size]
+    return bytes(found[: chance.randrange(len(found) + 1)] if chance.randrange(20) == 0 else found)
+
+
+class _SlowError(BaseException):
+    """An input took more than its seconds."""
+
+
+def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path) -> None:
+    """Read inputs ``first`` to ``last``; the file ``at`` has the number of the one that is read."""
+    from vsmnp.errors import VsmnpError
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    warnings.simplefilter("ignore")
+
+    def slow(number: int, frame: object) -> None:
+        raise _SlowError
+
+    signal.signal(signal.SIGALRM, slow)
+    path, at = place / reader.suffix, os.open(place / "at", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for number in range(first, last):
+        os.pwrite(at, struct.pack("<q", number), 0)
+        path.write_bytes(mutant(reader, seeds, number))
+        signal.alarm(SECONDS)
+        try:
+            reader.read(path)
+        except VsmnpError as error:
+            if len(str(error)) > 3000 or "\n" in str(error):
+                print(f"{number} says {str(error)[:300]!r}")
+        except _SlowError:
+            print(f"{number} is slow")
+        except Exception as error:
+            end = traceback.extract_tb(error.__traceback__)[-1]
+            print(
+                f"{number} raises {type(error).__name__}: {str(error)[:150]} at {end.filename}:{end.lineno}"
+            )
+        finally:
+            signal.alarm(0)
+    os.pwrite(at, struct.pack("<q", last), 0)
+    sys.stdout.flush()
+
+
+def mutant(reader: Reader, seeds: list[bytes], number: int) -> bytes:
+    """Return the input of a number, which is always the same."""
+    chance = random.Random(f"{reader.name} {number}")
+    return reader.complete(changed(chance.choice(seeds), chance, seeds))
+
+
+def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
+    """Give :data:`INPUTS` changed files to the readers, as many to each, within the time."""
+    from vsmnp.errors import VsmnpError
+
+    counts = Counts()
+    each = share.trials or INPUTS // len(READERS) // share.parts
+    chosen = [reader for reader in READERS if not names or reader.name in names]
+    for index, reader in enumerate(chosen):
+        here = place / reader.name
+        here.mkdir(parents=True)
+        seeds = reader.seeds(place)
+        for seed in seeds:  # an input that is not changed can be read, or is refused as it should be
+            (here / reader.suffix).write_bytes(seed)
+            with suppress(VsmnpError):
+                reader.read(here / reader.suffix)
+        number, end = share.part * each, (share.part + 1) * each
+        until = (index + 1) / len(chosen) * share.seconds
+        while number < end and share.spent < until:
+            number = _one_batch(reader, seeds, number, min(end, number + BATCH), here, counts)
+        share.left += end - number
+    return counts
+
+
+def _one_batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path, counts: Counts) -> int:
+    child: Child = start(
+        lambda: _batch(reader, seeds, first, last, place), place, canary=place.parent / "canary"
+    )
+    at = place / "at"
+    before, ended = -1, child.ended(SECONDS + 5)
+    while not ended:
+        now = struct.unpack("<q", at.read_bytes())[0] if at.exists() and at.stat().st_size == 8 else -1
+        if now == before:
+            break
+        before, ended = now, child.ended(SECONDS + 5)
+    end = child.wait(0.0 if not ended else SECONDS)
+    reached = struct.unpack("<q", at.read_bytes())[0]
+    for line in end.output.splitlines():
+        if not line.partition(" ")[0].isdigit():  # libtiff writes to the terminal by itself
+            continue
+        kind = "hangs" if line.endswith("is slow") else "tracebacks"
+        counts.fault(kind, f"{reader.name} {line}")
+    counts.programs += end.state.programs
+    counts.outside += end.state.outside
+    if end.state.programs:
+        counts.faults.append(f"{reader.name} {first}-{last}: {end.state.foreign.decode()}")
+    if reached < last:
+        what = "hangs" if end.hung else "tracebacks"
+        counts.fault(what, f"{reader.name} input {reached} ends the process ({end.code})")
+        reached += 1
+    counts.tried += reached - first
+    at.unlink()
+    return reached

@@ -1,0 +1,1 @@
+"""Limits of the machine: its arithmetic, its products, and its copies."""
