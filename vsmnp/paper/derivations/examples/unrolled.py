@@ -27,7 +27,7 @@ def used(layout: Layout) -> Array:
 
 
 class HeldFixed(NamedTuple):
-    """What a Fisher update does not differentiate: its samples ``(S, N, Z)`` and its weight ``(N, Z)``."""
+    """Constants of the gradient of a Fisher update: its samples ``(S, N, Z)`` and its weight ``(N, Z)``."""
 
     z: Array
     weight: Array
