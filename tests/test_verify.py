@@ -71,7 +71,7 @@ def test_json_names_the_code_with_its_line_or_says_why_there_is_none() -> None:
     assert row["without_code"] == select("17")[0].without_code
     for option in ("--markdown", "--html"):
         _, page, _ = _verify("--equation", "17", option, "--quiet")
-        assert "No code computes it: the constant needs the score of pi" in page
+        assert "No code computes it. The constant needs the score of pi" in page
         _, page, _ = _verify("--equation", "22", option, "--quiet")
         assert f"vsmnp/objectives/gamma.py{'`' * (option == '--markdown')}, line" in page
 

@@ -111,10 +111,10 @@ def _link(code: str, docs: str) -> str:
 
     found = place_of_code(code)
     quoting = [
-        f"[{page.partition('/')[2].removesuffix('.md')}]({docs}/{page})"
+        f"[{title_of(page)}]({docs}/{page})"
         for page, quoted in quotations().items() if (found.file, code.rpartition(".")[2]) in quoted
     ]  # fmt: skip
-    about = f"; explained on the page {' and '.join(quoting)}" if quoting else ""
+    about = f"; explained on {' and '.join(quoting)}" if quoting else ""
     return f"`{code}` ({{source}}`{found.file}:{found.line}`{about})"
 
 
@@ -133,10 +133,18 @@ def line_of_test() -> int:
     return next(node.lineno for node in tests if node.name.startswith("test_it_holds"))
 
 
+def title_of(page: str) -> str:
+    """Return the first heading of a page."""
+    found = re.search(r"^# (.*)$", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else page
+
+
 @cache
 def quotations() -> Mapping[str, set[tuple[str, str]]]:
     """Return for each page of an objective the files and the names of the code that it quotes."""
-    quote = re.compile(r"^```\{literalinclude\} (?:\.\./)+(\S+)\n:pyobject: (\w+)", re.MULTILINE)
+    quote = re.compile(
+        r"^```\{literalinclude\} (?:\.\./)+(\S+)\n:pyobject: (\w+)(?:\.__call__)?$", re.MULTILINE
+    )
     pages = sorted((ROOT / "docs/objectives").glob("*.md"))
     return {f"objectives/{page.name}": set(quote.findall(page.read_text(encoding="utf-8"))) for page in pages}
 

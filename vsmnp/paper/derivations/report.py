@@ -100,7 +100,7 @@ def quoted(code: str) -> str:
 
 def without_code(statement: Statement) -> str:
     """Write why no code computes a statement."""
-    return f"No code computes it: {statement.without_code[0].lower()}{statement.without_code[1:]}"
+    return f"No code computes it. {statement.without_code}"
 
 
 def markdown(
