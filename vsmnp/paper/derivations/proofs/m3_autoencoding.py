@@ -57,7 +57,7 @@ PROOFS: Proofs = {
             r"\min_\gamma E_D M_3 = -\tfrac{\bar b^2}{2 \bar B}, \quad "
             r"b = E_q[s^q \cdot (x - g)] + d_x = d_x - D, \quad B = |x - E_q g|^2",
             "The minimum (22), if the mean of b is positive; the paper nests the fraction in an h that is "
-            "not defined, and puts each B, not its mean, below it.",
+            "not defined, and has the B of each datum, not their mean, in the denominator.",
             lambda: (toy_least("m3"), -(_mean_b() ** 2) / (2 * _mean_square())),
             kind="search",
         ),

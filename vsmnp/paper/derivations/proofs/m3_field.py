@@ -103,7 +103,7 @@ PROOFS: Proofs = {
         ),
         Step(
             r"E_q [s^q \cdot s^p + \nabla_x \cdot s^p] = \nabla_x \cdot E_q s^p = \nabla_x \cdot \psi",
-            "The product rule under the integral, where grad_x q = q s^q: (prop-4.2-score-trick).",
+            "The product rule under the integral, where grad_x q = q s^q, as in (prop-4.2-score-trick).",
             lambda: (_s().cross + _s().divergence, divergence_in(_psi, FEW)),
             kind="finite differences",
         ),

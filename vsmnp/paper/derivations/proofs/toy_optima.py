@@ -164,7 +164,7 @@ PROOFS: Proofs = {
         ),
         Step(
             r"\partial^2_\mu D_{KL} = \tfrac12 \partial_t^2 D_{KL} |_{t = 0} = 1 + \tfrac{a - x}{\gamma}",
-            "Along the diagonal mu moves by the root of 2 times t.",
+            "The point (t, t) is sqrt(2) t away from the origin.",
             lambda: (derivative(lambda u: _along(u, _OWN), 0.1) / np.sqrt(2), _CURVATURE),
             kind="finite differences",
         ),

@@ -224,7 +224,7 @@ STATEMENTS = (
     Statement(
         id="5",
         section="3",
-        title="The Fisher divergence, with its half",
+        title="The Fisher divergence, with the factor 1/2",
         assumptions="pi grad log p vanishes at infinity; grad_x is the gradient.",
         latex=r"D_F[\pi \| p] = \tfrac12 E_\pi |\nabla_x \log\pi - \nabla_x \log p|^2",
         claim=lambda pi, p: (pi - p) ** 2 / 2,

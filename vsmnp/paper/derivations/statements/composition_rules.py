@@ -92,7 +92,7 @@ STATEMENTS = (
     ),
     Statement(
         id="engine-residual",
-        title="The rules of a body beside a shortcut",
+        title="The rules of a residual block, the sum of a body and a shortcut",
         assumptions="y = f(x) + h(x) with Jacobians J and K, and tangents e and k from their own "
             "parameters; without a layer as shortcut K = 1 and k = 0.",
         latex=r"\dot y = J \dot x + e + K \dot x + k, \quad \bar x = J^T \bar y + K^T \bar y, \quad "

@@ -173,7 +173,7 @@ STATEMENTS = (
         id="A.1-second-cross-term",
         section="A.1",
         title="The second cross term without the score of the data",
-        assumptions="pi E_q s^p vanishes at infinity: integration by parts, then the score trick.",
+        assumptions="pi E_q s^p vanishes at infinity, as the integration by parts requires.",
         latex=r"E_{q\pi}[s^p \cdot \nabla_x \log\pi] = -E_{q\pi}[s^q \cdot s^p] - "
             r"E_{q\pi}[\nabla_x \cdot s^p]",
         claim=lambda cross, divergence: -cross - divergence,

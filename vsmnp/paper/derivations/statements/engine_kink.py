@@ -103,8 +103,8 @@ STATEMENTS = (
             "sign": lambda density, jump, eps: -np.array([density * jump, density * jump * eps]),
             "in the mean only": lambda density, jump, eps: np.array([density * jump, 0.0]),
         },
-        consequence="Reparametrised Fisher inference descends something else than the divergence if the "
-            "decoder has relus, as the paper's have; with tanh or softplus the two agree.",
+        consequence="With a relu decoder, as the paper has, reparametrised Fisher inference does not "
+            "follow the gradient of the divergence; with tanh or softplus it does.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip

@@ -181,7 +181,7 @@ STATEMENTS = (
         id="min-over-q",
         section="A.2",
         title="The autoencoding losses are minimised over theta, for the q that is given",
-        assumptions="M2 and M3 are functions of theta; q is what inference has made of it.",
+        assumptions="M2 and M3 are functions of theta; q is given by inference.",
         latex=r"\min_{\theta, \gamma} E_D M_i = \min_\theta h_i(\theta, q), \quad i = 2, 3",
         claim=lambda width: (width,),
         printed=Form(

@@ -98,7 +98,8 @@ STATEMENTS = (
             check.least_of_the_toy(M2), check.least_by_search(M2), check.least_of_the_engine(M2),
         ),
         mutations=_MUTATIONS_OF_THE_LOSS,
-        consequence=_NO_PENALTY + " Brackets around the summand are missing; the counterexample grants them.",
+        consequence=_NO_PENALTY + " Brackets around the summand are missing; the "
+            "counterexample is one of the formula with brackets.",
         code="vsmnp.objectives.M2",
     ),
     Statement(

@@ -162,7 +162,7 @@ STATEMENTS = (
     Statement(
         id="10",
         section="3.3.1",
-        title="Posterior Fisher divergence of a linear decoder: where it is half the squared mean",
+        title="The q at which the posterior Fisher divergence of a linear decoder is half the squared mean",
         assumptions="g linear, x on its range.",
         latex=r"D_F[q \| p(z|x)] = \tfrac12 |\mu|^2 \text{ at } "
             r"g(\mu) = x, \; \Lambda = I + \tfrac1\gamma J^T J",

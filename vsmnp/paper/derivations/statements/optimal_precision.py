@@ -77,7 +77,7 @@ STATEMENTS = (
     Statement(
         id="A.4-optimal-precision",
         section="A.4",
-        title="Precisions without slope of the trace, and the one that is a covariance's inverse",
+        title="Stationary points of the trace in the precision, one of them positive definite",
         assumptions="P = I + G of two latents with different eigenvalues; mu fixed.",
         latex=r"\partial_\Lambda \operatorname{tr}[(\Lambda - P) \Lambda^{-1} (\Lambda - P)] = 0 "
             r"\iff \Lambda = \Lambda^T, \; \Lambda^2 = P^2: "

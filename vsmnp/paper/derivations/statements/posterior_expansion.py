@@ -225,7 +225,7 @@ STATEMENTS = (
             "half of the mean only": lambda mu, precision, bend: mu @ mu / 2 + _trace(precision, bend),
             "no mean": lambda mu, precision, bend: _trace(precision, bend) / 2,
         },
-        consequence="The missing 1/2 of (26) again; (10) has it.",
+        consequence="The 1/2 that (26) lacks is missing here too; (10) has it.",
         code="vsmnp.objectives.PosteriorFisher",
     ),
 )  # fmt: skip

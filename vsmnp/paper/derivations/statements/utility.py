@@ -59,7 +59,7 @@ STATEMENTS = (
     Statement(
         id="remark-3.2",
         section="3.2",
-        title="The utilities of M1 and of the ELBO: concave, of unbounded slope at zero, of one gamma",
+        title="The utilities of M1 and of the ELBO: concave, infinitely steep at zero, of one optimal gamma",
         assumptions="y > 0; both utilities are minima over the same gamma* = y / d_x.",
         latex=r"h_F' = \tfrac{d_x^2}{2y^2}, \; h_F'' = -\tfrac{d_x^2}{y^3}, \quad "
             r"h_K' = \tfrac{d_x}{2y}, \; h_K'' = -\tfrac{d_x}{2y^2}, \quad h_F' = h_K' / \gamma^*",
