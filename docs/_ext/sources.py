@@ -28,7 +28,8 @@ class Source(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         file, _, line = self.text.rpartition(":")
         node = pending_xref("", nodes.literal(self.text, self.text), reftype="source", refdomain="")
-        node.update(file=file, line=line, reftarget=self.text, refwarn=True)
+        node.attributes.update(file=file, line=line, reftarget=self.text, refwarn=True)
+        node["refdoc"] = self.env.docname
         return [node], []
 
 

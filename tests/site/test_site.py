@@ -52,6 +52,23 @@ def test_the_api_shows_nothing_of_the_machinery() -> None:
             assert word not in text, page
 
 
+def test_every_line_of_source_that_a_page_links_to_is_shown() -> None:
+    """Each statement has a link to its test, and most have one to their code."""
+    links = [
+        (page, href)
+        for page in pages_of(SITE)
+        for href in re.findall(r'href="([^"]*_sources_shown/[^"]*#line-\d+)"', (SITE / page).read_text())
+    ]
+    assert len(links) > 200
+    shown: dict[Path, str] = {}
+    for page, href in links:
+        file, _, anchor = href.partition("#")
+        path = ((SITE / page).parent / file).resolve()
+        if path not in shown:
+            shown[path] = path.read_text(encoding="utf-8")
+        assert f'id="{anchor}"' in shown[path], (page, href)
+
+
 def test_the_index_has_a_picture() -> None:
     article = (SITE / "index.html").read_text(encoding="utf-8").split("<article")[1]
     assert "<img" in article

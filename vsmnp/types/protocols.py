@@ -160,8 +160,8 @@ class Kernels(Protocol):
         """Sum over draws ``g (R,C,D)`` for each datum, with ``e = g - x`` and likelihoods as weights.
 
         The weights are ``w = exp(tau (least - |e|^2) / 2)``, at most 1.
-        Returns the least ``|e|^2`` of each datum ``(R,N)`` and ``(R,N,D+3)``: the sums of w, w^2, w |e|^2 and
-        w e, all in float64. ``x (N,D)`` and ``tau (R,)`` are in host memory.
+        Returns the least ``|e|^2`` of each datum ``(R,N)`` and ``(R,N,D+3)``: the sums of w, w^2,
+        ``w |e|^2`` and w e, all in float64. ``x (N,D)`` and ``tau (R,)`` are in host memory.
         """
 
     def adam(

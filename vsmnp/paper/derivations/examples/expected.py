@@ -104,6 +104,9 @@ def with_q(example: EngineExample, mu: Array, s: Array) -> EngineExample:
     return example.at(phi=phi)
 
 
-def loss_of(example: EngineExample) -> float:
+_UNWEIGHTED = PosteriorFisher()
+
+
+def loss_of(example: EngineExample, objective: PosteriorFisher = _UNWEIGHTED) -> float:
     """Compute the expected loss of :class:`~vsmnp.objectives.PosteriorFisher`."""
-    return float(expected(example, PosteriorFisher(), lambda outcome: outcome.loss))
+    return float(expected(example, objective, lambda outcome: outcome.loss))

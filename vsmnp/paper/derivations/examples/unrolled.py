@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +26,19 @@ def used(layout: Layout) -> Array:
     return np.concatenate([np.arange(slot.start, slot.stop) for slot in layout.slots])
 
 
+class HeldFixed(NamedTuple):
+    """What a Fisher update does not differentiate: its samples ``(S, N, Z)`` and its weight ``(N, Z)``."""
+
+    z: Array
+    weight: Array
+
+
 @dataclass(frozen=True, eq=False)
 class Unrolled:
     """The map of theta to ``M(phi_K(theta), theta)``, for an example of the engine.
 
     Parameters are vectors of the used entries. The noise of every update is fixed; for Fisher inference the
-    samples themselves are fixed, at those of the example's theta.
+    samples themselves are fixed, and so is the weight, at those of the example's theta.
 
     Attributes
     ----------
@@ -70,15 +78,16 @@ class Unrolled:
     def _noise(self, step: int) -> Key:
         return _KEY.on(Stream.BILEVEL, _KEY.step * self.steps + step)
 
-    def _latents(self, step: int, phi: Array) -> Array:
-        """Compute the posterior samples of an update, ``(S, N, Z)``."""
+    def _held(self, step: int, phi: Array) -> HeldFixed:
+        """Compute the posterior samples of an update and the weight of its divergence."""
         example = self.at(phi, self.theta)
         eps = self._noise(step).normal(
             example.k, (self.inner.samples, len(example.data), example.model.d_z), phi.dtype
         )
-        return example.place(eps[0])
+        weighted = isinstance(self.inner, PosteriorFisher) and self.inner.fisher_weight == "covariance"
+        return HeldFixed(example.place(eps[0]), example.q()[1] ** (2 * weighted))
 
-    def slope(self, step: int, phi: Array, theta: Array, z: Array) -> Array:
+    def slope(self, step: int, phi: Array, theta: Array, held: HeldFixed) -> Array:
         """Compute the gradient of the inner objective in phi, ``(P_e,)``; by Fisher, z is fixed."""
         example = self.at(phi, theta)
         if isinstance(self.inner, KL):
@@ -87,30 +96,30 @@ class Unrolled:
             ).g_phi
             assert found is not None
         else:
-            found = _fisher_slope(example, z)
+            found = _fisher_slope(example, held)
         return np.asarray(found[0, used(example.model.phi_layout)])
 
     @cached_property
-    def path(self) -> tuple[list[Array], list[Array]]:
-        """The vectors ``phi_0 .. phi_K`` at the example's theta, and the samples of each update."""
-        phis, latents = [np.asarray(self.example.phi[0, used(self.example.model.phi_layout)])], list[Array]()
+    def path(self) -> tuple[list[Array], list[HeldFixed]]:
+        """The vectors ``phi_0 .. phi_K`` at the example's theta, and what each update holds fixed."""
+        phis, held = [np.asarray(self.example.phi[0, used(self.example.model.phi_layout)])], list[HeldFixed]()
         for step in range(self.steps):
-            latents.append(self._latents(step, phis[-1]))
-            phis.append(phis[-1] - self.lr * self.slope(step, phis[-1], self.theta, latents[-1]))
-        return phis, latents
+            held.append(self._held(step, phis[-1]))
+            phis.append(phis[-1] - self.lr * self.slope(step, phis[-1], self.theta, held[-1]))
+        return phis, held
 
     @cached_property
     def matrices(self) -> tuple[list[Array], list[Array]]:
         """The derivatives of each :meth:`slope` in phi and in theta, in the order of the updates."""
-        phis, latents = self.path
+        phis, held = self.path
         hessians, crosses = [], []
-        for k, z in enumerate(latents):
-            hessians.append(gradient(partial(self._in_phi, k, z), phis[k]))
-            crosses.append(gradient(partial(self.slope, k, phis[k], z=z), self.theta))
+        for k, each in enumerate(held):
+            hessians.append(gradient(partial(self._in_phi, k, each), phis[k]))
+            crosses.append(gradient(partial(self.slope, k, phis[k], held=each), self.theta))
         return hessians, crosses
 
-    def _in_phi(self, step: int, z: Array, phi: Array) -> Array:
-        return self.slope(step, phi, self.theta, z)
+    def _in_phi(self, step: int, held: HeldFixed, phi: Array) -> Array:
+        return self.slope(step, phi, self.theta, held)
 
     @cached_property
     def last(self) -> tuple[Array, Array]:
@@ -124,9 +133,9 @@ class Unrolled:
 
     def loss(self, theta: Array) -> float:
         """Compute ``M(phi_K(theta), theta)``, the samples of Fisher updates fixed."""
-        phi, latents = self.path[0][0], self.path[1]
-        for step, z in enumerate(latents):
-            phi = phi - self.lr * self.slope(step, phi, theta, z)
+        phi, held = self.path[0][0], self.path[1]
+        for step, each in enumerate(held):
+            phi = phi - self.lr * self.slope(step, phi, theta, each)
         example = self.at(phi, theta)
         outcome = self.outer(example.k, example.model, example.phi, example.theta, example.x, _KEY)
         return float(outcome.loss[0])
@@ -140,9 +149,9 @@ class Unrolled:
         return np.asarray(found[0, used(example.model.theta_layout)])
 
 
-def _fisher_slope(example: EngineExample, z: Array) -> Array:
-    """Compute the phi-gradient of the mean of ``|d|^2/2`` at fixed samples ``z (S, N, Z)``, ``(1, P)``."""
-    mu, s = example.q()
+def _fisher_slope(example: EngineExample, held: HeldFixed) -> Array:
+    """Compute the phi-gradient of the mean of ``d . W d / 2`` at fixed samples and weight W, ``(1, P)``."""
+    (z, weight), (mu, s) = held, example.q()
     e, share = z - mu, len(z) * len(mu)
     d = -e / s**2 + z - example.likelihood_score(z)
     model, part = example.model, example.model.encoder_part(example.phi)
@@ -150,8 +159,8 @@ def _fisher_slope(example: EngineExample, z: Array) -> Array:
     features = model.gaussian_posterior.vjp(
         example.k,
         Moments(q.mu, q.s),
-        (d / s**2).sum(0)[None, None] / share,
-        (2 * d * e / s**3).sum(0)[None, None] / share,
+        (weight * d / s**2).sum(0)[None, None] / share,
+        (weight * 2 * d * e / s**3).sum(0)[None, None] / share,
     )
     slope = np.zeros_like(example.phi)
     model.encoder.vjp(example.k, part, cache, features, model.encoder_part(slope), want_x=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ....objectives import KL, M2, M3, PosteriorFisher
+from ....objectives import KL, M2, M3, M3AsPublished, PosteriorFisher
 from ....types import Array
 from ..checks import symbolic_sides, value_check
 from ..evidence import gradient
@@ -31,6 +31,21 @@ def _by_kl() -> Unrolled:
 def _by_fisher() -> Unrolled:
     example = EngineExample.build(2, 3, hidden=(5,), n=4, gamma=0.6)
     return Unrolled(example, PosteriorFisher(2), M2(3), steps=2, lr=0.05)
+
+
+@cache
+def _by_covariance() -> Unrolled:
+    example = EngineExample.build(2, 3, hidden=(5,), n=4, gamma=0.6)
+    return Unrolled(example, PosteriorFisher(2, fisher_weight="covariance"), M2(3), steps=2, lr=0.15)
+
+
+@cache
+def _of_the_script() -> Unrolled:
+    example = EngineExample.build(2, 1, hidden=(3,), n=3, gamma=0.6)
+    return Unrolled(example, KL(2), M3AsPublished(4), steps=2, lr=0.2)
+
+
+_OF_THE_ENGINE = (_by_kl, _by_fisher, _by_covariance)
 
 
 def _claimed(claim: Any, unrolled: Unrolled) -> Any:
@@ -149,9 +164,14 @@ STATEMENTS = (
                 "gradient of the unrolled map, M2 after 2 Fisher updates, z fixed",
                 lambda claim: _claimed(claim, _by_fisher()),
                 lambda: gradient(_by_fisher().loss, _by_fisher().theta)),
-            value_check("finite differences", 1e-8, "the engine's hypergradients, KL and Fisher updates",
-                lambda claim: np.concatenate([_claimed(claim, each()) for each in (_by_kl, _by_fisher)]),
-                lambda: np.concatenate([each().of_the_engine() for each in (_by_kl, _by_fisher)])),
+            value_check("finite differences", 1e-8,
+                "gradient of the unrolled map, the published script's M3 after 2 KL updates",
+                lambda claim: _claimed(claim, _of_the_script()),
+                lambda: gradient(_of_the_script().loss, _of_the_script().theta)),
+            value_check("finite differences", 1e-8,
+                "the engine's hypergradients, updates by KL, by Fisher and weighted by the covariance of q",
+                lambda claim: np.concatenate([_claimed(claim, each()) for each in _OF_THE_ENGINE]),
+                lambda: np.concatenate([each().of_the_engine() for each in _OF_THE_ENGINE])),
         ),
         mutations={
             "the updates taken forwards": lambda adjoint, g, in_phi, in_theta, eta: (

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ....objectives import PosteriorFisher
 from ....types import Array
 from ..checks import symbolic_sides, value_check
 from ..evidence import derivative, gradient_in
@@ -65,8 +66,11 @@ def _definition_symbolic(claim: Any, sympy: Any) -> tuple[Any, Any]:
     return np.asarray(claimed).item(), _integrand(logs[0], logs[1] + logs[2], z)
 
 
-def _definition_of_networks(claim: Any) -> Any:
-    """Evaluate the claim; the scores are differences of log-densities of the example's two networks."""
+def _definition_of_networks(claim: Any, weighted: bool = False) -> Any:
+    """Evaluate the claim; the scores are differences of log-densities of the example's two networks.
+
+    Weighted, each is multiplied by the standard deviations of q.
+    """
     example = _EXAMPLE
     mu, s = example.q()
     log_densities = (
@@ -74,7 +78,8 @@ def _definition_of_networks(claim: Any) -> Any:
         lambda z: -0.5 * square(z),
         example.log_likelihood,
     )
-    return example.expect(lambda eps, z: claim(*(gradient_in(f, z, 2e-3) for f in log_densities))).mean()
+    by = s if weighted else np.ones_like(s)
+    return example.expect(lambda eps, z: claim(*(by * gradient_in(f, z, 2e-3) for f in log_densities))).mean()
 
 
 # --- (26), (27): claims of mu, s, z, the Jacobian (..., D, Z), x - g and gamma ---
@@ -157,8 +162,12 @@ STATEMENTS = (
             _definition_symbolic,
             value_check("quadrature", 1e-9, "D_F against 2 E_p |grad sqrt(q/p)|^2, at a few x",
                 _definition_of_the_toy, _toy_divergence),
-            value_check("quadrature", 1e-9, "D_F against the loss",
-                _definition_of_networks, lambda: loss_of(_EXAMPLE)),
+            value_check("quadrature", 1e-9,
+                "D_F against the loss, half of the loss of weight 2, and with s d for d the weighted loss",
+                lambda claim: [_definition_of_networks(claim)] * 2 + [
+                    _definition_of_networks(claim, weighted=True)],
+                lambda: [loss_of(_EXAMPLE), loss_of(_EXAMPLE, PosteriorFisher(weight=2)) / 2,
+                    loss_of(_EXAMPLE, PosteriorFisher(fisher_weight="covariance"))]),
         ),
         mutations={
             "no half": lambda of_q, of_prior, of_likelihood: square(of_q - of_prior - of_likelihood),
