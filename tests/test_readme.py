@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from importlib import import_module
 from pathlib import Path
@@ -54,31 +53,6 @@ def test_the_verdicts_are_those_of_the_record() -> None:
     sentences = list(by_inference(verdicts(rows)))
     assert sentences
     assert [each for each in sentences if each not in text] == []
-
-
-def test_the_published_losses_are_as_far_behind_as_the_earlier_record_has_them() -> None:
-    """README has the least and the largest difference of the medians at J = 2 and N = 200."""
-    with (RECORDS / "failure_earlier.csv").open(newline="") as file:
-        rows = [
-            row for row in csv.DictReader(file)
-            if (row["encoder_steps"], row["batch_size"], row["activation"]) == ("2", "200", "relu")
-        ]  # fmt: skip
-    place = ("dataset", "inference")
-    best = {
-        tuple(row[name] for name in place): row["nll_median"] for row in rows if row["objective"] == "elbo"
-    }
-    ends = {}
-    for objective in ("m2-as-published", "m3-as-published"):
-        behind = [
-            float(row["nll_median"]) - float(best[tuple(row[name] for name in place)])
-            for row in rows if row["objective"] == objective
-        ]  # fmt: skip
-        ends[objective] = min(behind), max(behind)
-    (two_low, two_high), (three_low, three_high) = ends["m2-as-published"], ends["m3-as-published"]
-    assert (
-        f"its M3 is {three_low:.0f} to {three_high:.0f} nats behind the ELBO and its M2 {two_low:.2f} to "
-        f"{two_high:.2f} (J = 2, N = 200)"
-    ) in " ".join(README.split())
 
 
 def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

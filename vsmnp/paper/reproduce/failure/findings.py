@@ -79,7 +79,7 @@ def _verb(answer: FailureAnswer) -> str:
 def _named(verdict: FailureVerdict) -> str:
     """Name the data set with the difference, and with the reason why there is no answer."""
     because = f", {verdict.reason}" if verdict.reason and "interval" not in verdict.reason else ""
-    return f"{verdict.of.dataset} ({verdict.interval.centre:+.2g}{because})"
+    return f"{verdict.of.dataset} ({_signed(verdict.interval.centre)}{because})"
 
 
 def _rule(rows: Sequence[MeasuredRun], found: Sequence[FailureVerdict]) -> str:
@@ -116,7 +116,7 @@ def _moved(found: Sequence[FailureVerdict]) -> Iterator[str]:
         ]
         changed = [
             f"{now.of.objective} on {now.of.dataset} with {now.of.inference} inference: {before.answer} "
-            f"({before.interval.centre:+.2g}) becomes {now.answer} ({now.interval.centre:+.2g})"
+            f"({_signed(before.interval.centre)}) becomes {now.answer} ({_signed(now.interval.centre)})"
             for now, before in known
             if now.answer is not before.answer
         ]
@@ -135,7 +135,9 @@ def _drifts(rows: Sequence[MeasuredRun]) -> Iterator[str]:
         origin = row.factors.origin
         if origin in by_factors and origin is not None:
             change = median(_changes(row, by_factors[origin]))
-            told.append(f"{_run(row.factors)} {change.value:+.2g} [{change.low:+.2g}, {change.high:+.2g}]")
+            told.append(
+                f"{_run(row.factors)} {_signed(change.value)} [{_signed(change.low)}, {_signed(change.high)}]"
+            )
     if told:
         yield (
             "Change of the negative log-likelihood from the trained ELBO model on, median over seeds with "
@@ -189,3 +191,8 @@ HEADER = (
     "data", "q", "objective", "setting", metric("nll").heading, "interval", "best", "sm loss", "interval",
     "best", "gamma", "tr Cov g", "KL[q||p]", "ess",
 )  # fmt: skip
+
+
+def _signed(number: float) -> str:
+    """Write a number with its sign and two digits, such as ``+0.035`` and ``+1700``."""
+    return f"{float(f'{number:.2g}'):+g}"
