@@ -57,6 +57,14 @@ def _kl_of_the_engine() -> Array:
     return np.append(posterior.kl(q), slope)
 
 
+def _kl_of_the_densities() -> Array:
+    """Compute ``sum_z q(z) (log q(z) - log p(z))`` over all states from the engine's log-densities."""
+    posterior, q = Bernoulli(len(LOGITS)), odds()
+    states = np.array(list(product((0.0, 1.0), repeat=len(LOGITS))))[None, :, None]
+    log_q = posterior.log_prob(q, states)
+    return np.asarray((np.exp(log_q) * (log_q - posterior.log_prior(states))).sum())
+
+
 def _kl_claimed(claim: Claim) -> Array:
     return np.concatenate([np.ravel(part(LOGITS, np)) for part in claim])
 
@@ -143,6 +151,8 @@ STATEMENTS = (
                 _kl_claimed, _kl_by_states),
             value_check("closed form", 1e-13, "KL and its gradient, as the engine has them",
                 _kl_claimed, _kl_of_the_engine),
+            value_check("closed form", 1e-12, "sum over the 8 states of the engine's log-densities",
+                lambda claim: np.asarray(claim[0](LOGITS, np)).sum(), _kl_of_the_densities),
         ),
         mutations={
             "no prior": (lambda a, m: _kl(a, m) - len(a) * m.log(2), _kl_slope),
