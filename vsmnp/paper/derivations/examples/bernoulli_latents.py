@@ -37,6 +37,13 @@ def relaxed(temperature: float, samples: int, step: int = 0, logits: Array = LOG
     return np.asarray(posterior.sample(k, key, odds(logits), samples)[0, :, 0])
 
 
+def pulled_back(temperature: float, gz: Array) -> Array:
+    """Compute the engine's gradient in the logits ``(Z,)`` of cotangents ``gz (S, Z)`` of :func:`relaxed`."""
+    k, key = load("reference"), Key((21,), Stream.OUTCOME, 0)
+    posterior = Bernoulli(len(LOGITS), temperature)
+    return np.asarray(posterior.pathwise(k, key, odds(), gz[None, :, None], 0.0)[0, 0, 0])
+
+
 def estimated(temperature: float, value: Callable[[Array], Array]) -> Callable[[int], tuple[Array, Array]]:
     """Return the estimator of the mean of a function of relaxed samples ``(S, Z)``, by its means of calls."""
 

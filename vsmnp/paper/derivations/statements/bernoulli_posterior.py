@@ -21,6 +21,7 @@ from ..examples.bernoulli_latents import (
     logistic,
     odds,
     over_logistic,
+    pulled_back,
     relaxed,
 )
 from ..statement import Claim, Statement
@@ -72,6 +73,7 @@ def _kl_slope(a: Any, m: Any) -> Any:
 # --- the relaxed sample: a claim has its distribution function and its slope in the logit ---
 
 _LEVELS, _WARM, _COLD = np.array([0.1, 0.5, 0.8]), 0.7, 0.3
+_COTANGENTS = np.random.default_rng(3).standard_normal((4, len(LOGITS)))  # of four relaxed samples
 
 
 def _raw_moments() -> Array:
@@ -166,6 +168,10 @@ STATEMENTS = (
                 _moments_claimed, _raw_moments),
             value_check("finite differences", 1e-9, "slopes of four samples of the engine, T = 0.7 and 0.3",
                 lambda claim: np.stack([claim.slope(relaxed(T, 4), T) for T in (_WARM, _COLD)]), _slopes),
+            value_check("closed form", 1e-12, "the engine's gradient from four samples, T = 0.7 and 0.3",
+                lambda claim: np.stack(
+                    [(_COTANGENTS * claim.slope(relaxed(T, 4), T)).sum(0) for T in (_WARM, _COLD)]),
+                lambda: np.stack([pulled_back(T, _COTANGENTS) for T in (_WARM, _COLD)])),
             sampling_check(200_000, "engine samples below 0.1, 0.5 and 0.8, T = 0.7, {samples:,} samples",
                 lambda claim: claim.distribution(_LEVELS, LOGITS[:, None], _WARM), estimated(_WARM, _below)),
             sampling_check(200_000, "engine samples below 0.1, 0.5 and 0.8, T = 0.3, {samples:,} samples",
