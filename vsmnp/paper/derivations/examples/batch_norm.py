@@ -53,20 +53,27 @@ def jacobian() -> Array:
     return np.stack([along(m) for m in range(len(X))], axis=1)
 
 
+def _in_the_engine() -> tuple[BatchNorm, dict[str, Array], Array]:
+    """Return the layer, its parameters, and the unit matrix ``(1, N, N, C)``: a row for each datum."""
+    zeros, unit = np.zeros((1, 2)), np.eye(len(X))[None, :, :, None]
+    p = {"scale": SCALE[None], "shift": zeros, "mean": zeros, "variance": zeros + 1}
+    return BatchNorm(2), p, np.ascontiguousarray(np.broadcast_to(unit, (1, len(X), *X.shape)))
+
+
 def engine_jacobian() -> Array:
     """Compute the same Jacobian by the engine's backward rule, one row of cotangents for each datum."""
-    k, layer = load("reference"), BatchNorm(2)
-    p = {
-        "scale": SCALE[None],
-        "shift": np.zeros((1, 2)),
-        "mean": np.zeros((1, 2)),
-        "variance": np.ones((1, 2)),
-    }
-    _, c = layer.forward(k, p, X[None, None])
-    gy = np.broadcast_to(np.eye(len(X))[None, :, :, None], (1, len(X), *X.shape))
-    gx = layer.vjp(k, p, c, np.ascontiguousarray(gy))
+    k, (layer, p, rows) = load("reference"), _in_the_engine()
+    gx = layer.vjp(k, p, layer.forward(k, p, X[None, None])[1], rows)
     assert gx is not None
     return np.asarray(gx[0])
+
+
+def engine_tangents() -> Array:
+    """Compute the same Jacobian by the engine's rule of tangents, one tangent for each datum."""
+    k, (layer, p, rows) = load("reference"), _in_the_engine()
+    dy, _ = layer.jvp(k, p, layer.forward(k, p, X[None, None])[1], None, rows)
+    assert dy is not None
+    return np.asarray(dy[0].swapaxes(0, 1))
 
 
 # --- a VAE: four data of two dimensions in a batch, one latent ---

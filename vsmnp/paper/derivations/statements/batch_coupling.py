@@ -18,6 +18,7 @@ from ..examples.batch_norm import (
     coupled,
     decoded_blocks,
     engine_jacobian,
+    engine_tangents,
     expectations,
     frozen,
     jacobian,
@@ -106,6 +107,8 @@ STATEMENTS = (
                 _jacobian_claimed, lambda: _with_trace(jacobian())),
             value_check("closed form", 1e-12, "the engine's backward rule, five data, two channels",
                 _jacobian_claimed, lambda: _with_trace(engine_jacobian())),
+            value_check("closed form", 1e-12, "the engine's rule of tangents, five data, two channels",
+                _jacobian_claimed, lambda: _with_trace(engine_tangents())),
         ),
         mutations={
             "frozen statistics": partial(_jacobian, of_mean=0, of_variance=0),
