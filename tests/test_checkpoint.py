@@ -423,7 +423,7 @@ def test_a_folder_that_cannot_be_flushed_loses_nothing(
 
 def test_new_folders_are_entered_durably(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[Path] = []
-    monkeypatch.setattr(storage, "sync_folder", flushed.append)
+    monkeypatch.setattr("vsmnp.storage.folders.sync_folder", flushed.append)
     storage.make_folder(tmp_path / "a" / "b")
     assert sorted(flushed) == [tmp_path, tmp_path / "a"]
     storage.make_folder(tmp_path / "a" / "b")

@@ -446,7 +446,7 @@ def test_a_full_disk_leaves_the_old_picture(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("vsmnp.storage.os.fsync", full)
+    monkeypatch.setattr("vsmnp.storage.folders.os.fsync", full)
     with pytest.raises(StorageError, match="No space left on device"):
         figures.latent(single, path)
     assert path.read_bytes() == b"old"

@@ -29,20 +29,20 @@ CAMPAIGNS = {
 
 def _unsynced() -> None:
     """Skip each flush to the disk."""
-    from vsmnp import storage
+    from vsmnp.storage import folders, writing
 
-    storage._fsync = lambda handle: None
+    folders.sync_handle = writing.sync_handle = lambda handle: None
 
 
 def _in_place() -> None:
     """Write a file under its own name."""
-    from vsmnp import storage
     from vsmnp.runs import checkpoint, folder
+    from vsmnp.storage import writing
 
     def write(path: Path, content: bytes, *rest: object, **more: object) -> None:
         path.write_bytes(content)
 
-    checkpoint.write_whole = storage.write_whole = write
+    checkpoint.write_whole = writing.write_whole = write
     folder.write_text = lambda path, text, *rest: path.write_text(text)
 
 

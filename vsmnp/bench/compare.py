@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
-from ..settings.json_file import read_json
+from ..storage import read_json
 from .row import BenchRow
 
 #: What two rows of one measurement have in common.

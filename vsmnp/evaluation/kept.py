@@ -16,8 +16,7 @@ from ..runs.lock import lock_folder
 from ..runs.machine import machine
 from ..runs.session import Run
 from ..settings.draws import POSTERIOR_SAMPLES
-from ..settings.json_file import read_json
-from ..storage import remove_leftovers, write_text
+from ..storage import read_json, remove_leftovers, write_text
 from ..version import VERSION
 from .floors import floors
 

@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LockedError, StorageError
-from ..settings.json_file import read_json
-from ..storage import ELSEWHERE
+from ..storage import ELSEWHERE, read_json
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

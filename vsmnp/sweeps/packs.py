@@ -15,9 +15,8 @@ from ..runs.folder import CHECKPOINT
 from ..runs.lock import lock_folder
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
-from ..settings.json_file import read_json
 from ..settings.settings import Settings
-from ..storage import make_folder, write_text
+from ..storage import make_folder, read_json, write_text
 from .cells import Cell
 
 #: The folder of the packs that are trained, below that of the sweep.

@@ -15,9 +15,8 @@ from ....model.likelihood import log_likelihood
 from ....rng import Key, Stream
 from ....runs.machine import processor
 from ....runs.session import Run
-from ....settings.json_file import read_json
 from ....settings.settings import Settings
-from ....storage import write_text
+from ....storage import read_json, write_text
 from ....training.build import build_learning
 from ....types import Array
 from .factors import OBJECTIVES

@@ -16,8 +16,7 @@ from ....evaluation.sample_quality import sample_quality
 from ....runs import checkpoint
 from ....runs.folder import CHECKPOINT
 from ....runs.session import Run, load_run
-from ....settings.json_file import read_json
-from ....storage import write_text
+from ....storage import read_json, write_text
 from .records import QUALITY
 
 DISTANCES = "distances.json"

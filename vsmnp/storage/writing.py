@@ -1,4 +1,4 @@
-"""Write files atomically and durably, and read those that have an end: vsmnp writes every file here.
+"""Write files atomically and durably: vsmnp writes every file here.
 
 A file has either its old or its new content, never a part: bytes go to a temporary file in the same folder,
 are flushed to the disk, and take the final name in one rename.
@@ -11,23 +11,16 @@ import errno
 import glob
 import os
 import shutil
-import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from io import BufferedReader
 from pathlib import Path
 
-from .errors import StorageError
+from ..errors import StorageError
+from .folders import sync_folder, sync_handle
 
 #: Error codes of a full disk or an exceeded quota.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-#: Error codes of file systems that cannot open or flush a folder.
-_UNSYNCED = (
-    errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR,
-)  # fmt: skip
-#: Most bytes of a text that is read whole, such as settings.
-MOST_TEXT = 2**24
 #: Age in seconds at which a temporary file counts as abandoned, if no lock shows it.
 ABANDONED = 86_400.0
 #: End of the names of temporary files; other hidden files beside a file belong to other programs.
@@ -35,97 +28,6 @@ _TEMPORARY = ".vsmnp-part"
 #: The remedy for a place that cannot be written, if --out names it, and for the folder of a resumed run.
 ELSEWHERE = "choose another place with --out"
 COPY = "copy the run to another folder and resume the copy"
-
-
-def known_cache() -> Path | None:
-    """Return the folder for files that can be recreated, or None for a user without a home folder."""
-    from platformdirs import user_cache_path
-
-    try:
-        folder = user_cache_path("vsmnp")
-    except RuntimeError:  # a `~` that cannot be expanded; older versions of platformdirs leave it as it is
-        return None
-    return folder if folder.is_absolute() else None
-
-
-def user_cache() -> Path:
-    """Return the folder for files that can be recreated, under ``$XDG_CACHE_HOME`` or the like.
-
-    Raises
-    ------
-    StorageError
-        If the user has no home folder.
-    """
-    folder = known_cache()
-    if folder is None:
-        raise StorageError(
-            "There is no folder for the cache, because this user has no home folder: set the variable "
-            "XDG_CACHE_HOME to the absolute path of a folder."
-        )
-    return folder
-
-
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file whose content has an end; raise an OSError also for a folder, a pipe or a device."""
-    # Without O_NONBLOCK a pipe blocks in open(), before it can be seen to be one.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is a pipe or a device")
-        return open(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
-
-
-def read_text(path: Path, most: int = MOST_TEXT) -> str:
-    """Read a text; raises as :func:`open_regular`, or if it is longer than ``most`` bytes or not UTF-8."""
-    with open_regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes")
-    return content.decode()
-
-
-def make_folder(path: Path, remedy: str = "choose another with --out") -> Path:
-    """Create a folder and its parents if they do not exist; ``remedy`` ends the error message.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be created.
-    """
-    try:
-        missing = [each for each in (path, *path.parents) if not each.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        for each in missing:
-            sync_folder(each.parent)
-    except OSError as error:
-        raise StorageError(f"The folder {path} cannot be created ({error.strerror}): {remedy}.") from error
-    return path
-
-
-def make_new_folder(path: Path) -> bool:
-    """Create a folder in an existing one; return whether this call created it.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be created.
-    """
-    try:
-        path.mkdir()
-        sync_folder(path.parent)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise StorageError(
-            f"The folder {path} cannot be created ({error.strerror}): choose another with --out."
-        ) from error
-    return True
 
 
 def _target(path: Path, follow_link: bool) -> Path:
@@ -138,38 +40,6 @@ def _target(path: Path, follow_link: bool) -> Path:
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "it is no file but a pipe or a device")
     return target
-
-
-def sync_folder(folder: Path) -> None:
-    """Write the entries of a folder to the disk, where its file system can.
-
-    Network and shared drives refuse it, and Windows cannot open a folder: what was written is whole, but the
-    system decides when it is on the disk.
-
-    Raises
-    ------
-    OSError
-        If the disk fails.
-    """
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        if error.errno in _UNSYNCED:
-            return
-        raise
-    try:
-        _fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _fsync(handle: int) -> None:
-    """Write a file or the entries of a folder to the disk, where the file system can."""
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in _UNSYNCED:
-            raise
 
 
 def _refused(path: Path, error: OSError, remedy: str) -> StorageError:
@@ -223,7 +93,7 @@ def _temporary(target: Path) -> Path:
 def _flush(path: Path) -> None:
     """Write the content of a file to the disk, where its file system can; Windows needs one open to write."""
     with open(path, "r+b") as file:
-        _fsync(file.fileno())
+        sync_handle(file.fileno())
 
 
 def _second_name(target: Path) -> Path | None:
