@@ -14,7 +14,7 @@ from vsmnp.types.progress import Stop
 from ..command import with_examples
 from ..console import ProgressLine, json_text, say, table
 from ..options import choices_of, quiet_option, settings_options
-from ..prediction import print_prediction
+from ..prediction import print_prediction, refuse_others
 from ..process import catch_signals, prepare_process
 from ..values import COUNT, FILE, FOLDER, IntegerList, NameChoice
 
@@ -101,7 +101,10 @@ def command(
     mine = choose_cores(template.threads)
     choice = SuiteChoice(template=template, threads=threads or len(everywhere), **cases)
     if predict:
-        print_prediction(choice.first_case(), json_file == "-")
+        refuse_others({"--arch": choice.archs, "--suite": choice.suite != SuiteChoice.suite,
+                       "--profile": choice.profile, "--quick": choice.quick, "--peer": peers,
+                       "--markdown": markdown, "--compare": old, "--plot": plot})  # fmt: skip
+        print_prediction(choice.first_case(), json_file, _ANOTHER)
         return
     parts = plan(choice)
     use_cores(mine)

@@ -236,6 +236,12 @@ def a_peer_whose_memory_cannot_be_measured(patch: pytest.MonkeyPatch) -> Iterato
 PREDICT = ("bench", "--predict", "--hidden", "4", "--batch-size", "5")
 
 
+@remedy("leave out --arch, --markdown")
+def a_prediction_with_options_of_timed_benchmarks(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield command(*PREDICT, "--arch", "dcgan", "--markdown", "rows.md")
+    yield command(*PREDICT)
+
+
 @remedy("choose --inference kl or fisher, and another --objective than fae")
 def a_prediction_of_second_order(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield command(*PREDICT, "--inference", "fisher-reparam", "--activation", "tanh")
