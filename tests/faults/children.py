@@ -51,7 +51,7 @@ class Child:
 
     pid: int
     output: Path
-    alive: int
+    pipe: int
     state: State
 
     def stopped(self, limit: float = LIMIT) -> bool:
@@ -59,7 +59,7 @@ class Child:
         for _ in range(int(limit / 0.002)):
             if self.state.stopped:
                 return True
-            if select.select([self.alive], [], [], 0.002)[0]:
+            if select.select([self.pipe], [], [], 0.002)[0]:
                 return False
         raise AssertionError("the child neither stops nor ends")
 
@@ -71,7 +71,7 @@ class Child:
         spent = 0.0
         while True:
             begun = time.monotonic()
-            if select.select([self.alive], [], [], min(0.5, max(limit - spent, 0.0)))[0]:
+            if select.select([self.pipe], [], [], min(0.5, max(limit - spent, 0.0)))[0]:
                 return True
             spent += min(time.monotonic() - begun, 1.0)
             if spent >= limit:
@@ -87,7 +87,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
-        os.close(self.alive)
+        os.close(self.pipe)
         code = os.waitstatus_to_exitcode(status)
         said = self.output.read_text(errors="replace") if self.output.exists() else ""
         self.output.unlink(missing_ok=True)
@@ -96,20 +96,20 @@ class Child:
 
 def start(
     call: Callable[[], object], root: Path, plan: Plan | None = None, log: Path | None = None,
-    canary: Path | None = None, armed: bool = True,
+    forbidden: Path | None = None, armed: bool = True,
 ) -> Child:  # fmt: skip
     """Start a child that makes a call, while calls of the system on files below ``root`` are counted.
 
     The child ends as a script does: by the code of SystemExit, or with a traceback and 1.
     """
-    state = new_state(root, plan, canary)
+    state = new_state(root, plan, forbidden)
     output = root.parent / f"{root.name}.{time.monotonic_ns()}.out"
-    alive, held = os.pipe()
+    pipe, held = os.pipe()
     pid = os.fork()
     if pid:
         os.close(held)
-        return Child(pid, output, alive, state)
-    os.close(alive)
+        return Child(pid, output, pipe, state)
+    os.close(pipe)
     _child(call, state, output, log, armed)
 
 

@@ -1,7 +1,8 @@
 """Give changed files to every reader: bytes of valid files are flipped, cut, repeated and exchanged.
 
-A child reads many inputs, each within ten seconds and all within a limit of memory; one that dies or hangs
-is counted, and another goes on with the next input. Readers may raise the errors of the package and no other.
+A child reads many inputs, each within ten seconds and all within a limit of memory. A child that a signal
+ends, or that takes longer, is counted, and another one reads the next inputs. Readers may raise the errors of
+the package and no other.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
 
 def _one_batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path, counts: Counts) -> int:
     child: Child = start(
-        lambda: _batch(reader, seeds, first, last, place), place, canary=place.parent / "canary"
+        lambda: _batch(reader, seeds, first, last, place), place, forbidden=place.parent / "forbidden"
     )
     at = place / "at"
     before, ended = -1, child.ended(SECONDS + 5)

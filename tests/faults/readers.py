@@ -155,17 +155,17 @@ def _hdf5(place: Path) -> list[bytes]:
     import h5py
     import numpy as np
 
-    canary = place / "canary"
-    canary.mkdir(exist_ok=True)
-    with h5py.File(canary / "c.h5", "w") as file:
+    forbidden = place / "forbidden"
+    forbidden.mkdir(exist_ok=True)
+    with h5py.File(forbidden / "c.h5", "w") as file:
         file["x"] = np.ones((20, 2))
-    (canary / "raw").write_bytes(bytes(1000))
+    (forbidden / "raw").write_bytes(bytes(1000))
     linked, stored = io.BytesIO(), io.BytesIO()
     with h5py.File(linked, "w") as file:
-        file["x"] = h5py.ExternalLink(str(canary / "c.h5"), "/x")
+        file["x"] = h5py.ExternalLink(str(forbidden / "c.h5"), "/x")
         file["y"] = np.ones((20, 2))
     with h5py.File(stored, "w") as file:
-        file.create_dataset("x", (20, 2), np.float64, external=[(str(canary / "raw"), 0, 320)])
+        file.create_dataset("x", (20, 2), np.float64, external=[(str(forbidden / "raw"), 0, 320)])
         file["test"] = np.ones((5, 2))
     return [*_arrays(_h5)(place), linked.getvalue(), stored.getvalue()]
 

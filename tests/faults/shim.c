@@ -37,7 +37,7 @@ struct state {
     int stopped, go;    /* a process waits at its call; it may go on */
     long programs, outside;
     int log;            /* descriptor of the record of changes, or -1 */
-    char root[1024], last[1024], foreign[1024], canary[1024];
+    char root[1024], last[1024], foreign[1024], forbidden[1024];
 };
 
 static struct state unarmed = {.log = -1};
@@ -108,7 +108,7 @@ static enum mode at_path(enum kind kind, int folder, const char *path) {
     if (!state->armed) return COUNT;
     char room[2048];
     const char *whole = absolute(folder, path, room, sizeof room);
-    if (whole && kind == OPEN && below(whole, state->canary)) {
+    if (whole && kind == OPEN && below(whole, state->forbidden)) {
         if (!state->outside++) snprintf(state->foreign, sizeof state->foreign, "%s", whole);
     }
     return below(whole, state->root) ? act(kind, whole) : COUNT;

@@ -59,7 +59,7 @@ class State(ctypes.Structure):
         ("fired", ctypes.c_long), ("counts", ctypes.c_long * len(KINDS)), ("stopped", ctypes.c_int),
         ("go", ctypes.c_int), ("programs", ctypes.c_long), ("outside", ctypes.c_long),
         ("log", ctypes.c_int), ("root", ctypes.c_char * 1024), ("last", ctypes.c_char * 1024),
-        ("foreign", ctypes.c_char * 1024), ("canary", ctypes.c_char * 1024),
+        ("foreign", ctypes.c_char * 1024), ("forbidden", ctypes.c_char * 1024),
     )  # fmt: skip
 
 
@@ -79,13 +79,13 @@ def build(folder: Path) -> Path:
     return library
 
 
-def new_state(root: Path, plan: Plan | None = None, canary: Path | None = None) -> State:
+def new_state(root: Path, plan: Plan | None = None, forbidden: Path | None = None) -> State:
     """Make a new state, which the children that are forked from now on share, for calls below ``root``."""
     library = ctypes.CDLL(None)
     library.faults_new.restype = ctypes.POINTER(State)
     state: State = library.faults_new().contents
     state.root = str(root.resolve()).encode()
-    state.canary = b"" if canary is None else str(canary.resolve()).encode()
+    state.forbidden = b"" if forbidden is None else str(forbidden.resolve()).encode()
     state.large = LARGE
     if plan is not None:
         state.kinds = sum(1 << list(KINDS).index(kind) for kind in plan.kinds)
