@@ -59,8 +59,8 @@ def test_copies_write_both_arrays() -> None:
 
 
 def test_limits_have_a_row_for_the_peak_and_each_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(caches.places()) == [*caches.levels(), "memory"]
-    monkeypatch.setattr(part, "places", lambda: {"L1": 2**14, "memory": 2**16})
+    assert list(caches.working_sets()) == [*caches.levels(), "memory"]
+    monkeypatch.setattr(part, "working_sets", lambda: {"L1": 2**14, "memory": 2**16})
     rows = {row.case: row for row in part.LimitsPart(Case()).rows(BENCH)}
     assert set(rows) == {"fma/float32", "copy/L1", "copy/memory"}
     assert (rows["fma/float32"].gflops or 0) > 0

@@ -37,7 +37,7 @@ def levels(folder: Path = CACHES) -> dict[str, int]:
     return found or dict(USUAL)
 
 
-def places() -> dict[str, int]:
+def working_sets() -> dict[str, int]:
     """Return the bytes of source and target together for each level, and for the memory."""
     sizes = levels()
     within = {name: int(FILLED * size) for name, size in sizes.items()}

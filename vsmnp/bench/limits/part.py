@@ -9,7 +9,7 @@ from .. import timing
 from ..bench import Bench
 from ..case import Case
 from ..row import BenchRow
-from .caches import copies_within, places
+from .caches import copies_within, working_sets
 from .fma import multiply_adds
 
 
@@ -30,7 +30,7 @@ class LimitsPart:
         yield bench.row(
             f"fma/{self.on.dtype}", self.on, times, gflops=1e-9 * timing.centre(flops / times), tf32=False
         )
-        for level, size in places().items():
+        for level, size in working_sets().items():
             copies, moved = copies_within(size)
             (times,) = timing.interleaved([copies], bench.pace)
             rate = 1e-9 * timing.centre(moved / times)

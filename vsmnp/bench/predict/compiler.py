@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from vsmnp.errors import ConfigError
+from ...errors import ConfigError
 
 MISSING = (
     "NVRTC was not found, so CUDA sources cannot be compiled without a GPU: pip install nvidia-cuda-nvrtc "

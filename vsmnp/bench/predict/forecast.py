@@ -20,13 +20,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from vsmnp.errors import ConfigError
-from vsmnp.kernels.cuda import step_plan
-from vsmnp.kernels.cuda.machine import OPTIONS
-from vsmnp.kernels.cuda.source import joined
-from vsmnp.kernels.cuda.step_shape import PADDING
-from vsmnp.types.step_spec import StepSpec
-
+from ...errors import ConfigError
+from ...kernels.cuda import step_plan
+from ...kernels.cuda.machine import OPTIONS
+from ...kernels.cuda.source import joined
+from ...kernels.cuda.step_shape import PADDING
+from ...types.step_spec import StepSpec
 from .compiler import Usage, compiled, usage
 from .machine_code import Instruction, MachineCode, disassembled
 from .products import ProductShape, TileProduct, network_backward, network_forward

@@ -17,8 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from vsmnp.errors import ConfigError
-
+from ...errors import ConfigError
 from .compiler import installed_folders
 
 MISSING = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vsmnp.data import load_data
-from vsmnp.kernels import load
-from vsmnp.settings.settings import Settings
-from vsmnp.training.trainer import Trainer
-from vsmnp.types.step_spec import StepSpec
+from ...data import load_data
+from ...kernels import load
+from ...settings.settings import Settings
+from ...training.trainer import Trainer
+from ...types.step_spec import StepSpec
 
 
 def spec_of(settings: Settings) -> StepSpec:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from vsmnp.kernels.cuda.step_shape import padded_inputs
-from vsmnp.types.step_spec import NetworkSpec
-
+from ...kernels.cuda.step_shape import padded_inputs
+from ...types.step_spec import NetworkSpec
 from .wavefronts import WARP, wavefronts
 
 
@@ -46,7 +45,7 @@ class ProductShape(NamedTuple):
 
     @property
     def groups(self) -> int:
-        """Groups of four rows."""
+        """The number of groups of four rows."""
         return self.rows // 4
 
 
