@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import Interrupted, LockedError
+from ..errors import LockedError
 from ..runs.lock import FolderLock, holder, lock_folder
 from ..types.progress import Stop
+from .engines.engine import check_stop
 
 Opened = TypeVar("Opened")
 #: Seconds to wait for the lock of a folder, and between two attempts.
@@ -38,9 +39,8 @@ def when_free(
         except LockedError:
             if time.monotonic() > end or not may_wait():
                 raise
-            if stop():
-                raise Interrupted("Stopped.") from None
-            time.sleep(_EVERY)
+        check_stop(stop)
+        time.sleep(_EVERY)
 
 
 def lock_sweep(folder: Path, stop: Stop) -> FolderLock:
