@@ -55,8 +55,6 @@ def _step_codes() -> Iterator[str]:
 
 #: Headers that are generated from tables, by the names that the sources include.
 _GENERATED = {"activation_table.cuh": _activation_table, "step_codes.cuh": _step_codes}
-
-
 #: The header of the shape of a step, which the caller provides.
 _SHAPE = "step_shape.cuh"
 

@@ -231,10 +231,8 @@ def plan(spec: StepSpec, shared_memory: int, threads: int) -> StepPlan:
     """
     rows = _rows(spec, shared_memory)
     assert rows is not None
-    moments, threads = (
-        _moments(spec, rows, shared_memory),
-        min(threads, NARROW_THREADS) if narrow(spec) else threads,
-    )
+    moments = _moments(spec, rows, shared_memory)
+    threads = min(threads, NARROW_THREADS) if narrow(spec) else threads
     parts = Parts(spec, packed_network(spec.encoder), packed_network(spec.decoder), rows, moments, threads,
                    _resident(spec, rows, moments, shared_memory, threads))  # fmt: skip
     betas = [getattr(rule, name) for rule in (spec.encoder_optimizer, spec.decoder_optimizer)

@@ -161,7 +161,7 @@ class Kernels(Protocol):
 
         The weights are ``w = exp(tau (least - |e|^2) / 2)``, at most 1.
         Returns the least ``|e|^2`` of each datum ``(R,N)`` and ``(R,N,D+3)``: the sums of w, w^2,
-        ``w |e|^2`` and w e, all in float64. ``x (N,D)`` and ``tau (R,)`` are in host memory.
+        ``w |e|^2`` and w e, all in float64. ``x (N,D)`` and ``tau (R,)`` are arrays of the set, as g is.
         """
 
     def adam(
