@@ -37,8 +37,8 @@ class BenchRow:
     bytes: int | None = None
     #: Share of the copy bandwidth (kernels) or of the rate of one large product (steps), measured with it.
     fraction_of_limit: float | None = None
-    #: Share of the arithmetic peak of the cores, a loop of fused multiply-adds that is measured with it (steps
-    #: and products).
+    #: Share of the arithmetic peak of the cores, a loop of fused multiply-adds measured with it; steps and
+    #: products have it.
     fraction_of_peak: float | None = None
     #: Bytes read and written by a copy, in 1e9 per second.
     bandwidth: float | None = None
