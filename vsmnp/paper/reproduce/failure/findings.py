@@ -59,21 +59,44 @@ def contents(rows: Sequence[MeasuredRun]) -> Iterator[str]:
 
 
 def _listed(found: Sequence[FailureVerdict]) -> str:
-    """List the objectives, each with the data on which it fails, does not fail, or is undecided."""
-    parts = []
+    """List the objectives with their verdicts; those that have the same on all data are named together."""
+    alike: dict[tuple[tuple[str, FailureAnswer], ...], list[str]] = {}
     for objective in dict.fromkeys(v.of.objective for v in found):
-        here = [v for v in found if v.of.objective == objective]
-        answers = [
-            f"{_verb(answer)} on {', '.join(_named(v) for v in here if v.answer is answer)}"
+        answers = tuple((v.of.dataset, v.answer) for v in found if v.of.objective == objective)
+        alike.setdefault(answers, []).append(objective)
+    parts = []
+    for answers, objectives in alike.items():
+        told = [
+            f"{_verb(answer, len(objectives))} on {', '.join(data)} "
+            f"({_range(v for v in found if v.of.objective in objectives and v.of.dataset in data)})"
             for answer in FailureAnswer
-            if any(v.answer is answer for v in here)
+            if (data := [name for name, each in answers if each is answer])
         ]
-        parts.append(f"{objective} {' and '.join(answers)}")
+        parts.append(f"{_joined(objectives)} {_joined(told)}")
     return "; ".join(parts)
 
 
-def _verb(answer: FailureAnswer) -> str:
-    return "is undecided" if answer is FailureAnswer.UNDECIDED else str(answer)
+def _range(found: Iterable[FailureVerdict]) -> str:
+    """Write the least and the largest difference, or the only one."""
+    centres = sorted(v.interval.centre for v in found)
+    return " to ".join(dict.fromkeys(_signed(centre) for centre in (centres[0], centres[-1])))
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Join parts by commas and, before the last, "and"."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+#: The verb of each answer for one subject, and for several.
+_VERBS = {
+    FailureAnswer.FAILS: ("fails", "fail"),
+    FailureAnswer.DOES_NOT_FAIL: ("does not fail", "do not fail"),
+    FailureAnswer.UNDECIDED: ("is undecided", "are undecided"),
+}
+
+
+def _verb(answer: FailureAnswer, subjects: int = 1) -> str:
+    return _VERBS[answer][subjects > 1]
 
 
 def _named(verdict: FailureVerdict) -> str:
