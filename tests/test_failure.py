@@ -18,7 +18,6 @@ from vsmnp.paper.reproduce.failure.cells import BUDGETS, GRIDS, FailureBudget, c
 from vsmnp.paper.reproduce.failure.factors import INFERENCES, Factors
 from vsmnp.paper.reproduce.failure.verdicts import FailureAnswer
 from vsmnp.runs.session import Run, Session, load_run
-from vsmnp.settings.in_effect import bilevel_step_size
 from vsmnp.settings.settings import Settings
 from vsmnp.sweeps.cell_session import open_cell
 from vsmnp.sweeps.engines.engine import WorkEngine
@@ -41,12 +40,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failure, "_QUICK_REPEATS", 3)
 
 
-@pytest.mark.parametrize("inference", ["kl", "fisher", "fisher-covariance"])
-def test_bilevel_updates_have_the_default_step_size_or_that_of_the_papers_encoder(inference: str) -> None:
-    run = Factors("mixture", inference, "m2-biased", bilevel_steps=5)
-    tuned, paper = run.settings(8, (0,)), replace(run, optimiser="paper").settings(8, (0,))
-    assert tuned.bilevel_lr == bilevel_step_size(replace(tuned, bilevel_lr=0.0)) > 0
-    assert paper.bilevel_lr == paper.encoder_lr != tuned.bilevel_lr
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_bilevel_updates_have_the_step_size_of_their_grid(budget: FailureBudget) -> None:
+    """No run leaves the step size to the default of its inference, which may change."""
+    for run in wanted(budget):
+        assert (run.bilevel_lr > 0) == (run.bilevel_steps > 0)
+        assert cell_of(run, budget).settings.bilevel_lr == run.bilevel_lr
 
 
 def _ignore(done: int, total: int) -> None:
@@ -223,7 +222,10 @@ def test_the_grids_have_every_level_that_was_announced() -> None:
     assert {run.dataset for run in laptop} == set(cells.ALL)
     assert {run.inference for run in laptop} == set(INFERENCES)
     assert {run.samples for run in laptop} == {1, 5, 25}
-    assert {run.bilevel_steps for run in laptop} == {0, 5, 20}
+    assert {(run.inference, run.bilevel_steps, run.bilevel_lr) for run in laptop if run.bilevel_steps} == {
+        ("kl", 5, 3e-3), ("kl", 5, 3e-4), ("kl", 20, 3e-4),
+        ("fisher", 5, 1e-4), ("fisher", 5, 1e-5), ("fisher", 20, 1e-5),
+    }  # fmt: skip
     assert {run.gamma_rule for run in laptop} == {"learn", "fixed", "optimal"}
     assert {run.start for run in laptop} == {"random", "elbo"}
     assert {"paper", "adam-1e-3"} <= {run.optimiser for run in laptop}
@@ -257,7 +259,7 @@ def test_a_moved_factor_is_named_and_set() -> None:
     run = Factors("star", "fisher", "m3-unbiased", samples=25, gamma_rule="fixed")
     assert run.name == "star-fisher-m3-unbiased-S25-gamma-fixed"
     assert run.family == "samples, gamma_rule"
-    assert replace(run, bilevel_steps=5).reference == replace(run, objective="elbo")
+    assert replace(run, bilevel_steps=5, bilevel_lr=1e-3).reference == replace(run, objective="elbo")
     settings = run.settings(100, (0,))
     assert (settings.samples, settings.gamma, settings.sd_init) == (25, "0.001", 0.001**0.5)
     paper = Factors("star", "fisher", "m1", optimiser="paper").settings(100, (0,))

@@ -45,6 +45,19 @@ class FactorGrid:
 _CENTRE: Mapping[str, Any] = {}
 _PAIR = ("kl", "fisher")
 _TWO, _THREE = ("star", "mixture"), ("star", "mixture", "helicoid")
+#: Step sizes of bi-level updates by inference: the largest that suits the first thousands of updates, and
+#: one that is small enough for the variances at the end of the training.
+_LARGE, _SMALL = {"kl": 3e-3, "fisher": 1e-4}, {"kl": 3e-4, "fisher": 1e-5}
+
+
+def _bilevel(
+    count: int, sizes: Mapping[str, float], laptop: Sequence[str], **levels: Any
+) -> Iterator[FactorGrid]:
+    """Yield a grid of bi-level updates for each inference, with its step size."""
+    for inference, size in sizes.items():
+        level = {"bilevel_steps": count, "bilevel_lr": size, **levels}
+        yield FactorGrid([level], (inference,), _FEW[1:], laptop)
+
 
 #: The whole experiment. The rows before the other levels are the main grid, at the centre of all factors;
 #: every other row moves one factor. Every run is compared with the ELBO at the same levels, added where it is
@@ -55,14 +68,15 @@ GRIDS: tuple[FactorGrid, ...] = (
     FactorGrid([_CENTRE], _PAIR, DEFINED, _THREE),
     FactorGrid([_CENTRE], ("exact",), EXACT_OBJECTIVES, _THREE),
     FactorGrid([_CENTRE], _PAIR, PUBLISHED, _THREE),
-    FactorGrid([{"bilevel_steps": 5}], _PAIR, _FEW[1:], ("star", "helicoid")),
+    *_bilevel(5, _LARGE, ("star", "helicoid")),
     FactorGrid([_CENTRE], ("fisher-covariance",), DEFINED, _THREE),
     # the main grid on the other data sets
     FactorGrid([_CENTRE], ("exact",), EXACT_OBJECTIVES, ALL),
     FactorGrid([_CENTRE], _PAIR, DEFINED, ALL),
     # the learning objective: samples, bi-level updates, gamma
     FactorGrid([{"samples": 1}, {"samples": 25}], _PAIR, DEFINED, ("star", "helicoid")),
-    FactorGrid([{"bilevel_steps": 20}], _PAIR, _FEW[1:], ("star",)),
+    *_bilevel(5, _SMALL, ("star", "helicoid")),
+    *_bilevel(20, _SMALL, ("star",)),
     FactorGrid([{"gamma_rule": "fixed"}, {"gamma_rule": "optimal"}], _PAIR, _FEW, _THREE),
     # the optimisation: start, optimiser, encoder updates, minibatch
     FactorGrid([{"start": "elbo"}], _PAIR, DEFINED, _THREE),
@@ -73,7 +87,7 @@ GRIDS: tuple[FactorGrid, ...] = (
     # smooth networks, whose second derivatives have no jumps
     FactorGrid([{"activation": "tanh"}], _PAIR, _FEW, _TWO),
     FactorGrid([{"activation": "tanh"}], ("fisher-reparam",), ("m1", "fae"), _TWO),
-    FactorGrid([{"activation": "tanh", "bilevel_steps": 5}], _PAIR, _FEW[1:], ("star",)),
+    *_bilevel(5, _SMALL, ("star",), activation="tanh"),
 )
 
 #: What the budget "quick" runs: enough to see every part of the record.
@@ -81,7 +95,9 @@ _QUICK = (
     FactorGrid([_CENTRE], ("kl",), ("m1", "m2-unbiased", "m3-unbiased", "m3-as-published"), ("mixture",)),
     FactorGrid([_CENTRE], ("fisher",), ("m3-unbiased",), ("mixture",)),
     FactorGrid([_CENTRE], ("exact",), ("m2", "marginal"), ("mixture",)),
-    FactorGrid([{"bilevel_steps": 2}, {"start": "elbo"}], ("kl",), ("m2-unbiased",), ("mixture",)),
+    FactorGrid(
+        [{"bilevel_steps": 2, "bilevel_lr": 3e-4}, {"start": "elbo"}], ("kl",), ("m2-unbiased",), ("mixture",)
+    ),
 )
 
 

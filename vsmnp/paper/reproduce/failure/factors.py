@@ -8,7 +8,6 @@ from typing import Any
 
 from ....errors import member_of
 from ....settings import choices
-from ....settings.in_effect import bilevel_step_size
 from ....settings.settings import Settings
 
 #: Options of the learning objectives that are compared; each estimator has a name of its own.
@@ -64,6 +63,8 @@ class Factors:
     samples: int = 5
     #: K, bi-level encoder updates.
     bilevel_steps: int = 0
+    #: eta, the step size of bi-level updates; 0 where there are none.
+    bilevel_lr: float = 0.0
     #: "learn", "fixed" (at ``FIXED_GAMMA``) or "optimal".
     gamma_rule: str = "learn"
     #: "random", or "elbo": the trained model of the ELBO with the same other factors.
@@ -101,7 +102,7 @@ class Factors:
     @property
     def reference(self) -> Factors:
         """The run that this one is compared with: the ELBO at the same levels, without bi-level updates."""
-        return replace(self, objective="elbo", bilevel_steps=0)
+        return replace(self, objective="elbo", bilevel_steps=0, bilevel_lr=0.0)
 
     @property
     def origin(self) -> Factors | None:
@@ -118,8 +119,9 @@ class Factors:
         """
         values: dict[str, Any] = {
             "dataset": self.dataset, "hidden": (30, 30), "samples": self.samples, "steps": steps,
-            "bilevel_steps": self.bilevel_steps, "batch_size": self.batch_size, "activation": self.activation,
-            "encoder_steps": self.encoder_steps, "gamma": self.gamma_rule, "seeds": seeds,
+            "bilevel_steps": self.bilevel_steps, "bilevel_lr": self.bilevel_lr, "batch_size": self.batch_size,
+            "activation": self.activation, "encoder_steps": self.encoder_steps, "gamma": self.gamma_rule,
+            "seeds": seeds,
         }  # fmt: skip
         if self.gamma_rule == "fixed":
             gamma = FIXED_GAMMA[self.dataset]
@@ -135,15 +137,12 @@ class Factors:
             row = choices.INFERENCES[values.get("inference", "fisher")]
             step = row.plain_step(values.get("as_published", False))
             values |= {"encoder_lr": step, "steps": 2 * steps}
-        chosen = Settings(**values)
-        if not self.bilevel_steps:
-            return chosen
-        plain = self.optimiser == "paper"  # the script's bi-level updates have the step size of its encoder
-        return replace(chosen, bilevel_lr=chosen.encoder_lr if plain else bilevel_step_size(chosen))
+        return Settings(**values)
 
 
 #: The text of a level in names of folders and in sentences.
 _TEXTS = {
-    "samples": "S = {}", "bilevel_steps": "K = {}", "gamma_rule": "gamma {}", "start": "start {}",
-    "optimiser": "{}", "encoder_steps": "J = {}", "activation": "{}", "batch_size": "N = {}",
+    "samples": "S = {}", "bilevel_steps": "K = {}", "bilevel_lr": "eta = {:g}", "gamma_rule": "gamma {}",
+    "start": "start {}", "optimiser": "{}", "encoder_steps": "J = {}", "activation": "{}",
+    "batch_size": "N = {}",
 }  # fmt: skip

@@ -47,8 +47,9 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split())
 
 
-_FACTORS = {
-    spec.name: int if isinstance(spec.default, int) else str for spec in fields(Factors)
+_FACTORS: Mapping[str, Callable[[str], Any]] = {
+    spec.name: type(spec.default) if isinstance(spec.default, int | float) else str
+    for spec in fields(Factors)
 }  # fmt: skip
 _COLUMNS: Mapping[str, Callable[[str], Any]] = {
     **_FACTORS, "steps": int, "points": int, **dict.fromkeys(_LISTS, _numbers),
