@@ -150,12 +150,12 @@ OBJECTIVES: Mapping[str, ObjectiveRow] = MappingProxyType({
 INFERENCES: Mapping[str, InferenceRow] = MappingProxyType({
     "kl": InferenceRow(
         "objectives.kl:KL", reads=("kl_weight", "kl_warmup"), label="KL", unit="nats", letter="K",
-        bilevel_lr={"identity": 3e-3}, published_lr=1e-2,
+        bilevel_lr={"identity": 3e-4}, published_lr=1e-2,
     ),
     "fisher": InferenceRow(
         "objectives.posterior_fisher:PosteriorFisher", reads=("fisher_weight",), label="Fisher",
         unit="1/z^2", letter="F", reparametrised=False,
-        bilevel_lr={"identity": 1e-4, "covariance": 3e-3},  # of curvatures 1/s^4 and 1/s^2
+        bilevel_lr={"identity": 1e-5, "covariance": 3e-4},  # of curvatures 1/s^4 and 1/s^2
         published_lr=1e-3, published_weight=2.0,
     ),
     "fisher-reparam": InferenceRow(
