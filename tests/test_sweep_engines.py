@@ -259,7 +259,7 @@ def test_an_item_that_waited_for_its_process_is_not_begun_after_a_stop(
 # --- Dask, as a user starts it ---------------------------------------------------------------------
 
 
-def wait_until(condition: Any, seconds: float = 120) -> None:
+def wait_until(condition: Any, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -274,10 +274,13 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A scheduler of Dask and workers on the loopback, each a process that can be killed."""
+    """A scheduler of Dask and workers on the loopback, each a process that can be killed.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    Workers import the module ``preload`` when they start.
+    """
+
+    def __init__(self, folder: Path, preload: str = "engine_work") -> None:
+        self.folder, self.port, self.preload = folder, free_port(), preload
         self.address = f"127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start(
@@ -296,8 +299,12 @@ class Cluster:
     def worker(self) -> subprocess.Popen[bytes]:
         return self._start(
             "worker", f"tcp://{self.address}", "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--local-directory", str(self.folder),
+            "--local-directory", str(self.folder), "--preload", self.preload,
         )  # fmt: skip
+
+    def listens(self) -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
     def close(self) -> None:
         for process in self.processes:
@@ -355,12 +362,7 @@ def test_dask_without_a_scheduler_or_workers_is_one_sentence(
     nowhere = EngineChoice(f"dask://127.0.0.1:{free_port()}").engine()
     with pytest.raises(DeviceError, match="No Dask scheduler answers at"):
         Driver(tmp_path, nowhere).train(cells())
-    wait_until(lambda: _listens(cluster.port))
+    wait_until(cluster.listens)
     with pytest.raises(DeviceError, match="has no workers: start some with 'dask worker"):
         trained(tmp_path, cluster)
     assert list(tmp_path.glob("*/checkpoint.h5")) == []
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0

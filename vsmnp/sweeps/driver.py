@@ -14,7 +14,7 @@ from ..types.progress import Progress, Stop
 from .cell_session import WHOLE
 from .cells import Cell, RefusedCell
 from .engines.completed import completed
-from .engines.engine import Order, WorkEngine, WorkerLostError
+from .engines.engine import Order, WorkEngine, WorkerLostError, WorkFailedError
 from .inventory import take_inventory
 from .packs import Pack, largest_pack, packs_of, remove_spent_packs
 from .table import TABLE, SweepTable
@@ -118,7 +118,7 @@ class Driver:
         with closing(completed(packs, partial(train_pack, sweep=self.folder), self.engine, order)) as results:
             for index, result in results:
                 pack = packs[index]
-                if isinstance(result, WorkerLostError):
+                if isinstance(result, WorkerLostError | WorkFailedError):
                     result = [CellOutcome(Status.FAILED, error=str(result))] * len(pack.cells)
                 if isinstance(result, Exception):
                     raise result

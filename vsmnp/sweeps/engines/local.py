@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 
 from ...settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 from .engine import Order, Pool, Work, check_stop
+from .explained import explained
 
 #: The index of an item, and the parts of it that are done.
 Count: TypeAlias = tuple[int, int]
@@ -63,7 +64,7 @@ class _OneByOne(Pool):
     def submit(self, work: Work[Any, Any], index: int, item: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            future.set_result(work(item, partial(self._order.report, index), self._order.stop))
+            future.set_result(explained(work, item, partial(self._order.report, index), self._order.stop))
         except Exception as error:  # as an executor of the standard library does
             future.set_exception(error)
         return future
@@ -240,4 +241,4 @@ def _finish(work: Work[Any, Any], index: int, item: Any) -> Any:
 
     with _busy:
         check_stop(stop)  # it may have been requested while this process started
-        return work(item, report, stop)
+        return explained(work, item, report, stop)
