@@ -58,7 +58,7 @@ class SlurmJobs:
     @contextmanager
     def started(self, order: Order) -> Iterator[Pool]:
         """Yield a pool that submits a job for every item; as engines do."""
-        folder = make_folder(order.folder.absolute() / ".jobs")
+        folder = order.folder.absolute() / ".jobs"
         file = DriverFile.below(order.folder)
         executor = JobExecutor(_submitter(self, folder))
         file.write()
@@ -176,7 +176,7 @@ def _submitter(engine: SlurmJobs, folder: Path) -> Callable[..., Any]:
             "on a login node of the cluster, or leave out --on slurm."
         )
     logging.getLogger("submitit").setLevel(logging.CRITICAL)
-    executor = submitit.AutoExecutor(folder=folder, cluster=engine.cluster)
+    executor = submitit.AutoExecutor(folder=make_folder(folder), cluster=engine.cluster)
     executor.update_parameters(
         name="vsmnp", timeout_min=engine.minutes, cpus_per_task=engine.threads, gpus_per_node=engine.cards,
         **({"slurm_partition": engine.partition} if engine.partition else {}),
