@@ -51,3 +51,14 @@ def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
         report(1)
         time.sleep(0.05)
     raise Interrupted("Stopped.")
+
+
+def card(item: tuple[int, Path], report: Report, stop: Stop) -> tuple[int, str]:
+    """Return the process with the GPU that it sees; the first process that has item 2 is lost."""
+    number, folder = item
+    mark = folder / "lost"
+    if number == 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)  # every process works on some items
+    return os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"]

@@ -79,7 +79,10 @@ class _DaskPool(ExecutorPool):
         return self._capacity
 
     def translated(self, error: BaseException) -> BaseException:
-        if isinstance(error, CancelledError | OSError | MemoryError) or type(error).__name__ == "KilledWorker":
+        if (
+            isinstance(error, CancelledError | OSError | MemoryError)
+            or type(error).__name__ == "KilledWorker"
+        ):
             return error
         return failure_of(error, f"A worker of {self._address}")
 

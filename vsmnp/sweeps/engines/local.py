@@ -23,6 +23,7 @@ from multiprocessing.synchronize import Event
 from typing import Any, TypeAlias
 
 from ...settings.thread_variables import LINEAR_ALGEBRA, NUMBA
+from .cards import VISIBLE
 from .engine import Order, Pool, Work, check_stop
 from .explained import explained
 
@@ -89,14 +90,14 @@ class LocalProcesses:
         The number of processes.
     threads : int
         The threads of the linear algebra in each; 0: as the environment says.
-    cards : tuple of int
-        GPUs, of which a process gets one each by ``CUDA_VISIBLE_DEVICES``; without them the environment
-        decides.
+    cards : tuple of str
+        GPUs by their numbers or names, of which each process gets one by ``CUDA_VISIBLE_DEVICES``; without
+        them the environment decides.
     """
 
     workers: int
     threads: int = 0
-    cards: tuple[int, ...] = ()
+    cards: tuple[str, ...] = ()
 
     @contextmanager
     def started(self, order: Order) -> Iterator[Pool]:
@@ -141,7 +142,7 @@ class _Processes(Pool):
         """Return the variables of a process: its threads and its card, where the engine decides them."""
         threads, cards = self._engine.threads, self._engine.cards
         variables = dict.fromkeys((*LINEAR_ALGEBRA, NUMBA), str(threads)) if threads else {}
-        return {**variables, "CUDA_VISIBLE_DEVICES": str(cards[place % len(cards)])} if cards else variables
+        return {**variables, VISIBLE: cards[place % len(cards)]} if cards else variables
 
     def poll(self) -> None:
         while not self._counts.empty():
