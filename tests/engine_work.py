@@ -53,6 +53,15 @@ def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
     raise Interrupted("Stopped.")
 
 
+def fault(item: int, report: Report, stop: Stop) -> int:
+    """Fail as a fault of vsmnp would, or as a module that is missing."""
+    if item == 1:
+        raise KeyError("steps")
+    if item == 2:
+        import a_module_that_is_missing  # type: ignore[import-not-found]  # noqa: F401
+    return item
+
+
 def card(item: tuple[int, Path], report: Report, stop: Stop) -> tuple[int, str]:
     """Return the process with the GPU that it sees; the first process that has item 2 is lost."""
     number, folder = item

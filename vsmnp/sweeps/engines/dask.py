@@ -79,10 +79,8 @@ class _DaskPool(ExecutorPool):
         return self._capacity
 
     def translated(self, error: BaseException) -> BaseException:
-        if (
-            isinstance(error, CancelledError | OSError | MemoryError)
-            or type(error).__name__ == "KilledWorker"
-        ):
+        is_lost = type(error).__name__ == "KilledWorker"
+        if is_lost or isinstance(error, CancelledError | OSError | MemoryError):
             return error
         return failure_of(error, f"A worker of {self._address}")
 
