@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,4 +87,33 @@ def test_a_sweep_with_three_killed_workers_and_a_killed_scheduler_has_the_bytes_
     finally:
         cluster.close()
     assert len(notes(out, "resumed")) > before
+    assert files_of(out) == files_of(tmp_path / "serial")
+
+
+def jobs(out: Path) -> list[int]:
+    """Return the processes that work on the jobs of submitit's local executor, which starts one for each."""
+    found = [path.name.partition("_")[0] for path in out.glob(".jobs/*_submitted.pkl")]
+    files = [Path(f"/proc/{process}/task/{process}/children") for process in found]
+    return [int(child) for file in files if file.exists() for child in file.read_text().split()]
+
+
+@pytest.mark.slow
+def test_a_sweep_of_submitit_with_killed_jobs_and_a_killed_driver_has_the_bytes_of_a_serial_one(
+    tmp_path: Path,
+) -> None:
+    """The jobs of the killed command go on until the next one begins, which waits for their folders."""
+    with sweep(tmp_path / "serial", "--jobs", "1") as serial:
+        assert serial.wait() == 0
+    out = tmp_path / "lost"
+    options = "--on", "submitit", "--jobs", "2"
+    with sweep(out, *options) as driver:
+        for _ in range(2):
+            wait_until(lambda: any(out.glob(".packs/*/checkpoint.h5")) and jobs(out))
+            os.kill(jobs(out)[-1], signal.SIGKILL)
+            files = len(list(out.glob(".jobs/*_submitted.pkl")))
+            wait_until(lambda known=files: len(list(out.glob(".jobs/*_submitted.pkl"))) > known)
+        driver.kill()
+    assert not (out / "sweep.csv").exists()
+    with sweep(out, *options) as driver:
+        assert driver.wait() == 0
     assert files_of(out) == files_of(tmp_path / "serial")
