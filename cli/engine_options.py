@@ -21,12 +21,13 @@ def engine_options(default_jobs: int) -> Callable[[F], F]:
     return with_options(
         click.option("--on", default="local", help=f"Where the runs are trained: {forms}."),
         click.option("--jobs", type=click.IntRange(min=0), default=default_jobs,
-                     help="Number of processes or jobs that train at the same time; 0: one for each core, "
-                     "and 100 with slurm."),
+                     help="Number of processes or jobs that train at the same time; 0: one for each core, or "
+                     "for each GPU with --device gpu, and 100 with slurm."),
         click.option("--partition", default="", show_default=False, help="Partition of the jobs of Slurm."),
     )  # fmt: skip
 
 
-def chosen_engine(values: Mapping[str, Any], threads: int = 0) -> EngineChoice:
+def chosen_engine(values: Mapping[str, Any], threads: int = 0, on_gpu: bool = False) -> EngineChoice:
     """Return the choice of an engine by the values of the options."""
-    return EngineChoice(**{name: values[name] for name in ENGINE_PARAMETERS}, threads=threads)
+    chosen = {name: values[name] for name in ENGINE_PARAMETERS}
+    return EngineChoice(**chosen, threads=threads, on_gpu=on_gpu)

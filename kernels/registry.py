@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple, cast
 
-from vsmnp.errors import ConfigError, DeviceError, member_of
+from vsmnp.errors import ConfigError, DeviceError, LibraryError, member_of
 from vsmnp.types import Kernels
 
 
@@ -47,9 +47,18 @@ def load(name: str, tf32: bool = False) -> Kernels:
     ------
     ConfigError
         If there is no set of that name, or the set is ``cpu`` and NUMBA_DISABLE_JIT is set.
+    LibraryError
+        If the set is ``cpu`` and Numba cannot be imported.
     """
     member_of(_SETS, "kernel set", name)
-    if name == "cpu" and import_module("numba").config.DISABLE_JIT:
+    try:
+        is_interpreted = name == "cpu" and import_module("numba").config.DISABLE_JIT
+    except ImportError as error:
+        raise LibraryError(
+            f"The kernel set 'cpu' is compiled by Numba, which cannot be imported ({error}): pip install "
+            "numba, or take --kernels reference."
+        ) from error
+    if is_interpreted:
         raise ConfigError(
             "NUMBA_DISABLE_JIT is set, and the kernel set 'cpu' is compiled by Numba: unset it, or take "
             "--kernels reference."

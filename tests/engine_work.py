@@ -51,3 +51,23 @@ def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
         report(1)
         time.sleep(0.05)
     raise Interrupted("Stopped.")
+
+
+def fault(item: int, report: Report, stop: Stop) -> int:
+    """Fail as a fault of vsmnp would, or as a module that is missing."""
+    if item == 1:
+        raise KeyError("steps")
+    if item == 2:
+        import a_module_that_is_missing  # type: ignore[import-not-found]  # noqa: F401
+    return item
+
+
+def card(item: tuple[int, Path], report: Report, stop: Stop) -> tuple[int, str]:
+    """Return the process with the GPU that it sees; the first process that has item 2 is lost."""
+    number, folder = item
+    mark = folder / "lost"
+    if number == 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)  # every process works on some items
+    return os.getpid(), os.environ["CUDA_VISIBLE_DEVICES"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -10,23 +11,24 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engine_work import double, end_always, end_once, fail, wait_for_stop
+from engine_work import double, end_always, end_once, fail, fault, wait_for_stop
 
 from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError, LockedError
 from vsmnp.runs import checkpoint
 from vsmnp.sweeps.cells import Cell, cells_of
 from vsmnp.sweeps.driver import Driver
-from vsmnp.sweeps.engines import local
+from vsmnp.sweeps.engines import explained, local
 from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
 from vsmnp.sweeps.engines.completed import LOSSES, completed
 from vsmnp.sweeps.engines.dask import DaskCluster
 from vsmnp.sweeps.engines.driver_file import DriverFile
-from vsmnp.sweeps.engines.engine import EngineLostError, Order, WorkEngine, WorkerLostError
+from vsmnp.sweeps.engines.engine import EngineLostError, Order, WorkEngine, WorkerLostError, WorkFailedError
 from vsmnp.sweeps.engines.local import THIS_PROCESS, LocalProcesses, ThisProcess
 from vsmnp.sweeps.engines.remote import Failed, check_worker, work_remotely
 from vsmnp.sweeps.engines.slurm import SlurmJobs
@@ -90,6 +92,16 @@ def test_an_error_of_the_work_is_its_result(engine: WorkEngine, tmp_path: Path) 
     assert str(error) == "Item 7 fails."
 
 
+@pytest.mark.parametrize("engine", LOCAL, ids=KINDS)
+def test_an_error_without_a_sentence_gets_one_with_its_place(engine: WorkEngine, tmp_path: Path) -> None:
+    found = results(range(3), fault, engine, Order(tmp_path))
+    assert found[0] == 0
+    for index, words in ((1, "KeyError ('steps') in engine_work.py, line"), (2, "a_module_that_is_missing")):
+        assert isinstance(found[index], WorkFailedError)
+        assert words in str(found[index])
+        assert f"The worker on {platform.node()}" in str(found[index])
+
+
 @pytest.mark.parametrize("engine", LOCAL[1:], ids=KINDS[1:])
 def test_the_item_of_a_killed_worker_is_given_to_another(engine: WorkEngine, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
@@ -142,6 +154,21 @@ def test_a_worker_of_another_version_or_folder_is_one_sentence(tmp_path: Path) -
     found = work_remotely(double, 1, "0.0.0", file)
     assert isinstance(found, Failed)
     assert work_remotely(double, 1, VERSION, file) == 2
+
+
+def test_a_worker_without_a_library_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = DriverFile.below(tmp_path)
+    file.write()
+    found = explained.distribution
+
+    def without_numba(name: str) -> Any:
+        if name == "numba":
+            raise PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(explained, "distribution", without_numba)
+    with pytest.raises(ConfigError, match=f"The worker on {platform.node()} lacks numba: install vsmnp"):
+        check_worker(VERSION, file)
 
 
 def test_a_worker_stops_when_its_driver_ends_or_another_begins(tmp_path: Path) -> None:
@@ -259,7 +286,7 @@ def test_an_item_that_waited_for_its_process_is_not_begun_after_a_stop(
 # --- Dask, as a user starts it ---------------------------------------------------------------------
 
 
-def wait_until(condition: Any, seconds: float = 120) -> None:
+def wait_until(condition: Any, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -274,30 +301,39 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A scheduler of Dask and workers on the loopback, each a process that can be killed."""
+    """A scheduler of Dask and workers on the loopback, each a process that can be killed.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    Workers import the module ``preload``, if any, when they start.
+    """
+
+    def __init__(self, folder: Path, preload: str = "") -> None:
+        self.folder, self.port, self.preload = folder, free_port(), preload
         self.address = f"127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", f"{self.port}", "--no-dashboard"
         )
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, path: Path = Path(__file__).parent) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "dask", *arguments]
         process = subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            env={**os.environ, "PYTHONPATH": str(path)},
         )  # fmt: skip
         self.processes.append(process)
         return process
 
-    def worker(self) -> subprocess.Popen[bytes]:
+    def worker(self, path: Path = Path(__file__).parent) -> subprocess.Popen[bytes]:
+        """Start a worker that imports modules from a folder before all others."""
+        preload = ("--preload", self.preload) if self.preload else ()
         return self._start(
             "worker", f"tcp://{self.address}", "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--local-directory", str(self.folder),
+            "--local-directory", str(self.folder), *preload, path=path,
         )  # fmt: skip
+
+    def listens(self) -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
     def close(self) -> None:
         for process in self.processes:
@@ -348,6 +384,18 @@ def test_a_sweep_survives_killed_workers_and_a_killed_scheduler(
     assert not (tmp_path / "sweep" / ".driver").exists()
 
 
+def test_a_worker_of_dask_that_cannot_import_vsmnp_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    """It finds a module of that name first, which cannot be imported."""
+    (tmp_path / "vsmnp.py").write_text("import a_module_that_is_missing")
+    cluster.worker(tmp_path)
+    with pytest.raises(
+        WorkFailedError,
+        match=r"worker tcp://\S+ cannot import what it needs \(No module named 'a_module_that",
+    ):
+        trained(tmp_path / "sweep", cluster)
+    assert list((tmp_path / "sweep").iterdir()) == [tmp_path / "sweep" / "sweep.csv"]
+
+
 def test_dask_without_a_scheduler_or_workers_is_one_sentence(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,12 +403,7 @@ def test_dask_without_a_scheduler_or_workers_is_one_sentence(
     nowhere = EngineChoice(f"dask://127.0.0.1:{free_port()}").engine()
     with pytest.raises(DeviceError, match="No Dask scheduler answers at"):
         Driver(tmp_path, nowhere).train(cells())
-    wait_until(lambda: _listens(cluster.port))
+    wait_until(cluster.listens)
     with pytest.raises(DeviceError, match="has no workers: start some with 'dask worker"):
         trained(tmp_path, cluster)
     assert list(tmp_path.glob("*/checkpoint.h5")) == []
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0

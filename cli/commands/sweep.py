@@ -74,7 +74,7 @@ _SHOWN = 10
     type=click.IntRange(min=0),
     default=0,
     help="Largest number of models that are trained as one ensemble; 0: as many as keep all workers "
-    "busy, and at most 64.",
+    "busy, and at most 64, or 1,024 on a GPU.",
 )
 @click.option(
     "--retries",
@@ -115,11 +115,12 @@ def command(
     plan = plan.with_axes(grid, draw, draw_method, draw_seed)
     threads = base.get("threads", 1)
     prepare_process(threads)
-    from vsmnp.sweeps.cells import cells_of
+    from vsmnp.sweeps.cells import any_on_gpu, cells_of
     from vsmnp.sweeps.driver import Driver
 
     cells = cells_of(base, plan.points())
-    driver = Driver(out or Path(), chosen_engine(options, threads).engine(), pack, retries)
+    engine = chosen_engine(options, threads, any_on_gpu(cells)).engine()
+    driver = Driver(out or Path(), engine, pack, retries)
     if dry_run:
         _explain(cells, driver, out, as_json)
         return

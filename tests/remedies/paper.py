@@ -298,6 +298,17 @@ def a_process_that_the_system_ends(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield finished(work, 1)
 
 
+def broken(cell: Cell, report: Callable[[int], None], stop: Callable[[], bool]) -> None:
+    """Fail as a fault of vsmnp would."""
+    raise KeyError("steps")
+
+
+@remedy("report this as a fault of vsmnp; the same command tries it again")
+def a_fault_in_a_cell(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield finished(broken, 2)
+    yield finished(work, 1)
+
+
 @remedy("what was done is kept, and the same command goes on from there")
 def a_grid_that_is_stopped(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield finished(work, 2, lambda: True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from vsmnp.sweeps.axes import AxisInterval, grid
 from vsmnp.sweeps.cells import Cell, cells_of
 from vsmnp.sweeps.draw import drawn
 from vsmnp.sweeps.driver import Driver
-from vsmnp.sweeps.engines import dask
+from vsmnp.sweeps.engines import dask, explained
 from vsmnp.sweeps.engines.catalogue import EngineChoice
 from vsmnp.sweeps.engines.completed import completed
 from vsmnp.sweeps.engines.driver_file import DriverFile
@@ -257,6 +258,49 @@ def a_worker_of_another_version(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     file.write()
     yield lambda: check_worker("0.0.0", file)
     yield lambda: check_worker(VERSION, file)
+
+
+@remedy("install vsmnp there with its libraries")
+def a_worker_without_a_library(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    file = DriverFile.below(Path())
+    file.write()
+    with pytest.MonkeyPatch.context() as lacking:
+        lacking.setattr(explained, "_is_installed", lambda name: name != "numba")
+        yield lambda: check_worker(VERSION, file)
+    yield lambda: check_worker(VERSION, file)
+
+
+def import_numba(item: int, report: Report, stop: Stop) -> int:
+    import_module("numba")
+    return 2 * item
+
+
+@remedy("install vsmnp there, in the version of this process and with its libraries")
+def a_worker_that_cannot_import_a_library(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    def run() -> None:
+        for _, result in completed([1], import_numba, THIS_PROCESS, Order(Path())):
+            if isinstance(result, VsmnpError):
+                raise result
+
+    with pytest.MonkeyPatch.context() as lacking:
+        lacking.setitem(sys.modules, "numba", None)
+        yield run
+    yield run
+
+
+@remedy("report this as a fault of vsmnp; the same command tries it again")
+def a_fault_in_a_training(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    def fault(*arguments: object, **options: object) -> None:
+        raise KeyError("steps")
+
+    def train() -> None:
+        for name, sentence in swept({"seed": [0]}).failures:
+            raise VsmnpError(f"{name}: {sentence}")
+
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Session, "train", fault)
+        yield train
+    yield train
 
 
 @remedy("name a folder by --out that all machines share")

@@ -126,6 +126,16 @@ def cupy_without_a_gpu(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield chosen("gpu", "auto")
 
 
+@remedy("pip install numba, or take --kernels reference")
+def loops_without_numba(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    fresh = registry.load.__wrapped__
+    with pytest.MonkeyPatch.context() as lacking:
+        lacking.setitem(sys.modules, "numba", None)
+        yield lambda: fresh("cpu")
+    yield lambda: fresh("cpu")
+    yield command(*DRY, "--kernels", "reference")
+
+
 @remedy("it needs the package of that name; pip install numba-cuda")
 def a_kernel_set_without_its_package(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     patch.setitem(sys.modules, "cupy", card())

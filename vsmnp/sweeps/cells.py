@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, suggestion
+from ..kernels import ON_GPU
 from ..settings.settings import Settings
 from ..settings.values import option_name
 
@@ -35,6 +36,11 @@ class Cell:
         """The steps of all models if they are given as steps; else the number of models."""
         return max(self.settings.steps, 1) * len(self.settings.seeds)
 
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether its settings ask for a GPU."""
+        return self.settings.device == "gpu" or self.settings.kernels in ON_GPU
+
 
 @dataclass(frozen=True)
 class RefusedCell:
@@ -43,6 +49,11 @@ class RefusedCell:
     name: str
     labels: Mapping[str, Any]
     error: str
+
+
+def any_on_gpu(cells: Iterable[Cell | RefusedCell]) -> bool:
+    """Return whether the settings of a cell ask for a GPU."""
+    return any(isinstance(cell, Cell) and cell.is_on_gpu for cell in cells)
 
 
 def cells_of(base: Mapping[str, Any], points: Iterable[Mapping[str, Any]]) -> list[Cell | RefusedCell]:

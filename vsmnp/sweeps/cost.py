@@ -11,10 +11,10 @@ from typing import Any
 from ..errors import VsmnpError
 from ..runs.session import Session
 from ..settings.in_effect import OF_A_MODEL
-from .cells import Cell, RefusedCell, name_of
+from .cells import Cell, RefusedCell, any_on_gpu, name_of
 from .driver import Driver
 from .inventory import take_inventory
-from .packs import LARGEST, Pack
+from .packs import LARGEST, LARGEST_ON_GPU, Pack
 from .scale import WORKERS, ScaledSweep, SweepScale
 
 #: Steps that are timed after a first one, and most kinds of packs that are timed.
@@ -118,7 +118,8 @@ def estimate(cells: Sequence[Cell | RefusedCell], driver: Driver, folder: Path |
     if problems and len(problems) == len(kinds):
         raise problems[0]
     left = sum(len(pack.cells) for pack in packs)
-    return SweepCost(rows, len(cells), left, refused, driver.pack or LARGEST)
+    most = LARGEST_ON_GPU if any_on_gpu(cells) else LARGEST
+    return SweepCost(rows, len(cells), left, refused, driver.pack or most)
 
 
 def core_seconds(work: Callable[[], object]) -> float:

@@ -14,9 +14,9 @@ from ..types.progress import Progress, Stop
 from .cell_session import WHOLE
 from .cells import Cell, RefusedCell
 from .engines.completed import completed
-from .engines.engine import Order, WorkEngine, WorkerLostError
+from .engines.engine import Order, WorkEngine, WorkerLostError, WorkFailedError
 from .inventory import take_inventory
-from .packs import Pack, largest_pack, packs_of, remove_spent_packs
+from .packs import LARGEST, LARGEST_ON_GPU, Pack, largest_pack, packs_of, remove_spent_packs
 from .table import TABLE, SweepTable
 from .waiting import lock_sweep
 from .work import CellOutcome, Status, train_pack
@@ -33,7 +33,8 @@ class Driver:
     engine : WorkEngine
         Where the packs are trained.
     pack : int
-        Most models of a pack; 0: as many as keep all workers busy, and 64 at most.
+        Most models of a pack; 0: as many as keep all workers busy, and at most the number of
+        :mod:`~vsmnp.sweeps.packs` for their device.
     retries : int
         How often a cell that fails is given to a worker again.
     progress : callable
@@ -94,8 +95,12 @@ class Driver:
         return table
 
     def packs(self, cells: Sequence[Cell]) -> list[Pack]:
-        """Divide new cells into packs."""
-        return list(packs_of(cells, self.pack or largest_pack(len(cells), self.engine.workers)))
+        """Divide new cells into packs, those on a GPU into larger ones."""
+        found: list[Pack] = []
+        for on_gpu, most in ((False, LARGEST), (True, LARGEST_ON_GPU)):
+            members = [cell for cell in cells if cell.is_on_gpu is on_gpu]
+            found += packs_of(members, self.pack or largest_pack(len(members), self.engine.workers, most))
+        return found
 
     def _round(
         self, packs: Sequence[Pack], outcomes: dict[str, CellOutcome], lock: int | None, is_last: bool
@@ -118,7 +123,7 @@ class Driver:
         with closing(completed(packs, partial(train_pack, sweep=self.folder), self.engine, order)) as results:
             for index, result in results:
                 pack = packs[index]
-                if isinstance(result, WorkerLostError):
+                if isinstance(result, WorkerLostError | WorkFailedError):
                     result = [CellOutcome(Status.FAILED, error=str(result))] * len(pack.cells)
                 if isinstance(result, Exception):
                     raise result

@@ -23,8 +23,9 @@ from .cells import Cell
 PACKS = ".packs"
 #: The file of a pack's folder that names its cells; hidden, so that a run can claim the folder.
 MEMBERS = ".members.json"
-#: Most models of a pack, unless the user chooses.
-LARGEST = 64
+#: Most models of a pack, unless the user chooses: on the CPU, and on a GPU, where the kernel that does whole
+#: steps needs two for each multiprocessor, some 300 on the largest cards.
+LARGEST, LARGEST_ON_GPU = 64, 1024
 #: The settings that all cells of a pack share.
 _SHARED = tuple(name for name in Settings.__dataclass_fields__ if name not in OF_A_MODEL)
 

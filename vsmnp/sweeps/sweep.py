@@ -8,7 +8,7 @@ from typing import Any
 
 from ..training.interactive import catch_interrupt
 from .axes import grid
-from .cells import cells_of, setting_of
+from .cells import any_on_gpu, cells_of, setting_of
 from .driver import Driver
 from .engines.catalogue import EngineChoice
 from .table import SweepTable
@@ -34,11 +34,12 @@ def sweep(
     on : str
         Where the runs are trained: ``"local"``, ``"dask://HOST:PORT"``, ``"dask"`` or ``"slurm"``.
     jobs : int
-        Number of processes or jobs at a time; 0: one for each core.
+        Number of processes or jobs at a time; 0: one for each core, or for each GPU with ``device="gpu"``.
     partition : str
         Partition of the jobs of Slurm.
     pack : int
-        Most models that are trained as one ensemble; 0: as many as keep all workers busy, and 64 at most.
+        Most models that are trained as one ensemble; 0: as many as keep all workers busy, and 64 at most,
+        or 1,024 on a GPU.
     retries : int
         How often a cell that fails is tried again.
     **settings
@@ -64,7 +65,8 @@ def sweep(
     """
     points = grid(cells) if isinstance(cells, Mapping) else cells
     base = {setting_of(name): value for name, value in settings.items()}
-    engine = EngineChoice(on, jobs, partition, int(base.get("threads", 1))).engine()
     found = cells_of(base, points)
+    threads = int(base.get("threads", 1))
+    engine = EngineChoice(on, jobs, partition, threads, any_on_gpu(found)).engine()
     with catch_interrupt() as stop:
         return Driver(Path(out), engine, pack, retries, stop=stop).train(found)

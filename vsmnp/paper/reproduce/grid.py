@@ -10,7 +10,7 @@ from ...errors import Interrupted
 from ...sweeps.cell_session import WHOLE
 from ...sweeps.cells import Cell
 from ...sweeps.engines.completed import completed
-from ...sweeps.engines.engine import Order, Work, WorkEngine
+from ...sweeps.engines.engine import Order, Work, WorkEngine, WorkFailedError
 from ...sweeps.engines.local import THIS_PROCESS
 from ...types.progress import Progress, Stop
 
@@ -43,6 +43,8 @@ def finish_cells(
         If ``stop`` returned true.
     DeviceError
         If a worker was ended from outside several times in a row, for example for lack of memory.
+    WorkFailedError
+        If the work ended with an error that is none of vsmnp's; the sentence names the cell.
     VsmnpError
         If the work or the engine raises it.
     """
@@ -55,6 +57,8 @@ def finish_cells(
     try:
         with closing(completed(cells, work, engine, Order(folder, report, stop))) as results:
             for index, result in results:
+                if isinstance(result, WorkFailedError):
+                    raise WorkFailedError(f"{cells[index].name}: {result}") from result
                 if isinstance(result, Exception):
                     raise result
                 report(index, WHOLE)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ...errors import ConfigError, member_of
+from .cards import visible_cards
 from .engine import WorkEngine
 from .local import LocalProcesses, ThisProcess
 
@@ -21,17 +22,21 @@ class EngineChoice:
     on : str
         A name of :data:`ENGINES`; after ``dask`` perhaps an address, as in ``dask://host:8786``.
     jobs : int
-        Number of items worked on at a time by an engine that starts its workers; 0: one for each core.
+        Number of items worked on at a time by an engine that starts its workers; 0: one for each core, or
+        for each GPU.
     partition : str
         Partition of Slurm; empty: that of the cluster.
     threads : int
         Threads of the linear algebra of a worker; 0: as the environment says.
+    on_gpu : bool
+        Whether the work is done on GPUs: each process of this machine, and each job of Slurm, gets one.
     """
 
     on: str = "local"
     jobs: int = 0
     partition: str = ""
     threads: int = 0
+    on_gpu: bool = False
 
     @property
     def address(self) -> str:
@@ -75,8 +80,9 @@ def cores() -> int:
 
 
 def _local(choice: EngineChoice) -> WorkEngine:
-    jobs = choice.jobs or max(1, cores() // max(choice.threads, 1))
-    return LocalProcesses(jobs, choice.threads) if jobs > 1 else ThisProcess()
+    cards = visible_cards() if choice.on_gpu else ()
+    jobs = choice.jobs or len(cards) or max(1, cores() // max(choice.threads, 1))
+    return LocalProcesses(jobs, choice.threads, cards) if jobs > 1 else ThisProcess()
 
 
 def _dask(choice: EngineChoice) -> WorkEngine:
@@ -88,7 +94,8 @@ def _dask(choice: EngineChoice) -> WorkEngine:
 def _slurm(choice: EngineChoice) -> WorkEngine:
     from .slurm import SlurmJobs
 
-    return SlurmJobs(choice.jobs or 100, choice.partition, threads=max(choice.threads, 1))
+    threads = max(choice.threads, 1)
+    return SlurmJobs(choice.jobs or 100, choice.partition, cards=int(choice.on_gpu), threads=threads)
 
 
 def _submitit(choice: EngineChoice) -> WorkEngine:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -11,10 +13,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from ...errors import DeviceError, LibraryError
+from ...errors import DeviceError, LibraryError, VsmnpError
 from ...version import VERSION
 from .driver_file import DriverFile
 from .engine import EngineLostError, Order, Pool
+from .explained import cannot_import, failure_of
 from .remote import ExecutorPool, check_worker
 
 _log = logging.getLogger(__name__)
@@ -24,6 +27,8 @@ _PATIENCE = 15.0
 _EVERY = 5.0
 #: Items that wait with the scheduler for each that is worked on, so that no worker waits for this process.
 _AHEAD = 2
+#: An error of a worker as Dask returns it: the class of the error, and its text in quotes.
+_QUOTED = re.compile(r"""^\w+\(["'](.*)["']\)$""")
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class DaskCluster:
     @contextmanager
     def started(self, order: Order) -> Iterator[Pool]:
         """Yield the pool of the workers, after the scheduler and the workers were checked; as engines do."""
+        client = _client(self)
         file = DriverFile.below(order.folder)
-        file.write()
-        client = _client(self, order.stop)
         try:
+            file.write()
             _check_workers(client, self.address, file)
             pool = _DaskPool(client, self.address, file)
             yield pool
@@ -73,6 +78,12 @@ class _DaskPool(ExecutorPool):
             self._capacity = max(1, _AHEAD * sum(worker["nthreads"] for worker in workers))
         return self._capacity
 
+    def translated(self, error: BaseException) -> BaseException:
+        is_lost = type(error).__name__ == "KilledWorker"
+        if is_lost or isinstance(error, CancelledError | OSError | MemoryError):
+            return error
+        return failure_of(error, f"A worker of {self._address}")
+
     def is_loss(self, error: BaseException) -> bool:
         if isinstance(error, CancelledError) or self._client.status != "running":
             raise EngineLostError(
@@ -82,7 +93,7 @@ class _DaskPool(ExecutorPool):
         return super().is_loss(error)
 
 
-def _client(engine: DaskCluster, stop: Any) -> Any:
+def _client(engine: DaskCluster) -> Any:
     """Return a client that is connected to the scheduler of an engine.
 
     Raises
@@ -98,14 +109,18 @@ def _client(engine: DaskCluster, stop: Any) -> Any:
         raise LibraryError(
             "--on dask needs Dask distributed, which is not installed: pip install 'vsmnp[dask]'."
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in a sentence
+    for name in list(logging.root.manager.loggerDict):  # what matters is said in a sentence
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     if not engine.address:
         cluster = distributed.LocalCluster(n_workers=engine.workers, threads_per_worker=1)
         client = distributed.Client(cluster)
         _log.info(f"Dask shows its work on {client.dashboard_link}.")
         return client
     try:
-        return distributed.Client(engine.address, timeout=_PATIENCE, set_as_default=False)
+        with warnings.catch_warnings():  # what workers need is checked, and said in a sentence
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+            return distributed.Client(engine.address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise DeviceError(
             f"No Dask scheduler answers at {engine.address}: start one with 'dask scheduler', or correct the "
@@ -114,14 +129,16 @@ def _client(engine: DaskCluster, stop: Any) -> Any:
 
 
 def _check_workers(client: Any, address: str, file: DriverFile) -> None:
-    """Check that there are workers, and that each has this version and reads the driver's file.
+    """Check that there are workers, and that each can run this version and reads the driver's file.
 
     Raises
     ------
     DeviceError
         If there are none.
     ConfigError
-        If one has another version, or does not share the folder.
+        If one has another version, lacks a library, or does not share the folder.
+    WorkFailedError
+        If one cannot import vsmnp.
     """
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
@@ -129,7 +146,11 @@ def _check_workers(client: Any, address: str, file: DriverFile) -> None:
         raise DeviceError(
             f"The Dask scheduler {address} has no workers: start some with 'dask worker {address}'."
         ) from error
-    client.run(check_worker, VERSION, file)
+    for worker, found in client.run(check_worker, VERSION, file, on_error="return").items():
+        if isinstance(found, VsmnpError):
+            raise found
+        if isinstance(found, Exception):  # of a class that Dask chooses
+            raise cannot_import(f"The worker {worker}", _QUOTED.sub(r"\1", str(found)))
 
 
 def _close(client: Any) -> None:

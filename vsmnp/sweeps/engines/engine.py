@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from ...errors import DeviceError, Interrupted
+from ...errors import DeviceError, Interrupted, VsmnpError
 from ...types.progress import Stop
 
 Item = TypeVar("Item")
@@ -21,6 +21,10 @@ Report: TypeAlias = Callable[[int], None]
 Work: TypeAlias = Callable[[Item, Report, Stop], Result]
 #: Called with the index of an item and the parts of it that are done.
 Counted: TypeAlias = Callable[[int, int], None]
+
+
+class WorkFailedError(VsmnpError):
+    """Work that ended with an error which is none of vsmnp's, such as a module that a worker lacks."""
 
 
 class WorkerLostError(DeviceError):

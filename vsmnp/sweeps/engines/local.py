@@ -23,7 +23,9 @@ from multiprocessing.synchronize import Event
 from typing import Any, TypeAlias
 
 from ...settings.thread_variables import LINEAR_ALGEBRA, NUMBA
+from .cards import VISIBLE
 from .engine import Order, Pool, Work, check_stop
+from .explained import explained
 
 #: The index of an item, and the parts of it that are done.
 Count: TypeAlias = tuple[int, int]
@@ -63,7 +65,7 @@ class _OneByOne(Pool):
     def submit(self, work: Work[Any, Any], index: int, item: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            future.set_result(work(item, partial(self._order.report, index), self._order.stop))
+            future.set_result(explained(work, item, partial(self._order.report, index), self._order.stop))
         except Exception as error:  # as an executor of the standard library does
             future.set_exception(error)
         return future
@@ -88,14 +90,14 @@ class LocalProcesses:
         The number of processes.
     threads : int
         The threads of the linear algebra in each; 0: as the environment says.
-    cards : tuple of int
-        GPUs, of which a process gets one each by ``CUDA_VISIBLE_DEVICES``; without them the environment
-        decides.
+    cards : tuple of str
+        GPUs by their numbers or names, of which each process gets one by ``CUDA_VISIBLE_DEVICES``; without
+        them the environment decides.
     """
 
     workers: int
     threads: int = 0
-    cards: tuple[int, ...] = ()
+    cards: tuple[str, ...] = ()
 
     @contextmanager
     def started(self, order: Order) -> Iterator[Pool]:
@@ -140,7 +142,7 @@ class _Processes(Pool):
         """Return the variables of a process: its threads and its card, where the engine decides them."""
         threads, cards = self._engine.threads, self._engine.cards
         variables = dict.fromkeys((*LINEAR_ALGEBRA, NUMBA), str(threads)) if threads else {}
-        return {**variables, "CUDA_VISIBLE_DEVICES": str(cards[place % len(cards)])} if cards else variables
+        return {**variables, VISIBLE: cards[place % len(cards)]} if cards else variables
 
     def poll(self) -> None:
         while not self._counts.empty():
@@ -240,4 +242,4 @@ def _finish(work: Work[Any, Any], index: int, item: Any) -> Any:
 
     with _busy:
         check_stop(stop)  # it may have been requested while this process started
-        return work(item, report, stop)
+        return explained(work, item, report, stop)

@@ -11,6 +11,7 @@ from ...errors import ConfigError, VsmnpError
 from ...version import VERSION
 from .driver_file import DriverFile
 from .engine import Pool, Work
+from .explained import explained, missing_libraries
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Failed:
 
 
 def check_worker(version: str, file: DriverFile) -> None:
-    """Check in a worker that it has the version of its driver, and reads the file that the driver wrote.
+    """Check in a worker that it has the version of its driver, all libraries, and reads the driver's file.
 
     Raises
     ------
@@ -32,6 +33,11 @@ def check_worker(version: str, file: DriverFile) -> None:
         raise ConfigError(
             f"The worker on {platform.node()} has vsmnp {VERSION}, and this process has {version}: install "
             "the same version for both."
+        )
+    if missing := missing_libraries():
+        raise ConfigError(
+            f"The worker on {platform.node()} lacks {', '.join(missing)}: install vsmnp there with its "
+            "libraries."
         )
     if not file.is_seen():
         raise ConfigError(
@@ -44,7 +50,7 @@ def work_remotely(work: Work[Any, Any], item: Any, version: str, file: DriverFil
     """Finish an item in a worker; return its result, or a :class:`Failed`."""
     try:
         check_worker(version, file)
-        return work(item, lambda parts: None, file.is_withdrawn)
+        return explained(work, item, lambda parts: None, file.is_withdrawn)
     except VsmnpError as error:
         return Failed(error)
 
@@ -70,7 +76,7 @@ class ExecutorPool(Pool):
                 outer.cancel()
                 outer.set_running_or_notify_cancel()
             elif (error := done.exception()) is not None:
-                outer.set_exception(error)
+                outer.set_exception(self.translated(error))
             elif isinstance(result := done.result(), Failed):
                 outer.set_exception(result.error)
             else:
@@ -79,6 +85,10 @@ class ExecutorPool(Pool):
         inner.add_done_callback(pass_on)
         return outer
 
+    def translated(self, error: BaseException) -> BaseException:
+        """Return an error of the executor, or the sentence of one that is no loss of a worker."""
+        return error
+
     def poll(self) -> None:
         """Do nothing: an executor tells that an item is done, and no progress before."""
 
@@ -86,4 +96,4 @@ class ExecutorPool(Pool):
         self.file.remove()
 
     def is_loss(self, error: BaseException) -> bool:
-        return not isinstance(error, VsmnpError)
+        return not isinstance(error, VsmnpError | MemoryError | OverflowError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -16,12 +17,15 @@ from ...errors import DeviceError, LibraryError
 from ...storage import make_folder
 from .driver_file import DriverFile
 from .engine import Order, Pool
+from .explained import cannot_import
 from .remote import ExecutorPool
 
 #: Seconds between two looks at the jobs.
 _INTERVAL = 0.5
 #: Minutes that a job may take; one that needs longer goes on in a new job, from its checkpoint.
 MINUTES = 24 * 60
+#: The last line of a traceback: the class of an error, and its text.
+_ERROR = re.compile(r"^[\w.]*(?:Error|Exception): (.+?)\.?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class SlurmJobs:
     @contextmanager
     def started(self, order: Order) -> Iterator[Pool]:
         """Yield a pool that submits a job for every item; as engines do."""
-        folder = make_folder(order.folder.absolute() / ".jobs")
+        folder = order.folder.absolute() / ".jobs"
         file = DriverFile.below(order.folder)
         executor = JobExecutor(_submitter(self, folder))
         file.write()
@@ -109,6 +113,8 @@ class JobExecutor(Executor):
                 error = job.exception()
                 if error is None:
                     future.set_result(job.result())
+                elif type(error).__name__ == "FailedJobError":  # it ran, and is no loss
+                    future.set_exception(cannot_import(f"The job {job.job_id}", _last_error(str(error))))
                 else:
                     future.set_exception(error)
             if self._closed.is_set():
@@ -143,6 +149,11 @@ class Resumed:
         return DelayedSubmission(self, *arguments, **named)
 
 
+def _last_error(log: str) -> str:
+    """Return the text of the error that a traceback in the log of a job ends with."""
+    return next((found[1] for found in reversed(list(_ERROR.finditer(log)))), "an error without a text")
+
+
 def _submitter(engine: SlurmJobs, folder: Path) -> Callable[..., Any]:
     """Return the function that submits a call as a job.
 
@@ -165,7 +176,7 @@ def _submitter(engine: SlurmJobs, folder: Path) -> Callable[..., Any]:
             "on a login node of the cluster, or leave out --on slurm."
         )
     logging.getLogger("submitit").setLevel(logging.CRITICAL)
-    executor = submitit.AutoExecutor(folder=folder, cluster=engine.cluster)
+    executor = submitit.AutoExecutor(folder=make_folder(folder), cluster=engine.cluster)
     executor.update_parameters(
         name="vsmnp", timeout_min=engine.minutes, cpus_per_task=engine.threads, gpus_per_node=engine.cards,
         **({"slurm_partition": engine.partition} if engine.partition else {}),
