@@ -470,6 +470,21 @@ def test_adam_is_bit_equal_and_does_not_change_diverged_models(k: Kernels, draws
 
 @many
 @given(draws)
+def test_moments_of_zero_gradients_decay_to_zero(k: Kernels, draws: Draws) -> None:
+    """A denormal number times 0.9 may round to itself, and would stay."""
+    p = draws.normal(2, draws.size(lengths))
+    smallest, signs = np.finfo(p.dtype).tiny, np.sign(draws.normal(*p.shape))
+    before, rest = p.copy(), (0.9, 0.999, 1e-8, np.array([True, True]))
+    for adam in (k.adam, reference.adam):
+        m, v = signs * 1.05 * smallest, np.abs(signs) * 1.0005 * smallest
+        adam(p, np.zeros_like(p), m, v, np.zeros(2, np.int64), draws.layout(np.array([0.1, 0.1])), *rest)
+        assert not m.any()
+        assert not v.any()
+        np.testing.assert_array_equal(p, before)
+
+
+@many
+@given(draws)
 def test_sgd_is_bit_equal_and_does_not_change_diverged_models(k: Kernels, draws: Draws) -> None:
     state = Moving(draws)
     p, m, v, t = state.copies()

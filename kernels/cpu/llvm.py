@@ -7,6 +7,7 @@ are assigned explicitly instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, cast
 
 from llvmlite import ir
@@ -28,6 +29,8 @@ REGISTERS, VECTOR_BYTES = (32, 64) if "+avx512vl" in _features() else (16, 32)
 
 #: Number of bytes of a cache line.
 LINE_BYTES = 64
+#: Bytes of the parts of a vector within which shuffles are fast.
+LANE_BYTES = 16
 
 WORD = ir.IntType(64)
 _REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}
@@ -83,6 +86,11 @@ class Writer:
         kind = ir.FunctionType(a.type, [a.type] * 3)
         fma = get_or_insert_function(self.builder.module, kind, f"llvm.fma.{lanes}{letter}")
         return self.builder.call(fma, [a, b, c])
+
+    def opaque(self, value: ir.Value) -> ir.Value:
+        """Return an integer or a pointer that the optimiser does not relate to those it was computed from."""
+        kind = ir.FunctionType(value.type, [value.type])
+        return self.builder.asm(kind, "", "=r,0", [value], False)
 
     def times(self, a: ir.Value, b: Any) -> ir.Value:
         return self.builder.mul(a, b if isinstance(b, ir.Value) else ir.Constant(WORD, b))
@@ -154,16 +162,29 @@ class Writer:
             v = self.halved(v)
         return self.builder.extract_element(v, ir.Constant(ir.IntType(32), 0))
 
+    def _halved_together(self, a: ir.Value, b: ir.Value, each: int, alternating: bool) -> ir.Value:
+        """Add the upper half of each group of ``each`` lanes to the lower half, for two vectors in one.
+
+        The groups of the result are those of ``a``, then those of ``b``, or ``alternating``.
+        """
+        lanes, half = a.type.count, each // 2
+        groups = range(0, lanes, each), range(lanes, 2 * lanes, each)
+        starts = [n for pair in zip(*groups, strict=True) for n in pair] if alternating else chain(*groups)
+        low = [start + n for start in starts for n in range(half)]
+        return self.builder.fadd(self.shuffled(a, b, low), self.shuffled(a, b, [n + half for n in low]))
+
     def folded_four(self, vectors: list[ir.Value]) -> ir.Value:
         """Compute the sums of the lanes of four vectors, as a vector of four."""
-        while vectors[0].type.count > 4:
-            vectors = [self.halved(v) for v in vectors]
-        for low, high in (((0, 1, 4, 5), (2, 3, 6, 7)), ((0, 2, 4, 6), (1, 3, 5, 7))):
-            pairs = zip(vectors[::2], vectors[1::2], strict=True)
-            vectors = [
-                self.builder.fadd(self.shuffled(a, b, low), self.shuffled(a, b, high)) for a, b in pairs
-            ]
-        return vectors[0]
+        a, b, c, d = vectors
+        lanes, each = a.type.count, a.type.count // 4
+        ab, cd = (self._halved_together(*pair, lanes, False) for pair in ((a, b), (c, d)))
+        alternating = each * self.size < LANE_BYTES
+        v = self._halved_together(ab, cd, lanes // 2, alternating)
+        step = each // 2
+        while step:
+            v = self.builder.fadd(v, self.shuffled(v, None, [n ^ step for n in range(lanes)]))
+            step //= 2
+        return self.shuffled(v, None, [n * each for n in ((0, 2, 1, 3) if alternating else range(4))])
 
     def remainders(
         self, rest: ir.Value, most: int, body: Formula, otherwise: Callable[[], None] | None = None

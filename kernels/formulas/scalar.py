@@ -26,6 +26,17 @@ def _like(x: Any, constant: Any) -> Formula:
     return lambda x, constant: real(constant)
 
 
+def smallest_normal(x: Any) -> Any:
+    """Return the smallest positive number of the type of ``x`` that has all bits of its mantissa."""
+    return np.finfo(type(x)).tiny
+
+
+@overload(smallest_normal, strict=False)
+def _smallest_normal(x: Any) -> Formula:
+    smallest = np.finfo(str(x)).tiny
+    return lambda x: smallest
+
+
 # --- randomness -----------------------------------------------------------------------------------
 
 #: Philox4x32: number of rounds, multipliers, and increments of the two key words between rounds.
@@ -52,9 +63,20 @@ def to_normals(a: Any, b: Any, zero: Any) -> Any:
 
 
 @rounded_formula
+def normal_or_zero(x: Any) -> Any:
+    """Return x, or zero if it is a denormal number."""
+    return like(x, 0) if abs(x) < smallest_normal(x) else x
+
+
+@rounded_formula
 def adam_moments(m: Any, v: Any, g: Any, rate1: Any, rate2: Any) -> Any:
-    """Compute ``m + (1 - beta1) (g - m)`` and ``v + (1 - beta2) (g^2 - v)``, for rates ``1 - beta``."""
-    return m + rate1 * (g - m), v + rate2 * (g * g - v)
+    """Compute ``m + (1 - beta1) (g - m)`` and ``v + (1 - beta2) (g^2 - v)``, for rates ``1 - beta``.
+
+    Denormal moments are replaced by zero: where the gradient stays zero, as behind a relu that is off for all
+    data, a moment decays to a denormal number whose product with ``beta`` rounds to itself, and arithmetic
+    with denormal numbers takes a hundred times longer on many processors.
+    """
+    return normal_or_zero(m + rate1 * (g - m)), normal_or_zero(v + rate2 * (g * g - v))
 
 
 @rounded_formula

@@ -66,9 +66,13 @@ def scalars(dtype: np.dtype[Any]) -> Scalars:
     """Compile the formulas for float32 or float64, with their constants in the machine code."""
     real: Any = dtype.type
     four, half, quarter, tau = real(4), real(0.5), real(0.25), real(2 * math.pi)
+    smallest = real(np.finfo(dtype).tiny)
 
     def like(_: Any, constant: Any) -> Any:
         return real(constant)
+
+    def smallest_normal(_: Any) -> Any:
+        return smallest
 
     def log(x: Any) -> Any:
         return real(math.log(x))
@@ -86,9 +90,11 @@ def scalars(dtype: np.dtype[Any]) -> Scalars:
             c, s = -c, -s
         return c, s
 
-    names: dict[str, Any] = {f.__name__: cuda.jit(device=True)(f) for f in (like, log, sqrt, cos_sin)}
+    own = like, smallest_normal, log, sqrt, cos_sin
+    names: dict[str, Any] = {f.__name__: cuda.jit(device=True)(f) for f in own}
     names["to_uniforms"] = to_uniforms = _compiled(scalar.to_uniforms, **names)
+    names["normal_or_zero"] = _compiled(scalar.normal_or_zero, **names)
     return Scalars(
         real, to_uniforms, _compiled(scalar.to_normals, **names),
-        _compiled(scalar.adam_moments), _compiled(scalar.adam_move, **names),
+        _compiled(scalar.adam_moments, **names), _compiled(scalar.adam_move, **names),
     )  # fmt: skip

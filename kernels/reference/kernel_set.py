@@ -210,11 +210,17 @@ def adam(
     p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float, eps: float,
     alive: Array,
 ) -> None:  # fmt: skip
-    """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
+    """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015).
+
+    Denormal moments are replaced by zero, which does not change a step that p can resolve.
+    """
     t += alive
+    smallest = np.finfo(p.dtype).tiny
     for r in np.flatnonzero(alive):
         m[r] += (1 - beta1) * (g[r] - m[r])
         v[r] += (1 - beta2) * (g[r] * g[r] - v[r])
+        for moment in (m[r], v[r]):
+            moment[np.abs(moment) < smallest] = 0
         m_hat = m[r] / (1 - beta1 ** int(t[r]))
         v_hat = v[r] / (1 - beta2 ** int(t[r]))
         p[r] -= lr[r] * m_hat / (np.sqrt(v_hat) + eps)

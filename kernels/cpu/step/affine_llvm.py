@@ -3,7 +3,8 @@ r"""Affine layers on a tile, generated as LLVM code in register blocks for the v
 A tile keeps each feature of its rows in a *plane*, contiguous along the rows. A product is then a sum of
 planes times single weights: blocks of a few outputs and two vectors of rows stay in registers, nothing is
 packed, no width needs padding, and weights are read directly from the flat vector. BLAS, which packs
-its operands at every call, reaches half of this throughput for widths of thirty.
+its operands at every call, reaches half of this throughput for widths of thirty. The multiply-adds are then
+the limit: what remains is to issue few other instructions beside them.
 
 .. math:: y_o = b_o + \sum_i w_{oi} x_i
 
@@ -20,14 +21,20 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ..llvm import VECTOR_BYTES, WORD, Formula, Writer
+from ..llvm import REGISTERS, VECTOR_BYTES, WORD, Formula, Writer
 
 #: Bytes of the rows of a block.
 ROW_BYTES = 2 * VECTOR_BYTES
 #: Outputs of a block; its sums, rows and weight fill the registers of AVX2.
 OUTPUTS = 6
+#: Inputs per iteration of the loop of a full block: fewer instructions beside the multiply-adds, as some
+#: processors issue only four at a time.
+UNROLLED = REGISTERS // 8
+#: Outputs of a block whose weights are addressed from one pointer, at distances of 0, 1 and 2 times ``w_o``.
+ADDRESSED = 3
 #: Up to so many outputs, a block takes twice the rows: more independent sums hide the latency of the adds.
-FEW_OUTPUTS = 3
+#: Three outputs would need 17 registers.
+FEW_OUTPUTS = 3 if REGISTERS > 16 else 2
 #: Up to so many inputs, all inputs stay in registers and the loop runs over the outputs.
 FEW_INPUTS = 4
 #: Outputs per iteration of that loop.
@@ -92,21 +99,35 @@ class _Affine:
 
     def block(self, r: ir.Value, o: ir.Value, outputs: int, lanes: int) -> None:
         """Compute a block of outputs and rows with a loop over all inputs."""
-        at = self.at
-        start = [self.start(at.plus(o, n), lanes) for n in range(outputs)]
-        first = [at.times(at.plus(o, n), self.w_o) for n in range(outputs)]
+        at, zero = self.at, self.zero
+        unrolled = UNROLLED if outputs == OUTPUTS else 1
+        whole = at.whole(self.n_in, unrolled)
+        heads = range(0, outputs, ADDRESSED)
+        apart = [at.times(self.w_o, n) for n in range(ADDRESSED)]
+        sums = [self.start(at.plus(o, n), lanes) for n in range(outputs)]
 
-        def adding(w: ir.Value, x: ir.Value) -> Formula:
-            def add(i: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-                rows, column = self.plane(x, i, r, lanes), at.times(i, self.w_i)
-                weights = [at.splat(at.load(w, at.plus(place, column)), lanes) for place in first]
-                return [at.fma(weight, rows, total) for weight, total in zip(weights, sums, strict=True)]
+        def add(_: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+            """Add an input's product; after the sums come the pointers to its rows and to its weights."""
+            x, *weights = carried[outputs:]
+            rows, updated = at.load(x, zero, lanes), []
+            for n, total in enumerate(carried[:outputs]):
+                weight = at.load(weights[n // ADDRESSED], apart[n % ADDRESSED])
+                updated.append(at.fma(at.splat(weight, lanes), rows, total))
+            # the optimiser would compute one pointer from another, with an addition for each output
+            moved = [at.opaque(at.builder.gep(w, [self.w_i])) for w in weights]
+            return [*updated, at.builder.gep(x, [self.stride]), *moved]
 
-            return add
+        def several(i: ir.Value, carried: list[ir.Value]) -> list[ir.Value]:
+            for _ in range(unrolled):
+                carried = add(i, carried)
+            return carried
 
-        sums = start
         for w, x in self.factors:
-            sums = at.count(self.zero, self.n_in, 1, sums, adding(w, x))
+            weights = [at.builder.gep(w, [at.times(at.plus(o, n), self.w_o)]) for n in heads]
+            carried = at.count(zero, whole, unrolled, [*sums, at.builder.gep(x, [r]), *weights], several)
+            if unrolled > 1:
+                carried = at.count(whole, self.n_in, 1, carried, add)
+            sums = carried[:outputs]
         self.finish(sums, o, r, lanes)
 
     def few_inputs(self, inputs: int) -> None:
