@@ -33,6 +33,7 @@ def test_an_initial_sd_that_a_version_left_open_is_that_of_the_version(standardi
     values = {**Settings().to_mapping(), "standardize": standardize}
     assert from_stored({**values, "sd_init": 0.0}).sd_init == sd
     assert from_stored({**values, "sd_init": 0.3}).sd_init == 0.3
+    assert from_stored({**values, "gamma": "0.5"}).sd_init == 0, "gamma is fixed, and nothing is decided"
 
 
 def test_a_new_run_keeps_the_initial_sd_that_it_decides(tmp_path: Path) -> None:
