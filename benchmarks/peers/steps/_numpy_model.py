@@ -60,7 +60,7 @@ class NumpyContender:
     def backward(
         self, which: int, outputs: Sequence[Array], g: Array, weights: bool, inputs: bool
     ) -> tuple[list[Array], Array | None]:
-        """Carry the cotangent ``g (M, O)`` back: gradients of the parameters, and of the input."""
+        """Pull the cotangent ``g (M, O)`` back: return gradients of the parameters, and of the input."""
         raise NotImplementedError
 
     def update(self, which: int, gradient: Sequence[Array]) -> None:
