@@ -19,7 +19,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vsmnp.bench import COLUMNS, BenchRow, Case, Noise, PeerFolder, Problem, SuiteChoice, markdown, plan
+from vsmnp.bench import (
+    COLUMNS,
+    BenchRow,
+    Case,
+    Noise,
+    PeerFolder,
+    Problem,
+    SuiteChoice,
+    markdown,
+    plan,
+    timing,
+)
 from vsmnp.bench import kernels as kernel_suite
 from vsmnp.bench.bench import Bench
 from vsmnp.bench.contenders.agreement import disagreement
@@ -206,6 +217,19 @@ def test_a_peer_that_computes_something_else_is_not_timed(
     assert row.ms is not None
     (sentence,) = told
     assert "liar computes something else" in sentence
+
+
+def test_a_call_of_several_steps_is_timed_by_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def lasts(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(timing, "perf_counter", lambda: now)
+    one, ten = Call(lambda: lasts(2.0)), Call(lambda: lasts(30.0))
+    object.__setattr__(ten, "steps_per_call", 10)
+    assert interleaved([one, ten], Pace(2, 60.0)).tolist() == [[2.0, 2.0], [3.0, 3.0]]
 
 
 def test_turns_are_interleaved_and_their_statistics_known() -> None:
@@ -523,16 +547,34 @@ def test_a_picture_shows_what_was_varied_and_what_was_compared(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "name", ["numpy-plain", "torch-backward", "torch-eager", "torch-vmap", "jax-jit", "jax-vmap"]
-)
+    "name",
+    [
+        "numpy-plain", "numpy-naive", "numpy-careful", "torch-backward", "torch-eager", "torch-vmap",
+        "jax-jit", "jax-scan", "jax-vmap",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize(("objective", "inference"), STEPS)
 def test_peers_of_the_checkout_agree(name: str, objective: str, inference: str) -> None:
     """Only where their frameworks are installed; the noise, the losses and the gradients are compared."""
     pytest.importorskip({"torch": "torch", "jax": "jax"}.get(name.partition("-")[0], "numpy"))
     models = 2 if "vmap" in name or name == "numpy-plain" else 1
     case = replace(TINY, objective=objective, inference=inference, dtype="float64", models=models)
-    peer = PeerFolder(folder_of_checkout()).load(name)
-    assert disagreement(Problem(case), peer.make) is None
+    peer, problem = PeerFolder(folder_of_checkout()).load(name), Problem(case)
+    by_hand = name in ("numpy-naive", "numpy-careful")
+    if by_hand and (objective == "fae" or inference == "fisher-reparam"):
+        assert peer.obstacle(problem) == "it has no second-order gradients."
+    else:
+        assert disagreement(problem, peer.make) is None
+
+
+@pytest.mark.parametrize("objective", ["elbo", "m1", "m2"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_mlx_agrees(objective: str, samples: int) -> None:
+    pytest.importorskip("mlx")
+    case = replace(TINY, objective=objective, inference="kl", samples=samples, dtype="float32")
+    peer, problem = PeerFolder(folder_of_checkout()).load("mlx-compile"), Problem(case)
+    assert peer.obstacle(problem) is None
+    assert disagreement(problem, peer.make) is None
 
 
 @pytest.mark.parametrize("arch", ["dcgan", "resnet18"])

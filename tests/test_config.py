@@ -308,6 +308,11 @@ def test_the_preset_for_the_plane_is_the_papers() -> None:
     assert resolved("paper-2d") == expected
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_preset_leaves_open_what_defaults_may_change(name: str) -> None:
+    assert {"batch_size", "epochs", "sd_init"} <= set(PRESETS[name])
+
+
 def test_the_large_preset_is_figure_6() -> None:
     """Star, 100 wide, ten times as long; all other settings as in the small one."""
     large = dataclasses.replace(resolved("paper-2d"), dataset="star", hidden=(100, 100), epochs=1000.0)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
 
 from vsmnp.data import Dataset
 from vsmnp.kernels import load
 from vsmnp.kernels.cpu.step import step
+from vsmnp.kernels.cpu.step.plan import Update
 from vsmnp.settings.resolve import dataset_of
 from vsmnp.settings.settings import Settings
 from vsmnp.training.info import Info
@@ -212,6 +218,46 @@ def test_threads_do_not_show(seeds: tuple[int, ...], gamma: str, bilevel: dict[s
         "objective": "m3", "samples": 2, "batch_size": 1000, "seeds": seeds, "gamma": gamma, **bilevel,
     }  # fmt: skip
     agree(course(True, threads=2, **settings), course(True, threads=1, **settings), 0.0)
+
+
+class FirstToComeTakesAll:
+    """An executor whose work is done when it is submitted, or when its result is asked for."""
+
+    def __init__(self, eager: bool) -> None:
+        self.eager = eager
+
+    def submit(self, function: Callable[..., object], *given: object) -> Any:
+        if not self.eager:
+            return SimpleNamespace(result=partial(function, *given))
+        function(*given)
+        return SimpleNamespace(result=lambda: None)
+
+
+@pytest.mark.parametrize("bilevel", BILEVEL, ids=str)
+@pytest.mark.parametrize("eager", [False, True])
+def test_it_does_not_show_which_thread_takes_a_model(
+    eager: bool, bilevel: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calling thread takes all models, or the other one does."""
+    settings: dict[str, Any] = {"objective": "m2", "samples": 2, "seeds": tuple(range(5)), **bilevel}
+    alone, took, models = course(True, threads=1, **settings), set(), Update.models
+    monkeypatch.setattr(step.CpuStep, "_pool", FirstToComeTakesAll(eager))
+
+    def noted(self: Update, which: int, thread: int, *given: Any) -> None:
+        took.add(thread)
+        models(self, which, thread, *given)
+
+    monkeypatch.setattr(Update, "models", noted)
+    agree(course(True, threads=2, **settings), alone, 0.0)
+    assert took == {int(eager)}
+
+
+@given(models=integers(1, 2000), threads=integers(1, 64))
+def test_the_queue_has_every_model_once(models: int, threads: int) -> None:
+    ranges = list(step._ranges(models, threads))
+    assert [r for first, end in ranges for r in range(first, end)] == list(range(models))
+    assert threads == 1 or ranges[0] == (0, max(1, models // (2 * threads)))
+    assert threads == 1 or models < threads or ranges[-1] == (models - 1, models)
 
 
 @pytest.mark.parametrize("bilevel", BILEVEL, ids=str)

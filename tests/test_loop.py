@@ -15,6 +15,7 @@ from strategies import few
 from vsmnp.data import load_data
 from vsmnp.errors import DivergenceError, Interrupted
 from vsmnp.kernels import load
+from vsmnp.settings.left_open import MOST_EPOCHS, STEPS
 from vsmnp.settings.settings import Settings
 from vsmnp.training.history import History
 from vsmnp.training.info import Info
@@ -185,6 +186,15 @@ def test_epochs_count_minibatches() -> None:
     assert replace(made, settings=replace(same, encoder_data="fresh")).total_steps == 40
     assert replace(made, settings=replace(same, epochs=1e-9)).total_steps == 1
     assert replace(made, settings=replace(same, steps=7)).total_steps == 7
+
+
+def test_a_length_that_is_not_chosen_is_a_number_of_steps_unless_the_data_are_few() -> None:
+    """At most so many passes: a minibatch of all data is one."""
+    made = trainer(replace(TINY, steps=0, batch_size=200))
+    assert made.settings.epochs == 0
+    assert made.total_steps == STEPS
+    assert trainer(replace(made.settings, batch_size=100_000)).total_steps == MOST_EPOCHS
+    assert trainer(replace(made.settings, batch_size=30_000)).total_steps == 3 * MOST_EPOCHS
 
 
 def test_minibatches_are_shared_or_fresh_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:

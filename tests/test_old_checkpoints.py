@@ -18,11 +18,30 @@ import pytest
 
 from vsmnp.runs.session import Session
 from vsmnp.settings.in_effect import batch_norm
+from vsmnp.settings.left_open import SD_INIT
+from vsmnp.settings.resolve import from_stored
+from vsmnp.settings.settings import Settings
 
 #: Gradients that are the rounding of 0, and the most that ten steps of Adam move a parameter by them.
 ROUNDING, MOVED = 1e-12, 1e-6
 
 GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
+
+
+@pytest.mark.parametrize(("standardize", "sd"), [("none", 0.1), ("columns", 1.0), ("whiten", 1.0)])
+def test_an_initial_sd_that_a_version_left_open_is_that_of_the_version(standardize: str, sd: float) -> None:
+    values = {**Settings().to_mapping(), "standardize": standardize}
+    assert from_stored({**values, "sd_init": 0.0}).sd_init == sd
+    assert from_stored({**values, "sd_init": 0.3}).sd_init == 0.3
+    assert from_stored({**values, "gamma": "0.5"}).sd_init == 0, "gamma is fixed, and nothing is decided"
+
+
+def test_a_new_run_keeps_the_initial_sd_that_it_decides(tmp_path: Path) -> None:
+    chosen = Settings(kernels="reference", steps=1, batch_size=10, hidden=(3,))
+    session = Session.new(chosen, folder=tmp_path / "run")
+    session.train()
+    assert Session.resumed(tmp_path / "run").trainer.settings.sd_init == SD_INIT
+    assert chosen.sd_init == 0
 
 
 @pytest.mark.parametrize("kind", sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir()))

@@ -20,10 +20,13 @@ LONG = 0.5
 
 
 class Timed(Protocol):
-    """The protocol of what can be timed; return values are ignored."""
+    """The protocol of what can be timed; return values are ignored.
+
+    A contender that takes several steps in one call has their number as ``steps_per_call``.
+    """
 
     def step(self) -> object:
-        """Run one step of the contender."""
+        """Run one step of the contender, or ``steps_per_call``."""
 
     def wait(self) -> object:
         """Block until it is done."""
@@ -89,6 +92,7 @@ def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
     After a request to stop there are fewer rounds, or none and a KeyboardInterrupt.
     """
     repeats = [_repeats(contender, pace.seconds) for contender in contenders]
+    each = [getattr(contender, "steps_per_call", 1) for contender in contenders]
     times = np.empty((len(contenders), pace.rounds))
     collecting = gc.isenabled()
     gc.collect()
@@ -101,7 +105,7 @@ def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
                 return times[:, :turn]
             for place in range(len(contenders)):
                 i = (place + turn) % len(contenders)
-                times[i, turn] = _measure(contenders[i], repeats[i]) / repeats[i]
+                times[i, turn] = _measure(contenders[i], repeats[i]) / (repeats[i] * each[i])
     finally:
         if collecting:
             gc.enable()
@@ -109,9 +113,9 @@ def interleaved(contenders: Sequence[Timed], pace: Pace) -> Array:
 
 
 def _repeats(contender: Timed, seconds: float) -> int:
-    """Count the steps of a turn, after a warm-up in which everything is compiled and allocated.
+    """Count the calls of a turn, after a warm-up in which everything is compiled and allocated.
 
-    There are three warm-up and three timed steps, but one of each if a single step takes long.
+    There are three warm-up and three timed calls, but one of each if a single call takes long.
     """
     contender.step()
     once = _measure(contender, 1)

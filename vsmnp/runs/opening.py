@@ -15,7 +15,7 @@ from ..data.standardize import prepare
 from ..errors import CheckpointError, ConfigError
 from ..kernels import load, stand_in
 from ..parallel.single import ALONE
-from ..settings.in_effect import has_sigmoid
+from ..settings.in_effect import has_sigmoid, with_initial_sd
 from ..settings.resolve import place_of, resolved, sized, stored, with_allowed_changes, with_data
 from ..settings.settings import Settings
 from ..training.history import History, stored_history
@@ -41,7 +41,7 @@ def new_trainer(settings: Settings, dataset: Given | Dataset, ranks: Communicato
     dataset = training_part(dataset, settings.validation, settings.data_seed)
     settings = sized(settings, dataset)
     prepared = prepare(dataset, settings.standardize, has_sigmoid(settings), settings.data_seed)
-    settings = replace(settings, standardize=prepared.preprocessing.kind)
+    settings = with_initial_sd(replace(settings, standardize=prepared.preprocessing.kind))
     k = load(settings.kernels, settings.tf32)
     trainer = Trainer.build(k, settings, dataset, prepared=prepared, ranks=ranks)
     if prepared.told:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import cast
 
 from .choices import ARCHITECTURES, INFERENCES, BatchNormRule
+from .left_open import MOST_EPOCHS, SD_INIT, STANDARDISED_SD_INIT, STEPS
 from .settings import Settings
 
 #: The settings that a model of an ensemble may have for itself; all others are those of the ensemble.
 OF_A_MODEL = ("seeds", "lr", "encoder_lr", "bilevel_lr", "sd_init")
+
+#: Values of ``standardize`` after which data have the scale 1.
+STANDARDISED = ("columns", "whiten")
 
 
 def estimators(settings: Settings) -> tuple[str, str]:
@@ -42,7 +46,23 @@ def initial_sd(settings: Settings) -> float:
     fixed = settings.fixed_gamma()
     if fixed is not None:
         return float(fixed**0.5)
-    return settings.sd_init or (1.0 if settings.standardize in ("columns", "whiten") else 0.1)
+    return settings.sd_init or (STANDARDISED_SD_INIT if settings.standardize in STANDARDISED else SD_INIT)
+
+
+def with_initial_sd(settings: Settings) -> Settings:
+    """Return the settings with their initial ``sqrt(gamma)``, which a run keeps in all versions.
+
+    The data must be standardised or not; a fixed gamma stays as it is.
+    """
+    return settings if settings.fixed_gamma() else replace(settings, sd_init=initial_sd(settings))
+
+
+def length(settings: Settings, per_epoch: float) -> float:
+    """Return the number of steps of a run, not rounded, given those in which its data are read once."""
+    if settings.steps:
+        return settings.steps
+    steps = max(1.0, (settings.epochs or MOST_EPOCHS) * per_epoch)
+    return steps if settings.epochs else min(STEPS, steps)
 
 
 def bilevel_step_size(settings: Settings) -> float:
@@ -60,6 +80,9 @@ def settings_in_effect(settings: Settings) -> dict[str, str]:
     shown["squared_mean"], shown["baseline"] = ("-", "-") if published else estimators(settings)
     shown["batch_norm"], shown["sd_init"] = batch_norm(settings), f"{initial_sd(settings):g}"
     shown |= {spec.name: "-" for spec in fields(settings) if not settings.reads(spec.name)}
-    shown["epochs" if settings.steps else "steps"] = "-"
+    if settings.steps or settings.epochs:
+        shown["epochs" if settings.steps else "steps"] = "-"
+    else:
+        shown |= {"steps": "auto", "epochs": "-"}
     shown["bilevel_lr"] = f"{bilevel_step_size(settings):g}" if settings.bilevel_steps else "-"
     return shown

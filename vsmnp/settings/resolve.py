@@ -17,14 +17,13 @@ from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
-from .choices import ARCHITECTURES, IMAGE_SIDES, LR_SCHEDULES
-from .in_effect import bilevel_step_size
+from .choices import ARCHITECTURES, GAMMA_RULES, IMAGE_SIDES, LR_SCHEDULES
+from .in_effect import STANDARDISED, bilevel_step_size
+from .left_open import BATCH_SIZE
 from .settings import FREE_TO_CHANGE, Settings
 from .values import option_name
 
 _log = logging.getLogger(__name__)
-#: Default minibatch size N, limited by the size of the training set.
-BATCH_SIZE = 1000
 
 
 def resolved(settings: Settings) -> Settings:
@@ -65,7 +64,7 @@ def sized(settings: Settings, dataset: Dataset) -> Settings:
 
 
 #: Settings that a run decides from its data or its ranks, with the values that leave them to the data.
-_LEFT_OPEN = {"standardize": "auto", "batch_size": 0, "image_size": 0, "parts": 0}
+_LEFT_OPEN = {"standardize": "auto", "batch_size": 0, "image_size": 0, "parts": 0, "sd_init": 0.0}
 
 
 def as_decided(wanted: Settings, run: Settings) -> Settings:
@@ -112,6 +111,9 @@ def _check_length(run: Settings, wanted: Settings, folder: Path) -> None:
 def from_stored(values: Mapping[str, Any]) -> Settings:
     """Return the settings of a run from the values that a version wrote."""
     values = {"standardize": "none", "parts": 1, **values}  # versions without these settings did the same
+    if not values.get("sd_init") and values.get("gamma", "learn") in GAMMA_RULES:
+        # versions that left the initial sqrt(gamma) open began with these
+        values["sd_init"] = 1.0 if values["standardize"] in STANDARDISED else 0.1
     if not values.get("bilevel_steps"):  # some versions wrote the step size of updates that were not done
         values["bilevel_lr"] = Settings.bilevel_lr
     return _with_step_size(Settings.from_mapping(values))

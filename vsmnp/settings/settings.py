@@ -30,6 +30,7 @@ from .choices import (
     row_of,
 )
 from .combinations import check_combinations, check_parts, check_ranges
+from .left_open import BATCH_SIZE, MOST_EPOCHS, SD_INIT, STANDARDISED_SD_INIT, STEPS
 from .values import GROUPS, BelongsTo, ShownByChanges, checked, is_positive, setting
 
 #: The functions that write a row, one for each group.
@@ -146,7 +147,8 @@ class Settings(ShownByChanges):
     )
     sd_init: float = _objective(
         0.0,
-        "Initial sqrt(gamma), the standard deviation of the likelihood; 0: 0.1, or 1 for standardised data.",
+        f"Initial sqrt(gamma), the standard deviation of the likelihood; 0: {SD_INIT:g}, or "
+        f"{STANDARDISED_SD_INIT:g} for standardised data.",
         least=0,
     )
 
@@ -196,13 +198,14 @@ class Settings(ShownByChanges):
     )
 
     steps: int = _optimisation(
-        0, "Number of decoder updates; 0: as many as --epochs needs.", least=0, free=True
-    )
+        0, f"Number of decoder updates; 0: as many as --epochs needs; without either {STEPS}, but "
+        f"at most {MOST_EPOCHS} passes over the training data.", least=0, free=True,
+    )  # fmt: skip
     epochs: float = _optimisation(
-        20.0, "Number of passes over the training data, if --steps is 0.", positive=True, free=True
+        0.0, "Number of passes over the training data, if --steps is 0.", least=0, free=True
     )
     batch_size: int = _optimisation(
-        0, "Minibatch size N; 0: 1000, or all training data if there are fewer.", least=0
+        0, f"Minibatch size N; 0: {BATCH_SIZE}, or all training data if there are fewer.", least=0
     )
     optimizer: str = _optimisation("adam", "Optimiser of the decoder.", *OPTIMIZERS)
     lr: float = _optimisation(1e-3, "Step size of the decoder.", positive=True)
@@ -225,17 +228,13 @@ class Settings(ShownByChanges):
     kernels: str = _machine("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
     tf32: bool = _machine(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
     threads: int = _machine(
-        1,
-        "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
-        least=1,
-        free=True,
-    )
+        1, "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
+        least=1, free=True,
+    )  # fmt: skip
     parts: int = _machine(
-        0,
-        "Parts, a power of two, into which each minibatch is divided; ranks of mpiexec share them, and the "
-        "bits depend on them alone; 0: as many as ranks.",
-        least=0,
-    )
+        0, "Parts, a power of two, into which each minibatch is divided; ranks of mpiexec share them, and "
+        "the bits depend on them alone; 0: as many as ranks.", least=0,
+    )  # fmt: skip
     log_every: int = _run(
         0, "Number of steps between rows of metrics.csv; 0: about 200 rows per run.", least=0, free=True
     )

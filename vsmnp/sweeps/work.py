@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import Interrupted, VsmnpError
 from ..runs.folder import CHECKPOINT
 from ..runs.session import Session
+from ..settings.in_effect import with_initial_sd
 from ..settings.resolve import resolved
 from ..training.trainer import Trainer
 from ..types.progress import Stop
@@ -107,7 +108,8 @@ def open_pack(pack: Pack, folder: Path) -> Session:
         check_same(session.trainer.settings, resolved(wanted), folder)
         trainer = session.trainer
         members = tuple(resolved(cell.settings) for cell in pack.cells)
-        members = tuple(replace(each, standardize=trainer.settings.standardize) for each in members)
+        standardize = trainer.settings.standardize
+        members = tuple(with_initial_sd(replace(each, standardize=standardize)) for each in members)
         session.trainer = Trainer.build(
             trainer.k, trainer.settings, session.dataset, trainer.may_fuse, trainer.prepared, members
         )

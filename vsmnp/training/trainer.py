@@ -24,7 +24,7 @@ from ..parallel.devices import on_device
 from ..parallel.division import DividedBatch
 from ..parallel.single import ALONE
 from ..rng import Key, Stream
-from ..settings.in_effect import initial_sd
+from ..settings.in_effect import initial_sd, length
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
 from ..types.division import Communicator
@@ -157,8 +157,7 @@ class Trainer:
     @property
     def total_steps(self) -> int:
         """Number of decoder updates of the whole run."""
-        per_epoch = _steps_per_epoch(self.settings, self.batches)
-        steps = self.settings.steps or max(1.0, self.settings.epochs * per_epoch)
+        steps = length(self.settings, _steps_per_epoch(self.settings, self.batches))
         if steps * max(self.settings.encoder_steps + 1, self.settings.bilevel_steps) >= 2**32:
             raise ConfigError(
                 "--steps (or --epochs), --encoder-steps and --bilevel-steps come to more than 2^32 updates: "

@@ -1,7 +1,7 @@
 """A whole training step of the ``cpu`` set: J encoder updates and one decoder update in compiled loops.
 
-Several models are divided among the threads; for a single model, the parts of its batch are. The result is
-the same for any number of threads.
+Threads take several models from a queue; for a single model, they share the parts of its batch. The result is
+the same for any number of threads, and whichever of them takes a model.
 """
 
 from __future__ import annotations
@@ -29,6 +29,19 @@ MOST_PARAMETERS = 1 << 18
 
 #: An update, the index of its arrays, and its inputs.
 Work: TypeAlias = tuple[Update, int, UpdateInputs]
+
+
+def _ranges(models: int, threads: int) -> Iterator[tuple[int, int]]:
+    """Divide the models into ranges for a queue: each is half of a thread's share of those that are left.
+
+    The large ones first cost few calls, and the small ones last let all threads end at about the same time.
+    A single thread takes all models at once.
+    """
+    first = 0
+    while first < models:
+        end = first + max(1, (models - first) // (2 * threads)) if threads > 1 else models
+        yield first, end
+        first = end
 
 
 @lru_cache(maxsize=4)
@@ -105,18 +118,19 @@ class CpuStep:
         return ThreadPoolExecutor(self.spec.threads, "vsmnp")
 
     def _run(self, work: Sequence[Work], models: int) -> None:
-        """Run all updates, with models divided among the threads, or the parts of the batch for one model.
+        """Run all updates: threads take models from a queue, or share the parts of the batch of one model.
 
-        A thread takes the models one after the other if the memory for what an update keeps is that of one.
+        A slow thread, whose core is busy with something else, then takes fewer models than the others. Models
+        are taken one by one if the memory for what an update keeps is that of one.
         """
         threads = min(self.spec.threads, models)
-        at_once = 1 if any(update.kept for update, _, _ in work) else models
+        one_by_one = any(update.kept for update, _, _ in work)
+        waiting = iter([(r, r + 1) for r in range(models)] if one_by_one else list(_ranges(models, threads)))
 
         def some(thread: int) -> None:
-            low, high = models * thread // threads, models * (thread + 1) // threads
-            for first in range(low, high, at_once):
+            for first, end in waiting:  # threads may share the iterator of a list
                 for update, which, inputs in work:
-                    update.models(which, thread, inputs, first, min(high, first + at_once))
+                    update.models(which, thread, inputs, first, end)
 
         if self._division is not None:
             for update, which, inputs in work:

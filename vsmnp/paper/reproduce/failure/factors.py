@@ -121,7 +121,7 @@ class Factors:
             "dataset": self.dataset, "hidden": (30, 30), "samples": self.samples, "steps": steps,
             "bilevel_steps": self.bilevel_steps, "bilevel_lr": self.bilevel_lr, "batch_size": self.batch_size,
             "activation": self.activation, "encoder_steps": self.encoder_steps, "gamma": self.gamma_rule,
-            "seeds": seeds,
+            "sd_init": 0.1, "seeds": seeds,
         }  # fmt: skip
         if self.gamma_rule == "fixed":
             gamma = FIXED_GAMMA[self.dataset]
