@@ -69,10 +69,12 @@ def test_a_sample_of_the_campaign_finds_nothing(name: str, shim: Path, tmp_path:
 PLANTED = {
     "unsynced": (("power", "--trials", 6, "--only", "train"), "lost"),
     "deep": (("fuzz", "--trials", 1000, "--only", "measures"), "tracebacks"),
+    "unheeded": (("calls", "--trials", 30, "--only", "train"), "differing"),
+    "looked": (("races", "--trials", 8, "--only", "train, train"), "lost"),
     "in-place": (("kills", "--trials", 40, "--only", "resume"), "lost"),
 }
 #: The plants that the ordinary suite looks for.
-QUICK = ("unsynced", "deep")
+QUICK = ("unsynced", "deep", "unheeded", "looked")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""Faults that are planted in the package, so that it is seen that the campaigns find them."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def _unsynced() -> None:
+    """Skip each flush to the disk."""
+    from vsmnp.storage import folders, writing
+
+    folders.sync_handle = writing.sync_handle = lambda handle: None
+
+
+def _in_place() -> None:
+    """Write a file under its own name."""
+    from vsmnp.runs import checkpoint, folder
+    from vsmnp.storage import writing
+
+    def write(path: Path, content: bytes, *rest: object, **more: object) -> None:
+        path.write_bytes(content)
+
+    checkpoint.write_whole = writing.write_whole = write
+    folder.write_text = lambda path, text, *rest: path.write_text(text)
+
+
+def _deep() -> None:
+    """Read JSON without a look at how deep it is nested."""
+    from vsmnp.paper.reproduce.failure import measures
+
+    measures.read_json = lambda path: json.loads(path.read_bytes())
+
+
+def _unheeded() -> None:
+    """Go on as if a file had been written when it was not."""
+    from vsmnp.errors import StorageError
+    from vsmnp.runs import folder
+
+    write = folder.write_text
+
+    def writes(*given: Any) -> None:
+        with suppress(StorageError):
+            write(*given)
+
+    folder.write_text = writes
+
+
+def _looked() -> None:
+    """Lock a folder by a look whether another process has locked it, and a file that says so."""
+    from vsmnp.errors import LockedError
+    from vsmnp.runs import folder, lock
+
+    def locked(at: Path, *rest: object, **more: object) -> Any:
+        path = at / ".looked"
+        if path.exists():
+            raise LockedError(f"The run in {at} is in use: wait.")
+        os.close(os.open(path, os.O_CREAT))
+        atexit.register(path.unlink)
+        return lock.FolderLock(at, None)
+
+    folder.lock_folder = locked
+
+
+#: Faults that a campaign must find.
+PLANTED = {
+    "unsynced": _unsynced, "in-place": _in_place, "deep": _deep, "unheeded": _unheeded, "looked": _looked,
+}  # fmt: skip
