@@ -34,7 +34,7 @@ INPUTS = 1_000_000
 #: Inputs of one child.
 BATCH = 5_000
 #: Seconds for the look at an HDF5 file.
-_LOOK = 2
+_LOOK = 1
 #: Inputs that are kept of a reader, beside the valid files, and bytes of the longest.
 KEPT, LONGEST = 300, 20_000
 #: Values that lengths and offsets are set to.
