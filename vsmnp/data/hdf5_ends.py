@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 from ..errors import DataError
 from . import hdf5_reach
@@ -32,17 +33,19 @@ def elsewhere(*program: str, content: bytes = b"") -> bytes:
     ValueError
         If it fails otherwise.
     """
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", *program], input=content, capture_output=True, timeout=LONGEST, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EndlessError from error
-    if done.returncode < 0:
+    with subprocess.Popen([sys.executable, "-P", *program], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        try:
+            found, _ = process.communicate(content, LONGEST)
+        except subprocess.TimeoutExpired as error:
+            raise EndlessError from error
+        finally:  # also at an interrupt
+            process.kill()
+            process.wait()
+    if process.returncode < 0:
         raise EndlessError
-    if done.returncode:
+    if process.returncode:
         raise ValueError("the program fails")
-    return done.stdout
+    return found
 
 
 def require_end(path: Path) -> None:
