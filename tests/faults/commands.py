@@ -137,6 +137,9 @@ def warm(place: Path, names: Collection[str]) -> None:
     What they import and draw is then inherited by every child, except the machine code of loops. ``names``
     are those of the commands.
     """
+    from vsmnp.settings import draws
+
+    draws.PRIOR_DRAWS = 2_000  # before the modules that read it
     import click
     import matplotlib.backends.backend_agg
     import matplotlib.pyplot  # noqa: F401
