@@ -106,7 +106,7 @@ def _judge(
 ) -> None:  # fmt: skip
     torn = [
         path.name for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".") and path.suffix != ".nbc"
+        if path.is_file() and not path.name.startswith(".") and ".nbc" not in path.name
         and hashlib.sha256(path.read_bytes()).digest() not in whole
     ]  # fmt: skip
     if torn:
