@@ -64,6 +64,7 @@ def changed(content: bytes, chance: random.Random, others: list[bytes]) -> bytes
         elif how == 5:
             found[at:at] = found[at : at + size] * chance.choice((1, 2, 100))
         elif how == 6:
+            at *= chance.randrange(2)  # also at the begin, where a parser meets it in any case
             found[at:at] = chance.choice(_WORDS)
         else:
             other = chance.choice(others)
