@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,23 +48,14 @@ def _unheeded() -> None:
     folder.write_text = writes
 
 
-def _looked() -> None:
-    """Lock a folder by a look whether another process has locked it, and a file that says so."""
-    from vsmnp.errors import LockedError
+def _unlocked() -> None:
+    """Take the folder of a run after a look whether it is empty, without a lock."""
     from vsmnp.runs import folder, lock
 
-    def locked(at: Path, *rest: object, **more: object) -> Any:
-        path = at / ".looked"
-        if path.exists():
-            raise LockedError(f"The run in {at} is in use: wait.")
-        os.close(os.open(path, os.O_CREAT))
-        atexit.register(path.unlink)
-        return lock.FolderLock(at, None)
-
-    folder.lock_folder = locked
+    folder.lock_folder = lambda at, *rest, **more: lock.FolderLock(at, None)
 
 
 #: Faults that a campaign must find.
 PLANTED = {
-    "unsynced": _unsynced, "in-place": _in_place, "deep": _deep, "unheeded": _unheeded, "looked": _looked,
+    "unsynced": _unsynced, "in-place": _in_place, "deep": _deep, "unheeded": _unheeded, "unlocked": _unlocked,
 }  # fmt: skip

@@ -70,11 +70,11 @@ PLANTED = {
     "unsynced": (("power", "--trials", 6, "--only", "train"), "lost"),
     "deep": (("fuzz", "--trials", 1000, "--only", "measures"), "tracebacks"),
     "unheeded": (("calls", "--trials", 30, "--only", "train"), "differing"),
-    "looked": (("races", "--trials", 8, "--only", "train, train"), "lost"),
+    "unlocked": (("races", "--trials", 16, "--only", "train, train"), "lost"),
     "in-place": (("kills", "--trials", 40, "--only", "resume"), "lost"),
 }
 #: The plants that the ordinary suite looks for.
-QUICK = ("unsynced", "deep", "unheeded", "looked")
+QUICK = ("unsynced", "deep", "unheeded", "unlocked")
 
 
 @pytest.mark.parametrize(
