@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from strategies import few, many, seeds
 
 from vsmnp import storage
+from vsmnp.data import hdf5_ends
 from vsmnp.errors import CheckpointError, StorageError
 from vsmnp.runs import checkpoint
 from vsmnp.runs.checkpoint import load, save
@@ -145,7 +146,7 @@ def test_a_heap_of_zeros_in_a_file_of_an_earlier_version_ends(
     assert load(path)[1] == {"text": "as in an earlier version"}
     heap = content.index(b"GCOL")
     _sealed(path, content[: heap + 16] + bytes(16) + content[heap + 32 :])
-    monkeypatch.setattr(checkpoint, "_LONGEST", 2.0)
+    monkeypatch.setattr(hdf5_ends, "LONGEST", 2.0)
     with pytest.raises(CheckpointError, match="HDF5 does not read its attributes"):
         load(path)
 

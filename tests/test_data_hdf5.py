@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from vsmnp.data import load_data
+from vsmnp.data import hdf5_ends, hdf5_reach, load_data
 from vsmnp.data.hdf5_reach import file_behind
 from vsmnp.errors import CheckpointError, DataError
 from vsmnp.runs import checkpoint
+from vsmnp.runs.latent_file import read_latents
 
 
 def test_broken_links_beside_good_data_are_reported(tmp_path: Path) -> None:
@@ -102,6 +106,60 @@ def test_no_other_file_becomes_a_part_of_a_checkpoint(
         with pytest.raises(CheckpointError, match="lies in the file"):
             checkpoint.load(tmp_path / "checkpoint.h5")
     assert not [name for name in opened if "secret" in name]
+
+
+def _virtual(path: Path) -> Path:
+    """Write a virtual dataset whose parts lie in the same file."""
+    with h5py.File(path, "w") as file:
+        file["inner"] = np.arange(60.0).reshape(20, 3)
+        layout = h5py.VirtualLayout((20, 3), "f8")
+        layout[:] = h5py.VirtualSource(".", "inner", (20, 3))
+        file.create_virtual_dataset("x", layout)
+    return path
+
+
+def zeros_in_the_heap(path: Path) -> Path:
+    """Overwrite the list of the parts of a virtual dataset, which HDF5 then reads for ever."""
+    content = _virtual(path).read_bytes()
+    heap = content.index(b"GCOL")
+    path.write_bytes(content[: heap + 16] + bytes(16) + content[heap + 32 :])
+    return path
+
+
+@pytest.mark.parametrize("read", [lambda path: load_data(str(path)), lambda path: read_latents(path, 3, 1)])
+def test_a_file_without_an_end_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(hdf5_ends, "LONGEST", 2.0)
+    with pytest.raises(DataError, match="HDF5 comes to no end with"):
+        read(zeros_in_the_heap(tmp_path / "x.h5"))
+
+
+def test_an_interrupt_ends_the_look_at_a_file_without_an_end(tmp_path: Path) -> None:
+    path = zeros_in_the_heap(tmp_path / "x.h5")
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        load_data(str(path))
+    timer.join()
+
+
+def test_a_crash_of_hdf5_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crash = tmp_path / "crash.py"
+    crash.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    monkeypatch.setattr(hdf5_reach, "__file__", str(crash))
+    with pytest.raises(DataError, match="or fails in it, because the file is damaged"):
+        load_data(str(_virtual(tmp_path / "x.h5")))
+
+
+def test_no_program_of_the_current_folder_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test a folder of strangers whose modules have the names of libraries."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("h5py", "numpy", "io", "sitecustomize"):
+        Path(f"{name}.py").write_text("open('started', 'w')")
+    assert load_data(str(_virtual(tmp_path / "x.h5"))).n_train == 18
+    assert hdf5_ends.elsewhere("-c", "import h5py; print(h5py.__name__)") == b"h5py\n"
+    assert not Path("started").exists()
 
 
 def test_a_virtual_dataset_within_its_file_is_read(tmp_path: Path) -> None:

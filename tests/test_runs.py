@@ -21,8 +21,10 @@ import pytest
 from small_data import smaller_sets
 
 import vsmnp
+from vsmnp import storage
 from vsmnp.errors import CheckpointError, ConfigError, DivergenceError, Interrupted, StorageError
 from vsmnp.runs import checkpoint
+from vsmnp.runs import folder as folder_module
 from vsmnp.runs import session as runs
 from vsmnp.runs.folder import claim_named
 from vsmnp.runs.session import Session, load_run
@@ -446,6 +448,25 @@ def test_a_disk_that_fills_up_loses_nothing(whole: Path, tmp_path: Path, failing
     else:
         Session.new(TINY, folder=folder).train()
     equal_runs(folder, whole)
+
+
+def test_a_checkpoint_at_the_end_has_all_of_its_rows(whole: Path, tmp_path: Path) -> None:
+    """A sweep leaves a cell alone whose checkpoint is at its end: what was not written would stay so."""
+    written = []
+
+    def write(path: Path, text: str, *rest: Any) -> None:
+        written.append(path.name)
+        if written.count(path.name) > 1:  # after those of the beginning
+            raise StorageError("the disk fails.")
+        storage.write_text(path, text, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder_module, "write_text", write)
+        with pytest.raises(StorageError, match="the disk fails"):
+            Session.new(TINY, folder=tmp_path / "run").train()
+    assert checkpoint.load(tmp_path / "run" / "checkpoint.h5")[0]["step"] < TINY.steps
+    Session.resumed(tmp_path / "run").train()
+    equal_runs(tmp_path / "run", whole)
 
 
 # --- a process that ends --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faults.children import Ended, run
-from faults.commands import WORKS, Work, contents, copied
+from faults.commands import WORKS, Work, contents, copied, differing
 from faults.counts import Counts
 from faults.share import Share
 from faults.shim import COUNT, FAIL, FAIL_ON, KILL, KINDS, SHORT, SHORTENED, Plan
@@ -54,14 +54,14 @@ def judge(
         counts.refused += 1
     elif ended.fault and not killed:
         counts.fault("tracebacks", f"{said}: {ended.fault}\n{ended.output[-1500:]}")
+    if not ended.code and "Note: " not in ended.output and (wrong := differing(contents(folder), wanted)):
+        counts.fault("differing", f"{said}: ends without a word with other {wrong}: {ended.output[-1500:]}")
     again = work.finish(folder)
     if again.code or again.fault:
         counts.fault("lost", f"{said}: then {again.fault or again.code}: {again.output[-1500:]}")
         return
-    found = contents(folder)
-    if found != wanted:
-        differing = [name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)]
-        counts.fault("differing", f"{said}: {sorted(differing)[:5]}")
+    if wrong := differing(contents(folder), wanted):
+        counts.fault("differing", f"{said}: {wrong}")
 
 
 def campaign(place: Path, share: Share, kills: bool, names: tuple[str, ...] = ()) -> Counts:
@@ -78,4 +78,5 @@ def campaign(place: Path, share: Share, kills: bool, names: tuple[str, ...] = ()
             ended = run(work.words, copied(template, folder), plan)
             counts.tried += 1
             judge(work, plan, ended, folder, wanted, counts)
+        counts.progress(work.name)
     return counts

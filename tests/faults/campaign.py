@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from faults import calls, fuzz, power_loss, races
 from faults.commands import WORKS, warm
+from faults.plants import PLANTED
 from faults.share import Share
 
 CAMPAIGNS = {
@@ -25,36 +26,6 @@ CAMPAIGNS = {
     "races": races.campaign,
     "fuzz": fuzz.campaign,
 }
-
-
-def _unsynced() -> None:
-    """Skip each flush to the disk."""
-    from vsmnp.storage import folders, writing
-
-    folders.sync_handle = writing.sync_handle = lambda handle: None
-
-
-def _in_place() -> None:
-    """Write a file under its own name."""
-    from vsmnp.runs import checkpoint, folder
-    from vsmnp.storage import writing
-
-    def write(path: Path, content: bytes, *rest: object, **more: object) -> None:
-        path.write_bytes(content)
-
-    checkpoint.write_whole = writing.write_whole = write
-    folder.write_text = lambda path, text, *rest: path.write_text(text)
-
-
-def _deep() -> None:
-    """Read JSON without a look at how deep it is nested."""
-    from vsmnp.paper.reproduce.failure import measures
-
-    measures.read_json = lambda path: json.loads(path.read_bytes())
-
-
-#: Faults that a campaign must find.
-PLANTED = {"unsynced": _unsynced, "in-place": _in_place, "deep": _deep}
 
 
 def main() -> None:
@@ -81,7 +52,7 @@ def main() -> None:
         counts = CAMPAIGNS[name](place / name, share, names=tuple(given.only))
         counts.skipped = share.left
         found[name] = counts.as_json()
-        print(f"{name}: {counts.tried} tried, {len(counts.faults)} faults", file=sys.stderr)
+        counts.progress(name)
     print(json.dumps(found, indent=1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -15,10 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from faults.shim import Plan, State, new_state
+from faults.shim import KINDS, Plan, State, new_state, taken
 
 #: Seconds after which a command counts as hung.
 LIMIT = 60.0
+#: Calls for a lock after which a process counts as waiting for it, which a command alone makes some of.
+_LOCK, _TRIES = list(KINDS).index("lock"), 60
+#: PR_SET_PDEATHSIG of Linux: a child that has stopped at a call is not left behind.
+_END_WITH_PARENT = 1
+#: Fiftieths of a second without a call after which a process counts as waiting.
+_STILL = 150
 
 
 @dataclass
@@ -77,6 +84,13 @@ class Child:
             if spent >= limit:
                 return False
 
+    def ends_or_waits(self) -> None:
+        """Wait until the child ends or waits for another process: it asks for a lock again and again."""
+        before, still = 0, 0
+        while not self.ended(0.02) and self.state.counts[_LOCK] < _TRIES and still < _STILL:
+            now = sum(self.state.counts)
+            before, still = now, still + 1 if now == before else 0
+
     def go(self) -> None:
         """Let a child that has stopped go on."""
         self.state.go = 1
@@ -91,7 +105,7 @@ class Child:
         code = os.waitstatus_to_exitcode(status)
         said = self.output.read_text(errors="replace") if self.output.exists() else ""
         self.output.unlink(missing_ok=True)
-        return Ended(code, said, hung, self.state)
+        return Ended(code, said, hung, taken(self.state))
 
 
 def start(
@@ -117,6 +131,7 @@ def _child(call: Callable[[], object], state: State, output: Path, log: Path | N
     code = 0
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
         out = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(out, 1)
         os.dup2(out, 2)
@@ -143,8 +158,27 @@ def _child(call: Callable[[], object], state: State, output: Path, log: Path | N
         os._exit(code & 0xFF)
 
 
+def _compile() -> None:
+    """Compile a loop of the ``cpu`` set, or load it from the cache, and write what it computes."""
+    import numpy as np
+
+    from vsmnp.errors import VsmnpError
+    from vsmnp.kernels import load
+    from vsmnp.storage import write_text
+
+    try:
+        y = load("cpu").activation("softplus", np.linspace(-2, 2, 9))
+        write_text(Path("loop.txt"), repr(y.tolist()))
+    except VsmnpError as error:
+        print(f"Error: {error}")
+        sys.exit(1)
+
+
 def command_line(words: Sequence[object], folder: Path) -> Callable[[], None]:
-    """Return a call of the command line in a folder, which has the cache too, for :func:`start`."""
+    """Return a call of the command line in a folder, which has the cache too, for :func:`start`.
+
+    The word ``kernels`` alone compiles a loop, which no command does without many others.
+    """
 
     def call() -> None:
         from vsmnp.cli import main
@@ -152,7 +186,10 @@ def command_line(words: Sequence[object], folder: Path) -> Callable[[], None]:
         os.chdir(folder)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         sys.argv = ["vsmnp", *map(str, words)]
-        main(prog_name="vsmnp")
+        if words == ["kernels"]:
+            _compile()
+        else:
+            main(prog_name="vsmnp")
 
     return call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -14,17 +15,19 @@ from pathlib import Path
 
 from faults.children import Ended, command_line, run
 
-SMALL = ["--quiet", "--kernels", "reference", "--hidden", "3", "--batch-size", "10", "--samples", "2"]
+SMALL = ["--kernels", "reference", "--hidden", "3", "--batch-size", "10", "--samples", "2"]
 TRAIN = ["train", *SMALL, "--dataset", "ring", "--steps", "6", "--evaluate-every", "2",
          "--out", "run"]  # fmt: skip
-RESUME = ["train", "--quiet", "--resume", "run"]
+RESUME = ["train", "--resume", "run"]
 LONGER = [*RESUME, "--steps", "12"]
 PICTURES = ["train", *SMALL, "--dataset", "pictures", "--image-size", "8", "--steps", "2", "--out", "run"]
-EVALUATE = ["evaluate", "run", "--quiet", "--draws", "20", "--iwae-samples", "2"]
+EVALUATE = ["evaluate", "run", "--draws", "20", "--iwae-samples", "2"]
 SWEEP = ["sweep", *SMALL, "--dataset", "ring", "--steps", "4",
-         "--grid", "lr=1e-3,1e-2", "--grid", "objective=m1,elbo",
+         "--grid", "objective=m1,elbo",
          "--jobs", "1", "--out", "run"]  # fmt: skip
-REPRODUCE = ["reproduce", "fig3", "--quiet", "--datasets", "ring", "--budget", "quick"]
+REPRODUCE = ["reproduce", "fig3", "--datasets", "ring", "--budget", "quick",
+             "--methods", "K-ELBO,K-M1", "--estimators", "definition", "--seeds", "0"]  # fmt: skip
+KERNELS = ["kernels"]
 #: What a run lacks or has otherwise if it was interrupted: the checkpoint before the last, and locks.
 _FREE = re.compile(r"(^|/)\.|checkpoint\.previous\.h5$|^cache/|\.out$")
 
@@ -95,6 +98,7 @@ WORKS = {
         Work("pictures", PICTURES, again=resumed(PICTURES), prepare=_pictures),
         Work("sweep", SWEEP),
         Work("reproduce", REPRODUCE),
+        Work("kernels", KERNELS),
     )
 }  # fmt: skip
 
@@ -114,6 +118,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def differing(found: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
+    """Return the names of some files that differ, or that only one of both has."""
+    return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))[:6]
+
+
 def copied(template: Path, folder: Path) -> Path:
     """Replace a folder by a copy of a template."""
     if folder.exists():
@@ -125,24 +134,35 @@ def copied(template: Path, folder: Path) -> Path:
 def warm(place: Path, names: Collection[str]) -> None:
     """Make the data sets small and the grids of figures tiny, and run each command once in this process.
 
-    What they import and compile is then inherited by every child. ``names`` are those of the commands.
+    What they import and draw is then inherited by every child, except the machine code of loops. ``names``
+    are those of the commands.
     """
+    from vsmnp.settings import draws
+
+    draws.PRIOR_DRAWS = 2_000  # before the modules that read it
     import click
     import matplotlib.backends.backend_agg
     import matplotlib.pyplot  # noqa: F401
+    import numba
+    from faults.drawn import kept
     from tiny_plane import TINY
 
     import vsmnp.paper.reproduce.plane as plane
     from vsmnp.cli.main import COMMANDS, main
     from vsmnp.data.synthetic.synthetic import Synthetic
+    from vsmnp.figures import canvas
 
     Synthetic.n_train, Synthetic.n_test = 400, 40
     plane.budget = lambda name, preset: replace(TINY, encoder_steps=(1,), bilevel_steps=(0,))
     for name in COMMANDS:
         main.get_command(click.Context(main), name)
-    for work in (WORKS[name] for name in names):
+    canvas._encoded = kept(canvas._encoded)
+    numba.njit(lambda x: x + 1)(1.0)
+    for work in (WORKS[name] for name in names if name != "kernels"):
         folder = work.template(place / "warm" / work.name)
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), suppress(SystemExit):
             command_line(work.words, folder)()
     os.chdir(place)
     shutil.rmtree(place / "warm", ignore_errors=True)
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy all of this memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -47,8 +48,13 @@ class Counts:
     def fault(self, kind: str, text: str) -> None:
         """Count a fault of a kind, and describe it."""
         setattr(self, kind, getattr(self, kind) + 1)
+        print(f"{kind}: {text}", file=sys.stderr, flush=True)
         if len(self.faults) < _SHOWN:
             self.faults.append(f"{kind}: {text}")
+
+    def progress(self, name: str) -> None:
+        """Print how far a campaign is."""
+        print(f"{name}: {self.tried} tried, {len(self.faults)} faults", file=sys.stderr, flush=True)
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as they are printed."""

@@ -1,5 +1,7 @@
 """Give changed files to every reader: bytes of valid files are flipped, cut, repeated and exchanged.
 
+An input that reaches a new branch of a reader is kept, and changed further.
+
 A child reads many inputs, each within ten seconds and all within a limit of memory. A child that a signal
 ends, or that takes longer, is counted, and another one reads the next inputs. Readers may raise the errors of
 the package and no other.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import struct
 import sys
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from faults.children import Child, start
 from faults.counts import Counts
+from faults.guided import Reached
 from faults.readers import READERS, Reader
 from faults.share import Share
 
@@ -28,7 +32,11 @@ SECONDS, MEMORY = 10, 6 * 2**30
 #: Inputs of a whole campaign, as many for each reader.
 INPUTS = 1_000_000
 #: Inputs of one child.
-BATCH = 2_000
+BATCH = 5_000
+#: Seconds for the look at an HDF5 file.
+_LOOK = 1
+#: Inputs that are kept of a reader, beside the valid files, and bytes of the longest.
+KEPT, LONGEST = 300, 20_000
 #: Values that lengths and offsets are set to.
 _NUMBERS = (0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1)
 _EXTREME = [struct.pack("<Q", number) for number in _NUMBERS]
@@ -56,6 +64,7 @@ def changed(content: bytes, chance: random.Random, others: list[bytes]) -> bytes
         elif how == 5:
             found[at:at] = found[at : at + size] * chance.choice((1, 2, 100))
         elif how == 6:
+            at *= chance.randrange(2)  # also at the begin, where a parser meets it in any case
             found[at:at] = chance.choice(_WORDS)
         else:
             other = chance.choice(others)
@@ -66,6 +75,23 @@ def changed(content: bytes, chance: random.Random, others: list[bytes]) -> bytes
 
 class _SlowError(BaseException):
     """An input took more than its seconds."""
+
+
+def _forked(program: str, path: str) -> bytes:
+    """Look at an HDF5 file in a forked process, which takes less time than one that begins anew."""
+    from vsmnp.data import hdf5_ends, hdf5_reach
+
+    pid = os.fork()
+    if not pid:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(_LOOK)
+            hdf5_reach.look(path)
+        finally:
+            os._exit(0)
+    if os.waitpid(pid, 0)[1]:
+        raise hdf5_ends.EndlessError
+    return b""
 
 
 def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path) -> None:
@@ -80,38 +106,58 @@ def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Pat
 
     signal.signal(signal.SIGALRM, slow)
     path, at = place / reader.suffix, os.open(place / "at", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    pool, reached = _pool(seeds, place), Reached()
+    for content in pool:
+        path.write_bytes(content)
+        with suppress(VsmnpError):
+            reached.watch(lambda: reader.read(path))
     for number in range(first, last):
         os.pwrite(at, struct.pack("<q", number), 0)
-        path.write_bytes(mutant(reader, seeds, number))
+        content = mutant(reader, pool, number)
+        path.write_bytes(reader.complete(content))
+        said = ""
         signal.alarm(SECONDS)
         try:
-            reader.read(path)
+            reached.watch(lambda: reader.read(path))
         except VsmnpError as error:
             if len(str(error)) > 3000 or "\n" in str(error):
-                print(f"{number} says {str(error)[:300]!r}")
+                said = f"says {str(error)[:300]!r}"
         except _SlowError:
-            print(f"{number} is slow")
+            said = "is slow"
         except Exception as error:
             end = traceback.extract_tb(error.__traceback__)[-1]
-            print(
-                f"{number} raises {type(error).__name__}: {str(error)[:150]} at {end.filename}:{end.lineno}"
-            )
+            said = f"raises {type(error).__name__}: {str(error)[:150]} at {end.filename}:{end.lineno}"
         finally:
             signal.alarm(0)
+        if said:
+            shutil.copyfile(path, place / f"{number}.failing")
+            print(f"{number} {said}")
+        elif reached.new and len(content) <= LONGEST and len(pool) < len(seeds) + KEPT:
+            pool.append(content)
+            (place / f"{number}.kept").write_bytes(content)
     os.pwrite(at, struct.pack("<q", last), 0)
     sys.stdout.flush()
 
 
-def mutant(reader: Reader, seeds: list[bytes], number: int) -> bytes:
-    """Return the input of a number, which is always the same."""
+def _pool(seeds: list[bytes], place: Path) -> list[bytes]:
+    """Return the valid files and the inputs that were kept."""
+    kept = sorted(place.glob("*.kept"), key=lambda path: int(path.stem))
+    return [*seeds, *(path.read_bytes() for path in kept)]
+
+
+def mutant(reader: Reader, pool: list[bytes], number: int) -> bytes:
+    """Return the input of a number, the same for the same pool; half are changes of what was kept last."""
     chance = random.Random(f"{reader.name} {number}")
-    return reader.complete(changed(chance.choice(seeds), chance, seeds))
+    of = pool[-20:] if chance.randrange(2) else pool
+    return changed(chance.choice(of), chance, pool)
 
 
 def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
     """Give :data:`INPUTS` changed files to the readers, as many to each, within the time."""
+    from vsmnp.data import hdf5_ends
     from vsmnp.errors import VsmnpError
 
+    hdf5_ends.elsewhere = _forked  # type: ignore[assignment]
     counts = Counts()
     each = share.trials or INPUTS // len(READERS) // share.parts
     chosen = [reader for reader in READERS if not names or reader.name in names]
@@ -128,6 +174,7 @@ def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
         while number < end and share.spent < until:
             number = _one_batch(reader, seeds, number, min(end, number + BATCH), here, counts)
         share.left += end - number
+        counts.progress(reader.name)
     return counts
 
 
@@ -155,6 +202,7 @@ def _one_batch(reader: Reader, seeds: list[bytes], first: int, last: int, place:
         counts.faults.append(f"{reader.name} {first}-{last}: {end.state.foreign.decode()}")
     if reached < last:
         what = "hangs" if end.hung else "tracebacks"
+        shutil.copyfile(place / reader.suffix, place / f"{reached}.failing")
         counts.fault(what, f"{reader.name} input {reached} ends the process ({end.code})")
         reached += 1
     counts.tried += reached - first

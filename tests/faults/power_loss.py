@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from faults.children import command_line, start
-from faults.commands import WORKS, Work, contents, copied
+from faults.commands import WORKS, Work, contents, copied, differing
 from faults.counts import Counts
 from faults.disk import Disk, Tree, crashes, read_changes
 from faults.share import Share
 from faults.shim import mark
+
+#: The commands whose changes are replayed.
+POWER = ("train", "resume", "pictures", "kernels")
 
 
 def built(tree: Tree, folder: Path, empty: Path) -> Path:
@@ -70,7 +73,7 @@ def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
     What is lost: a checkpoint that was acknowledged, or a file that has its name but not its content.
     """
     counts, chance = Counts(), random.Random(0)
-    chosen = [WORKS[name] for name in ("train", "resume") if not names or name in names]
+    chosen = [WORKS[name] for name in POWER if not names or name in names]
     for index, work in enumerate(chosen):
         template = work.template(place / "templates" / work.name)
         empty = place / "empty"
@@ -93,6 +96,7 @@ def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
             counts.tried += 1
             said = f"{work.name}, after change {point} ({changes[point].what} {changes[point].path[-60:]})"
             _judge(built(tree, folder, empty), work, acknowledged, disk.whole, wanted, counts, said)
+        counts.progress(work.name)
     return counts
 
 
@@ -102,7 +106,7 @@ def _judge(
 ) -> None:  # fmt: skip
     torn = [
         path.name for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file() and not path.name.startswith(".") and ".nbc" not in path.name
         and hashlib.sha256(path.read_bytes()).digest() not in whole
     ]  # fmt: skip
     if torn:
@@ -117,7 +121,5 @@ def _judge(
     if again.code:
         counts.fault("lost", f"{said}: {again.output[-1000:]}")
         return
-    found = contents(folder)
-    if found != wanted:
-        names = [name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)]
-        counts.fault("differing", f"{said}: {sorted(names)}")
+    if wrong := differing(contents(folder), wanted):
+        counts.fault("differing", f"{said}: {wrong}")

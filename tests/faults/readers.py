@@ -160,14 +160,19 @@ def _hdf5(place: Path) -> list[bytes]:
     with h5py.File(forbidden / "c.h5", "w") as file:
         file["x"] = np.ones((20, 2))
     (forbidden / "raw").write_bytes(bytes(1000))
-    linked, stored = io.BytesIO(), io.BytesIO()
+    linked, stored, made = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    layout = h5py.VirtualLayout((20, 2), np.float64)
+    layout[:] = h5py.VirtualSource(".", "y", (20, 2))
+    with h5py.File(made, "w") as file:
+        file["y"] = np.ones((20, 2))
+        file.create_virtual_dataset("x", layout)
     with h5py.File(linked, "w") as file:
         file["x"] = h5py.ExternalLink(str(forbidden / "c.h5"), "/x")
         file["y"] = np.ones((20, 2))
     with h5py.File(stored, "w") as file:
         file.create_dataset("x", (20, 2), np.float64, external=[(str(forbidden / "raw"), 0, 320)])
         file["test"] = np.ones((5, 2))
-    return [*_arrays(_h5)(place), linked.getvalue(), stored.getvalue()]
+    return [*_arrays(_h5)(place), linked.getvalue(), stored.getvalue(), made.getvalue()]
 
 
 def _csv(array: Any, file: io.BytesIO) -> None:

@@ -93,6 +93,13 @@ def new_state(root: Path, plan: Plan | None = None, forbidden: Path | None = Non
     return state
 
 
+def taken(state: State) -> State:
+    """Return a copy of a state whose process has ended, and free its memory."""
+    copy = State.from_buffer_copy(state)
+    ctypes.CDLL(None).faults_free(ctypes.byref(state))
+    return copy
+
+
 def mark(text: str) -> None:
     """Write a text into the record of changes."""
     ctypes.CDLL(None).faults_mark(text.encode())

@@ -1,11 +1,13 @@
 """Find what of an HDF5 file lies in other files, so that no file is read that the user has not named.
 
 A link may lead to another file, the values of a dataset may be stored in one, and a virtual dataset may be
-made of some: HDF5 follows all three without asking.
+made of some: HDF5 follows all three without asking. As a program, this file looks at an HDF5 file as the
+readers of data do (:mod:`vsmnp.data.hdf5_ends`), for which it imports nothing of the package.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 #: Most links and virtual datasets that are followed from one name.
@@ -54,3 +56,20 @@ def _behind(file: Any, name: str, left: list[int]) -> str:
         if found := _behind(file, source.dset_name, left):
             return found
     return ""
+
+
+def look(path: str) -> None:
+    """Ask HDF5 for all that the readers of data ask for, except the values."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        for name in file:
+            if file_behind(file, name) or not isinstance(node := file.get(name), h5py.Dataset):
+                continue
+            _ = node.dtype, node.shape, node.id.get_storage_size(), node.id.get_offset()
+            if node.chunks and node.shape:
+                node.id.get_num_chunks()
+
+
+if __name__ == "__main__":
+    look(sys.argv[1])

@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data.hdf5_ends import EndlessError, elsewhere
 from ..data.hdf5_reach import file_behind
 from ..errors import CheckpointError, DamagedError
 from ..storage import ELSEWHERE, open_regular, write_whole
@@ -30,12 +29,11 @@ _MAGIC = b"vsmnp checkpoint 1\n"
 _ATTRIBUTES = "vsmnp"
 #: Most bytes of an HDF5 attribute, which share 64 KiB with its name and its type.
 _LARGEST_ATTRIBUTE = 60_000
-#: Program that prints the attributes of a file of an earlier version, and the seconds that it may take.
+#: Program that prints the attributes of a file of an earlier version.
 _READER = (
     "import io, sys, h5py; file = h5py.File(io.BytesIO(sys.stdin.buffer.read()), 'r'); "
     f"sys.stdout.buffer.write(file.attrs['{_ATTRIBUTES}'].encode())"
 )
-_LONGEST = 30.0
 
 
 class CheckpointContent(NamedTuple):
@@ -179,12 +177,9 @@ def _text(file: Any, stored: Array | None, content: bytes) -> bytes:
     if isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str():
         return bytes(file.attrs[_ATTRIBUTES])
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _READER], input=content, capture_output=True, timeout=_LONGEST, check=True
-        )
-    except subprocess.SubprocessError as error:
+        return elsewhere("-c", _READER, content=content)
+    except EndlessError as error:
         raise ValueError("HDF5 does not read its attributes") from error
-    return done.stdout
 
 
 def _foreign(path: Path, error: Exception) -> CheckpointError:

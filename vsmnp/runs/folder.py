@@ -269,9 +269,12 @@ class RunFolder:
     def write(
         self, arrays: Mapping[str, Array], attributes: Mapping[str, Any], texts: Mapping[str, str]
     ) -> None:
-        """Write the checkpoint, then ``texts`` by file name; each file is replaced completely or not at all.
+        """Write the checkpoint and ``texts`` by file name; each file is replaced completely or not at all.
 
-        The checkpoint that was last read or written stays as :data:`PREVIOUS`.
+        The first checkpoint is written before the texts, because a folder without one cannot be resumed.
+        Later ones are written after them: a run whose checkpoint is at its end has all of its rows, and what
+        failed to be written is written again when the run goes on. The checkpoint that was last read or
+        written stays as :data:`PREVIOUS`.
 
         Raises
         ------
@@ -281,8 +284,10 @@ class RunFolder:
         self.hold()
         if self.folder is None:
             return
-        self.seal = checkpoint.save(
-            self.folder / CHECKPOINT, arrays, attributes, self.remedy, self.folder / PREVIOUS, self.seal
-        )
+        path, known = self.folder / CHECKPOINT, self.seal
+        if not known:
+            self.seal = checkpoint.save(path, arrays, attributes, self.remedy)
         for name, text in texts.items():
             write_text(self.folder / name, text, self.remedy)
+        if known:
+            self.seal = checkpoint.save(path, arrays, attributes, self.remedy, self.folder / PREVIOUS, known)

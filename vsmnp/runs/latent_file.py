@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.hdf5_ends import require_end
 from ..data.hdf5_reach import file_behind
 from ..data.mapped import guarded, mapped
 from ..data.parse_errors import reading
@@ -31,6 +32,7 @@ def read_latents(path: Path, d_z: int, models: int) -> Array:
         elif path.suffix == ".h5":
             import h5py
 
+            require_end(path)
             with h5py.File(path) as file:
                 if behind := file_behind(file, "x"):
                     raise DataError(

@@ -273,7 +273,7 @@ class Session:
         return replace(self.run(self.best.state(self.trainer, self.state)), is_best=True)
 
     def save(self, state: State) -> None:
-        """Write ``checkpoint.h5``, then the files derived from it; without a folder, write nothing."""
+        """Write ``checkpoint.h5`` and the files derived from it; without a folder, write nothing."""
         if self.folder is None:
             return
         parts = state, self.history, self.evaluations, self.best

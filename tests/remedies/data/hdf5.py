@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from vsmnp.data import load_data
+from vsmnp.data import hdf5_ends, load_data
 
 from ..follow import Step, remedy
 
@@ -247,6 +247,22 @@ def a_dataset_that_claims_more_than_it_stores(patch: pytest.MonkeyPatch) -> Iter
     with h5py.File(PATH, "w") as file:
         file.create_dataset("x", (20, 10_000_000), "f8", chunks=(20, 3))[:, :3] = X
     yield good()
+    yield good(write())
+
+
+@remedy("because the file is damaged: write it again with h5py")
+def a_file_that_hdf5_reads_for_ever(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    layout = h5py.VirtualLayout(X.shape, "f8")
+    with h5py.File(PATH, "w") as file:
+        file["part"] = X
+        layout[:] = h5py.VirtualSource(".", "part", X.shape)
+        file.create_virtual_dataset("x", layout)
+    content = PATH.read_bytes()
+    heap = content.index(b"GCOL")
+    PATH.write_bytes(content[: heap + 16] + bytes(16) + content[heap + 32 :])
+    with pytest.MonkeyPatch.context() as short:
+        short.setattr(hdf5_ends, "LONGEST", 2.0)
+        yield good()
     yield good(write())
 
 

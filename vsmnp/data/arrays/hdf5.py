@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import DataError
 from ...types import Array
+from ..hdf5_ends import require_end
 from ..hdf5_reach import file_behind
 from ..mapped import mapped
 from ..parse_errors import MOST_BYTES_PER_BYTE, reading
@@ -56,10 +57,13 @@ def read_h5(path: Path, memory_budget: float) -> Arrays:
     Raises
     ------
     DataError
-        If HDF5 refuses the file, or the values lie in another one; the message says why.
+        If HDF5 refuses the file or comes to no end with it, or the values lie in another one; the message
+        says why.
     """
     import h5py
 
+    with reading(path, "an HDF5 file", "write it again"):
+        require_end(path)
     with reading(path, "an HDF5 file", "write it again"), _diagnosed(path), h5py.File(path, "r") as file:
         away = {name: behind for name in file if (behind := file_behind(file, name))}
         dead = [name for name in file if name not in away and file.get(name) is None]

@@ -1,0 +1,69 @@
+"""Find out in another process whether HDF5 comes to an end with a file.
+
+In damaged files HDF5 can loop for ever: sixteen zero bytes in the global heap are enough, and only the end of
+the process stops it. What HDF5 is asked for is therefore first asked in another process, which may take a
+stated time. Nothing is imported there from the current folder.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import PIPE
+
+from ..errors import DataError
+from . import hdf5_reach
+
+#: Seconds that another process may take.
+LONGEST = 60.0
+
+
+class EndlessError(Exception):
+    """HDF5 takes too long, or ends its process by a signal."""
+
+
+def elsewhere(*program: str, content: bytes = b"") -> bytes:
+    """Run a Python program in another process, and return what it prints.
+
+    Raises
+    ------
+    EndlessError
+        If it takes longer than :data:`LONGEST` seconds, or is ended by a signal.
+    ValueError
+        If it fails otherwise.
+    """
+    with subprocess.Popen([sys.executable, "-P", *program], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        try:
+            found, _ = process.communicate(content, LONGEST)
+        except subprocess.TimeoutExpired as error:
+            raise EndlessError from error
+        finally:  # also at an interrupt
+            process.kill()
+            process.wait()
+    if process.returncode < 0:
+        raise EndlessError
+    if process.returncode:
+        raise ValueError("the program fails")
+    return found
+
+
+def require_end(path: Path) -> None:
+    """Check that HDF5 comes to an end with what :func:`vsmnp.data.hdf5_reach.look` asks for.
+
+    A file that it refuses has an end as well: who opens it says why.
+
+    Raises
+    ------
+    DataError
+        If it does not.
+    """
+    try:
+        elsewhere(hdf5_reach.__file__, str(path))
+    except EndlessError as error:
+        raise DataError(
+            f"HDF5 comes to no end with {path} within {LONGEST:.0f} s, or fails in it, because the file is "
+            "damaged: write it again with h5py."
+        ) from error
+    except (ValueError, OSError):
+        return
