@@ -96,7 +96,7 @@ def _forked(program: str, path: str) -> bytes:
 
 
 def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path, until: float) -> None:
-    """Read inputs from ``first`` until ``last`` or a time; the file ``at`` has the number of the one at hand."""
+    """Read inputs from ``first`` until ``last`` or a time; the file ``at`` has the number of the last one."""
     from vsmnp.errors import VsmnpError
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
