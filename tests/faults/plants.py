@@ -35,7 +35,7 @@ def _deep() -> None:
 
 
 def _unheeded() -> None:
-    """Ignore that a file could not be written."""
+    """Skip the error of a file that could not be written."""
     from vsmnp.errors import StorageError
     from vsmnp.runs import folder
 
