@@ -119,7 +119,7 @@ def _virtual(path: Path) -> Path:
 
 
 def zeros_in_the_heap(path: Path) -> Path:
-    """Overwrite the list of the parts of a virtual dataset, which HDF5 then reads for ever."""
+    """Replace the list of the parts of a virtual dataset by zeros, which HDF5 then reads for ever."""
     content = _virtual(path).read_bytes()
     heap = content.index(b"GCOL")
     path.write_bytes(content[: heap + 16] + bytes(16) + content[heap + 32 :])

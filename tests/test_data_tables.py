@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsmnp.data import load_data
+from vsmnp.data.arrays.numbers import Decimal, number
 from vsmnp.data.arrays.table import names_in
 from vsmnp.errors import DataError
 from vsmnp.types import Array
@@ -107,6 +108,12 @@ def test_separators_of_thousands(path: Path, text: str, expected: list[list[floa
 def test_what_is_no_number(path: Path, field: str) -> None:
     with pytest.raises(DataError, match=r"text, not numbers, in a \(line 3"):
         read(path, f'a,b\n1,2\n"{field}",3\n')
+
+
+@pytest.mark.parametrize("mark", ["", ".", ","])
+def test_a_field_of_a_million_digits_is_text_at_once(mark: Decimal) -> None:
+    """A pattern that matches digits in two ways would take days for it."""
+    assert number("9" * 1_000_000 + "x", mark) is None
 
 
 def test_a_comma_that_may_be_either_mark_is_refused(path: Path) -> None:

@@ -16,6 +16,7 @@ import shutil
 import signal
 import struct
 import sys
+import time
 import traceback
 import warnings
 from contextlib import suppress
@@ -33,8 +34,8 @@ SECONDS, MEMORY = 10, 6 * 2**30
 INPUTS = 1_000_000
 #: Inputs of one child.
 BATCH = 5_000
-#: Seconds for the look at an HDF5 file.
-_LOOK = 1
+#: Seconds of the processor for the look at an HDF5 file.
+_LOOK = 0.2
 #: Inputs that are kept of a reader, beside the valid files, and bytes of the longest.
 KEPT, LONGEST = 300, 20_000
 #: Values that lengths and offsets are set to.
@@ -84,8 +85,7 @@ def _forked(program: str, path: str) -> bytes:
     pid = os.fork()
     if not pid:
         try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(_LOOK)
+            signal.setitimer(signal.ITIMER_PROF, _LOOK)
             hdf5_reach.look(path)
         finally:
             os._exit(0)
@@ -94,8 +94,8 @@ def _forked(program: str, path: str) -> bytes:
     return b""
 
 
-def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path) -> None:
-    """Read inputs ``first`` to ``last``; the file ``at`` has the number of the one that is read."""
+def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path, until: float) -> None:
+    """Read inputs from ``first`` until ``last`` or a time; the file ``at`` has the number of the last one."""
     from vsmnp.errors import VsmnpError
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -113,6 +113,8 @@ def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Pat
             reached.watch(lambda: reader.read(path))
     for number in range(first, last):
         os.pwrite(at, struct.pack("<q", number), 0)
+        if time.monotonic() > until:
+            break
         content = mutant(reader, pool, number)
         path.write_bytes(reader.complete(content))
         said = ""
@@ -135,7 +137,8 @@ def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Pat
         elif reached.new and len(content) <= LONGEST and len(pool) < len(seeds) + KEPT:
             pool.append(content)
             (place / f"{number}.kept").write_bytes(content)
-    os.pwrite(at, struct.pack("<q", last), 0)
+    else:
+        os.pwrite(at, struct.pack("<q", last), 0)
     sys.stdout.flush()
 
 
@@ -172,15 +175,18 @@ def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
         number, end = share.part * each, (share.part + 1) * each
         until = (index + 1) / len(chosen) * share.seconds
         while number < end and share.spent < until:
-            number = _one_batch(reader, seeds, number, min(end, number + BATCH), here, counts)
+            left = time.monotonic() + until - share.spent
+            number = _one_batch(reader, seeds, number, min(end, number + BATCH), here, counts, left)
         share.left += end - number
         counts.progress(reader.name)
     return counts
 
 
-def _one_batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Path, counts: Counts) -> int:
+def _one_batch(
+    reader: Reader, seeds: list[bytes], first: int, last: int, place: Path, counts: Counts, until: float
+) -> int:
     child: Child = start(
-        lambda: _batch(reader, seeds, first, last, place), place, forbidden=place.parent / "forbidden"
+        lambda: _batch(reader, seeds, first, last, place, until), place, forbidden=place.parent / "forbidden"
     )
     at = place / "at"
     before, ended = -1, child.ended(SECONDS + 5)
@@ -200,7 +206,7 @@ def _one_batch(reader: Reader, seeds: list[bytes], first: int, last: int, place:
     counts.outside += end.state.outside
     if end.state.programs:
         counts.faults.append(f"{reader.name} {first}-{last}: {end.state.foreign.decode()}")
-    if reached < last:
+    if reached < last and (end.code or end.hung):
         what = "hangs" if end.hung else "tracebacks"
         shutil.copyfile(place / reader.suffix, place / f"{reached}.failing")
         counts.fault(what, f"{reader.name} input {reached} ends the process ({end.code})")

@@ -35,7 +35,7 @@ def _deep() -> None:
 
 
 def _unheeded() -> None:
-    """Go on as if a file had been written when it was not."""
+    """Skip the error of a file that could not be written."""
     from vsmnp.errors import StorageError
     from vsmnp.runs import folder
 
