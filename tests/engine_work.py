@@ -54,7 +54,7 @@ def wait_for_stop(item: int, report: Report, stop: Stop) -> int:
 
 
 def fault(item: int, report: Report, stop: Stop) -> int:
-    """Fail as a fault of vsmnp would, or as a module that is missing."""
+    """Raise what a fault of vsmnp or a missing module raises."""
     if item == 1:
         raise KeyError("steps")
     if item == 2:

@@ -299,7 +299,7 @@ def a_process_that_the_system_ends(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 
 def broken(cell: Cell, report: Callable[[int], None], stop: Callable[[], bool]) -> None:
-    """Fail as a fault of vsmnp would."""
+    """Raise what a fault of vsmnp raises."""
     raise KeyError("steps")
 
 

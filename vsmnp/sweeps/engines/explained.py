@@ -9,7 +9,8 @@ from platform import node
 from traceback import extract_tb
 
 from ...errors import VsmnpError
-from .engine import Item, Report, Result, Stop, Work, WorkFailedError
+from ...types.progress import Stop
+from .engine import Item, Report, Result, Work, WorkFailedError
 
 #: The name of a library at the begin of a requirement, such as ``numpy>=2.0``.
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
