@@ -147,8 +147,8 @@ class Settings(ShownByChanges):
     )
     sd_init: float = _objective(
         0.0,
-        f"Initial sqrt(gamma), the standard deviation of the likelihood; 0: {SD_INIT:g}, with --optimizer sgd "
-        f"{PLAIN_SD_INIT:g}, or {STANDARDISED_SD_INIT:g} for standardised data.",
+        f"Initial sqrt(gamma), the standard deviation of the likelihood; 0: {SD_INIT:g}, with --optimizer "
+        f"sgd {PLAIN_SD_INIT:g}, or {STANDARDISED_SD_INIT:g} for standardised data.",
         least=0,
     )
 
