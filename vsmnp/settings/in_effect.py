@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import cast
 
-from .choices import ARCHITECTURES, INFERENCES, BatchNormRule
-from .left_open import MOST_EPOCHS, SD_INIT, STANDARDISED_SD_INIT, STEPS
+from .choices import ARCHITECTURES, INFERENCES, OPTIMIZERS, BatchNormRule
+from .left_open import MOST_EPOCHS, PLAIN_SD_INIT, SD_INIT, STANDARDISED_SD_INIT, STEPS
 from .settings import Settings
 
 #: The settings that a model of an ensemble may have for itself; all others are those of the ensemble.
@@ -46,7 +46,9 @@ def initial_sd(settings: Settings) -> float:
     fixed = settings.fixed_gamma()
     if fixed is not None:
         return float(fixed**0.5)
-    return settings.sd_init or (STANDARDISED_SD_INIT if settings.standardize in STANDARDISED else SD_INIT)
+    if settings.sd_init or settings.standardize in STANDARDISED:
+        return settings.sd_init or STANDARDISED_SD_INIT
+    return PLAIN_SD_INIT if OPTIMIZERS[settings.optimizer].is_plain else SD_INIT
 
 
 def with_initial_sd(settings: Settings) -> Settings:

@@ -10,5 +10,7 @@ MOST_EPOCHS = 1000
 BATCH_SIZE = 200
 #: Initial ``sqrt(gamma)`` for data in units of their own.
 SD_INIT = 0.05
+#: The same with plain gradient steps of the decoder, which grow with powers of ``1/gamma``.
+PLAIN_SD_INIT = 0.1
 #: Initial ``sqrt(gamma)`` for standardised data, whose columns have this standard deviation.
 STANDARDISED_SD_INIT = 1.0

@@ -30,7 +30,7 @@ from .choices import (
     row_of,
 )
 from .combinations import check_combinations, check_parts, check_ranges
-from .left_open import BATCH_SIZE, MOST_EPOCHS, SD_INIT, STANDARDISED_SD_INIT, STEPS
+from .left_open import BATCH_SIZE, MOST_EPOCHS, PLAIN_SD_INIT, SD_INIT, STANDARDISED_SD_INIT, STEPS
 from .values import GROUPS, BelongsTo, ShownByChanges, checked, is_positive, setting
 
 #: The functions that write a row, one for each group.
@@ -147,8 +147,8 @@ class Settings(ShownByChanges):
     )
     sd_init: float = _objective(
         0.0,
-        f"Initial sqrt(gamma), the standard deviation of the likelihood; 0: {SD_INIT:g}, or "
-        f"{STANDARDISED_SD_INIT:g} for standardised data.",
+        f"Initial sqrt(gamma), the standard deviation of the likelihood; 0: {SD_INIT:g}, with --optimizer "
+        f"sgd {PLAIN_SD_INIT:g}, or {STANDARDISED_SD_INIT:g} for standardised data.",
         least=0,
     )
 
