@@ -62,11 +62,10 @@ def code_of(text: str) -> list[Block]:
 
 
 def commands_of(text: str) -> list[str]:
-    """List every line behind a prompt."""
-    inside = [
-        line for b in blocks(text) if b.kind in ("console", "sh", "bash") for line in b.body.splitlines()
-    ]
-    return [line.removeprefix("$ ") for line in inside if line.startswith("$ ")]
+    """List every line behind a prompt, together with those that a backslash adds to it."""
+    shell = "\n".join(b.body for b in blocks(text) if b.kind in ("console", "sh", "bash"))
+    lines = re.sub(r"\\\n\s*", "", shell).splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 # --- Python ---------------------------------------------------------------------------------------

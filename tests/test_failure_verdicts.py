@@ -119,6 +119,21 @@ def test_the_sentences_follow_the_numbers() -> None:
     assert "Variance of the gradient at a trained model, against M1's: m2 2." in text
 
 
+def test_objectives_with_the_same_verdicts_are_named_together_with_the_range_of_their_differences() -> None:
+    rows = [
+        _row("elbo", 0.3), _row("m1", 0.29), _row("m2-biased", 0.8), _row("m3-unbiased", 0.31),
+        _row("m2-unbiased", 1.1), _row("m3-biased", 0.3, early=0.2),
+    ]  # fmt: skip
+    found = verdicts(rows)
+    (kl,) = (each for each in findings(rows, found, []) if each.startswith("With KL inference, "))
+    behind = {v.of.objective: f"{v.interval.centre:+.2g}" for v in found}
+    assert sorted(kl.removeprefix("With KL inference, ").removesuffix(".").split("; ")) == [
+        f"m1 and m3-unbiased do not fail on mixture ({behind['m1']} to {behind['m3-unbiased']})",
+        f"m2-biased and m2-unbiased fail on mixture ({behind['m2-biased']} to {behind['m2-unbiased']})",
+        f"m3-biased is undecided on mixture ({behind['m3-biased']})",
+    ]
+
+
 def test_the_printed_medians_have_their_own_intervals() -> None:
     (first,) = medians([_row("elbo", 0.3)])
     values = np.sort(0.3 + JITTER * 4)

@@ -21,6 +21,7 @@ from vsmnp.cli import main
 from vsmnp.errors import ConfigError, LockedError
 from vsmnp.runs.lock import lock_folder
 from vsmnp.runs.session import Session
+from vsmnp.settings import in_effect
 from vsmnp.sweeps.axes import AxisInterval, crossed, grid, parse_axis
 from vsmnp.sweeps.cells import Cell, RefusedCell, cells_of, name_of, setting_of
 from vsmnp.sweeps.draw import METHODS, drawn
@@ -203,6 +204,29 @@ def test_a_sweep_with_more_steps_goes_on() -> None:
     assert longer.column("step") == [6, 6]
     whole = vsmnp.sweep({"seed": [0, 1]}, out="w", jobs=1, log_every=1, **{**SMALL, "steps": 6})
     np.testing.assert_array_equal(longer.run(seed=1).vae.theta, whole.run(seed=1).vae.theta)
+
+
+def test_a_sweep_whose_length_is_left_open_goes_on_after_a_shorter_one_and_not_after_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """10 minibatches are an epoch: a length that is left open is 3 epochs of them, or 25 steps."""
+    monkeypatch.setattr(in_effect, "MOST_EPOCHS", 3)
+    monkeypatch.setattr(in_effect, "STEPS", 25)
+    settings = {name: value for name, value in SMALL.items() if name != "steps"}
+
+    def steps(**length: float) -> list[Any]:
+        return vsmnp.sweep({"seed": [0, 1]}, out="s", jobs=1, **settings, **length).column("step")
+
+    assert steps(epochs=1.0) == [10, 10]
+    assert steps() == [25, 25]
+    monkeypatch.setattr(Session, "train", None)
+    assert steps() == steps(epochs=2.0) == [25, 25]
+
+
+def test_steps_do_not_go_on_as_epochs() -> None:
+    vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    with pytest.raises(ConfigError, match="holds a run with steps = 4, not 0: remove it"):
+        vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **{**SMALL, "steps": 0, "epochs": 1.0})
 
 
 def test_a_folder_with_other_runs_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     steps : int
         Number of decoder updates.
     batch_size : int
-        Size of a minibatch; 0: 1000, or all samples if there are fewer.
+        Size of a minibatch; 0: 200, or all samples if there are fewer.
     lr : float
         Step size of both networks.
     draws : int

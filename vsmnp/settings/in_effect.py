@@ -59,11 +59,21 @@ def with_initial_sd(settings: Settings) -> Settings:
     return settings if settings.fixed_gamma() else replace(settings, sd_init=initial_sd(settings))
 
 
-def length(settings: Settings, per_epoch: float) -> float:
-    """Return the number of steps of a run, not rounded, given those in which its data are read once."""
+def batches_per_step(settings: Settings) -> int:
+    """Return the number of minibatches that a step reads: J if the encoder has fresh ones, else 1."""
+    return settings.encoder_steps if settings.encoder_data == "fresh" else 1
+
+
+def steps_per_epoch(settings: Settings, n_train: int) -> float:
+    """Return the number of steps in which ``n_train`` training data are read once."""
+    return n_train // settings.batch_size / batches_per_step(settings)
+
+
+def length(settings: Settings, n_train: int) -> float:
+    """Return the number of steps of a run on ``n_train`` training data, not rounded."""
     if settings.steps:
         return settings.steps
-    steps = max(1.0, (settings.epochs or MOST_EPOCHS) * per_epoch)
+    steps = max(1.0, (settings.epochs or MOST_EPOCHS) * steps_per_epoch(settings, n_train))
     return steps if settings.epochs else min(STEPS, steps)
 
 

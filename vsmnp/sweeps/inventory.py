@@ -9,6 +9,8 @@ from pathlib import Path
 from ..errors import CheckpointError
 from ..runs import checkpoint
 from ..runs.folder import CHECKPOINT
+from ..runs.stored_data import ABOUT
+from ..settings.in_effect import length
 from ..settings.resolve import resolved, stored
 from .cell_session import check_same
 from .cells import Cell, RefusedCell
@@ -79,7 +81,8 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
         step, alive = int(arrays["step"]), bool(arrays["alive"].any())
         columns = {name: arrays[f"history/{name}"] for name in attributes["columns"]}
         figures = {name: float(column[-1].mean()) for name, column in columns.items() if len(column)}
-        ended = attributes.get("stopped_early") or step >= attributes["steps"]
+        steps, n_train = attributes["steps"], attributes[ABOUT]["n_train"]
+        ended = attributes.get("stopped_early") or step >= steps
     except (CheckpointError, KeyError) as error:
         return CellOutcome(
             Status.FAILED,
@@ -88,7 +91,9 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
             else f"{folder / CHECKPOINT} is not of this version: remove the folder.",
         )
     wanted = cell.settings
-    longer = wanted.steps > settings.steps > 0 or (not wanted.steps and wanted.epochs > settings.epochs)
+    by_epochs = not wanted.steps and not settings.steps
+    asked = round(length(replace(settings, epochs=wanted.epochs), n_train))
+    longer = wanted.steps > settings.steps > 0 or (by_epochs and asked > steps)
     check_same(replace(settings, steps=wanted.steps) if longer else settings, resolved(wanted), folder)
     if not alive:
         return CellOutcome(Status.DIVERGED, step, figures)

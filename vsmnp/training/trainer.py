@@ -24,7 +24,7 @@ from ..parallel.devices import on_device
 from ..parallel.division import DividedBatch
 from ..parallel.single import ALONE
 from ..rng import Key, Stream
-from ..settings.in_effect import initial_sd, length
+from ..settings.in_effect import batches_per_step, initial_sd, length, steps_per_epoch
 from ..settings.settings import Settings
 from ..types import Array, FusedStep, Kernels, StepSpec, StepTerms
 from ..types.division import Communicator
@@ -90,7 +90,7 @@ class Trainer:
         division = DividedBatch(settings.parts, on_device(ranks, settings.device)) if is_divided else None
         own = division.rows(settings.batch_size) if division else None
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype, own)
-        warmup = settings.kl_warmup * _steps_per_epoch(settings, batches)
+        warmup = settings.kl_warmup * steps_per_epoch(settings, dataset.n_train)
         learning = build_learning(settings, warmup)
         if settings.bilevel_steps:
             lr = step_sizes(k, settings, members).bilevel
@@ -127,7 +127,7 @@ class Trainer:
     @cached_property
     def scheduled(self) -> ScheduledStepSizes:
         """The schedule of the step sizes of both networks; bi-level updates keep theirs."""
-        per_epoch = _steps_per_epoch(self.settings, self.batches)
+        per_epoch = steps_per_epoch(self.settings, self.batches.dataset.n_train)
         return ScheduledStepSizes.of(self.k, self.settings, self.members, per_epoch, self.total_steps)
 
     @property
@@ -152,12 +152,12 @@ class Trainer:
     @property
     def batches_per_step(self) -> int:
         """Number of minibatches per step: J if the encoder has fresh ones, else 1."""
-        return _batches_per_step(self.settings)
+        return batches_per_step(self.settings)
 
     @property
     def total_steps(self) -> int:
         """Number of decoder updates of the whole run."""
-        steps = length(self.settings, _steps_per_epoch(self.settings, self.batches))
+        steps = length(self.settings, self.batches.dataset.n_train)
         if steps * max(self.settings.encoder_steps + 1, self.settings.bilevel_steps) >= 2**32:
             raise ConfigError(
                 "--steps (or --epochs), --encoder-steps and --bilevel-steps come to more than 2^32 updates: "
@@ -169,7 +169,7 @@ class Trainer:
     def evaluation_interval(self) -> int:
         """Steps between evaluations during training; 0 means none."""
         epochs = self.settings.evaluate_every
-        per_epoch = _steps_per_epoch(self.settings, self.batches)
+        per_epoch = steps_per_epoch(self.settings, self.batches.dataset.n_train)
         return max(1, round(epochs * per_epoch)) if epochs else 0
 
     def evaluates_at(self, step: int) -> bool:
@@ -307,13 +307,3 @@ class Trainer:
                 self.step(trial)
             self.k.to_host(trial.alive)
         return (time.perf_counter() - start) / repeats
-
-
-def _batches_per_step(settings: Settings) -> int:
-    """Return the number of minibatches that a step reads: J if the encoder has fresh ones, else 1."""
-    return settings.encoder_steps if settings.encoder_data == "fresh" else 1
-
-
-def _steps_per_epoch(settings: Settings, batches: Batches) -> float:
-    """Return the number of steps in which the training data are read once."""
-    return batches.per_epoch / _batches_per_step(settings)

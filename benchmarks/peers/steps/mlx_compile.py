@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -104,7 +103,7 @@ class MlxContender:
         phi, theta, x = *self.state[:2], self.minibatches[0]
         inferred, g_phi = mx.value_and_grad(self._elbo)(phi, theta, x, mx.array(noise.inference[0][0]))
         learned, g_theta = mx.value_and_grad(self._learning)(theta, phi, x, mx.array(noise.learning[0]))
-        named = map(partial(self._named), (0, 1), (g_phi, g_theta))
+        named = map(self._named, (0, 1), (g_phi, g_theta))
         return Evaluation(np.array(inferred)[None], np.array(learned)[None], *named)
 
     def step(self, noise: Noise | None = None) -> None:

@@ -38,7 +38,7 @@ class Network:
         return self.buffers[key]
 
     def adam(self, lr: float) -> None:
-        """Move the vector by a step of Adam, in five passes without a new array."""
+        """Move the vector by a step of Adam, without a new array."""
         self.t += 1
         one, two = 1 - 0.9**self.t, 1 - 0.999**self.t
         p, g, m, v, a, b = self.p, self.g, self.m, self.v, self.a, self.b
