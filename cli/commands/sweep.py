@@ -68,7 +68,7 @@ _SHOWN = 10
     "--config", type=FILE, help="Start from the settings in this config.toml; FILE and options override them."
 )
 @click.option("--out", type=PATH, help="Folder of the sweep, with a folder for each cell.")
-@engine_options(default_jobs=0)
+@engine_options(default_jobs=0, has_device=True)
 @click.option(
     "--pack",
     type=click.IntRange(min=0),
