@@ -1,4 +1,4 @@
-"""Measure a step of packs of 8 to 256 models, for each model, in one process of one thread.
+"""Measure a step of packs of 1 to 256 models, for each model, in one process of one thread.
 
     python benchmarks/pack_sizes.py
 

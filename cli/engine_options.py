@@ -15,14 +15,15 @@ from .options import F, with_options
 ENGINE_PARAMETERS = ("on", "jobs", "partition")
 
 
-def engine_options(default_jobs: int) -> Callable[[F], F]:
-    """Return a decorator that gives a command the options of engines."""
+def engine_options(default_jobs: int, has_device: bool = False) -> Callable[[F], F]:
+    """Return a decorator that gives a command the options of engines; it may have a ``--device`` as well."""
+    gpus = " or for each GPU with --device gpu," if has_device else ""
     forms = ", ".join(row.form for row in ENGINES.values())
     return with_options(
         click.option("--on", default="local", help=f"Where the runs are trained: {forms}."),
         click.option("--jobs", type=click.IntRange(min=0), default=default_jobs,
-                     help="Number of processes or jobs that train at the same time; 0: one for each core, or "
-                     "for each GPU with --device gpu, and 100 with slurm."),
+                     help="Number of processes or jobs that train at the same time; 0: one for each core,"
+                     f"{gpus} and 100 with slurm."),
         click.option("--partition", default="", show_default=False, help="Partition of the jobs of Slurm."),
     )  # fmt: skip
 

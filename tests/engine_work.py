@@ -62,6 +62,11 @@ def fault(item: int, report: Report, stop: Stop) -> int:
     return item
 
 
+def exhaust(item: int, report: Report, stop: Stop) -> int:
+    """Raise what an array that is too large raises."""
+    raise MemoryError
+
+
 def card(item: tuple[int, Path], report: Report, stop: Stop) -> tuple[int, str]:
     """Return the process with the GPU that it sees; the first process that has item 2 is lost."""
     number, folder = item

@@ -16,7 +16,7 @@ import pytest
 
 from vsmnp.data import hdf5_ends, hdf5_reach, load_data
 from vsmnp.data.hdf5_reach import file_behind
-from vsmnp.errors import CheckpointError, DataError
+from vsmnp.errors import CheckpointError, DataError, Interrupted
 from vsmnp.runs import checkpoint
 from vsmnp.runs.latent_file import read_latents
 
@@ -135,13 +135,49 @@ def test_a_file_without_an_end_is_one_sentence(
         read(zeros_in_the_heap(tmp_path / "x.h5"))
 
 
-def test_an_interrupt_ends_the_look_at_a_file_without_an_end(tmp_path: Path) -> None:
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The processes that look at files."""
+    begin, begun = hdf5_ends.subprocess.Popen, []
+
+    def noted(*command: Any, **options: Any) -> Any:
+        begun.append(begin(*command, **options))
+        return begun[-1]
+
+    monkeypatch.setattr(hdf5_ends.subprocess, "Popen", noted)
+    return begun
+
+
+def test_an_interrupt_ends_the_look_at_a_file_without_an_end(tmp_path: Path, looks: list[Any]) -> None:
     path = zeros_in_the_heap(tmp_path / "x.h5")
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         load_data(str(path))
     timer.join()
+    assert looks[0].returncode is not None
+
+
+def test_ctrl_c_of_a_terminal_is_a_stop_where_this_process_leaves_it_to_another(
+    tmp_path: Path, looks: list[Any]
+) -> None:
+    """The look gets it too, also within HDF5, and the file is not called damaged."""
+    path = zeros_in_the_heap(tmp_path / "x.h5")
+    timer = threading.Timer(2.0, lambda: looks[0].send_signal(signal.SIGINT))
+    timer.start()
+    with pytest.raises(Interrupted, match="Stopped"):
+        load_data(str(path))
+    timer.join()
+
+
+def test_a_look_ends_though_its_parent_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alarm comes after one second here, and nobody else ends the look."""
+    path = zeros_in_the_heap(tmp_path / "x.h5")
+    begin = hdf5_ends._BEGIN.replace(f"({2 * hdf5_ends.LONGEST:.0f})", "(1)")
+    assert begin != hdf5_ends._BEGIN
+    monkeypatch.setattr(hdf5_ends, "_BEGIN", begin)
+    with pytest.raises(DataError, match="HDF5 comes to no end with"):
+        load_data(str(path))
 
 
 def test_a_crash_of_hdf5_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +194,7 @@ def test_no_program_of_the_current_folder_is_started(tmp_path: Path, monkeypatch
     for name in ("h5py", "numpy", "io", "sitecustomize"):
         Path(f"{name}.py").write_text("open('started', 'w')")
     assert load_data(str(_virtual(tmp_path / "x.h5"))).n_train == 18
-    assert hdf5_ends.elsewhere("-c", "import h5py; print(h5py.__name__)") == b"h5py\n"
+    assert hdf5_ends.elsewhere("import h5py; print(h5py.__name__)") == b"h5py\n"
     assert not Path("started").exists()
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -17,20 +18,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engine_work import double, end_always, end_once, fail, fault, wait_for_stop
+from engine_work import double, end_always, end_once, exhaust, fail, fault, wait_for_stop
 
 from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError, LockedError
 from vsmnp.runs import checkpoint
 from vsmnp.sweeps.cells import Cell, cells_of
 from vsmnp.sweeps.driver import Driver
-from vsmnp.sweeps.engines import explained, local
+from vsmnp.sweeps.engines import dask, explained, local
 from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
 from vsmnp.sweeps.engines.completed import LOSSES, completed
 from vsmnp.sweeps.engines.dask import DaskCluster
 from vsmnp.sweeps.engines.driver_file import DriverFile
 from vsmnp.sweeps.engines.engine import EngineLostError, Order, WorkEngine, WorkerLostError, WorkFailedError
 from vsmnp.sweeps.engines.local import THIS_PROCESS, LocalProcesses, ThisProcess
-from vsmnp.sweeps.engines.remote import Failed, check_worker, work_remotely
+from vsmnp.sweeps.engines.remote import ExecutorPool, Failed, check_worker, work_remotely
 from vsmnp.sweeps.engines.slurm import SlurmJobs
 from vsmnp.sweeps.waiting import lock_sweep
 from vsmnp.version import VERSION
@@ -156,6 +157,30 @@ def test_a_worker_of_another_version_or_folder_is_one_sentence(tmp_path: Path) -
     assert work_remotely(double, 1, VERSION, file) == 2
 
 
+def test_a_lack_of_memory_of_a_worker_is_told_as_one(tmp_path: Path) -> None:
+    """It comes as a result: an engine makes errors of its own of what is raised."""
+    file = DriverFile.below(tmp_path)
+    file.write()
+    with ThreadPoolExecutor() as executor:
+        pool = ExecutorPool(executor, file, 1)
+        error = pool.submit(exhaust, 0, 1).exception()
+    assert isinstance(error, MemoryError)
+    assert not pool.is_loss(error)
+    assert isinstance(work_remotely(exhaust, 1, VERSION, file), Failed)
+
+
+def test_a_worker_of_dask_that_is_lost_before_the_work_is_passed_over(tmp_path: Path) -> None:
+    """Of the others, one that cannot import vsmnp is named."""
+    found: dict[str, Exception | None] = {"tcp://a": ConnectionError("in <TCP>: closed"), "tcp://b": None}
+    client = SimpleNamespace(wait_for_workers=lambda *_, **__: None, run=lambda *_, **__: found)
+    dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path))
+    found["tcp://c"] = RuntimeError("RuntimeError(\"No module named 'vsmnp'\")")
+    with pytest.raises(
+        WorkFailedError, match=r"tcp://c cannot import what it needs \(No module named 'vsmnp'\)"
+    ):
+        dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path))
+
+
 def test_a_worker_without_a_library_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = DriverFile.below(tmp_path)
     file.write()
@@ -242,6 +267,7 @@ def test_a_killed_driver_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 _LATE = """
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from engine_work import end_late

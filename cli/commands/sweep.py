@@ -68,7 +68,7 @@ _SHOWN = 10
     "--config", type=FILE, help="Start from the settings in this config.toml; FILE and options override them."
 )
 @click.option("--out", type=PATH, help="Folder of the sweep, with a folder for each cell.")
-@engine_options(default_jobs=0)
+@engine_options(default_jobs=0, has_device=True)
 @click.option(
     "--pack",
     type=click.IntRange(min=0),
@@ -170,7 +170,7 @@ def _report(found: SweepTable, as_json: bool, quiet: bool) -> None:
     if len(failures) > _SHOWN:
         note(f"{len(failures) - _SHOWN} more cells failed: sweep.csv has their sentences.")
     if failures and len(failures) == len(found.cells):
-        raise ConfigError("Every cell of the sweep failed: correct the settings that the sentences name.")
+        raise ConfigError("Every cell of the sweep failed: do what the sentences of the cells ask for.")
 
 
 def _explain(cells: list[Cell | RefusedCell], driver: Driver, out: Path | None, as_json: bool) -> None:

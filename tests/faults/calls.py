@@ -18,12 +18,12 @@ _OF_LIBRARIES = (-signal.SIGSEGV, -signal.SIGABRT)
 _SAID = ("Note: ", "Missing from this grid: ")
 
 
-def calls_of(work: Work, template: Path, folder: Path) -> dict[str, int]:
-    """Count the calls of each kind in an undisturbed run of a command."""
+def undisturbed(work: Work, template: Path, folder: Path) -> Ended:
+    """Run a command without faults, and count its calls."""
     ended = run(work.words, copied(template, folder), Plan(tuple(KINDS), -1, COUNT))
     assert ended.code == 0, ended.output
     assert not ended.fault, ended.output
-    return dict(zip(KINDS, ended.state.counts, strict=True))
+    return ended
 
 
 def plans(calls: dict[str, int]) -> Iterator[Plan]:
@@ -44,10 +44,18 @@ def kill_plans(calls: dict[str, int]) -> Iterator[Plan]:
         yield Plan(kinds, k, KILL)
 
 
+def _notes(output: str) -> set[str]:
+    """Return the lines that say what could not be written or read, and other notes."""
+    return {line for line in output.splitlines() if any(each in line for each in _SAID)}
+
+
 def judge(
-    work: Work, plan: Plan, ended: Ended, folder: Path, wanted: dict[str, bytes], counts: Counts
+    work: Work, plan: Plan, ended: Ended, alone: Ended, folder: Path, wanted: dict[str, bytes], counts: Counts
 ) -> None:
-    """Count what is wrong with the end of a command under a fault, and with its work done again."""
+    """Count what is wrong with the end of a command under a fault, and with its work done again.
+
+    A note that the command makes ``alone`` too says nothing of the fault.
+    """
     said = f"{work.name}, {plan}, at {ended.state.last.decode()}"
     killed = plan.mode == KILL and ended.code == -9
     if ended.hung:
@@ -56,7 +64,7 @@ def judge(
         counts.refused += 1
     elif ended.fault and not killed:
         counts.fault("tracebacks", f"{said}: {ended.fault}\n{ended.output[-1500:]}")
-    silent = not ended.code and not any(each in ended.output for each in _SAID)
+    silent = not ended.code and _notes(ended.output) <= _notes(alone.output)
     if silent and (wrong := differing(contents(folder), wanted)):
         counts.fault("differing", f"{said}: ends without a word with other {wrong}: {ended.output[-1500:]}")
     again = work.finish(folder)
@@ -74,12 +82,13 @@ def campaign(place: Path, share: Share, kills: bool, names: tuple[str, ...] = ()
     for index, work in enumerate(chosen):
         template = work.template(place / "templates" / work.name)
         folder = place / "work"
-        calls = calls_of(work, template, folder)
+        alone = undisturbed(work, template, folder)
+        calls = dict(zip(KINDS, alone.state.counts, strict=True))
         wanted = contents(folder)
         until = (index + 1) / len(chosen)
         for plan in share.of(list((kill_plans if kills else plans)(calls)), until):
             ended = run(work.words, copied(template, folder), plan)
             counts.tried += 1
-            judge(work, plan, ended, folder, wanted, counts)
+            judge(work, plan, ended, alone, folder, wanted, counts)
         counts.progress(work.name)
     return counts

@@ -118,7 +118,7 @@ def a_weight_where_z_moves(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 @remedy("need third derivatives: use fisher")
 def bilevel_updates_where_z_moves(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    lr = np.array([0.01])
+    lr = np.array([1e-9])
     yield outcome(Bilevel(PosteriorFisher(1, reparametrised=True), ELBO(1), 1, lr))
     yield outcome(Bilevel(PosteriorFisher(1), ELBO(1), 1, lr))
 

@@ -87,7 +87,7 @@ commands(__name__, {
         (*SWEEP, *ONE, "--on", "slurm"), "leave out --on slurm", (*SWEEP, *ONE),
     ),
     "cells that all fail": Case(
-        (*SWEEP, "--grid", "lr=-1"), "correct the settings that the sentences name",
+        (*SWEEP, "--grid", "lr=-1"), "do what the sentences of the cells ask for",
         (*SWEEP, "--grid", "lr=1"),
     ),
     "a column that is not there": Case(

@@ -2,38 +2,51 @@
 
 In damaged files HDF5 can loop for ever: sixteen zero bytes in the global heap are enough, and only the end of
 the process stops it. What HDF5 is asked for is therefore first asked in another process, which may take a
-stated time. Nothing is imported there from the current folder.
+stated time. Nothing is imported there from the current folder, Ctrl-C ends it also within HDF5, and it ends
+by itself if this process is killed.
 """
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE
 
-from ..errors import DataError
+from ..errors import DataError, Interrupted
 from . import hdf5_reach
 
 #: Seconds that another process may take.
 LONGEST = 60.0
+#: How a program begins: by default these two signals end a process also within HDF5. The alarm, which Windows
+#: lacks, comes only if the process that waits for it was killed.
+_BEGIN = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    f"getattr(signal, 'alarm', int)({2 * LONGEST:.0f}); "
+)
+#: Program that asks HDF5 for what the readers of data ask for, with the file of :mod:`hdf5_reach`.
+_LOOK = "import runpy; runpy.run_path({!r})['look'](sys.argv[1])"
 
 
 class EndlessError(Exception):
     """HDF5 takes too long, or ends its process by a signal."""
 
 
-def elsewhere(*program: str, content: bytes = b"") -> bytes:
-    """Run a Python program in another process, and return what it prints.
+def elsewhere(program: str, *arguments: str, content: bytes = b"") -> bytes:
+    """Run the text of a Python program in another process, and return what it prints.
 
     Raises
     ------
     EndlessError
         If it takes longer than :data:`LONGEST` seconds, or is ended by a signal.
+    Interrupted
+        If it is ended by Ctrl-C, which this process leaves to somebody else.
     ValueError
         If it fails otherwise.
     """
-    with subprocess.Popen([sys.executable, "-P", *program], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+    command = [sys.executable, "-P", "-c", _BEGIN + program, *arguments]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         try:
             found, _ = process.communicate(content, LONGEST)
         except subprocess.TimeoutExpired as error:
@@ -41,6 +54,8 @@ def elsewhere(*program: str, content: bytes = b"") -> bytes:
         finally:  # also at an interrupt
             process.kill()
             process.wait()
+    if process.returncode == -signal.SIGINT:
+        raise Interrupted("Stopped.")
     if process.returncode < 0:
         raise EndlessError
     if process.returncode:
@@ -57,9 +72,11 @@ def require_end(path: Path) -> None:
     ------
     DataError
         If it does not.
+    Interrupted
+        As :func:`elsewhere` does.
     """
     try:
-        elsewhere(hdf5_reach.__file__, str(path))
+        elsewhere(_LOOK.format(hdf5_reach.__file__), str(path))
     except EndlessError as error:
         raise DataError(
             f"HDF5 comes to no end with {path} within {LONGEST:.0f} s, or fails in it, because the file is "

@@ -1,13 +1,12 @@
 """Find what of an HDF5 file lies in other files, so that no file is read that the user has not named.
 
 A link may lead to another file, the values of a dataset may be stored in one, and a virtual dataset may be
-made of some: HDF5 follows all three without asking. As a program, this file looks at an HDF5 file as the
-readers of data do (:mod:`vsmnp.data.hdf5_ends`), for which it imports nothing of the package.
+made of some: HDF5 follows all three without asking. Nothing of the package is imported, because another
+process runs this file by itself (:mod:`vsmnp.data.hdf5_ends`).
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 #: Most links and virtual datasets that are followed from one name.
@@ -69,7 +68,3 @@ def look(path: str) -> None:
             _ = node.dtype, node.shape, node.id.get_storage_size(), node.id.get_offset()
             if node.chunks and node.shape:
                 node.id.get_num_chunks()
-
-
-if __name__ == "__main__":
-    look(sys.argv[1])

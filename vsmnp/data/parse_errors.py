@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, Interrupted
 
 #: Deflate cannot compress more than 1,032 bytes to one: a file that claims more is corrupt, and allocating
 #: the claimed size could exhaust the memory.
@@ -38,7 +38,7 @@ def reading(path: Path, kind: str, remedy: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except DataError:
+    except (DataError, Interrupted):
         raise
     except PermissionError as error:
         raise DataError(f"{path} may not be read: change its permissions.") from error

@@ -31,7 +31,7 @@ _ATTRIBUTES = "vsmnp"
 _LARGEST_ATTRIBUTE = 60_000
 #: Program that prints the attributes of a file of an earlier version.
 _READER = (
-    "import io, sys, h5py; file = h5py.File(io.BytesIO(sys.stdin.buffer.read()), 'r'); "
+    "import io, h5py; file = h5py.File(io.BytesIO(sys.stdin.buffer.read()), 'r'); "
     f"sys.stdout.buffer.write(file.attrs['{_ATTRIBUTES}'].encode())"
 )
 
@@ -177,7 +177,7 @@ def _text(file: Any, stored: Array | None, content: bytes) -> bytes:
     if isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str():
         return bytes(file.attrs[_ATTRIBUTES])
     try:
-        return elsewhere("-c", _READER, content=content)
+        return elsewhere(_READER, content=content)
     except EndlessError as error:
         raise ValueError("HDF5 does not read its attributes") from error
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from itertools import takewhile
 
 #: The variable by which CUDA shows a process some GPUs only: their numbers or names, separated by commas.
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def visible_cards() -> tuple[str, ...]:
-    """List the GPUs of this process as ``CUDA_VISIBLE_DEVICES`` names them; none without CuPy or a driver."""
+    """List the GPUs of this process as ``CUDA_VISIBLE_DEVICES`` names them; none without CuPy or a driver.
+
+    As for CUDA, a place that names no GPU, such as -1, ends the list.
+    """
     named = os.environ.get(VISIBLE)
     if named is not None:
-        return tuple(each.strip() for each in named.split(",") if each.strip() not in ("", "-1"))
+        return tuple(takewhile(lambda name: name not in ("", "-1"), map(str.strip, named.split(","))))
     try:
         import cupy
 

@@ -80,7 +80,7 @@ class _DaskPool(ExecutorPool):
 
     def translated(self, error: BaseException) -> BaseException:
         is_lost = type(error).__name__ == "KilledWorker"
-        if is_lost or isinstance(error, CancelledError | OSError | MemoryError):
+        if is_lost or isinstance(error, CancelledError | OSError):
             return error
         return failure_of(error, f"A worker of {self._address}")
 
@@ -131,6 +131,8 @@ def _client(engine: DaskCluster) -> Any:
 def _check_workers(client: Any, address: str, file: DriverFile) -> None:
     """Check that there are workers, and that each can run this version and reads the driver's file.
 
+    A worker that is lost meanwhile is passed over.
+
     Raises
     ------
     DeviceError
@@ -149,7 +151,7 @@ def _check_workers(client: Any, address: str, file: DriverFile) -> None:
     for worker, found in client.run(check_worker, VERSION, file, on_error="return").items():
         if isinstance(found, VsmnpError):
             raise found
-        if isinstance(found, Exception):  # of a class that Dask chooses
+        if isinstance(found, Exception) and not isinstance(found, OSError):  # of a class that Dask chooses
             raise cannot_import(f"The worker {worker}", _QUOTED.sub(r"\1", str(found)))
 
 

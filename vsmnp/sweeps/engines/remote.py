@@ -18,7 +18,7 @@ from .explained import explained, missing_libraries
 class Failed:
     """An error of the work, as a result: some engines return errors of their own kinds only."""
 
-    error: VsmnpError
+    error: Exception
 
 
 def check_worker(version: str, file: DriverFile) -> None:
@@ -51,7 +51,7 @@ def work_remotely(work: Work[Any, Any], item: Any, version: str, file: DriverFil
     try:
         check_worker(version, file)
         return explained(work, item, lambda parts: None, file.is_withdrawn)
-    except VsmnpError as error:
+    except (VsmnpError, MemoryError, OverflowError) as error:
         return Failed(error)
 
 
