@@ -36,7 +36,7 @@ from vsmnp.sweeps.engines.local import LocalProcesses
 from vsmnp.sweeps.packs import packs_of
 from vsmnp.sweeps.work import CellOutcome, Status
 
-BASE = {"steps": 50, "hidden": (4,), "batch_size": 20, "log_every": 50}
+BASE = {"steps": 50, "encoder_steps": 1, "hidden": (4,), "batch_size": 20, "log_every": 50}
 #: The engines whose time for a task is measured, with the library that each needs.
 OF_TASKS = {"local": "vsmnp", "dask": "distributed", "submitit": "submitit"}
 #: Most tasks of an engine that starts a process for each.

@@ -26,7 +26,7 @@ from vsmnp.training.trainer import Trainer
 K = load("cpu")
 BASE: dict[str, Any] = {
     "dataset": "mixture", "dtype": "float64", "batch_size": 130, "hidden": (9, 7), "steps": 10,
-    "seeds": (0, 2**63 - 5), "encoder_steps": 2,
+    "seeds": (0, 2**63 - 5), "encoder_steps": 2, "sd_init": 0.1,
 }  # fmt: skip
 ROUNDING = 1e-12
 

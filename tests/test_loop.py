@@ -320,7 +320,10 @@ def test_a_run_ends_when_no_model_is_left(monkeypatch: pytest.MonkeyPatch, step:
     ("choice", "term"),
     [
         ({"sd_init": 1e-11}, "learning.score_square"),
-        ({"sd_init": 1e-18, "encoder_lr": 1e-30, "encoder_optimizer": "sgd"}, "learning."),
+        (
+            {"sd_init": 1e-18, "encoder_lr": 1e-30, "encoder_optimizer": "sgd", "encoder_steps": 1},
+            "learning.",
+        ),
         ({"encoder_lr": 1e30, "encoder_optimizer": "sgd", "encoder_steps": 1}, "learning."),
         ({"encoder_lr": 1e30, "encoder_optimizer": "sgd", "encoder_steps": 2}, "inference."),
         ({"lr": 1e38, "optimizer": "sgd", "gamma": "1"}, "inference."),

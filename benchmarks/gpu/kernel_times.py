@@ -31,8 +31,8 @@ BATCH = 1000 if not rehearsal() else 20
 
 
 def _trainer(models: int, fused: bool) -> Trainer:
-    settings = Settings(hidden=(30, 30), activation="tanh", samples=1, batch_size=BATCH, steps=100,
-                        objective="m2", inference="kl", seeds=tuple(range(models)))  # fmt: skip
+    settings = Settings(hidden=(30, 30), activation="tanh", samples=1, encoder_steps=1, batch_size=BATCH,
+                        steps=100, objective="m2", inference="kl", seeds=tuple(range(models)))  # fmt: skip
     trainer = Trainer.build(load("cuda"), settings, load_data("mixture"), may_fuse=fused)
     assert trainer.recorded is not None
     trainer.recorded.obstacle = "each launch is measured"

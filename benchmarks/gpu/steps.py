@@ -24,7 +24,9 @@ def settings_of_steps() -> list[Settings]:
     from test_cuda_card import PAIRS
     from test_recorded import FUSED, TINY
 
-    timed = Settings(hidden=(30, 30), activation="tanh", samples=1, objective="m2", inference="kl")
+    timed = Settings(
+        hidden=(30, 30), activation="tanh", samples=1, encoder_steps=1, objective="m2", inference="kl"
+    )
     toured = [settings for dtype in (np.float32, np.float64) for settings in fused_settings(np.dtype(dtype))]
     recorded = [replace(TINY, **choice) for choice in FUSED]
     single = [

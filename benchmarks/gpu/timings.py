@@ -102,8 +102,8 @@ def products() -> Answers:
 
 def steps() -> Answers:
     """Time a step, fused and composed, launched and replayed, for 1 to 1,000 models."""
-    settings = Settings(hidden=(30, 30), activation="tanh", samples=1, batch_size=BATCH, steps=100,
-                        objective="m2", inference="kl")  # fmt: skip
+    settings = Settings(hidden=(30, 30), activation="tanh", samples=1, encoder_steps=1, batch_size=BATCH,
+                        steps=100, objective="m2", inference="kl")  # fmt: skip
     data = load_data("mixture")
     ways = [*product(FUSED, ("fused",)), *product(COMPOSED, ("composed",))]
     for (many, kind), name in product(ways, ("replayed", "launched")):

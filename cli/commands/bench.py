@@ -43,9 +43,9 @@ _ANOTHER = "name another file"
 @click.option("--arch", "archs", type=NameChoice(tuple(IMAGE_ARCHITECTURES)), multiple=True,
               help="Network of the suite images; repeat the option for several.")  # fmt: skip
 @click.option("--samples", type=COUNT, multiple=True, help="Posterior samples S; repeat for several.")
-@settings_options(
-    "activation", "kernels", "dtype", "tf32", "encoder_steps", "bilevel_steps", "encoder_optimizer"
-)
+@settings_options("activation", "kernels", "dtype", "tf32", "bilevel_steps", "encoder_optimizer")
+@click.option("--encoder-steps", type=COUNT, default=1,
+              help="Number J of encoder updates before each decoder update.")  # fmt: skip
 @click.option("--batch-size", type=COUNT, default=1000,
               help="Minibatch size N; the suite images uses 100 unless another size is given.")  # fmt: skip
 @click.option("--device", type=choices_of("device", "auto"), default="cpu", help="Device that is timed.")

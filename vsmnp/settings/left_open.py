@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Number of decoder updates of a run whose length is not chosen.
-STEPS = 7_500
+STEPS = 5_000
 #: Most passes of such a run over its training data: longer runs on few data fit the noise in them.
 MOST_EPOCHS = 1000
 #: Minibatch size N, if the training data are not fewer.

@@ -18,8 +18,8 @@ _PAPER_ESTIMATORS = {"squared_mean": "biased", "baseline": "none"}
 #: Appendix B.1 and the author's code: small networks on two-dimensional data.
 _PAPER_2D = {
     "hidden": (30, 30), "activation": "relu", "latent": 2, "scale": "softplus", "initial": "normal",
-    "sd_init": 0.1, "batch_size": 1000, "epochs": 100.0, "samples": 5, "encoder_data": "same",
-    "optimizer": "adam", "lr": 1e-4,
+    "sd_init": 0.1, "batch_size": 1000, "epochs": 100.0, "samples": 5,
+    "encoder_steps": 1, "encoder_data": "same", "optimizer": "adam", "lr": 1e-4,
     "encoder_optimizer": "sgd", "encoder_lr": INFERENCES[_INFERENCE].published_lr,
 }  # fmt: skip
 

@@ -107,7 +107,7 @@ class Settings(ShownByChanges):
         "identity", "covariance", part=BelongsTo("inference"),
     )  # fmt: skip
     samples: int = _objective(5, "Number S of posterior samples per datum.", least=1)
-    encoder_steps: int = _objective(1, "Number J of encoder updates before each decoder update.", least=1)
+    encoder_steps: int = _objective(2, "Number J of encoder updates before each decoder update.", least=1)
     bilevel_steps: int = _objective(
         0,
         "Number K of bi-level encoder updates, through which the decoder's gradient is taken (KL and fisher "
