@@ -106,16 +106,13 @@ class JobExecutor(Executor):
         """Set the futures of the jobs that have ended, until the executor is closed and none is left."""
         while not (self._closed.wait(_INTERVAL) and not self._jobs):
             with self._lock:
-                ended = [(future, job) for future, job in self._jobs.items() if job.done()]
+                ended = [(future, job) for future, job in self._jobs.items() if _has_ended(job)]
                 for future, _ in ended:
                     del self._jobs[future]
             for future, job in ended:
-                error = job.exception()
-                if error is None:
-                    future.set_result(job.result())
-                elif type(error).__name__ == "FailedJobError":  # it ran, and is no loss
-                    future.set_exception(cannot_import(f"The job {job.job_id}", _last_error(str(error))))
-                else:
+                try:
+                    _settle(future, job)
+                except Exception as error:  # a result that is not whole, or a cluster that does not answer
                     future.set_exception(error)
             if self._closed.is_set():
                 self._closed.wait(_INTERVAL)
@@ -130,6 +127,25 @@ class JobExecutor(Executor):
         self._closed.set()
         if wait:
             self._thread.join()
+
+
+def _has_ended(job: Any) -> bool:
+    """Return whether a job has ended, or cannot be asked, which is then the answer of its result."""
+    try:
+        return bool(job.done())
+    except Exception:  # submitit raises errors of many kinds
+        return True
+
+
+def _settle(future: Future[Any], job: Any) -> None:
+    """Give a future the result or the error of its job."""
+    error = job.exception()
+    if error is None:
+        future.set_result(job.result())
+    elif type(error).__name__ == "FailedJobError":  # it ran, and is no loss
+        future.set_exception(cannot_import(f"The job {job.job_id}", _last_error(str(error))))
+    else:
+        future.set_exception(error)
 
 
 class Resumed:
