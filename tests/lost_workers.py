@@ -1,6 +1,6 @@
 """Let the workers of a scheduler save often, and note beside the packs which process saved or resumed them.
 
-``dask worker --preload lost_workers`` imports this module in the process that works.
+``dask worker --preload lost_workers`` calls :func:`dask_setup` in the process that works.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def resumed(folder: Path, *arguments: Any, **named: Any) -> session.Session:
     return found
 
 
-session.SAVE_EVERY = 0.1
-session.Session.save = save  # type: ignore[method-assign]
-session.Session.resumed = resumed  # type: ignore[method-assign, assignment]
+def dask_setup(worker: Any) -> None:
+    """Change the sessions of a worker's process; Dask calls this function there when the worker starts."""
+    session.SAVE_EVERY = 0.1
+    session.Session.save = save  # type: ignore[method-assign]
+    session.Session.resumed = resumed  # type: ignore[method-assign, assignment]

@@ -42,7 +42,7 @@ def settings(points: Path) -> Settings:
     return Settings(
         dataset=str(points), kernels="reference", steps=300, log_every=50, hidden=(8,), samples=2, lr=0.02,
         encoder_lr=0.02, batch_size=20, seeds=(5, 6), validation=0.2, evaluate_every=2.0, patience=4,
-        standardize="none",
+        standardize="none", sd_init=0.1, encoder_steps=1,
     )  # fmt: skip
 
 
