@@ -36,7 +36,7 @@ def resumed(folder: Path, *arguments: Any, **named: Any) -> session.Session:
 
 
 def dask_setup(worker: Any) -> None:
-    """Change the sessions of a worker's process; Dask calls this function there when the worker starts."""
+    """Set the functions of sessions in a worker's process; Dask calls this when the worker starts."""
     session.SAVE_EVERY = 0.1
     session.Session.save = save  # type: ignore[method-assign]
     session.Session.resumed = resumed  # type: ignore[method-assign, assignment]

@@ -30,8 +30,9 @@ from vsmnp.types import Array
 
 BLOCK = 512
 TINY = Settings(
-    kernels="reference", steps=4, log_every=2, batch_size=10, hidden=(3,), samples=2, seeds=(5, 6)
-)
+    kernels="reference", steps=4, log_every=2, batch_size=10, hidden=(3,), samples=2, seeds=(5, 6),
+    encoder_steps=1,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,6 @@ from test_kernels import (  # noqa: F401
     test_finite_flags_the_members_with_a_bad_entry,
     test_gather_is_exact,
     test_gemm,
-    test_moments_of_zero_gradients_decay_to_zero,
     test_sample_is_made_of_the_normals_of_its_key,
     test_sgd_is_bit_equal_and_does_not_change_diverged_models,
     test_sum_rows_has_an_order_that_depends_on_the_shape_alone,

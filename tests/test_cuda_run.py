@@ -46,7 +46,6 @@ from test_kernels import (  # noqa: F401  (collected here once more, with the fi
     test_finite_flags_the_members_with_a_bad_entry,
     test_gather_is_exact,
     test_gemm,
-    test_moments_of_zero_gradients_decay_to_zero,
     test_posterior_fisher,
     test_read_only_inputs_are_welcome,
     test_residual_forms,

@@ -26,7 +26,9 @@ from vsmnp.training.state import FLAGS, State, to_arrays
 from vsmnp.training.trainer import Trainer
 from vsmnp.types import Kernels
 
-TINY = Settings(hidden=(6, 3), batch_size=37, steps=2, log_every=2, seeds=(0, 1), dtype="float64")
+TINY = Settings(
+    hidden=(6, 3), batch_size=37, steps=2, log_every=2, seeds=(0, 1), dtype="float64", encoder_steps=1
+)
 #: The natural order of turns, and a shuffled one with a block that is not a power of two and queued models.
 GEOMETRIES = (Geometry(64, 4096, 65535, 0), Geometry(96, 3, 1, 1))
 #: Enough shared memory for tiles of 64 rows, and for tiles of 16 rows only.

@@ -126,7 +126,7 @@ def test_the_warm_up_counts_epochs_of_the_training_data(encoder_data: str) -> No
 @pytest.mark.parametrize("kernels", ON_HOST)
 def test_a_run_resumes_bit_for_bit_during_the_warm_up(tmp_path: Path, kernels: str) -> None:
     values = {**SMALL, "objective": "elbo", "kl_warmup": 0.1, "kl_weight": 0.8, "kernels": kernels}
-    values |= {"log_every": 1, "batch_size": 2000}
+    values |= {"log_every": 1, "batch_size": 2000, "encoder_steps": 1}
     run = Session.new(Settings.from_mapping({**values, "steps": 8})).train()
     with Session.new(Settings.from_mapping({**values, "steps": 2}), folder=tmp_path / "r") as cut:
         updates = 0.1 * cut.trainer.batches.per_epoch

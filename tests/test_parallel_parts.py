@@ -49,7 +49,7 @@ def test_parts_together_are_the_whole_minibatch(choice: dict[str, Any]) -> None:
     base: dict[str, Any] = {"width": 1 / 32} if of_pictures else {"hidden": (5,), "noise": 0.1}
     settings = Settings.from_mapping({
         "activation": "softplus", "batch_size": 8, "dtype": "float64", "optimizer": "sgd", "latent": 2,
-        "encoder_optimizer": "sgd", **base, **choice,
+        "encoder_optimizer": "sgd", "encoder_steps": 1, **base, **choice,
     })  # fmt: skip
     data, ends = load_data(_PICTURES if of_pictures else "mixture"), []
     for parts in (1, 4):

@@ -20,7 +20,7 @@ KERNEL adam_advance(
 //     m += (1 - beta1) (g - m);   v += (1 - beta2) (g^2 - v)
 //     p -= lr (m / correction1) / (sqrt(v / correction2) + eps)        p, g, m, v (R, P); lr, correction_i (R,)
 //
-// Denormal moments are replaced by zero, as in the other kernel sets.
+// Denormal moments stay, unlike in the sets of the CPU: a GPU computes with them at its full speed.
 //
 // rate_i is 1 - beta_i. Grid: x over the P parameters of a model, y over models, with strided loops in both.
 // Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
@@ -36,8 +36,8 @@ KERNEL adam(
         for (Index j = blockIdx.x * (Index)blockDim.x + threadIdx.x; j < size; j += stride) {
             const Index i = r * size + j;
             const real g_i = g[i];
-            const real m_i = normal_or_zero(plus(m[i], times(rate1, plus(g_i, -m[i]))));
-            const real v_i = normal_or_zero(plus(v[i], times(rate2, plus(times(g_i, g_i), -v[i]))));
+            const real m_i = plus(m[i], times(rate1, plus(g_i, -m[i])));
+            const real v_i = plus(v[i], times(rate2, plus(times(g_i, g_i), -v[i])));
             const real numerator = times(lr[r], over(m_i, correction1[r]));
             m[i] = m_i;
             v[i] = v_i;

@@ -31,10 +31,6 @@ __device__ inline double over(double a, double b) { return __ddiv_rn(a, b); }
 __device__ inline float root(float a) { return __fsqrt_rn(a); }
 __device__ inline double root(double a) { return __dsqrt_rn(a); }
 
-// Return x, or zero if it is a denormal number.
-__device__ inline float normal_or_zero(float x) { return fabsf(x) < 1.17549435e-38f ? 0.0f : x; }
-__device__ inline double normal_or_zero(double x) { return fabs(x) < 2.2250738585072014e-308 ? 0.0 : x; }
-
 // Return whether x is neither infinite nor NaN; by a comparison, because x - x may be optimised away.
 __device__ inline bool is_finite(float x) { return fabsf(x) <= 3.402823466e+38f; }
 __device__ inline bool is_finite(double x) { return fabs(x) <= 1.7976931348623157e+308; }

@@ -43,8 +43,8 @@ struct Optimiser {
     // Compute the step of one parameter, which is to be subtracted; every operation rounds as the reference's does.
     __device__ real step(real g, real *m, real *v) const {
         if (!adam) return times(lr, g);
-        *m = normal_or_zero(plus(*m, times(rate1, plus(g, -*m))));
-        *v = normal_or_zero(plus(*v, times(rate2, plus(times(g, g), -*v))));
+        *m = plus(*m, times(rate1, plus(g, -*m)));
+        *v = plus(*v, times(rate2, plus(times(g, g), -*v)));
         return over(times(lr, over(*m, correction1)), plus(root(over(*v, correction2)), eps));
     }
 };

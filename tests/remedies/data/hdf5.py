@@ -266,6 +266,18 @@ def a_file_that_hdf5_reads_for_ever(patch: pytest.MonkeyPatch) -> Iterator[Step]
     yield good(write())
 
 
+@remedy("Stopped")
+def an_interrupt_while_hdf5_is_asked(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    """End the other process by Ctrl-C; the data can be read afterwards."""
+    write()
+    with pytest.MonkeyPatch.context() as interrupted:
+        interrupted.setattr(
+            hdf5_ends, "_LOOK", "import os, signal; os.kill(os.getpid(), signal.SIGINT) # {!r}"
+        )
+        yield good()
+    yield good()
+
+
 @remedy("could not be read (Input/output error): see to its disk")
 def a_disk_that_fails(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     def failing(*arguments: object) -> None:
