@@ -22,7 +22,7 @@ class Job:
         return "a result"
 
     def cancel(self) -> None:
-        """Leave the job as it is."""
+        """Keep the job as it is."""
 
 
 def fails() -> Any:

@@ -23,7 +23,7 @@ _CHOICES = {"step": ("m1", "kl"), "step_second": ("m1", "fisher-reparam"), "step
 def _spec(topic: str, dtype: str) -> StepSpec:
     objective, inference = _CHOICES[topic.removesuffix("_tiled")]
     settings = Settings(objective=objective, inference=inference, hidden=(30, 30), samples=1, batch_size=1000,
-                        dtype=dtype)  # type: ignore[arg-type]  # fmt: skip
+                        encoder_steps=1, dtype=dtype)  # type: ignore[arg-type]  # fmt: skip
     return spec_of(settings)
 
 
