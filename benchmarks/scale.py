@@ -14,14 +14,13 @@ import json
 from typing import Any
 
 from vsmnp.parallel.scaling import DividedStep
+from vsmnp.sweeps.packs import most_models
 from vsmnp.sweeps.scale import WORKERS, SweepScale
 
 #: Models of the sweep, the steps of each, and the core seconds of a step of K-M1/30x2/S1 (measured).
 MODELS, STEPS, STEP = 1_000_000, 5_000, 0.13e-3
 #: Operations of that step, and those that a card does in a second: 10% and 40% of 60e12 (assumed).
 OPERATIONS, CARD = 18.6e6, (6e12, 24e12)
-#: Models of a pack on a card, more than two for each of its multiprocessors.
-ON_CARD = 1024
 #: Seconds of a step of K-M1/dcgan/S5, batch 100, on one core; its exchanges and the bytes of them (measured).
 DCGAN = {"seconds": 0.392, "exchanges": 2, "size": 10_169_112}
 #: Latency and bandwidth of two ranks of one machine (measured) and of a network of 100 Gbit/s (assumed).
@@ -37,7 +36,7 @@ def sweeps() -> list[dict[str, Any]]:
         for workers in WORKERS
     ]
     for speed in CARD:
-        cards = SweepScale(MODELS, STEPS * OPERATIONS / speed, ON_CARD)
+        cards = SweepScale(MODELS, STEPS * OPERATIONS / speed, most_models(on_gpu=True))
         rows += [
             {"where": f"{number} cards at {speed / 1e12:.0f} TFLOP/s", **cards.on(number).to_json()}
             for number in (8, 800)

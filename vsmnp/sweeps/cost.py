@@ -14,7 +14,7 @@ from ..settings.in_effect import OF_A_MODEL
 from .cells import Cell, RefusedCell, any_on_gpu, name_of
 from .driver import Driver
 from .inventory import take_inventory
-from .packs import LARGEST, LARGEST_ON_GPU, Pack
+from .packs import LARGEST, Pack, most_models
 from .scale import WORKERS, ScaledSweep, SweepScale
 
 #: Steps that are timed after a first one, and most kinds of packs that are timed.
@@ -118,8 +118,7 @@ def estimate(cells: Sequence[Cell | RefusedCell], driver: Driver, folder: Path |
     if problems and len(problems) == len(kinds):
         raise problems[0]
     left = sum(len(pack.cells) for pack in packs)
-    most = LARGEST_ON_GPU if any_on_gpu(cells) else LARGEST
-    return SweepCost(rows, len(cells), left, refused, driver.pack or most)
+    return SweepCost(rows, len(cells), left, refused, driver.pack or most_models(any_on_gpu(cells)))
 
 
 def core_seconds(work: Callable[[], object]) -> float:

@@ -16,7 +16,7 @@ from .cells import Cell, RefusedCell
 from .engines.completed import completed
 from .engines.engine import Order, WorkEngine, WorkerLostError, WorkFailedError
 from .inventory import take_inventory
-from .packs import LARGEST, LARGEST_ON_GPU, Pack, largest_pack, packs_of, remove_spent_packs
+from .packs import Pack, largest_pack, most_models, packs_of, remove_spent_packs
 from .table import TABLE, SweepTable
 from .waiting import lock_sweep
 from .work import CellOutcome, Status, train_pack
@@ -97,9 +97,10 @@ class Driver:
     def packs(self, cells: Sequence[Cell]) -> list[Pack]:
         """Divide new cells into packs, those on a GPU into larger ones."""
         found: list[Pack] = []
-        for on_gpu, most in ((False, LARGEST), (True, LARGEST_ON_GPU)):
+        for on_gpu in (False, True):
             members = [cell for cell in cells if cell.is_on_gpu is on_gpu]
-            found += packs_of(members, self.pack or largest_pack(len(members), self.engine.workers, most))
+            largest = self.pack or largest_pack(len(members), self.engine.workers, most_models(on_gpu))
+            found += packs_of(members, largest)
         return found
 
     def _round(

@@ -88,6 +88,11 @@ def packs_of(cells: Iterable[Cell], largest: int) -> Iterator[Pack]:
             yield Pack(tuple(group[len(group) * part // parts : len(group) * (part + 1) // parts]))
 
 
+def most_models(on_gpu: bool) -> int:
+    """Return the most models of a pack on a GPU or on the CPU, unless the user chooses."""
+    return LARGEST_ON_GPU if on_gpu else LARGEST
+
+
 def largest_pack(cells: int, workers: int, most: int = LARGEST) -> int:
     """Return the size of a pack, at most ``most``, with which all workers train equally many packs."""
     rounds = max(1, -(-cells // (workers * most)))
