@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dask_cluster import Cluster, free_port, wait_until
 from engine_work import double, end_always, end_once, exhaust, fail, fault, wait_for_stop
 
 from vsmnp.errors import ConfigError, DeviceError, Interrupted, LibraryError, LockedError
@@ -310,62 +310,6 @@ def test_an_item_that_waited_for_its_process_is_not_begun_after_a_stop(
 
 
 # --- Dask, as a user starts it ---------------------------------------------------------------------
-
-
-def wait_until(condition: Any, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-class Cluster:
-    """A scheduler of Dask and workers on the loopback, each a process that can be killed.
-
-    Workers import the module ``preload``, if any, when they start.
-    """
-
-    def __init__(self, folder: Path, preload: str = "") -> None:
-        self.folder, self.port, self.preload = folder, free_port(), preload
-        self.address = f"127.0.0.1:{self.port}"
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self._start(
-            "scheduler", "--host", "127.0.0.1", "--port", f"{self.port}", "--no-dashboard"
-        )
-
-    def _start(self, *arguments: str, path: Path = Path(__file__).parent) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dask", *arguments]
-        process = subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(path)},
-        )  # fmt: skip
-        self.processes.append(process)
-        return process
-
-    def worker(self, path: Path = Path(__file__).parent) -> subprocess.Popen[bytes]:
-        """Start a worker that imports modules from a folder before all others."""
-        preload = ("--preload", self.preload) if self.preload else ()
-        return self._start(
-            "worker", f"tcp://{self.address}", "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--local-directory", str(self.folder), *preload, path=path,
-        )  # fmt: skip
-
-    def listens(self) -> bool:
-        with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def close(self) -> None:
-        for process in self.processes:
-            with suppress(OSError):
-                process.kill()
-            process.wait()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from dask_cluster import Cluster, wait_until
 from lost_workers import NOTES
-from test_sweep_engines import Cluster, wait_until
 
 #: Two packs of two cells, long enough to be lost in their middle several times.
 SWEEP = (
@@ -22,6 +22,20 @@ SWEEP = (
 def sweep(out: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "vsmnp", "sweep", *SWEEP, "--out", str(out), *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def finish(out: Path, *options: str) -> None:
+    """Run a sweep to its end."""
+    with sweep(out, *options) as process:
+        assert process.wait() == 0
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return the files of the sweep that one process trains."""
+    out = tmp_path_factory.mktemp("serial") / "sweep"
+    finish(out, "--jobs", "1")
+    return files_of(out)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -44,11 +58,9 @@ def saved(out: Path) -> list[tuple[str, int, int]]:
 
 @pytest.mark.slow
 def test_a_sweep_with_three_killed_workers_and_a_killed_scheduler_has_the_bytes_of_a_serial_one(
-    tmp_path: Path,
+    tmp_path: Path, serial: dict[str, bytes]
 ) -> None:
     """Workers are killed while they train a pack, and each is started again; the command is given twice."""
-    with sweep(tmp_path / "serial", "--jobs", "1") as serial:
-        assert serial.wait() == 0
     out = tmp_path / "lost"
     (tmp_path / "dask").mkdir()
     cluster = Cluster(tmp_path / "dask", "lost_workers")
@@ -82,12 +94,11 @@ def test_a_sweep_with_three_killed_workers_and_a_killed_scheduler_has_the_bytes_
         cluster.worker()
         cluster.worker()
         wait_until(cluster.listens)
-        with sweep(out, "--on", f"dask://{cluster.address}") as driver:
-            assert driver.wait() == 0
+        finish(out, "--on", f"dask://{cluster.address}")
     finally:
         cluster.close()
     assert len(notes(out, "resumed")) > before
-    assert files_of(out) == files_of(tmp_path / "serial")
+    assert files_of(out) == serial
 
 
 def jobs(out: Path) -> list[int]:
@@ -99,11 +110,9 @@ def jobs(out: Path) -> list[int]:
 
 @pytest.mark.slow
 def test_a_sweep_of_submitit_with_killed_jobs_and_a_killed_driver_has_the_bytes_of_a_serial_one(
-    tmp_path: Path,
+    tmp_path: Path, serial: dict[str, bytes]
 ) -> None:
     """The jobs of the killed command go on until the next one begins, which waits for their folders."""
-    with sweep(tmp_path / "serial", "--jobs", "1") as serial:
-        assert serial.wait() == 0
     out = tmp_path / "lost"
     options = "--on", "submitit", "--jobs", "2"
     with sweep(out, *options) as driver:
@@ -114,6 +123,5 @@ def test_a_sweep_of_submitit_with_killed_jobs_and_a_killed_driver_has_the_bytes_
             wait_until(lambda known=files: len(list(out.glob(".jobs/*_submitted.pkl"))) > known)
         driver.kill()
     assert not (out / "sweep.csv").exists()
-    with sweep(out, *options) as driver:
-        assert driver.wait() == 0
-    assert files_of(out) == files_of(tmp_path / "serial")
+    finish(out, *options)
+    assert files_of(out) == serial
