@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,9 @@ from .torch_func import TorchFunc
 
 __all__ = ["TorchAutotune", "make", "obstacle"]
 
+#: The loss, and the parameters, the moments and the number of updates after it.
+Moved: TypeAlias = tuple[Tensor, list[Tensor], list[Tensor], Tensor]
+
 
 def obstacle(problem: Problem) -> str | None:
     if problem.case.device == "gpu":
@@ -20,7 +26,7 @@ def obstacle(problem: Problem) -> str | None:
 
 
 class TorchAutotune(TorchFunc):
-    """The functional contender, each update of which is one compiled function that moves its tensors."""
+    """The functional contender, each update of which is one compiled function that returns moved tensors."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -29,14 +35,14 @@ class TorchAutotune(TorchFunc):
         params = [p.detach() for p in self.phi], [p.detach() for p in self.theta]
         self.phi, self.theta = params
         self.moments = [[torch.zeros_like(p) for _ in range(2) for p in ps] for ps in params]
-        self.times = [torch.zeros((), dtype=torch.float64) for _ in params]
+        self.times = [torch.zeros(()) for _ in params]
         rates = settings.encoder_lr, settings.lr
         self.updates = [
             torch.compile(self._update_of(which, rates[which], plain[which]), mode="max-autotune")
             for which in (0, 1)
         ]
 
-    def _update_of(self, which: int, lr: float, plain: bool) -> object:
+    def _update_of(self, which: int, lr: float, plain: bool) -> Callable[..., Moved]:
         gradient = self.gradients[which]
 
         def update(
@@ -46,29 +52,33 @@ class TorchAutotune(TorchFunc):
             t: Tensor,
             x: Tensor,
             *noise: Tensor,
-        ) -> Tensor:
+        ) -> Moved:
             gs, loss = gradient(phi, theta, x, *noise)
             params = (phi, theta)[which]
             if plain:
-                for p, g in zip(params, gs, strict=True):
-                    p.sub_(lr * g)
-                return loss
-            t.add_(1)
-            one, two = 1 - 0.9**t, 1 - 0.999**t
+                return loss, [p - lr * g for p, g in zip(params, gs, strict=True)], moments, t
+            t = t + 1
             count = len(params)
-            for p, g, m, v in zip(params, gs, moments[:count], moments[count:], strict=True):
-                m.add_(0.1 * (g - m))
-                v.add_(0.001 * (g * g - v))
-                p.sub_((lr / one).to(p.dtype) * m / ((v / two.to(p.dtype)).sqrt() + 1e-8))
-            return loss
+            ms = [m + 0.1 * (g - m) for m, g in zip(moments[:count], gs, strict=True)]
+            vs = [v + 0.001 * (g * g - v) for v, g in zip(moments[count:], gs, strict=True)]
+            one, two = 1 - 0.9**t, 1 - 0.999**t
+            moved = [
+                p - lr / one * m / ((v / two).sqrt() + 1e-8) for p, m, v in zip(params, ms, vs, strict=True)
+            ]
+            return loss, moved, ms + vs, t
 
         return update
 
     def _move(self, which: int, x: Tensor, *noise: Tensor) -> Tensor:
         with torch.no_grad():
-            return self.updates[which](
+            loss, params, self.moments[which], self.times[which] = self.updates[which](
                 self.phi, self.theta, self.moments[which], self.times[which], x, *noise
             )
+        if which:
+            self.theta = params
+        else:
+            self.phi = params
+        return loss
 
 
 def make(problem: Problem) -> TorchAutotune:
