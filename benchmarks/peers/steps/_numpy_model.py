@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,7 +35,7 @@ def obstacle(problem: Problem) -> str | None:
     return None
 
 
-class NumpyContender:
+class NumpyContender(ABC):
     """One model whose losses and gradients are written out; each kind of NumPy has its own passes."""
 
     def __init__(self, problem: Problem) -> None:
@@ -53,23 +54,23 @@ class NumpyContender:
         self.rng = np.random.default_rng(0)
         self.last = 0.0, 0.0
 
+    @abstractmethod
     def forward(self, which: int, x: Array) -> list[Array]:
         """Return the input ``(M, I)`` and the output of every layer of the encoder (0) or decoder (1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def backward(
         self, which: int, outputs: Sequence[Array], g: Array, weights: bool, inputs: bool
     ) -> tuple[list[Array], Array | None]:
         """Pull the cotangent ``g (M, O)`` back: return gradients of the parameters, and of the input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, which: int, gradient: Sequence[Array]) -> None:
         """Move the parameters by the optimiser's step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drawn(self) -> Array:
         """Return standard normals ``(S, N, Z)``."""
-        raise NotImplementedError
 
     def _encoded(self, x: Array, eps: Array) -> tuple[list[Array], Array, Array, Array]:
         """Return the outputs of the encoder, mu and s ``(N, Z)``, and z ``(S, N, Z)``."""
@@ -177,4 +178,4 @@ class NumpyContender:
         return phi, theta
 
     def wait(self) -> None:
-        pass
+        return  # a step ends with its call
