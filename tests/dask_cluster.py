@@ -66,7 +66,7 @@ class Cluster:
             return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
     def close(self) -> None:
-        """Kill all processes and wait for their ends."""
+        """End all processes, and wait until they are gone."""
         for process in self.processes:
             with suppress(OSError):
                 process.kill()

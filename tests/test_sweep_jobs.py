@@ -22,7 +22,7 @@ class Job:
         return "a result"
 
     def cancel(self) -> None:
-        """Keep the job as it is."""
+        """Keep the job: what these tests submit has ended."""
 
 
 def fails() -> Any:
