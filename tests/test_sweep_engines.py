@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -364,6 +366,19 @@ def test_a_worker_of_dask_that_cannot_import_vsmnp_is_named(cluster: Cluster, tm
     ):
         trained(tmp_path / "sweep", cluster)
     assert list((tmp_path / "sweep").iterdir()) == [tmp_path / "sweep" / "sweep.csv"]
+
+
+def test_the_dashboard_of_dask_is_on_a_free_port_of_this_machine(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "vsmnp")
+    with socket.socket() as other:
+        with suppress(OSError):  # another program listens already on the port that Dask prefers
+            other.bind(("", 8787))
+            other.listen()
+        assert results([1], double, EngineChoice("dask", jobs=1).engine(), Order(tmp_path)) == {0: 2}
+    assert re.search(r"http://127\.0\.0\.1:\d+/status", caplog.text)
+    assert ":8787/" not in caplog.text
 
 
 def test_dask_without_a_scheduler_or_workers_is_one_sentence(

@@ -113,7 +113,10 @@ def _client(engine: DaskCluster) -> Any:
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
     if not engine.address:
-        cluster = distributed.LocalCluster(n_workers=engine.workers, threads_per_worker=1)
+        # Two sweeps may run beside one another, and nobody else on the network sees the dashboard.
+        cluster = distributed.LocalCluster(
+            n_workers=engine.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        )
         client = distributed.Client(cluster)
         _log.info(f"Dask shows its work on {client.dashboard_link}.")
         return client
