@@ -83,9 +83,9 @@ def test_adam_agrees_and_does_not_change_diverged_models(k: NumbaCudaKernels, dt
     for arrays in (here, there):
         np.abs(arrays[3], out=arrays[3])
     t = [np.array([0, 5, 2], np.int64) for _ in range(2)]
-    lr, alive = np.full(3, 0.1, dtype), np.array([True, False, True])
+    lr, active = np.full(3, 0.1, dtype), np.array([True, False, True])
     for kernels, arrays, count in ((k, here, t[0]), (reference, there, t[1])):
-        kernels.adam(*arrays, count, lr, 0.9, 0.999, 1e-8, alive)
+        kernels.adam(*arrays, count, lr, 0.9, 0.999, 1e-8, active)
     np.testing.assert_array_equal(t[0], [1, 5, 3])
     np.testing.assert_array_equal(t[0], t[1])
     for mine, theirs in zip(here, there, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from laws import ROUNDING, agree
-from test_loop import SEEDS, TINY, K, living, member, rows, trained, trainer
+from test_loop import SEEDS, TINY, K, member, rows, trained, trainer, without_flags
 
 from vsmnp.data import load_data
 from vsmnp.errors import ConfigError, DivergenceError
@@ -135,7 +135,7 @@ def test_every_combination_trains(objective: str, inference: str, weight: str, g
     ):
         for (name, old), (_, new) in zip(layout.named(start), layout.named(end), strict=True):
             assert np.array_equal(old, new) == (name == "log_sd" and gamma == "0.04"), name
-    assert state.alive.all()
+    assert state.active.all()
     assert history.steps == [2, 4, 6]
     for name in history.columns:
         assert np.isfinite(history.column(name)).all(), name
@@ -198,9 +198,9 @@ def test_a_step_size_that_is_too_large_is_named_and_its_remedy_works(inference: 
     text = str(end.value)
     assert "step 1 in the bi-level updates of the encoder" in text
     assert "the state of step 0 was kept: try a smaller --bilevel-lr than 1000." in text
-    assert living(member(settings, last[-1], 0)) == living(member(settings, start, 0))
+    assert without_flags(member(settings, last[-1], 0)) == without_flags(member(settings, start, 0))
     state, _ = trained(replace(settings, bilevel_lr=1e-3))
-    assert state.alive.all()
+    assert state.active.all()
 
 
 def test_updates_that_spoil_the_loss_name_their_step_size_too() -> None:
@@ -224,7 +224,7 @@ def test_the_divergence_of_one_model_disturbs_no_other(monkeypatch: pytest.Monke
     monkeypatch.setattr(Trainer, "build", hurried)
     sentences: list[str] = []
     state, history = trained(settings, Watch(on_divergence=sentences.append))
-    assert state.alive.tolist() == [True, False, True]
+    assert state.active.tolist() == [True, False, True]
     for r in (0, 2):
         assert member(settings, state, r) == member(settings, healthy, r)
         assert rows(history, r) == rows(its_history, r)
@@ -247,7 +247,7 @@ def test_the_default_step_size_of_an_inference_ends_no_model(
     with np.errstate(all="ignore"):
         for _ in range(250):
             made.step(state)
-    assert state.alive.all(), state.died_at
+    assert state.active.all(), state.diverged_at
 
 
 # --- settings -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Test checkpoints: written data is read back, damage is refused, the old file survives a failure."""
+"""Test checkpoints: written data is read back, damage is refused, the old file remains after a failure."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_any_hdf5_tool_reads_it(run: Path) -> None:
     with h5py.File(run / "checkpoint.h5") as file:
         assert file.userblock_size == BLOCK
         assert int(file["step"][()]) == TINY.steps
-        assert file["alive"][()].tolist() == [True, True]
+        assert file["active"][()].tolist() == [True, True]
         assert json.loads(file.attrs["vsmnp"])["settings"]["hidden"] == [3]
         for network, count in (("encoder", 4), ("decoder", 5)):
             names = list(file[network]["parameters"])
@@ -243,11 +243,11 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 Change = Callable[[dict[str, Array], dict[str, Any]], Any]
 CHANGES: dict[str, Change] = {
-    "a missing array": lambda arrays, attributes: arrays.pop("alive"),
+    "a missing array": lambda arrays, attributes: arrays.pop("active"),
     "a missing parameter": lambda arrays, attributes: arrays.pop("encoder/parameters/net.0.w"),
     "a missing moment": lambda arrays, attributes: arrays.pop("decoder/m/log_sd"),
     "another shape": lambda arrays, attributes: arrays.update({"decoder/t": np.zeros(3, np.int64)}),
-    "another dtype": lambda arrays, attributes: arrays.update({"alive": np.array([b"a", b"b"])}),
+    "another dtype": lambda arrays, attributes: arrays.update({"active": np.array([b"a", b"b"])}),
     "text for parameters": lambda arrays, attributes: arrays.update(
         {"decoder/v/log_sd": np.array([b"a", b"b"])}
     ),
@@ -260,7 +260,7 @@ CHANGES: dict[str, Change] = {
     "text for gamma": lambda arrays, attributes: arrays.update(
         {"history/gamma": np.full(arrays["history/gamma"].shape, b"x")}
     ),
-    "numbers for alive": lambda arrays, attributes: arrays.update({"alive": np.array([0.5, np.nan])}),
+    "numbers for active": lambda arrays, attributes: arrays.update({"active": np.array([0.5, np.nan])}),
     "an absurd width": lambda arrays, attributes: attributes["settings"].update(hidden=[10**2400]),
     "text for the steps": lambda arrays, attributes: attributes.update(steps="many"),
     "a number for the data": lambda arrays, attributes: attributes.update(data=10**2400),

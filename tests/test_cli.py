@@ -534,8 +534,8 @@ def test_info_describes_the_installation_and_a_run(two: Path) -> None:
     assert "reference" in here["kernel sets"]
     assert Path(here["machine code"]).name.startswith(f"{__version__}-")
     found = json.loads(succeeds("info", two, "--json"))
-    assert (found["step"], found["steps"], found["models alive"], found["objective"]) == (3, 3, 2, "m2")
-    assert re.search(r"^models alive +2$", succeeds("info", two), re.MULTILINE)
+    assert (found["step"], found["steps"], found["active models"], found["objective"]) == (3, 3, 2, "m2")
+    assert re.search(r"^active models +2$", succeeds("info", two), re.MULTILINE)
 
 
 def test_data_lists_and_describes(points: Path) -> None:

@@ -277,7 +277,7 @@ def test_an_ensemble_is_its_members_to_the_last_bit(bilevel: dict[str, Any]) -> 
 def test_a_model_diverges_by_the_same_cause(side: str, inference: dict[str, Any]) -> None:
     settings: dict[str, Any] = {"objective": "elbo", **inference, side: 1e200, "samples": 1}
     one, other = course(True, steps=4, **settings), course(False, steps=4, **settings)
-    assert not one.state.alive.any()
+    assert not one.state.active.any()
     for name in FLAGS:
         np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))
 
@@ -295,7 +295,7 @@ def test_updates_that_are_not_finite_end_a_model_by_the_same_cause(
         **({"kl_weight": kl_weight} if inference == "kl" else {}),
     }  # fmt: skip
     one, other = course(True, **settings), course(False, **settings)
-    assert not one.state.alive.any()
+    assert not one.state.active.any()
     assert np.isfinite(one.state.phi).all()  # that before the updates
     for name in FLAGS:
         np.testing.assert_array_equal(getattr(one.state, name), getattr(other.state, name))

@@ -74,12 +74,12 @@ def test_adam_agrees_and_does_not_change_diverged_models(k: Any, draws: Draws) -
     p, m, v, t = state.copies()
     for _ in range(3):
         g = draws.normal(*p.shape)
-        rest = draws.layout(draws.rng.uniform(0.001, 0.1, len(p))), 0.9, 0.999, 1e-8, state.alive
+        rest = draws.layout(draws.rng.uniform(0.001, 0.1, len(p))), 0.9, 0.999, 1e-8, state.active
         k.adam(state.p, g, state.m, state.v, state.t, *rest)
         reference.adam(p, g, m, v, t, *rest)
     check(draws, (state.p, p.astype(np.float64)))
     for actual, old in zip(state.arrays(), state.before, strict=True):
-        np.testing.assert_array_equal(actual[~state.alive], old[~state.alive])
+        np.testing.assert_array_equal(actual[~state.active], old[~state.active])
     np.testing.assert_array_equal(state.t, t)
 
 

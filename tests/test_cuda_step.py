@@ -149,7 +149,7 @@ def test_models_diverge_as_in_composed_steps(
         trainer.model.log_sd(state.theta)[1] = -200
         with np.errstate(all="ignore"):
             info = run(trainer, state, 2)
-        assert state.alive.tolist() == [False, False, True]
+        assert state.active.tolist() == [False, False, True]
         for array in (state.phi, state.phi_memory.m, state.phi_memory.v):
             array[:2] = 0  # the last numbers of a diverging model are of the size of its gamma
         ends.append((state, info))
@@ -220,7 +220,7 @@ def test_a_divided_update_is_the_same_bits_on_any_number_of_blocks(
             state.phi[0, 0] = np.nan
         with np.errstate(all="ignore"):
             info = run(trainer, state, 1)
-        assert state.alive.tolist() == [not broken] + [True] * (models - 1)
+        assert state.active.tolist() == [not broken] + [True] * (models - 1)
         ends.append((to_arrays(trainer.k, trainer.model, state), info.report()))
     for ours, theirs in zip(*ends, strict=True):
         assert ours.keys() == theirs.keys()
@@ -287,7 +287,7 @@ def test_moments_have_the_same_bits_in_both_memories(
         state.phi[1, :] *= 1e150
         with np.errstate(all="ignore"):
             run(trainer, state, 1)
-        assert state.alive.tolist() == [True, False, True]
+        assert state.active.tolist() == [True, False, True]
         states.append(to_arrays(trainer.k, trainer.model, state))
     for name, array in states[0].items():
         np.testing.assert_array_equal(array, states[1][name], err_msg=name)

@@ -24,12 +24,12 @@ from vsmnp.runs.latent_file import read_latents
 def test_broken_links_beside_good_data_are_reported(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["x"] = np.arange(60.0).reshape(20, 3)
-        file["dead"] = h5py.SoftLink("/nowhere")
+        file["dangling"] = h5py.SoftLink("/nowhere")
         file["gone"] = h5py.ExternalLink("gone.h5", "/x")
     data = load_data(str(tmp_path / "x.h5"))
     assert data.n_train == 18
     assert data.notes == (
-        "2 link(s) in x.h5 lead to nothing or to other files and were left out: dead, gone.",
+        "2 link(s) in x.h5 lead to nothing or to other files and were left out: dangling, gone.",
     )
 
 

@@ -235,10 +235,10 @@ def test_a_corrupt_cached_file_is_replaced(served: tuple[Path, str], cache: Path
 def test_every_failure_is_reported_and_leaves_no_file(served: tuple[Path, str], tmp_path: Path) -> None:
     folder, url = served
     put(folder / "bad")
-    dead = "http://127.0.0.1:9/"
+    closed = "http://127.0.0.1:9/"
     target = tmp_path / "target"
     with pytest.raises(DataError) as caught:
-        fetch("train.gz", "0" * 64, (url + "missing/", url + "bad/", dead), target)
+        fetch("train.gz", "0" * 64, (url + "missing/", url + "bad/", closed), target)
     sentence = str(caught.value)
     assert "answered 404" in sentence
     assert "wrong SHA-256" in sentence

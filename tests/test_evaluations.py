@@ -135,7 +135,7 @@ def test_a_diverged_model_has_a_row_without_numbers(tmp_path: Path) -> None:
 
 
 def test_evaluations_without_their_steps_are_explained(whole: Path) -> None:
-    arrays = {"alive": np.ones(1), "evaluations/history/steps": np.array([3])}
+    arrays = {"active": np.ones(1), "evaluations/history/steps": np.array([3])}
     with pytest.raises(CheckpointError, match="not those of this version"):
         Evaluations.from_arrays(arrays)
     stored, _ = checkpoint.load(whole / "checkpoint.h5")
@@ -143,7 +143,7 @@ def test_evaluations_without_their_steps_are_explained(whole: Path) -> None:
     assert Evaluations.from_arrays(stored).rows.steps == [10, 20]
     with pytest.raises(CheckpointError, match="not as many as the rows"):
         Evaluations.from_arrays({**stored, name: stored[name][:1]})
-    assert Evaluations.from_arrays({"alive": np.ones(1)}).rows.steps == []
+    assert Evaluations.from_arrays({"active": np.ones(1)}).rows.steps == []
     with pytest.raises(ConfigError, match="--evaluate-every"):
         Settings(evaluate_every=-1.0)
 

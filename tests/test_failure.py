@@ -296,3 +296,32 @@ def test_a_file_that_is_no_record_is_refused(damage: str | None, tmp_path: Path)
         (tmp_path / "failure.csv").write_text(damage)
     with pytest.raises(DataError, match="is not what 'vsmnp reproduce failure' writes"):
         tables.read(tmp_path)
+
+
+def _with_the_former_name(path: Path, key: str) -> None:
+    """Replace ``active`` by the name that earlier versions wrote, within ``key``."""
+    text = path.read_text()
+    assert text.count(key) == 1
+    path.write_text(text.replace(key, key.replace("active", "alive")))
+
+
+def test_records_and_measurements_of_an_earlier_version_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their flag of the models that have not diverged had another name."""
+    first = failure.reproduce(tmp_path, True, _ignore)
+    rows, variances = tables.read(tmp_path)
+    written = (tmp_path / "failure.csv").read_bytes()
+    _with_the_former_name(tmp_path / "failure.csv", ",active,")
+    again, others = tables.read(tmp_path)
+    assert (tables.full(again), others) == (tables.full(rows), variances)
+    for run in wanted(TINY):
+        for file in (measures.FINAL, measures.EARLY):
+            _with_the_former_name(tmp_path / "runs" / TINY.name / run.name / file, '"active"')
+    monkeypatch.setattr(Session, "train", _never)
+    monkeypatch.setattr(measures, "prior_estimate", _never)
+    assert failure.reproduce(tmp_path, True, _ignore).findings == first.findings
+    assert (tmp_path / "failure.csv").read_bytes() == written
+    (tmp_path / "failure.csv").write_text("alive,active\n")
+    with pytest.raises(DataError, match="its columns are \\['alive', 'active'\\]"):
+        tables.read(tmp_path)

@@ -19,13 +19,13 @@ JITTER = 0.005 * np.random.default_rng(0).standard_normal(10)
 
 
 def _row(
-    objective: str, nll: float, early: float | None = None, alive: int = 10, **levels: Any
+    objective: str, nll: float, early: float | None = None, active: int = 10, **levels: Any
 ) -> MeasuredRun:
     factors = Factors(**{"dataset": "mixture", "inference": "kl", "objective": objective, **levels})
     values = dict.fromkeys(METRICS, (1.0,) * 10)
     values["nll"] = tuple(nll + JITTER * len(objective))
     values["nll_early"] = tuple((nll if early is None else early) + JITTER * len(objective))
-    values["alive"] = (1.0,) * alive + (0.0,) * (10 - alive)
+    values["active"] = (1.0,) * active + (0.0,) * (10 - active)
     return MeasuredRun(factors, 100, POINTS, values, "command", "machine")
 
 
@@ -67,8 +67,8 @@ def test_a_reference_that_learned_nothing_decides_nothing() -> None:
 
 
 def test_a_diverged_model_decides_nothing_in_favour() -> None:
-    assert _judge(_row("m2-biased", 0.3, alive=9)) == (FailureAnswer.UNDECIDED, "a model has diverged")
-    assert _judge(_row("m2-biased", 3.0, alive=9)) == (FailureAnswer.FAILS, "")
+    assert _judge(_row("m2-biased", 0.3, active=9)) == (FailureAnswer.UNDECIDED, "a model has diverged")
+    assert _judge(_row("m2-biased", 3.0, active=9)) == (FailureAnswer.FAILS, "")
     broken = _row("elbo", 0.3)
     broken = replace(broken, figures={**broken.figures, "nll": (float("inf"),) * 10})
     assert _judge(_row("m2-biased", 0.3), broken) == (
@@ -102,7 +102,7 @@ def test_the_sentences_follow_the_numbers() -> None:
     rows = [
         _row("elbo", 0.3), _row("m2-biased", 0.8), _row("m3-unbiased", 0.3),
         _row("elbo", 0.3, start="elbo"), _row("m2-biased", 0.3, start="elbo", early=0.2),
-        _row("m3-unbiased", 0.9, samples=25, alive=8), _row("elbo", 0.3, samples=25),
+        _row("m3-unbiased", 0.9, samples=25, active=8), _row("elbo", 0.3, samples=25),
     ]  # fmt: skip
     told = findings(rows, verdicts(rows), [{"objective": "m2", "ratio_to_m1": 2.0}])
     text = " ".join(told)

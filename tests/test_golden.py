@@ -230,7 +230,7 @@ def test_ten_step_trajectories(k: Kernels, golden: h5py.File, run: Run) -> None:
     theta = k.asarray(pack(model.theta_layout, problem["theta"][:]))
     encoder, decoder = optimizer(run.encoder_optimizer), optimizer("adam")
     encoder_memory, decoder_memory = encoder.remember(k, phi), decoder.remember(k, theta)
-    lr, alive = k.asarray([float(golden.attrs["learning_rate"])]), k.asarray([True])
+    lr, active = k.asarray([float(golden.attrs["learning_rate"])]), k.asarray([True])
     inference, learning = run.build()
     steps, encoder_steps = len(problem["x"]), int(golden.attrs["encoder_steps"])
     losses = np.empty((steps, encoder_steps + 1))
@@ -242,12 +242,12 @@ def test_ten_step_trajectories(k: Kernels, golden: h5py.File, run: Run) -> None:
             found = inference(k, model, phi, theta, x, key)
             assert found.g_phi is not None
             assert found.g_theta is None
-            encoder.update(k, phi, found.g_phi, encoder_memory, lr, alive)
+            encoder.update(k, phi, found.g_phi, encoder_memory, lr, active)
             losses[t, j] = k.to_host(found.loss)[0]
         found = learning(k, model, phi, theta, x, ReferenceKey(seeds, Stream.LEARNING, t))
         assert found.g_theta is not None
         assert found.g_phi is None
-        decoder.update(k, theta, found.g_theta, decoder_memory, lr, alive)
+        decoder.update(k, theta, found.g_theta, decoder_memory, lr, active)
         losses[t, -1] = k.to_host(found.loss)[0]
 
     assert_close(losses, truth["losses"][:])

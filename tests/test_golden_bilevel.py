@@ -97,17 +97,17 @@ def test_ten_step_trajectories(
     inner, objective = objectives(golden, inference, learning, int(golden.attrs["bilevel_steps"]))
     encoder, decoder = SGD(), Adam()
     encoder_memory, decoder_memory = encoder.remember(k, phi), decoder.remember(k, theta)
-    alive, encoder_steps = np.array([True]), int(golden.attrs["encoder_steps"])
+    active, encoder_steps = np.array([True]), int(golden.attrs["encoder_steps"])
     losses = np.empty((len(given["x"]), encoder_steps + 1))
     for t in range(len(given["x"])):
         x = given["x"][t][None, None]
         for j in range(encoder_steps):
             key = ReferenceKey(seeds, Stream.INFERENCE, t * encoder_steps + j)
             found = inner(k, model, phi, theta, x, key)
-            encoder.update(k, phi, found.g_phi, encoder_memory, objective.lr, alive)
+            encoder.update(k, phi, found.g_phi, encoder_memory, objective.lr, active)
             losses[t, j] = found.loss[0]
         found = objective(k, model, phi, theta, x, ReferenceKey(seeds, Stream.LEARNING, t))
-        decoder.update(k, theta, found.g_theta, decoder_memory, objective.lr, alive)
+        decoder.update(k, theta, found.g_theta, decoder_memory, objective.lr, active)
         losses[t, -1] = found.loss[0]
     assert_close(losses, truth["losses"][:])
     assert_close(phi, pack(model.phi_layout, truth["phi"][:]))

@@ -89,7 +89,7 @@ def test_a_part_that_fails_keeps_its_rows_and_the_others_run(
     assert sorted(os.listdir(tmp_path)) == ["gpu.json", "gpu.md"]
 
 
-def _alive(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -108,9 +108,9 @@ write_row(child=child.pid)
     found = reported(gpu, tmp_path, [late, planted(gpu, "early", code)], budget=22.0)
     children = [found[name]["rows"][0]["child"] for name in ("late", "early")]
     end = time.monotonic() + 10
-    while any(map(_alive, children)) and time.monotonic() < end:
+    while any(map(_is_running, children)) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not any(map(_alive, children))
+    assert not any(map(_is_running, children))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])

@@ -266,7 +266,7 @@ def test_a_frozen_network_has_the_same_slots_and_no_coupling(k: Kernels) -> None
 
 @pytest.mark.parametrize("make", [BatchNorm, FrozenNorm])
 def test_running_statistics_follow_the_batches(k: Kernels, make: Callable[[int], Normalisation]) -> None:
-    """After many equal batches they are the batch's, in the models that are alive."""
+    """After many equal batches they are the batch's, in the models that are active."""
     rng = np.random.default_rng(0)
     net = Chain((Tanh(), Residual(make(3))))
     layout = Layout(net.shapes)

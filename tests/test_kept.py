@@ -253,7 +253,7 @@ def test_list_needs_no_data_and_shows_running_and_diverged_runs(tmp_path: Path) 
         (tmp_path / "x.csv").unlink()
         (entry,) = json.loads(vsmnp("list", tmp_path, "--json").stdout)
         assert entry["state"] == "running"
-        session.state.alive[:] = False
+        session.state.active[:] = False
         session.save(session.state)
     (entry,) = json.loads(vsmnp("list", tmp_path, "--json").stdout)
     assert (entry["state"], entry["diverged_models"]) == ("diverged", 2)

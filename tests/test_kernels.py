@@ -436,7 +436,7 @@ class Moving:
         self.p, self.m = draws.normal(models, size), draws.normal(models, size)
         self.v = draws.layout(draws.rng.uniform(0, 2, (models, size)))
         self.t = draws.rng.integers(0, 9, models)
-        self.alive = draws.rng.random(models) < 0.6
+        self.active = draws.rng.random(models) < 0.6
         self.before = self.copies()
 
     def arrays(self) -> tuple[Array, ...]:
@@ -446,10 +446,10 @@ class Moving:
         return tuple(np.array(a) for a in self.arrays())
 
     def check(self, expected: tuple[Array, ...]) -> None:
-        """Check equality to the last bit; members that are not alive are unchanged."""
+        """Check equality to the last bit; members that are not active are unchanged."""
         for actual, other, old in zip(self.arrays(), expected, self.before, strict=True):
             np.testing.assert_array_equal(actual, other)
-            np.testing.assert_array_equal(actual[~self.alive], old[~self.alive])
+            np.testing.assert_array_equal(actual[~self.active], old[~self.active])
 
 
 @many
@@ -459,10 +459,10 @@ def test_adam_is_bit_equal_and_does_not_change_diverged_models(k: Kernels, draws
     p, m, v, t = state.copies()
     for _ in range(3):
         g = draws.normal(*p.shape)
-        g[~state.alive] = np.nan
+        g[~state.active] = np.nan
         lr = draws.layout(draws.rng.uniform(0.001, 0.1, len(p)))
-        rest = lr, 0.9, 0.999, 1e-8, state.alive
-        with unchanged(g, lr, state.alive):
+        rest = lr, 0.9, 0.999, 1e-8, state.active
+        with unchanged(g, lr, state.active):
             k.adam(state.p, g, state.m, state.v, state.t, *rest)
         reference.adam(p, g, m, v, t, *rest)
     state.check((p, m, v, t))
@@ -489,11 +489,11 @@ def test_sgd_is_bit_equal_and_does_not_change_diverged_models(k: Kernels, draws:
     state = Moving(draws)
     p, m, v, t = state.copies()
     g = draws.normal(*p.shape)
-    g[~state.alive] = np.nan
+    g[~state.active] = np.nan
     lr = draws.layout(draws.rng.uniform(0.001, 0.1, len(p)))
-    with unchanged(g, lr, state.alive):
-        k.sgd(state.p, g, state.t, lr, state.alive)
-    reference.sgd(p, g, t, lr, state.alive)
+    with unchanged(g, lr, state.active):
+        k.sgd(state.p, g, state.t, lr, state.active)
+    reference.sgd(p, g, t, lr, state.active)
     state.check((p, m, v, t))
 
 

@@ -55,9 +55,9 @@ def member(settings: Settings, state: State, r: int) -> dict[str, bytes]:
     return {name: np.asarray(array)[r].tobytes() for name, array in arrays.items() if name != "step"}
 
 
-def living(arrays: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the remaining state of a diverged model, without the flags that mark it."""
-    return {name: array for name, array in arrays.items() if name not in ("alive", "cause", "died_at")}
+def without_flags(arrays: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the state of a model without the flags of its divergence."""
+    return {name: array for name, array in arrays.items() if name not in ("active", "cause", "diverged_at")}
 
 
 def rows(history: History, r: int) -> dict[str, bytes]:
@@ -103,7 +103,7 @@ def test_every_combination_trains(objective: str, inference: str, gamma: str) ->
     assert state.step == settings.steps
     assert state.theta_memory.t.tolist() == [6]
     assert state.phi_memory.t.tolist() == [12]
-    assert state.alive.all()
+    assert state.active.all()
     assert history.steps == [2, 4, 6]
     assert {"gamma", "learning.loss", "inference.loss"} < history.columns.keys()
     for name in history.columns:
@@ -140,7 +140,7 @@ def test_every_combination_trains(objective: str, inference: str, gamma: str) ->
 def test_every_other_choice_trains(choice: dict[str, Any]) -> None:
     settings = replace(TINY, **choice)
     state, history = trained(settings)
-    assert state.alive.all()
+    assert state.active.all()
     assert state.theta.dtype == settings.dtype
     for name in history.columns:
         assert np.isfinite(history.column(name)).all(), name
@@ -271,12 +271,12 @@ def test_the_nan_of_one_model_disturbs_no_other(
     sentences: list[str] = []
     state, history = trained(settings, Watch(on_divergence=sentences.append))
     assert state.step == settings.steps
-    assert state.alive.tolist() == [True, False, True]
+    assert state.active.tolist() == [True, False, True]
     for r in (0, 2):
         assert member(settings, state, r) == member(settings, healthy, r)
         assert rows(history, r) == rows(its_history, r)
-    dead, good = member(settings, state, 1), member(settings, kept, 1)
-    assert living(dead) == living(good)
+    stopped, good = member(settings, state, 1), member(settings, kept, 1)
+    assert without_flags(stopped) == without_flags(good)
     assert len(sentences) == 1
     for word in (f"step {step}", f"seed {SEEDS[1]}", f"step {kept_step} was kept", "--lr", "--encoder-lr"):
         assert word in sentences[0]
@@ -288,8 +288,8 @@ def test_the_snapshots_of_a_diverged_model_do_not_change(monkeypatch: pytest.Mon
     Poison(monkeypatch, theta=(1, 3))
     seen: list[dict[str, bytes]] = []
     trained(settings, Watch(on_row=lambda state, history: seen.append(member(settings, state, 1))))
-    assert seen[0]["alive"] != seen[1]["alive"] == seen[2]["alive"]
-    assert living(seen[0]) == living(seen[1]) == living(seen[2])
+    assert seen[0]["active"] != seen[1]["active"] == seen[2]["active"]
+    assert without_flags(seen[0]) == without_flags(seen[1]) == without_flags(seen[2])
 
 
 @pytest.mark.parametrize("step", [1, 2, 5])
@@ -310,10 +310,10 @@ def test_a_run_ends_when_no_model_is_left(monkeypatch: pytest.MonkeyPatch, step:
     assert "\n" not in text
     assert f"step {kept_step} was kept" in text
     assert last[-1].step == kept_step
-    assert not last[-1].alive.any()
+    assert not last[-1].active.any()
     for r in (0, 1):
-        dead, good = member(settings, last[-1], r), member(settings, kept, r)
-        assert living(dead) == living(good)
+        stopped, good = member(settings, last[-1], r), member(settings, kept, r)
+        assert without_flags(stopped) == without_flags(good)
 
 
 @pytest.mark.parametrize(

@@ -171,8 +171,8 @@ def test_a_model_that_diverges_in_a_replay_diverged_in_that_step(k: DeviceKernel
         trainer.step(state)
         if step == 3:
             state.theta[0] = np.nan
-    assert k.to_host(state.alive).tolist() == [False, True]
-    assert k.to_host(state.died_at).tolist() == [4, 0]
+    assert k.to_host(state.active).tolist() == [False, True]
+    assert k.to_host(state.diverged_at).tolist() == [4, 0]
 
 
 class Broken(TapeRecorder):

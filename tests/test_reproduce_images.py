@@ -456,7 +456,7 @@ def test_a_lost_seed_is_left_out_of_the_means(lost: float) -> None:
     assert not spoiled.error < math.inf
 
 
-def test_an_infinite_metric_survives_the_file(tmp_path: Path) -> None:
+def test_an_infinite_metric_is_read_back_from_the_file(tmp_path: Path) -> None:
     (row,) = _rows({A: math.inf}, "neg_elbo")
     (again,) = records.read(records.record("x", [row]).write(tmp_path))
     assert again["neg_elbo"] == math.inf

@@ -176,7 +176,7 @@ def test_updates_of_methods_that_have_none_are_refused(plan: PlaneGridPlan, tmp_
 def test_a_model_that_has_diverged_has_no_likelihood_and_gives_no_samples(plan: PlaneGridPlan) -> None:
     cell = cells(plan, ())[0]
     with Session.new(cell.settings, folder=plan.folder / cell.name) as session:
-        session.state.alive[0] = False
+        session.state.active[0] = False
         found, run = measured.measure(session, cell.labels, False, TINY)
     assert np.isinf(found.figures["nll"]).tolist() == [True, False]
     assert np.isinf(found.figures["sm_loss"]).tolist() == [True, False]

@@ -414,7 +414,7 @@ def test_a_diverged_member_stays_diverged_when_the_run_resumes(
                 Watch(on_step=done.append, stop=lambda done=done, stops=stops: len(done) == stops)
             )
     Session.resumed(tmp_path / "cut").train()
-    assert Session.resumed(tmp_path / "cut").state.alive.tolist() == [True, False]
+    assert Session.resumed(tmp_path / "cut").state.active.tolist() == [True, False]
     (a, _), (b, _) = (checkpoint.load(tmp_path / name / "checkpoint.h5") for name in ("whole", "cut"))
     for name in (each for each in a if not each.startswith("history/")):
         assert a[name].tobytes() == b[name].tobytes(), name

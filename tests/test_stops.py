@@ -109,8 +109,8 @@ def test_a_model_that_diverges_around_a_stop_returns_to_the_last_row(
     Session.resumed(tmp_path / "run").train()
     equal_runs(tmp_path / "run", tmp_path / "whole")
     arrays, _ = checkpoint.load(tmp_path / "run" / "checkpoint.h5")
-    assert arrays["alive"].tolist() == [True, False]
-    assert arrays["died_at"].tolist() == [0, before]
+    assert arrays["active"].tolist() == [True, False]
+    assert arrays["diverged_at"].tolist() == [0, before]
 
 
 @pytest.mark.parametrize("steps", [5, 6, 9])

@@ -326,7 +326,7 @@ def trained(folder: Path, cluster: Cluster, on_outcome: Any = lambda cell, outco
     return Driver(folder, engine, pack=2, on_outcome=on_outcome).train(cells())
 
 
-def test_a_sweep_survives_killed_workers_and_a_killed_scheduler(
+def test_a_sweep_ends_despite_killed_workers_and_a_killed_scheduler(
     cluster: Cluster, tmp_path: Path, serial: Any
 ) -> None:
     """A worker is killed after the first pack and the scheduler after the second; the sweep is repeated."""

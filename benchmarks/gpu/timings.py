@@ -55,11 +55,11 @@ def launches() -> Answers:
         stream.begin_capture()
         ten()
         graph = stream.end_capture()
-    p, alive, t, lr = (cupy.zeros(1, kind) for kind in (np.float32, np.bool_, np.int64, np.float32))
+    p, active, t, lr = (cupy.zeros(1, kind) for kind in (np.float32, np.bool_, np.int64, np.float32))
     k, vector = load("cuda"), p[None]
     yield "RawKernel launch, on the host", on_host(one), "us"
     yield "launch through the engine's wrapper, on the host", on_host(
-        lambda: k.sgd(vector, vector, t, lr, alive)
+        lambda: k.sgd(vector, vector, t, lr, active)
     ), "us"  # fmt: skip
     yield "ten launches, on the host", on_host(ten, 50), "us"
     yield "ten launches, on the card", on_device(ten), "us"

@@ -20,7 +20,7 @@ from .rows import write_row
 
 
 def train(dtype: str) -> bool:
-    """Run four steps of two models; return whether both are alive."""
+    """Run four steps of two models; return whether both are active."""
     settings = Settings(hidden=(6,), samples=2, batch_size=40, steps=4, seeds=(0, 1), objective="m3",
                         inference="fisher-reparam", activation="tanh", dtype=dtype)  # fmt: skip
     trainer = Trainer.build(load("cuda"), settings, load_data("mixture"))
@@ -29,7 +29,7 @@ def train(dtype: str) -> bool:
     state = trainer.initial_state()
     for _ in range(4):
         trainer.step(state)
-    return bool(trainer.k.to_host(state.alive).all())
+    return bool(trainer.k.to_host(state.active).all())
 
 
 def main() -> None:

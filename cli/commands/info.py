@@ -61,10 +61,10 @@ def _run(folder: Path) -> dict[str, Any]:
     from vsmnp.runs.session import Session
 
     session = Session.resumed(folder, to_read=True)
-    alive = session.trainer.k.to_host(session.state.alive)
+    active = session.trainer.k.to_host(session.state.active)
     encoder, decoder = session.trainer.parameter_count
     return {
         "folder": str(folder), **_data(session), "step": session.state.step, "steps": session.total_steps,
         "encoder parameters": encoder, "decoder parameters": decoder,
-        "models alive": int(alive.sum()), **session.trainer.settings.to_mapping(),
+        "active models": int(active.sum()), **session.trainer.settings.to_mapping(),
     }  # fmt: skip

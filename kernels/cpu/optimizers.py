@@ -25,11 +25,11 @@ def adam_row(
 
 @rounded
 def _adam(
-    p: Array, g: Array, m: Array, v: Array, lr: Array, corrections: Array, rates: Array, alive: Array
+    p: Array, g: Array, m: Array, v: Array, lr: Array, corrections: Array, rates: Array, active: Array
 ) -> None:
     # p, g, m, v (R, P), corrections (2, R), rates (3,): 1 - beta1, 1 - beta2, eps
     for r in range(p.shape[0]):
-        if alive[r]:
+        if active[r]:
             adam_row(
                 p[r], g[r], m[r], v[r], lr[r], corrections[0, r], corrections[1, r], rates[0], rates[1],
                 rates[2],
@@ -38,15 +38,15 @@ def _adam(
 
 def adam(
     p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float, eps: float,
-    alive: Array,
+    active: Array,
 ) -> None:  # fmt: skip
     """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
-    t += alive
+    t += active
     corrections = [[1 - beta ** int(n) for n in t] for beta in (beta1, beta2)]
     rates = (1 - beta1, 1 - beta2, eps)
     with in_place(p, m, v) as (p_c, m_c, v_c):
         _adam(p_c, contiguous(g, p.dtype), m_c, v_c, contiguous(lr), np.array(corrections, p.dtype),
-              np.array(rates, p.dtype), contiguous(alive, np.bool_))  # fmt: skip
+              np.array(rates, p.dtype), contiguous(active, np.bool_))  # fmt: skip
 
 
 @rounded_formula
@@ -57,14 +57,14 @@ def sgd_row(p: Array, g: Array, lr: float) -> None:
 
 
 @rounded
-def _sgd(p: Array, g: Array, lr: Array, alive: Array) -> None:
+def _sgd(p: Array, g: Array, lr: Array, active: Array) -> None:
     for r in range(p.shape[0]):
-        if alive[r]:
+        if active[r]:
             sgd_row(p[r], g[r], lr[r])
 
 
-def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
+def sgd(p: Array, g: Array, t: Array, lr: Array, active: Array) -> None:
     """Step ``p -= lr g`` for every model that has not diverged."""
-    t += alive
+    t += active
     with in_place(p) as (p_c,):
-        _sgd(p_c, contiguous(g, p.dtype), contiguous(lr), contiguous(alive, np.bool_))
+        _sgd(p_c, contiguous(g, p.dtype), contiguous(lr), contiguous(active, np.bool_))

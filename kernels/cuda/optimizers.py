@@ -17,44 +17,44 @@ class Optimisers(Launching):
 
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float,
-        eps: float, alive: Array,
+        eps: float, active: Array,
     ) -> None:  # fmt: skip
         """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015)."""
         if not p.size:
-            t += alive
+            t += active
             return
         g, lr = self.contiguous(g, p.dtype), self.contiguous(lr, p.dtype)
-        alive = self.contiguous(alive, np.bool_)
+        active = self.contiguous(active, np.bool_)
         rates = [self.scalar(value, p) for value in (1 - beta1, 1 - beta2, eps)]
         with self.in_place(p, m, v, t) as (p_c, m_c, v_c, t_c):
-            self._launch_adam(p_c, g, m_c, v_c, t_c, lr, (beta1, beta2), rates, alive)
+            self._launch_adam(p_c, g, m_c, v_c, t_c, lr, (beta1, beta2), rates, active)
 
     def _launch_adam(
         self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, betas: tuple[float, float],
-        rates: Sequence[Any], alive: Array,
+        rates: Sequence[Any], active: Array,
     ) -> None:  # fmt: skip
         """Launch the kernels; ``rates`` are ``1 - beta1``, ``1 - beta2`` and eps in the type of p."""
         models, size = p.shape
         corrections = self.empty((models,), p.dtype), self.empty((models,), p.dtype)
         self.launch("optim", p.dtype, "adam_advance", (self.flat_grid(models, 1)[0],),
-                    t, alive, *map(np.float64, betas), models, *corrections)  # fmt: skip
+                    t, active, *map(np.float64, betas), models, *corrections)  # fmt: skip
         self.launch("optim", p.dtype, "adam", self.flat_grid(size, models),
-                    p, g, m, v, lr, *corrections, *rates, alive, models, size)  # fmt: skip
+                    p, g, m, v, lr, *corrections, *rates, active, models, size)  # fmt: skip
 
-    def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
+    def sgd(self, p: Array, g: Array, t: Array, lr: Array, active: Array) -> None:
         """Step ``p -= lr g`` for every model that has not diverged."""
         if not p.size:
-            t += alive
+            t += active
             return
         models, size = p.shape
-        g, lr, alive = (
+        g, lr, active = (
             self.contiguous(g, p.dtype),
             self.contiguous(lr, p.dtype),
-            self.contiguous(alive, np.bool_),
+            self.contiguous(active, np.bool_),
         )
         with self.in_place(p, t) as (p_c, t_c):
             self.launch("optim", p.dtype, "sgd", self.flat_grid(size, models),
-                        p_c, g, t_c, lr, alive, models, size)  # fmt: skip
+                        p_c, g, t_c, lr, active, models, size)  # fmt: skip
 
     def finite(self, g: Array) -> Array:
         """Return for each model whether every entry of ``g[r]`` is finite."""

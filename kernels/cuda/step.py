@@ -114,7 +114,8 @@ class CudaStep:
         arrays = (
             *self._vector(state.phi, state.phi_memory, sizes.encoder),
             *self._vector(state.theta, state.theta_memory, sizes.decoder),
-            state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored, models, *terms,
+            state.active, state.cause, state.diverged_at, state.gamma_kept, state.gamma_floored, models,
+            *terms,
         )  # fmt: skip
         if models >= self.many:
             self._in_one_launch(state.step, xs, on_machine, models, arrays)
@@ -179,7 +180,7 @@ class CudaStep:
         finite, updates = self.k.empty((models, slices), np.bool_), self.k.empty((models,), np.int64)
         memory = state.phi_memory if side == Side.INFERENCE else state.theta_memory
         self._launch("_tiled", "step_sum", grid, self._numbers, batch, np.int32(side), np.int32(parts),
-                     *parted, state.theta, state.alive, memory.t, models, totals, finite, values,
+                     *parted, state.theta, state.active, memory.t, models, totals, finite, values,
                      updates)  # fmt: skip
         self._launch("_tiled", "step_finish", grid, self._numbers, self._betas, batch, np.int32(side),
                      np.int32(slices), totals, finite, values, updates, *self.k.machine.step(state.step),

@@ -92,14 +92,14 @@ class NumbaCudaKernels(CudaKernels):
 
     def _launch_adam(
         self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, betas: tuple[float, float],
-        rates: Sequence[Any], alive: Array,
+        rates: Sequence[Any], active: Array,
     ) -> None:  # fmt: skip
         models, size = p.shape
         corrections = self.empty((2, models), p.dtype)
         self._start(adam_advance, (self.flat_grid(models, 1)[0],), (self.threads,),
-                    t, alive, *betas, corrections)  # fmt: skip
+                    t, active, *betas, corrections)  # fmt: skip
         self._start(adam_kernel(p.dtype), self.flat_grid(size, models), (self.threads, 1),
-                    p, g, m, v, lr, corrections, *rates, alive)  # fmt: skip
+                    p, g, m, v, lr, corrections, *rates, active)  # fmt: skip
 
     # --- recording --------------------------------------------------------------------------------
 

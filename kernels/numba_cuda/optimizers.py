@@ -15,11 +15,11 @@ from .formulas import scalars
 
 
 @cuda.jit
-def adam_advance(t: Any, alive: Any, beta1: Any, beta2: Any, corrections: Any) -> None:
-    """Add ``t += alive``, and compute corrections ``1 - beta^t (2, R)`` in double precision; t is (R,)."""
+def adam_advance(t: Any, active: Any, beta1: Any, beta2: Any, corrections: Any) -> None:
+    """Add ``t += active``, and compute corrections ``1 - beta^t (2, R)`` in double precision; t is (R,)."""
     r = cuda.grid(1)
     if r < t.size:
-        if alive[r]:
+        if active[r]:
             t[r] += 1
         corrections[0, r] = 1 - beta1 ** t[r]
         corrections[1, r] = 1 - beta2 ** t[r]
@@ -33,12 +33,12 @@ def adam_kernel(dtype: np.dtype[Any]) -> Any:
 
     @cuda.jit
     def adam(p: Any, g: Any, m: Any, v: Any, lr: Any, corrections: Any, rate1: Any, rate2: Any,
-             eps: Any, alive: Any) -> None:  # fmt: skip
+             eps: Any, active: Any) -> None:  # fmt: skip
         # p, g, m, v (R, P), lr (R,), corrections (2, R); rate_i is 1 - beta_i
         thread, row = cuda.grid(2)
         threads, rows = cuda.gridsize(2)
         for r in range(row, p.shape[0], rows):
-            if alive[r]:
+            if active[r]:
                 for i in range(thread, p.shape[1], threads):
                     m_i, v_i = moments(m[r, i], v[r, i], g[r, i], rate1, rate2)
                     m[r, i], v[r, i] = m_i, v_i

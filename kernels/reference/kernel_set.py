@@ -208,15 +208,15 @@ def posterior_fisher(mu: Array, s: Array, eps: Array, b: Array) -> tuple[Array, 
 
 def adam(
     p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float, eps: float,
-    alive: Array,
+    active: Array,
 ) -> None:  # fmt: skip
     """Step ``p -= lr m_hat / (sqrt(v_hat) + eps)`` with bias-corrected moments (Kingma & Ba 2015).
 
     Denormal moments are replaced by zero, which does not change a step that p can resolve.
     """
-    t += alive
+    t += active
     smallest = np.finfo(p.dtype).tiny
-    for r in np.flatnonzero(alive):
+    for r in np.flatnonzero(active):
         m[r] += (1 - beta1) * (g[r] - m[r])
         v[r] += (1 - beta2) * (g[r] * g[r] - v[r])
         for moment in (m[r], v[r]):
@@ -226,10 +226,10 @@ def adam(
         p[r] -= lr[r] * m_hat / (np.sqrt(v_hat) + eps)
 
 
-def sgd(p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
+def sgd(p: Array, g: Array, t: Array, lr: Array, active: Array) -> None:
     """Step ``p -= lr g`` for every model that has not diverged."""
-    t += alive
-    for r in np.flatnonzero(alive):
+    t += active
+    for r in np.flatnonzero(active):
         p[r] -= lr[r] * g[r]
 
 

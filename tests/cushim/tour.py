@@ -73,9 +73,9 @@ def _terms(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
 
 def _optimisers(k: CudaKernels, dtype: np.dtype[np.floating]) -> None:
     p, g, m, v = (np.ones((3, 150), dtype) for _ in range(4))
-    t, alive, lr = np.zeros(3, np.int64), np.array([True, False, True]), np.ones(3, dtype)
-    k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, alive)
-    k.sgd(p, g, t, lr, alive)
+    t, active, lr = np.zeros(3, np.int64), np.array([True, False, True]), np.ones(3, dtype)
+    k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, active)
+    k.sgd(p, g, t, lr, active)
     g[1, [3, 100]] = np.nan
     k.finite(g)
 

@@ -147,9 +147,9 @@ def a_step_below_zero(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield from foreign(lambda arrays, about: arrays.update(step=np.array(-1)))
 
 
-@remedy("holds no 'alive': start a new run")
+@remedy("holds no 'active': start a new run")
 def a_state_of_another_version(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    edited(lambda arrays, about: arrays.pop("alive"))
+    edited(lambda arrays, about: arrays.pop("active"))
     yield lambda: _summary(Path("run/checkpoint.h5"))
     yield anew()
     yield lambda: _summary(Path("anew/checkpoint.h5"))

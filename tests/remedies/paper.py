@@ -277,7 +277,7 @@ def a_grid_of_other_settings(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 CELLS = [Cell("one", Settings(steps=1), {})]
 
 
-def die(cell: Cell, report: Callable[[int], None], stop: Callable[[], bool]) -> None:
+def end_process(cell: Cell, report: Callable[[int], None], stop: Callable[[], bool]) -> None:
     """End the process, as the system does where memory is short."""
     os._exit(1)
 
@@ -294,7 +294,7 @@ def finished(what: Callable[..., None], jobs: int, stop: Callable[[], bool] = la
 
 @remedy("the same command goes on from there, and fewer --jobs need less")
 def a_process_that_the_system_ends(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    yield finished(die, 2)
+    yield finished(end_process, 2)
     yield finished(work, 1)
 
 

@@ -79,8 +79,8 @@ def _adam(k: Kernels, size: float, dtype: str) -> Ready:
     """Prepare Adam: parameters, gradient and two moments are read; all but the gradient written."""
     P = max(1, round(1_000_000 * size))
     p, g, m, v = (_draw(k, dtype, 1, P, positive=True) for _ in range(4))
-    t, lr, alive = (k.asarray(np.ones(1, kind)) for kind in (np.int64, dtype, bool))
-    return Ready(lambda: k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, alive), 7 * P)
+    t, lr, active = (k.asarray(np.ones(1, kind)) for kind in (np.int64, dtype, bool))
+    return Ready(lambda: k.adam(p, g, m, v, t, lr, 0.9, 0.999, 1e-8, active), 7 * P)
 
 
 def _normal(k: Kernels, size: float, dtype: str) -> Ready:

@@ -36,12 +36,12 @@ def batch_statistics(k: Kernels, layer: Layer, c: Cache) -> Params:
     return {name: found for name, found in parts if found}
 
 
-def move_statistics(p: Params, batch: Params, alive: Array) -> None:
-    """Update ``running += (batch - running) / 10`` in place for the models ``alive (R,)``."""
+def move_statistics(p: Params, batch: Params, active: Array) -> None:
+    """Update ``running += (batch - running) / 10`` in place for the models ``active (R,)``."""
     for name, found in batch.items():
         if isinstance(found, dict):
-            move_statistics(p[name], found, alive)
+            move_statistics(p[name], found, active)
         else:
             running = p[name]
             moved = running + MOMENTUM * (found - running)
-            running[...] = np.where(alive[:, None], moved, running)
+            running[...] = np.where(active[:, None], moved, running)

@@ -130,9 +130,9 @@ class BestState:
             return cls()
         blank = [np.zeros_like(trainer.k.to_host(vector)) for vector in (state.phi, state.theta)]
         try:
-            rows = History.from_arrays({**own, "alive": arrays["alive"]}, (CRITERION,))
+            rows = History.from_arrays({**own, "active": arrays["active"]}, (CRITERION,))
             found = cls(rows, *(own[name] for name in _COUNTS), *blank)
-            if any(getattr(found, name).shape != arrays["alive"].shape for name in _COUNTS):
+            if any(getattr(found, name).shape != arrays["active"].shape for name in _COUNTS):
                 raise TypeError("there is not one best state for each model")
             for network, layout, vector in found._networks(trainer):
                 for name, view in layout.named(vector):

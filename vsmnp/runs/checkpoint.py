@@ -21,7 +21,9 @@ from ..data.hdf5_ends import EndlessError, elsewhere
 from ..data.hdf5_reach import file_behind
 from ..errors import CheckpointError, DamagedError
 from ..storage import ELSEWHERE, open_regular, write_whole
+from ..training.state import FORMER_FLAGS
 from ..types import Array
+from . import last_row
 
 _BLOCK = 512
 _MAGIC = b"vsmnp checkpoint 1\n"
@@ -29,6 +31,10 @@ _MAGIC = b"vsmnp checkpoint 1\n"
 _ATTRIBUTES = "vsmnp"
 #: Most bytes of an HDF5 attribute, which share 64 KiB with its name and its type.
 _LARGEST_ATTRIBUTE = 60_000
+#: Names of arrays in files of earlier versions, with those of this version.
+_FORMER = {
+    group + former: group + name for group in ("", last_row.GROUP) for former, name in FORMER_FLAGS.items()
+}
 #: Program that prints the attributes of a file of an earlier version.
 _READER = (
     "import io, h5py; file = h5py.File(io.BytesIO(sys.stdin.buffer.read()), 'r'); "
@@ -116,7 +122,8 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def glance(path: Path, names: Sequence[str] | None = None) -> CheckpointContent:
     """Read the arrays of these names and groups, or all, the attributes and the :func:`seal`.
 
-    Raises what :func:`load` raises.
+    Arrays that earlier versions named otherwise get the names of this version. Raises what :func:`load`
+    raises.
     """
     import h5py
 
@@ -130,10 +137,11 @@ def glance(path: Path, names: Sequence[str] | None = None) -> CheckpointContent:
         arrays: dict[str, Array] = {}
         with h5py.File(io.BytesIO(content), "r") as file:
 
-            def visit(name: str, node: Any) -> None:
+            def visit(stored: str, node: Any) -> None:
+                name = _FORMER.get(stored, stored)
                 wanted = names is None or not {name, name.split("/")[0]}.isdisjoint((*names, _ATTRIBUTES))
                 if isinstance(node, h5py.Dataset) and wanted:
-                    arrays[name] = _array(file, name, len(content))
+                    arrays[name] = _array(file, stored, len(content))
 
             file.visititems(visit)
             attributes = json.loads(_text(file, arrays.pop(_ATTRIBUTES, None), content))

@@ -28,7 +28,7 @@ _TYPES: dict[str, type] = {
 #: Characters of a value that a message shows.
 _SHOWN = 60
 #: Kinds of NumPy's types by the last part of an array's name, and by the first, where it is fixed.
-_KINDS = {"step": "iu", "alive": "b", "steps": "iu", "t": "iuf"}
+_KINDS = {"step": "iu", "active": "b", "steps": "iu", "t": "iuf"}
 _NUMBERS = ("history", "evaluations", "validation")
 
 

@@ -84,7 +84,7 @@ class Evaluations:
         if not own:
             return cls()
         try:
-            rows = History.from_arrays({**own, "alive": arrays["alive"]}, COLUMNS)
+            rows = History.from_arrays({**own, "active": arrays["active"]}, COLUMNS)
             edges, counts = own["sd_edges"], own["sd_counts"].astype(np.int64)
             if not len(rows.steps) == len(edges) == len(counts):
                 raise TypeError("the histograms are not as many as the rows")

@@ -9,14 +9,15 @@ from ..training import state as states
 from ..training.state import State
 from ..types import Array, Kernels
 
-_PREFIX = "last_row/"
+#: Group of the last row in a checkpoint.
+GROUP = "last_row/"
 
 
 def to_arrays(k: Kernels, model: GaussianVAE, state: State, last: State | None) -> dict[str, Array]:
     """Return the arrays of the last row for a checkpoint of ``state``; empty if that is the last row."""
     if last is None or last.step >= state.step:
         return {}
-    return {_PREFIX + name: array for name, array in states.to_arrays(k, model, last).items()}
+    return {GROUP + name: array for name, array in states.to_arrays(k, model, last).items()}
 
 
 def from_arrays(k: Kernels, model: GaussianVAE, state: State, arrays: Mapping[str, Array]) -> State | None:
@@ -27,7 +28,7 @@ def from_arrays(k: Kernels, model: GaussianVAE, state: State, arrays: Mapping[st
     CheckpointError
         If an array is missing or has another shape.
     """
-    own = {name.removeprefix(_PREFIX): a for name, a in arrays.items() if name.startswith(_PREFIX)}
+    own = {name.removeprefix(GROUP): a for name, a in arrays.items() if name.startswith(GROUP)}
     return states.from_arrays(k, model, state, own) if own else None
 
 
@@ -38,11 +39,11 @@ def settled(k: Kernels, state: State, last: State | None) -> State:
     """
     if last is None:
         return state
-    fine = k.finite(state.phi) & k.finite(state.theta) & state.alive
-    diverged = last.alive & ~fine
+    fine = k.finite(state.phi) & k.finite(state.theta) & state.active
+    diverged = last.active & ~fine
     if not k.to_host(diverged).any():
         return state
     found = state.copy()
     found.restore(last, diverged)
-    found.alive[:] = found.alive & ~diverged
+    found.active[:] = found.active & ~diverged
     return found

@@ -186,7 +186,7 @@ class Session:
             return self._train(watch or Watch())
 
     def _train(self, watch: Watch) -> Run:
-        if not self.trainer.k.to_host(self.state.alive).any():
+        if not self.trainer.k.to_host(self.state.active).any():
             raise DivergenceError(
                 f"Every model of the run in {self.folder} had stopped by step {self.state.step}: start a new "
                 "run."

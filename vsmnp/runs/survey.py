@@ -69,18 +69,18 @@ def survey(folder: Path) -> Iterator[RunSummary]:
 
 
 def _summary(path: Path) -> RunSummary:
-    path, (arrays, attributes, state) = newest_checkpoint(path.parent, ("step", "alive"))
+    path, (arrays, attributes, state) = newest_checkpoint(path.parent, ("step", "active"))
     settings = stored(attributes, path)
     require_contents(arrays, attributes, path)
     try:
-        step, alive, steps = (
+        step, active, steps = (
             int(arrays["step"]),
-            arrays["alive"],
+            arrays["active"],
             attributes.get("steps") or settings.steps or None,
         )
     except KeyError as error:
         raise CheckpointError(f"{path} holds no {error}: start a new run.") from error
-    if not alive.any():
+    if not active.any():
         phase = Phase.DIVERGED
     elif holder(path.parent):
         phase = Phase.RUNNING
@@ -88,4 +88,4 @@ def _summary(path: Path) -> RunSummary:
         phase = Phase.FINISHED
     else:
         phase = Phase.STOPPED
-    return RunSummary(path.parent, phase, step, steps, int((~alive).sum()), settings, state)
+    return RunSummary(path.parent, phase, step, steps, int((~active).sum()), settings, state)

@@ -47,8 +47,8 @@ def open_cell(cell: Cell, folder: Path, may_extend: bool = False) -> Session:
 
 def is_finished(session: Session) -> bool:
     """Return whether all steps are done or all models have diverged."""
-    alive = session.trainer.k.to_host(session.state.alive)
-    return session.state.step >= session.total_steps or not alive.any()
+    active = session.trainer.k.to_host(session.state.active)
+    return session.state.step >= session.total_steps or not active.any()
 
 
 def finish_session(session: Session, report: Report, stop: Stop = lambda: False, share: int = WHOLE) -> Run:

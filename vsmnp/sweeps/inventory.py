@@ -76,9 +76,9 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
     """
     folder = sweep / cell.name
     try:
-        arrays, attributes, _ = checkpoint.glance(folder / CHECKPOINT, ("step", "alive", "history"))
+        arrays, attributes, _ = checkpoint.glance(folder / CHECKPOINT, ("step", "active", "history"))
         settings = stored(attributes, folder / CHECKPOINT)
-        step, alive = int(arrays["step"]), bool(arrays["alive"].any())
+        step, active = int(arrays["step"]), bool(arrays["active"].any())
         columns = {name: arrays[f"history/{name}"] for name in attributes["columns"]}
         figures = {name: float(column[-1].mean()) for name, column in columns.items() if len(column)}
         steps, n_train = attributes["steps"], attributes[ABOUT]["n_train"]
@@ -95,6 +95,6 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
     asked = round(length(replace(settings, epochs=wanted.epochs), n_train))
     longer = wanted.steps > settings.steps > 0 or (by_epochs and asked > steps)
     check_same(replace(settings, steps=wanted.steps) if longer else settings, resolved(wanted), folder)
-    if not alive:
+    if not active:
         return CellOutcome(Status.DIVERGED, step, figures)
     return CellOutcome(Status.FINISHED, step, figures) if ended and not longer else None

@@ -71,7 +71,7 @@ def member_state(state: State, model: int) -> State:
 
     phi_memory, theta_memory = memory(state.phi_memory), memory(state.theta_memory)
     flags = {name: getattr(state, name)[here].copy() for name in FLAGS}
-    step = state.step if bool(flags["alive"][0]) else int(theta_memory.t[0])
+    step = state.step if bool(flags["active"][0]) else int(theta_memory.t[0])
     return State(step, state.phi[here].copy(), state.theta[here].copy(), phi_memory, theta_memory, **flags)
 
 

@@ -123,4 +123,4 @@ def outcome_of(session: Session, model: int) -> CellOutcome:
     state = member_state(session.last or session.state, model)
     history = member_history(session.history, model, state.step)
     figures = {name: float(column[-1][0]) for name, column in history.columns.items() if column}
-    return CellOutcome(Status.FINISHED if state.alive[0] else Status.DIVERGED, state.step, figures)
+    return CellOutcome(Status.FINISHED if state.active[0] else Status.DIVERGED, state.step, figures)

@@ -20,8 +20,8 @@ def stop_diverged(k: Kernels, state: State, outcome: Outcome, g: Array, first: i
 
 
 def mark(state: State, fine: Array, place: int) -> None:
-    """Record the cause and step of divergence; models still alive have done all decoder updates so far."""
-    broke = state.alive & ~fine
+    """Record the cause and step of divergence; models still active have done all decoder updates so far."""
+    broke = state.active & ~fine
     state.cause[:] = np.where(broke, place + 1, state.cause)
-    state.died_at[:] = np.where(broke, state.theta_memory.t + 1, state.died_at)
-    state.alive &= fine
+    state.diverged_at[:] = np.where(broke, state.theta_memory.t + 1, state.diverged_at)
+    state.active &= fine

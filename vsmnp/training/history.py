@@ -49,7 +49,7 @@ class History(Shown):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> History:
         """Rebuild the history from :meth:`to_arrays`, with the columns in the order of ``names``."""
-        shape = len(arrays["history/steps"]), len(arrays["alive"])
+        shape = len(arrays["history/steps"]), len(arrays["active"])
         for name in names:
             if np.shape(arrays[f"history/{name}"]) != shape:
                 raise TypeError(f"'{name}' is not of shape {shape}")

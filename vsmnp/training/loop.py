@@ -78,11 +78,11 @@ def run_loop(
         if state.step % every and not trainer.evaluates_at(state.step) and state.step < steps:
             continue
         trainer.audit(state, info)
-        diverged = k.to_host(snapshot.alive & ~state.alive)
+        diverged = k.to_host(snapshot.active & ~state.active)
         if diverged.any():
             sentence = _divergence_message(trainer, state, snapshot.step, info, diverged)
-            state.restore(snapshot, snapshot.alive & ~state.alive)
-            if not k.to_host(state.alive).any():
+            state.restore(snapshot, snapshot.active & ~state.active)
+            if not k.to_host(state.active).any():
                 for name in FLAGS:
                     setattr(snapshot, name, getattr(state, name).copy())
                 watch.on_row(snapshot, history)
@@ -100,7 +100,7 @@ def _divergence_message(trainer: Trainer, state: State, kept: int, info: Info, d
     """Write one sentence: which model diverged, when, in which term, and what to try."""
     r = int(np.flatnonzero(diverged)[0])
     cause = info.causes()[int(trainer.k.to_host(state.cause)[r]) - 1]
-    step, seed = int(trainer.k.to_host(state.died_at)[r]), trainer.settings.seeds[r]
+    step, seed = int(trainer.k.to_host(state.diverged_at)[r]), trainer.settings.seeds[r]
     return (
         f"The loss stopped being finite at step {step} in {cause} (seed {seed}); the state of step {kept} "
         f"was kept: {_remedy(trainer, cause)}."

@@ -32,8 +32,8 @@ class Optimizer(Protocol):
     def remember(self, k: Kernels, p: Array) -> Memory:
         """Return the initial optimiser state for parameters ``p (R, P)``."""
 
-    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
-        """Update ``p`` where ``alive (R,)``, with learning rates ``lr (R,)``."""
+    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, active: Array) -> None:
+        """Update ``p`` where ``active (R,)``, with learning rates ``lr (R,)``."""
 
     def fused_spec(self) -> OptimizerSpec | None:
         """Return the record of the rule for a fused step, or None if fused steps do not implement it."""
@@ -51,8 +51,8 @@ class Adam:
         zeros = k.zeros(p.shape, p.dtype)
         return Memory(zeros, zeros.copy(), k.zeros(p.shape[:1], np.int64))
 
-    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
-        k.adam(p, g, memory.m, memory.v, memory.t, lr, self.beta1, self.beta2, self.eps, alive)
+    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, active: Array) -> None:
+        k.adam(p, g, memory.m, memory.v, memory.t, lr, self.beta1, self.beta2, self.eps, active)
 
     def fused_spec(self) -> OptimizerSpec:
         return OptimizerSpec(True, self.beta1, self.beta2, self.eps)
@@ -66,8 +66,8 @@ class SGD:
         empty = k.zeros((p.shape[0], 0), p.dtype)
         return Memory(empty, empty.copy(), k.zeros(p.shape[:1], np.int64))
 
-    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, alive: Array) -> None:
-        k.sgd(p, g, memory.t, lr, alive)
+    def update(self, k: Kernels, p: Array, g: Array, memory: Memory, lr: Array, active: Array) -> None:
+        k.sgd(p, g, memory.t, lr, active)
 
     def fused_spec(self) -> OptimizerSpec:
         return OptimizerSpec(False)

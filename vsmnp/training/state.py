@@ -26,13 +26,13 @@ class State:
         ``(R, P_e)`` and ``(R, P_d)``.
     phi_memory, theta_memory : Memory
         States of the two optimisers.
-    alive : Array
-        ``(R,)`` flags; a model with a loss or gradient that is not finite is no longer updated.
+    active : Array
+        ``(R,)`` flags of the models that are updated; one with a loss or gradient that is not finite is not.
     gamma_kept, gamma_floored : Array
         ``(R,)`` counts of batches without an optimal gamma, and with one below the floor.
     cause : Array
         ``(R,)``, 0 for a model that has not diverged; else 1 + the index of the cause in ``Info.causes``.
-    died_at : Array
+    diverged_at : Array
         ``(R,)``, the step in which a model diverged.
     """
 
@@ -41,9 +41,9 @@ class State:
     theta: Array
     phi_memory: Memory
     theta_memory: Memory
-    alive: Array
+    active: Array
     cause: Array
-    died_at: Array
+    diverged_at: Array
     gamma_kept: Array
     gamma_floored: Array
 
@@ -68,13 +68,15 @@ class State:
 
 
 #: The arrays ``(R,)`` of a state that are not parameters.
-FLAGS = ("alive", "cause", "died_at", "gamma_kept", "gamma_floored")
+FLAGS = ("active", "cause", "diverged_at", "gamma_kept", "gamma_floored")
+#: Names of flags in files of earlier versions, with those of this version.
+FORMER_FLAGS = {"alive": "active", "died_at": "diverged_at"}
 
 
 def new_state(k: Kernels, phi: Array, theta: Array, phi_memory: Memory, theta_memory: Memory) -> State:
-    """Return the state before the first step, with every model flagged alive."""
+    """Return the state before the first step, with every model flagged active."""
     models = phi.shape[:1]
-    counts = {name: k.zeros(models, np.int64) for name in FLAGS if name != "alive"}
+    counts = {name: k.zeros(models, np.int64) for name in FLAGS if name != "active"}
     return State(0, phi, theta, phi_memory, theta_memory, k.asarray(np.ones(models, bool)), **counts)
 
 

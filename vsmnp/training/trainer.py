@@ -257,7 +257,7 @@ class Trainer:
             assert inferred.g_phi is not None
             stop_diverged(k, state, inferred, inferred.g_phi, 0)
             self.encoder_optimizer.update(
-                k, state.phi, inferred.g_phi, state.phi_memory, sizes.encoder, state.alive
+                k, state.phi, inferred.g_phi, state.phi_memory, sizes.encoder, state.active
             )
             self._place_statistics(state, inferred)
         x = minibatch(encoder_steps)
@@ -271,10 +271,10 @@ class Trainer:
         stop_diverged(k, state, learned, learned.g_theta, first)
         self._place_gamma(state, learned)
         self.decoder_optimizer.update(
-            k, state.theta, learned.g_theta, state.theta_memory, sizes.decoder, state.alive
+            k, state.theta, learned.g_theta, state.theta_memory, sizes.decoder, state.active
         )
         if learned.phi is not None:
-            state.phi[:] = np.where(state.alive[:, None], learned.phi, state.phi)
+            state.phi[:] = np.where(state.active[:, None], learned.phi, state.phi)
         self._place_statistics(state, learned)
         return inferred, learned
 
@@ -286,24 +286,24 @@ class Trainer:
     def _place_statistics(self, state: State, outcome: Outcome) -> None:
         """Update the running statistics of both networks with those of the batch."""
         encoder, decoder = outcome.statistics
-        move_statistics(self.model.encoder_part(state.phi), encoder, state.alive)
-        move_statistics(self.model.decoder_part(state.theta), decoder, state.alive)
+        move_statistics(self.model.encoder_part(state.phi), encoder, state.active)
+        move_statistics(self.model.decoder_part(state.theta), decoder, state.active)
 
     def _place_gamma(self, state: State, learned: Outcome) -> None:
         """Write the gamma that a closed form chose to the state."""
         if learned.gamma is not None:
             log_sd = self.model.log_sd(state.theta)
-            log_sd[:] = np.where(state.alive, learned.gamma.log_sd, log_sd)
-            state.gamma_kept += learned.gamma.kept & state.alive
-            state.gamma_floored += learned.gamma.floored & state.alive
+            log_sd[:] = np.where(state.active, learned.gamma.log_sd, log_sd)
+            state.gamma_kept += learned.gamma.kept & state.active
+            state.gamma_floored += learned.gamma.floored & state.active
 
     def seconds_per_step(self, trial: State, repeats: int) -> float:
         """Measure the time of a step by training ``trial``, without compilation and first-use costs."""
         with np.errstate(all="ignore"):  # the loop reports values that are not finite
             self.step(trial)
-            self.k.to_host(trial.alive)  # synchronises with the device
+            self.k.to_host(trial.active)  # synchronises with the device
             start = time.perf_counter()
             for _ in range(repeats):
                 self.step(trial)
-            self.k.to_host(trial.alive)
+            self.k.to_host(trial.active)
         return (time.perf_counter() - start) / repeats

@@ -166,12 +166,12 @@ class Kernels(Protocol):
 
     def adam(
         self, p: Array, g: Array, m: Array, v: Array, t: Array, lr: Array, beta1: float, beta2: float,
-        eps: float, alive: Array,
+        eps: float, active: Array,
     ) -> None:  # fmt: skip
-        """Apply an Adam step in place to ``p, m, v (R,P)`` and counters ``t (R,)``, where ``alive (R,)``."""
+        """Apply an Adam step in place to ``p, m, v (R,P)`` and counters ``t (R,)``, where ``active (R,)``."""
 
-    def sgd(self, p: Array, g: Array, t: Array, lr: Array, alive: Array) -> None:
-        """Apply a gradient step in place to ``p (R,P)`` and the counters ``t (R,)``, where ``alive (R,)``."""
+    def sgd(self, p: Array, g: Array, t: Array, lr: Array, active: Array) -> None:
+        """Apply a gradient step in place to ``p (R,P)`` and counters ``t (R,)``, where ``active (R,)``."""
 
     def finite(self, g: Array) -> Array:
         """Return flags ``(R,)``: whether every entry of ``g[r]`` is finite."""

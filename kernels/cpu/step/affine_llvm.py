@@ -88,8 +88,8 @@ class _Affine:
         builder.branch(done)
         builder.position_at_end(masked)
         for total, place in zip(sums, places, strict=True):
-            alive = builder.fcmp_ordered(">", at.load(self.mask, place, lanes), zero)
-            at.store(builder.select(alive, total, zero), self.y, place, lanes)
+            is_positive = builder.fcmp_ordered(">", at.load(self.mask, place, lanes), zero)
+            at.store(builder.select(is_positive, total, zero), self.y, place, lanes)
         builder.branch(done)
         builder.position_at_end(plain)
         for total, place in zip(sums, places, strict=True):

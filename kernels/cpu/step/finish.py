@@ -126,8 +126,8 @@ def flag_divergence(
             place += 1
     if broken < 0 and not (fine and math.isfinite(loss)):
         broken = place
-    if broken >= 0 and status.alive[r]:
-        status.alive[r], status.cause[r], status.died_at[r] = False, broken + 1, step + 1
+    if broken >= 0 and status.active[r]:
+        status.active[r], status.cause[r], status.diverged_at[r] = False, broken + 1, step + 1
 
 
 @formula
@@ -139,10 +139,10 @@ def conclude(
     If the encoder goes on from the last bi-level update, phi is replaced.
     """
     status, place = arrays.status, plan.first_cause - 1
-    if status.alive[r] and not all_finite(row_of(arrays.bilevel.last, r)):
-        status.alive[r], status.cause[r], status.died_at[r] = False, place + 1, inputs.step + 1
+    if status.active[r] and not all_finite(row_of(arrays.bilevel.last, r)):
+        status.active[r], status.cause[r], status.diverged_at[r] = False, place + 1, inputs.step + 1
     flag_divergence(status, inputs.step, r, plan.first_cause, terms, plan.left_out, all_finite(g))
-    if not status.alive[r]:
+    if not status.active[r]:
         return
     if plan.gamma == OPTIMAL:
         arrays.theta[r, plan.log_sd] = chosen[L]

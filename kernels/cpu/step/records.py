@@ -43,9 +43,9 @@ class OptimizerArrays(NamedTuple):
 class ModelStatus(NamedTuple):
     """Status of each model, ``(R,)``: whether, why and when it diverged, and how gamma was chosen."""
 
-    alive: Array
+    active: Array
     cause: Array
-    died_at: Array
+    diverged_at: Array
     gamma_kept: Array
     gamma_floored: Array
 

@@ -101,8 +101,8 @@ class CpuStep:
         phi, theta = state.phi_memory, state.theta_memory
         used = (
             state.phi, state.theta, phi.m, phi.v, phi.t, sizes.encoder, theta.m, theta.v, theta.t,
-            sizes.decoder, state.alive, state.cause, state.died_at, state.gamma_kept, state.gamma_floored,
-            seeds, sizes.bilevel,
+            sizes.decoder, state.active, state.cause, state.diverged_at, state.gamma_kept,
+            state.gamma_floored, seeds, sizes.bilevel,
         )  # fmt: skip
         if len(used) != len(self._used) or not all(map(is_, used, self._used)):
             self._used, self._arrays = used, model_arrays(self.spec, *used)

@@ -1,17 +1,17 @@
-// The optimisers on flat parameters (R, P), in place for models with alive (R,); every operation rounds as the
+// The optimisers on flat parameters (R, P), in place for models with active (R,); every operation rounds as the
 // reference's does.
 #include "real.cuh"
 
-//     t[r] += alive[r];   correction_i[r] = 1 - beta_i^t[r]        t, correction_i (R,)
+//     t[r] += active[r];   correction_i[r] = 1 - beta_i^t[r]        t, correction_i (R,)
 //
 // Grid: x over models. The corrections are computed in double precision and then rounded to `real`.
 KERNEL adam_advance(
-    Index *__restrict__ t, const bool *__restrict__ alive, double beta1, double beta2, Index models,
+    Index *__restrict__ t, const bool *__restrict__ active, double beta1, double beta2, Index models,
     real *__restrict__ correction1, real *__restrict__ correction2
 ) {
     const Index r = blockIdx.x * (Index)blockDim.x + threadIdx.x;
     if (r >= models) return;
-    const Index steps = t[r] + (alive[r] ? 1 : 0);
+    const Index steps = t[r] + (active[r] ? 1 : 0);
     t[r] = steps;
     correction1[r] = (real)(1 - pow(beta1, (double)steps));
     correction2[r] = (real)(1 - pow(beta2, (double)steps));
@@ -27,11 +27,11 @@ KERNEL adam_advance(
 KERNEL adam(
     real *__restrict__ p, const real *__restrict__ g, real *__restrict__ m, real *__restrict__ v,
     const real *__restrict__ lr, const real *__restrict__ correction1, const real *__restrict__ correction2,
-    real rate1, real rate2, real eps, const bool *__restrict__ alive, Index models, Index size
+    real rate1, real rate2, real eps, const bool *__restrict__ active, Index models, Index size
 ) {
     const Index stride = (Index)gridDim.x * blockDim.x;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
-        if (!alive[r]) continue;
+        if (!active[r]) continue;
 #pragma unroll 1
         for (Index j = blockIdx.x * (Index)blockDim.x + threadIdx.x; j < size; j += stride) {
             const Index i = r * size + j;
@@ -46,16 +46,16 @@ KERNEL adam(
     }
 }
 
-//     t[r] += alive[r];   p -= lr g        p, g (R, P); t, lr (R,)
+//     t[r] += active[r];   p -= lr g        p, g (R, P); t, lr (R,)
 //
 // Grid as for adam; the first thread of a model's row increments t.
 KERNEL sgd(
     real *__restrict__ p, const real *__restrict__ g, Index *__restrict__ t, const real *__restrict__ lr,
-    const bool *__restrict__ alive, Index models, Index size
+    const bool *__restrict__ active, Index models, Index size
 ) {
     const Index first = blockIdx.x * (Index)blockDim.x + threadIdx.x, stride = (Index)gridDim.x * blockDim.x;
     for (Index r = blockIdx.y; r < models; r += gridDim.y) {
-        if (!alive[r]) continue;
+        if (!active[r]) continue;
         if (first == 0) t[r] += 1;
         for (Index j = first; j < size; j += stride) {
             const Index i = r * size + j;

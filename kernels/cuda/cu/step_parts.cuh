@@ -72,7 +72,7 @@ STEP_KERNEL step_part(
 STEP_KERNEL step_sum(
     const real *__restrict__ numbers, Index batch, int side, int parts,
     const real *__restrict__ gradients, const real *__restrict__ sums, const real *__restrict__ form_sums,
-    const real *__restrict__ theta, const bool *__restrict__ alive, const Index *__restrict__ t, Index models,
+    const real *__restrict__ theta, const bool *__restrict__ active, const Index *__restrict__ t, Index models,
     real *__restrict__ totals, bool *__restrict__ finite, real *__restrict__ found, Index *__restrict__ updates
 ) {
     const Workspace w = workspace_in(nullptr, numbers);
@@ -100,7 +100,7 @@ STEP_KERNEL step_sum(
         values[LOG_SD_NOW] = gamma.log_sd;
         values[GAMMA_KEPT] = (real)gamma.kept;
         values[GAMMA_FLOORED] = (real)gamma.floored;
-        updates[r] = alive[r] ? t[r] + 1 : 0;
+        updates[r] = active[r] ? t[r] + 1 : 0;
     }
 }
 
@@ -113,7 +113,7 @@ STEP_KERNEL step_finish(
 ) {
     const Workspace w = workspace_in(nullptr, numbers);
     const bool of_encoder = side == INFERENCE;
-    const Flags flags = {alive, cause, died_at, kept, floored, step + rate * ticks[0]};
+    const Flags flags = {active, cause, diverged_at, kept, floored, step + rate * ticks[0]};
     const Vector vector = of_encoder ? ENCODER_VECTOR : DECODER_VECTOR;
     const int packed = of_encoder ? Encoder::PACKED : Decoder::PACKED;
     const int size = of_encoder ? Encoder::SIZE : Decoder::SIZE;

@@ -11,8 +11,8 @@ struct Vector {
 };
 
 struct Flags {
-    bool *alive;
-    Index *cause, *died_at, *kept, *floored;
+    bool *active;
+    Index *cause, *diverged_at, *kept, *floored;
     word now;  // steps done
 };
 
@@ -25,8 +25,9 @@ struct Flags {
     real *__restrict__ phi, real *__restrict__ phi_m, real *__restrict__ phi_v, Index *__restrict__ phi_t,           \
         const real *__restrict__ phi_lr, real *__restrict__ theta, real *__restrict__ theta_m,                       \
         real *__restrict__ theta_v, Index *__restrict__ theta_t, const real *__restrict__ theta_lr,                  \
-        bool *__restrict__ alive, Index *__restrict__ cause, Index *__restrict__ died_at, Index *__restrict__ kept,  \
-        Index *__restrict__ floored, Index models, real *__restrict__ phi_terms, real *__restrict__ theta_terms
+        bool *__restrict__ active, Index *__restrict__ cause, Index *__restrict__ diverged_at,                       \
+        Index *__restrict__ kept, Index *__restrict__ floored, Index models, real *__restrict__ phi_terms,           \
+        real *__restrict__ theta_terms
 #define ENCODER_VECTOR (Vector{phi, phi_m, phi_v, phi_t, phi_lr})
 #define DECODER_VECTOR (Vector{theta, theta_m, theta_v, theta_t, theta_lr})
 
@@ -98,9 +99,9 @@ __device__ inline void update_log_sd(
 template <class N>
 __device__ inline void update_parameters(
     const Net<N> &net, const real *g, const Moments &resident, const Vector &vector, Index r,
-    const double *betas, real eps, int log_sd, real slope, bool alive
+    const double *betas, real eps, int log_sd, real slope, bool active
 ) {
-    if (alive) {
+    if (active) {
         const Optimiser optimiser = optimiser_at(N::ADAM, betas, eps, vector.t[r] + 1, vector.lr[r]);
         real *const p = vector.p + r * N::SIZE;
         const Moments moments = moments_of(vector, N::ADAM, r * N::SIZE);
@@ -116,7 +117,7 @@ __device__ inline void update_parameters(
         if (log_sd >= 0 && threadIdx.x == 0) update_log_sd(optimiser, p, moments, log_sd, slope);
     }
     __syncthreads();
-    if (alive && threadIdx.x == 0) vector.t[r] += 1;
+    if (active && threadIdx.x == 0) vector.t[r] += 1;
     __syncthreads();
 }
 
@@ -157,15 +158,15 @@ __device__ inline int first_nonfinite(const Terms &found, bool finite, int first
 // Write the terms (MOST_TERMS or fewer, R), and flag a diverged model with its cause and step; called by one thread of
 // a model.
 __device__ inline void write_terms_and_flags(
-    const Terms &found, int cause, bool alive, const Flags &f, Index r, Index models, real *terms
+    const Terms &found, int cause, bool active, const Flags &f, Index r, Index models, real *terms
 ) {
 #pragma unroll
     for (int i = 0; i < MOST_TERMS; ++i)
         if (found.written >> i & 1) terms[i * models + r] = found.term[i];
-    if (!alive || !cause) return;
-    f.alive[r] = false;
+    if (!active || !cause) return;
+    f.active[r] = false;
     f.cause[r] = cause;
-    f.died_at[r] = (Index)f.now + 1;
+    f.diverged_at[r] = (Index)f.now + 1;
 }
 
 // Compute the terms of the inference objective, (2, R) or (4, R).
@@ -183,13 +184,13 @@ __device__ inline void finish_inference(
     const Workspace &w, const Sums &sums, Index batch, real log_sd, bool resident, const Vector &phi,
     const Flags &flags, const double *betas, Index r, Index models, real *terms
 ) {
-    const bool alive = flags.alive[r], finite = all_finite(w.g, Encoder::PACKED, 0);
+    const bool active = flags.active[r], finite = all_finite(w.g, Encoder::PACKED, 0);
     const Terms found = inference_terms(w, sums, batch, log_sd);
     const int cause = first_nonfinite(found, finite, 0);
-    if (threadIdx.x == 0) write_terms_and_flags(found, cause, alive, flags, r, models, terms);
+    if (threadIdx.x == 0) write_terms_and_flags(found, cause, active, flags, r, models, terms);
     const Moments moments = {resident ? w.m : nullptr, w.v};
     update_parameters(
-        w.encoder, w.g, moments, phi, r, betas, w.number(ENCODER_EPS), -1, 0, alive && !cause
+        w.encoder, w.g, moments, phi, r, betas, w.number(ENCODER_EPS), -1, 0, active && !cause
     );
 }
 
@@ -249,14 +250,14 @@ __device__ inline void finish_learning(
     const double *betas, Index r, Index models, real *terms
 ) {
     const LearningResult found = learning_terms(w, sums, batch, gamma.log_sd);
-    const bool alive = flags.alive[r], finite = all_finite(w.g, Decoder::PACKED, found.slope);
+    const bool active = flags.active[r], finite = all_finite(w.g, Decoder::PACKED, found.slope);
     const int cause = first_nonfinite(found.terms, finite, found.first);
     if (threadIdx.x == 0) {
-        write_terms_and_flags(found.terms, cause, alive, flags, r, models, terms);
-        if (alive && !cause) store_gamma(w, gamma, theta, flags, r);
+        write_terms_and_flags(found.terms, cause, active, flags, r, models, terms);
+        if (active && !cause) store_gamma(w, gamma, theta, flags, r);
     }
     update_parameters(
         w.decoder, w.g, Moments{nullptr, nullptr}, theta, r, betas + 2, w.number(DECODER_EPS),
-        LOG_SD, found.slope, alive && !cause
+        LOG_SD, found.slope, active && !cause
     );
 }

@@ -20,7 +20,7 @@ STEP_KERNEL whole_step(
     SHARED(real, partial, MAX_THREADS / WARP);
     const Workspace w = workspace_in(memory, numbers);
     const word now = step + rate * ticks[0];
-    const Flags flags = {alive, cause, died_at, kept, floored, now};
+    const Flags flags = {active, cause, diverged_at, kept, floored, now};
     const int updates = ENCODER_STEPS;
     for (Index r = blockIdx.x; r < models; r += gridDim.x) {
         pack(w.encoder, phi + r * Encoder::SIZE);

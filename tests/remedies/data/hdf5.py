@@ -152,7 +152,7 @@ def a_link_to_another_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 
 @remedy("'x' in x.h5 is a link to /y, which does not exist: put it there")
-def a_dead_link_within_the_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+def a_dangling_link_within_the_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     with h5py.File(PATH, "w") as file:
         file["x"] = h5py.SoftLink("/y")
     yield good()
@@ -162,7 +162,7 @@ def a_dead_link_within_the_file(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 
 
 @remedy("is a link to /y, which does not exist")
-def a_file_of_dead_links(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+def a_file_of_dangling_links(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     with h5py.File(PATH, "w") as file:
         file["samples"] = h5py.SoftLink("/y")
     yield good()

@@ -66,8 +66,8 @@ def read_h5(path: Path, memory_budget: float) -> Arrays:
         require_end(path)
     with reading(path, "an HDF5 file", "write it again"), _diagnosed(path), h5py.File(path, "r") as file:
         away = {name: behind for name in file if (behind := file_behind(file, name))}
-        dead = [name for name in file if name not in away and file.get(name) is None]
-        left_out = [name for name in file if name in away or name in dead]
+        dangling = [name for name in file if name not in away and file.get(name) is None]
+        left_out = [name for name in file if name in away or name in dangling]
         names = [name for name in file if name not in left_out and isinstance(file[name], h5py.Dataset)]
         for name in ("x", "data", "test", *(left_out if not names else ())):
             if name in away:
@@ -75,8 +75,8 @@ def read_h5(path: Path, memory_budget: float) -> Arrays:
                     f"'{name}' in {path} lies in {away[name]}, and no file is read that is not named: store "
                     "the array itself, in one file."
                 )
-            if name in dead:
-                raise _dead_link(file.get(name, getlink=True), name, path)
+            if name in dangling:
+                raise _dangling_link(file.get(name, getlink=True), name, path)
         found = chosen_array(names, lambda name: _read_dataset(file[name], path, memory_budget), path)
         if not left_out:
             return found
@@ -106,7 +106,7 @@ def _diagnosed(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is refused by HDF5 ({said}): write it again with h5py.") from error
 
 
-def _dead_link(link: Any, name: str, path: Path) -> DataError:
+def _dangling_link(link: Any, name: str, path: Path) -> DataError:
     """Build the error for a link that leads to nothing."""
     return DataError(
         f"'{name}' in {path} is a link to {link.path}, which does not exist: put it there, or store the "

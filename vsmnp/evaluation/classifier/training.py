@@ -57,7 +57,7 @@ def train_classifier(
     layout = Layout(net.shapes)
     vector = k.asarray(uniform(layout, Key((seed,), Stream.PARAMETERS), False), np.float32)
     gradient, optimizer = k.zeros(vector.shape, vector.dtype), Adam()
-    memory, alive = optimizer.remember(k, vector), k.asarray(np.ones(1, bool))
+    memory, active = optimizer.remember(k, vector), k.asarray(np.ones(1, bool))
     size = min(BATCH_SIZE, dataset.n_train)
     per_epoch = dataset.n_train // size
     total = epochs * per_epoch
@@ -74,7 +74,7 @@ def train_classifier(
             net.vjp(k, p, cache, gy, layout.views(gradient), want_x=False)
             step = epoch * per_epoch + batch
             lr = k.asarray(np.full(1, LEARNING_RATE * (1 - step / total), np.float32))
-            optimizer.update(k, vector, gradient, memory, lr, alive)
+            optimizer.update(k, vector, gradient, memory, lr, active)
             if progress is not None:
                 progress(step + 1, total, float(k.to_host(loss)[0]))
     rounded = k.to_host(vector).astype(np.float16).astype(np.float32)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from ...errors import DataError
@@ -54,11 +55,12 @@ class Table:
 
 def read_records(
     path: Path, columns: Mapping[str, Callable[[str], Any]], fault: str, remedy: str,
-    added: Collection[str] = (),
+    added: Collection[str] = (), former: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Read the records of a file that :meth:`Table.write` wrote, with a converter for each column in order.
 
-    Columns that were ``added`` since are None in records that were written without them.
+    Columns that were ``added`` since are None in records that were written without them; ``former`` maps the
+    names of columns in records of earlier versions to those of this version.
 
     Raises
     ------
@@ -68,10 +70,12 @@ def read_records(
     try:
         with open_regular(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            names = tuple(reader.fieldnames or ())
+            stored = reader.fieldnames or ()
+            names = tuple(former.get(name, name) for name in stored)
             absent = [name for name in added if name not in names]
             if names != tuple(name for name in columns if name not in absent):
-                raise ValueError(f"its columns are {reader.fieldnames}")
+                raise ValueError(f"its columns are {list(stored)}")
+            reader.fieldnames = names
             return [
                 {**{name: columns[name](text) for name, text in row.items()}, **dict.fromkeys(absent)}
                 for row in reader

@@ -183,9 +183,9 @@ def _unconverged(rows: Iterable[MeasuredRun]) -> Iterator[str]:
 
 def _diverged(rows: Iterable[MeasuredRun]) -> Iterator[str]:
     told = [
-        f"{_run(row.factors)} {len(alive) - int(sum(alive))} of {len(alive)}"
+        f"{_run(row.factors)} {len(active) - int(sum(active))} of {len(active)}"
         for row in rows
-        if not all(alive := row.figures["alive"])
+        if not all(active := row.figures["active"])
     ]
     if told:
         yield f"Models that diverged, measured in their last finite state: {', '.join(told)}."

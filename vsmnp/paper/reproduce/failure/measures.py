@@ -18,11 +18,12 @@ from ....runs.session import Run
 from ....settings.settings import Settings
 from ....storage import read_json, write_text
 from ....training.build import build_learning
+from ....training.state import FORMER_FLAGS
 from ....types import Array
 from .factors import OBJECTIVES
 
 #: What is measured of each model; see :func:`measure`.
-METRICS = ("nll", "sm_loss", "gamma", "reconstruction_variance", "posterior_gap", "ess", "alive")
+METRICS = ("nll", "sm_loss", "gamma", "reconstruction_variance", "posterior_gap", "ess", "active")
 #: Those that depend on q.
 OF_Q = ("reconstruction_variance", "posterior_gap")
 #: Names of the files with the measurements at the end and at three quarters of the training.
@@ -30,13 +31,13 @@ FINAL, EARLY = "measured.json", "measured-early.json"
 _POSTERIOR_SAMPLES = 64
 
 
-def measure(run: Run, alive: Array, draws: int, points: int, file: str = FINAL) -> dict[str, list[float]]:
+def measure(run: Run, active: Array, draws: int, points: int, file: str = FINAL) -> dict[str, list[float]]:
     r"""Compute ``METRICS`` on the first test points, one number a model; kept in a file of the run's folder.
 
     The negative log-likelihood (nats), the score-matching loss and the effective sample size are estimated by
     ``draws`` from the prior. ``reconstruction_variance`` is :math:`T = E\, tr\, Cov_q[g]`, and
     ``posterior_gap`` the negative ELBO minus the negative log-likelihood, :math:`E\, KL[q || p(z|x)]`; a
-    model that is not ``alive (R,)`` has diverged, and is measured in its last finite state.
+    model that is not ``active (R,)`` has diverged, and is measured in its last finite state.
     """
     assert run.folder is not None
     path = run.folder / file
@@ -52,7 +53,7 @@ def measure(run: Run, alive: Array, draws: int, points: int, file: str = FINAL) 
         figures = {
             "nll": prior.nll, "sm_loss": prior.sm_loss, "gamma": vae.gamma,
             "reconstruction_variance": variance, "posterior_gap": negative_elbo - prior.nll, "ess": prior.ess,
-            "alive": vae.k.to_host(alive),
+            "active": vae.k.to_host(active),
         }  # fmt: skip
     plain = {name: [float(v) for v in values] for name, values in figures.items()}
     machine = f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
@@ -116,9 +117,17 @@ def read_measured(folder: Path, file: str) -> tuple[dict[str, list[float]], str]
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read earlier measurements; there are none if the file is missing or unreadable."""
+    """Read earlier measurements; there are none if the file is missing or unreadable.
+
+    Figures that earlier versions named otherwise have the names of this version.
+    """
     try:
         known = read_json(path)
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    if not isinstance(known, dict):
+        return {}
+    figures = known.get("figures")
+    if isinstance(figures, dict):
+        known["figures"] = {FORMER_FLAGS.get(name, name): values for name, values in figures.items()}
+    return known

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....data import load_data
+from ....training.state import FORMER_FLAGS
 from ....types import Array
 from ..reproduction import Table, read_records
 from .factors import Factors
@@ -90,6 +91,7 @@ def read(folder: Path) -> tuple[list[MeasuredRun], list[dict[str, Any]]]:
         read_records,
         fault="is not what 'vsmnp reproduce failure' writes",
         remedy="run that first, or name its folder",
+        former=FORMER_FLAGS,
     )
     rows = [_row(record) for record in reading(folder / "failure.csv", _COLUMNS)]
     return rows, reading(folder / "gradient_variance.csv", _VARIANCE)

@@ -58,7 +58,7 @@ def finish(cell: Cell, report: Report, stop: Stop, budget: FailureBudget, folder
 
         def on_row(state: State, history: History) -> None:
             if state.step == early:
-                measure(session.run(state), state.alive, budget.draws, budget.points, EARLY)
+                measure(session.run(state), state.active, budget.draws, budget.points, EARLY)
 
         watch = Watch(on_step=lambda step: report((WHOLE - 1) * step // session.total_steps),
                       on_row=on_row, stop=stop)  # fmt: skip
@@ -66,7 +66,7 @@ def finish(cell: Cell, report: Report, stop: Stop, budget: FailureBudget, folder
             on_row(session.state, session.history)
         trained = _train(session, watch)
         last = session.last or session.state
-        measure(trained, last.alive, budget.draws, budget.points, FINAL)
+        measure(trained, last.active, budget.draws, budget.points, FINAL)
     report(WHOLE)
 
 

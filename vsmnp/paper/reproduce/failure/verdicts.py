@@ -139,7 +139,7 @@ def _answer(row: MeasuredRun, other: MeasuredRun, interval: Interval) -> tuple[F
         return FailureAnswer.UNDECIDED, f"the interval contains {MARGIN}"
     if not (has_converged(row) and has_converged(other)):
         return FailureAnswer.UNDECIDED, "not converged"
-    if not (all(row.figures["alive"]) and all(other.figures["alive"])):
+    if not (all(row.figures["active"]) and all(other.figures["active"])):
         return FailureAnswer.UNDECIDED, "a model has diverged"
     gaussian = floors(row.factors.dataset, row.points).gaussian
     if not np.median(other.figures["nll"]) < gaussian - MARGIN:

@@ -104,14 +104,14 @@ class Descent:
         key, adam = Key(tuple(range(len(theta_star)))), Adam()
         sd = np.sqrt(theta_star**2 + model.gamma)[:, None, None, None]
         w = np.tile(np.array(self.start), (len(theta_star), 1))
-        memory, alive = adam.remember(k, w), np.ones(len(w), dtype=bool)
+        memory, active = adam.remember(k, w), np.ones(len(w), dtype=bool)
         total, averaged = np.zeros_like(w), self.steps // 4
         for t in range(self.steps):
             x = key.on(Stream.TRAIN_DATA, t).normal(k, (1, self.batch, 1), w.dtype)
             x *= sd / np.sqrt(np.square(x).mean(2, keepdims=True))
             g = model.gradient(k, objectives, w, x, key.on(Stream.LEARNING, t))
             lr = self.lr * min(1.0, 2 * (1 - t / self.steps))
-            adam.update(k, w, g, memory, np.full(len(w), lr), alive)
+            adam.update(k, w, g, memory, np.full(len(w), lr), active)
             if t >= self.steps - averaged:
                 total += w
             on_step(t + 1)

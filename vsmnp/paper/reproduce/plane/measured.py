@@ -82,7 +82,7 @@ def measure(
     """
     run = session.run(session.state)
     assert run.folder is not None
-    vae, alive = run.vae, session.trainer.k.to_host(session.state.alive)
+    vae, active = run.vae, session.trainer.k.to_host(session.state.active)
     with np.errstate(over="ignore", invalid="ignore"):
         prior = prior_estimate(vae.on(run.test_set[: budget.points]), budget.draws)
         means = vae.sample(_DRAWS, noise=False).astype(np.float64)
@@ -91,7 +91,7 @@ def measure(
             "decoder_variance": means.var(1).sum(-1), "ess": prior.ess,
         }  # fmt: skip
     for name in _LOSSES:
-        figures[name] = np.where(alive & np.isfinite(figures[name]), figures[name], np.inf)
+        figures[name] = np.where(active & np.isfinite(figures[name]), figures[name], np.inf)
     best = int(np.argmin(figures["nll"]))
     arrays = {
         **{f"figures/{name}": figures[name] for name in METRICS},
