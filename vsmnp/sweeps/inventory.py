@@ -91,10 +91,10 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
             else f"{folder / CHECKPOINT} is not of this version: remove the folder.",
         )
     wanted = cell.settings
-    by_epochs = not wanted.steps and not settings.steps
-    asked = round(length(replace(settings, epochs=wanted.epochs), n_train))
-    longer = wanted.steps > settings.steps > 0 or (by_epochs and asked > steps)
-    check_same(replace(settings, steps=wanted.steps) if longer else settings, resolved(wanted), folder)
+    asked = round(length(replace(settings, steps=wanted.steps, epochs=wanted.epochs), n_train))
+    longer = asked > steps
+    may_differ = longer or not wanted.steps  # a run with more steps than the epochs asked for has these too
+    check_same(replace(settings, steps=wanted.steps) if may_differ else settings, resolved(wanted), folder)
     if not active:
         return CellOutcome(Status.DIVERGED, step, figures)
     return CellOutcome(Status.FINISHED, step, figures) if ended and not longer else None
