@@ -12,7 +12,7 @@ import numpy as np
 from ....errors import CheckpointError, ConfigError
 from ....metrics import prior_estimate
 from ....runs import checkpoint
-from ....runs.folder import CHECKPOINT
+from ....runs.folder import newest_checkpoint
 from ....runs.session import Run, Session
 from ....settings.resolve import from_stored
 from ....settings.settings import Settings
@@ -109,7 +109,7 @@ def read(folder: Path, budget: PlaneBudget) -> MeasuredPlaneRun | None:
     """Read the measurements of a run's present state with the budget's precision; None if there are none."""
     found = read_sealed(folder, MEASURED)
     try:
-        known = None if found is None else _measured(*found, _history(folder / CHECKPOINT))
+        known = None if found is None else _measured(*found, _history(folder, found[1]["of"]))
     except (CheckpointError, ConfigError, KeyError, TypeError):
         return None
     return known if known and known.precision == (budget.points, budget.draws) else None
@@ -127,8 +127,12 @@ def _measured(
     )  # fmt: skip
 
 
-def _history(path: Path) -> History:
-    return stored_history(*checkpoint.load(path), path)
+def _history(folder: Path, seal: str) -> History:
+    """Read the rows of a run from the checkpoint of this seal, if that is the one that can be read."""
+    path, content = newest_checkpoint(folder)
+    if content.seal != seal:
+        raise CheckpointError(f"{path} is not the checkpoint that was measured.")
+    return stored_history(content.arrays, content.attributes, path)
 
 
 def _drift(history: History, models: int, d: int) -> Array:
