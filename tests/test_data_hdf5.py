@@ -135,6 +135,18 @@ def test_a_file_without_an_end_is_one_sentence(
         read(zeros_in_the_heap(tmp_path / "x.h5"))
 
 
+def test_a_look_that_waits_for_a_slow_disk_does_not_call_the_file_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(hdf5_reach, "__file__", str(slow))
+    monkeypatch.setattr(hdf5_ends, "LONGEST", 1.0)
+    with pytest.raises(DataError, match="its disk or file server is slow") as refused:
+        load_data(str(_virtual(tmp_path / "x.h5")))
+    assert "damaged" not in str(refused.value)
+
+
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The processes that look at files."""
