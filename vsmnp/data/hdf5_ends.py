@@ -20,18 +20,18 @@ from . import hdf5_reach
 
 #: Seconds that another process may take.
 LONGEST = 60.0
+#: Share of that time which a process computes that is in a loop: one that waits for files computes less.
+_COMPUTED = 1 / 20
 #: How a program begins: by default these two signals end a process also within HDF5. The alarm, which Windows
-#: lacks, comes only if the process that waits for it was killed.
+#: lacks, comes only if the process that waits for it was killed. NumPy, which h5py imports, starts threads
+#: unless it is told not to.
 _BEGIN = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "import os, signal, sys; os.environ['OPENBLAS_NUM_THREADS'] = '1'; "
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); "
     f"getattr(signal, 'alarm', int)({2 * LONGEST:.0f}); "
 )
 #: Program that asks HDF5 for what the readers of data ask for, with the file of :mod:`hdf5_reach`.
-_LOOK = "import runpy; runpy.run_path({!r})['look'](sys.argv[1])"
-
-
-#: Share of that time which a process computes that is in a loop: one that waits for files computes less.
-_COMPUTED = 1 / 20
+_LOOK = "exec(open({!r}, encoding='utf-8').read()); look(sys.argv[1])"
 
 
 class EndlessError(Exception):
