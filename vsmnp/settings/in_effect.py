@@ -66,7 +66,9 @@ def batches_per_step(settings: Settings) -> int:
 
 def steps_per_epoch(settings: Settings, n_train: int) -> float:
     """Return the number of steps in which ``n_train`` training data are read once."""
-    return n_train // settings.batch_size / batches_per_step(settings)
+    from ..data.batches import batches_per_epoch  # which needs NumPy
+
+    return batches_per_epoch(n_train, settings.batch_size) / batches_per_step(settings)
 
 
 def length(settings: Settings, n_train: int) -> float:
