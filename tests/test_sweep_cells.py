@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,31 @@ def test_a_sweep_with_a_falling_step_size_whose_length_is_left_open_goes_on_from
     monkeypatch.setattr(Session, "train", train)
     table = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **settings)
     assert (table.column("status"), table.column("step")) == (["finished"], [6])
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_cell_whose_last_checkpoint_is_lost_goes_on_from_the_one_before(is_gone: bool) -> None:
+    whole = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).run(seed=0).vae.theta
+    last = Path("s/seed=0/checkpoint.h5")
+    if is_gone:
+        last.unlink()
+    else:
+        last.write_bytes(last.read_bytes()[:-1])
+    again = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    assert (again.failures, again.column("step")) == ([], [4])
+    np.testing.assert_array_equal(again.run(seed=0).vae.theta, whole)
+
+
+def test_a_cell_that_cannot_be_read_fails_with_what_to_remove() -> None:
+    vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    folder = Path("s/seed=0")
+    (folder / "checkpoint.previous.h5").unlink()
+    (folder / "checkpoint.h5").write_bytes(b"no checkpoint")
+    ((name, sentence),) = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures
+    assert name == "seed=0"
+    assert f"or remove the folder {folder.absolute()}, and the same command trains it anew" in sentence
+    shutil.rmtree(folder)
+    assert vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures == []
 
 
 def test_a_folder_with_other_runs_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from ...errors import CheckpointError, ConfigError, DataError
@@ -75,9 +73,11 @@ def finish_measured(
             finish_session(session, report, stop, _TRAINED)
             return measure(session, cell.labels, True)
     if known is None and has_run(path):
-        with suppress(CheckpointError):  # the figure is made of the others: see `unreadable`
+        try:
             session = Session.resumed(path, to_read=True)
-            return measure(session, cell.labels, is_finished(session))
+        except CheckpointError:  # the figure is made of the others, and says why: see `unreadable`
+            return None, None
+        return measure(session, cell.labels, is_finished(session))
     return known, None
 
 
@@ -109,9 +109,7 @@ def unreadable(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
     return found
 
 
-def check_any(
-    runs: Collection[object], figure: str, folder: Path, damaged: Mapping[str, str] = MappingProxyType({})
-) -> None:
+def check_any(runs: Collection[object], figure: str, folder: Path, damaged: Mapping[str, str]) -> None:
     """Check that a figure has a measured run in the folder of its grid.
 
     Raises
