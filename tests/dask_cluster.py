@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import distributed
+
 
 def wait_until(condition: Callable[[], Any], seconds: float = 300) -> None:
     """Wait until a condition holds, at most some seconds."""
@@ -64,6 +66,11 @@ class Cluster:
         """Return whether the scheduler takes connections."""
         with socket.socket() as sock:
             return sock.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def workers(self) -> int:
+        """Return the number of workers."""
+        with distributed.Client(self.address, set_as_default=False) as client:
+            return len(client.scheduler_info(n_workers=-1)["workers"])
 
     def close(self) -> None:
         """End all processes, and wait until they are gone."""

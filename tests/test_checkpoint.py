@@ -150,6 +150,10 @@ def test_a_heap_of_zeros_in_a_file_of_an_earlier_version_ends(
     monkeypatch.setattr(hdf5_ends, "LONGEST", 2.0)
     with pytest.raises(CheckpointError, match="HDF5 does not read its attributes"):
         load(path)
+    monkeypatch.setattr(hdf5_ends, "LONGEST", 1.0)
+    monkeypatch.setattr(checkpoint, "_READER", "import time; time.sleep(60)")
+    with pytest.raises(CheckpointError, match=r"its disk or file server is slow.*: copy it to a local disk"):
+        load(path)
 
 
 @pytest.mark.parametrize(

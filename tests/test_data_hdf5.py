@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,18 @@ def test_a_file_without_an_end_is_one_sentence(
         read(zeros_in_the_heap(tmp_path / "x.h5"))
 
 
+def test_a_look_that_waits_for_a_slow_disk_does_not_call_the_file_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(hdf5_reach, "__file__", str(slow))
+    monkeypatch.setattr(hdf5_ends, "LONGEST", 1.0)
+    with pytest.raises(DataError, match="its disk or file server is slow") as refused:
+        load_data(str(_virtual(tmp_path / "x.h5")))
+    assert "damaged" not in str(refused.value)
+
+
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The processes that look at files."""
@@ -196,6 +209,18 @@ def test_no_program_of_the_current_folder_is_started(tmp_path: Path, monkeypatch
     assert load_data(str(_virtual(tmp_path / "x.h5"))).n_train == 18
     assert hdf5_ends.elsewhere("import h5py; print(h5py.__name__)") == b"h5py\n"
     assert not Path("started").exists()
+
+
+def test_a_look_imports_h5py_and_nothing_else_and_starts_no_threads(tmp_path: Path) -> None:
+    """Most of its time is that of the imports."""
+    path = str(_virtual(tmp_path / "x.h5"))
+    modules = "; print(*sorted(sys.modules))"
+    look = hdf5_ends._LOOK.format(hdf5_reach.__file__)
+    of_look, of_h5py = (hdf5_ends.elsewhere(each + modules, path) for each in (look, "import h5py"))
+    assert set(of_look.split()) - set(of_h5py.split()) == set()
+    if sys.platform == "linux":
+        threads = "; import os; print(len(os.listdir('/proc/self/task')))"
+        assert hdf5_ends.elsewhere(look + threads, path) == b"1\n"
 
 
 def test_a_virtual_dataset_within_its_file_is_read(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import few
 
-from vsmnp.data import load_data
+from vsmnp.data import batches, load_data
 from vsmnp.errors import DivergenceError, Interrupted
 from vsmnp.kernels import load
+from vsmnp.settings.in_effect import steps_per_epoch
 from vsmnp.settings.left_open import MOST_EPOCHS, STEPS
 from vsmnp.settings.settings import Settings
 from vsmnp.training.history import History
@@ -186,6 +187,13 @@ def test_epochs_count_minibatches() -> None:
     assert replace(made, settings=replace(same, encoder_data="fresh")).total_steps == 40
     assert replace(made, settings=replace(same, epochs=1e-9)).total_steps == 1
     assert replace(made, settings=replace(same, steps=7)).total_steps == 7
+
+
+def test_minibatches_and_steps_count_the_same_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(replace(TINY, encoder_steps=2, encoder_data="fresh"))
+    monkeypatch.setattr(batches, "batches_per_epoch", lambda n_train, batch_size: 8)
+    assert made.batches.per_epoch == 8
+    assert steps_per_epoch(made.settings, made.batches.dataset.n_train) == 4
 
 
 def test_a_length_that_is_not_chosen_is_a_number_of_steps_unless_the_data_are_few() -> None:

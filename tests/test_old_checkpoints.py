@@ -16,8 +16,10 @@ import h5py
 import numpy as np
 import pytest
 
+from vsmnp.runs import checkpoint
 from vsmnp.runs.session import Session
-from vsmnp.settings.in_effect import batch_norm
+from vsmnp.settings import in_effect
+from vsmnp.settings.in_effect import batch_norm, settings_in_effect
 from vsmnp.settings.left_open import SD_INIT
 from vsmnp.settings.resolve import from_stored
 from vsmnp.settings.settings import Settings
@@ -42,6 +44,35 @@ def test_a_new_run_keeps_the_initial_sd_that_it_decides(tmp_path: Path) -> None:
     session.train()
     assert Session.resumed(tmp_path / "run").trainer.settings.sd_init == SD_INIT
     assert chosen.sd_init == 0
+
+
+def test_a_new_run_keeps_the_length_that_it_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version with other defaults trains it for as long; an open length that is asked for is its own."""
+    monkeypatch.setattr(in_effect, "STEPS", 3)
+    Session.new(Settings(kernels="reference", batch_size=10, hidden=(3,)), folder=tmp_path / "run").close()
+    assert "steps = 3\n" in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
+    monkeypatch.setattr(in_effect, "STEPS", 5)
+    with Session.resumed(tmp_path / "run") as session:
+        assert (session.trainer.settings.steps, session.total_steps) == (3, 3)
+        assert settings_in_effect(session.trainer.settings)["steps"] == "3"
+    with Session.resumed(tmp_path / "run", {"steps": 0}) as session:
+        assert (session.trainer.settings.steps, session.total_steps) == (5, 5)
+
+
+def test_an_open_length_that_a_version_stored_is_that_of_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attribute ``steps`` has the number of steps beside the settings, which had 0."""
+    monkeypatch.setattr(in_effect, "STEPS", 3)
+    Session.new(Settings(kernels="reference", batch_size=10, hidden=(3,)), folder=tmp_path / "run").close()
+    path = tmp_path / "run" / "checkpoint.h5"
+    arrays, attributes = checkpoint.load(path)
+    attributes["settings"]["steps"] = 0
+    checkpoint.save(path, arrays, attributes)
+    monkeypatch.setattr(in_effect, "STEPS", 5)
+    for to_read in (True, False):
+        with Session.resumed(tmp_path / "run", to_read=to_read) as session:
+            assert (session.trainer.settings.steps, session.total_steps) == (3, 3)
 
 
 @pytest.mark.parametrize("kind", sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +16,23 @@ from tiny_plane import TINY
 
 from vsmnp.cli.main import main
 from vsmnp.data import load_data
-from vsmnp.errors import ConfigError, DataError
+from vsmnp.errors import CheckpointError, ConfigError, DataError
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.paper.reproduce.one_gaussian import one_gaussian
-from vsmnp.paper.reproduce.plane import NAMES, PRESETS, PlaneGridPlan, budget, load, measured, records
+from vsmnp.paper.reproduce.plane import (
+    NAMES,
+    PRESETS,
+    PlaneGridPlan,
+    budget,
+    figure,
+    load,
+    measured,
+    records,
+)  # fmt: skip
 from vsmnp.paper.reproduce.plane.budgets import BUDGETS
 from vsmnp.paper.reproduce.plane.cells import cells
 from vsmnp.paper.reproduce.plane.variants import BILEVEL
+from vsmnp.runs import checkpoint
 from vsmnp.runs.session import Session
 from vsmnp.sweeps.engines.local import LocalProcesses
 
@@ -137,6 +149,66 @@ def test_a_half_trained_run_is_drawn_as_far_as_it_got_and_goes_on(
     assert gone_on.data["unfinished"] == []
     with pytest.raises(DataError, match=r"There is no run of fig3 in .*leave out --no-train"):
         load("fig3").reproduce(tmp_path, replace(plan, runs=tmp_path / "none", train=False), _ignore)
+
+
+def _damage(folder: Path) -> None:
+    path = folder / "checkpoint.h5"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _as_a_newer_version_wrote_it(folder: Path) -> None:
+    arrays, attributes = checkpoint.load(folder / "checkpoint.h5")
+    attributes["settings"]["novel"] = 1
+    checkpoint.save(folder / "checkpoint.h5", arrays, attributes)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(_damage, "its SHA-256 does not match"), (_as_a_newer_version_wrote_it, "There is no setting 'novel'")],
+)
+def test_a_run_that_cannot_be_read_is_not_called_missing(
+    change: Callable[[Path], None], reason: str, trained: PlaneGridPlan, tmp_path: Path
+) -> None:
+    """A figure is made of the others, and says why; a training is refused until the folder is removed."""
+    copied = replace(trained, runs=tmp_path / "runs")
+    shutil.copytree(trained.runs, copied.runs)
+    (tmp_path / "out").mkdir()
+    folder = copied.folder / cells(copied, ())[0].name
+    (folder / "checkpoint.previous.h5").unlink()
+    change(folder)
+    found = load("fig3").reproduce(tmp_path / "out", replace(copied, train=False), _ignore)
+    assert found.data["missing"] == found.data["unfinished"] == []
+    assert found.data["unreadable"] == [folder.name]
+    (sentence,) = (each for each in found.findings if folder.name in each)
+    assert reason in sentence
+    assert f"remove the folder {folder}, and the same command without --no-train" in sentence
+    with pytest.raises(CheckpointError, match=f"{reason}.*; or remove the folder {folder}"):
+        load("fig3").reproduce(tmp_path / "out", copied, _ignore)
+
+
+def test_a_run_whose_measurements_cannot_be_read_is_not_called_missing(
+    trained: PlaneGridPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be read is made again first: here none can be read afterwards either."""
+    monkeypatch.setattr(figure, "read", lambda folder, budget: None)
+    with pytest.raises(CheckpointError, match="Its measurements cannot be read, and the same command makes"):
+        load("fig3").reproduce(tmp_path, replace(trained, train=False), _ignore)
+
+
+@pytest.mark.parametrize("change", [_damage, lambda folder: (folder / "checkpoint.h5").unlink()])
+def test_a_run_whose_last_checkpoint_is_lost_is_drawn_from_the_one_before_and_goes_on(
+    change: Callable[[Path], None], trained: PlaneGridPlan, tmp_path: Path
+) -> None:
+    copied = replace(trained, runs=tmp_path / "runs")
+    shutil.copytree(trained.runs, copied.runs)
+    (tmp_path / "out").mkdir()
+    folder = copied.folder / cells(copied, ())[0].name
+    change(folder)
+    found = load("fig3").reproduce(tmp_path / "out", replace(copied, train=False), _ignore)
+    assert found.data["missing"] == found.data["unreadable"] == []
+    assert found.data["unfinished"] == [folder.name]
+    whole = load("fig3").reproduce(tmp_path / "out", copied, _ignore)
+    assert whole.data == load("fig3").reproduce(tmp_path / "out", trained, _ignore).data
 
 
 def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: PlaneGridPlan, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from vsmnp.sweeps.axes import AxisInterval, crossed, grid, parse_axis
 from vsmnp.sweeps.cells import Cell, RefusedCell, cells_of, name_of, setting_of
 from vsmnp.sweeps.draw import METHODS, drawn
 from vsmnp.sweeps.sweep_file import SweepPlan
+from vsmnp.sweeps.table import SweepTable
 
 SMALL: dict[str, Any] = {"hidden": (4,), "steps": 4, "batch_size": 10, "kernels": "reference"}
 OPTIONS = ("--hidden", "4", "--steps", "4", "--batch-size", "10", "--kernels", "reference", "--jobs", "1")
@@ -223,10 +225,59 @@ def test_a_sweep_whose_length_is_left_open_goes_on_after_a_shorter_one_and_not_a
     assert steps() == steps(epochs=2.0) == [25, 25]
 
 
-def test_steps_do_not_go_on_as_epochs() -> None:
+def test_a_sweep_goes_on_whether_its_length_is_in_steps_or_in_epochs() -> None:
+    """An epoch is 10 steps, and the result is that of an uninterrupted run."""
+
+    def found(out: str, **length: float) -> SweepTable:
+        return vsmnp.sweep({"seed": [0]}, out=out, jobs=1, log_every=1, **{**SMALL, "steps": 0, **length})
+
+    assert found("s", steps=4).column("step") == [4]
+    table = found("s", epochs=1.0)
+    assert table.column("step") == [10]
+    np.testing.assert_array_equal(table.run(seed=0).vae.theta, found("w", steps=10).run(seed=0).vae.theta)
+    assert found("s", steps=12).column("step") == [12]
+    assert found("s", epochs=1.0).column("step") == [12], "it has done these epochs"
+    with pytest.raises(ConfigError, match="holds a run with steps = 12, not 4: remove it"):
+        found("s", steps=4)
+
+
+def test_a_sweep_with_a_falling_step_size_whose_length_is_left_open_goes_on_from_its_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The decided length is the one that its step sizes fall over."""
+    monkeypatch.setattr(in_effect, "STEPS", 6)
+    settings = {**SMALL, "steps": 0, "lr_schedule": "cosine"}
+    train = Session.train
+    monkeypatch.setattr(Session, "train", None)
+    assert vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **settings).column("status") == ["failed"]
+    monkeypatch.setattr(Session, "train", train)
+    table = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **settings)
+    assert (table.column("status"), table.column("step")) == (["finished"], [6])
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_cell_whose_last_checkpoint_is_lost_goes_on_from_the_one_before(is_gone: bool) -> None:
+    whole = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).run(seed=0).vae.theta
+    last = Path("s/seed=0/checkpoint.h5")
+    if is_gone:
+        last.unlink()
+    else:
+        last.write_bytes(last.read_bytes()[:-1])
+    again = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    assert (again.failures, again.column("step")) == ([], [4])
+    np.testing.assert_array_equal(again.run(seed=0).vae.theta, whole)
+
+
+def test_a_cell_that_cannot_be_read_fails_with_what_to_remove() -> None:
     vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
-    with pytest.raises(ConfigError, match="holds a run with steps = 4, not 0: remove it"):
-        vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **{**SMALL, "steps": 0, "epochs": 1.0})
+    folder = Path("s/seed=0")
+    (folder / "checkpoint.previous.h5").unlink()
+    (folder / "checkpoint.h5").write_bytes(b"no checkpoint")
+    ((name, sentence),) = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures
+    assert name == "seed=0"
+    assert f"or remove the folder {folder.absolute()}, and the same command trains it anew" in sentence
+    shutil.rmtree(folder)
+    assert vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures == []
 
 
 def test_a_folder_with_other_runs_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

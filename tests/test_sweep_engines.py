@@ -174,8 +174,11 @@ def test_a_lack_of_memory_of_a_worker_is_told_as_one(tmp_path: Path) -> None:
 def test_a_worker_of_dask_that_is_lost_before_the_work_is_passed_over(tmp_path: Path) -> None:
     """Of the others, one that cannot import vsmnp is named."""
     found: dict[str, Exception | None] = {"tcp://a": ConnectionError("in <TCP>: closed"), "tcp://b": None}
-    client = SimpleNamespace(wait_for_workers=lambda *_, **__: None, run=lambda *_, **__: found)
-    dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path))
+    client = SimpleNamespace(
+        wait_for_workers=lambda *_, **__: None, run=lambda *_, **__: found,
+        scheduler_info=lambda **_: {"workers": found},
+    )  # fmt: skip
+    assert dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path)) == ["tcp://a", "tcp://b"]
     found["tcp://c"] = RuntimeError("RuntimeError(\"No module named 'vsmnp'\")")
     with pytest.raises(
         WorkFailedError, match=r"tcp://c cannot import what it needs \(No module named 'vsmnp'\)"
@@ -366,6 +369,49 @@ def test_a_worker_of_dask_that_cannot_import_vsmnp_is_named(cluster: Cluster, tm
     ):
         trained(tmp_path / "sweep", cluster)
     assert list((tmp_path / "sweep").iterdir()) == [tmp_path / "sweep" / "sweep.csv"]
+
+
+BROKEN = ("vsmnp", "import a_module_that_is_missing")
+OTHER = ("other_version", "import vsmnp.version as v; v.VERSION = '0.0.0'")
+
+
+@pytest.mark.parametrize(
+    ("module", "content", "every", "reason"),
+    [
+        (*BROKEN, 0.0, "cannot import what it needs"),
+        (*OTHER, 0.0, "install the same version"),
+        (*OTHER, 1e9, "install the same version"),
+        (*BROKEN, 1e9, ""),
+    ],
+    ids=["broken", "other version", "other version, by its work", "broken, which Dask ends by its work"],
+)
+def test_a_worker_that_joins_later_and_cannot_do_the_work_is_retired(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    module: str, content: str, every: float, reason: str, serial: Any,
+) -> None:  # fmt: skip
+    """It joins after the first pack, and its packs are given to the other worker."""
+    monkeypatch.setattr(dask, "_EVERY", 0.0)
+    (tmp_path / f"{module}.py").write_text(content)
+    cluster.worker()
+    wait_until(cluster.listens)
+    joined = False
+
+    def join(cell: Cell, outcome: Any) -> None:
+        nonlocal joined
+        if not joined:
+            joined = True
+            monkeypatch.setattr(dask, "_EVERY", every)
+            cluster.preload = module if module != "vsmnp" else ""
+            cluster.worker(tmp_path)
+            wait_until(lambda: cluster.workers() == 2)
+
+    found = trained(tmp_path / "sweep", cluster, join)
+    assert {row["status"] for row in found.rows} == {"finished"}
+    assert arrays_of(tmp_path / "sweep") == serial
+    told = [record.getMessage() for record in caplog.records if "retired" in record.getMessage()]
+    assert len(told) == bool(reason)
+    assert reason in "".join(told)
+    assert cluster.workers() == 1
 
 
 def test_the_dashboard_of_dask_is_on_a_free_port_of_this_machine(

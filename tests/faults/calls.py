@@ -15,7 +15,7 @@ from faults.shim import COUNT, FAIL, FAIL_ON, KILL, KINDS, SHORT, SHORTENED, Pla
 #: The signals by which a library ends the process when it gets no memory.
 _OF_LIBRARIES = (-signal.SIGSEGV, -signal.SIGABRT)
 #: How a command that ends well says what it could not write or read.
-_SAID = ("Note: ", "Missing from this grid: ")
+_SAID = ("Note: ", "Missing from this grid: ", "Left out of this grid: ", "Not trained to the end: ")
 
 
 def undisturbed(work: Work, template: Path, folder: Path) -> Ended:

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import fuzz, readers
 from faults.shim import build, compiler
+
+from vsmnp.data import hdf5_ends
+from vsmnp.errors import CheckpointError
+from vsmnp.runs import checkpoint
 
 HERE = Path(__file__).parent
 #: Columns of the table; all but the first must be zero.
@@ -63,6 +68,26 @@ SMALL = {
 @pytest.mark.parametrize("name", SMALL)
 def test_a_sample_of_the_campaign_finds_nothing(name: str, shim: Path, tmp_path: Path) -> None:
     check(run(shim, tmp_path, *SMALL[name]))
+
+
+def test_a_look_of_the_fuzz_campaign_starts_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of data, and of a checkpoint of an earlier version, the text of which is in HDF5's heap."""
+    golden = HERE.parent / "golden" / "checkpoints" / "perceptron" / "checkpoint.h5"
+    known = checkpoint.load(golden)[1]
+    monkeypatch.setattr(hdf5_ends, "elsewhere", fuzz.forked)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert checkpoint.load(golden)[1] == known
+    hdf5_ends.require_end(golden)
+    content = golden.read_bytes()
+    heap = content.index(b"GCOL")
+    damaged = content[: heap + 16] + bytes(16) + content[heap + 32 :]
+    (tmp_path / "x.h5").write_bytes(readers._resealed(damaged))
+    with pytest.raises(CheckpointError, match="HDF5 does not read its attributes"):
+        checkpoint.load(tmp_path / "x.h5")
+    (tmp_path / "x.h5").write_text("no HDF5")
+    hdf5_ends.require_end(tmp_path / "x.h5")
 
 
 #: A planted fault, with the campaign that must find it and the column in which it is counted.

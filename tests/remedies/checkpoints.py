@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import vsmnp
+from vsmnp.data import hdf5_ends
 from vsmnp.runs import checkpoint
 from vsmnp.runs.session import load_run
 from vsmnp.runs.survey import _summary
@@ -272,3 +273,15 @@ def other_data_from_python(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     vsmnp.train(x, out="own", steps=1, hidden=(3,), standardize="none", kernels="reference")
     yield lambda: load_run("own", dataset=x + 1)
     yield lambda: load_run("own", dataset=x)
+
+
+@remedy("copy it to a local disk, or try again later")
+def a_checkpoint_of_an_earlier_version_on_a_slow_machine(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "checkpoints" / "perceptron", "old")
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(hdf5_ends, "LONGEST", 1.0)
+        slow.setattr(checkpoint, "_READER", "import time; time.sleep(60)")
+        yield lambda: checkpoint.load(Path("old/checkpoint.h5"))
+    yield lambda: checkpoint.load(Path("old/checkpoint.h5"))
+    shutil.copytree("old", "local")
+    yield lambda: checkpoint.load(Path("local/checkpoint.h5"))

@@ -274,6 +274,27 @@ def a_grid_of_other_settings(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield plane("--runs", "some", budget=other)
 
 
+def damaged_run(*options: str) -> Iterator[Step]:
+    """Yield the step that makes a figure of a run that cannot be read, and then of a new one."""
+    plane("--runs", "some")()
+    (run,) = Path("some").rglob("checkpoint.h5")
+    run.write_bytes(run.read_bytes()[:-1])
+    run.with_name("checkpoint.previous.h5").unlink()
+    yield plane("--runs", "some", *options)
+    shutil.rmtree(run.parent)
+    yield plane("--runs", "some")
+
+
+@remedy("and the same command trains it anew")
+def a_grid_with_a_damaged_run(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield from damaged_run()
+
+
+@remedy("and the same command without --no-train trains it anew")
+def a_figure_of_damaged_runs(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield from damaged_run("--no-train")
+
+
 CELLS = [Cell("one", Settings(steps=1), {})]
 
 

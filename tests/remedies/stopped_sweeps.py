@@ -68,7 +68,7 @@ def a_scheduler_that_was_stopped(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     folder = Path("of-dask")
     folder.mkdir()
     with _cluster(1) as cluster, Client(cluster, set_as_default=False) as client:
-        pool = dask._DaskPool(client, cluster.scheduler_address, DriverFile.below(folder))
+        pool = dask._DaskPool(client, cluster.scheduler_address, DriverFile.below(folder), [])
     yield lambda: pool.is_loss(OSError("the connection is closed"))
     with _cluster(1) as cluster:
         engine = dask.DaskCluster(address=cluster.scheduler_address)

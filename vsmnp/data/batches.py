@@ -12,6 +12,11 @@ from .dataset import Dataset
 from .rows import Rows
 
 
+def batches_per_epoch(n_train: int, batch_size: int) -> int:
+    """Return the number of whole minibatches in an epoch of ``n_train`` data."""
+    return n_train // batch_size
+
+
 @dataclass
 class Batches:
     """Minibatches of a dataset, epoch after epoch; the remainder of an epoch is dropped.
@@ -59,7 +64,7 @@ class Batches:
     @property
     def per_epoch(self) -> int:
         """Number of minibatches per epoch."""
-        return self.dataset.n_train // self.batch_size
+        return batches_per_epoch(self.dataset.n_train, self.batch_size)
 
     def clean(self, index: int) -> Array:
         """Return minibatch ``index``, ``(1, 1, N, D)``, or its own rows, without noise."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.hdf5_ends import EndlessError, elsewhere
+from ..data import hdf5_ends
 from ..data.hdf5_reach import file_behind
 from ..errors import CheckpointError, DamagedError
 from ..storage import ELSEWHERE, open_regular, write_whole
@@ -145,6 +145,8 @@ def glance(path: Path, names: Sequence[str] | None = None) -> CheckpointContent:
 
             file.visititems(visit)
             attributes = json.loads(_text(file, arrays.pop(_ATTRIBUTES, None), content))
+    except hdf5_ends.SlowError as error:
+        raise CheckpointError(f"The checkpoint {path} {error}.") from error
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, RecursionError) as error:
         raise _foreign(path, error) from error
     return CheckpointContent(arrays, attributes, _seal_in(content))
@@ -185,8 +187,8 @@ def _text(file: Any, stored: Array | None, content: bytes) -> bytes:
     if isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str():
         return bytes(file.attrs[_ATTRIBUTES])
     try:
-        return elsewhere(_READER, content=content)
-    except EndlessError as error:
+        return hdf5_ends.elsewhere(_READER, content=content)
+    except hdf5_ends.EndlessError as error:
         raise ValueError("HDF5 does not read its attributes") from error
 
 

@@ -112,6 +112,27 @@ def checkpoint_in(folder: Path) -> Path:
     return folder / CHECKPOINT
 
 
+def has_run(folder: Path) -> bool:
+    """Return whether a folder has the last checkpoint of a run, or the one before."""
+    return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
+
+
+def is_newest(folder: Path, seal: str) -> bool:
+    """Return whether a seal is that of the checkpoint from which the run in a folder is read.
+
+    Raises
+    ------
+    CheckpointError
+        If none can be read.
+    """
+    with suppress(CheckpointError):
+        if checkpoint.seal(folder / CHECKPOINT) == seal:
+            return True
+        if checkpoint.seal(folder / PREVIOUS) != seal:
+            return False
+    return newest_checkpoint(folder, ())[1].seal == seal
+
+
 def newest_checkpoint(
     folder: Path, names: Sequence[str] | None = None
 ) -> tuple[Path, checkpoint.CheckpointContent]:

@@ -28,7 +28,7 @@ from .best import BestState
 from .contents import require_contents
 from .evaluation_log import Evaluations
 from .folder import newest_checkpoint
-from .stored_data import DIGEST, StoredData, prepared_from_arrays
+from .stored_data import DIGEST, StoredData, n_train_in, prepared_from_arrays
 
 _log = logging.getLogger(__name__)
 #: Number of rows of a run's metrics, unless the settings say how often one is written.
@@ -76,7 +76,7 @@ def read_run(
     settings = stored(attributes, path)
     require_contents(arrays, attributes, path)
     if not to_read:
-        settings = with_allowed_changes(settings, changes, folder)
+        settings = with_allowed_changes(settings, changes, folder, n_train_in(attributes))
     elif "dataset" in changes:
         settings = replace(settings, dataset=place_of(changes["dataset"]))
     data = StoredData(settings, attributes, folder, moved="dataset" in changes, given=given)

@@ -29,6 +29,12 @@ def to_attributes(dataset: Dataset, digest: str) -> dict[str, Any]:
     return {DIGEST: digest, ABOUT: facts_of(dataset)}
 
 
+def n_train_in(attributes: Mapping[str, Any]) -> int:
+    """Return the number of training data that a checkpoint states; 0 if its version stated none."""
+    facts = attributes.get(ABOUT)
+    return int(facts.get("n_train", 0)) if isinstance(facts, Mapping) else 0
+
+
 def prepared_to_arrays(prepared: Prepared) -> dict[str, Array]:
     """Return the arrays of a checkpoint that state the preprocessing and the summary of the data."""
     summary = {} if prepared.summary is None else prepared.summary.to_arrays()

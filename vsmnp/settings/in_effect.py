@@ -66,7 +66,9 @@ def batches_per_step(settings: Settings) -> int:
 
 def steps_per_epoch(settings: Settings, n_train: int) -> float:
     """Return the number of steps in which ``n_train`` training data are read once."""
-    return n_train // settings.batch_size / batches_per_step(settings)
+    from ..data.batches import batches_per_epoch  # which needs NumPy
+
+    return batches_per_epoch(n_train, settings.batch_size) / batches_per_step(settings)
 
 
 def length(settings: Settings, n_train: int) -> float:
@@ -75,6 +77,21 @@ def length(settings: Settings, n_train: int) -> float:
         return settings.steps
     steps = max(1.0, (settings.epochs or MOST_EPOCHS) * steps_per_epoch(settings, n_train))
     return steps if settings.epochs else min(STEPS, steps)
+
+
+def has_open_length(settings: Settings) -> bool:
+    """Return whether the length of a run is left to its data."""
+    return not settings.steps and not settings.epochs
+
+
+def with_decided_length(settings: Settings, n_train: int) -> Settings:
+    """Return the settings with their number of steps where their length is left open; others unchanged.
+
+    A run keeps it in all versions. The minibatch size must be decided.
+    """
+    if not has_open_length(settings):
+        return settings
+    return replace(settings, steps=round(length(settings, n_train)))
 
 
 def bilevel_step_size(settings: Settings) -> float:
@@ -92,9 +109,9 @@ def settings_in_effect(settings: Settings) -> dict[str, str]:
     shown["squared_mean"], shown["baseline"] = ("-", "-") if published else estimators(settings)
     shown["batch_norm"], shown["sd_init"] = batch_norm(settings), f"{initial_sd(settings):g}"
     shown |= {spec.name: "-" for spec in fields(settings) if not settings.reads(spec.name)}
-    if settings.steps or settings.epochs:
-        shown["epochs" if settings.steps else "steps"] = "-"
-    else:
+    if has_open_length(settings):
         shown |= {"steps": "auto", "epochs": "-"}
+    else:
+        shown["epochs" if settings.steps else "steps"] = "-"
     shown["bilevel_lr"] = f"{bilevel_step_size(settings):g}" if settings.bilevel_steps else "-"
     return shown

@@ -18,7 +18,7 @@ from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
 from .choices import ARCHITECTURES, GAMMA_RULES, IMAGE_SIDES, LR_SCHEDULES
-from .in_effect import STANDARDISED, bilevel_step_size
+from .in_effect import STANDARDISED, bilevel_step_size, has_open_length, with_decided_length
 from .left_open import BATCH_SIZE
 from .settings import FREE_TO_CHANGE, Settings
 from .values import option_name
@@ -53,30 +53,40 @@ def place_of(dataset: str) -> str:
 
 
 def sized(settings: Settings, dataset: Dataset) -> Settings:
-    """Return the settings with a minibatch size for the training data, and an interval of validations.
+    """Return the settings with a minibatch size and a length for the data, and an interval of validations.
 
     A size that is not chosen is a multiple of the parts of a minibatch.
     """
     every = settings.evaluate_every or (1.0 if settings.validation else 0.0)
     parts = max(settings.parts, 1)
     size = settings.batch_size or max(min(BATCH_SIZE, dataset.n_train) // parts, 1) * parts
-    return replace(settings, batch_size=size, evaluate_every=every)
+    return with_decided_length(replace(settings, batch_size=size, evaluate_every=every), dataset.n_train)
 
 
 #: Settings that a run decides from its data or its ranks, with the values that leave them to the data.
 _LEFT_OPEN = {"standardize": "auto", "batch_size": 0, "image_size": 0, "parts": 0, "sd_init": 0.0}
 
 
-def as_decided(wanted: Settings, run: Settings) -> Settings:
-    """Return the settings with what the run decided, where they leave it to the data or the ranks."""
+def as_decided(wanted: Settings, run: Settings, n_train: int = 0) -> Settings:
+    """Return the settings with what the run decided, where they leave it to the data or the ranks.
+
+    A length that is left open is decided for ``n_train`` training data, or is that of the run without them.
+    """
     left = [name for name, value in _LEFT_OPEN.items() if getattr(wanted, name) == value]
-    return replace(wanted, **{name: getattr(run, name) for name in left})
+    decided = replace(wanted, **{name: getattr(run, name) for name in left})
+    if n_train:
+        return with_decided_length(decided, n_train)
+    return replace(decided, steps=run.steps, epochs=run.epochs) if has_open_length(decided) else decided
 
 
-def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
+def with_allowed_changes(
+    settings: Settings, changes: Mapping[str, Any], folder: Path, n_train: int = 0
+) -> Settings:
     """Apply to the settings of the run in ``folder`` those changes that preserve the mathematics.
 
     Another place of the data is one of them: whether they are the same data is checked when they are read.
+    A length that a change leaves open is decided for ``n_train`` training data; if they are not known, the
+    run keeps its length.
 
     Raises
     ------
@@ -85,7 +95,7 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
     """
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
     wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
-    wanted = as_decided(wanted, settings)
+    wanted = as_decided(wanted, settings, n_train)
     for name in changes:
         kept, value = getattr(settings, name), getattr(wanted, name)
         if name not in {*FREE_TO_CHANGE, "dataset"} and value != kept:
@@ -119,6 +129,11 @@ def from_stored(values: Mapping[str, Any]) -> Settings:
     return _with_step_size(Settings.from_mapping(values))
 
 
+def with_stored_length(settings: Settings, attributes: Mapping[str, Any]) -> Settings:
+    """Return the settings with the number of steps of a checkpoint whose version stored an open length."""
+    return replace(settings, steps=attributes.get("steps") or 0) if has_open_length(settings) else settings
+
+
 def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
     """Read the settings from the attributes of a checkpoint.
 
@@ -128,7 +143,7 @@ def stored(attributes: Mapping[str, Any], path: Path) -> Settings:
         If they were not written by this version; the message contains ``path``.
     """
     try:
-        return from_stored(attributes["settings"])
+        return with_stored_length(from_stored(attributes["settings"]), attributes)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(
             f"The settings in {path} are not those of this version ({str(error).rstrip('.')}): start a new "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ConfigError, DivergenceError
-from ..runs.folder import CHECKPOINT
+from ..errors import CheckpointError, ConfigError, DivergenceError
+from ..runs.folder import has_run
 from ..runs.session import Run, Session
 from ..settings.resolve import as_decided, resolved
 from ..settings.settings import FREE_TO_CHANGE, Settings
@@ -26,23 +26,35 @@ def open_cell(cell: Cell, folder: Path, may_extend: bool = False) -> Session:
 
     Raises
     ------
+    CheckpointError
+        If the folder holds a run that cannot be read.
     ConfigError
         If the folder holds a run with other settings.
     VsmnpError
         As :class:`~vsmnp.runs.session.Session` does.
     """
     run_folder = folder / cell.name
-    if not (run_folder / CHECKPOINT).exists():
+    if not has_run(run_folder):
         return Session.new(cell.settings, folder=run_folder)
     changes = {"evaluate_every": cell.settings.evaluate_every}
     if not cell.settings.steps:
         changes["epochs"] = cell.settings.epochs
     elif may_extend:
         changes["steps"] = cell.settings.steps
-    session = Session.resumed(run_folder, changes)
+    try:
+        session = Session.resumed(run_folder, changes)
+    except CheckpointError as error:
+        raise unreadable(run_folder, error) from error
     with session.place.released_on_failure():
         check_same(session.trainer.settings, resolved(cell.settings), run_folder)
     return session
+
+
+def unreadable(folder: Path, error: CheckpointError) -> CheckpointError:
+    """Build the error for the run of a cell or a pack that cannot be read."""
+    return CheckpointError(
+        f"{str(error).rstrip('.')}; or remove the folder {folder}, and the same command trains it anew."
+    )
 
 
 def is_finished(session: Session) -> bool:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..runs import checkpoint
-from ..runs.folder import CHECKPOINT
+from ..runs.folder import CHECKPOINT, PREVIOUS, newest_checkpoint
 from ..runs.stored_data import ABOUT
 from ..settings.in_effect import length
 from ..settings.resolve import resolved, stored
-from .cell_session import check_same
+from .cell_session import check_same, unreadable
 from .cells import Cell, RefusedCell
 from .packs import Pack, interrupted_packs
 from .work import CellOutcome, Status
@@ -46,7 +45,7 @@ def take_inventory(cells: Sequence[Cell | RefusedCell], sweep: Path) -> Inventor
         If a folder holds a run with other settings.
     """
     found = Inventory()
-    begun = {path.parent.name for path in sweep.glob(f"*/{CHECKPOINT}")}
+    begun = {path.parent.name for name in (CHECKPOINT, PREVIOUS) for path in sweep.glob(f"*/{name}")}
     waiting: dict[str, Cell] = {}
     for cell in cells:
         if isinstance(cell, RefusedCell):
@@ -76,8 +75,8 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
     """
     folder = sweep / cell.name
     try:
-        arrays, attributes, _ = checkpoint.glance(folder / CHECKPOINT, ("step", "active", "history"))
-        settings = stored(attributes, folder / CHECKPOINT)
+        path, (arrays, attributes, _) = newest_checkpoint(folder, ("step", "active", "history"))
+        settings = stored(attributes, path)
         step, active = int(arrays["step"]), bool(arrays["active"].any())
         columns = {name: arrays[f"history/{name}"] for name in attributes["columns"]}
         figures = {name: float(column[-1].mean()) for name, column in columns.items() if len(column)}
@@ -86,15 +85,15 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
     except (CheckpointError, KeyError) as error:
         return CellOutcome(
             Status.FAILED,
-            error=str(error)
+            error=str(unreadable(folder, error))
             if isinstance(error, CheckpointError)
             else f"{folder / CHECKPOINT} is not of this version: remove the folder.",
         )
     wanted = cell.settings
-    by_epochs = not wanted.steps and not settings.steps
-    asked = round(length(replace(settings, epochs=wanted.epochs), n_train))
-    longer = wanted.steps > settings.steps > 0 or (by_epochs and asked > steps)
-    check_same(replace(settings, steps=wanted.steps) if longer else settings, resolved(wanted), folder)
+    asked = round(length(replace(settings, steps=wanted.steps, epochs=wanted.epochs), n_train))
+    longer = asked > steps
+    may_differ = longer or not wanted.steps  # a run with more steps than the epochs asked for has these too
+    check_same(replace(settings, steps=wanted.steps) if may_differ else settings, resolved(wanted), folder)
     if not active:
         return CellOutcome(Status.DIVERGED, step, figures)
     return CellOutcome(Status.FINISHED, step, figures) if ended and not longer else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import LockedError, StorageError
-from ..runs.folder import CHECKPOINT
+from ..runs.folder import CHECKPOINT, has_run
 from ..runs.lock import lock_folder
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
@@ -105,7 +105,7 @@ def interrupted_packs(sweep: Path, cells: Sequence[Cell]) -> Iterator[Pack]:
     for path in sorted((sweep / PACKS).glob(f"*/{MEMBERS}")):
         by_name = by_name or {cell.name: cell for cell in cells}
         names = _members(path)
-        if names is not None and (path.parent / CHECKPOINT).exists() and set(names) <= set(by_name):
+        if names is not None and has_run(path.parent) and set(names) <= set(by_name):
             yield Pack(tuple(by_name[name] for name in names))
 
 
@@ -126,7 +126,7 @@ def remove_spent_packs(sweep: Path) -> None:
 
 def _is_spent(folder: Path, sweep: Path) -> bool:
     """Return whether no training can go on in the folder of a pack."""
-    if not (folder / MEMBERS).exists() or not (folder / CHECKPOINT).exists():
+    if not (folder / MEMBERS).exists() or not has_run(folder):
         return True
     names = _members(folder / MEMBERS)
     return names is not None and all((sweep / name / CHECKPOINT).exists() for name in names)

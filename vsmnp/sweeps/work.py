@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from ..errors import Interrupted, VsmnpError
-from ..runs.folder import CHECKPOINT
+from ..errors import CheckpointError, Interrupted, VsmnpError
+from ..runs.folder import has_run
 from ..runs.session import Session
 from ..settings.in_effect import with_initial_sd
 from ..settings.resolve import resolved
 from ..training.trainer import Trainer
 from ..types.progress import Stop
-from .cell_session import WHOLE, check_same, finish_session, open_cell
+from .cell_session import WHOLE, check_same, finish_session, open_cell, unreadable
 from .cells import Cell
 from .engines.engine import Report
 from .packs import Pack
@@ -98,10 +98,12 @@ def open_pack(pack: Pack, folder: Path) -> Session:
         As :class:`~vsmnp.runs.session.Session` does.
     """
     wanted = pack.settings
-    if (folder / CHECKPOINT).exists():
-        session = Session.resumed(
-            folder, {"steps": wanted.steps} if wanted.steps else {"epochs": wanted.epochs}
-        )
+    if has_run(folder):
+        length = {"steps": wanted.steps} if wanted.steps else {"epochs": wanted.epochs}
+        try:
+            session = Session.resumed(folder, length)
+        except CheckpointError as error:
+            raise unreadable(folder, error) from error
     else:
         session = Session.new(wanted, folder=folder)
     with session.place.released_on_failure():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -264,6 +265,17 @@ def a_file_that_hdf5_reads_for_ever(patch: pytest.MonkeyPatch) -> Iterator[Step]
         short.setattr(hdf5_ends, "LONGEST", 2.0)
         yield good()
     yield good(write())
+
+
+@remedy("copy it to a local disk, or try again later")
+def a_file_of_a_slow_server(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    write()
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(hdf5_ends, "LONGEST", 1.0)
+        slow.setattr(hdf5_ends, "_LOOK", "import time; time.sleep(60) # {!r}")
+        yield good()
+    yield good()
+    yield good(Path(shutil.copy(PATH, "local.h5")))
 
 
 @remedy("Stopped")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...data import Dataset
+from ...data.batches import batches_per_epoch
 from ...errors import DataError
 from ...model.initial import uniform
 from ...model.layout import Layout
@@ -59,7 +60,7 @@ def train_classifier(
     gradient, optimizer = k.zeros(vector.shape, vector.dtype), Adam()
     memory, active = optimizer.remember(k, vector), k.asarray(np.ones(1, bool))
     size = min(BATCH_SIZE, dataset.n_train)
-    per_epoch = dataset.n_train // size
+    per_epoch = batches_per_epoch(dataset.n_train, size)
     total = epochs * per_epoch
     for epoch in range(epochs):
         rows, truth = dataset.stream(seed, epoch, np.float32), dataset.epoch_labels(seed, epoch)

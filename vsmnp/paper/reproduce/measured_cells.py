@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from ...errors import CheckpointError, ConfigError, DataError
 from ...runs import checkpoint
-from ...runs.folder import CHECKPOINT
+from ...runs.folder import has_run, is_newest
 from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings
@@ -57,7 +57,12 @@ def finish_measured(
     Returns
     -------
     tuple
-        The measurements, None without a run; and the run, None if it was not opened.
+        The measurements, None without a run that can be read; and the run, None if it was not opened.
+
+    Raises
+    ------
+    CheckpointError
+        If the run is to be trained and cannot be read.
     """
     path = folder / cell.name
     known = read(path)
@@ -67,8 +72,11 @@ def finish_measured(
         with open_cell(cell, folder) as session:
             finish_session(session, report, stop, _TRAINED)
             return measure(session, cell.labels, True)
-    if known is None and (path / CHECKPOINT).exists():
-        session = Session.resumed(path, to_read=True)
+    if known is None and has_run(path):
+        try:
+            session = Session.resumed(path, to_read=True)
+        except CheckpointError:  # the figure is made of the others, and says why: see `unreadable`
+            return None, None
         return measure(session, cell.labels, is_finished(session))
     return known, None
 
@@ -80,25 +88,59 @@ def read_sealed(folder: Path, name: str) -> tuple[Mapping[str, Array], Mapping[s
     """
     try:
         arrays, attributes = checkpoint.load(folder / name)
-        if attributes["of"] != checkpoint.seal(folder / CHECKPOINT):
+        if not is_newest(folder, attributes["of"]):
             return None
     except (CheckpointError, ConfigError, KeyError, TypeError):
         return None
     return arrays, attributes
 
 
-def check_any(runs: Collection[object], figure: str, folder: Path) -> None:
-    """Raise a DataError if a figure has no measured run in the folder of its grid."""
-    if not runs:
-        raise DataError(
-            f"There is no run of {figure} in {folder}: leave out --no-train, or name another folder by "
-            "--runs."
-        )
+def unreadable(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
+    """Return the names of the cells that have runs in ``folder`` but are not measured, with the reasons."""
+    found = {}
+    for cell in cells:
+        if has_run(folder / cell.name):
+            try:
+                Session.resumed(folder / cell.name, to_read=True)
+            except CheckpointError as error:
+                found[cell.name] = str(error)
+            else:
+                found[cell.name] = "Its measurements cannot be read, and the same command makes them again"
+    return found
 
 
-def gaps(missing: Sequence[str], unfinished: Sequence[str]) -> Iterator[str]:
-    """Yield sentences that name the missing and the unfinished runs of a grid."""
+def check_any(runs: Collection[object], figure: str, folder: Path, damaged: Mapping[str, str]) -> None:
+    """Check that a figure has a measured run in the folder of its grid.
+
+    Raises
+    ------
+    CheckpointError
+        If it has none but those that cannot be read, for which ``damaged`` has the reasons.
+    DataError
+        If it has none at all.
+    """
+    if runs:
+        return
+    if damaged:
+        raise CheckpointError(" ".join(gaps((), (), damaged, folder)))
+    raise DataError(
+        f"There is no run of {figure} in {folder}: leave out --no-train, or name another folder by --runs."
+    )
+
+
+def gaps(
+    missing: Sequence[str], unfinished: Sequence[str], damaged: Mapping[str, str], folder: Path
+) -> Iterator[str]:
+    """Yield sentences that name the runs of a grid in ``folder`` which its figure lacks.
+
+    They are missing, or not trained to the end, or cannot be read, for which ``damaged`` has the reasons.
+    """
     if missing:
         yield f"Missing from this grid: {', '.join(missing)}."
+    for name, sentence in damaged.items():
+        yield (
+            f"Left out of this grid: {name}. {sentence.rstrip('.')}; or remove the folder {folder / name}, "
+            "and the same command without --no-train trains it anew."
+        )
     if unfinished:
         yield f"Not trained to the end: {', '.join(unfinished)}."

@@ -6,9 +6,9 @@ import logging
 import re
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -53,8 +53,7 @@ class DaskCluster:
         file = DriverFile.below(order.folder)
         try:
             file.write()
-            _check_workers(client, self.address, file)
-            pool = _DaskPool(client, self.address, file)
+            pool = _DaskPool(client, self.address, file, _check_workers(client, self.address, file))
             yield pool
             pool.executor.shutdown(wait=False)
         finally:
@@ -63,20 +62,37 @@ class DaskCluster:
 
 
 class _DaskPool(ExecutorPool):
-    """The pool of a client's executor; its capacity follows the number of workers."""
+    """The pool of a client's executor; its capacity follows the number of workers.
 
-    def __init__(self, client: Any, address: str, file: DriverFile) -> None:
+    Workers that join while the work goes on are checked too. One that cannot do the work is retired.
+    """
+
+    def __init__(self, client: Any, address: str, file: DriverFile, checked: Iterable[str]) -> None:
         super().__init__(client.get_executor(pure=False), file, 1)
         self._client, self._address, self._asked = client, address, 0.0
+        self._checked, self._retired = set(checked), 0
 
     @property
     def capacity(self) -> int:
-        now = time.monotonic()
-        if now - self._asked > _EVERY and self._client.status == "running":
-            self._asked = now
-            workers = self._client.scheduler_info()["workers"].values()
-            self._capacity = max(1, _AHEAD * sum(worker["nthreads"] for worker in workers))
+        if time.monotonic() - self._asked > _EVERY:
+            with suppress(OSError):  # a scheduler that was stopped is found by its futures
+                self._look()
         return self._capacity
+
+    def _look(self) -> None:
+        """Count the threads of the workers, without those that are retired now."""
+        if self._client.status != "running":
+            return
+        self._asked = time.monotonic()
+        workers = dict(self._client.scheduler_info(n_workers=-1)["workers"])
+        new = [address for address in workers if address not in self._checked]
+        for address, error in _unfit(self._client, self.file, new) if new else ():
+            self._client.retire_workers([address])
+            self._retired += 1
+            del workers[address]
+            _log.warning(f"{error} The worker joined at {address} and was retired: others do its work.")
+        self._checked.update(new)
+        self._capacity = max(1, _AHEAD * sum(worker["nthreads"] for worker in workers.values()))
 
     def translated(self, error: BaseException) -> BaseException:
         is_lost = type(error).__name__ == "KilledWorker"
@@ -90,6 +106,10 @@ class _DaskPool(ExecutorPool):
                 f"The Dask scheduler {self._address} was stopped: what was done is kept, and the same "
                 "command goes on from there when a scheduler runs."
             )
+        if self.is_of_worker(error):
+            with suppress(OSError):
+                self._look()  # now, so that the item is given to another
+            return self._retired > 0
         return super().is_loss(error)
 
 
@@ -131,19 +151,15 @@ def _client(engine: DaskCluster) -> Any:
         ) from error
 
 
-def _check_workers(client: Any, address: str, file: DriverFile) -> None:
-    """Check that there are workers, and that each can run this version and reads the driver's file.
-
-    A worker that is lost meanwhile is passed over.
+def _check_workers(client: Any, address: str, file: DriverFile) -> list[str]:
+    """Check that there are workers, and that each can do the work; return their addresses.
 
     Raises
     ------
     DeviceError
         If there are none.
-    ConfigError
-        If one has another version, lacks a library, or does not share the folder.
-    WorkFailedError
-        If one cannot import vsmnp.
+    ConfigError, WorkFailedError
+        If one cannot do the work, as :func:`_unfit` says.
     """
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
@@ -151,11 +167,23 @@ def _check_workers(client: Any, address: str, file: DriverFile) -> None:
         raise DeviceError(
             f"The Dask scheduler {address} has no workers: start some with 'dask worker {address}'."
         ) from error
-    for worker, found in client.run(check_worker, VERSION, file, on_error="return").items():
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    for _, unfit in _unfit(client, file, workers):
+        raise unfit
+    return workers
+
+
+def _unfit(client: Any, file: DriverFile, workers: list[str]) -> Iterator[tuple[str, VsmnpError]]:
+    """Yield the address of each worker that cannot do the work, and the sentence that says why.
+
+    It has another version, lacks a library, does not share the folder, or cannot import vsmnp. A worker that
+    is lost meanwhile is passed over.
+    """
+    for worker, found in client.run(check_worker, VERSION, file, workers=workers, on_error="return").items():
         if isinstance(found, VsmnpError):
-            raise found
-        if isinstance(found, Exception) and not isinstance(found, OSError):  # of a class that Dask chooses
-            raise cannot_import(f"The worker {worker}", _QUOTED.sub(r"\1", str(found)))
+            yield worker, found
+        elif isinstance(found, Exception) and not isinstance(found, OSError):  # of a class that Dask chooses
+            yield worker, cannot_import(f"The worker {worker}", _QUOTED.sub(r"\1", str(found)))
 
 
 def _close(client: Any) -> None:

@@ -19,6 +19,8 @@ class Failed:
     """An error of the work, as a result: some engines return errors of their own kinds only."""
 
     error: Exception
+    #: Whether the worker cannot do any of the work.
+    of_worker: bool = False
 
 
 def check_worker(version: str, file: DriverFile) -> None:
@@ -50,6 +52,9 @@ def work_remotely(work: Work[Any, Any], item: Any, version: str, file: DriverFil
     """Finish an item in a worker; return its result, or a :class:`Failed`."""
     try:
         check_worker(version, file)
+    except ConfigError as error:
+        return Failed(error, of_worker=True)
+    try:
         return explained(work, item, lambda parts: None, file.is_withdrawn)
     except (VsmnpError, MemoryError, OverflowError) as error:
         return Failed(error)
@@ -61,6 +66,7 @@ class ExecutorPool(Pool):
     def __init__(self, executor: Executor, file: DriverFile, capacity: int) -> None:
         self.executor, self.file = executor, file
         self._capacity = capacity
+        self._of_workers: list[BaseException] = []
 
     @property
     def capacity(self) -> int:
@@ -76,8 +82,11 @@ class ExecutorPool(Pool):
                 outer.cancel()
                 outer.set_running_or_notify_cancel()
             elif (error := done.exception()) is not None:
-                outer.set_exception(self.translated(error))
+                shown = self.translated(error)
+                self._of_workers += [shown] * (shown is not error)
+                outer.set_exception(shown)
             elif isinstance(result := done.result(), Failed):
+                self._of_workers += [result.error] * result.of_worker
                 outer.set_exception(result.error)
             else:
                 outer.set_result(result)
@@ -88,6 +97,10 @@ class ExecutorPool(Pool):
     def translated(self, error: BaseException) -> BaseException:
         """Return an error of the executor, or the sentence of one that is no loss of a worker."""
         return error
+
+    def is_of_worker(self, error: BaseException) -> bool:
+        """Return whether an error is not that of an item, but of a worker that could not begin with it."""
+        return any(error is each for each in self._of_workers)
 
     def poll(self) -> None:
         """Do nothing: an executor tells that an item is done, and no progress before."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import DataError
-from ....runs.folder import CHECKPOINT
+from ....runs.folder import has_run
 from ....runs.session import load_run
 from ....sweeps.engines.engine import WorkEngine
 from ....sweeps.engines.local import THIS_PROCESS
@@ -96,7 +96,7 @@ def conclude(
 def _variances(folder: Path, repeats: int) -> list[dict[str, Any]]:
     """Measure the gradients of the trained run, if it is there."""
     place = folder / _TRAINED.name
-    if not (place / CHECKPOINT).exists():
+    if not has_run(place):
         return []
     run = load_run(place)
     return measures.gradient_variance(run, run.settings, repeats)

@@ -13,8 +13,7 @@ from ....evaluation.classifier import SUFFIX
 from ....evaluation.classifier.store import SHIPPED
 from ....evaluation.feature_choice import LENET, FeatureChoice
 from ....evaluation.sample_quality import sample_quality
-from ....runs import checkpoint
-from ....runs.folder import CHECKPOINT
+from ....runs.folder import is_newest
 from ....runs.session import Run, load_run
 from ....storage import read_json, write_text
 from .records import QUALITY
@@ -54,7 +53,7 @@ def read(folder: Path, features: FeatureChoice) -> Mapping[str, Any]:
     """
     try:
         known = read_json(folder / DISTANCES)
-        if known["of"] != checkpoint.seal(folder / CHECKPOINT) or known["features"] != features.label:
+        if not is_newest(folder, known["of"]) or known["features"] != features.label:
             return {}
         return known if features.sha256 in ("", known["file"]) else {}
     except (OSError, ValueError, TypeError, KeyError, CheckpointError):

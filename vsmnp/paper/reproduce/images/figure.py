@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ....sweeps.cells import Cell
 from ....types.progress import Progress, Stop
 from ..answers import sentences
-from ..measured_cells import check_any, gaps
+from ..measured_cells import check_any, gaps, unreadable
 from ..methods import NAMES
 from ..reproduction import Result, Table
 from . import distances, printed
@@ -102,8 +102,8 @@ class ImageFigure:
         -------
         Result
             ``data`` has ``budget``, the ``rows`` of the record, the ``claims`` with their verdicts, and the
-            names of the runs that are ``missing`` or ``unfinished``; ``features`` describes what FID and KID
-            compare.
+            names of the runs that are ``missing``, ``unfinished`` or ``unreadable``; ``features`` describes
+            what FID and KID compare.
 
         Raises
         ------
@@ -119,7 +119,9 @@ class ImageFigure:
         everything = [cell for each in grid.values() for cell in each]
         finish_all(everything, plan, progress, stop, quality=self.quality)
         runs = {name: _measured(each, plan) for name, each in grid.items()}
-        check_any([run for each in runs.values() for run in each], self.name, plan.folder)
+        lacking = [cell for cell in everything if cell.name not in runs[cell.labels["architecture"]]]
+        damaged = unreadable(lacking, plan.folder)
+        check_any([run for each in runs.values() for run in each], self.name, plan.folder, damaged)
         rows = [row for each in runs.values() for run in each.values() for row in run.rows]
         datasets = list(dict.fromkeys(cell.labels["dataset"] for cell in everything))
         found = verdicts_of(parts, grid, rows, datasets)
@@ -127,17 +129,17 @@ class ImageFigure:
         pictures = [
             path for name, each in runs.items() for path in self._draw(list(each.values()), name, out)
         ]
-        missing = [cell.name for cell in everything if cell.name not in runs[cell.labels["architecture"]]]
+        missing = [cell.name for cell in lacking if cell.name not in damaged]
         unfinished = [name for each in runs.values() for name, run in each.items() if not run.finished]
         tables = [self.tabulate(rows), table(f"{self.name}-claims", found, theirs)]
         files = [*pictures, record(self.name, rows).write(out), tables[1].write(out)]
         kinds = distances.about([plan.folder / cell.name for cell in everything], plan.features)
         data = {
             "budget": plan.budget.name, "rows": rows, "claims": [_plain(verdict) for verdict in found],
-            "missing": missing, "unfinished": unfinished,
+            "missing": missing, "unfinished": unfinished, "unreadable": list(damaged),
             "features": kinds,
         }  # fmt: skip
-        findings = (*gaps(missing, unfinished), *_features(kinds), *sentences(found))
+        findings = (*gaps(missing, unfinished, damaged, plan.folder), *_features(kinds), *sentences(found))
         return Result(data, tables, findings, files)
 
     def _draw(self, runs: Sequence[MeasuredImageRun], architecture: str, out: Path) -> Iterator[Path]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ....data.batches import batches_per_epoch
 from ....errors import ConfigError
 from ....metrics import corrupted
 from ....metrics.table import MODEL_METRICS, Need
 from ....runs import checkpoint
 from ....runs.session import Run
+from ....settings.in_effect import batches_per_step
 from ....settings.resolve import from_stored
 from ....settings.settings import Settings
 from ....types import Array
@@ -131,5 +133,5 @@ def _of_constant_decoder(run: Run) -> float:
 def _epochs(run: Run, step: int) -> float:
     """Compute the passes over the training data after a step, counted by the encoder's minibatches."""
     settings = run.settings
-    each = settings.encoder_steps if settings.encoder_data == "fresh" else 1
-    return step * each / (run.dataset.n_train // settings.batch_size)
+    per_epoch = batches_per_epoch(run.dataset.n_train, settings.batch_size)
+    return step * batches_per_step(settings) / per_epoch

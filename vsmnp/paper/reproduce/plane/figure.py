@@ -16,7 +16,7 @@ from ....sweeps.engines.engine import Report
 from ....types.progress import Progress, Stop
 from ..answers import sentences
 from ..grid import finish_cells
-from ..measured_cells import check_any, finish_measured, gaps
+from ..measured_cells import check_any, finish_measured, gaps, unreadable
 from ..reproduction import Result
 from . import picture, records, verdicts
 from .cells import cells
@@ -60,8 +60,8 @@ class PlaneFigure:
         -------
         Result
             ``data`` has ``budget``, the ``rows`` of the record, the ``summary`` over the seeds, the
-            ``claims`` with their verdicts, the ``floors``, and the names of the runs that are ``missing`` or
-            ``unfinished``. A dry run has the ``cost`` of :func:`.cost.estimate` instead.
+            ``claims`` with their verdicts, the ``floors``, and the names of the runs that are ``missing``,
+            ``unfinished`` or ``unreadable``. A dry run has the ``cost`` of :func:`.cost.estimate` instead.
 
         Raises
         ------
@@ -78,20 +78,23 @@ class PlaneFigure:
         make_folder(plan.folder)
         finish_cells(grid, partial(finish, plan=plan), plan.folder, progress, stop, plan.engine)
         runs = _measured(grid, plan)
-        check_any(runs, self.name, plan.folder)
+        lacking = [cell for cell in grid if cell.name not in runs]
+        damaged = unreadable(lacking, plan.folder)
+        check_any(runs, self.name, plan.folder, damaged)
         rows = [row for run in runs.values() for row in run.rows()]
         summary, points = records.summary(rows), plan.budget.points
         found = verdicts.verdicts(self.claims, rows, points)
         tables = [records.record(self.name, rows), records.summary_table(f"{self.name}-summary", summary),
                   verdicts.table(f"{self.name}-claims", found)]  # fmt: skip
-        missing = [cell.name for cell in grid if cell.name not in runs]
+        missing = [cell.name for cell in lacking if cell.name not in damaged]
         unfinished = [name for name, run in runs.items() if not run.finished]
         data = {
             "budget": plan.budget.name, "rows": rows, "summary": summary, "claims": tables[2].records(),
             "floors": _floors(rows, points), "missing": missing, "unfinished": unfinished,
+            "unreadable": list(damaged),
         }  # fmt: skip
         files = [*self._draw(list(runs.values()), points, out), *(each.write(out) for each in tables)]
-        findings = (*gaps(missing, unfinished), *sentences(found))
+        findings = (*gaps(missing, unfinished, damaged, plan.folder), *sentences(found))
         return Result(data, (records.printed(summary), verdicts.narrow(found)), findings, files)
 
     def _draw(self, runs: Sequence[MeasuredPlaneRun], points: int, out: Path) -> Iterator[Path]:

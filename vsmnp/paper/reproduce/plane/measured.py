@@ -12,7 +12,7 @@ import numpy as np
 from ....errors import CheckpointError, ConfigError
 from ....metrics import prior_estimate
 from ....runs import checkpoint
-from ....runs.folder import CHECKPOINT
+from ....runs.folder import newest_checkpoint
 from ....runs.session import Run, Session
 from ....settings.resolve import from_stored
 from ....settings.settings import Settings
@@ -108,11 +108,16 @@ def measure(
 def read(folder: Path, budget: PlaneBudget) -> MeasuredPlaneRun | None:
     """Read the measurements of a run's present state with the budget's precision; None if there are none."""
     found = read_sealed(folder, MEASURED)
+    if found is None:
+        return None
     try:
-        known = None if found is None else _measured(*found, _history(folder / CHECKPOINT))
+        path, content = newest_checkpoint(folder)
+        if content.seal != found[1]["of"]:  # the last is damaged, and the one before lacks its rows
+            return None
+        known = _measured(*found, stored_history(content.arrays, content.attributes, path))
     except (CheckpointError, ConfigError, KeyError, TypeError):
         return None
-    return known if known and known.precision == (budget.points, budget.draws) else None
+    return known if known.precision == (budget.points, budget.draws) else None
 
 
 def _measured(
@@ -125,10 +130,6 @@ def _measured(
         _drift(history, len(arrays["figures/nll"]), arrays["data"].shape[-1]),
         arrays["samples"], arrays["data"],
     )  # fmt: skip
-
-
-def _history(path: Path) -> History:
-    return stored_history(*checkpoint.load(path), path)
 
 
 def _drift(history: History, models: int, d: int) -> Array:
