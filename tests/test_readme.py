@@ -14,6 +14,7 @@ from vsmnp.cli.main import COMMANDS
 from vsmnp.evaluation import evaluate
 from vsmnp.paper.record import RECORDS
 from vsmnp.paper.reproduce.failure import tables
+from vsmnp.paper.reproduce.failure.cells import budget_named, wanted
 from vsmnp.paper.reproduce.failure.findings import by_inference
 from vsmnp.paper.reproduce.failure.verdicts import verdicts
 
@@ -53,6 +54,9 @@ def test_the_verdicts_are_those_of_the_record() -> None:
     sentences = list(by_inference(verdicts(rows)))
     assert sentences
     assert [each for each in sentences if each not in text] == []
+    of_all = f"{len(rows)} of the {len(wanted(budget_named('laptop')))} runs"
+    page = " ".join((Path(__file__).resolve().parent.parent / "docs" / "failure.md").read_text().split())
+    assert of_all in text and of_all in page
 
 
 def test_the_notebook_lines_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
