@@ -224,14 +224,10 @@ def test_a_sweep_whose_length_is_left_open_goes_on_after_a_shorter_one_and_not_a
     assert steps() == [25, 25]
     monkeypatch.setattr(Session, "train", None)
     assert steps() == steps(steps=25) == steps(epochs=2.5) == [25, 25]
-    with pytest.raises(
-        ConfigError, match="a run of 25 steps, more than the 20 that 2 epochs are: ask"
-    ):
+    with pytest.raises(ConfigError, match="a run of 25 steps, more than the 20 that 2 epochs are: ask"):
         steps(epochs=2.0)
     monkeypatch.setattr(in_effect, "STEPS", 24)
-    with pytest.raises(
-        ConfigError, match="25 steps, more than the 24 of a length that is not chosen"
-    ):
+    with pytest.raises(ConfigError, match="25 steps, more than the 24 of a length that is not chosen"):
         steps()
 
 
@@ -247,9 +243,7 @@ def test_a_sweep_goes_on_whether_its_length_is_in_steps_or_in_epochs() -> None:
     np.testing.assert_array_equal(table.run(seed=0).vae.theta, found("w", steps=10).run(seed=0).vae.theta)
     assert found("s", steps=12).column("step") == [12]
     for shorter in ({"epochs": 1.0}, {"steps": 4}):
-        with pytest.raises(
-            ConfigError, match=r"a run of 12 steps, more than the .*: ask for at least as"
-        ):
+        with pytest.raises(ConfigError, match=r"a run of 12 steps, more than the .*: ask for at least as"):
             found("s", **shorter)
 
 
@@ -273,9 +267,7 @@ def test_a_length_is_its_number_of_steps(
         with pytest.raises(ConfigError, match=f"a run of 20 steps.* more than the {words}: {remedy}, or"):
             found(**shorter)
     if schedule == "cosine":
-        with pytest.raises(
-            ConfigError, match="fewer than the 30 asked for: ask for --steps 20, or"
-        ):
+        with pytest.raises(ConfigError, match="fewer than the 30 asked for: ask for --steps 20, or"):
             found(steps=30)
     table = found(steps=20)
     assert (table.column("status"), table.column("step")) == (["finished"], [20])

@@ -311,9 +311,7 @@ def test_the_length_of_a_pack_is_its_number_of_steps(schedule: str, tmp_path: Pa
         steps = session.total_steps
     remedy = "ask for at least as many" if schedule == "constant" else f"ask for --steps {steps}"
     for fewer in ({"epochs": 0.5}, {"steps": steps - 1}):
-        with pytest.raises(
-            ConfigError, match=f"a run of {steps} steps.* more than .*: {remedy}, or"
-        ):
+        with pytest.raises(ConfigError, match=f"a run of {steps} steps.* more than .*: {remedy}, or"):
             open_pack(of_length(pack, **fewer), folder)
     with open_pack(of_length(pack, steps=steps), folder) as session:
         assert (session.total_steps, session.trainer.settings.epochs) == (steps, 1.0)

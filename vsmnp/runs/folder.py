@@ -176,14 +176,8 @@ def newest_checkpoint(
 
 def _remove_leftovers(lock: FolderLock) -> None:
     """Remove the temporary files of killed processes from a locked folder."""
-    for name in (
-        CHECKPOINT,
-        PREVIOUS,
-        CONFIG,
-        METRICS,
-        EVALUATION,
-        VALIDATION,
-    ):  # only the lock holder writes these
+    # only the lock holder writes these
+    for name in (CHECKPOINT, PREVIOUS, CONFIG, METRICS, EVALUATION, VALIDATION):
         remove_leftovers(lock.folder / name, 0.0 if lock.firm else ABANDONED)
 
 

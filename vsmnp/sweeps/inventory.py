@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import CheckpointError, ForeignError
+from ..errors import CheckpointError
 from ..runs.contents import require_contents
 from ..runs.folder import CHECKPOINT, PREVIOUS, newest_checkpoint
 from ..runs.stored_data import n_train_in
@@ -70,7 +70,7 @@ def take_inventory(cells: Sequence[Cell | RefusedCell], sweep: Path) -> Inventor
 def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
     """Return what became of a cell by its checkpoint; None if its run is not at the end.
 
-    It is also None if the checkpoint does not state the number of training data, from which a length follows.
+    It is also None if the checkpoint does not state its step or the number of its training data.
 
     Raises
     ------
@@ -82,13 +82,11 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
         path, (arrays, attributes, _) = newest_checkpoint(folder, ("step", "active", "history"))
         require_contents(arrays, attributes, path)
         settings, history = stored(attributes, path), stored_history(arrays, attributes, path)
-        if "step" not in arrays:
-            raise ForeignError(f"{path} holds no 'step': start a new run.")
     except CheckpointError as error:
         return CellOutcome(Status.FAILED, error=str(unreadable(folder, error)))
     check_same(settings, resolved(cell.settings), folder)
     n_train = n_train_in(attributes)
-    if not n_train:
+    if not n_train or "step" not in arrays:  # the session reads the data, or says what is missing
         return None
     wanted = replace(settings, steps=cell.settings.steps, epochs=cell.settings.epochs)
     asked = with_allowed_length(settings, wanted, n_train, folder, Lengths.AT_LEAST)
