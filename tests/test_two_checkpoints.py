@@ -117,7 +117,7 @@ def test_the_warning_is_given_once_for_each_state(
     folder = tmp_path / "run"
     shutil.copytree(stopped, folder)
     (folder / LAST).write_bytes(_bit((folder / LAST).read_bytes()))
-    assert not is_newest(folder, "of none")
+    assert is_newest(folder, checkpoint.seal(folder / PREVIOUS))
     load_run(folder)
     list(survey(folder))
     assert caplog.text.count("the run is read as it was") == caplog.text.count("at step 4,") == 1
