@@ -84,6 +84,7 @@ def test_an_open_length_is_decided_by_the_data_where_their_number_is_not_stated(
     path = tmp_path / "run" / "checkpoint.h5"
     arrays, attributes = checkpoint.load(path)
     monkeypatch.setattr(in_effect, "MOST_EPOCHS", 1)
+    monkeypatch.setattr(in_effect, "STEPS", 10**9)
     for facts in ({}, {"dataset": {}}):
         checkpoint.save(path, arrays, {**{k: v for k, v in attributes.items() if k != "dataset"}, **facts})
         with Session.resumed(tmp_path / "run", {"steps": 0}) as session:
