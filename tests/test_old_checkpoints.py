@@ -75,6 +75,23 @@ def test_an_open_length_that_a_version_stored_is_that_of_the_version(
             assert (session.trainer.settings.steps, session.total_steps) == (3, 3)
 
 
+def test_an_open_length_is_decided_by_the_data_where_their_number_is_not_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an epoch here, also if all of what is known of the data is missing."""
+    chosen = Settings(kernels="reference", steps=3, batch_size=10, hidden=(3,))
+    Session.new(chosen, folder=tmp_path / "run").close()
+    path = tmp_path / "run" / "checkpoint.h5"
+    arrays, attributes = checkpoint.load(path)
+    monkeypatch.setattr(in_effect, "MOST_EPOCHS", 1)
+    monkeypatch.setattr(in_effect, "STEPS", 10**9)
+    for facts in ({}, {"dataset": {}}):
+        checkpoint.save(path, arrays, {**{k: v for k, v in attributes.items() if k != "dataset"}, **facts})
+        with Session.resumed(tmp_path / "run", {"steps": 0}) as session:
+            epoch = round(in_effect.steps_per_epoch(session.trainer.settings, session.dataset.n_train))
+            assert (session.trainer.settings.steps, session.total_steps) == (epoch, epoch)
+
+
 @pytest.mark.parametrize("kind", sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir()))
 def test_a_checkpoint_of_an_earlier_version_resumes(kind: str, tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / kind, tmp_path / kind)

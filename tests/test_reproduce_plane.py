@@ -17,6 +17,7 @@ from tiny_plane import TINY
 from vsmnp.cli.main import main
 from vsmnp.data import load_data
 from vsmnp.errors import CheckpointError, ConfigError, DataError
+from vsmnp.paper.reproduce.measured_cells import MEASURED
 from vsmnp.paper.reproduce.methods import NAMES as METHODS
 from vsmnp.paper.reproduce.one_gaussian import one_gaussian
 from vsmnp.paper.reproduce.plane import (
@@ -163,13 +164,16 @@ def _as_a_newer_version_wrote_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
-    [(_damage, "its SHA-256 does not match"), (_as_a_newer_version_wrote_it, "There is no setting 'novel'")],
+    ("change", "reason", "is_lost"),
+    [
+        (_damage, "its SHA-256 does not match", True),
+        (_as_a_newer_version_wrote_it, "There is no setting 'novel'", False),
+    ],
 )
 def test_a_run_that_cannot_be_read_is_not_called_missing(
-    change: Callable[[Path], None], reason: str, trained: PlaneGridPlan, tmp_path: Path
+    change: Callable[[Path], None], reason: str, is_lost: bool, trained: PlaneGridPlan, tmp_path: Path
 ) -> None:
-    """A figure is made of the others, and says why; a training is refused until the folder is removed."""
+    """A figure is made of the others, and says why; a training is refused until a lost run is removed."""
     copied = replace(trained, runs=tmp_path / "runs")
     shutil.copytree(trained.runs, copied.runs)
     (tmp_path / "out").mkdir()
@@ -181,8 +185,10 @@ def test_a_run_that_cannot_be_read_is_not_called_missing(
     assert found.data["unreadable"] == [folder.name]
     (sentence,) = (each for each in found.findings if folder.name in each)
     assert reason in sentence
-    assert f"remove the folder {folder}, and the same command without --no-train" in sentence
-    with pytest.raises(CheckpointError, match=f"{reason}.*; or remove the folder {folder}"):
+    remedy = f": remove the folder {folder}, and the same command without --no-train trains it anew."
+    assert sentence.endswith(remedy) == is_lost
+    assert ("remove the folder" in sentence) == is_lost, "a run that is whole stays"
+    with pytest.raises(CheckpointError, match=f"{reason}.*: {'remove the folder' if is_lost else 'start'}"):
         load("fig3").reproduce(tmp_path / "out", copied, _ignore)
 
 
@@ -196,14 +202,23 @@ def test_a_run_whose_measurements_cannot_be_read_is_not_called_missing(
 
 
 @pytest.mark.parametrize("change", [_damage, lambda folder: (folder / "checkpoint.h5").unlink()])
-def test_a_run_whose_last_checkpoint_is_lost_is_drawn_from_the_one_before_and_goes_on(
+def test_a_run_whose_last_checkpoint_is_lost_keeps_its_measurements_and_goes_on(
     change: Callable[[Path], None], trained: PlaneGridPlan, tmp_path: Path
 ) -> None:
+    """Without them, the checkpoint before is drawn; a figure alone does not replace those of a later step."""
     copied = replace(trained, runs=tmp_path / "runs")
     shutil.copytree(trained.runs, copied.runs)
     (tmp_path / "out").mkdir()
     folder = copied.folder / cells(copied, ())[0].name
     change(folder)
+    kept = (folder / MEASURED).read_bytes()
+    found = load("fig3").reproduce(tmp_path / "out", replace(copied, train=False), _ignore)
+    assert found.data["missing"] == found.data["unfinished"] == []
+    assert found.data["unreadable"] == [folder.name]
+    (sentence,) = (each for each in found.findings if folder.name in each)
+    assert "of its measurements: the same command without --no-train goes on with it." in sentence
+    assert (folder / MEASURED).read_bytes() == kept
+    (folder / MEASURED).unlink()
     found = load("fig3").reproduce(tmp_path / "out", replace(copied, train=False), _ignore)
     assert found.data["missing"] == found.data["unreadable"] == []
     assert found.data["unfinished"] == [folder.name]

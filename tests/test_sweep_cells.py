@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from small_data import smaller_sets
 
 import vsmnp
 from vsmnp.cli import main
-from vsmnp.errors import ConfigError, LockedError
+from vsmnp.errors import CheckpointError, ConfigError, LockedError
+from vsmnp.runs import checkpoint
 from vsmnp.runs.lock import lock_folder
 from vsmnp.runs.session import Session
 from vsmnp.settings import in_effect
@@ -222,7 +223,12 @@ def test_a_sweep_whose_length_is_left_open_goes_on_after_a_shorter_one_and_not_a
     assert steps(epochs=1.0) == [10, 10]
     assert steps() == [25, 25]
     monkeypatch.setattr(Session, "train", None)
-    assert steps() == steps(epochs=2.0) == [25, 25]
+    assert steps() == steps(steps=25) == steps(epochs=2.5) == [25, 25]
+    with pytest.raises(ConfigError, match="a run of 25 steps, more than the 20 that 2 epochs are: ask"):
+        steps(epochs=2.0)
+    monkeypatch.setattr(in_effect, "STEPS", 24)
+    with pytest.raises(ConfigError, match="25 steps, more than the 24 of a length that is not chosen"):
+        steps()
 
 
 def test_a_sweep_goes_on_whether_its_length_is_in_steps_or_in_epochs() -> None:
@@ -236,9 +242,80 @@ def test_a_sweep_goes_on_whether_its_length_is_in_steps_or_in_epochs() -> None:
     assert table.column("step") == [10]
     np.testing.assert_array_equal(table.run(seed=0).vae.theta, found("w", steps=10).run(seed=0).vae.theta)
     assert found("s", steps=12).column("step") == [12]
-    assert found("s", epochs=1.0).column("step") == [12], "it has done these epochs"
-    with pytest.raises(ConfigError, match="holds a run with steps = 12, not 4: remove it"):
-        found("s", steps=4)
+    for shorter in ({"epochs": 1.0}, {"steps": 4}):
+        with pytest.raises(ConfigError, match=r"a run of 12 steps, more than the .*: ask for at least as"):
+            found("s", **shorter)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("is_finished", [True, False], ids=["finished", "half done"])
+def test_a_length_is_its_number_of_steps(
+    schedule: str, is_finished: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch is 10 steps: what is asked for in the other unit is the same, and fewer steps are refused."""
+
+    def found(**length: float) -> SweepTable:
+        settings = {**SMALL, "steps": 0, "lr_schedule": schedule, **length}
+        return vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **settings)
+
+    with monkeypatch.context() as patch:
+        if not is_finished:
+            patch.setattr(Session, "train", None)
+        assert found(epochs=2.0).column("status") == ["finished" if is_finished else "failed"]
+    remedy = "ask for at least as many" if schedule == "constant" else "ask for --steps 20"
+    for shorter, words in (({"epochs": 1.0}, "10 that 1 epochs are"), ({"steps": 10}, "10 asked for")):
+        with pytest.raises(ConfigError, match=f"a run of 20 steps.* more than the {words}: {remedy}, or"):
+            found(**shorter)
+    if schedule == "cosine":
+        with pytest.raises(ConfigError, match="fewer than the 30 asked for: ask for --steps 20, or"):
+            found(steps=30)
+    table = found(steps=20)
+    assert (table.column("status"), table.column("step")) == (["finished"], [20])
+    assert found(epochs=2.0).column("step") == [20]
+    if schedule == "constant":
+        assert found(steps=30).column("step") == [30]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: about["dataset"].update(n_train=None),
+        lambda about: about["dataset"].update(n_train="x"),
+        lambda about: about["dataset"].update(n_train=-5),
+        lambda about: about["dataset"].update(n_train=10**400),
+        lambda about: about.update(dataset=[]),
+        lambda about: about.update(dataset=None),
+        lambda about: about.update(steps=None),
+        lambda about: about.update(steps=-1),
+        lambda about: about.pop("columns"),
+    ],
+)
+@pytest.mark.parametrize("length", [{"steps": 4}, {"epochs": 0.5}, {"steps": 0}], ids=str)
+def test_a_cell_with_contents_that_no_version_writes_is_named(
+    change: Callable[[dict[str, Any]], object], length: dict[str, float]
+) -> None:
+    vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    path = Path("s/seed=0/checkpoint.h5").absolute()
+    arrays, attributes = checkpoint.load(path)
+    change(attributes)
+    checkpoint.save(path, arrays, attributes)
+    (failure,) = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **{**SMALL, "steps": 0, **length}).failures
+    assert failure[1].endswith(f": remove the folder {path.parent}, and the same command trains it anew.")
+    with pytest.raises(CheckpointError):
+        Session.resumed(path.parent, length)
+
+
+def test_a_cell_that_states_no_number_of_data_gets_its_length_from_the_data() -> None:
+    """An epoch is 10 steps."""
+    vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    path = Path("s/seed=0/checkpoint.h5")
+    arrays, attributes = checkpoint.load(path)
+    del attributes["dataset"]
+    checkpoint.save(path, arrays, attributes)
+    (failure,) = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **{**SMALL, "steps": 3}).failures
+    assert "a run of 4 steps, more than the 3 asked for" in failure[1]
+    longer = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **{**SMALL, "steps": 0, "epochs": 1.0})
+    assert longer.column("step") == [10]
 
 
 def test_a_sweep_with_a_falling_step_size_whose_length_is_left_open_goes_on_from_its_checkpoint(
@@ -275,9 +352,43 @@ def test_a_cell_that_cannot_be_read_fails_with_what_to_remove() -> None:
     (folder / "checkpoint.h5").write_bytes(b"no checkpoint")
     ((name, sentence),) = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures
     assert name == "seed=0"
-    assert f"or remove the folder {folder.absolute()}, and the same command trains it anew" in sentence
+    assert sentence.count(": ") == 1
+    assert f": remove the folder {folder.absolute()}, and the same command trains it anew." in sentence
     shutil.rmtree(folder)
     assert vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures == []
+
+
+def test_a_cell_whose_checkpoints_are_gone_fails_with_what_to_remove() -> None:
+    """A link to nothing is no checkpoint either."""
+    vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    folder = Path("s/seed=0").absolute()
+    for name in ("checkpoint.h5", "checkpoint.previous.h5"):
+        (folder / name).unlink()
+    for lost in range(2):
+        if lost:
+            (folder / "checkpoint.h5").symlink_to("nothing")
+        ((_, sentence),) = vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures
+        assert f": remove the folder {folder}, and the same command trains it anew." in sentence
+    shutil.rmtree(folder)
+    assert vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CheckpointError("The checkpoint x cannot be read (Permission denied): change its permissions."),
+        CheckpointError("The checkpoint x was not looked through within 60 s: try again later."),
+    ],
+)
+def test_a_run_that_is_whole_is_not_to_be_removed(
+    error: CheckpointError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise error
+
+    vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
+    monkeypatch.setattr(checkpoint, "glance", refuse)
+    assert vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL).failures == [("seed=0", str(error))]
 
 
 def test_a_folder_with_other_runs_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -294,3 +294,27 @@ def test_a_pack_of_other_settings_is_refused(tmp_path: Path) -> None:
     other = Pack(tuple(replace(cell, settings=replace(cell.settings, samples=3)) for cell in pack.cells))
     with pytest.raises(ConfigError, match="holds a run with samples = 5, not 3: remove it"):
         open_pack(other, pack.folder(tmp_path))
+
+
+def of_length(pack: Pack, **length: float) -> Pack:
+    """Return a pack of the same cells with another length."""
+    base = {"steps": 0, "epochs": 0.0, **length}
+    return Pack(tuple(replace(each, settings=replace(each.settings, **base)) for each in pack.cells))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_length_of_a_pack_is_its_number_of_steps(schedule: str, tmp_path: Path) -> None:
+    pack = of_length(Pack(cells({"kernels": "reference", "lr_schedule": schedule})), epochs=1.0)
+    folder = pack.folder(tmp_path)
+    with open_pack(pack, folder) as session:
+        session.save(session.state)
+        steps = session.total_steps
+    remedy = "ask for at least as many" if schedule == "constant" else f"ask for --steps {steps}"
+    for fewer in ({"epochs": 0.5}, {"steps": steps - 1}):
+        with pytest.raises(ConfigError, match=f"a run of {steps} steps.* more than .*: {remedy}, or"):
+            open_pack(of_length(pack, **fewer), folder)
+    with open_pack(of_length(pack, steps=steps), folder) as session:
+        assert (session.total_steps, session.trainer.settings.epochs) == (steps, 1.0)
+    if schedule == "constant":
+        with open_pack(of_length(pack, epochs=2.0), folder) as session:
+            assert session.total_steps == 2 * steps

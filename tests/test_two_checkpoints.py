@@ -16,7 +16,9 @@ from vsmnp.cli import main
 from vsmnp.errors import CheckpointError, Interrupted
 from vsmnp.runs import checkpoint
 from vsmnp.runs import session as runs
+from vsmnp.runs.folder import is_newest
 from vsmnp.runs.session import Session, load_run
+from vsmnp.runs.survey import survey
 from vsmnp.settings.settings import Settings
 from vsmnp.training.loop import Watch
 
@@ -96,16 +98,41 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
 def test_every_command_reads_the_one_before(
     stopped: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(stopped, folder)
-    (folder / LAST).write_bytes(_bit((folder / LAST).read_bytes()))
-    for command in (["list", str(tmp_path)], ["info", str(folder)]):
-        result = CliRunner().invoke(main, command)
+    for command in ("list", "info"):
+        folder = tmp_path / command / "run"
+        shutil.copytree(stopped, folder)
+        (folder / LAST).write_bytes(_bit((folder / LAST).read_bytes()))
+        result = CliRunner().invoke(main, [command, str(folder)])
         assert result.exit_code == 0, result.output
         assert "step 4" in caplog.text
         caplog.clear()
     result = CliRunner().invoke(main, ["train", "--resume", str(folder), "--quiet"])
     assert result.exit_code == 0, result.output
+
+
+def test_the_warning_is_given_once_for_each_state(
+    stopped: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever names of arrays are read, it states the step."""
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    (folder / LAST).write_bytes(_bit((folder / LAST).read_bytes()))
+    assert is_newest(folder, checkpoint.seal(folder / PREVIOUS))
+    load_run(folder)
+    list(survey(folder))
+    assert caplog.text.count("the run is read as it was") == caplog.text.count("at step 4,") == 1
+    session = Session.resumed(folder)
+    stop_after(session, 6)
+    session.close()
+    (folder / LAST).unlink()
+    (folder / PREVIOUS).write_bytes((folder / PREVIOUS).read_bytes())
+    load_run(folder)
+    assert caplog.text.count("the run is read as it was") == 1, "it is the same state"
+    Session.resumed(folder).train()
+    (folder / LAST).unlink()
+    shutil.copy(stopped / LAST, folder / PREVIOUS)
+    load_run(folder)
+    assert caplog.text.count("at step 5,") == 1
 
 
 def test_two_damaged_checkpoints_are_one_sentence(stopped: Path, tmp_path: Path) -> None:

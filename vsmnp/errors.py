@@ -27,6 +27,11 @@ class VsmnpError(Exception):
             return sentence
         return f"{sentence[: _LONGEST // 2]} ... {sentence[-_LONGEST // 4 :]}"
 
+    @property
+    def reason(self) -> str:
+        """The sentence without its remedy, which follows the last colon."""
+        return str(self).rpartition(": ")[0] or str(self).rstrip(".")
+
 
 class ConfigError(VsmnpError):
     """A setting, or a combination of settings, that cannot be run."""
@@ -42,6 +47,10 @@ class StorageError(VsmnpError):
     """A file that could not be written because the disk is full or the folder is not writable."""
 
 
+class OccupiedError(StorageError):
+    """A folder for a new run that has content."""
+
+
 class LockedError(StorageError):
     """A run that another process, or another session of this one, has locked."""
 
@@ -52,6 +61,10 @@ class CheckpointError(VsmnpError):
 
 class DamagedError(CheckpointError):
     """A checkpoint whose bytes are gone, or are not those that were written."""
+
+
+class ForeignError(CheckpointError):
+    """A checkpoint whose bytes are whole, with contents that no version writes."""
 
 
 class DeviceError(VsmnpError):

@@ -29,8 +29,9 @@ from vsmnp.paper.reproduce.images import records as image_records
 from vsmnp.paper.reproduce.plane import records as plane_records
 from vsmnp.paper.reproduce.plane.budgets import PlaneBudget
 from vsmnp.runs.session import Session
+from vsmnp.settings.run_length import Lengths
 from vsmnp.settings.settings import Settings
-from vsmnp.sweeps.cell_session import WHOLE
+from vsmnp.sweeps.cell_session import WHOLE, open_cell
 from vsmnp.sweeps.cells import Cell
 from vsmnp.sweeps.engines.catalogue import EngineChoice
 from vsmnp.sweeps.engines.local import THIS_PROCESS
@@ -272,6 +273,27 @@ def a_grid_of_other_settings(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield plane("--runs", "others", budget=other)
     shutil.rmtree(run.parent)
     yield plane("--runs", "some", budget=other)
+
+
+@remedy("fewer than the 9 asked for: remove it, or choose another folder by --out")
+def an_experiment_of_another_length(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    few_steps(patch)
+    cell = cells.cell_of(CENTRE, FEW_STEPS)
+    longer = replace(cell, settings=replace(cell.settings, steps=9))
+    with open_cell(cell, Path("some"), Lengths.SAME):
+        pass
+
+    def opened(folder: str) -> Step:
+        def run() -> None:
+            with open_cell(longer, Path(folder), Lengths.SAME):
+                pass
+
+        return run
+
+    yield opened("some")
+    yield opened("others")
+    shutil.rmtree("some")
+    yield opened("some")
 
 
 def damaged_run(*options: str) -> Iterator[Step]:

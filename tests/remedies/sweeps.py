@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from vsmnp.errors import VsmnpError
+from vsmnp.runs import checkpoint
 from vsmnp.runs.session import Session
 from vsmnp.sweeps.axes import AxisInterval, grid
 from vsmnp.sweeps.cells import Cell, cells_of
@@ -194,23 +195,65 @@ def a_pack_without_memory(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     yield work
 
 
-@remedy("remove the folder")
-def a_cell_of_another_version(patch: pytest.MonkeyPatch) -> Iterator[Step]:
-    from vsmnp.runs import checkpoint
-
-    swept({"seed": [0]})
-    path = Path("swept/seed=0/checkpoint.h5")
-    arrays, attributes = checkpoint.load(path)
-    del attributes["columns"]
-    checkpoint.save(path, arrays, attributes)
+def removed(change: Callable[[Path], object]) -> Iterator[Step]:
+    """Yield the step that reads a changed cell, and the same one after the cell was removed."""
+    command(*SWEEP, *ONE)()
+    folder = Path("swept/seed=0").absolute()
+    (folder / "checkpoint.previous.h5").unlink(missing_ok=True)
+    change(folder)
 
     def check() -> None:
         for _, sentence in swept({"seed": [0]}).failures:
             raise VsmnpError(sentence)
 
     yield check
-    shutil.rmtree(path.parent)
+    shutil.rmtree(folder)
     yield check
+
+
+@remedy("remove the folder")
+def a_cell_of_another_version(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield from removed(edited(lambda arrays, attributes: attributes.pop("columns")))
+
+
+@remedy("remove the folder")
+def a_cell_without_a_step(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield from removed(edited(lambda arrays, attributes: arrays.pop("step")))
+
+
+@remedy("remove the folder")
+def a_cell_without_a_checkpoint(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    yield from removed(lambda folder: (folder / "checkpoint.h5").unlink())
+
+
+def edited(change: Callable[[dict[str, Any], dict[str, Any]], object]) -> Callable[[Path], object]:
+    """Return what changes the checkpoint in a folder."""
+
+    def edit(folder: Path) -> None:
+        arrays, attributes = checkpoint.load(folder / "checkpoint.h5")
+        change(arrays, attributes)
+        checkpoint.save(folder / "checkpoint.h5", arrays, attributes)
+
+    return edit
+
+
+@remedy("ask for at least as many, or choose another folder by --out")
+def a_cell_of_more_steps(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    longer = (*SWEEP, *ONE, "--steps", "4")
+    command(*longer)()
+    yield command(*SWEEP, *ONE)
+    yield command(*longer)
+    yield command(*SWEEP, *ONE, "--steps", "5")
+    yield command(*SWEEP, *ONE, "--out", "shorter")
+
+
+@remedy("ask for --steps 4, or choose another folder by --out")
+def a_cell_whose_step_sizes_end_with_it(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    falling = (*SWEEP, *ONE, "--lr-schedule", "cosine")
+    command(*falling, "--steps", "4")()
+    yield command(*falling, "--steps", "6")
+    yield command(*falling, "--steps", "4")
+    yield command(*falling, "--steps", "6", "--out", "longer")
 
 
 # --- engines --------------------------------------------------------------------------------------

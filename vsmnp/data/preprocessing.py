@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
+from ..errors import ForeignError
 from ..types import Array
 
 _PREFIX = "preprocessing/"
@@ -75,7 +75,7 @@ class Preprocessing:
 
         Raises
         ------
-        CheckpointError
+        ForeignError
             If an array is missing.
         """
         if kind == "none":
@@ -83,7 +83,7 @@ class Preprocessing:
         try:
             return cls(kind, divisor, *(arrays[_PREFIX + name] for name in ("mean", "forward", "back")))
         except KeyError as error:
-            raise CheckpointError(
+            raise ForeignError(
                 f"The checkpoint lacks {error.args[0]} of its standardisation: start a new run."
             ) from error
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.held_out import validation_part
 from ..data.views import in_data_units
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ForeignError
 from ..metrics import Subject, corrupted, negative_elbo
 from ..model.layout import Layout
 from ..rng import Key
@@ -139,6 +139,6 @@ class BestState:
                     view[...] = own[f"{network}/{name}"]
             return found
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
+            raise ForeignError(
                 f"The best state in the checkpoint is not that of this version ({error}): start a new run."
             ) from error

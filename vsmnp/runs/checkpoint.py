@@ -19,7 +19,7 @@ import numpy as np
 
 from ..data import hdf5_ends
 from ..data.hdf5_reach import file_behind
-from ..errors import CheckpointError, DamagedError
+from ..errors import CheckpointError, DamagedError, ForeignError
 from ..storage import ELSEWHERE, open_regular, write_whole
 from ..training.state import FORMER_FLAGS
 from ..types import Array
@@ -192,11 +192,9 @@ def _text(file: Any, stored: Array | None, content: bytes) -> bytes:
         raise ValueError("HDF5 does not read its attributes") from error
 
 
-def _foreign(path: Path, error: Exception) -> CheckpointError:
+def _foreign(path: Path, error: Exception) -> ForeignError:
     """Build the error for a checkpoint whose content this version does not know."""
-    return CheckpointError(
-        f"The checkpoint {path} cannot be read by this version ({error}): start a new run."
-    )
+    return ForeignError(f"The checkpoint {path} cannot be read by this version ({error}): start a new run.")
 
 
 def _header(seal: str) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.views import FACTS
-from ..errors import CheckpointError
+from ..errors import ForeignError
 from ..settings import toml
 from ..training.history import History
 from ..training.state import State, to_arrays
@@ -25,6 +25,10 @@ _TYPES: dict[str, type] = {
     "data": str, "fused": bool, "steps": int, "stopped_early": bool, "name": str, "source": str, "dim": int,
     "n_train": int, "n_test": int, "divisor": float, "is_image": bool,
 }  # fmt: skip
+#: Those of them that are at least 1.
+_POSITIVE = ("dim", "n_train")
+#: What every number among them is below.
+_MOST = 2**53
 #: Characters of a value that a message shows.
 _SHOWN = 60
 #: Kinds of NumPy's types by the last part of an array's name, and by the first, where it is fixed.
@@ -37,7 +41,7 @@ def require_contents(arrays: Mapping[str, Array], attributes: Mapping[str, Any],
 
     Raises
     ------
-    CheckpointError
+    ForeignError
         If one is another; the message names it, and of its value no more than a few characters.
     """
     for name, array in arrays.items():
@@ -47,25 +51,39 @@ def require_contents(arrays: Mapping[str, Array], attributes: Mapping[str, Any],
             raise _wrong(path, name, array.dtype)
         if parts[-1] == "step" and (array.shape or not 0 <= int(array) < 2**32):
             raise _wrong(path, name, array.tolist())
-    about = attributes.get(ABOUT)
-    facts = about if isinstance(about, dict) else {}
+    if not isinstance(attributes, dict):
+        raise _wrong(path, "vsmnp", attributes)
+    facts = attributes.get(ABOUT, {})
+    if not isinstance(facts, dict):
+        raise _wrong(path, ABOUT, facts)
     for name, kind in _TYPES.items():
-        value = facts.get(name) if name in FACTS else attributes.get(name)
-        if value is not None and not (type(value) is kind or (kind is float and type(value) is int)):
-            raise _wrong(path, name, value)
+        stated = facts if name in FACTS else attributes
+        if name in stated and not _is_of(stated[name], kind, least=1 if name in _POSITIVE else 0):
+            raise _wrong(path, name, stated[name])
     for name, kind in (("columns", str), ("shape", int), ("image", int)):
-        for values in (attributes.get(name), facts.get(name)):
-            if values is not None and not (isinstance(values, list) and all(type(v) is kind for v in values)):
+        for stated in (attributes, facts):
+            values = stated.get(name)
+            is_none = values is None and (name == "image" or name not in stated)
+            if not is_none and not (isinstance(values, list) and all(_is_of(v, kind) for v in values)):
                 raise _wrong(path, name, values)
     if "shape" in facts and math.prod(facts["shape"]) != facts.get("dim"):
         raise _wrong(path, "dim", facts.get("dim"))
 
 
-def _wrong(path: Path, name: str, value: object) -> CheckpointError:
+def _is_of(value: object, kind: type, least: int = 0) -> bool:
+    """Return whether an attribute is of a type, and as a number so small that a float has it exactly."""
+    if isinstance(value, float) and kind is float:
+        return least <= value < _MOST
+    if kind in (int, float):
+        return type(value) is int and least <= value < _MOST
+    return type(value) is kind
+
+
+def _wrong(path: Path, name: str, value: object) -> ForeignError:
     """Build the error for a value of a checkpoint that cannot be what was written."""
     shown = str(value)
     shown = shown if len(shown) < _SHOWN else f"{shown[:_SHOWN]}..."
-    return CheckpointError(f"'{name}' in {path} is {shown}, which no version writes: start a new run.")
+    return ForeignError(f"'{name}' in {path} is {shown}, which no version writes: start a new run.")
 
 
 class Contents(NamedTuple):

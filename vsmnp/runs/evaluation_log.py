@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
+from ..errors import ForeignError
 from ..metrics import MODEL_METRICS, Request, Subject, evaluate_all, posterior_sds, sd_histogram
 from ..rng import Key
 from ..training.history import History
@@ -75,7 +75,7 @@ class Evaluations:
 
         Raises
         ------
-        CheckpointError
+        ForeignError
             If the arrays were not written by this version.
         """
         own: dict[str, Any] = {
@@ -90,6 +90,6 @@ class Evaluations:
                 raise TypeError("the histograms are not as many as the rows")
             return cls(rows, list(edges), list(counts))
         except (KeyError, TypeError) as error:
-            raise CheckpointError(
+            raise ForeignError(
                 f"The evaluations in the checkpoint are not those of this version ({error}): start a new run."
             ) from error

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, DamagedError, LockedError, StorageError
+from ..errors import CheckpointError, DamagedError, LockedError, OccupiedError, StorageError
 from ..settings.settings import Settings
 from ..storage import ABANDONED, COPY, ELSEWHERE, make_folder, make_new_folder, remove_leftovers, write_text
 from ..types import Array
@@ -25,6 +25,8 @@ CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
 PREVIOUS = "checkpoint.previous.h5"
 EVALUATION, VALIDATION = "evaluation.csv", "validation.csv"
 _log = logging.getLogger(__name__)
+#: Paths of damaged checkpoints that a warning has named, with the seals of those that were read instead.
+_warned: set[tuple[str, str]] = set()
 
 #: Parent folder of runs for which no folder is given.
 RUNS = Path("runs")
@@ -66,14 +68,16 @@ def claim(folder: Path) -> FolderLock:
     ------
     LockedError
         If a run in the folder is being trained.
+    OccupiedError
+        If it is not empty.
     StorageError
-        If the folder cannot be created or locked, or is not empty.
+        If the folder cannot be created or locked.
     """
     lock = lock_folder(make_folder(folder))
     if _is_empty_or_release(lock):
         _remove_leftovers(lock)
         return lock
-    raise StorageError(
+    raise OccupiedError(
         f"The folder {folder} is not empty: choose another with --out, or go on with the run in it by "
         f"--resume {folder}."
     )
@@ -130,13 +134,16 @@ def is_newest(folder: Path, seal: str) -> bool:
             return True
         if checkpoint.seal(folder / PREVIOUS) != seal:
             return False
-    return newest_checkpoint(folder, ())[1].seal == seal
+    return newest_checkpoint(folder, ("step",))[1].seal == seal
 
 
 def newest_checkpoint(
     folder: Path, names: Sequence[str] | None = None
 ) -> tuple[Path, checkpoint.CheckpointContent]:
-    """Read the last checkpoint of a run, or with a warning the one before where the last is damaged.
+    """Read the last checkpoint of a run, or the one before where the last is damaged.
+
+    The one before is read with a warning, which a process gives once for each state of a run; ``names`` must
+    have ``step``, which it states.
 
     Returns
     -------
@@ -158,23 +165,19 @@ def newest_checkpoint(
             found = checkpoint.glance(previous, names)
         except CheckpointError:
             raise error from None
-        step = np.ravel(found[0].get("step", "?"))[0]
-        _log.warning(
-            "%s is damaged or gone: the run is read as it was at step %s, from %s.", path, step, previous
-        )
+        if (str(path.absolute()), found.seal) not in _warned:
+            _warned.add((str(path.absolute()), found.seal))
+            step = np.ravel(found.arrays.get("step", "?"))[0]
+            _log.warning(
+                "%s is damaged or gone: the run is read as it was at step %s, from %s.", path, step, previous
+            )
         return previous, found
 
 
 def _remove_leftovers(lock: FolderLock) -> None:
     """Remove the temporary files of killed processes from a locked folder."""
-    for name in (
-        CHECKPOINT,
-        PREVIOUS,
-        CONFIG,
-        METRICS,
-        EVALUATION,
-        VALIDATION,
-    ):  # only the lock holder writes these
+    # only the lock holder writes these
+    for name in (CHECKPOINT, PREVIOUS, CONFIG, METRICS, EVALUATION, VALIDATION):
         remove_leftovers(lock.folder / name, 0.0 if lock.firm else ABANDONED)
 
 

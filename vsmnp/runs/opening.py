@@ -12,11 +12,12 @@ from ..data import Dataset
 from ..data.arrays.given import Given
 from ..data.held_out import training_part
 from ..data.standardize import prepare
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, ForeignError
 from ..kernels import load, stand_in
 from ..parallel.single import ALONE
 from ..settings.in_effect import has_sigmoid, with_initial_sd
 from ..settings.resolve import place_of, resolved, sized, stored, with_allowed_changes, with_data
+from ..settings.run_length import Lengths, with_allowed_length
 from ..settings.settings import Settings
 from ..training.history import History, stored_history
 from ..training.ranks import with_parts
@@ -28,7 +29,7 @@ from .best import BestState
 from .contents import require_contents
 from .evaluation_log import Evaluations
 from .folder import newest_checkpoint
-from .stored_data import DIGEST, StoredData, n_train_in, prepared_from_arrays
+from .stored_data import DIGEST, StoredData, prepared_from_arrays
 
 _log = logging.getLogger(__name__)
 #: Number of rows of a run's metrics, unless the settings say how often one is written.
@@ -69,18 +70,20 @@ class StoredRun(NamedTuple):
 
 def read_run(
     folder: Path, changes: Mapping[str, Any], to_read: bool, given: Given | Dataset = None,
-    ranks: Communicator = ALONE,
+    ranks: Communicator = ALONE, lengths: Lengths = Lengths.ANY,
 ) -> StoredRun:  # fmt: skip
     """Read the run in a folder; parameters and exceptions are those of ``Session.resumed``."""
     path, (arrays, attributes, seal) = newest_checkpoint(folder)
-    settings = stored(attributes, path)
     require_contents(arrays, attributes, path)
+    known = settings = stored(attributes, path)
     if not to_read:
-        settings = with_allowed_changes(settings, changes, folder, n_train_in(attributes))
+        settings = with_allowed_changes(settings, changes, folder)
     elif "dataset" in changes:
         settings = replace(settings, dataset=place_of(changes["dataset"]))
     data = StoredData(settings, attributes, folder, moved="dataset" in changes, given=given)
     dataset = data.dataset(at_once=not to_read)
+    if not to_read:
+        settings = with_allowed_length(known, settings, dataset.n_train, folder, lengths)
     prepared = prepared_from_arrays(settings, dataset, arrays, path)
     kernels = stand_in(settings.kernels) if to_read else settings.kernels
     k = load(kernels, settings.tf32 and kernels == settings.kernels)
@@ -89,7 +92,7 @@ def read_run(
         state = from_arrays(trainer.k, trainer.model, trainer.initial_state(), arrays)
         last = last_row.from_arrays(trainer.k, trainer.model, state, arrays)
     except CheckpointError as error:
-        raise CheckpointError(
+        raise ForeignError(
             f"{path} does not fit its settings: {str(error).rstrip('.')}. Start a new run."
         ) from error
     if changes and trainer.total_steps < state.step:

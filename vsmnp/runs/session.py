@@ -15,6 +15,7 @@ from ..data.views import in_data_units
 from ..errors import DivergenceError, Interrupted
 from ..parallel.single import ALONE
 from ..settings.in_effect import has_sigmoid
+from ..settings.run_length import Lengths
 from ..settings.settings import Settings
 from ..training.build import advice
 from ..training.history import History
@@ -92,7 +93,7 @@ class Session:
     @classmethod
     def resumed(
         cls, folder: Path, changes: Mapping[str, Any] | None = None, to_read: bool = False, dry: bool = False,
-        dataset: Given | Dataset = None, ranks: Communicator = ALONE,
+        dataset: Given | Dataset = None, ranks: Communicator = ALONE, lengths: Lengths = Lengths.ANY,
     ) -> Session:  # fmt: skip
         """Resume a run from its last checkpoint.
 
@@ -108,6 +109,8 @@ class Session:
             The data of the run, where they are not at the place that its settings name.
         ranks : Communicator
             As in :meth:`new`; all of them read the checkpoint.
+        lengths : Lengths
+            The lengths that ``changes`` may give the run.
 
         Raises
         ------
@@ -123,7 +126,7 @@ class Session:
         checkpoint_in(folder)  # lock only a folder that has a run
         place = RunFolder() if ranks.rank else RunFolder.resumed(folder, locked=not (to_read or dry))
         with place.released_on_failure():
-            found = read_run(folder, changes or {}, to_read, dataset, ranks)
+            found = read_run(folder, changes or {}, to_read, dataset, ranks, lengths)
             place.seal = found.seal
             session = cls(
                 found.trainer, found.state, found.history, place, found.evaluations, found.best, found.last,

@@ -15,7 +15,7 @@ from ..data.preprocessing import Preprocessing
 from ..data.standardize import Prepared
 from ..data.summary import Summary
 from ..data.views import FACTS, StoredDataset, facts_of
-from ..errors import CheckpointError, ConfigError, DataError
+from ..errors import CheckpointError, ConfigError, DataError, ForeignError
 from ..settings.resolve import dataset_of
 from ..settings.settings import Settings
 from ..types import Array
@@ -30,9 +30,11 @@ def to_attributes(dataset: Dataset, digest: str) -> dict[str, Any]:
 
 
 def n_train_in(attributes: Mapping[str, Any]) -> int:
-    """Return the number of training data that a checkpoint states; 0 if its version stated none."""
-    facts = attributes.get(ABOUT)
-    return int(facts.get("n_train", 0)) if isinstance(facts, Mapping) else 0
+    """Return the number of training data that a checkpoint states; 0 if its version stated none.
+
+    The attributes must have been checked by :func:`.contents.require_contents`.
+    """
+    return int(attributes.get(ABOUT, {}).get("n_train", 0))
 
 
 def prepared_to_arrays(prepared: Prepared) -> dict[str, Array]:
@@ -56,7 +58,7 @@ def prepared_from_arrays(
     if found and (
         found.mean.shape != (dim,) or {found.forward.shape, found.back.shape} - {(dim,), (dim, dim)}
     ):
-        raise CheckpointError(f"The standardisation in {path} does not fit its data: start a new run.")
+        raise ForeignError(f"The standardisation in {path} does not fit its data: start a new run.")
     return Prepared(found, Summary.from_arrays(arrays))
 
 

@@ -17,7 +17,7 @@ from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
-from .choices import ARCHITECTURES, GAMMA_RULES, IMAGE_SIDES, LR_SCHEDULES
+from .choices import ARCHITECTURES, GAMMA_RULES, IMAGE_SIDES
 from .in_effect import STANDARDISED, bilevel_step_size, has_open_length, with_decided_length
 from .left_open import BATCH_SIZE
 from .settings import FREE_TO_CHANGE, Settings
@@ -67,26 +67,21 @@ def sized(settings: Settings, dataset: Dataset) -> Settings:
 _LEFT_OPEN = {"standardize": "auto", "batch_size": 0, "image_size": 0, "parts": 0, "sd_init": 0.0}
 
 
-def as_decided(wanted: Settings, run: Settings, n_train: int = 0) -> Settings:
+def as_decided(wanted: Settings, run: Settings) -> Settings:
     """Return the settings with what the run decided, where they leave it to the data or the ranks.
 
-    A length that is left open is decided for ``n_train`` training data, or is that of the run without them.
+    Their length is as they have it: see :func:`~vsmnp.settings.run_length.with_allowed_length`.
     """
     left = [name for name, value in _LEFT_OPEN.items() if getattr(wanted, name) == value]
-    decided = replace(wanted, **{name: getattr(run, name) for name in left})
-    if n_train:
-        return with_decided_length(decided, n_train)
-    return replace(decided, steps=run.steps, epochs=run.epochs) if has_open_length(decided) else decided
+    return replace(wanted, **{name: getattr(run, name) for name in left})
 
 
-def with_allowed_changes(
-    settings: Settings, changes: Mapping[str, Any], folder: Path, n_train: int = 0
-) -> Settings:
+def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder: Path) -> Settings:
     """Apply to the settings of the run in ``folder`` those changes that preserve the mathematics.
 
     Another place of the data is one of them: whether they are the same data is checked when they are read.
-    A length that a change leaves open is decided for ``n_train`` training data; if they are not known, the
-    run keeps its length.
+    Whether the run may have another length is decided by its data:
+    see :func:`~vsmnp.settings.run_length.with_allowed_length`.
 
     Raises
     ------
@@ -95,7 +90,7 @@ def with_allowed_changes(
     """
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
     wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
-    wanted = as_decided(wanted, settings, n_train)
+    wanted = as_decided(wanted, settings)
     for name in changes:
         kept, value = getattr(settings, name), getattr(wanted, name)
         if name not in {*FREE_TO_CHANGE, "dataset"} and value != kept:
@@ -103,19 +98,7 @@ def with_allowed_changes(
                 f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
                 "keeps its mathematics, so leave the option out or start a new run."
             )
-    _check_length(settings, wanted, folder)
     return wanted
-
-
-def _check_length(run: Settings, wanted: Settings, folder: Path) -> None:
-    """Raise a ConfigError if a run of another length would have other step sizes."""
-    if not LR_SCHEDULES[run.lr_schedule].ends_with_run:
-        return
-    if (run.steps, run.epochs) != (wanted.steps, wanted.epochs):
-        raise ConfigError(
-            f"The step sizes of the run in {folder} fall to 0 at its last step (--lr-schedule "
-            f"{run.lr_schedule}), so it keeps its length: leave out --steps and --epochs, or start a new run."
-        )
 
 
 def from_stored(values: Mapping[str, Any]) -> Settings:

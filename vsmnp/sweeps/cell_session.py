@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import CheckpointError, ConfigError, DivergenceError
+from ..errors import CheckpointError, ConfigError, DamagedError, DivergenceError, ForeignError, OccupiedError
 from ..runs.folder import has_run
 from ..runs.session import Run, Session
 from ..settings.resolve import as_decided, resolved
+from ..settings.run_length import Lengths
 from ..settings.settings import FREE_TO_CHANGE, Settings
 from ..training.loop import Watch
 from ..types.progress import Stop
@@ -18,43 +19,65 @@ from .engines.engine import Report
 WHOLE = 1000
 
 
-def open_cell(cell: Cell, folder: Path, may_extend: bool = False) -> Session:
-    """Open the session of a cell's run: a new one, or the one resumed from its folder.
+def open_cell(cell: Cell, folder: Path, lengths: Lengths = Lengths.AT_LEAST) -> Session:
+    """Open the session of a cell's run, in the folder of its name; see :func:`open_run`."""
+    return open_run(cell.settings, folder / cell.name, lengths)
 
-    A run that was trained for fewer epochs than the cell now asks for is continued; one of fewer steps is
-    continued if ``may_extend``.
+
+def open_run(settings: Settings, folder: Path, lengths: Lengths = Lengths.AT_LEAST) -> Session:
+    """Open the session of a run: a new one, or the one resumed from its folder.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings of the run as they are asked for.
+    folder : Path
+        Its folder. A run of fewer steps than are asked for is continued.
+    lengths : Lengths
+        Whether it may be; see :func:`~vsmnp.settings.run_length.with_allowed_length`.
 
     Raises
     ------
     CheckpointError
         If the folder holds a run that cannot be read.
     ConfigError
-        If the folder holds a run with other settings.
+        If the folder holds a run with other settings, or of a length that is not allowed.
+    OccupiedError
+        If the folder holds files and no run.
     VsmnpError
         As :class:`~vsmnp.runs.session.Session` does.
     """
-    run_folder = folder / cell.name
-    if not has_run(run_folder):
-        return Session.new(cell.settings, folder=run_folder)
-    changes = {"evaluate_every": cell.settings.evaluate_every}
-    if not cell.settings.steps:
-        changes["epochs"] = cell.settings.epochs
-    elif may_extend:
-        changes["steps"] = cell.settings.steps
     try:
-        session = Session.resumed(run_folder, changes)
+        if not has_run(folder):
+            return Session.new(settings, folder=folder)
+        names = ("evaluate_every", "steps", "epochs")
+        changes = {name: getattr(settings, name) for name in names}
+        session = Session.resumed(folder, changes, lengths=lengths)
+    except OccupiedError as error:
+        raise OccupiedError(
+            f"The folder {folder} is not empty and holds no checkpoint: {_trained_anew(folder)}."
+        ) from error
     except CheckpointError as error:
-        raise unreadable(run_folder, error) from error
+        raise unreadable(folder, error) from error
     with session.place.released_on_failure():
-        check_same(session.trainer.settings, resolved(cell.settings), run_folder)
+        check_same(session.trainer.settings, resolved(settings), folder)
     return session
 
 
-def unreadable(folder: Path, error: CheckpointError) -> CheckpointError:
-    """Build the error for the run of a cell or a pack that cannot be read."""
-    return CheckpointError(
-        f"{str(error).rstrip('.')}; or remove the folder {folder}, and the same command trains it anew."
-    )
+def unreadable(folder: Path, error: CheckpointError, command: str = "the same command") -> CheckpointError:
+    """Build the error for the run of a cell or a pack that cannot be read.
+
+    It is advised to remove a run that is damaged, and not one that is whole: its disk may be slow, or its
+    version newer.
+    """
+    if not isinstance(error, DamagedError | ForeignError):
+        return error
+    return CheckpointError(f"{error.reason}: {_trained_anew(folder, command)}.")
+
+
+def _trained_anew(folder: Path, command: str = "the same command") -> str:
+    """Return the remedy for a run that is lost."""
+    return f"remove the folder {folder}, and {command} trains it anew"
 
 
 def is_finished(session: Session) -> bool:
@@ -85,8 +108,9 @@ def finish_session(session: Session, report: Report, stop: Stop = lambda: False,
         return session.run(session.state)
 
 
-#: Settings that a run may change between two calls: how often it logs, how long it takes, and where.
-_FREE = FREE_TO_CHANGE - {"steps"} | {"threads", "device", "kernels"}
+#: Settings that a run may change between two calls: how often it logs, how long it takes, and where. Its
+#: length has a rule of its own.
+_FREE = FREE_TO_CHANGE | {"threads", "device", "kernels"}
 
 
 def check_same(found: Settings, wanted: Settings, folder: Path) -> None:

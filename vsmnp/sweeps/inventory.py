@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import CheckpointError
+from ..runs.contents import require_contents
 from ..runs.folder import CHECKPOINT, PREVIOUS, newest_checkpoint
-from ..runs.stored_data import ABOUT
-from ..settings.in_effect import length
+from ..runs.stored_data import n_train_in
 from ..settings.resolve import resolved, stored
+from ..settings.run_length import Lengths, decided_steps, with_allowed_length
+from ..training.history import stored_history
 from .cell_session import check_same, unreadable
 from .cells import Cell, RefusedCell
 from .packs import Pack, interrupted_packs
@@ -68,32 +70,29 @@ def take_inventory(cells: Sequence[Cell | RefusedCell], sweep: Path) -> Inventor
 def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
     """Return what became of a cell by its checkpoint; None if its run is not at the end.
 
+    It is also None if the checkpoint does not state its step or the number of its training data.
+
     Raises
     ------
     ConfigError
-        If the run has other settings than the cell.
+        If the run has other settings than the cell, or a length that the cell may not give it.
     """
     folder = sweep / cell.name
     try:
         path, (arrays, attributes, _) = newest_checkpoint(folder, ("step", "active", "history"))
-        settings = stored(attributes, path)
-        step, active = int(arrays["step"]), bool(arrays["active"].any())
-        columns = {name: arrays[f"history/{name}"] for name in attributes["columns"]}
-        figures = {name: float(column[-1].mean()) for name, column in columns.items() if len(column)}
-        steps, n_train = attributes["steps"], attributes[ABOUT]["n_train"]
-        ended = attributes.get("stopped_early") or step >= steps
-    except (CheckpointError, KeyError) as error:
-        return CellOutcome(
-            Status.FAILED,
-            error=str(unreadable(folder, error))
-            if isinstance(error, CheckpointError)
-            else f"{folder / CHECKPOINT} is not of this version: remove the folder.",
-        )
-    wanted = cell.settings
-    asked = round(length(replace(settings, steps=wanted.steps, epochs=wanted.epochs), n_train))
-    longer = asked > steps
-    may_differ = longer or not wanted.steps  # a run with more steps than the epochs asked for has these too
-    check_same(replace(settings, steps=wanted.steps) if may_differ else settings, resolved(wanted), folder)
-    if not active:
+        require_contents(arrays, attributes, path)
+        settings, history = stored(attributes, path), stored_history(arrays, attributes, path)
+    except CheckpointError as error:
+        return CellOutcome(Status.FAILED, error=str(unreadable(folder, error)))
+    check_same(settings, resolved(cell.settings), folder)
+    n_train = n_train_in(attributes)
+    if not n_train or "step" not in arrays:  # the session reads the data, or says what is missing
+        return None
+    wanted = replace(settings, steps=cell.settings.steps, epochs=cell.settings.epochs)
+    asked = with_allowed_length(settings, wanted, n_train, folder, Lengths.AT_LEAST)
+    step, steps = int(arrays["step"]), decided_steps(settings, n_train)
+    figures = {name: float(column[-1].mean()) for name, column in history.columns.items() if column}
+    if not arrays["active"].any():
         return CellOutcome(Status.DIVERGED, step, figures)
-    return CellOutcome(Status.FINISHED, step, figures) if ended and not longer else None
+    ended = (attributes.get("stopped_early") or step >= steps) and decided_steps(asked, n_train) == steps
+    return CellOutcome(Status.FINISHED, step, figures) if ended else None

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from ..errors import CheckpointError, Interrupted, VsmnpError
-from ..runs.folder import has_run
+from ..errors import Interrupted, VsmnpError
 from ..runs.session import Session
 from ..settings.in_effect import with_initial_sd
 from ..settings.resolve import resolved
 from ..training.trainer import Trainer
 from ..types.progress import Stop
-from .cell_session import WHOLE, check_same, finish_session, open_cell, unreadable
+from .cell_session import WHOLE, finish_session, open_cell, open_run
 from .cells import Cell
 from .engines.engine import Report
 from .packs import Pack
@@ -69,7 +68,7 @@ def train_pack(pack: Pack, report: Report, stop: Stop, sweep: Path) -> list[Cell
 
 def _single(cell: Cell, sweep: Path, report: Report, stop: Stop) -> list[CellOutcome]:
     """Train one cell in its folder."""
-    with when_free(lambda: open_cell(cell, sweep, may_extend=True), stop) as session:
+    with when_free(lambda: open_cell(cell, sweep), stop) as session:
         finish_session(session, report, stop)
         return [outcome_of(session, 0)]
 
@@ -88,26 +87,9 @@ def _together(pack: Pack, sweep: Path, report: Report, stop: Stop) -> list[CellO
 
 
 def open_pack(pack: Pack, folder: Path) -> Session:
-    """Open the session of a pack: a new one, or the one resumed from its folder.
-
-    Raises
-    ------
-    ConfigError
-        If the folder holds a pack with other settings.
-    VsmnpError
-        As :class:`~vsmnp.runs.session.Session` does.
-    """
-    wanted = pack.settings
-    if has_run(folder):
-        length = {"steps": wanted.steps} if wanted.steps else {"epochs": wanted.epochs}
-        try:
-            session = Session.resumed(folder, length)
-        except CheckpointError as error:
-            raise unreadable(folder, error) from error
-    else:
-        session = Session.new(wanted, folder=folder)
+    """Open the session of a pack; it raises what :func:`~.cell_session.open_run` raises."""
+    session = open_run(pack.settings, folder)
     with session.place.released_on_failure():
-        check_same(session.trainer.settings, resolved(wanted), folder)
         trainer = session.trainer
         members = tuple(resolved(cell.settings) for cell in pack.cells)
         standardize = trainer.settings.standardize

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
+from ..errors import ForeignError
 from ..types import Array
 from ..types.shown import Shown
 
@@ -72,12 +72,12 @@ def stored_history(arrays: Mapping[str, Array], attributes: Mapping[str, Any], p
 
     Raises
     ------
-    CheckpointError
+    ForeignError
         If the history was not written by this version; the message contains ``path``.
     """
     try:
         return History.from_arrays(arrays, attributes["columns"])
     except (KeyError, TypeError) as error:
-        raise CheckpointError(
+        raise ForeignError(
             f"The history in {path} is not that of this version ({error}): start a new run."
         ) from error

@@ -13,6 +13,7 @@ from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings
 from ...sweeps.cell_session import check_same, finish_session, is_finished, open_cell
+from ...sweeps.cell_session import unreadable as unreadable_run
 from ...sweeps.cells import Cell
 from ...sweeps.engines.engine import Report
 from ...types import Array
@@ -20,6 +21,10 @@ from ...types.progress import Stop
 
 #: Thousandths of a cell's progress that its training makes; the rest is its measurement.
 _TRAINED = 900
+#: The file of the measurements in the folder of a run.
+MEASURED = "measured.h5"
+#: The command that trains the runs of a figure, where one that only draws was given.
+_TRAINING = "the same command without --no-train"
 
 
 class Measurements(Protocol):
@@ -57,7 +62,8 @@ def finish_measured(
     Returns
     -------
     tuple
-        The measurements, None without a run that can be read; and the run, None if it was not opened.
+        The measurements, None without a run that can be read, or if its file has those of a later step; and
+        the run, None if it was not measured.
 
     Raises
     ------
@@ -77,17 +83,19 @@ def finish_measured(
             session = Session.resumed(path, to_read=True)
         except CheckpointError:  # the figure is made of the others, and says why: see `unreadable`
             return None, None
+        if _measured_step(path) > session.state.step:  # what only draws replaces no result
+            return None, None
         return measure(session, cell.labels, is_finished(session))
     return known, None
 
 
-def read_sealed(folder: Path, name: str) -> tuple[Mapping[str, Array], Mapping[str, Any]] | None:
+def read_sealed(folder: Path) -> tuple[Mapping[str, Array], Mapping[str, Any]] | None:
     """Read arrays and attributes that were measured of a run's present state; None if there are none.
 
     The attribute ``of`` is the seal of the checkpoint that was measured.
     """
     try:
-        arrays, attributes = checkpoint.load(folder / name)
+        arrays, attributes = checkpoint.load(folder / MEASURED)
         if not is_newest(folder, attributes["of"]):
             return None
     except (CheckpointError, ConfigError, KeyError, TypeError):
@@ -95,17 +103,37 @@ def read_sealed(folder: Path, name: str) -> tuple[Mapping[str, Array], Mapping[s
     return arrays, attributes
 
 
+def _measured_step(folder: Path) -> int:
+    """Return the step of a run whose measurements are in its folder; -1 if there are none.
+
+    Where the file does not state it, the last of its rows does.
+    """
+    try:
+        attributes = checkpoint.load(folder / MEASURED)[1]
+        return int(attributes["step"] if "step" in attributes else attributes["rows"][-1]["step"])
+    except (CheckpointError, KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return -1
+
+
 def unreadable(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
-    """Return the names of the cells that have runs in ``folder`` but are not measured, with the reasons."""
+    """Return the names of the cells that have runs in ``folder`` but are not measured, with sentences why."""
     found = {}
     for cell in cells:
-        if has_run(folder / cell.name):
-            try:
-                Session.resumed(folder / cell.name, to_read=True)
-            except CheckpointError as error:
-                found[cell.name] = str(error)
-            else:
-                found[cell.name] = "Its measurements cannot be read, and the same command makes them again"
+        path = folder / cell.name
+        if not has_run(path):
+            continue
+        try:
+            step = Session.resumed(path, to_read=True).state.step
+        except CheckpointError as error:
+            found[cell.name] = str(unreadable_run(path, error, _TRAINING))
+            continue
+        measured = _measured_step(path)
+        found[cell.name] = (
+            f"Its checkpoint is of step {step}, before the step {measured} of its measurements: {_TRAINING} "
+            "goes on with it."
+            if measured > step
+            else "Its measurements cannot be read, and the same command makes them again."
+        )
     return found
 
 
@@ -122,25 +150,20 @@ def check_any(runs: Collection[object], figure: str, folder: Path, damaged: Mapp
     if runs:
         return
     if damaged:
-        raise CheckpointError(" ".join(gaps((), (), damaged, folder)))
+        raise CheckpointError(" ".join(gaps((), (), damaged)))
     raise DataError(
         f"There is no run of {figure} in {folder}: leave out --no-train, or name another folder by --runs."
     )
 
 
-def gaps(
-    missing: Sequence[str], unfinished: Sequence[str], damaged: Mapping[str, str], folder: Path
-) -> Iterator[str]:
-    """Yield sentences that name the runs of a grid in ``folder`` which its figure lacks.
+def gaps(missing: Sequence[str], unfinished: Sequence[str], damaged: Mapping[str, str]) -> Iterator[str]:
+    """Yield sentences that name the runs of a grid which its figure lacks.
 
-    They are missing, or not trained to the end, or cannot be read, for which ``damaged`` has the reasons.
+    They are missing, or not trained to the end, or cannot be read, for which ``damaged`` has the sentences.
     """
     if missing:
         yield f"Missing from this grid: {', '.join(missing)}."
     for name, sentence in damaged.items():
-        yield (
-            f"Left out of this grid: {name}. {sentence.rstrip('.')}; or remove the folder {folder / name}, "
-            "and the same command without --no-train trains it anew."
-        )
+        yield f"Left out of this grid: {name}. {sentence}"
     if unfinished:
         yield f"Not trained to the end: {', '.join(unfinished)}."

@@ -10,6 +10,7 @@ from typing import cast
 
 from ....errors import DataError, DivergenceError
 from ....runs.session import Run, Session, load_run
+from ....settings.run_length import Lengths
 from ....storage import make_folder
 from ....sweeps.cell_session import WHOLE, is_finished, open_cell
 from ....sweeps.cells import Cell
@@ -52,7 +53,7 @@ def finish_all(
 def finish(cell: Cell, report: Report, stop: Stop, budget: FailureBudget, folder: Path) -> None:
     """Train the run of a cell to its end and measure it there and at three quarters of its steps."""
     run = factors_of(cell)
-    with open_cell(cell, folder) as session:
+    with open_cell(cell, folder, Lengths.SAME) as session:
         _prepare(session, run, budget, folder)
         early = session.total_steps * 3 // 4
 

@@ -139,7 +139,7 @@ class ImageFigure:
             "missing": missing, "unfinished": unfinished, "unreadable": list(damaged),
             "features": kinds,
         }  # fmt: skip
-        findings = (*gaps(missing, unfinished, damaged, plan.folder), *_features(kinds), *sentences(found))
+        findings = (*gaps(missing, unfinished, damaged), *_features(kinds), *sentences(found))
         return Result(data, tables, findings, files)
 
     def _draw(self, runs: Sequence[MeasuredImageRun], architecture: str, out: Path) -> Iterator[Path]:

@@ -19,12 +19,11 @@ from ....settings.in_effect import batches_per_step
 from ....settings.resolve import from_stored
 from ....settings.settings import Settings
 from ....types import Array
-from ..measured_cells import read_sealed
+from ..measured_cells import MEASURED, read_sealed
 from ..one_gaussian import one_gaussian
 from .latents import latents
 from .records import MEANS, METRICS, REFERENCE, SDS, Row
 
-MEASURED = "measured.h5"
 #: Number of samples that a picture can show.
 SAMPLES = 64
 
@@ -88,7 +87,7 @@ def read(folder: Path) -> MeasuredImageRun | None:
 
     Those of earlier versions, which lack shares of the latents, count as not readable.
     """
-    found = read_sealed(folder, MEASURED)
+    found = read_sealed(folder)
     try:
         known = None if found is None else _measured(*found)
         complete = known and any(set(shares) <= set(known.rows[-1]) for shares in (SDS, MEANS))

@@ -94,7 +94,7 @@ class PlaneFigure:
             "unreadable": list(damaged),
         }  # fmt: skip
         files = [*self._draw(list(runs.values()), points, out), *(each.write(out) for each in tables)]
-        findings = (*gaps(missing, unfinished, damaged, plan.folder), *sentences(found))
+        findings = (*gaps(missing, unfinished, damaged), *sentences(found))
         return Result(data, (records.printed(summary), verdicts.narrow(found)), findings, files)
 
     def _draw(self, runs: Sequence[MeasuredPlaneRun], points: int, out: Path) -> Iterator[Path]:

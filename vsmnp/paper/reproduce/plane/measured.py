@@ -18,11 +18,10 @@ from ....settings.resolve import from_stored
 from ....settings.settings import Settings
 from ....training.history import History, stored_history
 from ....types import Array
-from ..measured_cells import read_sealed
+from ..measured_cells import MEASURED, read_sealed
 from ..training_end import last_quarter
 from .budgets import PlaneBudget
 
-MEASURED = "measured.h5"
 #: Metrics of a model: nats, 1/x^2, x^2, x^2, and a number of draws.
 METRICS = ("nll", "sm_loss", "gamma", "decoder_variance", "ess")
 #: Metrics that are infinite for a model that has diverged.
@@ -107,7 +106,7 @@ def measure(
 
 def read(folder: Path, budget: PlaneBudget) -> MeasuredPlaneRun | None:
     """Read the measurements of a run's present state with the budget's precision; None if there are none."""
-    found = read_sealed(folder, MEASURED)
+    found = read_sealed(folder)
     if found is None:
         return None
     try:
