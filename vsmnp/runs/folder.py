@@ -113,8 +113,14 @@ def checkpoint_in(folder: Path) -> Path:
 
 
 def has_run(folder: Path) -> bool:
-    """Return whether a folder has the last checkpoint of a run, or the one before."""
-    return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
+    """Return whether a folder has the last checkpoint of a run, or the one before.
+
+    It is also true if nobody may look: to read the run then fails with a sentence on its permissions.
+    """
+    try:
+        return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
+    except PermissionError:
+        return True
 
 
 def is_newest(folder: Path, seal: str) -> bool:
