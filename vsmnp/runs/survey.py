@@ -68,8 +68,9 @@ def survey(folder: Path) -> Iterator[RunSummary]:
     refused: list[str] = []
 
     def note(error: OSError) -> None:
-        if isinstance(error, PermissionError):
-            refused.append(error.filename)
+        if not isinstance(error, PermissionError):
+            raise error
+        refused.append(error.filename)
 
     runs = [parent for parent, _, files in os.walk(folder, onerror=note) if {CHECKPOINT, PREVIOUS} & {*files}]
     for run in sorted(map(Path, runs + refused)):
