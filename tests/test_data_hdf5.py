@@ -19,7 +19,7 @@ from vsmnp.data import hdf5_ends, hdf5_reach, load_data
 from vsmnp.data.hdf5_reach import file_behind
 from vsmnp.errors import CheckpointError, DataError, Interrupted
 from vsmnp.runs import checkpoint
-from vsmnp.runs.latent_file import read_latents
+from vsmnp.runs.tables.latent_file import read_latents
 
 
 def test_broken_links_beside_good_data_are_reported(tmp_path: Path) -> None:
@@ -131,21 +131,44 @@ def zeros_in_the_heap(path: Path) -> Path:
 def test_a_file_without_an_end_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
 ) -> None:
-    monkeypatch.setattr(hdf5_ends, "LONGEST", 2.0)
+    monkeypatch.setattr(hdf5_ends, "COMPUTING", 1.0)
     with pytest.raises(DataError, match="HDF5 comes to no end with"):
         read(zeros_in_the_heap(tmp_path / "x.h5"))
 
 
+@pytest.mark.parametrize("computed", [0.0, 2.5], ids=["waits", "computes before"])
 def test_a_look_that_waits_for_a_slow_disk_does_not_call_the_file_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed: float
 ) -> None:
+    """The look at many names computes longer in all than a step may."""
     slow = tmp_path / "slow.py"
-    slow.write_text("import time; time.sleep(60)")
+    slow.write_text(
+        "import time\n"
+        "def look(path, next_step):\n"
+        f"    while time.process_time() < {computed}:\n"
+        "        next_step()\n"
+        "    time.sleep(60)\n"
+    )
     monkeypatch.setattr(hdf5_reach, "__file__", str(slow))
-    monkeypatch.setattr(hdf5_ends, "LONGEST", 1.0)
+    monkeypatch.setattr(hdf5_ends, "COMPUTING", 1.0)
+    monkeypatch.setattr(hdf5_ends, "LONGEST", computed + 2.0)
     with pytest.raises(DataError, match="its disk or file server is slow") as refused:
         load_data(str(_virtual(tmp_path / "x.h5")))
     assert "damaged" not in str(refused.value)
+
+
+def test_a_look_at_many_names_computes_longer_in_all_than_a_step_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for number in range(4000):
+            file.create_dataset(f"{number}", (2, 2), "f8")
+        file["x"] = np.arange(60.0).reshape(20, 3)
+    monkeypatch.setattr(hdf5_ends, "COMPUTING", 0.4)
+    spent = "; import time; print(time.process_time())"
+    look = hdf5_ends._LOOK.format(hdf5_reach.__file__)
+    assert float(hdf5_ends.elsewhere(look + spent, str(tmp_path / "x.h5"))) > hdf5_ends.COMPUTING
+    assert load_data(str(tmp_path / "x.h5")).n_train == 18
 
 
 @pytest.fixture
@@ -186,7 +209,7 @@ def test_ctrl_c_of_a_terminal_is_a_stop_where_this_process_leaves_it_to_another(
 def test_a_look_ends_though_its_parent_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The alarm comes after one second here, and nobody else ends the look."""
     path = zeros_in_the_heap(tmp_path / "x.h5")
-    begin = hdf5_ends._BEGIN.replace(f"({2 * hdf5_ends.LONGEST:.0f})", "(1)")
+    begin = hdf5_ends._BEGIN.replace("{alarm:.0f}", "1")
     assert begin != hdf5_ends._BEGIN
     monkeypatch.setattr(hdf5_ends, "_BEGIN", begin)
     with pytest.raises(DataError, match="HDF5 comes to no end with"):

@@ -228,6 +228,14 @@ def test_list_shows_progress_differences_and_metrics(runs: Path) -> None:
     assert "is not a vsmnp checkpoint" in result.stderr
 
 
+def test_list_shows_a_run_whose_last_checkpoint_is_gone(runs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is read from the one before, as everywhere."""
+    Path("a/checkpoint.h5").replace("a/checkpoint.previous.h5")
+    result = vsmnp("list", ".", "--json")
+    assert [Path(entry["run"]).name for entry in json.loads(result.stdout)] == ["a", "b", "c"]
+    assert "a/checkpoint.h5 is damaged or gone" in caplog.text
+
+
 def test_list_sorts_and_prints_json(runs: Path) -> None:
     for name in ("a", "b"):
         vsmnp("evaluate", name, *FEW)

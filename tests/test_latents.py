@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vsmnp.cli import main
-from vsmnp.runs import latents
-from vsmnp.runs.latent_file import read_latents
 from vsmnp.runs.session import Run, Session, load_run
+from vsmnp.runs.tables import latents
+from vsmnp.runs.tables.latent_file import read_latents
 from vsmnp.settings.settings import Settings
 from vsmnp.types import Array
 

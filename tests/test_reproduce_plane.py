@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from no_permission import closed
 from tiny_plane import TINY
 
 from vsmnp.cli.main import main
@@ -224,6 +225,15 @@ def test_a_run_whose_last_checkpoint_is_lost_keeps_its_measurements_and_goes_on(
     assert found.data["unfinished"] == [folder.name]
     whole = load("fig3").reproduce(tmp_path / "out", copied, _ignore)
     assert whole.data == load("fig3").reproduce(tmp_path / "out", trained, _ignore).data
+
+
+def test_a_run_without_permission_is_left_out_of_its_figure(trained: PlaneGridPlan, tmp_path: Path) -> None:
+    folder = trained.folder / cells(trained, ())[0].name
+    with closed(folder):
+        found = load("fig3").reproduce(tmp_path, replace(trained, train=False), _ignore)
+    assert found.data["unreadable"] == [folder.name]
+    (sentence,) = (each for each in found.findings if folder.name in each)
+    assert "change its permissions" in sentence
 
 
 def test_a_dry_run_counts_what_is_left_and_writes_nothing(trained: PlaneGridPlan, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import re
@@ -29,6 +30,7 @@ from vsmnp.sweeps.driver import Driver
 from vsmnp.sweeps.engines import dask, explained, local
 from vsmnp.sweeps.engines.catalogue import ENGINES, EngineChoice
 from vsmnp.sweeps.engines.completed import LOSSES, completed
+from vsmnp.sweeps.engines.completed import _completed as of_pool
 from vsmnp.sweeps.engines.dask import DaskCluster
 from vsmnp.sweeps.engines.driver_file import DriverFile
 from vsmnp.sweeps.engines.engine import EngineLostError, Order, WorkEngine, WorkerLostError, WorkFailedError
@@ -171,19 +173,124 @@ def test_a_lack_of_memory_of_a_worker_is_told_as_one(tmp_path: Path) -> None:
     assert isinstance(work_remotely(exhaust, 1, VERSION, file), Failed)
 
 
-def test_a_worker_of_dask_that_is_lost_before_the_work_is_passed_over(tmp_path: Path) -> None:
-    """Of the others, one that cannot import vsmnp is named."""
-    found: dict[str, Exception | None] = {"tcp://a": ConnectionError("in <TCP>: closed"), "tcp://b": None}
-    client = SimpleNamespace(
-        wait_for_workers=lambda *_, **__: None, run=lambda *_, **__: found,
-        scheduler_info=lambda **_: {"workers": found},
-    )  # fmt: skip
-    assert dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path)) == ["tcp://a", "tcp://b"]
-    found["tcp://c"] = RuntimeError("RuntimeError(\"No module named 'vsmnp'\")")
+class FewWorkers:
+    """The client of a Dask scheduler whose workers give these answers; None is late, and True is fit."""
+
+    def __init__(self, **answers: Exception | bool | None) -> None:
+        self.answers = {f"tcp://{name}": answer for name, answer in answers.items()}
+        self.asked: list[str] = []
+        self.status = "running"
+
+    def get_executor(self, pure: bool) -> None: ...
+
+    def wait_for_workers(self, number: int, timeout: float) -> None: ...
+
+    def sync(self, ask: Any) -> Any:
+        return asyncio.run(ask())
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        return {"workers": {address: {"nthreads": 1} for address in self.answers}}
+
+    async def run(self, *_: Any, workers: list[str], on_error: str) -> dict[str, Exception | None]:
+        self.asked += workers
+        answers = {address: self.answers[address] for address in workers}
+        if None in answers.values():
+            await asyncio.sleep(60)
+        return {address: None if answer is True else answer for address, answer in answers.items()}  # type: ignore[misc]
+
+    def retire_workers(self, addresses: list[str]) -> None:
+        for address in addresses:
+            del self.answers[address]
+
+
+LOST, OLDER = ConnectionError("in <TCP>: closed"), ConfigError("It has vsmnp 0.")
+
+
+def test_a_worker_of_dask_that_is_lost_before_the_work_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is one that does not answer in time; of the others, one that cannot import vsmnp is named."""
+    monkeypatch.setattr(dask, "_PATIENCE", 0.2)
+    client = FewWorkers(a=LOST, b=True, c=None)
+    assert dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path)) == ["tcp://b"]
+    client.answers["tcp://d"] = RuntimeError("RuntimeError(\"No module named 'vsmnp'\")")
     with pytest.raises(
-        WorkFailedError, match=r"tcp://c cannot import what it needs \(No module named 'vsmnp'\)"
+        WorkFailedError, match=r"tcp://d cannot import what it needs \(No module named 'vsmnp'\)"
     ):
         dask._check_workers(client, "tcp://host", DriverFile.below(tmp_path))
+
+
+def pool_of(client: FewWorkers, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dask._DaskPool:
+    """Return the pool of a client that looks at its workers whenever it is asked for its capacity."""
+    monkeypatch.setattr(dask, "_EVERY", -1.0)
+    monkeypatch.setattr(dask, "_ANSWER", 0.2)
+    return dask._DaskPool(client, "tcp://host", DriverFile.below(folder), ["tcp://a"])
+
+
+@pytest.mark.parametrize("first", [LOST, None], ids=["lost", "late"])
+def test_a_worker_of_dask_that_joins_later_is_asked_until_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Exception | None
+) -> None:
+    client = FewWorkers(a=True, b=first)
+    pool = pool_of(client, tmp_path, monkeypatch)
+    begin = time.monotonic()
+    assert pool.capacity == 2 * dask._AHEAD
+    assert time.monotonic() < begin + 10
+    client.answers["tcp://b"] = True
+    assert [pool.capacity, pool.capacity] == [2 * dask._AHEAD] * 2
+    assert client.asked == ["tcp://b", "tcp://b"]
+
+
+def test_a_worker_of_dask_at_the_address_of_a_retired_one_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So is one at the address of a worker that was lost. That others do the work is said if there are."""
+    client = FewWorkers(a=True, b=OLDER, c=OLDER)
+    pool = pool_of(client, tmp_path, monkeypatch)
+    assert pool.capacity == dask._AHEAD
+    assert caplog.text.count("was retired: others do its work.") == 2
+    client.answers["tcp://b"] = OLDER
+    assert pool.capacity == dask._AHEAD
+    assert caplog.text.count("was retired: others do its work.") == 3
+    del client.answers["tcp://a"]
+    assert pool.capacity == 1
+    client.answers["tcp://a"] = OLDER
+    assert pool.capacity == 1
+    assert caplog.text.count("was retired: others do its work.") == 3
+    assert caplog.text.count("was retired: its work waits for another worker.") == 1
+
+
+def test_an_error_of_a_worker_of_dask_gives_its_item_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was fit is asked again, as it may have changed."""
+    client = FewWorkers(a=True, b=LOST)
+    pool = pool_of(client, tmp_path, monkeypatch)
+    pool._of_workers.append(error := ConfigError("The folder is gone."))
+    assert pool.is_loss(error)
+    client.answers["tcp://a"] = OLDER
+    assert pool.is_loss(error)
+    assert list(client.answers) == ["tcp://b"]
+    assert not pool.is_loss(ConfigError("of the item"))
+
+
+def test_an_error_of_workers_is_said_as_it_is_after_the_last_of_them(tmp_path: Path) -> None:
+    """No process was ended from outside."""
+
+    class Unfit(ExecutorPool):
+        def submit(self, work: Any, index: int, item: Any) -> Any:
+            return super().submit(fail, index, item)
+
+        def is_loss(self, error: BaseException) -> bool:
+            return True
+
+    with ThreadPoolExecutor() as executor:
+        pool = Unfit(executor, DriverFile.below(tmp_path), 1)
+        pool.file.write()
+        ((index, error),) = of_pool(iter([(0, 1)]), double, pool, Order(tmp_path))
+    assert index == 0
+    assert isinstance(error, ConfigError)
+    assert "ended from outside" not in str(error)
 
 
 def test_a_worker_without_a_library_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

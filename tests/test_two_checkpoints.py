@@ -16,7 +16,7 @@ from vsmnp.cli import main
 from vsmnp.errors import CheckpointError, Interrupted
 from vsmnp.runs import checkpoint
 from vsmnp.runs import session as runs
-from vsmnp.runs.folder import is_newest
+from vsmnp.runs.newest import is_newest
 from vsmnp.runs.session import Session, load_run
 from vsmnp.runs.survey import survey
 from vsmnp.settings.settings import Settings

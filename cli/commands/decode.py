@@ -27,8 +27,8 @@ from ..values import FILE, PATH, RUN
 @quiet_option
 def command(run: Path, latents: Path, out: Path, quiet: bool) -> None:
     """Write the mean of p(x|z), without noise, at each row of latents, by the models of RUN."""
-    from vsmnp.runs.latents import write_decoded
     from vsmnp.runs.session import load_run
+    from vsmnp.runs.tables.latents import write_decoded
 
     loaded = load_run(run)
     with ProgressLine("Decoding", 100, quiet) as progress:

@@ -30,8 +30,8 @@ def command(run: Path, dataset: str | None, out: Path, quiet: bool) -> None:
     The columns are mean0, mean1, ... and sd0, sd1, ...; in .npy and in dataset x of .h5 they have the shape
     (models, rows, columns), in .csv one line a row with the seed of the model first.
     """
-    from vsmnp.runs.latents import write_latents
     from vsmnp.runs.session import load_run
+    from vsmnp.runs.tables.latents import write_latents
 
     loaded = load_run(run)
     with ProgressLine("Encoding", 100, quiet) as progress:

@@ -25,8 +25,8 @@ from ..values import COUNT, PATH, RUN
 @quiet_option
 def command(run: Path, number: int, seed: int, mean: bool, out: Path | None, quiet: bool) -> None:
     """Draw from the models of RUN: shape (models, number, dimension) in .npy, one line per draw in CSV."""
-    from vsmnp.runs.sample_file import write_samples
     from vsmnp.runs.session import load_run
+    from vsmnp.runs.tables.sample_file import write_samples
 
     loaded = load_run(run)
     with ProgressLine("Drawing", 100, quiet or out is None) as progress:

@@ -94,7 +94,7 @@ def forked(program: str, *arguments: str, content: bytes = b"") -> bytes:
                 sys.argv = ["-c", *arguments]
                 sys.stdin = io.TextIOWrapper(io.FileIO(given))
                 sys.stdout = io.TextIOWrapper(io.FileIO(printed, "w"))
-                exec(program, {"sys": sys})
+                exec(program, {"sys": sys, "next_step": int})
                 sys.stdout.flush()
                 failed = 0
             finally:

@@ -59,7 +59,7 @@ def _acknowledging(call: Callable[[], None]) -> Callable[[], None]:
 def _step(folder: Path) -> int:
     """Return the step of the newest checkpoint that can be read, or -1."""
     from vsmnp.errors import CheckpointError
-    from vsmnp.runs.folder import newest_checkpoint
+    from vsmnp.runs.newest import newest_checkpoint
 
     logging.disable()
     try:

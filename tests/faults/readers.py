@@ -76,7 +76,7 @@ def _lock(path: Path) -> object:
 
 
 def _latents(path: Path) -> object:
-    from vsmnp.runs.latent_file import read_latents
+    from vsmnp.runs.tables.latent_file import read_latents
 
     return read_latents(path, 2, 1)
 

@@ -120,9 +120,9 @@ def a_checkpoint_without_attributes(patch: pytest.MonkeyPatch) -> Iterator[Step]
 @remedy("attribute: 'vsmnp')\"): start a new run")
 def a_glance_at_a_checkpoint_without_attributes(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     without_attributes()
-    yield lambda: _summary(Path("run/checkpoint.h5"))
+    yield lambda: _summary(Path("run"))
     yield anew()
-    yield lambda: _summary(Path("anew/checkpoint.h5"))
+    yield lambda: _summary(Path("anew"))
 
 
 # --- the content ----------------------------------------------------------------------------------
@@ -151,9 +151,9 @@ def a_step_below_zero(patch: pytest.MonkeyPatch) -> Iterator[Step]:
 @remedy("holds no 'active': start a new run")
 def a_state_of_another_version(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     edited(lambda arrays, about: arrays.pop("active"))
-    yield lambda: _summary(Path("run/checkpoint.h5"))
+    yield lambda: _summary(Path("run"))
     yield anew()
-    yield lambda: _summary(Path("anew/checkpoint.h5"))
+    yield lambda: _summary(Path("anew"))
 
 
 def with_best() -> None:

@@ -86,7 +86,7 @@ def a_word_for_a_number_of_the_environment(patch: pytest.MonkeyPatch) -> Iterato
 def data_beyond_the_memory(patch: pytest.MonkeyPatch) -> Iterator[Step]:
     encode = ("encode", "run", "--dataset", "mixture", "--out", "z.npy")
     with pytest.MonkeyPatch.context() as large:
-        large.setattr("vsmnp.runs.latents.dataset_of", lambda settings: bytearray(2**62))
+        large.setattr("vsmnp.runs.tables.latents.dataset_of", lambda settings: bytearray(2**62))
         yield command(*encode)
     yield command(*encode)
 

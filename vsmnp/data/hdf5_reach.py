@@ -7,6 +7,7 @@ process runs this file by itself (:mod:`vsmnp.data.hdf5_ends`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 #: Most links and virtual datasets that are followed from one name.
@@ -57,12 +58,13 @@ def _behind(file: Any, name: str, left: list[int]) -> str:
     return ""
 
 
-def look(path: str) -> None:
-    """Ask HDF5 for all that the readers of data ask for, except the values."""
+def look(path: str, next_step: Callable[[], object]) -> None:
+    """Ask HDF5 for all that the readers of data ask for, except the values; begin a step for each name."""
     import h5py
 
     with h5py.File(path, "r") as file:
         for name in file:
+            next_step()
             if file_behind(file, name) or not isinstance(node := file.get(name), h5py.Dataset):
                 continue
             _ = node.dtype, node.shape, node.id.get_storage_size(), node.id.get_offset()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..errors import CheckpointError, DamagedError, LockedError, OccupiedError, StorageError
+from ..errors import LockedError, OccupiedError, StorageError
 from ..settings.settings import Settings
 from ..storage import ABANDONED, COPY, ELSEWHERE, make_folder, make_new_folder, remove_leftovers, write_text
 from ..types import Array
@@ -25,8 +23,6 @@ CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
 PREVIOUS = "checkpoint.previous.h5"
 EVALUATION, VALIDATION = "evaluation.csv", "validation.csv"
 _log = logging.getLogger(__name__)
-#: Paths of damaged checkpoints that a warning has named, with the seals of those that were read instead.
-_warned: set[tuple[str, str]] = set()
 
 #: Parent folder of runs for which no folder is given.
 RUNS = Path("runs")
@@ -96,82 +92,6 @@ def hold(folder: Path) -> FolderLock:
     lock = lock_folder(folder, "wait until that has ended", COPY)
     _remove_leftovers(lock)
     return lock
-
-
-def checkpoint_in(folder: Path) -> Path:
-    """Return the last checkpoint of a run, or the one before where the last is gone or its head is damaged.
-
-    Raises
-    ------
-    CheckpointError
-        If there is neither.
-    """
-    try:
-        checkpoint.seal(folder / CHECKPOINT)
-    except DamagedError:
-        with suppress(CheckpointError):
-            checkpoint.seal(folder / PREVIOUS)
-            return folder / PREVIOUS
-        raise
-    return folder / CHECKPOINT
-
-
-def has_run(folder: Path) -> bool:
-    """Return whether a folder has the last checkpoint of a run, or the one before."""
-    return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
-
-
-def is_newest(folder: Path, seal: str) -> bool:
-    """Return whether a seal is that of the checkpoint from which the run in a folder is read.
-
-    Raises
-    ------
-    CheckpointError
-        If none can be read.
-    """
-    with suppress(CheckpointError):
-        if checkpoint.seal(folder / CHECKPOINT) == seal:
-            return True
-        if checkpoint.seal(folder / PREVIOUS) != seal:
-            return False
-    return newest_checkpoint(folder, ("step",))[1].seal == seal
-
-
-def newest_checkpoint(
-    folder: Path, names: Sequence[str] | None = None
-) -> tuple[Path, checkpoint.CheckpointContent]:
-    """Read the last checkpoint of a run, or the one before where the last is damaged.
-
-    The one before is read with a warning, which a process gives once for each state of a run; ``names`` must
-    have ``step``, which it states.
-
-    Returns
-    -------
-    path : Path
-        The file that was read.
-    content : tuple
-        Its content, as :func:`vsmnp.runs.checkpoint.glance` returns it.
-
-    Raises
-    ------
-    CheckpointError
-        If neither can be read; the error is that of the last.
-    """
-    path, previous = folder / CHECKPOINT, folder / PREVIOUS
-    try:
-        return path, checkpoint.glance(path, names)
-    except DamagedError as error:
-        try:
-            found = checkpoint.glance(previous, names)
-        except CheckpointError:
-            raise error from None
-        if (str(path.absolute()), found.seal) not in _warned:
-            _warned.add((str(path.absolute()), found.seal))
-            step = np.ravel(found.arrays.get("step", "?"))[0]
-            _log.warning(
-                "%s is damaged or gone: the run is read as it was at step %s, from %s.", path, step, previous
-            )
-        return previous, found
 
 
 def _remove_leftovers(lock: FolderLock) -> None:

@@ -28,7 +28,7 @@ from . import last_row
 from .best import BestState
 from .contents import require_contents
 from .evaluation_log import Evaluations
-from .folder import newest_checkpoint
+from .newest import newest_checkpoint
 from .stored_data import DIGEST, StoredData, prepared_from_arrays
 
 _log = logging.getLogger(__name__)

@@ -28,7 +28,8 @@ from . import last_row
 from .best import BestState
 from .contents import contents_of
 from .evaluation_log import Evaluations
-from .folder import RunFolder, checkpoint_in, folder_of
+from .folder import RunFolder, folder_of
+from .newest import checkpoint_in
 from .opening import new_trainer, read_run
 from .run import Run as Run
 from .stored_data import to_attributes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -11,8 +12,9 @@ from ..errors import CheckpointError
 from ..settings.resolve import stored
 from ..settings.settings import Settings
 from .contents import require_contents
-from .folder import CHECKPOINT, newest_checkpoint
+from .folder import CHECKPOINT, PREVIOUS
 from .lock import holder
+from .newest import newest_checkpoint
 
 
 class Phase(Enum):
@@ -60,16 +62,27 @@ class RunSummary:
 
 
 def survey(folder: Path) -> Iterator[RunSummary]:
-    """Yield a summary of every run in a folder and in all folders below it, in the order of their paths."""
-    for path in sorted(folder.rglob(CHECKPOINT)):
+    """Yield a summary of every run in a folder and in all folders below it, in the order of their paths.
+
+    A folder that may not be listed counts as an unreadable run.
+    """
+    refused: list[str] = []
+
+    def note(error: OSError) -> None:
+        if not isinstance(error, PermissionError):
+            raise error
+        refused.append(error.filename)
+
+    runs = [parent for parent, _, files in os.walk(folder, onerror=note) if {CHECKPOINT, PREVIOUS} & {*files}]
+    for run in sorted(map(Path, runs + refused)):
         try:
-            yield _summary(path)
+            yield _summary(run)
         except CheckpointError as error:
-            yield RunSummary(path.parent, Phase.UNREADABLE, problem=str(error))
+            yield RunSummary(run, Phase.UNREADABLE, problem=str(error))
 
 
-def _summary(path: Path) -> RunSummary:
-    path, (arrays, attributes, state) = newest_checkpoint(path.parent, ("step", "active"))
+def _summary(folder: Path) -> RunSummary:
+    path, (arrays, attributes, state) = newest_checkpoint(folder, ("step", "active"))
     settings = stored(attributes, path)
     require_contents(arrays, attributes, path)
     try:
@@ -82,10 +95,10 @@ def _summary(path: Path) -> RunSummary:
         raise CheckpointError(f"{path} holds no {error}: start a new run.") from error
     if not active.any():
         phase = Phase.DIVERGED
-    elif holder(path.parent):
+    elif holder(folder):
         phase = Phase.RUNNING
     elif attributes.get("stopped_early") or (steps is not None and step >= steps):
         phase = Phase.FINISHED
     else:
         phase = Phase.STOPPED
-    return RunSummary(path.parent, phase, step, steps, int((~active).sum()), settings, state)
+    return RunSummary(folder, phase, step, steps, int((~active).sum()), settings, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CheckpointError, ConfigError, DamagedError, DivergenceError, ForeignError, OccupiedError
-from ..runs.folder import has_run
+from ..runs.newest import has_run
 from ..runs.session import Run, Session
 from ..settings.resolve import as_decided, resolved
 from ..settings.run_length import Lengths

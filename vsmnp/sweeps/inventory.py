@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..runs.contents import require_contents
-from ..runs.folder import CHECKPOINT, PREVIOUS, newest_checkpoint
+from ..runs.folder import CHECKPOINT, PREVIOUS
+from ..runs.newest import newest_checkpoint
 from ..runs.stored_data import n_train_in
 from ..settings.resolve import resolved, stored
 from ..settings.run_length import Lengths, decided_steps, with_allowed_length

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import LockedError, StorageError
-from ..runs.folder import CHECKPOINT, has_run
+from ..runs.folder import CHECKPOINT
 from ..runs.lock import lock_folder
+from ..runs.newest import has_run
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
 from ..settings.settings import Settings
@@ -129,7 +130,15 @@ def _is_spent(folder: Path, sweep: Path) -> bool:
     if not (folder / MEMBERS).exists() or not has_run(folder):
         return True
     names = _members(folder / MEMBERS)
-    return names is not None and all((sweep / name / CHECKPOINT).exists() for name in names)
+    return names is not None and all(_is_written(sweep / name) for name in names)
+
+
+def _is_written(folder: Path) -> bool:
+    """Return whether a cell's folder is seen to have its checkpoint; not if nobody may look."""
+    try:
+        return (folder / CHECKPOINT).exists()
+    except PermissionError:
+        return False
 
 
 def _members(path: Path) -> list[str] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import StorageError
 from ..runs import checkpoint
 from ..runs.best import BestState
 from ..runs.contents import contents_of
@@ -39,23 +41,30 @@ def write_members(session: Session, members: tuple[Settings, ...], folders: tupl
     Raises
     ------
     StorageError
-        If a file cannot be written.
+        If a file cannot be written; the runs of the other models are then written all the same.
     """
     about = to_attributes(session.dataset, session.fingerprint)
     trainer = session.trainer
     fused, last = trainer.fused is not None, session.last or session.state
+    problems: list[StorageError] = []
     for model, (member, folder) in enumerate(zip(members, folders, strict=True)):
-        if (folder / CHECKPOINT).exists():
-            continue
+        with suppress(PermissionError):  # to write then fails with a sentence
+            if (folder / CHECKPOINT).exists():
+                continue
         own = {name: getattr(member, name) for name in OF_A_MODEL}
         alone = replace(trainer, settings=replace(trainer.settings, **own), may_fuse=fused, members=())
         state = member_state(last, model)
         history = member_history(session.history, model, state.step)
         arrays, attributes, texts = contents_of(alone, state, history, Evaluations(), BestState(), about)
-        make_folder(folder)
-        for name, text in texts.items():
-            write_text(folder / name, text)
-        checkpoint.save(folder / CHECKPOINT, arrays, attributes)
+        try:
+            make_folder(folder)
+            for name, text in texts.items():
+                write_text(folder / name, text)
+            checkpoint.save(folder / CHECKPOINT, arrays, attributes)
+        except StorageError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def member_state(state: State, model: int) -> State:

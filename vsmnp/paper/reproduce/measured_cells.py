@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from ...errors import CheckpointError, ConfigError, DataError
 from ...runs import checkpoint
-from ...runs.folder import has_run, is_newest
+from ...runs.newest import has_run, is_newest
 from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings

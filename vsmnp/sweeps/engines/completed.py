@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any
 
-from ...errors import Interrupted
+from ...errors import Interrupted, VsmnpError
 from .engine import Completed, Item, Order, Pool, Result, Work, WorkEngine, WorkerLostError, check_stop
 
 #: Seconds between two checks of progress and of requests to stop.
@@ -71,10 +71,11 @@ def _completed(
                 losses[index] = lost
                 again.append((index, item))
             else:
-                yield index, _lost(error)
+                yield index, error if isinstance(error, VsmnpError) else _lost(error)
 
 
 def _lost(error: BaseException) -> WorkerLostError:
+    """Return the sentence of workers that ended without one of their own."""
     found = WorkerLostError(
         f"A training process was ended from outside {LOSSES} times in a row, perhaps for want of memory: the "
         "same command goes on from there, and fewer --jobs need less."

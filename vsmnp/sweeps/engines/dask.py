@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 15.0
 #: Seconds between two questions for the number of workers, which may change.
 _EVERY = 5.0
+#: Seconds to wait for the answers of workers that joined, during which Ctrl-C is not looked at.
+_ANSWER = 2.0
 #: Items that wait with the scheduler for each that is worked on, so that no worker waits for this process.
 _AHEAD = 2
 #: An error of a worker as Dask returns it: the class of the error, and its text in quotes.
@@ -64,13 +67,15 @@ class DaskCluster:
 class _DaskPool(ExecutorPool):
     """The pool of a client's executor; its capacity follows the number of workers.
 
-    Workers that join while the work goes on are checked too. One that cannot do the work is retired.
+    Workers that join while the work goes on are checked too, until they answer. One that cannot do the work
+    is retired.
     """
 
-    def __init__(self, client: Any, address: str, file: DriverFile, checked: Iterable[str]) -> None:
+    def __init__(self, client: Any, address: str, file: DriverFile, fit: Iterable[str]) -> None:
         super().__init__(client.get_executor(pure=False), file, 1)
         self._client, self._address, self._asked = client, address, 0.0
-        self._checked, self._retired = set(checked), 0
+        #: Addresses of the workers that answered that they can do the work.
+        self._fit = set(fit)
 
     @property
     def capacity(self) -> int:
@@ -80,18 +85,19 @@ class _DaskPool(ExecutorPool):
         return self._capacity
 
     def _look(self) -> None:
-        """Count the threads of the workers, without those that are retired now."""
+        """Ask new workers, retire those that cannot do the work, and count the threads of the others."""
         if self._client.status != "running":
             return
         self._asked = time.monotonic()
         workers = dict(self._client.scheduler_info(n_workers=-1)["workers"])
-        new = [address for address in workers if address not in self._checked]
-        for address, error in _unfit(self._client, self.file, new) if new else ():
+        self._fit &= set(workers)  # another worker may join at the address of one that is gone
+        fit, unfit = _answers(self._client, self.file, workers.keys() - self._fit, _ANSWER)
+        self._fit.update(fit)
+        others = "others do its work" if workers.keys() - unfit else "its work waits for another worker"
+        for address, error in unfit.items():
             self._client.retire_workers([address])
-            self._retired += 1
             del workers[address]
-            _log.warning(f"{error} The worker joined at {address} and was retired: others do its work.")
-        self._checked.update(new)
+            _log.warning(f"{error} The worker joined at {address} and was retired: {others}.")
         self._capacity = max(1, _AHEAD * sum(worker["nthreads"] for worker in workers.values()))
 
     def translated(self, error: BaseException) -> BaseException:
@@ -106,11 +112,12 @@ class _DaskPool(ExecutorPool):
                 f"The Dask scheduler {self._address} was stopped: what was done is kept, and the same "
                 "command goes on from there when a scheduler runs."
             )
-        if self.is_of_worker(error):
-            with suppress(OSError):
-                self._look()  # now, so that the item is given to another
-            return self._retired > 0
-        return super().is_loss(error)
+        if not self.is_of_worker(error):
+            return super().is_loss(error)
+        self._fit.clear()  # Dask does not say whose error it is, and a worker that was fit may have changed
+        with suppress(OSError):
+            self._look()  # now, so that the item is given to another
+        return True
 
 
 def _client(engine: DaskCluster) -> Any:
@@ -152,14 +159,14 @@ def _client(engine: DaskCluster) -> Any:
 
 
 def _check_workers(client: Any, address: str, file: DriverFile) -> list[str]:
-    """Check that there are workers, and that each can do the work; return their addresses.
+    """Check that there are workers, and that all that answer can do the work; return the addresses of these.
 
     Raises
     ------
     DeviceError
         If there are none.
     ConfigError, WorkFailedError
-        If one cannot do the work, as :func:`_unfit` says.
+        If one cannot do the work, as :func:`_answers` says.
     """
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
@@ -167,23 +174,49 @@ def _check_workers(client: Any, address: str, file: DriverFile) -> list[str]:
         raise DeviceError(
             f"The Dask scheduler {address} has no workers: start some with 'dask worker {address}'."
         ) from error
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    for _, unfit in _unfit(client, file, workers):
-        raise unfit
-    return workers
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    fit, unfit = _answers(client, file, workers, _PATIENCE)
+    if unfit:
+        raise next(iter(unfit.values()))
+    return fit
 
 
-def _unfit(client: Any, file: DriverFile, workers: list[str]) -> Iterator[tuple[str, VsmnpError]]:
-    """Yield the address of each worker that cannot do the work, and the sentence that says why.
+def _answers(
+    client: Any, file: DriverFile, workers: Collection[str], seconds: float
+) -> tuple[list[str], dict[str, VsmnpError]]:
+    """Ask workers whether they can do the work, and wait some seconds for their answers.
 
-    It has another version, lacks a library, does not share the folder, or cannot import vsmnp. A worker that
-    is lost meanwhile is passed over.
+    Returns
+    -------
+    fit : list of str
+        The addresses of those that can.
+    unfit : dict
+        Why others cannot, by their addresses: they have another version, lack a library, do not share the
+        folder, or cannot import vsmnp. A worker that is lost meanwhile, or does not answer in time, is in
+        neither.
     """
-    for worker, found in client.run(check_worker, VERSION, file, workers=workers, on_error="return").items():
-        if isinstance(found, VsmnpError):
-            yield worker, found
-        elif isinstance(found, Exception) and not isinstance(found, OSError):  # of a class that Dask chooses
-            yield worker, cannot_import(f"The worker {worker}", _QUOTED.sub(r"\1", str(found)))
+
+    async def ask() -> dict[str, Any]:
+        """Ask each by itself, so that one which does not answer does not hide the others."""
+        asked = [
+            asyncio.ensure_future(client.run(check_worker, VERSION, file, workers=[each], on_error="return"))
+            for each in workers
+        ]
+        done, late = await asyncio.wait(asked, timeout=seconds)
+        for each in late:
+            each.cancel()
+        return {worker: answer for each in done for worker, answer in each.result().items()}
+
+    fit: list[str] = []
+    unfit: dict[str, VsmnpError] = {}
+    for worker, found in client.sync(ask).items() if workers else ():
+        if found is None:
+            fit.append(worker)
+        elif isinstance(found, VsmnpError):
+            unfit[worker] = found
+        elif not isinstance(found, OSError):  # of a class that Dask chooses
+            unfit[worker] = cannot_import(f"The worker {worker}", _QUOTED.sub(r"\1", str(found)))
+    return fit, unfit
 
 
 def _close(client: Any) -> None:

@@ -9,12 +9,13 @@ trained ELBO model from its optimisation.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ....errors import DataError
-from ....runs.folder import has_run
+from ....errors import CheckpointError, DataError
+from ....runs.newest import has_run
 from ....runs.session import load_run
 from ....sweeps.engines.engine import WorkEngine
 from ....sweeps.engines.local import THIS_PROCESS
@@ -29,6 +30,7 @@ from .training import finish_all, row_of
 
 TITLE = "which objectives fail, by their definition or their inference, and which does the script compute?"
 
+_log = logging.getLogger(__name__)
 _REPEATS, _QUICK_REPEATS = 400, 40
 #: The run whose gradients are measured: trained on the mixture with KL inference by M1.
 _TRAINED = Factors("mixture", "kl", "m1")
@@ -94,9 +96,13 @@ def conclude(
 
 
 def _variances(folder: Path, repeats: int) -> list[dict[str, Any]]:
-    """Measure the gradients of the trained run, if it is there."""
+    """Measure the gradients of the trained run, if it is there and can be read."""
     place = folder / _TRAINED.name
     if not has_run(place):
         return []
-    run = load_run(place)
+    try:
+        run = load_run(place)
+    except CheckpointError as error:
+        _log.warning("The gradients of %s are left out: %s", _TRAINED.name, error)
+        return []
     return measures.gradient_variance(run, run.settings, repeats)

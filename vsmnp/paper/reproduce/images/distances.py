@@ -13,7 +13,7 @@ from ....evaluation.classifier import SUFFIX
 from ....evaluation.classifier.store import SHIPPED
 from ....evaluation.feature_choice import LENET, FeatureChoice
 from ....evaluation.sample_quality import sample_quality
-from ....runs.folder import is_newest
+from ....runs.newest import is_newest
 from ....runs.session import Run, load_run
 from ....storage import read_json, write_text
 from .records import QUALITY

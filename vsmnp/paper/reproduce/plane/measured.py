@@ -12,7 +12,7 @@ import numpy as np
 from ....errors import CheckpointError, ConfigError
 from ....metrics import prior_estimate
 from ....runs import checkpoint
-from ....runs.folder import newest_checkpoint
+from ....runs.newest import newest_checkpoint
 from ....runs.session import Run, Session
 from ....settings.resolve import from_stored
 from ....settings.settings import Settings

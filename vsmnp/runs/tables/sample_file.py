@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from ..types import Array
-from ..types.progress import Progress
-from .run import Run
+from ...types import Array
+from ...types.progress import Progress
+from ..run import Run
 from .table_file import TableForm, column_names, write_csv, write_table
 
 _CURE = "lower --number, or choose another place with --out"

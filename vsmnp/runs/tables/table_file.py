@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..storage import ELSEWHERE, check_space, replacing
-from ..types import Array, DType
+from ...errors import ConfigError
+from ...storage import ELSEWHERE, check_space, replacing
+from ...types import Array, DType
 
 SUFFIXES = (".npy", ".csv", ".h5")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.hdf5_ends import require_end
-from ..data.hdf5_reach import file_behind
-from ..data.mapped import guarded, mapped
-from ..data.parse_errors import reading
-from ..errors import DataError
-from ..types import Array
+from ...data.hdf5_ends import require_end
+from ...data.hdf5_reach import file_behind
+from ...data.mapped import guarded, mapped
+from ...data.parse_errors import reading
+from ...errors import DataError
+from ...types import Array
 
 
 def read_latents(path: Path, d_z: int, models: int) -> Array:

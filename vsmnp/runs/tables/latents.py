@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.fixed import FixedDataset
-from ..data.rows import Rows
-from ..errors import DataError
-from ..settings.resolve import dataset_of
-from ..types import Array
-from ..types.progress import Progress
+from ...data.fixed import FixedDataset
+from ...data.rows import Rows
+from ...errors import DataError
+from ...settings.resolve import dataset_of
+from ...types import Array
+from ...types.progress import Progress
+from ..run import Run
+from ..trained import TrainedVAE
 from .latent_file import read_latents
-from .run import Run
 from .table_file import TableForm, check_suffix, column_names, write_table
-from .trained import TrainedVAE
 
 #: Rows per batch: enough for the products of the networks, little memory even for pictures.
 BATCH = 1000
