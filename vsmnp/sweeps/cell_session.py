@@ -58,13 +58,15 @@ def open_run(settings: Settings, folder: Path, lengths: Lengths = Lengths.AT_LEA
             f"The folder {folder} is not empty and holds no checkpoint: {_trained_anew(folder)}."
         ) from error
     except CheckpointError as error:
-        raise unreadable(folder, error) from error
+        raise unreadable_error(folder, error) from error
     with session.place.released_on_failure():
         check_same(session.trainer.settings, resolved(settings), folder)
     return session
 
 
-def unreadable(folder: Path, error: CheckpointError, command: str = "the same command") -> CheckpointError:
+def unreadable_error(
+    folder: Path, error: CheckpointError, command: str = "the same command"
+) -> CheckpointError:
     """Build the error for the run of a cell or a pack that cannot be read.
 
     It is advised to remove a run that is damaged, and not one that is whole: its disk may be slow, or its

@@ -14,7 +14,7 @@ from ..runs.stored_data import n_train_in
 from ..settings.resolve import resolved, stored
 from ..settings.run_length import Lengths, decided_steps, with_allowed_length
 from ..training.history import stored_history
-from .cell_session import check_same, unreadable
+from .cell_session import check_same, unreadable_error
 from .cells import Cell, RefusedCell
 from .packs import Pack, interrupted_packs
 from .work import CellOutcome, Status
@@ -84,7 +84,7 @@ def stored_outcome(cell: Cell, sweep: Path) -> CellOutcome | None:
         require_contents(arrays, attributes, path)
         settings, history = stored(attributes, path), stored_history(arrays, attributes, path)
     except CheckpointError as error:
-        return CellOutcome(Status.FAILED, error=str(unreadable(folder, error)))
+        return CellOutcome(Status.FAILED, error=str(unreadable_error(folder, error)))
     check_same(settings, resolved(cell.settings), folder)
     n_train = n_train_in(attributes)
     if not n_train or "step" not in arrays:  # the session reads the data, or says what is missing

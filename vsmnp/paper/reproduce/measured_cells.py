@@ -12,8 +12,7 @@ from ...runs.newest import has_run, is_newest
 from ...runs.session import Run, Session
 from ...settings.resolve import resolved
 from ...settings.settings import Settings
-from ...sweeps.cell_session import check_same, finish_session, is_finished, open_cell
-from ...sweeps.cell_session import unreadable as unreadable_run
+from ...sweeps.cell_session import check_same, finish_session, is_finished, open_cell, unreadable_error
 from ...sweeps.cells import Cell
 from ...sweeps.engines.engine import Report
 from ...types import Array
@@ -125,7 +124,7 @@ def unreadable(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
         try:
             step = Session.resumed(path, to_read=True).state.step
         except CheckpointError as error:
-            found[cell.name] = str(unreadable_run(path, error, _TRAINING))
+            found[cell.name] = str(unreadable_error(path, error, _TRAINING))
             continue
         measured = _measured_step(path)
         found[cell.name] = (
