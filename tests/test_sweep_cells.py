@@ -306,7 +306,7 @@ def test_a_cell_with_contents_that_no_version_writes_is_named(
 
 
 def test_a_cell_that_states_no_number_of_data_gets_its_length_from_the_data() -> None:
-    """An epoch is 10 steps."""
+    """The cell of 4 steps is asked for again, with 3."""
     vsmnp.sweep({"seed": [0]}, out="s", jobs=1, **SMALL)
     path = Path("s/seed=0/checkpoint.h5")
     arrays, attributes = checkpoint.load(path)
