@@ -16,12 +16,16 @@ def _unsynced() -> None:
 
 
 def _in_place() -> None:
-    """Write a file under its own name."""
+    """Write a file under its own name, and keep no checkpoint from which a run could go on otherwise."""
     from vsmnp.runs import checkpoint, folder
     from vsmnp.storage import writing
 
-    def write(path: Path, content: bytes, *rest: object, **more: object) -> None:
-        path.write_bytes(content)
+    def write(path: Path, content: bytes, *rest: object, former: Path | None = None, **more: object) -> None:
+        if former is not None:
+            former.unlink(missing_ok=True)
+        with path.open("wb", buffering=0) as file:
+            for begin in range(0, len(content), 1 + len(content) // 20):  # calls enough for a sample to meet
+                file.write(content[begin : begin + 1 + len(content) // 20])
 
     checkpoint.write_whole = writing.write_whole = write
     folder.write_text = lambda path, text, *rest: path.write_text(text)
