@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -251,16 +251,27 @@ def test_missing_values_of_arrays_are_dropped(tmp_path: Path, suffix: str) -> No
         )
 
 
-@pytest.mark.parametrize("name", ["city", "two words", "a,b", 'say "x"', " ;$HOME", "größe"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "city", "two words", "a,b", 'say "x"', " ;$HOME", "größe", "two\nlines", "it's\\\nnew", "\x1b[2J",
+        "\U000e0001",
+    ],
+)  # fmt: skip
 def test_columns_of_text_are_named_and_dropped(path: Path, name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     text = f"a,{quoted},b\n1,Oslo,2\n3,Bergen,4\n"
-    with pytest.raises(DataError, match=r"text, not numbers, in .* \(line 2: 'Oslo'\)") as caught:
+    line = 2 + name.count("\n")
+    with pytest.raises(DataError, match=rf"text, not numbers, in .* \(line {line}: 'Oslo'\)") as caught:
         read(path, text)
-    option, value = shlex.split(str(caught.value).partition("or say ")[2].removesuffix("."))
+    assert str(caught.value).isprintable()
+    remedy = str(caught.value).partition("or say ")[2].removesuffix(".")
+    typed = subprocess.check_output(["bash", "-c", f"printf '%s\\0' {remedy}"], text=True)
+    option, value = typed.removesuffix("\0").split("\0")
     assert option == "--drop-columns"
     x, columns, _ = read(path, text, drop_columns=names_in(value))
     assert (x.tolist(), columns) == ([[1, 2], [3, 4]], ("a", "b"))
+    assert read(path, f"{quoted},b\n1,2\n3,4\n")[2].replace("\n", "").isprintable()
 
 
 def test_columns_are_chosen_in_order(path: Path) -> None:

@@ -13,6 +13,17 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 #: Longest sentence, in characters, that is shown whole.
 _LONGEST = 2000
+#: Characters that have escapes of their own.
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str) -> str:
+    r"""Write what cannot be printed as Python and the shell's ``$'...'`` do: ``\n``, or by its number."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(c: str) -> str:
+    return _ESCAPES.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 2**16 else f"\\U{ord(c):08x}")
 
 
 class VsmnpError(Exception):
@@ -21,8 +32,12 @@ class VsmnpError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        """Return the sentence; a long one, which quotes a file, is shortened in its middle."""
-        sentence = super().__str__()
+        """Return the sentence on one line; a long one, which quotes a file, is shortened in its middle.
+
+        What cannot be printed, as in a name with a line break or one that moves the cursor, is written as an
+        escape.
+        """
+        sentence = printable(super().__str__())
         if len(sentence) <= _LONGEST:
             return sentence
         return f"{sentence[: _LONGEST // 2]} ... {sentence[-_LONGEST // 4 :]}"

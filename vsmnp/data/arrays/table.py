@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, printable
 from ...types import Array
 
 #: Most names that a sentence lists.
@@ -105,18 +105,22 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def as_option(option: str, names: Iterable[str]) -> str:
     """Write an option with names of columns as a user types it in a shell."""
-    return f"{option} {shlex.quote(','.join(map(_quoted, names)))}"
+    text = ",".join(map(_quoted, names))
+    if text.isprintable():
+        return f"{option} {shlex.quote(text)}"
+    typed = "".join(f"\\{c}" if c in "\\'" else c for c in text)
+    return f"{option} $'{printable(typed)}'"
 
 
 def _quoted(name: str) -> str:
-    plain = not any(mark in name for mark in ',"') and name == name.strip()
+    plain = not any(mark in name for mark in ',"\n\r') and name == name.strip()
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def listed(names: Sequence[str]) -> str:
     """List names of columns, the first few of many."""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return printable(", ".join(names[:_NAMED])) + more
 
 
 def size_of(n: int, names: Sequence[str] | int) -> str:
