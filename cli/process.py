@@ -14,13 +14,15 @@ from vsmnp.errors import Interrupted
 from vsmnp.settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 
 
-def prepare_process(threads: int) -> None:
+def prepare_process(threads: int, parts: int = 1) -> None:
     """Set the number of threads, whatever the environment says, and keep freed memory.
 
-    The environment must be set before the linear algebra is loaded, so no command imports it earlier.
+    The parts of a minibatch that are computed at the same time share the threads of the linear algebra. The
+    environment must be set before it is loaded, so no command imports it earlier.
     """
-    for name in (*LINEAR_ALGEBRA, NUMBA):
-        os.environ[name] = str(threads)
+    os.environ[NUMBA] = str(threads)
+    for name in LINEAR_ALGEBRA:
+        os.environ[name] = str(threads // min(threads, max(parts, 1)))
     from vsmnp.kernels.cpu.allocator import keep_freed_memory
 
     keep_freed_memory()

@@ -37,6 +37,7 @@ from vsmnp.bench.contenders.agreement import disagreement
 from vsmnp.bench.contenders.contender import Engine
 from vsmnp.bench.contenders.peers import folder_of_checkout
 from vsmnp.bench.counts import inference_flops, learning_flops, step_bytes, step_flops
+from vsmnp.bench.ensembles import SINGLE, EnsemblePart
 from vsmnp.bench.machine import commit, describe, vectors
 from vsmnp.bench.memory import PeakPart, measure
 from vsmnp.bench.picture import draw
@@ -628,6 +629,33 @@ def test_peak_memory_has_a_row_where_no_peer_can_be_measured(tmp_path: Path) -> 
     assert row.peer is None
     assert row.peak_mb is not None
     assert "needs no_such_framework" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        (replace(TINY, models=3, threads=2), None),
+        (replace(Case.of_images(width=1 / 32, latent=3, samples=1), batch_size=4, parts=2, threads=2),
+         "K-M1/dcganx0.03125/S1/N4/Z3/2 parts"),
+    ],
+)  # fmt: skip
+def test_models_and_parts_on_threads_are_compared_with_one_thread(case: Case, name: str | None) -> None:
+    bench = Bench(PeerFolder(None), (), False, HASTE, lambda said: None)
+    (row,) = EnsemblePart(replace(case, kernels="reference")).measured(bench)
+    assert row.case == (name or case.name)
+    assert row.peer == SINGLE
+    assert row.threads == 2
+    assert row.ratio is not None
+
+
+def test_images_have_a_case_with_a_part_for_each_thread() -> None:
+    def named(threads: int, **changes: Any) -> list[str]:
+        choice = SuiteChoice("images", template=replace(Case(), **changes), threads=threads, archs=("dcgan",))
+        return [part.title for part in plan(choice) if isinstance(part, EnsemblePart)]
+
+    assert named(3) == ["K-ELBO/dcgan/S5/2 parts on 2 threads"]
+    assert named(8) == ["K-ELBO/dcgan/S5/4 parts on 4 threads"]  # 100 pictures have no eighth
+    assert named(1) == named(8, device="gpu") == []
 
 
 def test_what_is_chosen_for_the_linear_algebra_is_on_record(monkeypatch: pytest.MonkeyPatch) -> None:

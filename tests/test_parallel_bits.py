@@ -46,12 +46,12 @@ SLOW = [
 
 
 @cache
-def trained(count: int, name: str, kernels: str) -> list[list[Any]]:
+def trained(count: int, name: str, kernels: str, threads: int = 1) -> list[list[Any]]:
     """Train a list of settings on ``count`` ranks, and return what the program printed of each."""
     base, choices = {
         "mlp": (_MLP, MLP), "pictures": (_PICTURES, PICTURES), "slow": (_PICTURES, SLOW),
     }[name]  # fmt: skip
-    settings = [{**base, **choice, "kernels": kernels} for choice in choices]
+    settings = [{**base, **choice, "kernels": kernels, "threads": threads} for choice in choices]
     done = run_ranks(count, PROGRAM, json.dumps(settings), timeout=1200)
     assert done.returncode == 0, done.stderr[-4000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -68,11 +68,11 @@ def trained(count: int, name: str, kernels: str) -> list[list[Any]]:
         pytest.param("slow", "cpu", marks=pytest.mark.slow),
     ],
 )
-def test_ranks_have_the_bits_of_one_process(name: str, kernels: str) -> None:
+def test_ranks_and_threads_have_the_bits_of_one_process(name: str, kernels: str) -> None:
     one = trained(1, name, kernels)
     assert len({bits for bits, _, _ in one}) == len(one)
-    for count in (2, PARTS):
-        assert trained(count, name, kernels) == one
+    for count, threads in ((2, 1), (PARTS, 1), (1, PARTS)):
+        assert trained(count, name, kernels, threads) == one
 
 
 def test_steps_of_perceptrons_are_fused() -> None:

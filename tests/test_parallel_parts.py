@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -146,8 +147,25 @@ def test_turns_run_one_at_a_time_and_meet() -> None:
     assert in_turns(works[1:2], sum) == [2 * 1]
 
 
+def test_turns_run_at_the_same_time_if_asked() -> None:
+    """Two of four meet at a barrier, which one alone would not pass, between all meetings."""
+    barrier, order = Barrier(2, timeout=30), []
+
+    def work(place: int, meeting: Meeting) -> int:
+        barrier.wait()
+        total = meeting(place + 1)
+        order.append(place // 2)
+        barrier.wait()
+        return int(meeting(total * place))
+
+    works = [lambda meeting, place=place: work(place, meeting) for place in range(4)]
+    assert in_turns(works, sum, at_once=2) == [10 * 6] * 4
+    assert order == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
 @pytest.mark.parametrize("place", range(3))
-def test_a_failure_in_one_turn_ends_the_others(place: int) -> None:
+def test_a_failure_in_one_turn_ends_the_others(place: int, at_once: int) -> None:
     ended: list[int] = []
 
     def work(own: int, meeting: Meeting) -> None:
@@ -160,10 +178,10 @@ def test_a_failure_in_one_turn_ends_the_others(place: int) -> None:
             ended.append(own)
 
     with pytest.raises(DataError, match="gone"):
-        in_turns([lambda meeting, own=own: work(own, meeting) for own in range(3)], sum)
+        in_turns([lambda meeting, own=own: work(own, meeting) for own in range(3)], sum, at_once)
     assert sorted(ended) == [0, 1, 2]
     with pytest.raises(DataError, match="gone"):
-        in_turns([lambda meeting, own=own: work(place, meeting) for own in range(3)], sum)
+        in_turns([lambda meeting, own=own: work(place, meeting) for own in range(3)], sum, at_once)
 
 
 def test_turns_treat_floating_point_errors_as_their_caller() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from vsmnp.cli import main
+from vsmnp.cli.process import prepare_process
 from vsmnp.runs.session import load_run
+from vsmnp.settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 
 TINY = ("--kernels", "reference", "--steps", "2", "--batch-size", "10", "--hidden", "4", "--samples", "2")
 
@@ -30,13 +33,46 @@ def test_a_run_is_named_by_its_folder_or_its_checkpoint(tmp_path: Path, name: st
 
 def test_a_resumed_run_may_have_other_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The threads are set before the linear algebra is loaded, which is when they count."""
-    seen: list[int] = []
-    monkeypatch.setattr("vsmnp.cli.commands.train.prepare_process", seen.append)
-    vsmnp("train", *TINY, "--out", tmp_path / "run", "--quiet")
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr("vsmnp.cli.commands.train.prepare_process", lambda *given: seen.append(given))
+    vsmnp("train", *TINY, "--parts", 2, "--out", tmp_path / "run", "--quiet")
     vsmnp("train", "--resume", tmp_path / "run", "--threads", 2, "--steps", 3, "--quiet")
-    assert seen == [1, 2]
+    assert seen == [(1, 2), (2, 2)]
     run = load_run(tmp_path / "run")
     assert (run.step, run.settings.threads) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("threads", "parts", "of_each"), [(1, 1, 1), (4, 1, 4), (4, 0, 4), (4, 2, 2), (4, 8, 1), (3, 2, 1)]
+)
+def test_parts_at_the_same_time_share_the_threads_of_the_linear_algebra(
+    threads: int, parts: int, of_each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*LINEAR_ALGEBRA, NUMBA):
+        monkeypatch.setenv(name, "0")
+    prepare_process(threads, parts)
+    assert {os.environ[name] for name in LINEAR_ALGEBRA} == {str(of_each)}
+    assert os.environ[NUMBA] == str(threads)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "change", "said"),
+    [
+        (("--bilevel-steps", 1, "--bilevel-lr", 0.1), ("--bilevel-steps", 0),
+         "--bilevel-steps 0 differs from the 1"),
+        (("--inference", "fisher", "--fisher-weight", "covariance"), ("--inference", "kl"),
+         "--inference kl differs from the fisher"),
+    ],
+)  # fmt: skip
+def test_a_change_that_does_not_fit_to_the_run_is_named_as_the_change(
+    tmp_path: Path, chosen: tuple[object, ...], change: tuple[object, ...], said: str
+) -> None:
+    """And not as an option of the run that was not given, with a remedy that is refused in turn."""
+    vsmnp("train", *TINY, *chosen, "--out", tmp_path / "run", "--quiet")
+    words = ["train", "--resume", str(tmp_path / "run"), *map(str, change)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code != 0
+    assert said in done.output
 
 
 def test_what_is_left_to_the_data_is_what_the_run_decided(tmp_path: Path) -> None:

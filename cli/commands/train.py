@@ -100,7 +100,7 @@ def _started(
     if preset is not None:
         chosen = preset_values(preset, chosen)
     settings = Settings.from_mapping(chosen)
-    prepare_process(settings.threads)
+    prepare_process(settings.threads, settings.parts // ranks.size)
     from vsmnp.runs.session import Session
 
     return Session.new(settings, folder=None if dry_run else out, named=not dry_run, ranks=ranks)
@@ -117,7 +117,7 @@ def _resumed(
     # The settings of the checkpoint count, but to read it loads the linear algebra, which fixes the threads.
     with contextlib.suppress(ConfigError):
         settings = Settings.from_mapping(load_toml(folder / "config.toml"))
-        prepare_process(chosen.get("threads", settings.threads))
+        prepare_process(chosen.get("threads", settings.threads), settings.parts // ranks.size)
     from vsmnp.runs.session import Session
 
     return Session.resumed(folder, chosen, dry=dry_run, ranks=ranks)

@@ -56,6 +56,7 @@ class Case:
     width: float = 1.0
     bilevel_steps: int = 0
     encoder_optimizer: str = "adam"
+    parts: int = 1
 
     @classmethod
     def of_images(cls, arch: str = "dcgan", **chosen: Any) -> Case:
@@ -81,6 +82,7 @@ class Case:
         for sign, name in _SIZES.items():
             parts += [f"{sign}{getattr(self, name)}"] * (getattr(self, name) != getattr(usual, name))
         parts += [f"R{self.models}"] * (self.models > 1)
+        parts += [f"{self.parts} parts"] * (self.parts > 1)
         parts += [self.activation] * (self.activation != usual.activation)
         parts += [self.dtype] * (self.dtype != usual.dtype)
         parts += [self.encoder_optimizer] * (self.encoder_optimizer != usual.encoder_optimizer)

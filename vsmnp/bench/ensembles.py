@@ -1,4 +1,4 @@
-"""Time ensembles against a single model, and against peers that vectorise over models."""
+"""Time models or parts of a minibatch on all threads against one model on one thread, and against peers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ SINGLE = "one model, one thread"
 
 @dataclass(frozen=True)
 class EnsemblePart:
-    """R models on all threads; times are per model, and the first peer is one model on one thread.
+    """R models, or the parts of each minibatch, on all threads; times are per model.
 
-    Model-steps per second are ``1000 / ms``.
+    The first peer is one model with undivided minibatches on one thread. Model-steps per second are
+    ``1000 / ms``.
     """
 
     case: Case
@@ -49,7 +50,7 @@ class EnsemblePart:
     def measured(self, bench: Bench) -> Iterator[BenchRow]:
         """Measure the case in this process and yield its rows."""
         case, problem = self.case, Problem(self.case)
-        mine, single = Engine(problem), Engine(Problem(replace(case, models=1, threads=1)))
+        mine, single = Engine(problem), Engine(Problem(replace(case, models=1, parts=1, threads=1)))
         agreed, _ = bench.agreeing(problem)
         times = timing.interleaved([mine, single, *agreed.values()], bench.pace)
         times[0] /= case.models

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
@@ -235,6 +236,14 @@ def memory(choice: SuiteChoice) -> Iterator[SuitePart]:
         yield from map(PeakPart, _bilevel_cases(fewer, *((0, 5) if choice.quick else DEPTHS)))
 
 
+def _on_threads(choice: SuiteChoice, cases: Iterable[Case]) -> Iterator[SuitePart]:
+    """Yield cases with a part of the minibatch for each thread: as many as are a power of two and fit."""
+    for case in cases:
+        parts = math.gcd(1 << (choice.threads.bit_length() - 1), case.batch_size)
+        if case.device == "cpu" and parts > 1:
+            yield EnsemblePart(replace(case, parts=parts, threads=parts))
+
+
 def images(choice: SuiteChoice) -> Iterator[SuitePart]:
     """Yield steps, memory and epochs of the networks of images."""
     template, usual = choice.template, Case()
@@ -252,6 +261,7 @@ def images(choice: SuiteChoice) -> Iterator[SuitePart]:
         ]
         cases = [replace(case, width=0.25) for case in cases] if choice.quick else cases
         yield from map(StepPart, cases)
+        yield from _on_threads(choice, cases[:1])
         for case in cases:
             if (case.objective, case.inference) == TIMED_EPOCHS:
                 yield EpochPart(replace(case, encoder_steps=paper_of(arch)["encoder_steps"]))

@@ -24,6 +24,8 @@ class DividedBatch:
         P, number of parts, a power of two.
     ranks : Communicator
         The processes; their number divides P.
+    threads : int
+        How many parts each process computes at the same time; results do not depend on it.
 
     Raises
     ------
@@ -33,6 +35,7 @@ class DividedBatch:
 
     parts: int
     ranks: Communicator
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if self.parts % self.ranks.size:

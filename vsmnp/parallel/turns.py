@@ -1,7 +1,8 @@
 """Run functions in turns, each until it needs the values of all others.
 
 The parts of a minibatch that one process computes meet where a layer or an objective needs a mean over the
-whole minibatch. Each part runs in a thread of its own, but only one at a time, in the order of the parts.
+whole minibatch. Each part has a thread of its own, and as many as are asked for run at the same time, in the
+order of the parts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class _Abandoned(BaseException):
 
 
 class _Turn(Generic[T]):
-    """A function in a thread that runs between :meth:`resume` and its next meeting, or its end."""
+    """A function in a thread that runs from :meth:`resume` to its next meeting, or its end."""
 
     def __init__(self, work: Callable[[Meeting], T]) -> None:
         self._work, self._go, self._paused = work, Semaphore(0), Semaphore(0)
@@ -56,9 +57,12 @@ class _Turn(Generic[T]):
         return self._answer
 
     def resume(self, answer: Any) -> None:
-        """Resume with the answer of the last meeting, and return at the next one, or at the end."""
+        """Let the function go on with the answer of the last meeting."""
         self._answer = answer
         self._go.release()
+
+    def wait(self) -> None:
+        """Wait until the function is at its next meeting, or has ended; raise what ended it."""
         self._paused.acquire()
         if self._error is not None:
             raise self._error
@@ -70,10 +74,13 @@ class _Turn(Generic[T]):
         self._thread.join()
 
 
-def in_turns(works: Sequence[Callable[[Meeting], T]], meet: Callable[[Sequence[Any]], Any]) -> list[T]:
+def in_turns(
+    works: Sequence[Callable[[Meeting], T]], meet: Callable[[Sequence[Any]], Any], at_once: int = 1
+) -> list[T]:
     """Run all functions and return their results; ``meet`` makes an answer for all of the values of all.
 
     All functions have the same number of meetings. An exception of one ends the others, and is raised.
+    ``at_once`` functions run at the same time: they may change nothing that another reads.
     """
     if len(works) == 1:
         return [works[0](lambda value: meet([value]))]
@@ -81,8 +88,11 @@ def in_turns(works: Sequence[Callable[[Meeting], T]], meet: Callable[[Sequence[A
     answer = None
     try:
         while True:
-            for turn in turns:
-                turn.resume(answer)
+            for first in range(0, len(turns), at_once):
+                for turn in turns[first : first + at_once]:
+                    turn.resume(answer)
+                for turn in turns[first : first + at_once]:
+                    turn.wait()
             if any(turn.ended for turn in turns):
                 break
             answer = meet([turn.value for turn in turns])

@@ -89,16 +89,25 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
         If a change would alter the mathematics.
     """
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
-    wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
+    try:
+        wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
+    except ConfigError:  # the change may not fit to the rest of the run: it is the change that is wrong
+        _require_unchanged(settings, changes, folder)
+        raise
     wanted = as_decided(wanted, settings)
-    for name in changes:
-        kept, value = getattr(settings, name), getattr(wanted, name)
+    _require_unchanged(settings, {name: getattr(wanted, name) for name in changes}, folder)
+    return wanted
+
+
+def _require_unchanged(settings: Settings, values: Mapping[str, Any], folder: Path) -> None:
+    """Raise the ConfigError of the first value that alters the mathematics of the run in ``folder``."""
+    for name, value in values.items():
+        kept = getattr(settings, name)
         if name not in {*FREE_TO_CHANGE, "dataset"} and value != kept:
             raise ConfigError(
                 f"{option_name(name)} {value} differs from the {kept} of the run in {folder}: a resumed run "
                 "keeps its mathematics, so leave the option out or start a new run."
             )
-    return wanted
 
 
 def from_stored(values: Mapping[str, Any]) -> Settings:

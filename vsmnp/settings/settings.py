@@ -228,8 +228,8 @@ class Settings(ShownByChanges):
     kernels: str = _machine("auto", "Kernel set; reference is plain NumPy.", "auto", *KERNEL_SETS)
     tf32: bool = _machine(False, "Round the factors of a GPU's float32 products to TF32 (10 bits).")
     threads: int = _machine(
-        1, "Number of threads of the linear algebra; in Python, set OPENBLAS_NUM_THREADS before NumPy loads.",
-        least=1, free=True,
+        1, "Number of threads of the linear algebra, or of --parts that are computed at the same time; in "
+        "Python, set OPENBLAS_NUM_THREADS before NumPy loads.", least=1, free=True,
     )  # fmt: skip
     parts: int = _machine(
         0, "Parts, a power of two, into which each minibatch is divided; ranks of mpiexec share them, and "

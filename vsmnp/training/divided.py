@@ -69,7 +69,7 @@ def over_parts(
         return objective(with_means, model, phi, theta, here, replace(key, rows=rows))
 
     places = range(len(division.own))
-    outcomes = in_turns([partial(evaluated, place) for place in places], _met)
+    outcomes = in_turns([partial(evaluated, place) for place in places], _met, division.threads)
     return _mean(division, outcomes)
 
 

@@ -87,7 +87,9 @@ class Trainer:
         dtype = np.dtype(settings.dtype)
         dataset = prepared.view(dataset)
         is_divided = settings.parts > 1 or ranks.size > 1
-        division = DividedBatch(settings.parts, on_device(ranks, settings.device)) if is_divided else None
+        threads = 1 if k.data_memory() else settings.threads  # a device computes one part after the other
+        on = on_device(ranks, settings.device)
+        division = DividedBatch(settings.parts, on, threads) if is_divided else None
         own = division.rows(settings.batch_size) if division else None
         batches = Batches(k, dataset, settings.batch_size, settings.data_seed, settings.noise, dtype, own)
         warmup = settings.kl_warmup * steps_per_epoch(settings, dataset.n_train)

@@ -60,6 +60,10 @@ class Division(Protocol):
     def own(self) -> range:
         """The parts of this process, in order."""
 
+    @property
+    def threads(self) -> int:
+        """How many parts of this process are computed at the same time."""
+
     def means(self, own: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
         """Average arrays over all parts, given those of each own part; arrays of a part have one type."""
 
