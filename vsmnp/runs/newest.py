@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CheckpointError, DamagedError
 from . import checkpoint
-from .folder import CHECKPOINT, PREVIOUS
+from .checkpoint import CHECKPOINT, PREVIOUS
 
 _log = logging.getLogger(__name__)
 #: Paths of damaged checkpoints that a warning has named, with the seals of those that were read instead.
@@ -93,7 +93,7 @@ def newest_checkpoint(
             raise error from None
         if (str(path.absolute()), found.seal) not in _warned:
             _warned.add((str(path.absolute()), found.seal))
-            step = np.ravel(found.arrays.get("step", "?"))[0]
+            step = next(iter(np.ravel(found.arrays.get("step", "?"))), "?")
             _log.warning(
                 "%s is damaged or gone: the run is read as it was at step %s, from %s.", path, step, previous
             )
