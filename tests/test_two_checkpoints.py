@@ -184,7 +184,7 @@ def test_a_step_that_is_no_number_is_one_sentence(
     checkpoint.save(folder / name, {**arrays, "step": np.asarray(step)}, attributes)
     if name == PREVIOUS:
         (folder / LAST).unlink()
-    with pytest.raises(CheckpointError, match="'step' in .* is .*, which no version writes") as told:
+    with pytest.raises(CheckpointError, match=r"'step' in .* is .*, which no version writes") as told:
         load_run(folder)
     assert next(survey(folder)).problem == str(told.value)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CheckpointError, DamagedError
+from ..storage import unless_refused
 from . import checkpoint
 from .checkpoint import CHECKPOINT, PREVIOUS
 
@@ -39,12 +40,9 @@ def checkpoint_in(folder: Path) -> Path:
 def has_run(folder: Path) -> bool:
     """Return whether a folder has the last checkpoint of a run, or the one before.
 
-    It is also true if nobody may look: to read the run then fails with a sentence on its permissions.
+    It is also true if the system refuses a look: to read the run then fails with a sentence that says why.
     """
-    try:
-        return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
-    except PermissionError:
-        return True
+    return unless_refused((folder / CHECKPOINT).exists) or unless_refused((folder / PREVIOUS).exists)
 
 
 def is_newest(folder: Path, seal: str) -> bool:
