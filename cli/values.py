@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class RunPath(click.Path):
         """Complete the runs below the folder typed so far, or below ``runs``, and folders."""
         folders = dict.fromkeys((incomplete.rpartition("/")[0], "runs"))
         paths = [path for folder in folders for path in _folders(Path(folder))]
-        runs = [path for path in paths if (path / "checkpoint.h5").is_file()]
+        runs = [path for path in paths if os.path.isfile(path / "checkpoint.h5")]
         words = [str(path) for path in runs if str(path).startswith(incomplete)]
         return [CompletionItem(incomplete, type="dir"), *map(CompletionItem, words)]
 
@@ -93,7 +94,7 @@ def _data_names() -> Sequence[str]:
 def _folders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted; none if it cannot be read."""
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir())
+        return sorted(path for path in folder.iterdir() if os.path.isdir(path))
     except OSError:
         return []
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,4 +37,6 @@ def closed(*folders: Path) -> Iterator[None]:
         for outermost, names in ((1, _WITHIN), (0, _OF_ITSELF)):
             for name in names:
                 patch.setattr(os, name, refusing(name, getattr(os, name), outermost))
+        for module in (builtins, io):
+            patch.setattr(module, "open", refusing("open", open, 1))
         yield

@@ -289,8 +289,8 @@ def test_an_error_of_workers_is_said_as_it_is_after_the_last_of_them(tmp_path: P
         pool.file.write()
         ((index, error),) = of_pool(iter([(0, 1)]), double, pool, Order(tmp_path))
     assert index == 0
-    assert isinstance(error, ConfigError)
-    assert "ended from outside" not in str(error)
+    assert isinstance(error, WorkerLostError)
+    assert str(error) == "Item 1 fails."
 
 
 def test_a_worker_without_a_library_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from small_data import smaller_sets
 
 from vsmnp.cli import main
-from vsmnp.errors import CheckpointError, Interrupted
+from vsmnp.errors import CheckpointError, Interrupted, StorageError
+from vsmnp.evaluation.evaluate import evaluate
+from vsmnp.evaluation.kept import kept
 from vsmnp.runs import checkpoint
 from vsmnp.runs import session as runs
 from vsmnp.runs.newest import is_newest
@@ -133,6 +137,72 @@ def test_the_warning_is_given_once_for_each_state(
     shutil.copy(stopped / LAST, folder / PREVIOUS)
     load_run(folder)
     assert caplog.text.count("at step 5,") == 1
+
+
+def test_an_evaluation_of_the_one_before_is_kept_as_that_of_the_run(stopped: Path, tmp_path: Path) -> None:
+    """Not that of a run that another session has trained since: the folder then has a later state."""
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    later = load_run(folder)
+    (folder / LAST).write_bytes(_bit_of_the_head((folder / LAST).read_bytes()))
+    run = load_run(folder)
+    figures = evaluate(run, prior_draws=20, iwae_samples=0)
+    found = kept(folder)
+    assert found is not None
+    assert found.state == run.seal == next(survey(folder)).state == checkpoint.seal(folder / PREVIOUS)
+    assert found.figures == figures
+    evaluate(later, prior_draws=20, iwae_samples=0)
+    assert kept(folder) == found, "that of a state that is gone is not kept"
+    shutil.copy(stopped / LAST, folder / LAST)
+    evaluate(run, prior_draws=30, iwae_samples=0)
+    assert kept(folder) == found, "nor is that of an earlier state"
+
+
+def test_a_session_of_the_one_before_goes_on_after_it_was_closed(
+    stopped: Path, whole: Path, tmp_path: Path
+) -> None:
+    """Unless another session has trained the run since."""
+    for damage in DAMAGES:
+        folder = tmp_path / damage.__name__
+        shutil.copytree(stopped, folder)
+        (folder / LAST).write_bytes(damage((folder / LAST).read_bytes()))
+        session, other = (Session.resumed(folder, dry=True) for _ in range(2))
+        session.train()
+        assert (folder / LAST).read_bytes() == (whole / LAST).read_bytes()
+        with pytest.raises(StorageError, match="Another session has trained the run"):
+            other.train()
+
+
+@pytest.mark.parametrize("name", [LAST, PREVIOUS])
+@pytest.mark.parametrize("step", [np.zeros(0), np.zeros(2, int), np.float64("nan")], ids=["no", "two", "NaN"])
+def test_a_step_that_is_no_number_is_one_sentence(
+    stopped: Path, tmp_path: Path, name: str, step: object
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    arrays, attributes = checkpoint.load(folder / name)
+    checkpoint.save(folder / name, {**arrays, "step": np.asarray(step)}, attributes)
+    if name == PREVIOUS:
+        (folder / LAST).unlink()
+    with pytest.raises(CheckpointError, match=r"'step' in .* is .*, which no version writes") as told:
+        load_run(folder)
+    assert next(survey(folder)).problem == str(told.value)
+
+
+@pytest.mark.parametrize("attributes", [[], {"steps": "x"}, {"steps": [1]}], ids=["list", "text", "steps"])
+def test_a_list_of_runs_says_what_to_load_one_says(
+    stopped: Path, tmp_path: Path, attributes: dict[str, object] | list[object]
+) -> None:
+    """The attributes of a checkpoint are checked before its settings are read from them."""
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    arrays, known = checkpoint.load(folder / LAST)
+    known["settings"]["steps"] = 0
+    wrong: Any = attributes if isinstance(attributes, list) else {**known, **attributes}
+    checkpoint.save(folder / LAST, arrays, wrong)
+    with pytest.raises(CheckpointError, match="which no version writes") as told:
+        load_run(folder)
+    assert next(survey(folder)).problem == str(told.value)
 
 
 def test_two_damaged_checkpoints_are_one_sentence(stopped: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -344,6 +346,37 @@ def a_fault_in_a_training(patch: pytest.MonkeyPatch) -> Iterator[Step]:
         broken.setattr(Session, "train", fault)
         yield train
     yield train
+
+
+@remedy("see to the disk and its permissions; the same command tries it again")
+def a_disk_that_fails_under_a_training(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "on-disk")
+
+    def train() -> None:
+        for _, sentence in swept({"seed": [0]}).failures:
+            raise VsmnpError(sentence)
+
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Session, "train", fail)
+        yield train
+    yield train
+
+
+def read_number(item: Path, report: Report, stop: Stop) -> int:
+    return int(item.read_text())
+
+
+@remedy("see to the disk and its permissions there; the same command tries it again")
+def a_disk_of_a_worker_that_fails(patch: pytest.MonkeyPatch) -> Iterator[Step]:
+    def run() -> None:
+        for _, result in completed([Path("number")], read_number, THIS_PROCESS, Order(Path())):
+            if isinstance(result, VsmnpError):
+                raise result
+
+    yield run
+    Path("number").write_text("1")
+    yield run
 
 
 @remedy("name a folder by --out that all machines share")

@@ -16,8 +16,7 @@ from ..data.dataset import is_dataset
 from ..data.fixed import channels_first
 from ..errors import CheckpointError, ConfigError, DataError, StorageError
 from ..metrics import Request, evaluate_all
-from ..runs import checkpoint
-from ..runs.folder import CHECKPOINT
+from ..runs.newest import is_newest
 from ..runs.session import Run, load_run
 from ..settings.draws import IWAE_SAMPLES, PRIOR_DRAWS
 from ..types import Array
@@ -86,7 +85,7 @@ def _is_current(run: Run) -> bool:
     if run.folder is None:
         return False
     try:
-        return checkpoint.seal(run.folder / CHECKPOINT) == run.seal
+        return is_newest(run.folder, run.seal)
     except CheckpointError:
         return False
 

@@ -25,6 +25,8 @@ from ..training.state import FORMER_FLAGS
 from ..types import Array
 from . import last_row
 
+#: The last checkpoint in the folder of a run, and the one before, which is read if the last is damaged.
+CHECKPOINT, PREVIOUS = "checkpoint.h5", "checkpoint.previous.h5"
 _BLOCK = 512
 _MAGIC = b"vsmnp checkpoint 1\n"
 #: Name of the HDF5 attribute, or where it is too long of the dataset, whose bytes are the JSON attributes.

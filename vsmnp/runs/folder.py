@@ -16,11 +16,12 @@ from ..settings.settings import Settings
 from ..storage import ABANDONED, COPY, ELSEWHERE, make_folder, make_new_folder, remove_leftovers, write_text
 from ..types import Array
 from . import checkpoint
+from .checkpoint import CHECKPOINT as CHECKPOINT
+from .checkpoint import PREVIOUS as PREVIOUS
 from .lock import FolderLock, lock_folder
+from .newest import is_newest
 
-CHECKPOINT, CONFIG, METRICS = "checkpoint.h5", "config.toml", "metrics.csv"
-#: The checkpoint before the last, which is read if the last is damaged.
-PREVIOUS = "checkpoint.previous.h5"
+CONFIG, METRICS = "config.toml", "metrics.csv"
 EVALUATION, VALIDATION = "evaluation.csv", "validation.csv"
 _log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class RunFolder:
         return cls(folder, hold(folder) if locked else None, remedy=COPY)
 
     def hold(self) -> None:
-        """Lock the folder if necessary, and check that its checkpoint is the one last read or written.
+        """Lock the folder if necessary, and check that its run is in the state last read or written.
 
         Raises
         ------
@@ -175,12 +176,14 @@ class RunFolder:
             If another session holds the lock.
         StorageError
             If the folder cannot be locked, or another session has trained the run since.
+        CheckpointError
+            If no checkpoint in it can be read.
         """
         if self.folder is None or (self.lock is not None and self.lock.held):
             return
         self.lock = hold(self.folder)
         with self.released_on_failure():
-            if checkpoint.seal(self.folder / CHECKPOINT) != self.seal:
+            if not is_newest(self.folder, self.seal):
                 raise StorageError(
                     f"Another session has trained the run in {self.folder} meanwhile: go on with it by "
                     f"--resume {self.folder}."

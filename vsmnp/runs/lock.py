@@ -97,9 +97,6 @@ def lock_folder(
 
     path, begun = folder.absolute() / name, time.monotonic()
     while True:
-        if not folder.is_dir():  # the library would create it
-            raise StorageError(f"There is no folder {folder}: {elsewhere}.")
-        _check_own(path)
         descriptors: list[int] = []
         lock = FileLock(
             path,
@@ -109,6 +106,9 @@ def lock_folder(
             on_acquired=partial(_sign, path, descriptors),
         )
         try:
+            if not folder.is_dir():  # the library would create it
+                raise StorageError(f"There is no folder {folder}: {elsewhere}.")
+            _check_own(path)
             lock.acquire(blocking=False)
             return FolderLock(folder, lock, descriptors[-1], name)
         except _ReplacedError:

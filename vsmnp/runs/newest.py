@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CheckpointError, DamagedError
+from ..storage import unless_refused
 from . import checkpoint
-from .folder import CHECKPOINT, PREVIOUS
+from .checkpoint import CHECKPOINT, PREVIOUS
 
 _log = logging.getLogger(__name__)
 #: Paths of damaged checkpoints that a warning has named, with the seals of those that were read instead.
@@ -39,12 +40,9 @@ def checkpoint_in(folder: Path) -> Path:
 def has_run(folder: Path) -> bool:
     """Return whether a folder has the last checkpoint of a run, or the one before.
 
-    It is also true if nobody may look: to read the run then fails with a sentence on its permissions.
+    It is also true if the system refuses a look: to read the run then fails with a sentence that says why.
     """
-    try:
-        return (folder / CHECKPOINT).exists() or (folder / PREVIOUS).exists()
-    except PermissionError:
-        return True
+    return unless_refused((folder / CHECKPOINT).exists) or unless_refused((folder / PREVIOUS).exists)
 
 
 def is_newest(folder: Path, seal: str) -> bool:
@@ -93,7 +91,7 @@ def newest_checkpoint(
             raise error from None
         if (str(path.absolute()), found.seal) not in _warned:
             _warned.add((str(path.absolute()), found.seal))
-            step = np.ravel(found.arrays.get("step", "?"))[0]
+            step = next(iter(np.ravel(found.arrays.get("step", "?"))), "?")
             _log.warning(
                 "%s is damaged or gone: the run is read as it was at step %s, from %s.", path, step, previous
             )

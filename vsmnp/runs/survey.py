@@ -83,8 +83,8 @@ def survey(folder: Path) -> Iterator[RunSummary]:
 
 def _summary(folder: Path) -> RunSummary:
     path, (arrays, attributes, state) = newest_checkpoint(folder, ("step", "active"))
-    settings = stored(attributes, path)
     require_contents(arrays, attributes, path)
+    settings = stored(attributes, path)
     try:
         step, active, steps = (
             int(arrays["step"]),

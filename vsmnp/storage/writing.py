@@ -177,10 +177,11 @@ def remove_leftovers(path: Path, age: float = ABANDONED) -> None:
     Only files older than ``age`` seconds are removed: younger ones may be in use. Use zero only while
     holding the lock that every writer of ``path`` needs.
     """
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime >= age:
-                left.unlink()
+    with contextlib.suppress(OSError):  # a folder that cannot be listed keeps them
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime >= age:
+                    left.unlink()
 
 
 def write_text(path: Path, text: str, remedy: str = ELSEWHERE, follow_link: bool = False) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import Interrupted
-from ..runs.newest import has_run
 from ..storage import make_folder, write_text
 from ..types.progress import Progress, Stop
 from .cell_session import WHOLE
@@ -82,10 +81,7 @@ class Driver:
         remove_spent_packs(self.folder)
         found = take_inventory(cells, self.folder)
         table = SweepTable(self.folder, cells, found.outcomes)
-        refused = self._without_permission(found.new)
-        alone = [Pack((cell,)) for cell in found.new if cell.name in refused]
-        together = self.packs([cell for cell in found.new if cell.name not in refused])
-        packs = [*found.begun, *alone, *together]
+        packs = [*found.begun, *self.packs(found.new)]
         try:
             for attempt in range(self.retries + 1):
                 packs = self._round(packs, found.outcomes, lock, is_last=attempt == self.retries)
@@ -97,11 +93,6 @@ class Driver:
             write_text(self.folder / TABLE, table.to_csv())
         remove_spent_packs(self.folder)
         return table
-
-    def _without_permission(self, new: Sequence[Cell]) -> set[str]:
-        """Return the names of new cells whose folders may not be looked into; they would fail their packs."""
-        there = {path.name for path in self.folder.iterdir()}
-        return {cell.name for cell in new if cell.name in there and has_run(self.folder / cell.name)}
 
     def packs(self, cells: Sequence[Cell]) -> list[Pack]:
         """Divide new cells into packs, those on a GPU into larger ones."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import CheckpointError
 from ..runs.contents import require_contents
-from ..runs.folder import CHECKPOINT, PREVIOUS
-from ..runs.newest import newest_checkpoint
+from ..runs.newest import has_run, newest_checkpoint
 from ..runs.stored_data import n_train_in
 from ..settings.resolve import resolved, stored
 from ..settings.run_length import Lengths, decided_steps, with_allowed_length
@@ -48,12 +48,12 @@ def take_inventory(cells: Sequence[Cell | RefusedCell], sweep: Path) -> Inventor
         If a folder holds a run with other settings.
     """
     found = Inventory()
-    begun = {path.parent.name for name in (CHECKPOINT, PREVIOUS) for path in sweep.glob(f"*/{name}")}
+    there = set(os.listdir(sweep)) if os.path.isdir(sweep) else set()
     waiting: dict[str, Cell] = {}
     for cell in cells:
         if isinstance(cell, RefusedCell):
             found.outcomes[cell.name] = CellOutcome(Status.FAILED, error=cell.error)
-        elif cell.name not in begun:
+        elif cell.name not in there or not has_run(sweep / cell.name):
             waiting[cell.name] = cell
         elif (outcome := stored_outcome(cell, sweep)) is not None:
             found.outcomes[cell.name] = outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from ..runs.newest import has_run
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
 from ..settings.settings import Settings
-from ..storage import make_folder, read_json, write_text
+from ..storage import make_folder, read_json, unless_refused, write_text
 from .cells import Cell
 
 #: The folder of the packs that are trained, below that of the sweep.
@@ -127,18 +128,15 @@ def remove_spent_packs(sweep: Path) -> None:
 
 def _is_spent(folder: Path, sweep: Path) -> bool:
     """Return whether no training can go on in the folder of a pack."""
-    if not (folder / MEMBERS).exists() or not has_run(folder):
+    if not unless_refused((folder / MEMBERS).exists) or not has_run(folder):
         return True
     names = _members(folder / MEMBERS)
     return names is not None and all(_is_written(sweep / name) for name in names)
 
 
 def _is_written(folder: Path) -> bool:
-    """Return whether a cell's folder is seen to have its checkpoint; not if nobody may look."""
-    try:
-        return (folder / CHECKPOINT).exists()
-    except PermissionError:
-        return False
+    """Return whether a cell's folder is seen to have its checkpoint; not if the system refuses the look."""
+    return os.path.exists(folder / CHECKPOINT)
 
 
 def _members(path: Path) -> list[str] | None:

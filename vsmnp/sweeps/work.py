@@ -12,6 +12,7 @@ from ..errors import Interrupted, VsmnpError
 from ..runs.session import Session
 from ..settings.in_effect import with_initial_sd
 from ..settings.resolve import resolved
+from ..storage import failed_call
 from ..training.trainer import Trainer
 from ..types.progress import Stop
 from .cell_session import WHOLE, finish_session, open_cell, open_run
@@ -62,8 +63,19 @@ def train_pack(pack: Pack, report: Report, stop: Stop, sweep: Path) -> list[Cell
     except (MemoryError, OverflowError):
         sentence = "This needs more memory than the machine has: lower --batch-size, --samples or --hidden."
         outcomes = [CellOutcome(Status.FAILED, error=sentence)] * len(pack.cells)
+    except OSError as error:
+        outcomes = [_stopped_by_the_system(cell, error) for cell in pack.cells]
     report(WHOLE)
     return outcomes
+
+
+def _stopped_by_the_system(cell: Cell, error: OSError) -> CellOutcome:
+    """Return the outcome of a cell whose training met a failed call of the system that has no sentence."""
+    return CellOutcome(
+        Status.FAILED,
+        error=f"The cell {cell.name} is not trained to its end, because {failed_call(error)}: see to the "
+        "disk and its permissions; the same command tries it again.",
+    )
 
 
 def _single(cell: Cell, sweep: Path, report: Report, stop: Stop) -> list[CellOutcome]:

@@ -8,7 +8,18 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any
 
 from ...errors import Interrupted, VsmnpError
-from .engine import Completed, Item, Order, Pool, Result, Work, WorkEngine, WorkerLostError, check_stop
+from .engine import (
+    Completed,
+    Item,
+    Order,
+    Pool,
+    Result,
+    Work,
+    WorkEngine,
+    WorkerLostError,
+    WorkFailedError,
+    check_stop,
+)
 
 #: Seconds between two checks of progress and of requests to stop.
 _INTERVAL = 0.2
@@ -71,14 +82,18 @@ def _completed(
                 losses[index] = lost
                 again.append((index, item))
             else:
-                yield index, error if isinstance(error, VsmnpError) else _lost(error)
+                yield index, error if isinstance(error, WorkFailedError) else _lost(error)
 
 
 def _lost(error: BaseException) -> WorkerLostError:
-    """Return the sentence of workers that ended without one of their own."""
-    found = WorkerLostError(
-        f"A training process was ended from outside {LOSSES} times in a row, perhaps for want of memory: the "
-        "same command goes on from there, and fewer --jobs need less."
+    """Return the error of an item that lost its workers, with the sentence of the last one if it has one."""
+    found = (
+        WorkerLostError.relayed(error)
+        if isinstance(error, VsmnpError)
+        else WorkerLostError(
+            f"A training process was ended from outside {LOSSES} times in a row, perhaps for want of memory: "
+            "the same command goes on from there, and fewer --jobs need less."
+        )
     )
     found.__cause__ = error
     return found

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from ...errors import DeviceError, Interrupted, VsmnpError
 from ...types.progress import Stop
@@ -28,7 +28,12 @@ class WorkFailedError(VsmnpError):
 
 
 class WorkerLostError(DeviceError):
-    """A worker that ended while it worked on an item, several times in a row."""
+    """Workers that ended while they worked on an item, or could not begin with it, several times in a row."""
+
+    @classmethod
+    def relayed(cls, error: VsmnpError) -> Self:
+        """Return the loss of workers of which the last has said by this error why it cannot do the work."""
+        return cls(str(error))
 
 
 class EngineLostError(DeviceError):

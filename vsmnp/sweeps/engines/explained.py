@@ -9,6 +9,7 @@ from platform import node
 from traceback import extract_tb
 
 from ...errors import VsmnpError
+from ...storage import failed_call
 from ...types.progress import Stop
 from .engine import Item, Report, Result, Work, WorkFailedError
 
@@ -59,6 +60,11 @@ def failure_of(error: BaseException, worker: str) -> WorkFailedError:
     """Return the sentence of an error that is none of vsmnp's, such as a module that a worker lacks."""
     if isinstance(error, ImportError):
         return cannot_import(worker, str(error))
+    if isinstance(error, OSError):
+        return WorkFailedError(
+            f"{worker} stopped because {failed_call(error)}: see to the disk and its permissions there; the "
+            "same command tries it again."
+        )
     return WorkFailedError(
         f"{worker} stopped because of {_described(error)}: report this as a fault of vsmnp; the same command "
         "tries it again."
