@@ -12,13 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from small_data import smaller_sets
 
 from vsmnp.cli import main
+from vsmnp.data import load_data
+from vsmnp.errors import DataError
 from vsmnp.runs import checkpoint
 from vsmnp.runs.session import Session
+from vsmnp.settings.resolve import place_of
 from vsmnp.settings.settings import Settings
 
 SMALL = ["--quiet", "--kernels", "reference", "--hidden", "3", "--batch-size", "10", "--samples", "2"]
@@ -64,6 +69,55 @@ def test_a_failing_disk_is_a_sentence(
             assert result.stderr.strip().endswith("."), result.stderr
         if left[0] >= 0:
             assert result.exit_code == 0
+            return
+    raise AssertionError("there is no end of the calls")
+
+
+def _pictures(folder: Path, count: int) -> list[str]:
+    folder.mkdir(parents=True)
+    names = [f"{i:06}.jpg" for i in range(1, count + 1)]
+    for i, name in enumerate(names):
+        Image.new("RGB", (178, 218), (i, 2 * i, 100)).save(folder / name)
+    return names
+
+
+@pytest.mark.parametrize("name", ["celeba", "pictures", "x.csv", "y"])
+def test_a_disk_that_hides_data_once_changes_no_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each look of the system fails in its turn: the same data under the same name, or a sentence."""
+    names = _pictures(tmp_path / "img_align_celeba", 12)
+    parts = "".join(f"{each} {2 * (i % 3 == 0)}\n" for i, each in enumerate(names))
+    (tmp_path / "list_eval_partition.txt").write_text(parts)
+    _pictures(tmp_path / "pictures", 4)
+    (tmp_path / "x.csv").write_text("1,2\n3,4\n5,6\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def seen() -> list[Any] | str:
+        try:
+            data = load_data(name, data_dir=tmp_path)
+        except DataError as error:
+            return str(error)
+        assert np.all(np.isfinite(data.epoch(0, 0, float)))
+        return [place_of(name), data.n_train, data.test(0, float).tolist()]
+
+    undisturbed, real = seen(), os.stat
+    for k in range(100):
+        left = [k]
+
+        def failing(path: Any = ".", *arguments: Any, left: list[int] = left, **options: Any) -> Any:
+            if isinstance(path, str | Path) and Path(path).absolute().is_relative_to(tmp_path):
+                left[0] -= 1
+                if left[0] == -1:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+            return real(path, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "stat", failing)
+            found = seen()
+        assert found == undisturbed or (isinstance(found, str) and found.endswith("."))
+        if left[0] >= 0:
             return
     raise AssertionError("there is no end of the calls")
 

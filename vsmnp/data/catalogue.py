@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError, suggestion
-from .arrays.formats import SUFFIXES
+from ..storage import unless_refused
+from .arrays.formats import SUFFIXES, is_readable
 from .arrays.given import FROM_PYTHON, Given, is_name
 from .arrays.load import load_file, load_given
 from .arrays.rows_in_use import Missing
@@ -93,11 +94,11 @@ def load_data(
         )
     folder = None if data_dir is None else _home(data_dir)
     path = _home(name_or_path)
-    if choice and (name_or_path in NAMES or os.path.isdir(path)):
+    if choice and (name_or_path in NAMES or _is_folder(path)):
         raise DataError(f"{choice.option} makes no sense for {name_or_path}: it is for tables in files.")
     if name_or_path == CELEBA:
         return load_celeba(folder, PictureOptions(image_size, crop, channels), memory_budget)
-    if name_or_path and name_or_path not in NAMES and os.path.isdir(path):
+    if name_or_path and name_or_path not in NAMES and _is_folder(path):
         return load_folder(path, PictureOptions(image_size, crop, channels), memory_budget)
     for option, given in (("crop", crop), ("channels", channels)):
         if given not in (0, "auto"):
@@ -112,9 +113,14 @@ def load_data(
                 f"--image-size {image_size} makes no sense for {name_or_path}: it is for pictures."
             )
         return SYNTHETIC[name_or_path]
-    if not path.suffix and not os.path.isfile(path):
+    if not path.suffix and not unless_refused(path.is_file):
         raise _unknown(name_or_path)
     return load_file(path, memory_budget, choice, missing, image_size)
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a path is a folder; where a look is refused, it is one unless it has a file's suffix."""
+    return os.path.isdir(path) or (not is_readable(path) and unless_refused(path.is_dir))
 
 
 def describe(name: str) -> str:

@@ -17,6 +17,7 @@ from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
+from ..storage import unless_refused
 from .choices import ARCHITECTURES, GAMMA_RULES, IMAGE_SIDES
 from .in_effect import STANDARDISED, bilevel_step_size, has_open_length, with_decided_length
 from .left_open import BATCH_SIZE
@@ -47,8 +48,13 @@ def _with_step_size(settings: Settings) -> Settings:
 
 
 def place_of(dataset: str) -> str:
-    """Return the absolute path of data in a file or a folder, and other names unchanged."""
-    is_path = dataset not in NAMES and (Path(dataset).suffix or "/" in dataset or os.path.isdir(dataset))
+    """Return the absolute path of data in a file or a folder, and other names unchanged.
+
+    A name that the system refuses to look at is a path: it is opened next, and may be readable then.
+    """
+    if dataset in NAMES:
+        return dataset
+    is_path = Path(dataset).suffix or "/" in dataset or unless_refused(Path(dataset).is_dir)
     return _absolute(dataset) if is_path else dataset
 
 
