@@ -10,6 +10,7 @@ from strategies import few
 from test_kernels import ACTIVATIONS, Draws, both, check, double, draws, output
 
 from vsmnp.kernels import ON_HOST, load
+from vsmnp.kernels.cpu.conv.winograd_matrices import FILTERINGS, filtering
 from vsmnp.kernels.reference import kernel_set as reference
 from vsmnp.types import ActivationName, Array, Kernels, Window
 
@@ -19,6 +20,7 @@ SEEN = st.sampled_from((
     (Window(4, 2, 1), (8, 10)), (Window(3, 1, 1), (6, 4)), (Window(6, 2, 1), (11, 11)), (Window(2), (5, 7)),
     (Window(4, 2, 1), (6, 4)), (Window(3, 1, 1), (3, 4)), (Window(3, 2, 1), (4, 5)), (Window(2, 3), (6, 5)),
     (Window(1, 2), (4, 3)), (Window(3), (3, 3)), (Window(1), (2, 3)), (Window(5, 1, 2), (2, 1)),
+    (Window(4, 2, 1), (16, 16)), (Window(3, 1, 1), (8, 8)), (Window(2, 1, 0), (9, 9)),
 ))  # fmt: skip
 CHANNELS = st.sampled_from((1, 2, 5, 33))
 
@@ -61,6 +63,47 @@ def test_conv_adjoint_w(k: Kernels, draws: Draws, seen: tuple[Window, tuple[int,
     k.conv_adjoint_w(gy, x, seen[0], total)
     load("reference").conv_adjoint_w(gy.astype(float), x.astype(float), seen[0], expected)
     check(draws, (total, expected))
+
+
+@pytest.mark.parametrize(("taps", "outputs"), FILTERINGS)
+def test_a_filtering_computes_its_filter(taps: int, outputs: int) -> None:
+    rule, rng = FILTERINGS[taps, outputs], np.random.default_rng(0)
+    x, w = rng.normal(size=(100, outputs + taps - 1)), rng.normal(size=(100, taps))
+    y = ((w @ rule.weights.T) * (x @ rule.inputs.T)) @ rule.outputs.T
+    wanted = [[u[i : i + taps] @ v for i in range(outputs)] for u, v in zip(x, w, strict=True)]
+    np.testing.assert_allclose(y, wanted, rtol=0, atol=1e-13)
+    assert len(rule.inputs) == len(rule.weights) == outputs + taps - 1
+
+
+@pytest.mark.parametrize(
+    ("window", "image", "outputs", "bound"),
+    [
+        (Window(3, 1, 1), (6, 6), 2, 4e-7), (Window(4, 2, 1), (12, 12), 2, 6e-7),
+        (Window(3, 1, 1), (8, 16), 4, 1.5e-6), (Window(4, 2, 1), (32, 16), 4, 2.2e-6),
+    ],
+)  # fmt: skip
+def test_rounding_of_filterings_is_bounded(
+    window: Window, image: tuple[int, int], outputs: int, bound: float
+) -> None:
+    """The root mean square of the errors in float32 of all three kernels, by that of the results."""
+    found = filtering(window, image)
+    assert found is not None
+    assert len(found.outputs) == outputs
+    rng, k = np.random.default_rng(1), load("cpu")
+    x = np.maximum(rng.normal(size=(1, 1, 10, *image, 64)), 0)
+    w = rng.normal(size=(1, 48, window.size, window.size, 64))
+    gy = rng.normal(size=reference.conv(x, w, window).shape)
+
+    def computed(k: Kernels, dtype: type) -> list[Array]:
+        x_, w_, gy_ = (array.astype(dtype) for array in (x, w, gy))
+        gw = np.zeros_like(w_)
+        k.conv_adjoint_w(gy_, x_, window, gw)
+        return [k.conv(x_, w_, window), k.conv_adjoint_x(gy_, w_, window, image), gw]
+
+    exact = computed(load("reference"), np.float64)
+    for single, precise, wanted in zip(computed(k, np.float32), computed(k, np.float64), exact, strict=True):
+        assert np.sqrt(np.mean((single - wanted) ** 2) / np.mean(wanted**2)) < bound
+        np.testing.assert_allclose(precise, wanted, rtol=0, atol=1e-12 * np.abs(wanted).max())
 
 
 def _several(draws: Draws) -> list[Array]:

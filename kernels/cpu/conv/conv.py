@@ -15,10 +15,8 @@ FEWEST_CHANNELS = 16
 
 
 def _way(window: Window, image: Shape, w: Array) -> ModuleType:
-    """Choose minimal filtering if the outputs form several 2 x 2 blocks, else gathered windows."""
-    places = [window.places(pixels) for pixels in image]
-    blocks = all(count % 2 == 0 and count > 2 for count in places)
-    fewer = filtering(window) is not None and blocks and min(w.shape[1], w.shape[4]) >= FEWEST_CHANNELS
+    """Choose minimal filtering if the outputs form several blocks, else gathered windows."""
+    fewer = filtering(window, image) is not None and min(w.shape[1], w.shape[4]) >= FEWEST_CHANNELS
     return winograd if fewer else gather
 
 

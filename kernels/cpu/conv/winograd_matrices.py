@@ -1,13 +1,21 @@
-r"""The matrices of minimal filtering: two outputs of a short filter from fewer products.
+r"""The matrices of minimal filtering: a few outputs of a short filter from fewer products.
 
-In one dimension, two outputs :math:`y_i = \sum_m w_m x_{i+m}` of a filter of :math:`\tau` taps need only
-:math:`\tau + 1` products,
+In one dimension, m outputs :math:`y_i = \sum_t w_t x_{i+t}` of a filter of :math:`\tau` taps need only
+:math:`m + \tau - 1` products,
 
 .. math:: y = M [(G w) \odot (B x)],
 
-of combinations of weights and of inputs; M combines the products. In two dimensions all three matrices act on
-both axes, and a product of numbers becomes a product of matrices over channels: 9 instead of 16 for two taps,
-16 instead of 36 for three. No combination divides by more than two, and little accuracy is lost.
+of combinations of weights and of inputs; M combines the products. In two dimensions all three matrices act
+on both axes, and a product of numbers becomes a product of matrices over channels: for 4 x 4 outputs there
+are 25 instead of 64 for two taps, and 36 instead of 144 for three; for 2 x 2 outputs 9 instead of 16, and 16
+instead of 36.
+
+The product of two polynomials, of degrees :math:`m - 1` and :math:`\tau - 1`, is known from its values at
+:math:`m + \tau - 2` points and its leading coefficient. M and G evaluate the polynomials, G with the
+denominators of Lagrange's formula, and the filter is the transpose of this product; the rows of B are the
+numerators of the formula. The more points there are, the larger the rounding errors: those of 2 outputs are
+as small as those of the sum itself, those of 4 are some times larger (``tests/test_image_kernels.py`` has the
+bounds). The points are those with the smallest errors in float32 among fractions of small numbers.
 
 A filter with a stride of t is the sum of t filters of stride 1, each of every t-th tap over every t-th pixel:
 if t divides the size, these filters have equally many taps and are treated as additional channels.
@@ -15,52 +23,75 @@ if t divides the size, these filters have equally many taps and are treated as a
 References
 ----------
 S. Winograd, "Arithmetic complexity of computations", SIAM 1980. A. Lavin, S. Gray, "Fast algorithms for
-convolutional neural networks", CVPR 2016.
+convolutional neural networks", CVPR 2016. B. Barabasz, A. Anderson, K. M. Soodhalter, D. Gregg, "Error
+analysis and improving the accuracy of Winograd convolution for deep neural networks", ACM TOMS 2020.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import prod
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vsmnp.types import Window
+import numpy as np
+
+from vsmnp.types import Array, Shape, Window
 
 
 class Filtering(NamedTuple):
-    """The matrices of minimal filtering in one dimension.
+    """The matrices of minimal filtering in one dimension, in double precision.
 
     Attributes
     ----------
-    pairs : tuple of (int, int, float)
-        The rows of B: ``x[first] + factor x[second]``.
-    weights : tuple of tuple of float
+    inputs : Array
+        B, a row for each product and a column for each input.
+    weights : Array
         G, a row for each product and a column for each tap.
-    outputs : tuple of tuple of float
-        M, a row for each of the two outputs and a column for each product.
+    outputs : Array
+        M, a row for each output and a column for each product.
     """
 
-    pairs: tuple[tuple[int, int, float], ...]
-    weights: tuple[tuple[float, ...], ...]
-    outputs: tuple[tuple[float, ...], tuple[float, ...]]
+    inputs: Array
+    weights: Array
+    outputs: Array
 
 
-#: The filterings by the number of taps.
-FILTERINGS: Mapping[int, Filtering] = MappingProxyType({
-    2: Filtering(
-        ((0, 1, -1.0), (1, 1, 0.0), (2, 1, -1.0)),
-        ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),
-        ((1.0, 1.0, 0.0), (0.0, 1.0, 1.0)),
-    ),
-    3: Filtering(
-        ((0, 2, -1.0), (1, 2, 1.0), (2, 1, -1.0), (1, 3, -1.0)),
-        ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0)),
-        ((1.0, 1.0, 1.0, 0.0), (0.0, 1.0, -1.0, -1.0)),
-    ),
+def _with_roots(roots: Sequence[Fraction]) -> list[Fraction]:
+    """Return the coefficients of ``prod_q (x - q)``, the constant first."""
+    found = [Fraction(1)]
+    for q in roots:
+        found = [a - q * b for a, b in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)]
+    return found
+
+
+def _filtering(outputs: int, taps: int, *points: str) -> Filtering:
+    """Compute the matrices from the points, exactly; each number is rounded at the end."""
+    at = [Fraction(point) for point in points]
+    others = [[q for q in at if q != p] for p in at]
+    scales = [1 / prod((p - q for q in rest), start=Fraction(1)) for p, rest in zip(at, others, strict=True)]
+    inputs = [*([*_with_roots(rest), Fraction(0)] for rest in others), _with_roots(at)]
+    weights = [[scale * p**tap for tap in range(taps)] for p, scale in zip(at, scales, strict=True)]
+    weights.append([Fraction(tap == taps - 1) for tap in range(taps)])
+    values = [[*(p**i for p in at), Fraction(i == outputs - 1)] for i in range(outputs)]
+    return Filtering(*(np.array(matrix, np.float64) for matrix in (inputs, weights, values)))
+
+
+#: The filterings by the numbers of taps and of outputs; for each number of taps the most outputs come first.
+FILTERINGS: Mapping[tuple[int, int], Filtering] = MappingProxyType({
+    (2, 4): _filtering(4, 2, "0", "1", "-1", "1/2"),
+    (2, 2): _filtering(2, 2, "0", "1"),
+    (3, 4): _filtering(4, 3, "0", "1", "-1", "1/2", "-2"),
+    (3, 2): _filtering(2, 3, "0", "1", "-1"),
 })  # fmt: skip
 
 
-def filtering(window: Window) -> Filtering | None:
-    """Return the filtering of a window's taps along an axis, or None if there is none."""
+def filtering(window: Window, image: Shape) -> Filtering | None:
+    """Return the filtering with the most outputs of which an image has several blocks each way, or None."""
     taps, left = divmod(window.size, window.stride)
-    return None if left else FILTERINGS.get(taps)
+    places = [window.places(pixels) for pixels in image]
+    for (of, outputs), found in FILTERINGS.items():
+        if of == taps and not left and all(n % outputs == 0 and n > outputs for n in places):
+            return found
+    return None
