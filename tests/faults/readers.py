@@ -14,6 +14,9 @@ from typing import Any
 from faults.children import run
 from faults.commands import TRAIN
 
+#: A checkpoint that an earlier version wrote.
+_GOLDEN = Path(__file__).parents[1] / "golden" / "checkpoints" / "perceptron" / "checkpoint.h5"
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -211,6 +214,26 @@ def _of_a_run(*names: str) -> Callable[[Path], list[bytes]]:
     return seeds
 
 
+def _former(place: Path) -> list[bytes]:
+    """Return checkpoints of earlier versions, which have their text in HDF5's heap.
+
+    The data of the first are of another size than those of the campaign. The second is the run that other
+    readers have, with former names, and is read to its end.
+    """
+    import h5py
+
+    from vsmnp.training.state import FORMER_FLAGS
+
+    former_names = {name: former for former, name in FORMER_FLAGS.items()}
+    (content,) = _of_a_run("checkpoint.h5")(place)
+    image = io.BytesIO()
+    with h5py.File(io.BytesIO(content)) as now, h5py.File(image, "w", userblock_size=512) as former:
+        for name in now:
+            now.copy(name, former, former_names.get(name, name))
+        former.attrs["vsmnp"] = bytes(now.attrs["vsmnp"]).decode()
+    return [_GOLDEN.read_bytes(), _resealed(image.getvalue())]
+
+
 def _texts(*texts: str) -> Callable[[Path], list[bytes]]:
     return lambda place: [text.encode() for text in texts]
 
@@ -235,6 +258,7 @@ READERS = (
     Reader("picture", "x.png", _pictures, _picture),
     Reader("checkpoint", "checkpoint.h5", _of_a_run("checkpoint.h5"), _checkpoint),
     Reader("resealed", "checkpoint.h5", _of_a_run("checkpoint.h5"), _checkpoint, _resealed),
+    Reader("former", "checkpoint.h5", _former, _checkpoint, _resealed),
     Reader("config", "config.toml", _of_a_run("config.toml"), _toml),
     Reader("evaluation", "x.json", _of_a_run("evaluation.json"), _evaluation),
     Reader("lock", "x.json", _texts('{"pid": 1, "host": "here", "since": "now", "command": "vsmnp"}'), _lock),

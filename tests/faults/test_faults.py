@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from faults import fuzz, readers
 from faults.shim import build, compiler
+from small_data import smaller_sets
 
 from vsmnp.data import hdf5_ends
 from vsmnp.errors import CheckpointError
 from vsmnp.runs import checkpoint
+from vsmnp.runs.session import Session
+from vsmnp.settings.settings import Settings
 
 HERE = Path(__file__).parent
 #: Columns of the table; all but the first must be zero.
@@ -88,6 +91,18 @@ def test_a_look_of_the_fuzz_campaign_starts_no_program(
         checkpoint.load(tmp_path / "x.h5")
     (tmp_path / "x.h5").write_text("no HDF5")
     hdf5_ends.require_end(tmp_path / "x.h5")
+
+
+def test_checkpoints_of_earlier_versions_are_fuzzed(tmp_path: Path) -> None:
+    """Their text is in HDF5's heap, and one of them is a run that can be loaded."""
+    (reader,) = (each for each in readers.READERS if each.name == "former")
+    with smaller_sets(400, 40):
+        small = Settings(kernels="reference", steps=2, batch_size=10, hidden=(3,))
+        Session.new(small, folder=tmp_path / "seed" / "run").train()
+        seeds = reader.seeds(tmp_path)
+        assert all(b"GCOL" in seed and b"alive" in seed and reader.complete(seed) == seed for seed in seeds)
+        (tmp_path / reader.suffix).write_bytes(seeds[-1])
+        assert reader.read(tmp_path / reader.suffix)
 
 
 #: A planted fault, with the campaign that must find it and the column in which it is counted.
