@@ -10,6 +10,7 @@ the package and no other.
 from __future__ import annotations
 
 import io
+import math
 import os
 import random
 import resource
@@ -172,13 +173,13 @@ def mutant(reader: Reader, pool: list[bytes], number: int) -> bytes:
 
 
 def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
-    """Give :data:`INPUTS` changed files to the readers, as many to each, within the time."""
+    """Give :data:`INPUTS` changed files to the readers, each its part of them, within the time."""
     from vsmnp.data import hdf5_ends
     from vsmnp.errors import VsmnpError
 
     hdf5_ends.elsewhere = forked
     counts = Counts()
-    each = share.trials or INPUTS // len(READERS) // share.parts
+    unit = INPUTS / sum(reader.weight for reader in READERS) / share.parts
     chosen = [reader for reader in READERS if not names or reader.name in names]
     for index, reader in enumerate(chosen):
         here = place / reader.name
@@ -188,6 +189,7 @@ def campaign(place: Path, share: Share, names: tuple[str, ...] = ()) -> Counts:
             (here / reader.suffix).write_bytes(seed)
             with suppress(VsmnpError):
                 reader.read(here / reader.suffix)
+        each = share.trials or math.ceil(reader.weight * unit)
         number, end = share.part * each, (share.part + 1) * each
         until = (index + 1) / len(chosen) * share.seconds
         while number < end and share.spent < until:

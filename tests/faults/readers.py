@@ -20,13 +20,17 @@ _GOLDEN = Path(__file__).parents[1] / "golden" / "checkpoints" / "perceptron" / 
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader: its valid files, how a changed file is completed, and the call that reads it."""
+    """A reader: its valid files, how a changed file is completed, and the call that reads one.
+
+    ``weight`` is its part of the inputs, as a multiple of that of a reader which starts no process.
+    """
 
     name: str
     suffix: str
     seeds: Callable[[Path], list[bytes]]
     read: Callable[[Path], object]
     complete: Callable[[bytes], bytes] = bytes
+    weight: float = 1.0
 
 
 def _data(path: Path) -> object:
@@ -254,17 +258,17 @@ READERS = (
     Reader("npz", "x.npz", _arrays(_npz), _data),
     Reader("csv", "x.csv", _arrays(_csv), _data),
     Reader("idx", "x-ubyte", _arrays(_idx), _data),
-    Reader("h5", "x.h5", _hdf5, _data),
-    Reader("picture", "x.png", _pictures, _picture),
-    Reader("checkpoint", "checkpoint.h5", _of_a_run("checkpoint.h5"), _checkpoint),
-    Reader("resealed", "checkpoint.h5", _of_a_run("checkpoint.h5"), _checkpoint, _resealed),
-    Reader("former", "checkpoint.h5", _former, _checkpoint, _resealed),
+    Reader("h5", "x.h5", _hdf5, _data, weight=0.1),
+    Reader("picture", "x.png", _pictures, _picture, weight=0.5),
+    Reader("checkpoint", "checkpoint.h5", _of_a_run("checkpoint.h5"), _checkpoint, weight=0.4),
+    Reader("resealed", "checkpoint.h5", _of_a_run("checkpoint.h5"), _checkpoint, _resealed, weight=0.1),
+    Reader("former", "checkpoint.h5", _former, _checkpoint, _resealed, weight=0.1),
     Reader("config", "config.toml", _of_a_run("config.toml"), _toml),
     Reader("evaluation", "x.json", _of_a_run("evaluation.json"), _evaluation),
     Reader("lock", "x.json", _texts('{"pid": 1, "host": "here", "since": "now", "command": "vsmnp"}'), _lock),
     Reader("latents", "x.csv", _texts("seed,z0,z1\n0,1.5,2\n0,-3,4e-2\n"), _latents),
     Reader("latents.npy", "x.npy", _arrays(_npy), _latents),
-    Reader("latents.h5", "x.h5", _hdf5, _latents),
+    Reader("latents.h5", "x.h5", _hdf5, _latents, weight=0.1),
     Reader("features", "x.npy", _arrays(_npy), _features),
     Reader("cache", "x.pixels", _cached, _cache),
     Reader("records", "x.csv", _texts('seed,loss,name\n1,2.5,a\n2,nan,"b, c"\n'), _records),
