@@ -21,7 +21,7 @@ from strategies import few, many, seeds
 
 from vsmnp import storage
 from vsmnp.data import hdf5_ends
-from vsmnp.errors import CheckpointError, StorageError
+from vsmnp.errors import CheckpointError, Interrupted, StorageError
 from vsmnp.runs import checkpoint
 from vsmnp.runs.checkpoint import load, save
 from vsmnp.runs.session import Session
@@ -236,6 +236,31 @@ def test_an_hdf5_file_of_another_program_is_refused(scratch: Path) -> None:
         with h5py.File(scratch / "checkpoint.h5", "w", userblock_size=block) as file:
             file["x"] = np.zeros(3)
         assert "is not a vsmnp checkpoint" in refuses(scratch)
+
+
+@pytest.mark.parametrize("error", [OverflowError("too large"), ZeroDivisionError(), AssertionError()])
+def test_no_exception_of_hdf5_leaves_the_reader(
+    run: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by fuzzing: a number in a resealed file that is too large for its driver."""
+
+    def failing(*given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(h5py.File, "visititems", failing)
+    with pytest.raises(CheckpointError, match="cannot be read by this version"):
+        checkpoint.load(run / "checkpoint.h5")
+
+
+def test_an_interrupt_while_a_checkpoint_is_read_is_no_damage(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise Interrupted("Stopped on request.")
+
+    monkeypatch.setattr(h5py.File, "visititems", interrupted)
+    with pytest.raises(Interrupted):
+        checkpoint.load(run / "checkpoint.h5")
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:

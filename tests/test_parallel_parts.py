@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,21 @@ def test_turns_treat_floating_point_errors_as_their_caller() -> None:
         in_turns([lambda meeting: np.ones(1) / np.zeros(1)] * 2, sum)
     with np.errstate(divide="ignore"):
         assert len(in_turns([lambda meeting: np.ones(1) / np.zeros(1)] * 2, sum)) == 2
+
+
+@pytest.mark.parametrize(("on_device", "at_once"), [(False, 3), (True, 1)])
+def test_threads_compute_parts_at_the_same_time_on_the_host(
+    on_device: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def watched(works: Any, meet: Any, at_once: int) -> Any:
+        seen.append(at_once)
+        return in_turns(works, meet, at_once)
+
+    monkeypatch.setattr("vsmnp.training.divided.in_turns", watched)
+    k: Any = SimpleNamespace(**{**vars(load("reference")), "data_memory": lambda: int(on_device)})
+    settings = Settings(kernels="reference", hidden=(4,), batch_size=16, parts=4, threads=3, samples=1)
+    trainer = Trainer.build(k, settings, load_data("mixture"), may_fuse=False)
+    trainer.step(trainer.initial_state())
+    assert set(seen) == {at_once}

@@ -12,7 +12,10 @@ from click.testing import CliRunner
 
 from vsmnp.cli import main
 from vsmnp.cli.process import prepare_process
+from vsmnp.errors import VsmnpError
 from vsmnp.runs.session import load_run
+from vsmnp.settings.resolve import resolved, with_allowed_changes, with_data
+from vsmnp.settings.settings import Settings
 from vsmnp.settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 
 TINY = ("--kernels", "reference", "--steps", "2", "--batch-size", "10", "--hidden", "4", "--samples", "2")
@@ -87,3 +90,19 @@ def test_what_is_left_to_the_data_is_what_the_run_decided(tmp_path: Path) -> Non
     assert replace(load_run(tmp_path / "run").settings, steps=1) == run
     done = CliRunner().invoke(main, ["train", "--resume", str(tmp_path / "run"), "--batch-size", "5"])
     assert "--batch-size 5 differs from the 27 of the run" in done.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden": [4], "steps": -1}, "--steps must be at least 0"),
+        ({"parts": 0, "batch_size": 0, "kernels": "auto", "threads": 0}, "--threads must be at least 1"),
+        ({"bilevel_steps": 2, "threads": 0}, "--threads must be at least 1"),
+        ({"dataset": ""}, "dataset"),
+    ],
+)
+def test_what_a_run_has_already_is_no_change(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    """And what is wrong beside it is named."""
+    settings = resolved(Settings(kernels="reference", hidden=(4,), parts=2, batch_size=10, steps=2))
+    with pytest.raises(VsmnpError, match=said):
+        with_data(with_allowed_changes(settings, changes, tmp_path))

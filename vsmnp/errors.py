@@ -6,6 +6,7 @@ prints it and exits with :attr:`VsmnpError.exit_code`; a traceback is never show
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Self, TypeVar
@@ -18,8 +19,8 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
-    r"""Write what cannot be printed as Python and the shell's ``$'...'`` do: ``\n``, or by its number."""
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    r"""Escape what cannot be printed, except spaces, as Python and a shell's ``$'...'`` do: ``\n``."""
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text)
 
 
 def _escaped(c: str) -> str:

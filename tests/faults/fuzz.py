@@ -32,7 +32,7 @@ from faults.share import Share
 
 #: Seconds for one input, and bytes of memory of a child.
 SECONDS, MEMORY = 10, 6 * 2**30
-#: Inputs of a whole campaign, as many for each reader.
+#: Inputs of a whole campaign, divided among the readers by their weights.
 INPUTS = 1_000_000
 #: Inputs of one child.
 BATCH = 5_000
@@ -150,7 +150,7 @@ def _batch(reader: Reader, seeds: list[bytes], first: int, last: int, place: Pat
             signal.alarm(0)
         if said:
             shutil.copyfile(path, place / f"{number}.failing")
-            print(f"{number} {said}")
+            print(f"{number} {said}", flush=True)  # a fork would print what is left in the buffer again
         elif reached.new and len(content) <= LONGEST and len(pool) < len(seeds) + KEPT:
             pool.append(content)
             (place / f"{number}.kept").write_bytes(content)

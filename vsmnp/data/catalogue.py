@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError, suggestion
-from ..storage import unless_refused
+from ..storage import may_be_file, may_be_folder
 from .arrays.formats import SUFFIXES, is_readable
 from .arrays.given import FROM_PYTHON, Given, is_name
 from .arrays.load import load_file, load_given
@@ -113,14 +113,14 @@ def load_data(
                 f"--image-size {image_size} makes no sense for {name_or_path}: it is for pictures."
             )
         return SYNTHETIC[name_or_path]
-    if not path.suffix and not unless_refused(path.is_file):
+    if not path.suffix and not may_be_file(path):
         raise _unknown(name_or_path)
     return load_file(path, memory_budget, choice, missing, image_size)
 
 
 def _is_folder(path: Path) -> bool:
     """Return whether a path is a folder; where a look is refused, it is one unless it has a file's suffix."""
-    return os.path.isdir(path) or (not is_readable(path) and unless_refused(path.is_dir))
+    return os.path.isdir(path) or (not is_readable(path) and may_be_folder(path))
 
 
 def describe(name: str) -> str:

@@ -68,9 +68,12 @@ class _Turn(Generic[T]):
             raise self._error
 
     def abandon(self) -> None:
-        """End the function where it waits."""
+        """End the function at its next meeting, without waiting for it."""
         self._abandoned = True
         self._go.release()
+
+    def join(self) -> None:
+        """Wait until the function has ended."""
         self._thread.join()
 
 
@@ -84,9 +87,10 @@ def in_turns(
     """
     if len(works) == 1:
         return [works[0](lambda value: meet([value]))]
-    turns = [_Turn(work) for work in works]
+    turns: list[_Turn[T]] = []
     answer = None
     try:
+        turns.extend(map(_Turn, works))
         while True:
             for first in range(0, len(turns), at_once):
                 for turn in turns[first : first + at_once]:
@@ -100,4 +104,6 @@ def in_turns(
     finally:
         for turn in turns:
             turn.abandon()
+        for turn in turns:
+            turn.join()
     return [turn.result for turn in turns]  # type: ignore[misc]

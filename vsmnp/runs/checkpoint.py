@@ -19,7 +19,7 @@ import numpy as np
 
 from ..data import hdf5_ends
 from ..data.hdf5_reach import file_behind
-from ..errors import CheckpointError, DamagedError, ForeignError
+from ..errors import CheckpointError, DamagedError, ForeignError, VsmnpError
 from ..storage import ELSEWHERE, open_regular, write_whole
 from ..training.state import FORMER_FLAGS
 from ..types import Array
@@ -149,7 +149,9 @@ def glance(path: Path, names: Sequence[str] | None = None) -> CheckpointContent:
             attributes = json.loads(_text(file, arrays.pop(_ATTRIBUTES, None), content))
     except hdf5_ends.SlowError as error:
         raise CheckpointError(f"The checkpoint {path} {error}.") from error
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, RecursionError) as error:
+    except (MemoryError, VsmnpError):
+        raise
+    except Exception as error:  # HDF5 raises almost any on contents that nobody writes
         raise _foreign(path, error) from error
     return CheckpointContent(arrays, attributes, _seal_in(content))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CheckpointError, DamagedError
-from ..storage import unless_refused
+from ..storage import may_exist
 from . import checkpoint
 from .checkpoint import CHECKPOINT, PREVIOUS
 
@@ -42,7 +42,7 @@ def has_run(folder: Path) -> bool:
 
     It is also true if the system refuses a look: to read the run then fails with a sentence that says why.
     """
-    return unless_refused((folder / CHECKPOINT).exists) or unless_refused((folder / PREVIOUS).exists)
+    return may_exist(folder / CHECKPOINT) or may_exist(folder / PREVIOUS)
 
 
 def is_newest(folder: Path, seal: str) -> bool:

@@ -18,7 +18,7 @@ from ..data.views import FACTS, StoredDataset, facts_of
 from ..errors import CheckpointError, ConfigError, DataError, ForeignError
 from ..settings.resolve import dataset_of
 from ..settings.settings import Settings
-from ..storage import unless_refused
+from ..storage import may_exist
 from ..types import Array
 
 #: Names of the attributes of a checkpoint: the SHA-256 of the data, and their facts.
@@ -109,7 +109,7 @@ class StoredData:
         """Read the data and check that they are those that the run was trained on; see :meth:`dataset`."""
         settings, folder = self.settings, self.folder
         at_place = self.given is None and settings.dataset not in (*NAMES, FROM_PYTHON)
-        if at_place and not unless_refused(Path(settings.dataset).exists):
+        if at_place and not may_exist(Path(settings.dataset)):
             if self.moved:
                 raise DataError(f"The data --dataset {settings.dataset} do not exist: check the name.")
             raise DataError(

@@ -17,7 +17,7 @@ from ..data.dataset import is_dataset
 from ..data.pictures.decode import as_channels
 from ..errors import CheckpointError, ConfigError
 from ..kernels import choose, device_of
-from ..storage import unless_refused
+from ..storage import may_be_folder
 from .choices import ARCHITECTURES, GAMMA_RULES, IMAGE_SIDES
 from .in_effect import STANDARDISED, bilevel_step_size, has_open_length, with_decided_length
 from .left_open import BATCH_SIZE
@@ -52,9 +52,9 @@ def place_of(dataset: str) -> str:
 
     A name that the system refuses to look at is a path: it is opened next, and may be readable then.
     """
-    if dataset in NAMES:
+    if not dataset or dataset in NAMES:
         return dataset
-    is_path = Path(dataset).suffix or "/" in dataset or unless_refused(Path(dataset).is_dir)
+    is_path = Path(dataset).suffix or "/" in dataset or may_be_folder(Path(dataset))
     return _absolute(dataset) if is_path else dataset
 
 
@@ -97,8 +97,12 @@ def with_allowed_changes(settings: Settings, changes: Mapping[str, Any], folder:
     epochs_decide = {"steps": 0} if "epochs" in changes else {}
     try:
         wanted = resolved(Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **changes}))
-    except ConfigError:  # the change may not fit to the rest of the run: it is the change that is wrong
-        _require_unchanged(settings, changes, folder)
+    except ConfigError:  # a change that is not allowed may not fit to the rest of the run
+        allowed = {name: value for name, value in changes.items() if name in FREE_TO_CHANGE}
+        Settings.from_mapping({**settings.to_mapping(), **epochs_decide, **allowed})
+        chosen = {name: tuple(v) if isinstance(v, list) else v for name, v in changes.items()
+                  if v not in ("auto", _LEFT_OPEN.get(name))}  # fmt: skip
+        _require_unchanged(settings, chosen, folder)
         raise
     wanted = as_decided(wanted, settings)
     _require_unchanged(settings, {name: getattr(wanted, name) for name in changes}, folder)

@@ -3,7 +3,7 @@
 from .cache import known_cache, user_cache
 from .folders import make_folder, make_new_folder, sync_folder
 from .reading import MOST_TEXT, open_regular, read_json, read_text
-from .refused import failed_call, unless_refused
+from .refused import failed_call, may_be_file, may_be_folder, may_exist
 from .writing import (
     ABANDONED,
     COPY,
@@ -18,6 +18,7 @@ from .writing import (
 
 __all__ = [
     "ABANDONED", "COPY", "ELSEWHERE", "MOST_TEXT", "check_place", "check_space", "failed_call", "known_cache",
-    "make_folder", "make_new_folder", "open_regular", "read_json", "read_text", "remove_leftovers",
-    "replacing", "sync_folder", "unless_refused", "user_cache", "write_text", "write_whole",
+    "make_folder", "make_new_folder", "may_be_file", "may_be_folder", "may_exist", "open_regular",
+    "read_json", "read_text", "remove_leftovers", "replacing", "sync_folder", "user_cache", "write_text",
+    "write_whole",
 ]  # fmt: skip

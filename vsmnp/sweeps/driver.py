@@ -59,8 +59,8 @@ class Driver:
         Raises
         ------
         ConfigError
-            If a folder of a cell holds a run with other settings, or a worker has another version or does not
-            share the folder.
+            If a folder of a cell holds a run with other settings, or no worker has the version of this
+            process and shares the folder.
         LockedError
             If another process trains a sweep in the folder; processes of a killed one are waited for.
         Interrupted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def take_inventory(cells: Sequence[Cell | RefusedCell], sweep: Path) -> Inventor
         If a folder holds a run with other settings.
     """
     found = Inventory()
-    there = set(os.listdir(sweep)) if os.path.isdir(sweep) else set()
+    there: set[str] = set()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        there.update(os.listdir(sweep))
     waiting: dict[str, Cell] = {}
     for cell in cells:
         if isinstance(cell, RefusedCell):

@@ -18,7 +18,7 @@ from ..runs.newest import has_run
 from ..settings.choices import ARCHITECTURES
 from ..settings.in_effect import OF_A_MODEL
 from ..settings.settings import Settings
-from ..storage import make_folder, read_json, unless_refused, write_text
+from ..storage import make_folder, may_exist, read_json, write_text
 from .cells import Cell
 
 #: The folder of the packs that are trained, below that of the sweep.
@@ -128,7 +128,7 @@ def remove_spent_packs(sweep: Path) -> None:
 
 def _is_spent(folder: Path, sweep: Path) -> bool:
     """Return whether no training can go on in the folder of a pack."""
-    if not unless_refused((folder / MEMBERS).exists) or not has_run(folder):
+    if not may_exist(folder / MEMBERS) or not has_run(folder):
         return True
     names = _members(folder / MEMBERS)
     return names is not None and all(_is_written(sweep / name) for name in names)

@@ -62,7 +62,7 @@ class Division(Protocol):
 
     @property
     def threads(self) -> int:
-        """How many parts of this process are computed at the same time."""
+        """Number of parts of this process that are computed at the same time."""
 
     def means(self, own: Sequence[Sequence[Array]]) -> tuple[Array, ...]:
         """Average arrays over all parts, given those of each own part; arrays of a part have one type."""

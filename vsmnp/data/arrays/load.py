@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import DataError
 from ...kernels import load
 from ...rng import Key, Stream
-from ...storage import unless_refused
+from ...storage import may_exist
 from ...types import Array
 from ..fixed import CHANNELS, FixedDataset, channels_first, framed
 from ..mapped import guarded
@@ -60,7 +60,7 @@ def load_file(
     """
     if not is_readable(path):
         raise DataError(f"{path} has an unknown suffix: use one of {', '.join(SUFFIXES)}.")
-    if not unless_refused(path.exists):
+    if not may_exist(path):
         raise DataError(f"The data file {path} does not exist: check its name.")
     arrays = read_file(path, memory_budget, choice)
     return _dataset(arrays, str(path), path.name, str(path.absolute()), memory_budget, missing, image_size)

@@ -106,7 +106,7 @@ def names_in(text: str) -> tuple[str, ...]:
 def as_option(option: str, names: Iterable[str]) -> str:
     """Write an option with names of columns as a user types it in a shell."""
     text = ",".join(map(_quoted, names))
-    if text.isprintable():
+    if text == printable(text):
         return f"{option} {shlex.quote(text)}"
     typed = "".join(f"\\{c}" if c in "\\'" else c for c in text)
     return f"{option} $'{printable(typed)}'"

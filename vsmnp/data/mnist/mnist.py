@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from ...storage import known_cache, unless_refused, user_cache
+from ...storage import known_cache, may_be_file, may_be_folder, user_cache
 from ...types import Array, Shape
 from ..dataset import Bounds, paragraph
 from ..fixed import FixedDataset, framed, sizes
@@ -187,7 +187,7 @@ def _read_parts(
     images: ImageSet, parts: Sequence[IdxFile], shape: Shape, data_dir: Path | None, download: bool
 ) -> list[Array]:
     """Read the values of some files of a set, each ``(count, *shape)`` in uint8."""
-    if data_dir is not None and not unless_refused(data_dir.is_dir):
+    if data_dir is not None and not may_be_folder(data_dir):
         raise DataError(f"The data folder {data_dir} does not exist: create it or name another.")
     paths = find(images, parts, data_dir)
     if paths is None:
@@ -218,7 +218,7 @@ def _as_named(folder: Path, file: str) -> Path | None:
     plain = file.removesuffix(".gz")
     dotted = plain.replace("-idx", ".idx")
     names = (file, plain, f"{dotted}.gz", dotted, f"{plain}/{plain}")
-    return next((path for name in names if unless_refused((path := folder / name).is_file)), None)
+    return next((path for name in names if may_be_file(path := folder / name)), None)
 
 
 def _places(data_dir: Path | None) -> list[Path]:

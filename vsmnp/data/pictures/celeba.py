@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import DataError
-from ...storage import known_cache, unless_refused
+from ...storage import known_cache, may_be_file, may_be_folder
 from ..arrays.load import hold_out
 from ..dataset import Bounds, paragraph
 from ..fixed import FixedDataset
@@ -61,13 +61,13 @@ def load_celeba(data_dir: Path | None, options: PictureOptions, memory_budget: f
     StorageError
         If the cache cannot be written.
     """
-    if data_dir is not None and not unless_refused(data_dir.is_dir):
+    if data_dir is not None and not may_be_folder(data_dir):
         raise DataError(f"The data folder {data_dir} does not exist: create it or name another.")
     folder, files = _find(data_dir)
     folder = Path(os.path.abspath(folder))
     places = (folder / PARTITION, *(up / inner / PARTITION for up in (folder.parent, folder.parent.parent)
                                     for inner in (".", "Eval", "eval")))  # fmt: skip
-    partition = next((path for path in places if unless_refused(path.is_file)), None)
+    partition = next((path for path in places if may_be_file(path)), None)
     train, test = ([files[i] for i in sorted(index)] for index in hold_out(len(files)))
     if partition is not None:
         of = read_partition(partition, [each.name for each in files], folder)
@@ -123,7 +123,7 @@ def _find(data_dir: Path | None) -> tuple[Path, list[PictureFile]]:
     looked = []
     for folder in _folders(data_dir):
         looked.append(str(folder))
-        if unless_refused(folder.is_dir):
+        if may_be_folder(folder):
             files = list_pictures(folder, deep=False).files
             if len(files) >= 2:
                 return folder, files

@@ -15,7 +15,7 @@ from ...errors import CheckpointError, ConfigError, DataError
 from ...layers.compose import Chain
 from ...model.layout import Layout
 from ...runs import checkpoint
-from ...storage import make_folder, unless_refused
+from ...storage import make_folder, may_be_file
 from ...types import Array, Kernels, Shape
 from .lenet import fitted, lenet5
 
@@ -133,7 +133,7 @@ def load(path: Path) -> Classifier:
     CheckpointError
         If the file is missing, damaged or not a classifier.
     """
-    if not unless_refused(path.is_file):
+    if not may_be_file(path):
         raise CheckpointError(f"The classifier {path} does not exist: train one with 'vsmnp classifier'.")
     arrays, about = checkpoint.load(path)
     try:

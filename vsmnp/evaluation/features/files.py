@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data.arrays.formats import SUFFIXES, is_readable, read_file
 from ...errors import DataError
-from ...storage import unless_refused
+from ...storage import may_be_file
 from ...types import Array
 
 
@@ -22,7 +22,7 @@ def read_features(path: Path) -> Array:
     """
     if not is_readable(path):
         raise DataError(f"{path} holds no features that can be read: use one of {', '.join(SUFFIXES)}.")
-    if not unless_refused(path.is_file):
+    if not may_be_file(path):
         raise DataError(f"The file of features {path} does not exist: check its name.")
     features = read_file(path, float("inf")).x
     if features.ndim != 2 or len(features) < 2 or not features.shape[1]:
