@@ -21,6 +21,13 @@ from vsmnp.settings.thread_variables import LINEAR_ALGEBRA, NUMBA
 TINY = ("--kernels", "reference", "--steps", "2", "--batch-size", "10", "--hidden", "4", "--samples", "2")
 
 
+@pytest.fixture(autouse=True)
+def short_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate with few draws at the end of a training."""
+    monkeypatch.setattr("vsmnp.cli.results.PRIOR_DRAWS", 50)
+    monkeypatch.setattr("vsmnp.cli.results.IWAE_SAMPLES", 0)
+
+
 def vsmnp(*arguments: object) -> str:
     done = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
