@@ -13,9 +13,9 @@ instead of 36.
 The product of two polynomials, of degrees :math:`m - 1` and :math:`\tau - 1`, is known from its values at
 :math:`m + \tau - 2` points and its leading coefficient. M and G evaluate the polynomials, G with the
 denominators of Lagrange's formula, and the filter is the transpose of this product; the rows of B are the
-numerators of the formula. The more points there are, the larger the rounding errors: those of 2 outputs are
-as small as those of the sum itself, those of 4 are some times larger (``tests/test_image_kernels.py`` has the
-bounds). The points are those with the smallest errors in float32 among fractions of small numbers.
+numerators of the formula. The more points there are, the larger the rounding errors in float32: those of 2
+outputs are one to three times those of the plain sum, those of 4 about four to twelve times
+(``tests/test_image_kernels.py`` has bounds). The points are fractions of small numbers, with small errors.
 
 A filter with a stride of t is the sum of t filters of stride 1, each of every t-th tap over every t-th pixel:
 if t divides the size, these filters have equally many taps and are treated as additional channels.
