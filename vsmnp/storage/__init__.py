@@ -1,9 +1,10 @@
 """Access to the disk: every file of vsmnp is read and written here."""
 
 from .cache import known_cache, user_cache
+from .failed_call import failed_call
 from .folders import make_folder, make_new_folder, sync_folder
+from .looking import may_be_file, may_be_folder, may_exist
 from .reading import MOST_TEXT, open_regular, read_json, read_text
-from .refused import failed_call, may_be_file, may_be_folder, may_exist
 from .writing import (
     ABANDONED,
     COPY,

@@ -1,4 +1,4 @@
-"""Look at paths that the system may refuse to look at, and describe a call of the system that failed."""
+"""Look whether there is a file or a folder, at paths that the system may refuse to look at."""
 
 from __future__ import annotations
 
@@ -40,11 +40,3 @@ def may_be_folder(path: Path) -> bool:
     """Return whether there is a folder; true as in :func:`may_exist`."""
     mode = _mode(path)
     return mode is None or stat.S_ISDIR(mode)
-
-
-def failed_call(error: OSError) -> str:
-    """Describe a failed call of the system in a clause: the file, if the error names one, and the cause."""
-    cause = error.strerror or str(error) or type(error).__name__
-    if isinstance(error.filename, str | bytes):
-        return f"{os.fsdecode(error.filename)} could not be read or written ({cause})"
-    return f"a call of the operating system failed ({cause})"
